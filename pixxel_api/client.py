@@ -1,0 +1,306 @@
+"""The client: token, base URL, connections, throttle; reads are retried, writes sent once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import requests
+import tenacity
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from pixxel_api.errors import (
+    ApiError,
+    BadAddress,
+    BrokenBody,
+    NoConnection,
+    RateLimited,
+    TimedOut,
+    Untrusted,
+    WrongShape,
+    envelope_code,
+    error_for,
+)
+from pixxel_api.throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DEFAULT_URL = "https://api.pixxel.space"
+CONNECT_TIMEOUT = 10.0  # seconds
+RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
+FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
+_PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
+_CHUNK = 1 << 18  # bytes read at once
+_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was sent, for metrics: nothing secret in it."""
+
+    method: str
+    path: str
+    status: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A parsed answer.
+
+    Attributes:
+        body: The JSON object.
+        asked: The server's clock when it was asked, never later than that: its `Date` header
+            less the time the answer took. None without the header.
+    """
+
+    body: dict[str, Any]
+    asked: datetime | None
+
+
+class BearerAuth(requests.auth.AuthBase):
+    """`Authorization: Bearer <token>`; as an auth object, so that no .netrc replaces it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the header."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Client:
+    """A client of the Pixxel API, safe for threads.
+
+    Args:
+        token: The personal access token.
+        url: The base URL, without `/v0`.
+        user_agent: The `User-Agent` header.
+        connections: Pooled connections; as many threads as this may read at once.
+        read_timeout: Seconds without a byte after which a request is given up.
+        deadline: Seconds after which a read is no longer retried.
+        requests_per_second: The highest rate, None for no limit.
+        check: Called between attempts and while waiting; raises to stop.
+        observe: Called after each request that was sent, from the thread that sent it.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        url: str = DEFAULT_URL,
+        user_agent: str,
+        connections: int = 4,
+        read_timeout: float = 60.0,
+        deadline: float = 300.0,
+        requests_per_second: float | None = None,
+        check: Callable[[], None] = lambda: None,
+        observe: Callable[[Exchange], None] = lambda _: None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._read_timeout = read_timeout
+        self._deadline = deadline
+        self._check = check
+        self._observe = observe
+        self._reached = False
+        self._throttle = Throttle(requests_per_second, check)
+        self._session = requests.Session()
+        self._session.auth = BearerAuth(token)
+        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        # Cookies would be state shared by the threads, and the API has none.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._throttle.close()
+        self._session.close()
+
+    def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Send a request that changes nothing, repeating it while that may help.
+
+        Repeated are connect errors, timeouts, broken bodies, 429, 500, 502, 503 and 504, with
+        exponential backoff and jitter, or after `Retry-After`, until the deadline.
+
+        Raises:
+            ApiError: The kind tells what went wrong, the text where.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_repeatable),
+            wait=_pause_before_retry,
+            stop=self._enough,
+            sleep=self._throttle.sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        return retrying(self._send_slowing_others, method, path, params, body)
+
+    def write(self, method: str, path: str, *, body: Mapping[str, Any]) -> Answer:
+        """Send a request that changes something, once: it may have happened even when it fails.
+
+        Raises:
+            ApiError: The kind tells what went wrong, the text where.
+        """
+        return self._send(method, path, None, body)
+
+    def _send_slowing_others(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: Mapping[str, Any] | None,
+    ) -> Answer:
+        try:
+            return self._send(method, path, params, body)
+        except RateLimited as error:
+            self._throttle.pause(error.retry_after or _PAUSE_AFTER_429)
+            raise
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        limit = self._deadline if self._reached else min(self._deadline, FIRST_CONTACT)
+        return tenacity.stop_before_delay(limit)(state)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: Mapping[str, Any] | None,
+    ) -> Answer:
+        self._throttle.wait()
+        self._check()
+        start = time.monotonic()
+        status: int | None = None
+        try:
+            with self._session.request(
+                method,
+                self._url + path,
+                params=params,
+                json=body,
+                timeout=(CONNECT_TIMEOUT, self._read_timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                self._reached = True
+                content = self._content(response)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise TimedOut(method, path, status) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+            raise _connection_error(error)(method, path, status) from None
+        finally:
+            self._observe(Exchange(method, path, status, time.monotonic() - start))
+        if not response.ok or status >= 300:  # noqa: PLR2004 - HTTP's own ranges
+            raise error_for(status)(
+                method,
+                path,
+                status,
+                code=envelope_code(_json_or_none(content)),
+                retry_after=_retry_after(response.headers.get("Retry-After")),
+            )
+        return Answer(_json_object(content, method, path, status), _asked(response, start))
+
+    def _content(self, response: requests.Response) -> bytes:
+        """Read the body as it arrives, so that a slow drip cannot outlast the deadline."""
+        end = time.monotonic() + self._deadline
+        chunks = []
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            self._check()
+            if time.monotonic() > end:
+                raise requests.Timeout
+        return b"".join(chunks)
+
+
+def _repeatable(error: BaseException) -> bool:
+    return isinstance(error, ApiError) and error.repeatable
+
+
+def _pause_before_retry(state: tenacity.RetryCallState) -> float:
+    """Seconds until the next attempt: the server's wish where it is longer than our backoff."""
+    error = state.outcome.exception() if state.outcome else None
+    wish = error.retry_after if isinstance(error, ApiError) else None
+    return max(wish or 0.0, _BACKOFF(state))
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Read `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), capped; else None."""
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        seconds = float(text)
+    else:
+        moment = _date(text)
+        if moment is None:
+            return None
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP)
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _asked(response: requests.Response, start: float) -> datetime | None:
+    answered = _date(response.headers.get("Date"))
+    return answered - timedelta(seconds=time.monotonic() - start) if answered else None
+
+
+def _json_or_none(content: bytes) -> object:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _json_object(content: bytes, method: str, path: str, status: int) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        html = content.lstrip().startswith(b"<")
+        reason = "the answer is a page of HTML, not JSON; check the setting 'api_url'"
+        raise BrokenBody(method, path, status, reason=reason if html else None) from None
+    if not isinstance(body, dict):
+        raise WrongShape(method, path, status, reason="the answer is not a JSON object")
+    return body
+
+
+def _connection_error(error: Exception) -> type[ApiError]:
+    """Choose the error by what a user can mend; the library's own text may quote the query."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return Untrusted
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return BadAddress
+    return NoConnection
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    seconds = state.next_action.sleep if state.next_action else 0.0
+    logger.warning("%s; trying again in %.1f s", error, seconds)

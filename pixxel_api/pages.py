@@ -1,0 +1,176 @@
+"""Pages of a list: how each endpoint counts them, and reading several at once, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from datetime import datetime
+
+Row = dict[str, Any]
+
+_LOOK = 0.2  # seconds between looks at the stop flag while a page is awaited
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a list.
+
+    Attributes:
+        offset: The place of the first row in the server's list.
+        rows: The rows, in the server's order.
+        total: Rows in the whole list, where the endpoint tells.
+        asked: The server's clock when it was asked (`client.Answer.asked`).
+    """
+
+    offset: int
+    rows: list[Row]
+    total: int | None = None
+    asked: datetime | None = None
+
+
+class Fetch(Protocol):
+    """Reads the page at an offset; called from several threads."""
+
+    def __call__(self, offset: int, limit: int, /) -> Page:
+        """Read up to `limit` rows from `offset` on."""
+        ...
+
+
+class Paging(Protocol):
+    """How an endpoint is asked for a part of its list."""
+
+    @property
+    def paged(self) -> bool:
+        """False when one answer brings all rows."""
+        ...
+
+    @property
+    def overlap(self) -> int:
+        """Rows that a page shares with the one before, which tells when the list has shifted."""
+        ...
+
+    def request(self, offset: int, limit: int) -> dict[str, int]:
+        """Give the parameters that ask for `limit` rows from `offset` on."""
+        ...
+
+    def total(self, body: dict[str, Any]) -> int | None:
+        """Read the length of the whole list from an answer, where it is told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """`offset` and `limit`; most endpoints tell a total in `pagination`."""
+
+    paged: bool = True
+    overlap: int = 1
+
+    def request(self, offset: int, limit: int) -> dict[str, int]:
+        """Give `offset` and `limit`."""
+        return {"offset": offset, "limit": limit}
+
+    def total(self, body: dict[str, Any]) -> int | None:
+        """Read `pagination.total`."""
+        pagination = body.get("pagination")
+        return _count(pagination.get("total")) if isinstance(pagination, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class PageNumber:
+    """`page_num` from 1 and `page_size`, with a `count`; pages of this kind cannot overlap."""
+
+    paged: bool = True
+    overlap: int = 0
+
+    def request(self, offset: int, limit: int) -> dict[str, int]:
+        """Give `page_num` and `page_size`; `offset` is a multiple of `limit`."""
+        return {"page_num": offset // limit + 1, "page_size": limit}
+
+    def total(self, body: dict[str, Any]) -> int | None:
+        """Read `count`."""
+        return _count(body.get("count"))
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One answer brings all rows."""
+
+    paged: bool = False
+    overlap: int = 0
+
+    def request(self, offset: int, limit: int) -> dict[str, int]:  # noqa: ARG002
+        """Give nothing: there is nothing to ask for."""
+        return {}
+
+    def total(self, body: dict[str, Any]) -> int | None:  # noqa: ARG002
+        """Know no total."""
+        return None
+
+
+def rows_in(body: dict[str, Any], key: str) -> list[Row]:
+    """Take the rows out of an answer.
+
+    The service may write an empty list as null. A row that is no object becomes an empty one.
+
+    Raises:
+        ValueError: There is no list at `key`.
+    """
+    rows = body.get(key, ...)
+    if rows is None:
+        return []
+    if not isinstance(rows, list):
+        raise ValueError(f"no list '{key}'")  # noqa: TRY004 - the value's, not the caller's
+    return [row if isinstance(row, dict) else {} for row in rows]
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def read_pages(
+    fetch: Fetch,
+    offsets: Iterable[int],
+    *,
+    limit: int,
+    window: int,
+    check: Callable[[], None],
+) -> Generator[Page, None, None]:
+    """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
+
+    Args:
+        fetch: Reads one page; called from several threads.
+        offsets: Where the pages begin; may be endless, and is taken from as needed.
+        limit: Rows to ask for.
+        window: Pages in flight, at least 1. No more than this are held.
+        check: Called while a page is awaited; raises to stop.
+
+    Raises:
+        ApiError: What `fetch` raised, when that page's turn comes.
+    """
+    offsets = iter(offsets)
+    workers = ThreadPoolExecutor(window, thread_name_prefix="pixxel-page")
+    pending: deque[Future[Page]] = deque()
+    try:
+        for offset in islice(offsets, window):
+            pending.append(workers.submit(fetch, offset, limit))
+        while pending:
+            yield _await(pending.popleft(), check)
+            for offset in islice(offsets, 1):
+                pending.append(workers.submit(fetch, offset, limit))
+    finally:
+        workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _await(future: Future[Page], check: Callable[[], None]) -> Page:
+    while True:
+        try:
+            return future.result(timeout=_LOOK)
+        except StillWaiting:
+            check()

@@ -1,0 +1,228 @@
+"""A sweep: one pass over a list that may change meanwhile; what stays in it comes out once.
+
+Offsets over a changing list skip and repeat rows. So pages overlap by a row: when a page does
+not begin with the last row of the page before, the list has shifted, and the sweep goes back
+until it stands on a row it has given already. In an order that stays the same for the rows that
+stay, every row before a given row has been given too, so nothing is skipped. Where the endpoint
+knows no such order, a pass that saw the list shift is followed by another, for what it missed.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import count, takewhile
+from typing import TYPE_CHECKING
+
+from pixxel_api.errors import PixxelError
+from pixxel_api.pages import Page, Row, read_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from datetime import datetime
+
+    from pixxel_api.pages import Fetch, Paging
+
+REMEMBERED = 10_000  # keys in a generation; two are kept
+_PASSES = 3  # over a list without a stable order that keeps shifting
+_REPEATS = 10  # of one page in a row: the server does not heed the offset
+
+
+class EndlessPages(PixxelError):
+    """The server gives the same page again and again, whatever the offset."""
+
+
+class Seen:
+    """The keys given last: the current window's and its predecessor's, so memory stays flat."""
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
+        self._current: set[Hashable] = set()
+        self._before: set[Hashable] = set()
+        self.forgets = False
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._current or key in self._before
+
+    def add(self, key: Hashable) -> None:
+        """Remember a key."""
+        if len(self._current) >= self._size:
+            self.forgets = bool(self._before)
+            self._before, self._current = self._current, set()
+        self._current.add(key)
+
+
+class Sweep:
+    """One pass, or a few, over a list.
+
+    Args:
+        fetch: Reads the page at (offset, limit).
+        paging: How the endpoint counts.
+        key: Gives a row's identity; None for a row that has none, which is always given.
+        seen: What has been given already; shared by the sweeps of one list's parts.
+        limit: Rows a page.
+        window: Pages in flight.
+        check: Called while waiting; raises to stop.
+        ordered: The list keeps its order while rows come, go and change; may be set to False
+            when the rows show that it does not.
+        start: The place to go on from, when an earlier sweep of the same list stopped there.
+
+    Attributes:
+        position: How many rows of the server's list lie behind.
+        size: Rows a page, as the server grants them.
+        began: The server's clock at the first answer.
+        settled: False when the list kept shifting and a row may be missing.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        paging: Paging,
+        *,
+        key: Callable[[Row], Hashable],
+        seen: Seen,
+        limit: int,
+        window: int,
+        check: Callable[[], None] = lambda: None,
+        ordered: bool = False,
+        start: int = 0,
+    ) -> None:
+        self._fetch = fetch
+        self._paging = paging
+        self._key = key
+        self._seen = seen
+        # A page of one row could not both overlap and go on.
+        self.size = max(limit, 1 + paging.overlap)
+        self._overlap = paging.overlap
+        self._window = window
+        self._check = check
+        self.ordered = ordered
+        self._last: Hashable = None
+        self._shifted = False
+        self._missed = False
+        self._given = 0
+        self._first: Hashable = None
+        self._repeats = 0
+        self.position = start
+        self.began: datetime | None = None
+        self.settled = True
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        """Give the rows not yet given, page by page."""
+        if not self._paging.paged:
+            yield self._take(self._read(0))
+            return
+        for again in range(_PASSES):
+            if again:
+                self.position, self._last = 0, None
+                self._shifted = self._missed = False
+            yield from self._one_pass()
+            self.settled = not (self._missed or (self._shifted and not self.ordered))
+            if self.settled or self._seen.forgets:
+                return
+
+    def _one_pass(self) -> Iterator[list[Row]]:
+        while True:
+            page = self._stand()
+            if page.offset == 0:
+                self._adopt_cap(page)
+            yield self._take(page)
+            if self._ends(page):
+                return
+            ahead = read_pages(
+                self._fetch,
+                self._offsets(page.total),
+                limit=self.size,
+                window=self._window,
+                check=self._check,
+            )
+            with closing(ahead):
+                for page in ahead:
+                    if not self._follows(page):
+                        break
+                    yield self._take(page)
+                    if self._ends(page):
+                        return
+
+    def _stand(self) -> Page:
+        """Read from where we are, or from further back until on a row given already."""
+        offset = self._next_offset
+        while True:
+            page = self._read(offset)
+            if self._follows(page) or offset == 0:
+                return page
+            self._shifted = True
+            if page.rows and self._key(page.rows[0]) in self._seen:
+                return page
+            offset = max(offset - self._step, 0)
+
+    def _follows(self, page: Page) -> bool:
+        """Tell whether a page begins with the row that the page before ended with."""
+        if not self._overlap or page.offset == 0:
+            return True
+        return bool(page.rows) and self._key(page.rows[0]) == self._last
+
+    def _ends(self, page: Page) -> bool:
+        """Tell whether a page is the last: nothing new could follow it."""
+        reached = page.offset + len(page.rows)
+        if reached == page.total:
+            self._missed = not self._overlap and self._given != page.total
+            return True
+        if len(page.rows) > (self._overlap if page.offset else 0):
+            return False
+        self._missed = page.total is not None and page.total > reached
+        return True
+
+    def _adopt_cap(self, page: Page) -> None:
+        """Take a short first page as the size of the server's pages: it may cap `limit`."""
+        if 0 < len(page.rows) < self.size and len(page.rows) != page.total:
+            self._overlap = min(self._overlap, len(page.rows) - 1)
+            self.size = len(page.rows)
+
+    def _take(self, page: Page) -> list[Row]:
+        if self.began is None:
+            self.began = page.asked
+        if page.rows:
+            self._last = self._key(page.rows[-1])
+        self.position = page.offset + (len(page.rows) if self._overlap else self.size)
+        fresh = [row for row in page.rows if self._is_new(row)]
+        self._given += len(fresh)
+        self._guard_against_repeats(page, fresh)
+        return fresh
+
+    def _guard_against_repeats(self, page: Page, fresh: list[Row]) -> None:
+        first = self._key(page.rows[0]) if page.rows else None
+        repeats = first is not None and first == self._first and not fresh
+        self._repeats = self._repeats + 1 if repeats else 0
+        self._first = first
+        if self._repeats >= _REPEATS:
+            raise EndlessPages("the same page comes again whatever the offset: the list has no end")
+
+    def _is_new(self, row: Row) -> bool:
+        key = self._key(row)
+        if key is None:
+            return True
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _read(self, offset: int) -> Page:
+        """Read one page, watching for a stop meanwhile."""
+        pages = read_pages(self._fetch, [offset], limit=self.size, window=1, check=self._check)
+        with closing(pages):
+            return next(pages)
+
+    def _offsets(self, total: int | None) -> Iterator[int]:
+        """Give the next pages' offsets, as far as the list is known to reach."""
+        offsets = count(self._next_offset, self._step)
+        if total is None:
+            return offsets
+        return takewhile(lambda offset: offset + self._overlap < total, offsets)
+
+    @property
+    def _next_offset(self) -> int:
+        return max(self.position - self._overlap, 0)
+
+    @property
+    def _step(self) -> int:
+        return self.size - self._overlap

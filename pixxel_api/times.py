@@ -1,0 +1,73 @@
+"""Every timestamp form the API uses, as one fixed-width UTC form.
+
+The form is ``YYYY-MM-DDTHH:MM:SS.ffffffZ``: such texts compare as the times do.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+_DAY_FIRST = "%d-%m-%Y"  # task start_date and end_date, such as "15-05-2024"
+
+
+class TimestampError(ValueError):
+    """A text is no timestamp (or date) that the API is known to write."""
+
+
+def to_utc(text: str) -> str:
+    """Give a timestamp its fixed-width UTC form.
+
+    Args:
+        text: RFC 3339 with ``Z`` or an offset, with ``T`` or a space, basic format, a date
+            alone (midnight), with any number of fractional digits (cut to microseconds).
+            Without an offset it is UTC.
+
+    Returns:
+        ``YYYY-MM-DDTHH:MM:SS.ffffffZ``.
+
+    Raises:
+        TimestampError: The text is none of these.
+    """
+    return from_datetime(to_datetime(text))
+
+
+def to_datetime(text: str) -> datetime:
+    """Read a timestamp of any form that `to_utc` takes as an aware UTC datetime."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise TimestampError("not a timestamp") from None
+
+
+def from_datetime(moment: datetime) -> str:
+    """Write an aware datetime in the fixed-width UTC form."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return f"{text}Z"
+
+
+def earlier(stamp: str, by: timedelta) -> str:
+    """Give the time `by` before a fixed-width UTC stamp, not before the year 1."""
+    try:
+        return from_datetime(to_datetime(stamp) - by)
+    except OverflowError:
+        return from_datetime(datetime.min.replace(tzinfo=UTC))
+
+
+def to_date(text: str) -> str:
+    """Give a date, ISO 8601 or day first, the form ``YYYY-MM-DD``.
+
+    Raises:
+        TimestampError: The text is neither.
+    """
+    text = text.strip()
+    try:
+        return datetime.strptime(text, _DAY_FIRST).replace(tzinfo=UTC).date().isoformat()
+    except ValueError:
+        pass
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return to_utc(text)[:10]

@@ -1,0 +1,116 @@
+"""A server that answers with scripted bytes, for faults that no framework sends."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Script = bytes | None
+"""Raw bytes of an answer, after which the connection is closed; None closes without one."""
+
+
+def answer(
+    status: int = 200,
+    body: bytes = b"{}",
+    *,
+    headers: tuple[str, ...] = (),
+    length: int | None = None,
+) -> bytes:
+    """Write an HTTP/1.1 answer, with a wrong Content-Length where one is given."""
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"Content-Length: {len(body) if length is None else length}",
+        "Connection: close",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class ScriptedServer:
+    """Serves scripts in order, the last one for ever.
+
+    Attributes:
+        requests: What was received, headers and body.
+        times: When, by the monotonic clock.
+    """
+
+    def __init__(self, *scripts: Script, drip: float = 0.0) -> None:
+        self._scripts = list(scripts)
+        self._drip = drip
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self.requests: list[bytes] = []
+        self.times: list[float] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        """Start to serve."""
+        self._threads.append(threading.Thread(target=self._accept))
+        self._threads[0].start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            request = _read_request(connection)
+            if not request:
+                return
+            with self._lock:
+                self.requests.append(request)
+                self.times.append(time.monotonic())
+                script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+            for piece in _pieces(script or b"", slowly=bool(self._drip)):
+                try:
+                    connection.sendall(piece)
+                except OSError:
+                    return
+                time.sleep(self._drip)
+
+
+def _pieces(script: bytes, *, slowly: bool) -> list[bytes]:
+    return [script[i : i + 1] for i in range(len(script))] if slowly else [script]
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = 0
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
