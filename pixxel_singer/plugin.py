@@ -1,0 +1,156 @@
+"""What every plugin has in common: settings, one-line errors, redaction, signals, whole lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from dotenv import dotenv_values, find_dotenv
+from singer_sdk.cli import plugin_cli
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
+
+from pixxel_singer import DISTRIBUTION
+from pixxel_singer.command import PluginCommand
+from pixxel_singer.exits import InputError
+from pixxel_singer.logs import set_up_logs
+from pixxel_singer.redaction import Redactor, redact_logs, secrets_in
+from pixxel_singer.settings import from_environment, mistakes, unknown, with_defaults
+from pixxel_singer.signals import StopFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import click
+
+_redact = Redactor()  # a process has one log, whatever number of plugins it makes
+
+
+class PixxelPlugin(PluginBase):
+    """A Singer plugin of this distribution; put it before the SDK's class."""
+
+    package_name = DISTRIBUTION
+    expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors whose text is all that a user needs; they end a run without a traceback."""
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.stop = StopFlag()
+        settings = dict(config or {})
+        if parse_env_config:
+            settings |= self._from_environment()
+        self._hide_secrets(settings)
+        super().__init__(
+            config=with_defaults(self._settings_schema(), settings),
+            validate_config=validate_config,
+            **kwargs,
+        )
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the settings beyond their schema, a line each."""
+        return []
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        if not raise_errors:  # discovery needs no settings
+            return []
+        schema = self._settings_schema()
+        for name in unknown(schema, self._config):
+            self.logger.warning("Setting '%s' is not known and has no effect; see --about", name)
+        errors = mistakes(schema, self._config, self._env_var_prefix) or self.problems()
+        if errors:
+            raise ConfigValidationError("bad settings", errors=errors, schema=schema)
+        return []
+
+    def _setup_signal_handlers(self) -> None:
+        self.stop.listen()
+
+    @classmethod
+    def _settings_schema(cls) -> dict[str, Any]:
+        cls.append_builtin_config(cls.config_jsonschema)
+        return cls.config_jsonschema
+
+    @classmethod
+    def _from_environment(cls) -> dict[str, Any]:
+        environment = {**dotenv_values(find_dotenv(usecwd=True)), **os.environ}
+        return from_environment(cls._settings_schema(), cls._env_var_prefix, environment)
+
+    @classmethod
+    def _hide_secrets(cls, settings: Mapping[str, Any]) -> None:
+        _redact.add(secrets_in(cls._settings_schema(), settings))
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Give the SDK's command with our handling of errors."""
+        command = super().get_singer_command()
+        return PluginCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+            logger=cls.logger,
+            expected=cls.expected_errors,
+        )
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the files given as `--config`; later ones win, `ENV` stands for the environment."""
+        del ctx, param
+        config: dict[str, Any] = {}
+        for path in value:
+            if path != "ENV":
+                config |= read_object("--config", path)
+        cls._hide_secrets(config)
+        return _ConfigInput(config=config, parse_env="ENV" in value)
+
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the decorator hands over the class
+        """Set logs and redaction up and give the command."""
+        set_up_logs(cls._env_var_prefix)
+        cls._hide_secrets(cls._from_environment())
+        redact_logs(_redact)
+        return cls.get_singer_command()
+
+
+def read_object(option: str, path: str) -> dict[str, Any]:
+    """Read a JSON object from a file that was named on the command line.
+
+    Raises:
+        InputError: It cannot be read, or holds something else.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return _object(option, path, file)
+    except OSError as error:
+        raise InputError(f"{option}: cannot read '{path}': {error.strerror}") from None
+
+
+def object_in(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+    """Read a JSON object from a file that the command line has opened, if it has.
+
+    Raises:
+        InputError: It holds something else.
+    """
+    return None if file is None else _object(option, file.name, file)
+
+
+def _object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
+    try:
+        value = json.load(file)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{option}: '{name}' is not JSON (line {error.lineno})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{option}: '{name}' is not UTF-8 text") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{option}: '{name}' does not hold a JSON object")
+    return value

@@ -1,0 +1,152 @@
+"""Settings: from the environment with their types, checked without ever quoting a value."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_RULES = {
+    "type": "must be {}",
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+    "exclusiveMinimum": "must be more than {}",
+    "minItems": "must have at least {} values",
+    "maxItems": "must have at most {} values",
+    "enum": "must be one of {}",
+}
+_KINDS = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def env_name(prefix: str, setting: str) -> str:
+    """Name the environment variable of a setting, such as `TAP_PIXXEL_API_TOKEN`."""
+    return prefix + setting.upper().replace("-", "_")
+
+
+def from_environment(
+    schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Read settings from environment variables, in the types that their schema names.
+
+    Numbers, booleans, lists and objects are read as JSON; a list may also be written with commas.
+    An empty variable counts as not set. What cannot be read stays a text, for `mistakes` to name.
+    """
+    found = {}
+    for name, rule in schema["properties"].items():
+        text = environment.get(env_name(prefix, name))
+        if text is not None and text.strip():
+            found[name] = _read(text.strip(), rule)
+    return found
+
+
+def with_defaults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the defaults of the settings that are not given; a null counts as not given."""
+    given = {name: value for name, value in config.items() if value is not None}
+    defaults = {
+        name: rule["default"] for name, rule in schema["properties"].items() if "default" in rule
+    }
+    return defaults | given
+
+
+def mistakes(schema: Mapping[str, Any], config: Mapping[str, Any], prefix: str) -> list[str]:
+    """Say what is wrong with settings by their schema, a line each, without their values."""
+    validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    return [line for error in errors for line in _lines(error, prefix)]
+
+
+def unknown(schema: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Name the settings given that do not exist: most likely misspelt."""
+    return sorted(set(config) - set(schema["properties"]))
+
+
+def _read(text: str, rule: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    for kind in _kinds(rule):
+        if kind == "string":
+            return text
+        try:
+            if kind == "array" and not text.startswith("["):
+                return _comma_separated(text, rule)
+            if kind in _READERS:
+                return _READERS[kind](text)
+        except ValueError:
+            continue
+    return text
+
+
+def _kinds(rule: Mapping[str, Any]) -> list[str]:
+    """Give the types a rule allows, strings last so that they do not shadow the others."""
+    kinds = rule.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    for branch in (*rule.get("anyOf", ()), *rule.get("oneOf", ())):
+        kinds += _kinds(branch)
+    return sorted(kinds, key=lambda kind: kind == "string")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError
+
+
+def _comma_separated(text: str, rule: Mapping[str, Any]) -> list[Any]:
+    parts = [part.strip() for part in text.split(",")]
+    return [float(part) for part in parts] if "number" in _kinds(rule.get("items", {})) else parts
+
+
+def _json_of(kind: type) -> Callable[[str], Any]:
+    def read(text: str) -> Any:  # noqa: ANN401 - any JSON
+        value = json.loads(text)
+        if not isinstance(value, kind):
+            raise ValueError  # noqa: TRY004 - a text that does not read as this
+        return value
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "boolean": _boolean,
+    "array": _json_of(list),
+    "object": _json_of(dict),
+}
+
+
+def _lines(error: ValidationError, prefix: str) -> Iterator[str]:
+    where = ".".join(map(str, error.path))
+    wanted: Any = error.validator_value
+    if error.validator == "required":
+        given: Any = error.instance
+        for name in wanted:
+            if name not in given:
+                full = f"{where}.{name}" if where else name
+                yield (
+                    f"Setting '{full}' is missing; set it in the config file or as "
+                    f"{env_name(prefix, full)}"
+                )
+        return
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        wanted = " or ".join(_KINDS[kind] for kind in kinds if kind in _KINDS)
+    elif error.validator == "enum":
+        wanted = ", ".join(str(choice) for choice in wanted if choice is not None)
+    rule = _RULES.get(str(error.validator), "breaks a rule of its schema; see --about")
+    yield f"Setting '{where}' {rule.format(wanted)}"
