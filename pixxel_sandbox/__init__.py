@@ -1,0 +1,9 @@
+"""A local, seeded imitation of the Pixxel API, for demos, dry runs and tests."""
+
+from pixxel_sandbox.front import RequestRecord
+from pixxel_sandbox.habits import Habits
+from pixxel_sandbox.imagery import MISSING
+from pixxel_sandbox.server import Sandbox
+from pixxel_sandbox.workspace import Change, Workspace
+
+__all__ = ["MISSING", "Change", "Habits", "RequestRecord", "Sandbox", "Workspace"]

@@ -1,0 +1,231 @@
+"""The application: the API's endpoints as a table of routes."""
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from pixxel_sandbox import control, criteria, drift
+from pixxel_sandbox.complaints import Complaint, answer, envelope, malformed, unknown
+from pixxel_sandbox.criteria import Window, words
+from pixxel_sandbox.footprints import Json
+from pixxel_sandbox.front import Desk, FrontDesk
+from pixxel_sandbox.listings import (
+    ARCHIVE,
+    CATALOGS,
+    Catalogue,
+    Page,
+    order_item_of_catalog,
+    page,
+    plain,
+    searched,
+)
+from pixxel_sandbox.rowfilters import ORDER_FILTERS, ORDER_ITEM_FILTERS, Filters, passing
+from pixxel_sandbox.workspace import Row, Workspace
+
+Endpoint = Callable[[Desk, Request], object]
+
+DEFAULT_LIMIT: Final = 10
+DELIVERY_FILTERS: Final = ("delivery_id", "catalog_id", "task_id")
+
+
+def ping(_desk: Desk, _request: Request) -> object:
+    """Says that the service is there."""
+    return "pong"
+
+
+def collections(desk: Desk, request: Request) -> object:
+    """Lists the archive's collections, all or those named by ``ids``."""
+    wanted = words(request.query_params, "ids")
+    rows = desk.workspace.rows("collections")
+    return {"collections": [row for row in rows if wanted is None or row["id"] in wanted]}
+
+
+def one(resource: str, desk: Desk, request: Request) -> object:
+    """Shows one row of a resource."""
+    return _known(desk, resource, request.path_params["id"])
+
+
+def _known(desk: Desk, resource: str, key: str) -> Json:
+    row = desk.workspace.find(resource, key)
+    if row is None:
+        raise unknown(resource, key)
+    return _render(desk.workspace, resource, row)
+
+
+def _render(workspace: Workspace, resource: str, row: Row) -> Json:
+    shown = workspace.render(row)
+    return workspace.render_order(shown) if resource == "orders" else shown
+
+
+def one_project(desk: Desk, request: Request) -> object:
+    """Shows one project, which the API wraps in an object."""
+    return {"project": _known(desk, "projects", request.path_params["id"])}
+
+
+def one_archive_item(desk: Desk, request: Request) -> object:
+    """Shows one archive item of a collection."""
+    shown = _known(desk, "archive_items", request.path_params["id"])
+    if shown["collection"] != request.path_params["cid"]:
+        raise unknown("archive_items", shown["id"])
+    return shown
+
+
+def _served(desk: Desk, resource: str, asked: Page) -> list[Json]:
+    """Renders a page, after which the list may move on."""
+    rendered = [_render(desk.workspace, resource, row) for row in asked.shown]
+    drift.page_was_served(desk.workspace, resource, asked, desk.habits)
+    return rendered
+
+
+def _search(desk: Desk, catalogue: Catalogue, body: Json, window: Window) -> Page:
+    bound = desk.habits.max_offset
+    if bound and window.offset > bound:
+        raise malformed(f"offset is larger than {bound}", field="offset")
+    rows = searched(desk.workspace, catalogue, body, desk.habits)
+    return page(rows, window, desk.habits)
+
+
+def _features(desk: Desk, request: Request, body: Json, window: Window) -> object:
+    asked = _search(desk, ARCHIVE, body, window)
+    return {
+        "type": "FeatureCollection",
+        "features": _served(desk, "archive_items", asked),
+        "links": [{"rel": "self", "href": str(request.url)}],
+    }
+
+
+def archive_search(desk: Desk, request: Request) -> object:
+    """Searches the archive; the answer does not say how many items there are."""
+    body = criteria.body_of(request.state.record.raw)
+    window = criteria.window_of_body(body, ARCHIVE.default_limit)
+    return _features(desk, request, body, window)
+
+
+def collection_items(desk: Desk, request: Request) -> object:
+    """Lists the items of one collection."""
+    collection = request.path_params["cid"]
+    _known(desk, "collections", collection)
+    window = criteria.window_of_query(request.query_params, DEFAULT_LIMIT)
+    return _features(desk, request, {"collections": [collection]}, window)
+
+
+def catalog_search(desk: Desk, request: Request) -> object:
+    """Searches the workspace's catalogs."""
+    body = criteria.body_of(request.state.record.raw)
+    window = criteria.window_of_body(body, CATALOGS.default_limit)
+    asked = _search(desk, CATALOGS, body, window)
+    return {"catalogs": _served(desk, "catalogs", asked), "pagination": asked.pagination()}
+
+
+def listed(resource: str, filters: Filters, desk: Desk, request: Request) -> object:
+    """Lists orders or order items, filtered by the query string."""
+    window = criteria.window_of_query(request.query_params, DEFAULT_LIMIT)
+    rows = plain(desk.workspace, resource, desk.habits)
+    kept = passing(rows, filters, request.query_params)
+    asked = page(kept, window, desk.habits)
+    return {resource: _served(desk, resource, asked), "pagination": asked.pagination()}
+
+
+def deliveries(desk: Desk, request: Request) -> object:
+    """Lists all deliveries at once, filtered by the query string."""
+    params = request.query_params
+    wanted = {name: params[name] for name in DELIVERY_FILTERS if name in params}
+    rows = plain(desk.workspace, "deliveries", desk.habits)
+    kept = [
+        row
+        for row in rows
+        if isinstance(row, dict) and all(row.get(n) == value for n, value in wanted.items())
+    ]
+    if "order_item_id" in params:
+        owner = partial(order_item_of_catalog, desk.workspace)
+        kept = [row for row in kept if owner(row.get("catalog_id", "")) == params["order_item_id"]]
+    return {"deliveries": kept}
+
+
+def unpaged(resource: str, desk: Desk, _request: Request) -> object:
+    """Lists all rows of a small resource."""
+    return {resource: desk.workspace.rows(resource)}
+
+
+def projects(desk: Desk, request: Request) -> object:
+    """Lists projects by page number, from 1."""
+    params = request.query_params
+    number = criteria.integer(params, "page_num", 1)
+    size = criteria.integer(params, "page_size", DEFAULT_LIMIT)
+    if number < 1 or size < 1:
+        raise malformed("page_num and page_size start at 1")
+    size = min(size, desk.habits.max_limit or size)
+    rows = plain(desk.workspace, "projects", desk.habits)
+    asked = Page(rows, Window((number - 1) * size, size))
+    return {"count": len(rows), "projects": _served(desk, "projects", asked)}
+
+
+V0: Final = "/v0"
+ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
+    ("GET", "/ping", "", ping),
+    ("GET", V0 + "/archives/collections", "collections", collections),
+    ("GET", V0 + "/archives/collections/{id}", "collections", partial(one, "collections")),
+    ("GET", V0 + "/archives/collections/{cid}/items", "archive_items", collection_items),
+    ("GET", V0 + "/archives/collections/{cid}/items/{id}", "archive_items", one_archive_item),
+    ("POST", V0 + "/archives/search", "archive_items", archive_search),
+    ("POST", V0 + "/catalogs/search", "catalogs", catalog_search),
+    ("GET", V0 + "/catalogs/deliveries", "deliveries", deliveries),
+    ("GET", V0 + "/catalogs/{id}", "catalogs", partial(one, "catalogs")),
+    ("GET", V0 + "/orders", "orders", partial(listed, "orders", ORDER_FILTERS)),
+    ("GET", V0 + "/orders/{id}", "orders", partial(one, "orders")),
+    ("GET", V0 + "/order-items", "order_items", partial(listed, "order_items", ORDER_ITEM_FILTERS)),
+    ("GET", V0 + "/order-items/{id}", "order_items", partial(one, "order_items")),
+    ("GET", V0 + "/stores", "stores", partial(unpaged, "stores")),
+    ("GET", V0 + "/bandsets", "bandsets", partial(unpaged, "bandsets")),
+    ("GET", V0 + "/projects", "projects", projects),
+    ("GET", V0 + "/projects/{id}", "projects", one_project),
+)
+"""Method, path, the resource a token needs to be allowed, and what answers."""
+
+
+def application(desk: Desk) -> ASGIApp:
+    """Builds the ASGI application around a desk."""
+    routes = [
+        Route(path, _route(desk, resource, endpoint), methods=[method])
+        for method, path, resource, endpoint in ENDPOINTS
+    ]
+    starlette = Starlette(
+        routes=[*routes, *control.routes(desk)],
+        middleware=[Middleware(FrontDesk, desk=desk)],
+        exception_handlers={Complaint: _complained, HTTPException: _refused},
+    )
+    # A path with a slash too many is unknown, as any other that is not in the table.
+    starlette.router.redirect_slashes = False
+    return starlette
+
+
+def _route(desk: Desk, resource: str, endpoint: Endpoint) -> Callable[[Request], object]:
+    async def serve(request: Request) -> Response:
+        if resource in desk.habits.forbid:
+            raise Complaint(HTTPStatus.FORBIDDEN, f"the token may not read {resource}")
+        # No await while the lock is held: a request sees the workspace as it is at one moment.
+        with desk.workspace.lock:
+            return answer(endpoint(desk, request))
+
+    return serve
+
+
+async def _complained(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Complaint):
+        raise error
+    return envelope(error.status, error.message, error.details)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return envelope(HTTPStatus(error.status_code), error.detail)

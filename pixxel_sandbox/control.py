@@ -1,0 +1,24 @@
+"""Control: paths of the sandbox itself, outside the API's contract and without a token."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pixxel_sandbox.complaints import answer
+from pixxel_sandbox.drift import advance
+from pixxel_sandbox.front import OUTSIDE, Desk
+
+
+def routes(desk: Desk) -> list[Route]:
+    """Returns the routes that look at the workspace from outside, and move it on."""
+
+    async def show_counts(_request: Request) -> Response:
+        return answer(desk.workspace.counts())
+
+    async def move_on(_request: Request) -> Response:
+        return answer(advance(desk.workspace))
+
+    return [
+        Route(f"{OUTSIDE}/counts", show_counts, methods=["GET"]),
+        Route(f"{OUTSIDE}/advance", move_on, methods=["POST"]),
+    ]

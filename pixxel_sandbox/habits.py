@@ -1,0 +1,66 @@
+"""Habits: the ways in which a real service misbehaves, as switches; all are off by default."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from pixxel_sandbox.workspace import RESOURCES
+
+
+def _switch(default: object, says: str, **bounds: float) -> Any:  # noqa: ANN401 - a field of any type
+    return field(default=default, metadata={"help": says, **bounds})
+
+
+@dataclass(slots=True)
+class Habits:
+    """What the sandbox does besides answering well. May be changed while it runs.
+
+    Raises:
+        ValueError: a switch is out of its bounds, or ``forbid`` names no resource.
+    """
+
+    latency_ms: float = _switch(0.0, "Milliseconds to wait before each answer.", min=0)
+    error_rate: float = _switch(0.0, "Share of requests, 0 to 1, that fail.", min=0, max=1)
+    rate_limit: float = _switch(0.0, "Requests per second before 429; 0 is no limit.", min=0)
+    max_limit: int = _switch(0, "The most rows in a page, whatever is asked; 0 is no cap.", min=0)
+    max_offset: int = _switch(0, "Searches further in answer 400; 0 is no bound.", min=0)
+    ignore_query: bool = _switch(default=False, says="Do not apply the query filter.")
+    empty_query: bool = _switch(default=False, says="A search with a query finds nothing.")
+    reject_query: bool = _switch(default=False, says="A search with a query answers 400.")
+    ignore_sort: bool = _switch(default=False, says="Do not apply the order asked for.")
+    reject_sort: bool = _switch(default=False, says="A search with an order answers 400.")
+    insert_while_paging: bool = _switch(
+        default=False, says="After each page a row is inserted ahead of the next."
+    )
+    delete_while_paging: bool = _switch(
+        default=False, says="After each page a row that was served is deleted."
+    )
+    update_while_paging: bool = _switch(
+        default=False, says="After each page a random row of the list is updated."
+    )
+    updates_reorder: bool = _switch(
+        default=False, says="Lists without an order put updated rows last."
+    )
+    future_timestamps: bool = _switch(
+        default=False, says="One row of each incremental resource is dated 2999."
+    )
+    forbid: frozenset[str] = _switch(frozenset(), "Answer 403 for this resource; repeatable.")
+
+    def __post_init__(self) -> None:
+        for name, bounds in BOUNDS.items():
+            value = getattr(self, name)
+            low, high = bounds.get("min", value), bounds.get("max", value)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}, which is not in {low}..{high}")
+        self.forbid = frozenset(self.forbid)
+        if unknown := self.forbid - set(RESOURCES):
+            raise ValueError(f"forbid names no resource: {', '.join(sorted(unknown))}")
+
+
+SWITCHES: Final = fields(Habits)
+BOUNDS: Final[dict[str, dict[str, float]]] = {
+    switch.name: {
+        bound: switch.metadata[bound] for bound in ("min", "max") if bound in switch.metadata
+    }
+    for switch in SWITCHES
+    if "min" in switch.metadata
+}

@@ -1,0 +1,148 @@
+"""The command line: one line to start with, the child's status to end with."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from pixxel_sandbox.cli import main
+
+from .client import TIMEOUT
+
+CLI = (sys.executable, "-W", "error", "-m", "pixxel_sandbox")
+SMALL = ("--items", "5")
+
+
+def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, *arguments], check=False, capture_output=True, text=True, timeout=TIMEOUT
+    )
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*CLI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run(command: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
+    return cli("run", *SMALL, *options, "--", *command)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_where_and_exits_0_when_stopped(number: signal.Signals) -> None:
+    with start("serve", "--port", "0", "--token", "secret", *SMALL) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        url = line.split()[0]
+        answer = requests.get(
+            url + "/v0/stores", headers={"Authorization": "Bearer secret"}, timeout=TIMEOUT
+        )
+        assert answer.status_code == 200
+        process.send_signal(number)
+        out, error = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, out, error) == (0, "", "")
+    assert "Bearer secret" in line
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli("serve", "--port", str(port), *SMALL)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"Error: cannot listen on 127.0.0.1:{port}: Address already in use"
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--error-rate", "2"),
+        ("--items", "0"),
+        ("--forbid", "planets"),
+        ("--seed", "x"),
+        ("--nope",),
+    ],
+)
+def test_bad_options_are_a_usage_error(options: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, ["serve", *options])
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_run_tells_the_command_where_the_sandbox_is() -> None:
+    code = (
+        "import os, urllib.request as u; e = os.environ; url = e['TAP_PIXXEL_API_URL'];"
+        "assert url == e['TARGET_PIXXEL_STORE_API_URL'] == e['PIXXEL_SANDBOX_URL'];"
+        "assert e['TAP_PIXXEL_API_TOKEN'] == e['TARGET_PIXXEL_STORE_API_TOKEN'] == 'tok';"
+        "print(u.urlopen(url + '/_sandbox/counts').read().decode())"
+    )
+    done = run(python(code), "--token", "tok")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"archive_items":5' in done.stdout
+
+
+def test_habits_are_options() -> None:
+    code = (
+        "import os, urllib.request as u, urllib.error as r\n"
+        "try: u.urlopen(u.Request(os.environ['PIXXEL_SANDBOX_URL'] + '/v0/stores',"
+        " headers={'Authorization': 'Bearer sandbox-token'}))\n"
+        "except r.HTTPError as error: print(error.code); error.close()"
+    )
+    options = ("--forbid", "stores", "--forbid", "orders", "--updates-reorder", "--max-limit", "5")
+    assert run(python(code), *options).stdout == "403\n"
+
+
+def test_run_exits_as_the_command_does_and_leaves_no_server() -> None:
+    done = run(python("import os; print(os.environ['PIXXEL_SANDBOX_URL']); raise SystemExit(3)"))
+    assert done.returncode == 3
+    port = int(done.stdout.rpartition(":")[2])
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_run_reports_a_command_that_a_signal_ended() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert run(python(code)).returncode == 128 + signal.SIGKILL
+
+
+def test_run_does_not_find_what_is_not_there() -> None:
+    done = run(["no-such-command"])
+    assert (done.returncode, done.stderr) == (127, "no-such-command: command not found\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
+    code = (
+        "import signal, sys, time\n"
+        f"signal.signal({int(number)}, lambda *_: (print('got it'), sys.exit(9)))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(30)"
+    )
+    with start("run", *SMALL, "--", *python(code)) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        out, error = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, out, error) == (9, "got it\n", "")
+
+
+def test_a_signal_before_the_command_starts_is_not_lost() -> None:
+    process = start("run", *SMALL, "--", "sleep", "30")
+    time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}

@@ -1,0 +1,147 @@
+"""The workspace shows every irregularity that real answers are known for, even a small one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pixxel_sandbox import Sandbox
+from pixxel_sandbox.times import instant
+
+from .client import get, search
+
+Row = dict[str, Any]
+LISTS: dict[str, Callable[[Sandbox], list[Row]]] = {
+    "collections": lambda box: get(box, "/v0/archives/collections")["collections"],
+    "archive_items": lambda box: search(box, "archives", limit=1000)["features"],
+    "catalogs": lambda box: search(box, "catalogs", limit=1000)["catalogs"],
+    "orders": lambda box: get(box, "/v0/orders", limit=1000)["orders"],
+    "order_items": lambda box: get(box, "/v0/order-items", limit=1000)["order_items"],
+    "deliveries": lambda box: get(box, "/v0/catalogs/deliveries")["deliveries"],
+}
+
+
+@pytest.fixture(scope="module")
+def rows(shared: Sandbox) -> dict[str, list[Row]]:
+    return {name: fetch(shared) for name, fetch in LISTS.items()}
+
+
+def props(item: Row) -> Row:
+    found: Row = item["properties"]
+    return found
+
+
+def band(item: Row) -> Row:
+    found: Row = next(iter(item["assets"].values()))["eo:bands"][0]
+    return found
+
+
+def crosses(item: Row) -> bool:
+    return "bbox" in item and float(item["bbox"][0]) > float(item["bbox"][2])
+
+
+def deep(item: Row) -> bool:
+    geometry = item["geometry"]
+    return bool(
+        geometry and geometry["type"] == "Polygon" and len(geometry["coordinates"][0][0]) == 3
+    )
+
+
+SHOWN: tuple[tuple[str, str, Callable[[Row], bool]], ...] = (
+    ("archive_items", "string bbox", lambda i: isinstance(i.get("bbox", [0])[0], str)),
+    ("archive_items", "geometry null", lambda i: i["geometry"] is None),
+    ("archive_items", "point", lambda i: (i["geometry"] or {}).get("type") == "Point"),
+    ("archive_items", "crosses the antimeridian", crosses),
+    ("archive_items", "3D", deep),
+    ("archive_items", "proj:code", lambda i: "proj:code" in props(i)),
+    ("archive_items", "older projection", lambda i: props(i).get("proj:epsg") == 4326),
+    ("archive_items", "datetime null", lambda i: props(i)["datetime"] is None),
+    ("archive_items", "enddatetime", lambda i: "enddatetime" in props(i)),
+    ("archive_items", "altitude", lambda i: props(i)["altitude"] > 0),
+    ("archive_items", "scene centre", lambda i: "view:scene_center_lat" in props(i)),
+    ("archive_items", "no updated", lambda i: "updated" not in props(i)),
+    ("archive_items", "space in time", lambda i: " " in props(i).get("updated", "")),
+    ("archive_items", "offset in time", lambda i: "T" in props(i).get("updated", "")
+     and props(i)["updated"].endswith("+00:00")),
+    ("archive_items", "Z in time", lambda i: props(i).get("updated", "").endswith("Z")),
+    ("archive_items", "micrometres", lambda i: band(i)["center_wavelength"] < 1),
+    ("archive_items", "nanometres", lambda i: band(i)["center_wavelength"] > 400),
+    ("archive_items", "fwhm 0", lambda i: band(i)["fwhm"] == 0),
+    ("archive_items", "irradiance", lambda i: "solar_irradiance" in band(i)),
+    ("archive_items", "undocumented field", lambda i: "processing_note" in i),
+    ("archive_items", "many bands", lambda i: len(i["assets"]) > 200),
+    ("collections", "no extent", lambda c: "extent" not in c),
+    ("collections", "no links, no license", lambda c: not {"links", "license"} & set(c)),
+    ("collections", "old version", lambda c: c["stac_version"] == "0.1.0"),
+    ("collections", "extensions of another type", lambda c: c.get("stac_extensions") == {}),
+    ("catalogs", "number bbox", lambda c: isinstance(c["details"].get("bbox", [""])[0], float)),
+    ("catalogs", "no update time", lambda c: "updated_at" not in c),
+    ("catalogs", "older status", lambda c: c.get("delivery_status") == "SUCCESSFUL"),
+    ("catalogs", "undocumented field", lambda c: "retention_days" in c),
+    ("catalogs", "wkt2", lambda c: "proj:wkt2" in props(c["details"])),
+    ("orders", "paid_at empty", lambda o: o["paid_at"] == ""),
+    ("orders", "no update time", lambda o: "updated_at" not in o),
+    ("orders", "undocumented field", lambda o: "invoice_reference" in o),
+    ("order_items", "older status", lambda i: i["status"] == "COMPLETED"),
+    ("order_items", "no tasks", lambda i: "tasks" not in i),
+    ("order_items", "validation errors", lambda i: "validation_errors" in i),
+    ("order_items", "no validation errors", lambda i: "validation_errors" not in i),
+    ("order_items", "day-first date", lambda i: any(
+        t.get("start_date", "0000")[2] == "-" for t in i.get("tasks", ()))),
+    ("order_items", "task names an image", lambda i: any(
+        t["order_item_id"] != i["id"] for t in i.get("tasks", ()))),
+    ("deliveries", "by hand", lambda d: d["task_id"] is None),
+    ("deliveries", "automated", lambda d: d["task_id"] is not None),
+    ("deliveries", "no update time", lambda d: "updated_at" not in d),
+    ("deliveries", "undocumented field", lambda d: "bytes_transferred" in d),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("resource", "what", "shows"), SHOWN, ids=[f"{r}: {w}" for r, w, _ in SHOWN]
+)
+def test_the_irregularity_is_there(
+    rows: dict[str, list[Row]], resource: str, what: str, shows: Callable[[Row], bool]
+) -> None:
+    count = sum(shows(row) for row in rows[resource])
+    assert count, f"no row of {resource} shows: {what}"
+
+
+def test_every_stated_time_can_be_read(rows: dict[str, list[Row]]) -> None:
+    for item in rows["archive_items"]:
+        for name in ("datetime", "created", "updated"):
+            value = props(item).get(name)
+            assert value is None or instant(value)
+
+
+def test_orders_do_not_repeat_what_only_the_list_of_order_items_has(
+    rows: dict[str, list[Row]],
+) -> None:
+    listed = {item["id"]: item for item in rows["order_items"]}
+    for order in rows["orders"]:
+        assert order["order_items"]
+        for item in order["order_items"]:
+            own = {
+                k: v
+                for k, v in listed[item["id"]].items()
+                if k not in {"tasks", "validation_errors"}
+            }
+            assert item == own
+
+
+def test_resources_refer_to_rows_that_exist(rows: dict[str, list[Row]], shared: Sandbox) -> None:
+    tasks = {task["id"] for item in rows["order_items"] for task in item.get("tasks", ())}
+    items = {item["id"] for item in rows["archive_items"]}
+    catalogs = {catalog["id"] for catalog in rows["catalogs"]}
+    stores = set(shared.workspace.ids("stores"))
+    assert {catalog["task_id"] for catalog in rows["catalogs"]} <= tasks
+    assert {catalog["details"]["id"] for catalog in rows["catalogs"]} <= items
+    assert {delivery["catalog_id"] for delivery in rows["deliveries"]} <= catalogs
+    assert {delivery["cloud_delivery"]["config"] for delivery in rows["deliveries"]} <= stores
+
+
+def test_counts_are_what_the_lists_hold(rows: dict[str, list[Row]], shared: Sandbox) -> None:
+    counts = shared.counts()
+    assert {name: len(listed) for name, listed in rows.items()} == {n: counts[n] for n in rows}
+    tasks = sum(len(item.get("tasks", ())) for item in rows["order_items"])
+    assert counts["order_tasks"] == tasks
