@@ -7,13 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from datetime import datetime
 
 Row = dict[str, Any]
+Result = TypeVar("Result")
 
 _LOOK = 0.2  # seconds between looks at the stop flag while a page is awaited
 
@@ -144,6 +145,9 @@ def read_pages(
 ) -> Generator[Page, None, None]:
     """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
 
+    One page is asked for at first, and two more for each that came, so that little is asked for in
+    vain behind the end of a short list.
+
     Args:
         fetch: Reads one page; called from several threads.
         offsets: Where the pages begin; may be endless, and is taken from as needed.
@@ -158,17 +162,31 @@ def read_pages(
     workers = ThreadPoolExecutor(window, thread_name_prefix="pixxel-page")
     pending: deque[Future[Page]] = deque()
     try:
-        for offset in islice(offsets, window):
+        for offset in islice(offsets, 1):
             pending.append(workers.submit(fetch, offset, limit))
         while pending:
             yield _await(pending.popleft(), check)
-            for offset in islice(offsets, 1):
+            for offset in islice(offsets, min(2, window - len(pending))):
                 pending.append(workers.submit(fetch, offset, limit))
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _await(future: Future[Page], check: Callable[[], None]) -> Page:
+def watched(call: Callable[[], Result], check: Callable[[], None]) -> Result:
+    """Make a call that may wait for the network, so that `check` can end the waiting.
+
+    Args:
+        call: Made in a thread of its own.
+        check: Called while it is awaited; raises to stop.
+    """
+    worker = ThreadPoolExecutor(1, thread_name_prefix="pixxel-call")
+    try:
+        return _await(worker.submit(call), check)
+    finally:
+        worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _await(future: Future[Result], check: Callable[[], None]) -> Result:
     while True:
         try:
             return future.result(timeout=_LOOK)

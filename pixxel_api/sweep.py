@@ -14,7 +14,7 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import PixxelError
-from pixxel_api.pages import Page, Row, read_pages
+from pixxel_api.pages import Page, Row, read_pages, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -123,11 +123,15 @@ class Sweep:
     def _one_pass(self) -> Iterator[list[Row]]:
         while True:
             page = self._stand()
+            steady = self._follows(page)
             if page.offset == 0:
                 self._adopt_cap(page)
-            yield self._take(page)
-            if self._ends(page):
+            fresh = self._take(page)
+            yield fresh
+            if self._ends(page, fresh):
                 return
+            if not steady:  # pages read ahead would most likely be read in vain
+                continue
             ahead = read_pages(
                 self._fetch,
                 self._offsets(page.total),
@@ -139,8 +143,9 @@ class Sweep:
                 for page in ahead:
                     if not self._follows(page):
                         break
-                    yield self._take(page)
-                    if self._ends(page):
+                    fresh = self._take(page)
+                    yield fresh
+                    if self._ends(page, fresh):
                         return
 
     def _stand(self) -> Page:
@@ -161,13 +166,18 @@ class Sweep:
             return True
         return bool(page.rows) and self._key(page.rows[0]) == self._last
 
-    def _ends(self, page: Page) -> bool:
-        """Tell whether a page is the last: nothing new could follow it."""
+    def _ends(self, page: Page, fresh: list[Row]) -> bool:
+        """Tell whether a page is the last: nothing new could follow it.
+
+        Where rows keep coming in front, the last rows never leave the page: it is the last when
+        it is short and all of it was given before.
+        """
         reached = page.offset + len(page.rows)
         if reached == page.total:
             self._missed = not self._overlap and self._given != page.total
             return True
-        if len(page.rows) > (self._overlap if page.offset else 0):
+        overlap = self._overlap if page.offset else 0
+        if len(page.rows) > overlap and (fresh or len(page.rows) >= self.size):
             return False
         self._missed = page.total is not None and page.total > reached
         return True
@@ -208,9 +218,7 @@ class Sweep:
 
     def _read(self, offset: int) -> Page:
         """Read one page, watching for a stop meanwhile."""
-        pages = read_pages(self._fetch, [offset], limit=self.size, window=1, check=self._check)
-        with closing(pages):
-            return next(pages)
+        return watched(lambda: self._fetch(offset, self.size), self._check)
 
     def _offsets(self, total: int | None) -> Iterator[int]:
         """Give the next pages' offsets, as far as the list is known to reach."""

@@ -120,7 +120,7 @@ class Workspace:
         if isinstance(row, Scene):
             return item(row, "archive")
         if isinstance(row, Catalog):
-            return {**row.fields, "details": item(row.scene, "catalog")}
+            return {"details": item(row.scene, "catalog"), **row.fields}
         return row
 
     def render_order(self, order: Json) -> Json:
@@ -196,7 +196,8 @@ class Workspace:
 
         A field set to ``MISSING`` is left out of the row. Of an archive item the names of item
         members (``geometry``, ``assets`` ...) change those, any other name changes a property,
-        and ``properties`` may hold several; a catalog's ``details`` are changed in the same way.
+        and ``properties`` may hold several; a catalog's ``details`` are changed in the same way,
+        or null from now on.
 
         Raises:
             KeyError: there is no such row.
@@ -287,6 +288,7 @@ def _changed(row: Row, fields: Json) -> Row:
         return copy
     if isinstance(row, Catalog):
         copy = row.scene.copy()
-        copy.merge(fields.pop("details", {}))
+        if fields.get("details") is not None:
+            copy.merge(fields.pop("details"))
         return Catalog(written_over(row.fields, fields), copy)
     return written_over(row, fields)

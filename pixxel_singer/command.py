@@ -12,7 +12,7 @@ import click
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.plugin_base import SingerCommand
 
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.exits import Exit, InputError, ReaderGoneError
 from pixxel_singer.logs import log_uncaught
 from pixxel_singer.signals import Stopped
 
@@ -57,7 +57,7 @@ class PluginCommand(SingerCommand):
         except InputError as error:
             self._say(*error.lines)
             status = Exit.BAD_INPUT
-        except BrokenPipeError:
+        except ReaderGoneError:
             self._say("the reader of the output is gone; see its log for why")
             _leave(Exit.FAILED)
         except self._expected as error:

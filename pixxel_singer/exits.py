@@ -14,6 +14,10 @@ class Exit(IntEnum):
     INCOMPLETE = 3
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
+
+
 class InputError(Exception):
     """What the user gave is wrong: settings, state, catalog or a file; one line says what.
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import StateMessage
 
+from pixxel_singer.exits import ReaderGoneError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -61,7 +63,7 @@ class Pipe:
             Whether it was written: False when the time was up.
 
         Raises:
-            BrokenPipeError: The reader is gone.
+            ReaderGoneError: The reader is gone.
             Stopped: A stop was asked for; nothing of the line was written.
         """
         need = -(-len(line) // _PAGE)
@@ -74,12 +76,15 @@ class Pipe:
             elif time.monotonic() > end:
                 return False
             if self._errors.poll(pause):
-                raise BrokenPipeError
+                raise ReaderGoneError
             pause = min(2 * pause, 20)
         self._written += len(line)
         self._unread.append((self._written, need))
         self._used += need
-        _write_all(self._fd, line)
+        try:
+            _write_all(self._fd, line)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
         return True
 
     def _in_use(self) -> int:
@@ -125,7 +130,7 @@ class LineWriter(MsgSpecWriter):
         """Write a message.
 
         Raises:
-            BrokenPipeError: The reader is gone.
+            ReaderGoneError: The reader is gone.
             Stopped: A stop was asked for; the message was not written.
         """
         self.check()
@@ -152,8 +157,11 @@ class LineWriter(MsgSpecWriter):
         if self._pipe:
             self._pipe.write(line, keep=self._keep)
         else:
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
+            try:
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise ReaderGoneError from None
 
     def _check(self) -> None:
         self.check()

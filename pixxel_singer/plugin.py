@@ -17,7 +17,7 @@ from pixxel_singer.command import PluginCommand
 from pixxel_singer.exits import InputError
 from pixxel_singer.logs import set_up_logs
 from pixxel_singer.redaction import Redactor, redact_logs, secrets_in
-from pixxel_singer.settings import from_environment, mistakes, unknown, with_defaults
+from pixxel_singer.settings import from_environment, mistakes, typed, unknown, with_defaults
 from pixxel_singer.signals import StopFlag
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ class PixxelPlugin(PluginBase):
         if parse_env_config:
             settings |= self._from_environment()
         self._hide_secrets(settings)
+        schema = self._settings_schema()
         super().__init__(
-            config=with_defaults(self._settings_schema(), settings),
+            config=with_defaults(schema, typed(schema, settings)),
             validate_config=validate_config,
             **kwargs,
         )
@@ -78,7 +79,7 @@ class PixxelPlugin(PluginBase):
         return cls.config_jsonschema
 
     @classmethod
-    def _from_environment(cls) -> dict[str, Any]:
+    def _from_environment(cls) -> dict[str, str]:
         environment = {**dotenv_values(find_dotenv(usecwd=True)), **os.environ}
         return from_environment(cls._settings_schema(), cls._env_var_prefix, environment)
 

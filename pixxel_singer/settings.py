@@ -40,18 +40,26 @@ def env_name(prefix: str, setting: str) -> str:
 
 def from_environment(
     schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str | None]
-) -> dict[str, Any]:
-    """Read settings from environment variables, in the types that their schema names.
+) -> dict[str, str]:
+    """Find the settings that environment variables give; an empty one counts as not set."""
+    texts = {name: environment.get(env_name(prefix, name)) for name in schema["properties"]}
+    return {name: text for name, text in texts.items() if text is not None and text.strip()}
 
-    Numbers, booleans, lists and objects are read as JSON; a list may also be written with commas.
-    An empty variable counts as not set. What cannot be read stays a text, for `mistakes` to name.
+
+def typed(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Read texts in the types that the settings' schema names, other values being left alone.
+
+    From the environment everything is a text, and from Meltano what comes from there too. Numbers,
+    booleans, lists and objects are read as JSON; a list may also be written with commas. A text
+    that cannot be read so stays one, for `mistakes` to name its setting.
     """
-    found = {}
-    for name, rule in schema["properties"].items():
-        text = environment.get(env_name(prefix, name))
-        if text is not None and text.strip():
-            found[name] = _read(text.strip(), rule)
-    return found
+    rules = schema["properties"]
+    return {
+        name: _read(value.strip(), rules[name])
+        if isinstance(value, str) and name in rules
+        else value
+        for name, value in config.items()
+    }
 
 
 def with_defaults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixxel_singer.exits import ReaderGoneError
 from pixxel_singer.output import Pipe
 from pixxel_singer.signals import Stopped
 
@@ -111,7 +112,7 @@ def test_a_reader_that_is_gone_is_noticed_while_waiting(pipe_ends: tuple[int, in
     reading, writing = pipe_ends
     pipe = Pipe(writing, lambda: None)
     threading.Timer(0.2, os.close, [reading]).start()
-    fill(pipe, bytearray(b"x" * 9_999 + b"\n"), until=BrokenPipeError)
+    fill(pipe, bytearray(b"x" * 9_999 + b"\n"), until=ReaderGoneError)
 
 
 def test_without_room_in_time_nothing_of_the_line_is_written(pipe_ends: tuple[int, int]) -> None:

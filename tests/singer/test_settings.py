@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixxel_singer.settings import from_environment, mistakes, unknown, with_defaults
+from pixxel_singer.settings import from_environment, mistakes, typed, unknown, with_defaults
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -47,7 +47,7 @@ SCHEMA: dict[str, Any] = {
     ],
 )
 def test_a_variable_is_read_in_the_settings_type(name: str, text: str, value: Any) -> None:
-    found = from_environment(SCHEMA, "TAP_", {f"TAP_{name.upper()}": text})
+    found = typed(SCHEMA, from_environment(SCHEMA, "TAP_", {f"TAP_{name.upper()}": text}))
     assert found == {name: value}
     assert type(found[name]) is type(value)
     assert mistakes(SCHEMA, {"token": "t", **found}, "TAP_") == []
@@ -99,6 +99,7 @@ def test_no_wrong_value_is_ever_quoted(config: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), st.text("0aA,[]{}\"'.-: \n")))
 def test_any_text_in_a_variable_is_read_or_left_for_the_check(texts: dict[str, str]) -> None:
     found = from_environment(SCHEMA, "TAP_", {f"TAP_{k.upper()}": v for k, v in texts.items()})
+    typed(SCHEMA, found)
     assert set(found) == {name for name, text in texts.items() if text.strip()}
 
 
@@ -109,3 +110,15 @@ def test_defaults_fill_what_is_absent_or_null() -> None:
 
 def test_a_misspelt_setting_is_named() -> None:
     assert unknown(SCHEMA, {"sizes": 1, "size": 1}) == ["sizes"]
+
+
+def test_only_texts_are_read_again() -> None:
+    config = {
+        "size": 2,
+        "rate": "2.5",
+        "names": ["1"],
+        "query": {"a": "1"},
+        "token": "12",
+        "x": "1",
+    }
+    assert typed(SCHEMA, config) == {**config, "rate": 2.5}

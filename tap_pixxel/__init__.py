@@ -1,0 +1,1 @@
+"""Singer tap for the Pixxel API: archive, catalogs, orders, deliveries and the rest as records."""

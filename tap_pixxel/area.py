@@ -1,0 +1,45 @@
+"""The setting `intersects`: GeoJSON of any kind, as one plain geometry that the API takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import shapely
+from shapely.geometry import mapping
+
+from tap_pixxel.settings import BadSetting
+
+_WORLD = (-180.0, -90.0, 180.0, 90.0)  # degrees
+
+
+def read_area(text: str) -> dict[str, Any]:
+    """Read a GeoJSON geometry, Feature or FeatureCollection (RFC 7946).
+
+    Args:
+        text: The GeoJSON. Heights are dropped; several geometries are united.
+
+    Returns:
+        A GeoJSON geometry in 2D, degrees in WGS84.
+
+    Raises:
+        BadSetting: It cannot be used.
+    """
+    try:
+        geometry = shapely.from_geojson(text)
+    except (shapely.errors.GEOSException, UnicodeEncodeError):
+        raise BadSetting("cannot be read as GeoJSON") from None
+    parts = shapely.get_parts(geometry)
+    if geometry.geom_type == "GeometryCollection" and len(parts):
+        geometry = shapely.union_all(parts)
+    geometry = shapely.force_2d(geometry)
+    if geometry.is_empty:
+        raise BadSetting("holds no geometry")
+    west, south, east, north = geometry.bounds
+    if not (west >= _WORLD[0] and south >= _WORLD[1] and east <= _WORLD[2] and north <= _WORLD[3]):
+        raise BadSetting(
+            "has coordinates outside -180 to 180 and -90 to 90; GeoJSON has longitude first, in "
+            "degrees"
+        )
+    if not geometry.is_valid:
+        raise BadSetting("crosses itself or is otherwise invalid; mend the geometry")
+    return dict(mapping(geometry))

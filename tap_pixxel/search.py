@@ -1,0 +1,72 @@
+"""The two searches, of archive and catalogs: filters from the settings, and a stable order."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pixxel_api.errors import BadRequest
+from tap_pixxel.base import PixxelStream
+
+if TYPE_CHECKING:
+    from pixxel_api.pages import Page
+
+_BY_TIME = {"field": "properties->>'datetime'", "direction": "asc"}  # the contract's own form
+_BY_ID = {"field": "id", "direction": "asc"}
+_ORDERS: tuple[tuple[dict[str, str], ...], ...] = ((_BY_TIME, _BY_ID), (_BY_TIME,), ())
+
+
+class SearchStream(PixxelStream):
+    """A list that is read by POSTing a search."""
+
+    sort_key: ClassVar[str]
+    """What the endpoint calls its sort parameter."""
+
+    def fetch(self, offset: int, limit: int) -> Page:
+        """Search for the page at an offset."""
+        return self.search(offset, limit, {})
+
+    def search(self, offset: int, limit: int, more: dict[str, Any]) -> Page:
+        """Search for a page, with more filters than those of the settings."""
+        body = self.body(more) | self.paging.request(offset, limit)
+        return self.page("POST", offset, limit, body=body)
+
+    def body(self, more: dict[str, Any]) -> dict[str, Any]:
+        """Give the search's body without its paging."""
+        filters = {name: value for name, value in self.filters().items() if value}
+        body = filters | more
+        if self.order:
+            body[self.sort_key] = list(self.order)
+        return body
+
+    def filters(self) -> dict[str, Any]:
+        """Give the filters of the settings, as both searches name them."""
+        settings = self.settings
+        start, end = settings.acquired.start, settings.acquired.end
+        return {
+            "collections": list(settings.collections),
+            "bbox": list(settings.bbox or ()),
+            "intersects": settings.intersects,
+            "datetime": f"{start or '..'}/{end or '..'}" if start or end else None,
+            "query": settings.query,
+        }
+
+    @cached_property
+    def order(self) -> tuple[dict[str, str], ...]:
+        """The most stable order that the endpoint takes; asks it once."""
+        refused: BadRequest | None = None
+        filters = {name: value for name, value in self.filters().items() if value}
+        for order in _ORDERS:
+            sort = {self.sort_key: list(order)} if order else {}
+            body = filters | sort | self.paging.request(0, 1)
+            try:
+                self.ask("POST", body=body)
+            except BadRequest as error:
+                refused = error
+                continue
+            if refused is not None:
+                self.logger.warning(
+                    "%s: the API does not sort as asked; reading in the order it gives", self.name
+                )
+            return order
+        raise refused or AssertionError

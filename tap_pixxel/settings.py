@@ -1,0 +1,342 @@
+"""The tap's settings: declared once, checked before any request, read into one typed value."""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+
+from pixxel_api.client import DEFAULT_URL
+from pixxel_api.times import TimestampError, to_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_PAGE_SIZE = 1000  # rows; a page of archive items this long is some 30 MB
+MAX_CONCURRENCY = 32
+MAX_LOOKBACK = 315_360_000  # seconds; ten years
+_BBOX = 4
+_HALF_TURN = 180.0
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_OPEN = frozenset({"", ".."})
+_CALENDAR = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
+_HEADER = re.compile(r"[\x20-\x7e]+")
+
+
+def _property(name: str, kind: Any, title: str, description: str, **more: Any) -> th.Property[Any]:  # noqa: ANN401
+    return th.Property(name, kind, title=title, description=description, **more)
+
+
+SCHEMA: dict[str, Any] = th.PropertiesList(
+    _property(
+        "api_token",
+        th.StringType,
+        "API token",
+        "Personal access token of the Pixxel workspace to read.",
+        required=True,
+        secret=True,
+    ),
+    _property(
+        "api_url",
+        th.StringType,
+        "API URL",
+        "Base URL of the API, without /v0.",
+        default=DEFAULT_URL,
+    ),
+    _property(
+        "start_date",
+        th.StringType,
+        "Start date",
+        "Timestamp; without a bookmark, only records updated at or after it are read.",
+    ),
+    _property(
+        "collections",
+        th.ArrayType(th.StringType),
+        "Collections",
+        "Ids of the archive collections to read; all of them without this.",
+    ),
+    _property(
+        "bbox",
+        th.ArrayType(th.NumberType),
+        "Bounding box",
+        "Only imagery that touches this box: west, south, east, north in degrees. West may be "
+        "greater than east only where the box crosses the antimeridian.",
+    ),
+    _property(
+        "intersects",
+        th.StringType,
+        "Area",
+        "Only imagery that touches this area: GeoJSON, or the path of a GeoJSON file. "
+        "Not together with bbox.",
+    ),
+    _property(
+        "datetime",
+        th.StringType,
+        "Acquisition time",
+        "Only imagery acquired then: a timestamp or date, or two with a slash between; .. leaves "
+        "an end open, and a date, month or year stands for all of it.",
+    ),
+    _property(
+        "query",
+        th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
+        "Query",
+        'Filter on properties, passed on to the API: {"eo:cloud_cover": {"lt": 10}}.',
+    ),
+    _property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=MAX_PAGE_SIZE),
+        "Page size",
+        "Records to ask for at once.",
+        default=100,
+    ),
+    _property(
+        "concurrency",
+        th.IntegerType(minimum=1, maximum=MAX_CONCURRENCY),
+        "Concurrency",
+        "Pages to read at the same time; more than 4 mostly costs memory.",
+        default=4,
+    ),
+    _property(
+        "requests_per_second",
+        th.NumberType(exclusive_minimum=0),
+        "Requests per second",
+        "Highest rate of requests; no limit without this.",
+    ),
+    _property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0),
+        "Request timeout",
+        "Seconds to wait for the API to send something.",
+        default=60,
+    ),
+    _property(
+        "lookback_seconds",
+        th.IntegerType(minimum=0, maximum=MAX_LOOKBACK),
+        "Lookback",
+        "Seconds before the bookmark to read again, for records that arrive late.",
+        default=0,
+    ),
+    _property(
+        "user_agent",
+        th.StringType,
+        "User agent",
+        "User-Agent header; names the tap and its version without this.",
+    ),
+).to_dict()
+
+
+class BadSetting(ValueError):
+    """A setting's value cannot be used; the text says why and what to do, without the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of time; both ends inclusive, in the fixed-width UTC form, None where open."""
+
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings as the tap uses them.
+
+    Attributes:
+        token: Without a "Bearer " that was pasted along.
+        start_date: In the fixed-width UTC form.
+        intersects: A GeoJSON geometry, 2D.
+        acquired: The setting `datetime`.
+        Others: As declared in `SCHEMA`.
+    """
+
+    token: str
+    url: str
+    start_date: str | None
+    collections: tuple[str, ...]
+    bbox: tuple[float, ...] | None
+    intersects: dict[str, Any] | None
+    acquired: Interval
+    query: dict[str, Any]
+    page_size: int
+    concurrency: int
+    requests_per_second: float | None
+    request_timeout: float
+    lookback_seconds: int
+    user_agent: str | None
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Read settings that obey `SCHEMA`.
+
+    Raises:
+        BadSetting: One of them cannot be used; `problems` names all of them.
+    """
+    return Settings(
+        **{field: reader(config.get(name)) for field, name, reader in _READERS},
+        page_size=config["page_size"],
+        concurrency=config["concurrency"],
+        lookback_seconds=config["lookback_seconds"],
+    )
+
+
+def problems(config: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
+    found = []
+    for _, name, reader in _READERS:
+        try:
+            reader(config.get(name))
+        except BadSetting as error:
+            found.append(f"Setting '{name}' {error}")
+    if config.get("bbox") is not None and config.get("intersects") is not None:
+        found.append("Settings 'bbox' and 'intersects' exclude each other; remove one of them")
+    return found
+
+
+def _token(value: str) -> str:
+    token = value.strip().removeprefix("Bearer ").strip()
+    if not _TOKEN.fullmatch(token):
+        raise BadSetting("is empty or has blanks or control characters; paste the token alone")
+    return token
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadSetting("is no URL of the form https://host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadSetting("must be a plain base URL, without user, query or fragment")
+    if parts.path.rstrip("/").endswith("/v0"):
+        raise BadSetting("must be given without the /v0 at its end")
+    return value.strip().rstrip("/")
+
+
+def _timestamp(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return to_utc(value)
+    except TimestampError:
+        raise BadSetting("is no date or timestamp, such as 2025-01-31T00:00:00Z") from None
+
+
+def _interval(value: str | None) -> Interval:
+    if value is None:
+        return Interval(None, None)
+    ends = [end.strip() for end in value.split("/")]
+    if len(ends) == 1:
+        ends *= 2
+    try:
+        first, last = ends
+        start = None if first in _OPEN else to_utc(_whole(first)[0])
+        end = None if last in _OPEN else to_utc(_whole(last)[1])
+    except ValueError:
+        raise BadSetting(
+            "is no timestamp or interval, such as 2025-01-01T00:00:00Z/2025-02-01T00:00:00Z"
+        ) from None
+    if start is not None and end is not None and start > end:
+        raise BadSetting("ends before it starts; exchange the two timestamps")
+    return Interval(start, end)
+
+
+def _whole(text: str) -> tuple[str, str]:
+    """Give the first and the last moment of a year, month or day; of a timestamp, itself twice."""
+    match _CALENDAR.fullmatch(text):
+        case None:
+            return text, text
+        case found:
+            year, month, day = found.groups()
+    first = f"{year}-{month or '01'}-{day or '01'}"
+    last_day = calendar.monthrange(int(year), int(month or 12))[1]
+    return first, f"{year}-{month or '12'}-{day or last_day}T23:59:59.999999Z"
+
+
+def _collections(value: list[str] | None) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value or ()))
+    if value is not None and not all(names):
+        raise BadSetting("holds an empty id; remove it")
+    if value is not None and not names:
+        raise BadSetting("is an empty list; remove it to read all collections")
+    return names
+
+
+def _bbox(value: list[float] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    if len(value) != _BBOX or not all(map(math.isfinite, value)):
+        raise BadSetting("must have four numbers: west, south, east, north in degrees")
+    west, south, east, north = value
+    if not (-180 <= west <= 180 and -180 <= east <= 180):  # noqa: PLR2004 - degrees
+        raise BadSetting(
+            "has a longitude outside -180 to 180; the order is west, south, east, north"
+        )
+    if not (-90 <= south <= 90 and -90 <= north <= 90):  # noqa: PLR2004 - degrees
+        raise BadSetting("has a latitude outside -90 to 90; the order is west, south, east, north")
+    if south > north:
+        raise BadSetting(
+            "has a south greater than its north; the order is west, south, east, north"
+        )
+    if west > east and west - east < _HALF_TURN:
+        raise BadSetting(
+            "has a west greater than its east; the order is west, south, east, north (west may be "
+            "greater only where the box crosses the antimeridian)"
+        )
+    return tuple(value)
+
+
+def _area(value: str | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    from tap_pixxel.area import read_area  # noqa: PLC0415 - shapely takes long to import
+
+    if value.lstrip().startswith("{"):
+        return read_area(value)
+    try:
+        text = Path(value).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise BadSetting("is neither GeoJSON nor the path of a readable GeoJSON file") from None
+    return read_area(text)
+
+
+def _query(value: dict[str, Any] | None) -> dict[str, Any]:
+    query = value or {}
+    if not all(isinstance(rule, dict) and rule for rule in query.values()):
+        raise BadSetting('must map each property to operators, such as {"gsd": {"lt": 6}}')
+    return query
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise BadSetting("must be a finite number")
+    return value
+
+
+def _user_agent(value: str | None) -> str | None:
+    if value is not None and not _HEADER.fullmatch(value):
+        raise BadSetting("must be one line of plain ASCII")
+    return value
+
+
+_READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("token", "api_token", _token),
+    ("url", "api_url", _url),
+    ("start_date", "start_date", _timestamp),
+    ("collections", "collections", _collections),
+    ("bbox", "bbox", _bbox),
+    ("intersects", "intersects", _area),
+    ("acquired", "datetime", _interval),
+    ("query", "query", _query),
+    ("requests_per_second", "requests_per_second", _finite),
+    ("request_timeout", "request_timeout", _finite),
+    ("user_agent", "user_agent", _user_agent),
+)
+"""Field of `Settings`, name of the setting, and what reads and checks it."""

@@ -1,0 +1,224 @@
+"""The archive: its collections and their items, which may be ordered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pixxel_api.errors import BadRequest, Forbidden
+from pixxel_api.pages import Single, rows_in
+from pixxel_api.times import TimestampError, earlier, to_utc
+from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.schema import (
+    ANY_LIST,
+    NUMBERS,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TEXTS,
+    TIMESTAMP,
+    Column,
+    Shape,
+)
+from tap_pixxel.search import SearchStream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from pixxel_api.pages import Fetch, Row
+    from tap_pixxel.bookmarks import Bookmark
+
+_MICROSECOND = timedelta(microseconds=1)  # the contract shows `gt`, not `gte`
+_COLLECTIONS = "/v0/archives/collections"
+
+
+class Collections(PixxelStream):
+    """GET /v0/archives/collections: the archive's collections."""
+
+    name = "collections"
+    path = _COLLECTIONS
+    records_key = "collections"
+    paging = Single()
+    shape = Shape(
+        Column("id", TEXT, "Id of the collection."),
+        Column("type", TEXT, "Always Collection."),
+        Column("title", TEXT, "Title."),
+        Column("description", TEXT, "Description."),
+        Column("license", TEXT, "License."),
+        Column("keywords", TEXTS, "Keywords."),
+        Column("extent", OBJECT, "Extent in space and time."),
+        Column("providers", OBJECTS, "Who made it, licenses it, hosts it."),
+        Column("summaries", OBJECT, "Values that its items have."),
+        Column("stac_version", TEXT, "STAC version, as the API states it."),
+        Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
+        Column("links", OBJECTS, "Links."),
+        Column("created_at", TIMESTAMP, "When it was created, UTC."),
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+    )
+
+
+class ArchiveItems(SearchStream):
+    """POST /v0/archives/search: the archive's images, a bookmark for each collection."""
+
+    name = "archive_items"
+    path = "/v0/archives/search"
+    records_key = "features"
+    sort_key = "sortby"
+    replication_key = "updated"
+    shape = Shape(
+        Column("id", TEXT, "Id of the item: the image's name."),
+        Column("collection", TEXT, "Id of its collection."),
+        Column("datetime", TIMESTAMP, "When it was acquired, UTC (properties.datetime)."),
+        Column("created", TIMESTAMP, "When it was created, UTC (properties.created)."),
+        Column("updated", TIMESTAMP, "When it was last updated, UTC; the replication key."),
+        Column("bbox", NUMBERS, "West, south, east, north in degrees."),
+        Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84."),
+        Column("properties", OBJECT, "The API's STAC properties, raw."),
+        Column("assets", OBJECT, "Asset by name, most of them one band each, raw."),
+        Column("links", OBJECTS, "Links."),
+        Column("type", TEXT, "Always Feature."),
+        Column("stac_version", TEXT, "STAC version, as the API states it."),
+        Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
+    )
+    window_rows: ClassVar[int] = WINDOW_ROWS
+    _collections: list[str] | None = None
+    _told_not_heeded = False
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """A partition for each collection, those of the settings or all that the archive has."""
+        if self._collections is None:
+            self._collections = []
+            self._collections = self._existing_collections()
+        return [{"collection": name} for name in self._collections]
+
+    def filters(self) -> dict[str, Any]:
+        """Give the filters, but collections: each has a bookmark of its own."""
+        return super().filters() | {"collections": None}
+
+    def columns(self, row: Row) -> Row:
+        """Add what people filter on beside `properties`."""
+        properties = row.get("properties")
+        if not isinstance(properties, dict):
+            return row
+        return row | {name: properties.get(name) for name in ("datetime", "created", "updated")}
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """Read a collection's items: those updated since the bookmark, or all of them."""
+        if context is None:  # the archive has no collection
+            return
+        bookmark = self.bookmark(context)
+        options = self.sweep_options()
+        heeded = False
+        if bookmark and bookmark.floor and self.replication_key not in self.settings.query:
+            heeded = yield from self._read(context, bookmark, options, floor=bookmark.floor)
+            if not heeded:
+                self._tell_not_heeded()
+                bookmark.start_over()
+        if not heeded:
+            yield from self._read(context, bookmark, options)
+        self.finish(bookmark)
+
+    def _read(
+        self,
+        context: Mapping[str, Any],
+        bookmark: Bookmark | None,
+        options: dict[str, Any],
+        floor: str | None = None,
+    ) -> Generator[dict[str, Any], None, bool]:
+        """Read a collection, or with a floor only what was updated at or after it.
+
+        Returns:
+            Whether the API has heeded the floor: it has not when it refuses the filter, gives
+            older rows, nothing at all, or not the row that must be there.
+        """
+        bound = earlier(floor, _MICROSECOND) if floor else None
+        found, missing = False, bookmark.boundary if bookmark and floor else None
+        sweep = self._sweep(context["collection"], options, bookmark, bound)
+        try:
+            for batch in sweep:
+                if bookmark:
+                    bookmark.begin(sweep.began)
+                yield from self.records(batch.rows, bookmark)
+                for row in batch.rows if bound else ():
+                    found = True
+                    missing = None if self.key_of(row) == missing else missing
+                    updated = _stamp(row, self.replication_key)
+                    if bound and updated and updated < bound:
+                        return False
+                if batch.reached and bookmark and bookmark.first:
+                    bookmark.reach(batch.reached)
+                    self.state_manager.is_flushed = False
+                    self._write_state_message()
+        except BadRequest:
+            if floor is None:
+                raise
+            return False
+        self.tell_unsettled(settled=sweep.settled)
+        return floor is None or (found and missing is None)
+
+    def _sweep(
+        self,
+        collection: str,
+        options: dict[str, Any],
+        bookmark: Bookmark | None,
+        bound: str | None,
+    ) -> WindowedSweep:
+        acquired = self.settings.acquired
+        more: dict[str, Any] = {"collections": [collection]}
+        if bound:
+            more["query"] = {**self.settings.query, self.replication_key: {"gt": bound}}
+
+        def between(start: str | None, end: str | None) -> Fetch:
+            span = {"datetime": f"{start or '..'}/{end or '..'}"} if start or end else {}
+            return lambda offset, limit: self.search(offset, limit, more | span)
+
+        return WindowedSweep(
+            between,
+            lambda row: _stamp(row, "datetime"),
+            ordered=bool(self.order),
+            low=(bookmark.resume() if bookmark else None) or acquired.start,
+            high=acquired.end,
+            rows=self.window_rows,
+            **options,
+        )
+
+    def _existing_collections(self) -> list[str]:
+        """Name the collections to read, warning of those that the archive does not have."""
+        wanted = list(self.settings.collections)
+        try:
+            answer = self.ask("GET", path=_COLLECTIONS)
+        except Forbidden:
+            if not wanted:
+                raise
+            return wanted
+        rows = rows_in(answer.body, "collections")
+        there = [str(row["id"]) for row in rows if row.get("id")]
+        for name in wanted:
+            if name not in there:
+                self.logger.warning(
+                    "%s: the archive has no collection '%s'; check the setting 'collections'",
+                    self.name,
+                    name,
+                )
+        return wanted or there
+
+    def _tell_not_heeded(self) -> None:
+        if not self._told_not_heeded:
+            self._told_not_heeded = True
+            self.logger.warning(
+                "%s: the API does not heed the filter on '%s'; reading all to find what changed",
+                self.name,
+                self.replication_key,
+            )
+
+
+def _stamp(row: Row, name: str) -> str | None:
+    """Read a timestamp among an item's properties, None where there is none."""
+    properties = row.get("properties")
+    value = properties.get(name) if isinstance(properties, dict) else None
+    try:
+        return to_utc(value) if isinstance(value, str) else None
+    except TimestampError:
+        return None

@@ -1,0 +1,139 @@
+"""Orders, their items, and the items' tasks, which lead to the catalogs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.schema import (
+    DATE,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TIMESTAMP,
+    Column,
+    Shape,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pixxel_api.pages import Row
+
+_CHANGES = (
+    Column("created_at", TIMESTAMP, "When it was created, UTC."),
+    Column("created_by", TEXT, "Id of the user who created it."),
+    Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
+    Column("updated_by", TEXT, "Id of the user who last updated it."),
+)
+
+
+class Orders(PixxelStream):
+    """GET /v0/orders: what the workspace has ordered."""
+
+    name = "orders"
+    path = "/v0/orders"
+    records_key = "orders"
+    replication_key = "updated_at"
+    shape = Shape(
+        Column("id", TEXT, "Id of the order."),
+        Column("org_id", TEXT, "Id of the workspace."),
+        Column("user_id", TEXT, "Id of the user who ordered."),
+        Column(
+            "status", TEXT, "Payment status, such as PAID, UNPAID, PAYMENT_IN_PROGRESS, REFUND."
+        ),
+        Column("total_amount", NUMBER, "Price of the whole order."),
+        Column("transaction_id", TEXT, "Id of the payment."),
+        Column("paid_at", TIMESTAMP, "When it was paid, UTC; null until then."),
+        Column("order_items", OBJECTS, "The order's items as the order names them."),
+        *_CHANGES,
+    )
+
+
+class OrderItems(PixxelStream):
+    """GET /v0/order-items: the parts of orders, each an archive or a tasking order."""
+
+    name = "order_items"
+    path = "/v0/order-items"
+    records_key = "order_items"
+    replication_key = "updated_at"
+    shape = Shape(
+        Column("id", TEXT, "Id of the order item."),
+        Column("order_id", TEXT, "Id of its order."),
+        Column("name", TEXT, "Name."),
+        Column("type", TEXT, "TASKING, ARCHIVE or RECURRING."),
+        Column("status", TEXT, "Status, such as ACTIVE, FULFILLED, CANCELLED, FAILED."),
+        Column("payment_status", TEXT, "Payment status."),
+        Column("feasibility_status", TEXT, "Tasking: how probable the capture is."),
+        Column("last_feasibility_check", TIMESTAMP, "Tasking: when that was worked out, UTC."),
+        Column("org_id", TEXT, "Id of the workspace."),
+        Column("project_id", TEXT, "Id of the project."),
+        Column("user_id", TEXT, "Id of the user who ordered."),
+        Column("usecase", TEXT, "What the imagery is ordered for."),
+        Column("area", NUMBER, "Area in km²."),
+        Column("start_date", TIMESTAMP, "Tasking: first day, UTC."),
+        Column("end_date", TIMESTAMP, "Tasking: last day, UTC."),
+        Column("recurrence", TEXT, "Tasking: ONCE, MONTHLY, BIMONTHLY, QUARTERLY."),
+        Column("no_of_occurrences", INTEGER, "Tasking: how often it recurs."),
+        Column("occurrences", OBJECTS, "Tasking: the intervals, start and end."),
+        Column("delivery_speed", TEXT, "Tasking: delivery speed."),
+        Column("image_type", TEXT, "Tasking: VNIR, SWIR or VSWIR."),
+        Column("number_of_bands", INTEGER, "Tasking: number of bands."),
+        Column("cloud_cover", NUMBER, "Tasking: highest cloud cover in percent."),
+        Column("off_nadir", NUMBER, "Tasking: highest off-nadir angle in degrees."),
+        Column("bandset", OBJECT, "Tasking: bandset_id and bands."),
+        Column("images", OBJECTS, "Archive: the images ordered, item_id and geometry."),
+        Column("base_amount", NUMBER, "Price without uplifts."),
+        Column("final_amount", NUMBER, "Price with uplifts."),
+        Column("uplifts", OBJECTS, "Uplifts and discounts."),
+        Column("tokens_used", NUMBER, "Tokens it has cost."),
+        Column("transaction_id", TEXT, "Id of the payment."),
+        Column("cloud_delivery", OBJECT, "Store (config) and path of its automated delivery."),
+        Column("tasks", OBJECTS, "Its tasks; the stream order_tasks has them as records."),
+        Column("validation_errors", OBJECTS, "What is wrong with it."),
+        *_CHANGES,
+    )
+
+
+class OrderTasks(PixxelStream):
+    """The tasks of order items: a catalog names its task, a task its order item.
+
+    The list form of an order item holds its tasks. `order_item_id` is the item's own, because the
+    one that a task states has been seen holding an image's name.
+    """
+
+    name = "order_tasks"
+    path = "/v0/order-items"
+    records_key = "order_items"
+    replication_key = "updated_at"
+    shape = Shape(
+        Column("id", TEXT, "Id of the task, named by catalogs and automated deliveries."),
+        Column("order_item_id", TEXT, "Id of its order item."),
+        Column("order_id", TEXT, "Id of its order."),
+        Column("stated_order_item_id", TEXT, "What the task states instead, where it differs."),
+        Column("type", TEXT, "ARCHIVE or TASKING."),
+        Column("status", TEXT, "Status, such as IN_PROGRESS, FULFILLED, FAILED, EXPIRED."),
+        Column("delivery_status", TEXT, "Status of the automated delivery."),
+        Column("start_date", DATE, "Tasking: first day."),
+        Column("end_date", DATE, "Tasking: last day."),
+        Column("number_of_strips", INTEGER, "Tasking: strips generated."),
+        Column("tokens_used", NUMBER, "Tokens it has cost."),
+        Column("transaction_id", TEXT, "Id of the payment."),
+        *_CHANGES,
+    )
+
+    def parts(self, row: Row) -> Iterable[Row]:
+        """Give the tasks of an order item."""
+        tasks = row.get("tasks")
+        if not isinstance(tasks, list):
+            return []
+        return [self._task(row, task if isinstance(task, dict) else {}) for task in tasks]
+
+    def _task(self, item: Row, task: Row) -> Row:
+        stated = task.get("order_item_id")
+        flat = {**task, "order_item_id": item.get("id"), "order_id": item.get("order_id")}
+        if stated not in {None, item.get("id")}:
+            flat["stated_order_item_id"] = stated
+        return flat

@@ -1,0 +1,59 @@
+"""What a workspace has to order and deliver with: stores, bandsets, projects."""
+
+from pixxel_api.pages import PageNumber, Single
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.schema import INTEGER, OBJECT, OBJECTS, TEXT, TIMESTAMP, Column, Shape
+
+
+class Stores(PixxelStream):
+    """GET /v0/stores: buckets that imagery is delivered to; the API never gives their secrets."""
+
+    name = "stores"
+    path = "/v0/stores"
+    records_key = "stores"
+    paging = Single()
+    shape = Shape(
+        Column("id", TEXT, "Id of the store, named by deliveries as cloud_delivery.config."),
+        Column("name", TEXT, "Name, unique in the workspace."),
+        Column("type", TEXT, "Cloud: S3, GCS or AZBLOB."),
+        Column("configs", OBJECT, "bucket, region and path_prefix."),
+        Column("labels", OBJECT, "Labels that users have set."),
+        Column("created_at", TIMESTAMP, "When it was created, UTC."),
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+        Column("created_by", TEXT, "Id of the user who created it."),
+    )
+
+
+class Bandsets(PixxelStream):
+    """GET /v0/bandsets: sets of bands that a tasking order can ask for."""
+
+    name = "bandsets"
+    path = "/v0/bandsets"
+    records_key = "bandsets"
+    paging = Single()
+    shape = Shape(
+        Column("id", TEXT, "Id of the bandset."),
+        Column("name", TEXT, "Name."),
+        Column("description", TEXT, "Description."),
+        Column("captures", INTEGER, "Captures that an order with this bandset needs."),
+        Column("bands", OBJECTS, "Bands: name, and wavelength in nanometres."),
+    )
+
+
+class Projects(PixxelStream):
+    """GET /v0/projects: the projects that the token may use."""
+
+    name = "projects"
+    path = "/v0/projects"
+    records_key = "projects"
+    paging = PageNumber()
+    shape = Shape(
+        Column("id", TEXT, "Id of the project, named by order items."),
+        Column("name", TEXT, "Short name."),
+        Column("title", TEXT, "Name for people."),
+        Column("org_id", TEXT, "Id of the workspace."),
+        Column("members_count", INTEGER, "Number of users."),
+        Column("metadata", OBJECT, "Key and value pairs."),
+        Column("created_at", TIMESTAMP, "When it was created, UTC."),
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+    )

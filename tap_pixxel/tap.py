@@ -1,0 +1,199 @@
+"""tap-pixxel: settings, the list of streams, one client for all of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import Tap
+
+from pixxel_api.client import Client
+from pixxel_api.errors import PixxelError
+from pixxel_singer import distribution_version
+from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.output import LineWriter
+from pixxel_singer.plugin import PixxelPlugin, object_in
+from pixxel_singer.progress import StreamProgress
+from pixxel_singer.signals import Stopped
+from tap_pixxel.bookmarks import check_state
+from tap_pixxel.http_metrics import HttpMetrics
+from tap_pixxel.settings import SCHEMA, Settings, problems, read_settings
+from tap_pixxel.streams import STREAMS
+
+if TYPE_CHECKING:
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.streams import Stream
+
+
+def check_catalog(catalog: dict[str, Any]) -> None:
+    """Check that a catalog has the form that `--discover` prints.
+
+    Raises:
+        InputError: It has not.
+    """
+    streams = catalog.get("streams")
+    if not isinstance(streams, list):
+        raise InputError("--catalog: has no list 'streams'; begin with the output of --discover")
+    for entry in streams:
+        match entry:
+            case {"tap_stream_id": str(), "schema": {"properties": dict()}, "metadata": list()}:
+                continue
+            case _:
+                raise InputError(
+                    "--catalog: a stream lacks tap_stream_id, schema or metadata; begin with the "
+                    "output of --discover"
+                )
+
+
+class TapPixxel(PixxelPlugin, Tap):
+    """Singer tap for the Pixxel API: hyperspectral archive, catalogs, orders and deliveries."""
+
+    name = "tap-pixxel"
+    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
+    # No BATCH: its files would bypass the deselection of columns.
+    capabilities: ClassVar[list[Any]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    expected_errors = (PixxelError,)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.unreadable: dict[str, str] = {}
+        """The streams that the token may not read, with the API's error."""
+        self.progress = StreamProgress()
+        self.http_metrics = HttpMetrics()
+        kwargs.setdefault("message_writer", LineWriter())
+        super().__init__(**kwargs)
+        if isinstance(self.message_writer, LineWriter):
+            self.message_writer.check = self.stop.check
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read and checked."""
+        return read_settings(self.config)
+
+    @cached_property
+    def client(self) -> Client:
+        """The client that all streams share."""
+        settings = self.settings
+        return Client(
+            settings.token,
+            url=settings.url,
+            user_agent=settings.user_agent or f"tap-pixxel/{distribution_version()}",
+            connections=settings.concurrency,
+            read_timeout=settings.request_timeout,
+            requests_per_second=settings.requests_per_second,
+            check=self.stop.check,
+            observe=self.http_metrics.count,
+        )
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the settings beyond their schema."""
+        return problems(self._config)
+
+    def discover_streams(self) -> list[Stream]:
+        """Give one of each stream; asks nothing of the API."""
+        return [stream(self) for stream in STREAMS]
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a state.
+
+        Raises:
+            InputError: It is no state of this tap.
+        """
+        check_state(state)
+        super().load_state(state)
+
+    def run(self) -> Exit:
+        """Sync what the catalog selects.
+
+        Returns:
+            INCOMPLETE when the token may not read a selected stream, else OK.
+
+        Raises:
+            PixxelError: A stream could not be read; STATE of those before it is written.
+            Stopped: A signal came; the last STATE is written.
+        """
+        try:
+            with self.progress, self.http_metrics:
+                self.sync_all()
+        except Stopped:
+            self.write_last_state()
+            raise
+        finally:
+            self.client.close()
+        return self.status()
+
+    def test(self) -> Exit:
+        """Read one record of each stream; as for `run`."""
+        try:
+            self.run_connection_test()
+        finally:
+            self.client.close()
+        readable = len(self.streams) - len(self.unreadable)
+        self.logger.info("%d of %d streams can be read", readable, len(self.streams))
+        return self.status()
+
+    def write_last_state(self) -> None:
+        """Write STATE on the way out."""
+        if isinstance(self.message_writer, LineWriter) and not self.message_writer.write_last_state(
+            self.state
+        ):
+            self.logger.warning("the reader made no room for a last STATE; the one before holds")
+
+    def status(self) -> Exit:
+        """Give the exit status, telling which streams were left out."""
+        if not self.unreadable:
+            return Exit.OK
+        self.logger.error(
+            "left out, because the token may not read them: %s; deselect them or ask for the role",
+            ", ".join(sorted(self.unreadable)),
+        )
+        return Exit.INCOMPLETE
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> Exit:
+        """Run the command line's sync, or print what `--about` asks for."""
+        if about:
+            cls.print_about(about_format)
+            return Exit.OK
+        cls.print_version(print_fn=cls.logger.info)
+        selection = object_in("--catalog", catalog)
+        if selection is not None:
+            check_catalog(selection)
+        tap = cls(
+            config=config.config,
+            state=object_in("--state", state),
+            catalog=selection,
+            parse_env_config=config.parse_env,
+        )
+        return tap.run()
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`: one record of each stream, or with `--test=schema` the schemas only."""
+        del param
+        if value == "disabled":
+            return
+        config: _ConfigInput = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        if value == "schema":
+            tap.write_schemas()
+            ctx.exit(Exit.OK)
+        ctx.exit(tap.test())

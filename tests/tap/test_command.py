@@ -1,0 +1,301 @@
+"""The command line: what needs no network, exit statuses, one clear line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import Habits, Sandbox
+from tap_pixxel.tap import TapPixxel
+from tests.tap.commands import TAP, environment, errors, logged, run_tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+
+def config_file(folder: Path, **settings: Any) -> str:
+    path = folder / "config.json"
+    path.write_text(json.dumps(settings))
+    return str(path)
+
+
+def test_version_names_tap_and_sdk() -> None:
+    result = run_tap("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("tap-pixxel v0.")
+
+
+def test_discovery_needs_no_token_and_no_network() -> None:
+    result = run_tap("--discover", "--config=ENV", TAP_PIXXEL_API_URL=NOWHERE)
+    assert result.returncode == 0
+    catalog = json.loads(result.stdout)
+    assert len(catalog["streams"]) == 10
+
+
+@pytest.mark.parametrize("form", [[], ["--format=json"], ["--format=markdown"]])
+def test_about_names_every_setting(form: list[str]) -> None:
+    result = run_tap("--about", *form)
+    assert result.returncode == 0
+    for name in ("api_token", "start_date", "intersects", "lookback_seconds", "stream_maps"):
+        assert name in result.stdout
+
+
+def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> None:
+    result = run_tap(
+        "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
+    )
+    assert result.returncode == 0
+    assert errors(result) == []
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    per_stream = [m["stream"] for m in records if m["type"] == "RECORD"]
+    assert len(per_stream) == len(set(per_stream)) == 10
+    assert any("10 of 10 streams can be read" in each["message"] for each in logged(result))
+    assert not any(m["type"] == "ACTIVATE_VERSION" for m in records)
+
+
+def test_a_connection_test_says_which_streams_the_token_may_not_read(sandbox: Sandbox) -> None:
+    sandbox.habits = Habits(forbid=frozenset({"stores"}))
+    result = run_tap(
+        "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
+    )
+    assert result.returncode == 3
+    assert any("stores" in line for line in errors(result))
+
+
+def test_schemas_alone_need_no_network() -> None:
+    result = run_tap(
+        "--test=schema", "--config=ENV", TAP_PIXXEL_API_URL=NOWHERE, TAP_PIXXEL_API_TOKEN="token-1"
+    )
+    assert result.returncode == 0
+    assert {json.loads(line)["type"] for line in result.stdout.splitlines()} == {"SCHEMA"}
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("no token", {"api_token": None}, "Setting 'api_token' is missing"),
+    ("empty token", {"api_token": " "}, "Setting 'api_token' is empty"),
+    ("two words as a token", {"api_token": "s3cret s3cret"}, "Setting 'api_token'"),
+    ("a line break in the token", {"api_token": "s3cret\r\nX: y"}, "Setting 'api_token'"),
+    ("url without scheme", {"api_url": "s3cret.example"}, "Setting 'api_url' is no URL"),
+    ("url with a password", {"api_url": "https://u:s3cret@host"}, "Setting 'api_url' must be"),
+    ("url with /v0", {"api_url": "https://host/v0/"}, "without the /v0"),
+    ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' is no URL"),
+    ("no date", {"start_date": "s3cret"}, "Setting 'start_date' is no date"),
+    ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' is no date"),
+    ("south > north", {"bbox": [0, 10, 5, -10]}, "Setting 'bbox' has a south greater"),
+    ("west > east", {"bbox": [10, 0, 5, 10]}, "Setting 'bbox' has a west greater"),
+    ("three numbers", {"bbox": [1, 2, 3]}, "Setting 'bbox' must have four numbers"),
+    ("latitude first", {"bbox": [12, 170, 13, 171]}, "Setting 'bbox' has a latitude outside"),
+    ("longitude 200", {"bbox": [0, 0, 200, 10]}, "Setting 'bbox' has a longitude outside"),
+    ("texts in bbox", {"bbox": ["s3cret", 1, 2, 3]}, "Setting 'bbox.0' must be a number"),
+    ("bbox of NaN", {"bbox": [float("nan"), 0, 1, 1]}, "Setting 'bbox' must have four numbers"),
+    ("unreadable GeoJSON", {"intersects": '{"type": "s3cret"'}, "Setting 'intersects' cannot"),
+    ("no such type", {"intersects": '{"type": "Circle"}'}, "Setting 'intersects' cannot"),
+    ("no such file", {"intersects": "/no/s3cret.geojson"}, "Setting 'intersects' is neither"),
+    (
+        "latitude first in GeoJSON",
+        {"intersects": '{"type":"Point","coordinates":[12,170]}'},
+        "longitude first",
+    ),
+    (
+        "an empty geometry",
+        {"intersects": '{"type":"GeometryCollection","geometries":[]}'},
+        "holds no geometry",
+    ),
+    (
+        "a bow tie",
+        {"intersects": '{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}'},
+        "crosses itself",
+    ),
+    (
+        "box and area",
+        {"bbox": [0, 0, 1, 1], "intersects": '{"type":"Point","coordinates":[1,2]}'},
+        "'bbox' and 'intersects' exclude each other",
+    ),
+    ("no interval", {"datetime": "s3cret/.."}, "Setting 'datetime' is no timestamp"),
+    ("three times", {"datetime": "2024/2025/2026"}, "Setting 'datetime' is no timestamp"),
+    ("end before start", {"datetime": "2025/2024"}, "Setting 'datetime' ends before"),
+    ("query of texts", {"query": {"gsd": "s3cret"}}, "Setting 'query.gsd' must be an object"),
+    ("query as a list", {"query": ["s3cret"]}, "Setting 'query' must be an object"),
+    ("empty query rule", {"query": {"gsd": {}}}, "Setting 'query' must map"),
+    ("collections as a number", {"collections": 5}, "Setting 'collections' must be a list"),
+    ("no collection", {"collections": []}, "Setting 'collections' is an empty list"),
+    ("a blank collection", {"collections": [" "]}, "Setting 'collections' holds an empty id"),
+    ("page size 0", {"page_size": 0}, "Setting 'page_size' must be at least 1"),
+    ("page size of a text", {"page_size": "s3cret"}, "Setting 'page_size' must be a whole number"),
+    ("huge page size", {"page_size": 10**9}, "Setting 'page_size' must be at most"),
+    ("no worker", {"concurrency": 0}, "Setting 'concurrency' must be at least 1"),
+    ("no rate", {"requests_per_second": 0}, "Setting 'requests_per_second' must be more than 0"),
+    (
+        "rate of a text",
+        {"requests_per_second": "s3cret"},
+        "Setting 'requests_per_second' must be a number",
+    ),
+    (
+        "endless rate",
+        {"requests_per_second": float("inf")},
+        "Setting 'requests_per_second' must be a finite",
+    ),
+    ("no time", {"request_timeout": -1}, "Setting 'request_timeout' must be more than 0"),
+    ("looking ahead", {"lookback_seconds": -1}, "Setting 'lookback_seconds' must be at least 0"),
+    ("two lines of agent", {"user_agent": "a\nb: s3cret"}, "Setting 'user_agent' must be one line"),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD]
+)
+def test_a_bad_setting_is_one_line_before_any_request(
+    sandbox: Sandbox, tmp_path: Path, settings: dict[str, Any], line: str
+) -> None:
+    config = {"api_token": sandbox.token, "api_url": sandbox.url} | settings
+    result = run_tap("--config", config_file(tmp_path, **config))
+    assert result.returncode == 2
+    [message] = errors(result)
+    assert line in message
+    assert "s3cret" not in result.stderr + result.stdout
+    assert result.stdout == ""
+    assert sandbox.requests == []
+
+
+def test_each_of_several_mistakes_has_its_line(tmp_path: Path) -> None:
+    path = config_file(tmp_path, api_token="t", start_date="x", bbox=[1])
+    result = run_tap("--config", path)
+    assert [line.split("'")[1] for line in errors(result)] == ["start_date", "bbox"]
+
+
+def test_a_wrong_type_in_the_environment_is_not_quoted() -> None:
+    result = run_tap("--config=ENV", TAP_PIXXEL_API_TOKEN="token-1", TAP_PIXXEL_PAGE_SIZE="s3cret")
+    assert result.returncode == 2
+    assert errors(result) == ["Setting 'page_size' must be a whole number"]
+    assert "s3cret" not in result.stderr
+
+
+def test_settings_come_from_the_environment_with_their_types(sandbox: Sandbox) -> None:
+    result = run_tap(
+        "--config=ENV",
+        TAP_PIXXEL_API_URL=sandbox.url,
+        TAP_PIXXEL_API_TOKEN=f"Bearer {sandbox.token}",
+        TAP_PIXXEL_START_DATE="2020-01-01",
+        TAP_PIXXEL_COLLECTIONS="td1-l1c,firefly-l2a",
+        TAP_PIXXEL_BBOX="-180,-90,180,90",
+        TAP_PIXXEL_DATETIME="2023/2025",
+        TAP_PIXXEL_QUERY='{"eo:cloud_cover": {"lt": 101}}',
+        TAP_PIXXEL_PAGE_SIZE="7",
+        TAP_PIXXEL_CONCURRENCY="2",
+        TAP_PIXXEL_REQUESTS_PER_SECOND="500.5",
+        TAP_PIXXEL_REQUEST_TIMEOUT="30",
+        TAP_PIXXEL_LOOKBACK_SECONDS="60",
+        TAP_PIXXEL_USER_AGENT="pipeline/2",
+    )
+    assert errors(result) == []
+    assert result.returncode == 0
+    bodies = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    body = next(b for b in bodies if b.get("collections") == ["td1-l1c"])
+    assert body["bbox"] == [-180, -90, 180, 90]
+    assert body["limit"] == 7
+    assert body["datetime"] == "2023-01-01T00:00:00.000000Z/2025-12-31T23:59:59.999999Z"
+    assert body["query"]["eo:cloud_cover"] == {"lt": 101}
+
+
+def test_an_area_may_be_the_path_of_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    area = tmp_path / "area.geojson"
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [60, 0], [60, 60], [0, 60], [0, 0]]]}
+    feature = {"type": "Feature", "properties": {}, "geometry": square}
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, intersects=str(area))
+    assert run_tap("--config", path).returncode == 0
+    body = next(r.body for r in sandbox.requests if r.path == "/v0/archives/search")
+    assert body["intersects"]["type"] == "Polygon"
+
+
+def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_sise=5)
+    warnings = [each["message"] for each in logged(run_tap("--config", path))]
+    assert any("'page_sise' is not known" in each for each in warnings)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "line"),
+    [
+        ("--config", None, "--config: cannot read"),
+        ("--config", "{s3cret", "is not JSON (line 1)"),
+        ("--config", "[]", "does not hold a JSON object"),
+        ("--state", "{s3cret", "is not JSON (line 1)"),
+        ("--state", '"s3cret"', "does not hold a JSON object"),
+        ("--state", '{"bookmarks": []}', "'bookmarks' must be an object"),
+        ("--state", '{"bookmarks": {"orders": 5}}', "the bookmark of 'orders'"),
+        (
+            "--state",
+            '{"bookmarks": {"orders": {"replication_key_value": "s3cret"}}}',
+            "the bookmark of 'orders'",
+        ),
+        ("--catalog", "{s3cret", "is not JSON (line 1)"),
+        ("--catalog", "{}", "--catalog"),
+        ("--catalog", '{"streams": [{"s3cret": 1}]}', "--catalog"),
+    ],
+)
+def test_a_bad_file_is_one_line(
+    tmp_path: Path, option: str, content: str | None, line: str
+) -> None:
+    path = tmp_path / "given.json"
+    if content is not None:
+        path.write_text(content)
+    config = config_file(tmp_path, api_token="token-1", api_url=NOWHERE)
+    args = [option, str(path)] if option == "--config" else ["--config", config, option, str(path)]
+    result = run_tap(*args)
+    assert result.returncode == 2
+    [message] = errors(result)
+    assert line in message
+    assert "s3cret" not in result.stderr
+
+
+def test_a_file_that_is_not_there_and_an_unknown_option_are_usage_errors(tmp_path: Path) -> None:
+    for args in (["--state", str(tmp_path / "none.json")], ["--colour"]):
+        result = run_tap(*args)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_token_names_the_setting(sandbox: Sandbox) -> None:
+    result = run_tap(
+        "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN="px-wrong-token"
+    )
+    assert result.returncode == 1
+    message = errors(result)[-1]
+    assert "401" in message
+    assert "'api_token'" in message
+    assert "px-wrong-token" not in result.stdout + result.stderr
+
+
+def test_a_reader_that_leaves_is_one_line() -> None:
+    with Sandbox(seed=1, items=300) as sandbox:
+        variables = environment(TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token)
+        process = subprocess.Popen(
+            [TAP, "--config=ENV"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables
+        )
+        assert process.stdout
+        assert process.stderr
+        os.read(process.stdout.fileno(), 10)
+        process.stdout.close()
+        log = process.stderr.read().decode()
+        process.stderr.close()
+        assert process.wait(30) == 1
+    assert "Traceback" not in log
+    assert "the reader of the output is gone" in log.splitlines()[-1]
+
+
+def test_a_dead_address_ends_with_the_setting_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is tried again for a while; the error then names what to check."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setattr("pixxel_api.client.FIRST_CONTACT", 0.1)
+    tap = TapPixxel(config={"api_token": "token-1", "api_url": url})
+    with pytest.raises(Exception, match="'api_url'"):
+        tap.run()

@@ -1,0 +1,361 @@
+"""Bookmarks: the second run emits what changed and misses nothing, whatever the API does."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import MISSING, Habits, Sandbox
+from pixxel_singer.signals import Stopped
+from tests.tap.syncs import Synced, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_sandbox import RequestRecord, Workspace
+
+SQUARE = '{"type": "Polygon", "coordinates": [[[0,0],[60,0],[60,60],[0,60],[0,0]]]}'
+INCREMENTAL = ["archive_items", "catalogs", "orders", "order_items", "deliveries"]
+KEY = {"archive_items": "updated"}
+
+
+def stamps(synced: Synced, name: str) -> dict[str, str | None]:
+    key = KEY.get(name, "updated_at")
+    return dict(zip(synced.ids(name), (r.get(key) for r in synced.records[name]), strict=True))
+
+
+def bookmarks(synced: Synced, name: str) -> list[str]:
+    """The bookmark, or those of all partitions."""
+    part = synced.bookmark(name)
+    parts = part.get("partitions", [part])
+    return [each["replication_key_value"] for each in parts if "replication_key_value" in each]
+
+
+def rows_without_a_stamp(synced: Synced, name: str) -> set[str]:
+    return {key for key, stamp in stamps(synced, name).items() if stamp is None}
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_a_second_run_emits_the_boundary_and_what_has_no_time(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    second = sync(sandbox, name, state=first.state)
+    marks = set(bookmarks(first, name))
+    at_boundary = {key for key, stamp in stamps(first, name).items() if stamp in marks}
+    assert at_boundary <= set(second.ids(name)) <= at_boundary | rows_without_a_stamp(first, name)
+    assert len(second.ids(name)) < len(first.ids(name))
+    assert second.state == first.state
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_what_changed_comes_with_the_second_run(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    quiet = set(sync(sandbox, name, state=first.state).ids(name))
+    changed = sandbox.workspace.ids(name)[3]
+    sandbox.workspace.update(name, changed)
+    new = sandbox.workspace.insert_twin(name, sandbox.workspace.ids(name)[5])
+    second = sync(sandbox, name, state=first.state)
+    assert {changed, new} <= set(second.ids(name)) <= quiet | {changed, new}
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("value", [None, MISSING, "soon"], ids=["null", "missing", "nonsense"])
+def test_a_record_without_a_time_flows_and_moves_nothing(
+    sandbox: Sandbox, name: str, value: Any
+) -> None:
+    before = sync(sandbox, name)
+    key = next(
+        each for each, stamp in stamps(before, name).items() if stamp not in bookmarks(before, name)
+    )
+    sandbox.workspace.update(name, key, **{KEY.get(name, "updated_at"): value})
+    after = sync(sandbox, name)
+    assert key in after.ids(name)
+    assert bookmarks(after, name) == bookmarks(before, name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_mixed_forms_of_time_compare_as_times(sandbox: Sandbox, name: str) -> None:
+    first, second, third, *_ = sandbox.workspace.ids(name)
+    field = KEY.get(name, "updated_at")
+    for key, form in (
+        (first, "2026-03-01 10:00:00.5+00:00"),
+        (second, "2026-03-01T11:00:00+02:00"),  # 09:00 UTC
+        (third, "2026-03-01T10:00:00.4Z"),
+    ):
+        sandbox.workspace.update(name, key, **{field: form})
+    synced = sync(sandbox, name)
+    assert "2026-03-01T10:00:00.500000Z" in bookmarks(synced, name)
+    assert first in sync(sandbox, name, state=synced.state).ids(name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_an_older_record_that_arrives_late_moves_nothing_back(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    late = sandbox.workspace.insert_twin(name, sandbox.workspace.ids(name)[0])
+    old = datetime.now(UTC) - timedelta(days=1)
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): "2020-01-01T00:00:00Z"})
+    second = sync(sandbox, name, state=first.state)
+    assert bookmarks(second, name) == bookmarks(first, name)
+    assert late not in second.ids(name)
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): old.isoformat()})
+    assert late in sync(sandbox, name, state=first.state).ids(name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_a_lookback_meets_records_that_arrive_late(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    mark = datetime.fromisoformat(max(bookmarks(first, name)))
+    stamped = stamps(first, name)
+    source = next(key for key, stamp in stamped.items() if stamp == max(bookmarks(first, name)))
+    late = sandbox.workspace.insert_twin(name, source)
+    moment = (mark - timedelta(seconds=30)).isoformat()
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): moment})
+    assert late not in sync(sandbox, name, state=first.state).ids(name)
+    found = sync(sandbox, name, state=first.state, lookback_seconds=60)
+    assert late in found.ids(name)
+    assert bookmarks(found, name) == bookmarks(first, name)
+
+
+def test_a_record_dated_2999_does_not_carry_the_bookmark_into_the_future() -> None:
+    with Sandbox(seed=7, items=80, habits=Habits(future_timestamps=True)) as sandbox:
+        start = datetime.now(UTC).isoformat()
+        first = sync(sandbox, *INCREMENTAL)
+        for name in INCREMENTAL:
+            assert any((stamp or "") > "2999" for stamp in stamps(first, name).values()), name
+            assert all(mark < "2027" for mark in bookmarks(first, name)), name
+            changed = sandbox.workspace.ids(name)[1]
+            sandbox.workspace.update(name, changed)
+            second = sync(sandbox, name, state=first.state)
+            assert changed in second.ids(name), (name, start)
+
+
+def test_a_record_changed_during_the_sweep_is_met_again(sandbox: Sandbox) -> None:
+    """It was read before it changed, and later records carry later times."""
+    ids = sync(sandbox, "orders").ids("orders")
+
+    def change(record: RequestRecord, workspace: Workspace) -> None:
+        if record.path == "/v0/orders" and record.query["offset"] != "0":
+            sandbox.on_request = None
+            soon = datetime.now(UTC) + timedelta(seconds=1)
+            workspace.update("orders", ids[0], status="REFUND")
+            workspace.update(
+                "orders", ids[-1], updated_at=(soon + timedelta(seconds=1)).isoformat()
+            )
+
+    sandbox.on_request = change
+    first = sync(sandbox, "orders", page_size=5)
+    assert next(r for r in first.records["orders"] if r["id"] == ids[0])["status"] != "REFUND"
+    second = sync(sandbox, "orders", state=first.state)
+    assert next(r for r in second.records["orders"] if r["id"] == ids[0])["status"] == "REFUND"
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [Habits(ignore_query=True), Habits(empty_query=True), Habits(reject_query=True)],
+    ids=["ignored", "empty", "rejected"],
+)
+def test_a_filter_that_is_not_heeded_costs_a_full_read_but_no_record(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, habits: Habits
+) -> None:
+    first = sync(sandbox, "archive_items")
+    changed = sandbox.workspace.ids("archive_items")[9]
+    sandbox.workspace.update("archive_items", changed)
+    expected = sync(sandbox, "archive_items", state=first.state)
+    sandbox.habits = habits
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, "archive_items", state=first.state)
+    assert changed in second.ids("archive_items")
+    assert set(expected.ids("archive_items")) <= set(second.ids("archive_items"))
+    assert len(second.ids("archive_items")) == len(set(second.ids("archive_items")))
+    extra = set(second.ids("archive_items")) - set(expected.ids("archive_items"))
+    assert extra <= rows_without_a_stamp(first, "archive_items")
+    assert len([each for each in caplog.messages if "does not heed" in each]) == 1
+
+
+def test_a_heeded_filter_is_used(sandbox: Sandbox) -> None:
+    first = sync(sandbox, "archive_items")
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    marks = bookmarks(first, "archive_items")
+    bounds = {body["query"]["updated"]["gt"] for body in searches if "query" in body}
+    assert len(bounds) == len(marks)
+    assert all(
+        any(
+            datetime.fromisoformat(mark) - datetime.fromisoformat(bound)
+            == timedelta(microseconds=1)
+            for mark in marks
+        )
+        for bound in bounds
+    )
+
+
+def test_a_filter_that_hides_the_boundary_is_not_trusted(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer with new rows but without the row that must be there may miss others too."""
+    first = sync(sandbox, "archive_items")
+    for part in first.state["bookmarks"]["archive_items"]["partitions"]:
+        part["boundary"] = "no-such-item"
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, "archive_items", state=first.state)
+    assert any("does not heed" in each for each in caplog.messages)
+    third = sync(sandbox, "archive_items", state=second.state)
+    marks = set(bookmarks(second, "archive_items"))
+    assert {stamp for stamp in stamps(third, "archive_items").values() if stamp} == marks
+
+
+def test_a_query_of_the_users_own_on_the_replication_key_is_left_alone(sandbox: Sandbox) -> None:
+    query = {"updated": {"gt": "2024-06-01T00:00:00Z"}}
+    first = sync(sandbox, "archive_items", query=query)
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", query=query, state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert all(body["query"] == query for body in searches)
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        ({"query": {"eo:cloud_cover": {"lt": 10}}}, {}),
+        ({"query": {"eo:cloud_cover": {"lt": 10}}}, {"query": {"eo:cloud_cover": {"lt": 60}}}),
+        ({"bbox": [0, -60, 180, 60]}, {"bbox": [-180, -60, 180, 60]}),
+        ({"datetime": "2024"}, {"datetime": "2023/2025"}),
+        ({"intersects": SQUARE}, {}),
+    ],
+)
+def test_widened_filters_start_again_loudly(
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    narrow: dict[str, Any],
+    wide: dict[str, Any],
+) -> None:
+    first = sync(sandbox, name, **narrow)
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, name, state=first.state, **wide)
+    assert set(second.ids(name)) == set(sync(sandbox, name, **wide).ids(name))
+    assert len(second.ids(name)) > len(first.ids(name))
+    assert any("starts again" in each for each in caplog.messages)
+
+
+def test_another_collection_begins_without_starting_the_others_again(sandbox: Sandbox) -> None:
+    everything = sync(sandbox, "archive_items")
+    one, other, *_ = dict.fromkeys(r["collection"] for r in everything.records["archive_items"])
+    first = sync(sandbox, "archive_items", collections=[one])
+    second = sync(sandbox, "archive_items", collections=[one, other], state=first.state)
+    of_other = {r["id"] for r in everything.records["archive_items"] if r["collection"] == other}
+    again = set(second.ids("archive_items")) - of_other
+    assert of_other <= set(second.ids("archive_items"))
+    assert len(again) < len(first.ids("archive_items"))
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("habits", [Habits(), Habits(ignore_query=True)], ids=["plain", "ignored"])
+def test_a_start_date_bounds_the_time_of_the_update(
+    sandbox: Sandbox, name: str, habits: Habits
+) -> None:
+    stamped = stamps(sync(sandbox, name), name)
+    start = sorted(stamp for stamp in stamped.values() if stamp)[len(stamped) // 2]
+    sandbox.habits = habits
+    synced = sync(sandbox, name, start_date=start)
+    wanted = {key for key, stamp in stamped.items() if stamp and stamp >= start}
+    assert (
+        wanted <= set(synced.ids(name)) <= wanted | rows_without_a_stamp(sync(sandbox, name), name)
+    )
+
+
+def test_a_start_date_after_everything_does_not_read_all_each_time(sandbox: Sandbox) -> None:
+    first = sync(sandbox, "archive_items", start_date="2026-11-01")
+    assert not [stamp for stamp in stamps(first, "archive_items").values() if stamp]
+    sandbox.requests.clear()
+    second = sync(sandbox, "archive_items", start_date="2026-11-01", state=first.state)
+    assert second.ids("archive_items") == []
+    searched = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    with_collection = [body for body in searched if "collections" in body]
+    marked = [
+        part["context"]["collection"]
+        for part in first.bookmark("archive_items")["partitions"]
+        if "boundary" in part
+    ]
+    assert all("query" in body for body in with_collection if body["collections"][0] in marked)
+
+
+def killing(at: int) -> Callable[[dict[str, Any]], None]:
+    """Ask for a stop after so many records."""
+    records = 0
+
+    def count(message: dict[str, Any]) -> None:
+        nonlocal records
+        records += message["type"] == "RECORD"
+        if records >= at:
+            raise Stopped(15)
+
+    return count
+
+
+@pytest.mark.parametrize("start_date", [None, "2020-01-01"])
+@pytest.mark.parametrize("at", [5, 35, 70, 110])
+def test_a_killed_backfill_goes_on_from_its_windows_without_loss(
+    monkeypatch: pytest.MonkeyPatch, at: int, start_date: str | None
+) -> None:
+    monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 10)
+    settings: dict[str, Any] = {"page_size": 4, "start_date": start_date}
+    with Sandbox(seed=7, items=120) as sandbox:
+        there = set(sandbox.workspace.ids("archive_items"))
+        first = sync(sandbox, "archive_items", after=killing(at), expect=Stopped, **settings)
+        state = first.state if any(m["type"] == "STATE" for m in first.messages) else None
+        before_state = [m["record"]["id"] for m in _until_last_state(first.messages)]
+        changed = before_state[0] if before_state else sandbox.workspace.ids("archive_items")[0]
+        sandbox.workspace.update("archive_items", changed)
+        second = sync(sandbox, "archive_items", state=state, **settings)
+        third = sync(sandbox, "archive_items", state=second.state, **settings)
+    given = set(before_state) | set(second.ids("archive_items"))
+    if start_date is None:
+        assert given == there
+    if at >= 35:
+        assert len(second.ids("archive_items")) < len(there), "nothing was resumed"
+    assert changed in set(second.ids("archive_items")) | set(third.ids("archive_items"))
+    assert "backfill" not in str(second.state)
+
+
+def _until_last_state(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    last = max((i for i, m in enumerate(messages) if m["type"] == "STATE"), default=0)
+    return [m for m in messages[:last] if m["type"] == "RECORD"]
+
+
+@pytest.mark.parametrize("at", [3, 20, 60, 111])
+def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
+    with Sandbox(seed=7, items=60) as sandbox:
+        first = sync(sandbox, *INCREMENTAL)
+        changed = {}
+        for name in INCREMENTAL:
+            changed[name] = sandbox.workspace.ids(name)[2]
+            sandbox.workspace.update(name, changed[name])
+        killed = sync(
+            sandbox, *INCREMENTAL, state=first.state, after=killing(min(at, 6)), expect=Stopped
+        )
+        state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
+        done = {
+            (m["stream"], m["record"].get("id") or m["record"]["delivery_id"])
+            for m in _until_last_state(killed.messages)
+        }
+        second = sync(sandbox, *INCREMENTAL, state=state)
+        for name, key in changed.items():
+            assert key in second.ids(name) or (name, key) in done
+
+
+def test_a_state_written_by_hand_is_enough(sandbox: Sandbox) -> None:
+    state = {
+        "bookmarks": {
+            "orders": {"replication_key": "updated_at", "replication_key_value": "2025-06-01"}
+        }
+    }
+    stamped = stamps(sync(sandbox, "orders"), "orders")
+    synced = sync(sandbox, "orders", state=state)
+    wanted = {key for key, stamp in stamped.items() if stamp and stamp >= "2025-06-01"}
+    assert wanted <= set(synced.ids("orders"))
+    assert len(synced.ids("orders")) < len(stamped)

@@ -1,0 +1,129 @@
+"""SIGTERM and SIGINT mid-sync: whole lines, a last STATE that resumes without loss, 128 + n."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import Habits, Sandbox
+from pixxel_singer.signals import Stopped
+from tests.tap.commands import TAP, environment
+from tests.tap.syncs import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    with Sandbox(seed=5, items=1500) as sandbox:
+        yield sandbox
+
+
+def start(sandbox: Sandbox, *args: str, **variables: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [TAP, "--config=ENV", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(
+            TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token, **variables
+        ),
+    )
+
+
+def messages(data: bytes) -> list[dict[str, Any]]:
+    assert data.endswith(b"\n")
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def read_some(process: subprocess.Popen[bytes], size: int) -> bytes:
+    assert process.stdout
+    data = b""
+    while len(data) < size:
+        data += os.read(process.stdout.fileno(), 1 << 16)
+    return data
+
+
+def rest_of(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
+    assert process.stdout
+    assert process.stderr
+    data = b""
+    while piece := os.read(process.stdout.fileno(), 1 << 20):
+        data += piece
+    log = process.stderr.read().decode()
+    process.stdout.close()
+    process.stderr.close()
+    return data, log
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+@pytest.mark.parametrize("reading", [True, False], ids=["reading", "reader stopped"])
+def test_a_signal_ends_with_whole_lines_and_a_last_state(
+    large: Sandbox, signum: signal.Signals, status: int, *, reading: bool
+) -> None:
+    process = start(large)
+    data = read_some(process, 500_000)
+    if not reading:
+        time.sleep(1.0)  # the pipe fills, and the tap waits for its reader
+    process.send_signal(signum)
+    if not reading:
+        assert process.wait(10) == status, "it must end although nobody reads"
+    tail, log = rest_of(process)
+    assert process.wait(10) == status
+    given = messages(data + tail)
+    assert given[-1]["type"] == "STATE"
+    assert "Traceback" not in log
+    assert f"stopped by {signum.name}" in log.splitlines()[-1]
+    before = {m["record"]["id"] for m in given if m["type"] == "RECORD"}
+    assert 0 < len(before) < 1500
+    resumed = sync(large, "archive_items", state=given[-1]["value"])
+    assert before | set(resumed.ids("archive_items")) == set(large.workspace.ids("archive_items"))
+
+
+def test_a_backfill_stopped_between_windows_goes_on_there(
+    large: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 100)
+    count = 0
+
+    def stop_late(message: dict[str, Any]) -> None:
+        nonlocal count
+        count += message["type"] == "RECORD"
+        if count == 1200:
+            raise Stopped(15)
+
+    first = sync(large, "archive_items", after=stop_late, expect=Stopped)
+    second = sync(large, "archive_items", state=first.state)
+    there = set(large.workspace.ids("archive_items"))
+    assert set(first.ids("archive_items")) | set(second.ids("archive_items")) == there
+    assert len(second.ids("archive_items")) < len(there) - 700
+
+
+def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
+    with Sandbox(seed=5, items=50, habits=Habits(latency_ms=20_000)) as sandbox:
+        process = start(sandbox)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert process.wait(10) == 143
+        assert time.monotonic() - begun < 5
+        data, log = rest_of(process)
+    assert "Traceback" not in log
+    assert data == b"" or messages(data)
+
+
+def test_a_signal_ends_the_waiting_between_retries() -> None:
+    with Sandbox(seed=5, items=50, habits=Habits(error_rate=1.0)) as sandbox:
+        process = start(sandbox)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+        rest_of(process)

@@ -1,0 +1,235 @@
+"""Every stream gives what the API has: each record once, true to its schema, nothing lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator, FormatChecker
+
+from pixxel_sandbox import Sandbox
+from pixxel_singer.exits import Exit
+from tap_pixxel.streams import STREAMS
+from tap_pixxel.tap import TapPixxel
+from tests.api.scripted import ScriptedServer, answer
+from tests.tap.syncs import Collector, catalog_of, config_for, sync
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+NAMES = [stream.__dict__["name"] for stream in STREAMS]
+FULL_TABLE = {"bandsets", "collections", "projects", "stores"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_counts_equal_the_sandboxs_and_ids_are_unique(seed: int) -> None:
+    with Sandbox(seed=seed, items=150) as sandbox:
+        synced = sync(sandbox)
+        assert {name: len(synced.records[name]) for name in NAMES} == sandbox.counts()
+    assert synced.status is Exit.OK
+    for name in NAMES:
+        assert len(synced.ids(name)) == len(set(synced.ids(name)))
+
+
+def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox) -> None:
+    synced = sync(sandbox)
+    validators: dict[str, Draft7Validator] = {}
+    for message in synced.messages:
+        if message["type"] == "SCHEMA":
+            schema = {**message["schema"], "additionalProperties": False}
+            validators[message["stream"]] = Draft7Validator(schema, format_checker=FormatChecker())
+            described = [each.get("description") for each in schema["properties"].values()]
+            assert all(described), message["stream"]
+        elif message["type"] == "RECORD":
+            validators[message["stream"]].validate(message["record"])
+    assert set(validators) == set(NAMES)
+
+
+def test_the_catalog_changes_only_on_purpose(sandbox: Sandbox, snapshot: SnapshotAssertion) -> None:
+    synced = sync(sandbox)
+    schemas = [message for message in synced.messages if message["type"] == "SCHEMA"]
+    assert schemas == snapshot
+
+
+def test_every_value_of_the_api_is_in_a_record(sandbox: Sandbox) -> None:
+    """Nothing is lost: each top-level value is a column's or in `extra`, as raw where untouched."""
+    synced = sync(sandbox)
+    workspace = sandbox.workspace
+    for name in ("orders", "order_items", "catalogs", "deliveries", "stores", "archive_items"):
+        by_key = dict(zip(synced.ids(name), synced.records[name], strict=True))
+        for key, record in by_key.items():
+            raw = workspace.get(name, key)
+            extra = record.get("extra", {})
+            for field, value in raw.items():
+                if value in (None, "") or (name == "orders" and field == "order_items"):
+                    continue
+                kept = record.get(field)
+                assert kept is not None or extra.get(field) == value, (name, field)
+
+
+def test_an_unknown_field_reaches_the_user_and_is_told_once(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    for key in sandbox.workspace.ids("stores"):
+        sandbox.workspace.update("stores", key, quota={"tb": 5})
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "stores")
+    assert [record["extra"]["quota"] for record in synced.records["stores"]] == [{"tb": 5}] * 3
+    assert len([each for each in caplog.messages if "quota" in each]) == 1
+
+
+def test_a_value_that_is_not_of_its_columns_type_is_kept_as_raw(sandbox: Sandbox) -> None:
+    [key, *_] = sandbox.workspace.ids("orders")
+    sandbox.workspace.update("orders", key, total_amount="a lot", created_at="soon", paid_at="")
+    record = next(r for r in sync(sandbox, "orders").records["orders"] if r["id"] == key)
+    assert (record["total_amount"], record["created_at"], record["paid_at"]) == (None, None, None)
+    assert {"total_amount": "a lot", "created_at": "soon"}.items() <= record["extra"].items()
+    assert "paid_at" not in record["extra"]
+
+
+def test_timestamps_have_one_form(sandbox: Sandbox) -> None:
+    for stream, records in sync(sandbox).records.items():
+        for record in records:
+            for name in ("created_at", "updated_at", "datetime", "updated", "paid_at"):
+                value = record.get(name)
+                assert value is None or (len(value) == 27 and value.endswith("Z")), stream
+
+
+def test_irregular_values_are_mended_on_the_way(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "archive_items", "order_tasks")
+    boxes = [record["bbox"] for record in synced.records["archive_items"] if record.get("bbox")]
+    assert boxes
+    assert all(isinstance(number, float | int) for box in boxes for number in box)
+    days = [
+        record["start_date"] for record in synced.records["order_tasks"] if record.get("start_date")
+    ]
+    assert days
+    assert all(day[:2] == "20" and day[4] == "-" for day in days)
+
+
+def test_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "catalogs", "orders", "order_items", "order_tasks")
+    tasks = {record["id"]: record for record in synced.records["order_tasks"]}
+    items = set(synced.ids("order_items"))
+    orders = set(synced.ids("orders"))
+    joined = [tasks[record["task_id"]] for record in synced.records["catalogs"]]
+    assert joined
+    assert {task["order_item_id"] for task in joined} <= items
+    assert {task["order_id"] for task in joined} <= orders
+    stated = [task for task in tasks.values() if task.get("stated_order_item_id")]
+    assert stated, "the sandbox has a task that states an image's name"
+
+
+def test_flat_columns_say_what_the_nested_ones_do(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "catalogs", "deliveries")
+    for record in synced.records["catalogs"]:
+        assert record["item_id"] == record["details"]["id"]
+        assert record["collection"] == record["details"]["collection"]
+    for record in synced.records["deliveries"]:
+        assert record["store_id"] == record["cloud_delivery"]["config"]
+
+
+def test_a_catalog_without_details_still_flows(sandbox: Sandbox) -> None:
+    [key, *_] = sandbox.workspace.ids("catalogs")
+    sandbox.workspace.update("catalogs", key, details=None)
+    assert key in sync(sandbox, "catalogs").ids("catalogs")
+
+
+def test_records_without_their_key_are_left_out_counted_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = b'{"bandsets": [{"id": "a"}, {"name": "b"}, {"id": null}, 7, {"id": ""}, {"id": "c"}]}'
+    with ScriptedServer(answer(body=rows)) as server, caplog.at_level(logging.WARNING):
+        synced = sync(server, "bandsets")
+    assert synced.ids("bandsets") == ["a", "c"]
+    assert any("4 records without their key" in each for each in caplog.messages)
+
+
+def test_an_empty_list_may_be_written_as_null() -> None:
+    with ScriptedServer(answer(body=b'{"stores": null}')) as server:
+        synced = sync(server, "stores")
+    assert synced.ids("stores") == []
+    assert synced.messages[-1]["type"] != "RECORD"
+
+
+@pytest.mark.parametrize("name", sorted(FULL_TABLE))
+def test_a_full_table_is_activated_after_its_last_record(sandbox: Sandbox, name: str) -> None:
+    messages = [m for m in sync(sandbox, name).messages if m["type"] != "STATE"]
+    *records, activate = messages[1:]
+    assert activate["type"] == "ACTIVATE_VERSION"
+    assert {record["version"] for record in records} == {activate["version"]}
+
+
+def test_a_later_full_table_has_a_later_version(sandbox: Sandbox) -> None:
+    versions = [
+        next(
+            m["version"]
+            for m in sync(sandbox, "stores").messages
+            if m["type"] == "ACTIVATE_VERSION"
+        )
+        for _ in range(2)
+    ]
+    assert versions[0] < versions[1]
+
+
+def test_incremental_streams_are_never_activated(sandbox: Sandbox) -> None:
+    activated = {m["stream"] for m in sync(sandbox).messages if m["type"] == "ACTIVATE_VERSION"}
+    assert activated == FULL_TABLE
+
+
+def test_a_catalog_may_ask_for_the_full_table(sandbox: Sandbox) -> None:
+    first = sync(sandbox, "archive_items", "orders")
+    synced = sync(sandbox, "archive_items", "orders", state=first.state, full_table=True)
+    for name in ("archive_items", "orders"):
+        assert set(synced.ids(name)) == set(first.ids(name))
+        types = [m["type"] for m in synced.messages if m.get("stream") == name]
+        assert types[-1] == "ACTIVATE_VERSION"
+
+
+def test_deselected_columns_do_not_leave_the_tap(sandbox: Sandbox) -> None:
+    config = config_for(sandbox)
+    catalog = catalog_of(config, "archive_items")
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if part["breadcrumb"] in (["properties", "assets"], ["properties", "id"]):
+                part["metadata"]["selected"] = False
+    writer = Collector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    records = [m["record"] for m in writer.messages if m["type"] == "RECORD"]
+    assert records
+    assert not any("assets" in record for record in records)
+    assert all("id" in record for record in records), "a key cannot be deselected"
+    schema: dict[str, Any] = next(m for m in writer.messages if m["type"] == "SCHEMA")
+    assert "assets" not in schema["schema"]["properties"]
+
+
+def test_an_area_and_a_query_reach_both_searches(sandbox: Sandbox) -> None:
+    everything = sync(sandbox, "archive_items", "catalogs")
+    some = sync(
+        sandbox,
+        "archive_items",
+        "catalogs",
+        query={"eo:cloud_cover": {"lt": 20}},
+        bbox=[-180, -60, 0, 60],
+    )
+    for name in ("archive_items", "catalogs"):
+        assert 0 < len(some.ids(name)) < len(everything.ids(name))
+
+
+def test_only_the_collections_of_the_settings_are_read(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "archive_items", collections=[name, "no-such"])
+    assert {record["collection"] for record in synced.records["archive_items"]} == {name}
+    assert any("no-such" in each and "'collections'" in each for each in caplog.messages)
+
+
+def test_acquisition_time_bounds_the_imagery(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "archive_items", datetime="2024")
+    years = {
+        record["datetime"][:4] for record in synced.records["archive_items"] if record["datetime"]
+    }
+    assert years == {"2024"}
