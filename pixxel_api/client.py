@@ -40,6 +40,8 @@ FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered:
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
 _CHUNK = 1 << 18  # bytes read at once
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +58,35 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A parsed answer.
+    """An answer that holds a JSON object, whose values stay JSON until they are wanted.
+
+    A page of archive items takes ten times its length as Python objects, so what waits for its
+    turn waits as text.
 
     Attributes:
-        body: The JSON object.
+        fields: The object's values, known to be well-formed JSON.
         asked: The server's clock when it was asked, never later than that: its `Date` header
             less the time the answer took. None without the header.
+        method, path, status: Of the request that brought it.
     """
 
-    body: dict[str, Any]
+    fields: dict[str, msgspec.Raw]
     asked: datetime | None
+    method: str
+    path: str
+    status: int
+
+    def rows(self, name: str) -> list[msgspec.Raw]:
+        """Give the rows of a list; the service may write an empty one as null.
+
+        Raises:
+            WrongShape: There is no such list.
+        """
+        try:
+            return _ROWS.decode(self.fields[name]) or []
+        except (KeyError, msgspec.ValidationError):
+            reason = f"the answer has no list '{name}'"
+            raise WrongShape(self.method, self.path, self.status, reason=reason) from None
 
 
 class BearerAuth(requests.auth.AuthBase):
@@ -218,18 +239,19 @@ class Client:
                 code=envelope_code(_json_or_none(content)),
                 retry_after=_retry_after(response.headers.get("Retry-After")),
             )
-        return Answer(_json_object(content, method, path, status), _asked(response, start))
+        fields = _json_object(content, method, path, status)
+        return Answer(fields, _asked(response, start), method, path, status)
 
-    def _content(self, response: requests.Response) -> bytes:
+    def _content(self, response: requests.Response) -> bytearray:
         """Read the body as it arrives, so that a slow drip cannot outlast the deadline."""
         end = time.monotonic() + self._deadline
-        chunks = []
+        content = bytearray()
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
+            content += chunk
             self._check()
             if time.monotonic() > end:
                 raise requests.Timeout
-        return b"".join(chunks)
+        return content
 
 
 def _repeatable(error: BaseException) -> bool:
@@ -272,23 +294,25 @@ def _asked(response: requests.Response, start: float) -> datetime | None:
     return answered - timedelta(seconds=time.monotonic() - start) if answered else None
 
 
-def _json_or_none(content: bytes) -> object:
+def _json_or_none(content: bytearray) -> object:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _json_object(content: bytes, method: str, path: str, status: int) -> dict[str, Any]:
+def _json_object(content: bytearray, method: str, path: str, status: int) -> dict[str, msgspec.Raw]:
+    """Split a JSON object into its values, checking all of it but making no objects of them."""
     try:
-        body = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+        if not content.isascii():
+            content.decode()
+        return _OBJECT.decode(content)
+    except msgspec.ValidationError:
+        raise WrongShape(method, path, status, reason="the answer is not a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         html = content.lstrip().startswith(b"<")
         reason = "the answer is a page of HTML, not JSON; check the setting 'api_url'"
         raise BrokenBody(method, path, status, reason=reason if html else None) from None
-    if not isinstance(body, dict):
-        raise WrongShape(method, path, status, reason="the answer is not a JSON object")
-    return body
 
 
 def _connection_error(error: Exception) -> type[ApiError]:

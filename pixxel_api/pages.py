@@ -7,13 +7,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from datetime import datetime
 
-Row = dict[str, Any]
+    from pixxel_api.client import Answer
+
+Row = msgspec.Raw
+"""A row of a list, as JSON: what is not emitted need never become Python objects."""
+
 Result = TypeVar("Result")
 
 _LOOK = 0.2  # seconds between looks at the stop flag while a page is awaited
@@ -61,7 +67,7 @@ class Paging(Protocol):
         """Give the parameters that ask for `limit` rows from `offset` on."""
         ...
 
-    def total(self, body: dict[str, Any]) -> int | None:
+    def total(self, answer: Answer) -> int | None:
         """Read the length of the whole list from an answer, where it is told."""
         ...
 
@@ -77,9 +83,9 @@ class Offset:
         """Give `offset` and `limit`."""
         return {"offset": offset, "limit": limit}
 
-    def total(self, body: dict[str, Any]) -> int | None:
+    def total(self, answer: Answer) -> int | None:
         """Read `pagination.total`."""
-        pagination = body.get("pagination")
+        pagination = _value(answer, "pagination")
         return _count(pagination.get("total")) if isinstance(pagination, dict) else None
 
 
@@ -94,9 +100,9 @@ class PageNumber:
         """Give `page_num` and `page_size`; `offset` is a multiple of `limit`."""
         return {"page_num": offset // limit + 1, "page_size": limit}
 
-    def total(self, body: dict[str, Any]) -> int | None:
+    def total(self, answer: Answer) -> int | None:
         """Read `count`."""
-        return _count(body.get("count"))
+        return _count(_value(answer, "count"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +116,14 @@ class Single:
         """Give nothing: there is nothing to ask for."""
         return {}
 
-    def total(self, body: dict[str, Any]) -> int | None:  # noqa: ARG002
+    def total(self, answer: Answer) -> int | None:  # noqa: ARG002
         """Know no total."""
         return None
 
 
-def rows_in(body: dict[str, Any], key: str) -> list[Row]:
-    """Take the rows out of an answer.
-
-    The service may write an empty list as null. A row that is no object becomes an empty one.
-
-    Raises:
-        ValueError: There is no list at `key`.
-    """
-    rows = body.get(key, ...)
-    if rows is None:
-        return []
-    if not isinstance(rows, list):
-        raise ValueError(f"no list '{key}'")  # noqa: TRY004 - the value's, not the caller's
-    return [row if isinstance(row, dict) else {} for row in rows]
+def _value(answer: Answer, name: str) -> object:
+    raw = answer.fields.get(name)
+    return None if raw is None else msgspec.json.decode(raw)
 
 
 def _count(value: object) -> int | None:

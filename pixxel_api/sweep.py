@@ -174,7 +174,7 @@ class Sweep:
         """
         reached = page.offset + len(page.rows)
         if reached == page.total:
-            self._missed = not self._overlap and self._given != page.total
+            self._missed = self._given < page.total and not self.ordered
             return True
         overlap = self._overlap if page.offset else 0
         if len(page.rows) > overlap and (fresh or len(page.rows) >= self.size):

@@ -16,6 +16,7 @@ from pixxel_singer import DISTRIBUTION
 from pixxel_singer.command import PluginCommand
 from pixxel_singer.exits import InputError
 from pixxel_singer.logs import set_up_logs
+from pixxel_singer.memory import return_large_buffers
 from pixxel_singer.redaction import Redactor, redact_logs, secrets_in
 from pixxel_singer.settings import from_environment, mistakes, typed, unknown, with_defaults
 from pixxel_singer.signals import StopFlag
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     import click
 
-_redact = Redactor()  # a process has one log, whatever number of plugins it makes
+# A process has one log and one set of signals, whatever number of plugins it makes.
+_redact = Redactor()
+_stop = StopFlag()
 
 
 class PixxelPlugin(PluginBase):
@@ -43,7 +46,7 @@ class PixxelPlugin(PluginBase):
         validate_config: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.stop = StopFlag()
+        self.stop = _stop
         settings = dict(config or {})
         if parse_env_config:
             settings |= self._from_environment()
@@ -116,7 +119,9 @@ class PixxelPlugin(PluginBase):
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the decorator hands over the class
-        """Set logs and redaction up and give the command."""
+        """Set signals, memory, logs and redaction up and give the command."""
+        _stop.listen()
+        return_large_buffers()
         set_up_logs(cls._env_var_prefix)
         cls._hide_secrets(cls._from_environment())
         redact_logs(_redact)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
-from pixxel_api.errors import Forbidden, WrongShape
-from pixxel_api.pages import Offset, Page, rows_in, watched
+from pixxel_api.errors import Forbidden
+from pixxel_api.pages import Offset, Page, watched
+from pixxel_api.peek import Peek
 from pixxel_api.sweep import Seen, Sweep
 from tap_pixxel.bookmarks import Bookmark, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from pixxel_api.client import Answer, Client
     from pixxel_api.pages import Paging, Row
     from tap_pixxel.schema import Shape
     from tap_pixxel.settings import Settings
     from tap_pixxel.tap import TapPixxel
+
+
+Fields = dict[str, Any]
+"""A JSON object of the API, as it came."""
 
 
 class PixxelStream(Stream):
@@ -45,8 +51,9 @@ class PixxelStream(Stream):
     def __init__(self, tap: TapPixxel) -> None:
         super().__init__(tap)
         self._pixxel = tap
+        self._peek_key = Peek(self.row_key)
         self._new_fields: set[str] = set()
-        self._keyless = 0
+        self._unusable = 0
         self._dropped: frozenset[str] | None = None
 
     @property
@@ -73,31 +80,26 @@ class PixxelStream(Stream):
 
     def fetch(self, offset: int, limit: int) -> Page:
         """Read a page of the list; called from several threads."""
-        return self.page("GET", offset, limit, params=self.paging.request(offset, limit))
+        params = self.paging.request(offset, limit)
+        return self.page(offset, self.client.read("GET", self.path, params=params))
 
-    def page(self, method: str, offset: int, limit: int, **request: Any) -> Page:
-        """Send a request for a page and take the rows out of the answer.
+    def page(self, offset: int, answer: Answer) -> Page:
+        """Take the rows out of an answer.
 
         Raises:
-            ApiError: It brought no such list.
+            WrongShape: It holds no such list.
         """
-        del limit
-        answer = self.client.read(method, self.path, **request)
-        try:
-            rows = rows_in(answer.body, self.records_key)
-        except ValueError as error:
-            raise WrongShape(method, self.path, reason=f"the answer has {error}") from None
-        return Page(offset, rows, self.paging.total(answer.body), answer.asked)
+        rows = answer.rows(self.records_key)
+        return Page(offset, rows, self.paging.total(answer), answer.asked)
 
     def ask(self, method: str, **request: Any) -> Answer:
         """Send one request of this stream's own, in the main thread."""
         path = request.pop("path", self.path)
         return watched(lambda: self.client.read(method, path, **request), self._pixxel.stop.check)
 
-    def key_of(self, row: Row) -> Hashable:
-        """Give a raw row's identity in its list, None when it has none."""
-        key = row.get(self.row_key)
-        return key if isinstance(key, str | int) else None
+    def key_of(self, row: Row) -> str | int | None:
+        """Give a row's identity in its list, None when it has none."""
+        return self._peek_key(row)
 
     def sweep_options(self) -> dict[str, Any]:
         """Give what every sweep of this stream is made with."""
@@ -123,12 +125,13 @@ class PixxelStream(Stream):
         self.finish(bookmark)
 
     def records(self, rows: list[Row], bookmark: Bookmark | None) -> Iterator[dict[str, Any]]:
-        """Give the records of raw rows that the bookmark lets through."""
+        """Give the records of rows that the bookmark lets through."""
         self._pixxel.progress.advance(self.name, len(rows))
         for row in rows:
-            for part in self.parts(row):
+            for part in self.parts(self.parsed(row)):
                 record = self.record(part)
                 if record is None:
+                    self._unusable += 1
                     continue
                 if bookmark is not None and self.replication_key is not None:
                     value = record.get(self.replication_key)
@@ -137,24 +140,30 @@ class PixxelStream(Stream):
                         continue
                 yield record
 
-    def parts(self, row: Row) -> Iterable[Row]:
-        """Give the rows that a row of the list holds; itself, unless a stream says otherwise."""
-        return (row,)
+    def parsed(self, row: Row) -> Fields:
+        """Make objects of a row; of one that is none, or that Python cannot hold, an empty one."""
+        try:
+            fields = msgspec.json.decode(row)
+        except (msgspec.DecodeError, RecursionError):
+            return {}
+        return fields if isinstance(fields, dict) else {}
 
-    def record(self, row: Row) -> dict[str, Any] | None:
-        """Shape a raw row into a record; None when it has no key and must be left out."""
-        record, extra = self.shape.record(self.columns(row))
-        for key in self.primary_keys:
-            if not record.get(key):
-                self._keyless += 1
-                return None
+    def parts(self, fields: Fields) -> Iterable[Fields]:
+        """Give what a row holds records of; itself, unless a stream says otherwise."""
+        return (fields,)
+
+    def record(self, fields: Fields) -> dict[str, Any] | None:
+        """Shape raw fields into a record; None when it has no key and must be left out."""
+        record, extra = self.shape.record(self.columns(fields))
+        if not all(record.get(key) for key in self.primary_keys):
+            return None
         if not self._new_fields.issuperset(extra):
             self._tell_new(extra.keys() - self._new_fields)
         return record
 
-    def columns(self, row: Row) -> Row:
-        """Give a row with the names of the columns; itself, unless a stream says otherwise."""
-        return row
+    def columns(self, fields: Fields) -> Fields:
+        """Name fields as the columns are; as they are, unless a stream says otherwise."""
+        return fields
 
     # Replication
 
@@ -224,11 +233,11 @@ class PixxelStream(Stream):
             if self.ABORT_AT_RECORD_COUNT is None:
                 raise
             return  # --test has seen the record it wanted
-        if self._keyless:
+        if self._unusable:
             self.logger.warning(
-                "%s: %d records without their key (%s) were left out",
+                "%s: %d records that cannot be read or have no key (%s) were left out",
                 self.name,
-                self._keyless,
+                self._unusable,
                 ", ".join(self.primary_keys),
             )
         if self._stream_version is not None and write_messages:

@@ -29,7 +29,7 @@ class SearchStream(PixxelStream):
     def search(self, offset: int, limit: int, more: dict[str, Any]) -> Page:
         """Search for a page, with more filters than those of the settings."""
         body = self.body(more) | self.paging.request(offset, limit)
-        return self.page("POST", offset, limit, body=body)
+        return self.page(offset, self.client.read("POST", self.path, body=body))
 
     def body(self, more: dict[str, Any]) -> dict[str, Any]:
         """Give the search's body without its paging."""

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import BadRequest, Forbidden
-from pixxel_api.pages import Single, rows_in
+from pixxel_api.pages import Single
+from pixxel_api.peek import Peek
 from pixxel_api.times import TimestampError, earlier, to_utc
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from pixxel_api.pages import Fetch, Row
+    from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
 
 _MICROSECOND = timedelta(microseconds=1)  # the contract shows `gt`, not `gte`
+_DATETIME = Peek("properties", "datetime")
+_UPDATED = Peek("properties", "updated")
 _COLLECTIONS = "/v0/archives/collections"
 
 
@@ -97,12 +101,12 @@ class ArchiveItems(SearchStream):
         """Give the filters, but collections: each has a bookmark of its own."""
         return super().filters() | {"collections": None}
 
-    def columns(self, row: Row) -> Row:
+    def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `properties`."""
-        properties = row.get("properties")
+        properties = fields.get("properties")
         if not isinstance(properties, dict):
-            return row
-        return row | {name: properties.get(name) for name in ("datetime", "created", "updated")}
+            return fields
+        return fields | {name: properties.get(name) for name in ("datetime", "created", "updated")}
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read a collection's items: those updated since the bookmark, or all of them."""
@@ -144,7 +148,7 @@ class ArchiveItems(SearchStream):
                 for row in batch.rows if bound else ():
                     found = True
                     missing = None if self.key_of(row) == missing else missing
-                    updated = _stamp(row, self.replication_key)
+                    updated = _stamp(row, _UPDATED)
                     if bound and updated and updated < bound:
                         return False
                 if batch.reached and bookmark and bookmark.first:
@@ -176,7 +180,7 @@ class ArchiveItems(SearchStream):
 
         return WindowedSweep(
             between,
-            lambda row: _stamp(row, "datetime"),
+            lambda row: _stamp(row, _DATETIME),
             ordered=bool(self.order),
             low=(bookmark.resume() if bookmark else None) or acquired.start,
             high=acquired.end,
@@ -193,8 +197,8 @@ class ArchiveItems(SearchStream):
             if not wanted:
                 raise
             return wanted
-        rows = rows_in(answer.body, "collections")
-        there = [str(row["id"]) for row in rows if row.get("id")]
+        keys = map(self.key_of, answer.rows("collections"))
+        there = [str(key) for key in keys if key]
         for name in wanted:
             if name not in there:
                 self.logger.warning(
@@ -214,10 +218,9 @@ class ArchiveItems(SearchStream):
             )
 
 
-def _stamp(row: Row, name: str) -> str | None:
-    """Read a timestamp among an item's properties, None where there is none."""
-    properties = row.get("properties")
-    value = properties.get(name) if isinstance(properties, dict) else None
+def _stamp(row: Row, place: Peek) -> str | None:
+    """Read a timestamp in an item, None where there is none."""
+    value = place(row)
     try:
         return to_utc(value) if isinstance(value, str) else None
     except TimestampError:

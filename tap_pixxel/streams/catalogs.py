@@ -10,7 +10,7 @@ from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.search import SearchStream
 
 if TYPE_CHECKING:
-    from pixxel_api.pages import Row
+    from tap_pixxel.base import Fields
 
 
 class Catalogs(SearchStream):
@@ -42,14 +42,14 @@ class Catalogs(SearchStream):
         """Sort, so that nothing moves while it is read."""
         return super().sweep_options() | {"ordered": bool(self.order)}
 
-    def columns(self, row: Row) -> Row:
+    def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `details`."""
-        match row.get("details"):
+        match fields.get("details"):
             case {"id": item_id, "collection": collection, "properties": {"datetime": when}}:
                 found = {"item_id": item_id, "collection": collection, "datetime": when}
             case _:
                 found = {}
-        return row | found
+        return fields | found
 
 
 class Deliveries(PixxelStream):
@@ -76,10 +76,10 @@ class Deliveries(PixxelStream):
         Column("updated_by", TEXT, "Id of the user who last updated it."),
     )
 
-    def columns(self, row: Row) -> Row:
+    def columns(self, fields: Fields) -> Fields:
         """Add the store's id, to join on."""
-        match row.get("cloud_delivery"):
+        match fields.get("cloud_delivery"):
             case {"config": store_id}:
-                return row | {"store_id": store_id}
+                return fields | {"store_id": store_id}
             case _:
-                return row
+                return fields

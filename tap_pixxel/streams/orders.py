@@ -20,7 +20,7 @@ from tap_pixxel.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pixxel_api.pages import Row
+    from tap_pixxel.base import Fields
 
 _CHANGES = (
     Column("created_at", TIMESTAMP, "When it was created, UTC."),
@@ -124,14 +124,14 @@ class OrderTasks(PixxelStream):
         *_CHANGES,
     )
 
-    def parts(self, row: Row) -> Iterable[Row]:
+    def parts(self, fields: Fields) -> Iterable[Fields]:
         """Give the tasks of an order item."""
-        tasks = row.get("tasks")
+        tasks = fields.get("tasks")
         if not isinstance(tasks, list):
             return []
-        return [self._task(row, task if isinstance(task, dict) else {}) for task in tasks]
+        return [self._task(fields, task if isinstance(task, dict) else {}) for task in tasks]
 
-    def _task(self, item: Row, task: Row) -> Row:
+    def _task(self, item: Fields, task: Fields) -> Fields:
         stated = task.get("order_item_id")
         flat = {**task, "order_item_id": item.get("id"), "order_id": item.get("order_id")}
         if stated not in {None, item.get("id")}:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from pixxel_api.pages import Page
+from pixxel_api.peek import Peek
 from pixxel_api.sweep import Seen
 from pixxel_api.windows import WindowedSweep
 
@@ -15,11 +17,21 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Fetch, Row
 
 
+Entry = dict[str, Any]
+ID = Peek("id")
+TIME = Peek("time")
+
+
+def time_of(each: Row) -> str | None:
+    time = TIME(each)
+    return time if isinstance(time, str) else None
+
+
 @dataclass
 class Archive:
     """Rows of (id, time, range of times or None), given in the order of time, without one last."""
 
-    rows: list[Row]
+    rows: list[Entry]
     max_offset: int
     asked: list[tuple[str | None, str | None, int]] = field(default_factory=list)
     sorts: bool = True
@@ -31,25 +43,26 @@ class Archive:
             rows = [row for row in self.rows if _within(row, low, high)]
             if self.sorts:
                 rows.sort(key=lambda row: (row["time"] is None, row["time"] or "", row["id"]))
-            return Page(offset, rows[offset : offset + limit])
+            shown = [msgspec.Raw(msgspec.json.encode(each)) for each in rows]
+            return Page(offset, shown[offset : offset + limit])
 
         return fetch
 
 
-def _within(row: Row, low: str | None, high: str | None) -> bool:
+def _within(row: Entry, low: str | None, high: str | None) -> bool:
     start, end = row["range"] or (row["time"], row["time"])
     return (low is None or end >= low) and (high is None or start <= high)
 
 
-def row(number: int, time: str | None, span: tuple[str, str] | None = None) -> Row:
+def row(number: int, time: str | None, span: tuple[str, str] | None = None) -> Entry:
     return {"id": number, "time": time, "range": span}
 
 
 def swept(archive: Archive, **options: Any) -> tuple[list[int], list[str], WindowedSweep]:
     sweep = WindowedSweep(
         archive.between,
-        lambda each: each["time"],
-        key=lambda each: each["id"],
+        time_of,
+        key=ID,
         seen=Seen(),
         limit=10,
         window=2,
@@ -61,7 +74,7 @@ def swept(archive: Archive, **options: Any) -> tuple[list[int], list[str], Windo
     ids: list[int] = []
     reached = []
     for batch in sweep:
-        ids += [each["id"] for each in batch.rows]
+        ids += [int(ID(each) or 0) for each in batch.rows]
         if batch.reached:
             reached.append(batch.reached)
     return ids, reached, sweep
@@ -116,8 +129,8 @@ def test_a_server_that_only_claims_to_sort_is_found_out() -> None:
     archive = Archive(rows, max_offset=1000, sorts=False)
     sweep = WindowedSweep(
         archive.between,
-        lambda each: each["time"],
-        key=lambda each: each["id"],
+        time_of,
+        key=ID,
         seen=Seen(),
         limit=10,
         window=2,
@@ -125,7 +138,8 @@ def test_a_server_that_only_claims_to_sort_is_found_out() -> None:
         ordered=True,
         rows=50,
     )
-    assert [each["id"] for batch in sweep for each in batch.rows] == list(range(200))
+    given = [ID(each) for batch in sweep for each in batch.rows]
+    assert given == list(range(200))
 
 
 @pytest.mark.parametrize("length", [0, 1, 49, 50, 51])

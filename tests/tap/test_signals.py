@@ -42,6 +42,14 @@ def messages(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines()]
 
 
+def wait_for_start(process: subprocess.Popen[bytes]) -> None:
+    """Return when the first stream is being read."""
+    assert process.stderr
+    for line in process.stderr:
+        if b"Beginning sync" in line:
+            return
+
+
 def read_some(process: subprocess.Popen[bytes], size: int) -> bytes:
     assert process.stdout
     data = b""
@@ -110,7 +118,8 @@ def test_a_backfill_stopped_between_windows_goes_on_there(
 def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
     with Sandbox(seed=5, items=50, habits=Habits(latency_ms=20_000)) as sandbox:
         process = start(sandbox)
-        time.sleep(1.5)
+        wait_for_start(process)
+        time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert process.wait(10) == 143
@@ -123,7 +132,8 @@ def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
 def test_a_signal_ends_the_waiting_between_retries() -> None:
     with Sandbox(seed=5, items=50, habits=Habits(error_rate=1.0)) as sandbox:
         process = start(sandbox)
-        time.sleep(1.5)
+        wait_for_start(process)
+        time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
         rest_of(process)

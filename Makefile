@@ -1,0 +1,45 @@
+# Two commands: `make demo` shows the connector at work, `make test` checks it.
+# Both build what they need in .venv, from requirements.lock, with Python 3.11 or newer alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GROUPS := --all-extras --group dev --group demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lock clean
+
+help:  ## Say what can be made.
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+
+demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB twice with Meltano, and show what came.
+	@$(BIN)/python -m demo
+
+test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto
+
+bench: $(VENV)/.ready  ## Print the README's benchmark table.
+	@$(BIN)/python -m benchmarks.memory
+
+lock: $(VENV)/.ready  ## Resolve requirements.lock anew, for all platforms and Python versions.
+	$(BIN)/uv pip compile pyproject.toml --universal $(GROUPS) --generate-hashes --upgrade \
+	  --quiet --no-header --no-annotate --output-file requirements.lock
+
+clean:  ## Remove all that was built.
+	rm -rf $(VENV) .build
+
+# uv installs in seconds; pip does it where uv cannot reach the index (it does not read pip.conf).
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	@echo 'Building $(VENV) ...'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

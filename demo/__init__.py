@@ -1,0 +1,1 @@
+"""The demonstration: tap to warehouse with Meltano, against the sandbox."""
