@@ -1,0 +1,86 @@
+"""A wheel built from a clean copy installs and runs outside the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    source = folder / "source"
+    git = shutil.which("git")
+    assert git
+    files = subprocess.run(
+        [git, "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in files:
+        if (PROJECT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, source / name)
+    subprocess.run([UV, "build", "--quiet", "--wheel", "--out-dir", folder, source], check=True)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_it_holds_the_packages_their_types_and_the_license(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for package in ("pixxel_api", "pixxel_singer", "tap_pixxel", "pixxel_sandbox"):
+        assert f"{package}/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests/", "demo/", "benchmarks/"))]
+
+
+def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
+    """Only the wheel itself is new: what it needs is that of the environment of the tests."""
+    site = tmp_path / "site"
+    subprocess.run(
+        [UV, "pip", "install", "--quiet", "--no-deps", "--target", site, wheel], check=True
+    )
+    environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
+    code = "import tap_pixxel; print(tap_pixxel.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.startswith(str(site))
+    tap = [sys.executable, "-c", "from tap_pixxel.tap import TapPixxel; TapPixxel.cli()"]
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pixxel_sandbox",
+            "run",
+            "--items",
+            "20",
+            "--",
+            *tap,
+            "--config=ENV",
+        ],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    types = {json.loads(line)["type"] for line in result.stdout.splitlines()}
+    assert types == {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
