@@ -54,6 +54,7 @@ class PixxelStream(Stream):
         self._peek_key = Peek(self.row_key)
         self._new_fields: set[str] = set()
         self._unusable = 0
+        self._whole = True
         self._dropped: frozenset[str] | None = None
 
     @property
@@ -121,8 +122,7 @@ class PixxelStream(Stream):
             if bookmark:
                 bookmark.begin(sweep.began)
             yield from self.records(rows, bookmark)
-        self.tell_unsettled(settled=sweep.settled)
-        self.finish(bookmark)
+        self.finish(bookmark, whole=sweep.settled)
 
     def records(self, rows: list[Row], bookmark: Bookmark | None) -> Iterator[dict[str, Any]]:
         """Give the records of rows that the bookmark lets through."""
@@ -190,20 +190,24 @@ class PixxelStream(Stream):
             )
         return bookmark
 
-    def finish(self, bookmark: Bookmark | None) -> None:
-        """Move the bookmark, all records of the stream or partition being out."""
-        if bookmark is not None:
-            bookmark.finish()
-            self.state_manager.is_flushed = False
+    def finish(self, bookmark: Bookmark | None, *, whole: bool) -> None:
+        """Move the bookmark, all records of the stream or partition being out.
 
-    def tell_unsettled(self, *, settled: bool) -> None:
-        """Warn when a list kept changing under the sweep."""
-        if not settled:
+        When the list could not be read as a whole, the bookmark stays, and nothing is activated.
+        """
+        if not whole:
+            self._whole = False
             self.logger.warning(
-                "%s: the list kept changing while it was read; a record that moved meanwhile may "
-                "come with the next sync only",
+                "%s: the list ended early or kept changing while it was read, so records may be "
+                "missing; the next sync reads it again from the same bookmark",
                 self.name,
             )
+        if bookmark is not None:
+            if whole:
+                bookmark.finish()
+            else:
+                bookmark.start_over()
+            self.state_manager.is_flushed = False
 
     def _called(self, context: Mapping[str, Any] | None) -> str:
         return f"{self.name} {' '.join(map(str, context.values()))}" if context else self.name
@@ -240,7 +244,7 @@ class PixxelStream(Stream):
                 self._unusable,
                 ", ".join(self.primary_keys),
             )
-        if self._stream_version is not None and write_messages:
+        if self._stream_version is not None and write_messages and self._whole:
             self._write_activate_version_message(self._stream_version)
 
     def _write_starting_replication_value(self, context: Mapping[str, Any] | None) -> None:

@@ -114,15 +114,13 @@ class ArchiveItems(SearchStream):
             return
         bookmark = self.bookmark(context)
         options = self.sweep_options()
-        heeded = False
         if bookmark and bookmark.floor and self.replication_key not in self.settings.query:
             heeded = yield from self._read(context, bookmark, options, floor=bookmark.floor)
-            if not heeded:
-                self._tell_not_heeded()
-                bookmark.start_over()
-        if not heeded:
-            yield from self._read(context, bookmark, options)
-        self.finish(bookmark)
+            if heeded:
+                return
+            self._tell_not_heeded()
+            bookmark.start_over()
+        yield from self._read(context, bookmark, options)
 
     def _read(
         self,
@@ -132,6 +130,8 @@ class ArchiveItems(SearchStream):
         floor: str | None = None,
     ) -> Generator[dict[str, Any], None, bool]:
         """Read a collection, or with a floor only what was updated at or after it.
+
+        The bookmark moves when the API has heeded the floor.
 
         Returns:
             Whether the API has heeded the floor: it has not when it refuses the filter, gives
@@ -159,8 +159,10 @@ class ArchiveItems(SearchStream):
             if floor is None:
                 raise
             return False
-        self.tell_unsettled(settled=sweep.settled)
-        return floor is None or (found and missing is None)
+        if floor is not None and (not found or missing is not None):
+            return False
+        self.finish(bookmark, whole=sweep.settled)
+        return True
 
     def _sweep(
         self,

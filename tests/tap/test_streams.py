@@ -233,3 +233,21 @@ def test_acquisition_time_bounds_the_imagery(sandbox: Sandbox) -> None:
         record["datetime"][:4] for record in synced.records["archive_items"] if record["datetime"]
     }
     assert years == {"2024"}
+
+
+def test_a_list_that_ends_before_its_total_is_not_taken_for_the_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The bookmark stays and nothing is activated: records may be missing."""
+    orders = b'{"orders": [{"id": "a", "updated_at": "2025-01-01"}], "pagination": {"total": 9}}'
+    end = b'{"orders": [], "projects": [], "pagination": {"total": 9}, "count": 9}'
+    scripts = answer(body=orders), answer(body=end)
+    with ScriptedServer(*scripts) as server, caplog.at_level(logging.WARNING):
+        synced = sync(server, "orders")
+    assert synced.ids("orders") == ["a"]
+    assert "replication_key_value" not in str(synced.state)
+    assert any("ended early" in each for each in caplog.messages)
+    projects = b'{"projects": [{"id": "a"}], "count": 9}'
+    with ScriptedServer(answer(body=projects), answer(body=end)) as server:
+        types = {m["type"] for m in sync(server, "projects").messages}
+    assert "ACTIVATE_VERSION" not in types
