@@ -99,6 +99,9 @@ class Sweep:
         self._last: Hashable = None
         self._shifted = False
         self._missed = False
+        self._short = False
+        self._top: Hashable = None
+        self._total: int | None = None
         self._given = 0
         self._first: Hashable = None
         self._repeats = 0
@@ -115,6 +118,7 @@ class Sweep:
             if again:
                 self.position, self._last = 0, None
                 self._shifted = self._missed = False
+                self._total = None
             yield from self._one_pass()
             self.settled = not (self._missed or (self._shifted and not self.ordered))
             if self.settled or self._seen.forgets:
@@ -177,14 +181,21 @@ class Sweep:
             self._missed = self._given < page.total and not self.ordered
             return True
         overlap = self._overlap if page.offset else 0
-        if len(page.rows) > overlap and (fresh or len(page.rows) >= self.size):
+        over = not fresh and (len(page.rows) < self.size or self._is_the_short_first_page(page))
+        if len(page.rows) > overlap and not over:
             return False
-        self._missed = page.total is not None and page.total > reached
+        self._missed = page.total is not None and page.total > self._given
         return True
+
+    def _is_the_short_first_page(self, page: Page) -> bool:
+        """Tell whether the server gave all it has at once, and gives it again at any offset."""
+        return self._short and page.offset > 0 and self._key(page.rows[0]) == self._top
 
     def _adopt_cap(self, page: Page) -> None:
         """Take a short first page as the size of the server's pages: it may cap `limit`."""
+        self._top = self._key(page.rows[0]) if page.rows else None
         if 0 < len(page.rows) < self.size and len(page.rows) != page.total:
+            self._short = True
             self._overlap = min(self._overlap, len(page.rows) - 1)
             self.size = len(page.rows)
 
@@ -193,6 +204,9 @@ class Sweep:
             self.began = page.asked
         if page.rows:
             self._last = self._key(page.rows[-1])
+        # Where pages cannot overlap, it is the total that tells of a shift.
+        self._shifted = self._shifted or self._total not in {None, page.total}
+        self._total = page.total
         self.position = page.offset + (len(page.rows) if self._overlap else self.size)
         fresh = [row for row in page.rows if self._is_new(row)]
         self._given += len(fresh)

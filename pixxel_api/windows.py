@@ -94,6 +94,7 @@ class WindowedSweep:
             rest = self._sweep(low, cut, start=sweep.position)
             for rows in rest:
                 yield Batch(rows)
+            self.settled = self.settled and rest.settled
             yield Batch([], reached=cut)
             low = cut
 

@@ -12,7 +12,7 @@ from singer_sdk._logging import _setup_console_logging
 from singer_sdk.logging import StructuredFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import MutableMapping
     from types import TracebackType
 
 
@@ -21,21 +21,24 @@ def someone_watches() -> bool:
     return sys.stderr.isatty()
 
 
-def set_up_logs(prefix: str, environment: Mapping[str, str] = os.environ) -> None:
+def set_up_logs(prefix: str, environment: MutableMapping[str, str] = os.environ) -> None:
     """Make the root logger write to standard error.
 
     A file named in `SINGER_SDK_LOG_CONFIG` (Meltano sets it) decides everything. Else the level is
-    `<PREFIX>LOGLEVEL` or `LOGLEVEL`, INFO without them, and for a person WARNING.
+    `<PREFIX>LOGLEVEL` or `LOGLEVEL`, INFO without them, and for a person WARNING. A level that
+    does not exist counts as not given.
 
     Args:
         prefix: The plugin's prefix for environment variables, such as `TAP_PIXXEL_`.
         environment: Where to look the variables up.
     """
+    names = logging.getLevelNamesMapping()
+    for name in (f"{prefix}LOGLEVEL", "LOGLEVEL"):
+        if environment.get(name) and environment[name].upper() not in names:
+            environment.pop(name)  # the SDK reads it too, and fails on it
     asked = environment.get(f"{prefix}LOGLEVEL") or environment.get("LOGLEVEL")
     watched = someone_watches()
     level = asked.upper() if asked else "WARNING" if watched else "INFO"
-    if level not in logging.getLevelNamesMapping():
-        level = "INFO"
     logging.root.handlers.clear()
     _setup_console_logging(log_level=level)
     if "SINGER_SDK_LOG_CONFIG" in environment:

@@ -168,7 +168,7 @@ def check_state(state: Mapping[str, Any]) -> None:
         entries = [entry]
         if isinstance(entry, dict):
             partitions = entry.get("partitions", [])
-            entries += partitions if isinstance(partitions, list) else [partitions]
+            entries += partitions if isinstance(partitions, list) else [None]
         for part in entries:
             value = part.get(VALUE) if isinstance(part, dict) else part
             if not isinstance(part, dict) or (value is not None and _stamp(value) is None):

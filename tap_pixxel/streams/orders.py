@@ -134,6 +134,6 @@ class OrderTasks(PixxelStream):
     def _task(self, item: Fields, task: Fields) -> Fields:
         stated = task.get("order_item_id")
         flat = {**task, "order_item_id": item.get("id"), "order_id": item.get("order_id")}
-        if stated not in {None, item.get("id")}:
+        if stated not in (None, item.get("id")):
             flat["stated_order_item_id"] = stated
         return flat

@@ -123,6 +123,17 @@ def test_a_total_that_promises_more_than_comes_is_not_taken_as_whole() -> None:
     assert not sweep.settled
 
 
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_a_server_that_gives_a_short_list_at_any_offset_has_given_it(length: int) -> None:
+    server = ChangingList(list(range(length)), tells_total=False)
+
+    def fetch(offset: int, _limit: int) -> Page:
+        return Page(offset, server.fetch(0, 10).rows)
+
+    sweep = Sweep(fetch, Offset(), key=ID, seen=Seen(), limit=10, window=2)
+    assert ids_of(each for rows in sweep for each in rows) == list(range(length))
+
+
 def test_a_page_that_repeats_for_ever_is_an_error_and_not_a_loop() -> None:
     def fetch(offset: int, _limit: int) -> Page:
         return Page(offset, [row(i) for i in range(10)])

@@ -1,0 +1,86 @@
+"""What windows cost, and whose clock they take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pixxel_api.sweep import Seen
+from pixxel_api.windows import WindowedSweep
+from tests.api.test_windows import ID, Archive, row, stamp, swept, time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_api.pages import Fetch, Page
+
+
+def windowed(between: Callable[[str | None, str | None], Fetch]) -> WindowedSweep:
+    return WindowedSweep(
+        between,
+        time_of,
+        key=ID,
+        seen=Seen(),
+        limit=10,
+        window=1,
+        check=lambda: None,
+        ordered=True,
+        rows=50,
+    )
+
+
+def test_the_rest_of_a_window_is_read_from_where_it_was_closed() -> None:
+    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+    swept(archive)
+    rests = [offset for _, high, offset in archive.asked if high is not None]
+    assert rests
+    assert min(rests) >= 40
+
+
+def test_a_cap_that_the_first_window_met_holds_for_the_next_ones() -> None:
+    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+    limits: list[int] = []
+
+    def between(low: str | None, high: str | None) -> Fetch:
+        fetch = archive.between(low, high)
+
+        def capped(offset: int, limit: int) -> Page:
+            limits.append(limit)
+            return fetch(offset, min(limit, 5))
+
+        return capped
+
+    sweep = windowed(between)
+    assert [ID(each) for batch in sweep for each in batch.rows] == list(range(200))
+    assert set(limits[1:]) == {5}
+
+
+def test_the_clock_of_the_first_window_is_when_it_began() -> None:
+    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+    first = datetime(2025, 1, 1, tzinfo=UTC)
+
+    def between(low: str | None, high: str | None) -> Fetch:
+        fetch = archive.between(low, high)
+
+        def told(offset: int, limit: int) -> Page:
+            asked = first + timedelta(seconds=len(archive.asked))
+            return replace(fetch(offset, limit), asked=asked)
+
+        return told
+
+    sweep = windowed(between)
+    assert sum(len(batch.rows) for batch in sweep) == 200
+    assert sweep.began == first
+
+
+def test_a_rest_that_did_not_settle_is_told() -> None:
+    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+
+    def between(low: str | None, high: str | None) -> Fetch:
+        fetch = archive.between(low, high)
+        return lambda offset, limit: replace(fetch(offset, limit), total=1000 if high else None)
+
+    sweep = windowed(between)
+    assert sum(len(batch.rows) for batch in sweep) == 200
+    assert not sweep.settled

@@ -1,0 +1,133 @@
+"""The bookmark rules without a server: where a run begins, and what it leaves behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pixxel_singer.exits import InputError
+from tap_pixxel.bookmarks import Bookmark, check_state, fingerprint
+
+OLD, MARK, NEW = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
+CLOCK = datetime(2025, 6, 1, tzinfo=UTC)
+FAR = "2999-01-01T00:00:00.000000Z"
+
+
+def marked(**more: Any) -> dict[str, Any]:
+    return {
+        "replication_key": "updated_at",
+        "replication_key_value": MARK,
+        "boundary": "at-mark",
+        "filters": "",
+    } | more
+
+
+def bookmark(
+    state: dict[str, Any],
+    *,
+    filters: str = "",
+    start_date: str | None = None,
+    lookback: int = 0,
+) -> Bookmark:
+    return Bookmark(state, "updated_at", filters=filters, start_date=start_date, lookback=lookback)
+
+
+@pytest.mark.parametrize("seen", [[], [(OLD, "older")], [(None, "timeless")]])
+def test_the_bookmark_and_its_boundary_never_move_back(seen: list[tuple[str | None, str]]) -> None:
+    """The record at the bookmark may have been deleted since."""
+    state = marked()
+    taken = bookmark(state)
+    taken.begin(CLOCK)
+    for value, key in seen:
+        taken.see(value, key)
+    taken.finish()
+    assert state == marked()
+
+
+def test_the_bookmark_moves_to_the_largest_value_and_names_its_record() -> None:
+    state = marked()
+    taken = bookmark(state)
+    taken.begin(CLOCK)
+    for value, key in ((MARK, "at-mark"), (NEW, "new"), (OLD, "older")):
+        taken.see(value, key)
+    taken.finish()
+    assert state == marked(replication_key_value=NEW, boundary="new")
+
+
+def test_a_bookmark_on_another_key_is_not_used() -> None:
+    """The stream may have had another replication key in an earlier version."""
+    taken = bookmark(marked(replication_key="created_at"))
+    assert taken.first
+    assert (taken.since, taken.floor, taken.boundary) == (None, None, None)
+
+
+def test_only_the_clock_of_the_first_answer_counts() -> None:
+    state: dict[str, Any] = {}
+    taken = bookmark(state)
+    taken.begin(None)
+    taken.begin(CLOCK)
+    taken.begin(datetime(2026, 6, 1, tzinfo=UTC))
+    taken.see(FAR, "future")
+    taken.finish()
+    assert state["replication_key_value"] == "2025-06-01T00:00:00.000000Z"
+
+
+def test_a_first_sync_that_goes_on_keeps_its_clock_and_what_it_saw() -> None:
+    state: dict[str, Any] = {}
+    killed = bookmark(state)
+    killed.begin(CLOCK)
+    killed.see(FAR, "future")
+    killed.reach(NEW)
+    resumed = bookmark(state)
+    assert resumed.first
+    assert resumed.resume() == NEW
+    resumed.begin(datetime(2026, 6, 1, tzinfo=UTC))
+    resumed.finish()
+    assert state == marked(replication_key_value="2025-06-01T00:00:00.000000Z", boundary="future")
+
+
+def test_a_first_sync_that_starts_over_forgets_how_far_it_got() -> None:
+    state: dict[str, Any] = {}
+    bookmark(state).reach(NEW)
+    resumed = bookmark(state)
+    resumed.start_over()
+    assert resumed.resume() is None
+    assert "backfill" not in state
+
+
+def test_a_lookback_does_not_reach_before_the_start_date() -> None:
+    taken = bookmark(marked(), start_date=MARK, lookback=86_400 * 31)
+    assert taken.since == MARK
+
+
+def test_other_filters_begin_again_only_where_there_was_something() -> None:
+    assert bookmark(marked(filters="one"), filters="two").restarted
+    assert not bookmark({"filters": "one"}, filters="two").restarted
+
+
+def test_a_state_without_a_fingerprint_is_taken_as_of_these_filters() -> None:
+    """Such as one written by hand."""
+    state = marked()
+    del state["filters"]
+    assert not bookmark(state, filters="two").restarted
+
+
+def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
+    one = {"query": {"a": 1, "b": {"lt": 2, "gt": 1}}, "bbox": [1, 2, 3, 4]}
+    other = {"bbox": [1, 2, 3, 4], "query": {"b": {"gt": 1, "lt": 2}, "a": 1}}
+    assert fingerprint(one) == fingerprint(other) != fingerprint({})
+    assert fingerprint({"query": {}, "bbox": [], "datetime": None}) == fingerprint({}) == ""
+
+
+@pytest.mark.parametrize(
+    "partitions",
+    [5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}], [marked(), 5]],
+)
+def test_a_state_with_bad_partitions_is_refused_without_being_quoted(partitions: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        check_state({"bookmarks": {"archive_items": {"partitions": partitions}}})
+    assert caught.value.lines == (
+        "--state: the bookmark of 'archive_items' is none; take a STATE this tap wrote",
+    )

@@ -1,0 +1,91 @@
+"""Where settings come from when there are several sources, and odd files and errors."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tap.commands import errors, logged, run_tap
+from tests.tap.test_command import NOWHERE, config_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixxel_sandbox import Sandbox
+
+
+def page_sizes(sandbox: Sandbox) -> set[int]:
+    """The page sizes that were asked for."""
+    return {r.body["limit"] for r in sandbox.requests if r.path == "/v0/archives/search"} - {1}
+
+
+def test_of_several_config_files_the_later_wins(sandbox: Sandbox, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    first = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
+    second = config_file(other, page_size=8)
+    assert run_tap("--config", first, "--config", second).returncode == 0
+    assert page_sizes(sandbox) == {8}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_environment_wins_over_config_files(
+    sandbox: Sandbox, tmp_path: Path, order: int
+) -> None:
+    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
+    args = ["--config=ENV", f"--config={path}"][::order]
+    assert run_tap(*args, TAP_PIXXEL_PAGE_SIZE="8").returncode == 0
+    assert page_sizes(sandbox) == {8}
+
+
+def test_a_dotenv_file_counts_as_the_environment_which_wins_over_it(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    lines = [
+        f"TAP_PIXXEL_API_TOKEN={sandbox.token}",
+        f"TAP_PIXXEL_API_URL={NOWHERE}",
+        "TAP_PIXXEL_PAGE_SIZE=9",
+    ]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    result = run_tap("--config=ENV", cwd=tmp_path, TAP_PIXXEL_API_URL=sandbox.url)
+    assert result.returncode == 0
+    assert page_sizes(sandbox) == {9}
+
+
+def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes('{"api_token": "s3crét"}'.encode("latin-1"))
+    result = run_tap("--config", str(path))
+    assert result.returncode == 2
+    [line] = errors(result)
+    assert line.endswith("is not UTF-8 text")
+
+
+def test_a_bad_stream_map_is_one_line(tmp_path: Path) -> None:
+    maps = {"orders": {"total": "no_such_function("}}
+    path = config_file(tmp_path, api_token="token-1", api_url=NOWHERE, stream_maps=maps)
+    result = run_tap("--config", path)
+    assert result.returncode == 1
+    assert len(errors(result)) == 1
+
+
+def test_a_librarys_warning_is_a_line_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import warnings\n"
+        "import tap_pixxel.tap as tap\n"
+        "def warn(self):\n"
+        "    warnings.warn('odd', UserWarning)\n"
+        "tap.TapPixxel.run = warn\n"
+    )
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    result = run_tap("--config=ENV", TAP_PIXXEL_API_TOKEN="token-1", PYTHONPATH=path)
+    assert result.returncode == 0
+    assert any("UserWarning: odd" in each["message"] for each in logged(result))
+
+
+def test_a_level_that_does_not_exist_stops_nothing() -> None:
+    result = run_tap("--discover", TAP_PIXXEL_LOGLEVEL="loud")
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,61 @@
+"""A value that is not its column's goes to `extra` as it came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_pixxel.schema import (
+    INTEGER,
+    NUMBER,
+    NUMBERS,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TEXTS,
+    Column,
+    Shape,
+    Type,
+)
+
+
+def shaped(kind: Type, value: Any) -> dict[str, Any]:
+    record, _ = Shape(Column("field", kind, "A field.")).record({"field": value})
+    return record
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (NUMBER, True),
+        (NUMBER, "a lot"),
+        (INTEGER, 2.5),
+        (INTEGER, "2.5"),
+        (INTEGER, "inf"),
+        (INTEGER, "nan"),
+        (TEXT, 5),
+        (TEXTS, ["a", 5]),
+        (NUMBERS, [1, "a"]),
+        (OBJECT, []),
+        (OBJECTS, [{}, "a"]),
+        (OBJECTS, {}),
+    ],
+)
+def test_a_value_of_another_type_is_kept_as_raw(kind: Type, value: Any) -> None:
+    assert shaped(kind, value) == {"field": None, "extra": {"field": value}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        (NUMBER, "2.5", 2.5),
+        (INTEGER, "2", 2),
+        (INTEGER, 2.0, 2),
+        (NUMBERS, ["1", 2.5], [1.0, 2.5]),
+        (NUMBER, "", None),
+        (TEXT, "", ""),
+    ],
+)
+def test_what_can_be_read_as_the_columns_type_is(kind: Type, value: Any, read: Any) -> None:
+    assert shaped(kind, value) == {"field": read}

@@ -1,0 +1,220 @@
+"""Odd answers, stream maps, metrics and the client's settings, through whole syncs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from pixxel_api.errors import BadRequest, TimedOut, WrongShape
+from pixxel_sandbox import Habits, Sandbox
+from tap_pixxel.tap import TapPixxel
+from tests.api.scripted import ScriptedServer, answer
+from tests.tap.syncs import config_for, sync
+
+
+def test_an_answer_without_its_list_is_an_error_and_not_an_empty_stream() -> None:
+    """An empty full table would be activated, and empty the warehouse's."""
+    with ScriptedServer(answer(body=b'{"items": []}')) as server:
+        synced = sync(server, "stores", expect=WrongShape)
+    assert {message["type"] for message in synced.messages} <= {"SCHEMA", "STATE"}
+
+
+def test_a_key_that_is_no_text_is_left_out_and_breaks_nothing() -> None:
+    rows = b'{"bandsets": [{"id": {"a": 1}}, {"id": ["a"]}, {"id": "c"}]}'
+    with ScriptedServer(answer(body=rows)) as server:
+        assert sync(server, "bandsets").ids("bandsets") == ["c"]
+
+
+@pytest.mark.parametrize("tasks", [None, "none", {"id": "t"}])
+def test_an_order_item_without_a_list_of_tasks_has_none(sandbox: Sandbox, tasks: Any) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    sandbox.workspace.update("order_items", key, tasks=tasks)
+    synced = sync(sandbox, "order_tasks")
+    assert synced.ids("order_tasks")
+    assert key not in {record["order_item_id"] for record in synced.records["order_tasks"]}
+
+
+def test_a_task_that_is_no_object_is_left_out_and_told(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    sandbox.workspace.update("order_items", key, tasks=[7, {"id": "t"}])
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "order_tasks")
+    [record] = [r for r in synced.records["order_tasks"] if r["order_item_id"] == key]
+    assert record["id"] == "t"
+    assert any("1 records that cannot be read or have no key" in each for each in caplog.messages)
+
+
+def test_a_task_states_another_item_only_where_it_differs(sandbox: Sandbox) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    tasks = [{"id": "same", "order_item_id": key}, {"id": "silent"}]
+    sandbox.workspace.update("order_items", key, tasks=tasks)
+    records = sync(sandbox, "order_tasks").records["order_tasks"]
+    mine = [record for record in records if record["order_item_id"] == key]
+    assert [record["id"] for record in mine] == ["same", "silent"]
+    assert not any(record.get("stated_order_item_id") for record in mine)
+
+
+def test_stream_maps_are_applied(sandbox: Sandbox) -> None:
+    maps = {"stores": {"name": "name.upper()", "__filter__": "type != 'S3'"}}
+    plain = sync(sandbox, "stores").records["stores"]
+    mapped = sync(sandbox, "stores", stream_maps=maps).records["stores"]
+    expected = [record["name"].upper() for record in plain if record["type"] != "S3"]
+    assert len(expected) < len(plain)
+    assert [record["name"] for record in mapped] == expected
+
+
+def test_requests_are_counted_for_their_streams(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        sync(sandbox, "stores", "bandsets")
+    lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    points = [json.loads(each.removeprefix("METRIC: ")) for each in lines]
+    told = {
+        (point["metric"], point["tags"]["stream"], point["tags"]["endpoint"])
+        for point in points
+        if point["metric"].startswith("http_request")
+    }
+    assert told == {
+        (f"http_request_{what}", stream, f"/v0/{stream}")
+        for what in ("count", "duration")
+        for stream in ("stores", "bandsets")
+    }
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+def test_a_search_is_sorted_by_time_and_then_by_id(sandbox: Sandbox, name: str) -> None:
+    """Rows of one time need an order, too, or offsets would skip among them."""
+    sync(sandbox, name)
+    sort = {"archive_items": "sortby", "catalogs": "sort_by"}[name]
+    paged = [r.body for r in sandbox.requests if r.method == "POST" and r.body["limit"] > 1]
+    assert paged
+    assert all([part["field"] for part in body[sort]][-1] == "id" for body in paged)
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+def test_an_endpoint_that_refuses_to_sort_is_told_of(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    sandbox.habits = Habits(reject_sort=True)
+    with caplog.at_level(logging.WARNING):
+        sync(sandbox, name)
+    assert len([each for each in caplog.messages if "does not sort as asked" in each]) == 1
+
+
+@pytest.mark.parametrize(("agent", "sent"), [(None, b"tap-pixxel/0."), ("pipe/2", b"pipe/2\r")])
+def test_the_user_agent_is_the_settings_or_the_taps_own(agent: str | None, sent: bytes) -> None:
+    with ScriptedServer(answer(body=b'{"stores": []}')) as server:
+        sync(server, "stores", user_agent=agent)
+    assert b"User-Agent: " + sent in server.requests[0]
+
+
+def test_the_request_timeout_of_the_settings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixxel_api.client.FIRST_CONTACT", 0.1)
+    with ScriptedServer(answer(), drip=0.5) as server:
+        sync(server, "stores", request_timeout=0.1, expect=TimedOut)
+
+
+def test_there_are_as_many_connections_as_pages_read_at_once(sandbox: Sandbox) -> None:
+    tap = TapPixxel(config=config_for(sandbox, concurrency=9))
+    adapter = tap.client._session.get_adapter(sandbox.url)
+    assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # requests keeps it to itself
+    tap.client.close()
+
+
+def test_batch_files_are_not_offered() -> None:
+    """They would bypass the deselection of columns."""
+    assert "batch" not in {capability.value for capability in TapPixxel.capabilities}
+    assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
+
+
+# For tests/tap/test_paging.py
+
+
+def test_a_list_that_never_settles_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Records may be missing; the user should know."""
+    first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
+    empty = answer(body=b'{"orders": [], "pagination": {"total": 9}}')
+    with ScriptedServer(first, empty) as server, caplog.at_level(logging.WARNING):
+        assert sync(server, "orders").ids("orders") == ["a"]
+    assert any(
+        each.startswith("orders: the list ended early or kept changing") for each in caplog.messages
+    )
+
+
+def test_an_archive_without_collections_is_an_empty_stream(sandbox: Sandbox) -> None:
+    for key in sandbox.workspace.ids("collections"):
+        sandbox.workspace.delete("collections", key)
+    synced = sync(sandbox, "archive_items")
+    assert synced.ids("archive_items") == []
+    assert synced.status == 0
+
+
+def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
+    sandbox: Sandbox,
+) -> None:
+    name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
+    sandbox.habits = Habits(forbid=frozenset({"collections"}))
+    synced = sync(sandbox, "archive_items", collections=[name])
+    assert synced.status == 0
+    assert {record["collection"] for record in synced.records["archive_items"]} == {name}
+
+
+# For tests/tap/test_incremental.py
+
+
+def test_a_search_that_is_refused_half_way_is_an_error_and_not_the_end(sandbox: Sandbox) -> None:
+    """Only a search with our filter may be refused; then all is read instead."""
+    sandbox.habits = Habits(max_offset=3)
+    synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
+    assert not [message for message in synced.messages if message["type"] == "STATE"]
+
+
+def test_the_users_query_holds_for_later_runs_too(sandbox: Sandbox) -> None:
+    query = {"eo:cloud_cover": {"lt": 50}}
+    first = sync(sandbox, "archive_items", query=query)
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", query=query, state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert any("updated" in body["query"] for body in searches)
+    assert all(body["query"]["eo:cloud_cover"] == {"lt": 50} for body in searches)
+
+
+def test_a_later_run_keeps_its_bookmark_until_its_end(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a first sync writes how far it got; a killed later one begins at its bookmark again."""
+    first = sync(sandbox, "archive_items")
+    monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 10)
+    later = sync(sandbox, "archive_items", state=first.state, page_size=4, lookback_seconds=10**8)
+    assert len(later.ids("archive_items")) > 50
+    states = [message["value"] for message in later.messages if message["type"] == "STATE"]
+    assert states
+    assert "backfill" not in json.dumps(states)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("orders", "updated_at"), ("archive_items", "updated")]
+)
+def test_the_bookmark_keeps_to_the_servers_clock(name: str, field: str) -> None:
+    """Not to this machine's, which may go ahead of it."""
+    rows = b'[{"id": "a", "F": "2025-06-01", "properties": {"F": "2025-06-01"}}]'
+    rows = rows.replace(b"F", field.encode())
+    lists = b'{"collections": [{"id": "c"}], "features": ROWS, "orders": ROWS}'
+    body = lists.replace(b"ROWS", rows)
+    date = "Date: Thu, 01 May 2025 12:00:00 GMT"
+    with ScriptedServer(answer(body=body, headers=(date,))) as server:
+        part = sync(server, name).bookmark(name)
+    [mark] = [each["replication_key_value"] for each in part.get("partitions", [part])]
+    assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
+
+
+def test_a_task_that_states_a_list_breaks_nothing() -> None:
+    item = b'{"id": "i", "order_id": "o", "tasks": [{"id": "t", "order_item_id": ["x"]}]}'
+    with ScriptedServer(answer(body=b'{"order_items": [' + item + b"]}")) as server:
+        assert sync(server, "order_tasks").ids("order_tasks") == ["t"]

@@ -1,0 +1,95 @@
+"""What settings are taken for: usable forms that the command's tests of mistakes do not meet."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from shapely.geometry import shape
+
+from tap_pixxel.settings import Interval, Settings, problems, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurrency": 4}
+
+
+def read(**settings: Any) -> Settings:
+    config = {**BASE, "lookback_seconds": 0, **settings}
+    assert problems(config) == []
+    return read_settings(config)
+
+
+def square(west: float, *, height: float | None = None) -> dict[str, Any]:
+    corners = [(west, 0), (west + 1, 0), (west + 1, 1), (west, 1), (west, 0)]
+    ring = [[*corner, height] if height else [*corner] for corner in corners]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def test_a_collection_named_twice_is_read_once() -> None:
+    assert read(collections=["a", " b ", "a"]).collections == ("a", "b")
+
+
+def test_a_box_may_cross_the_antimeridian() -> None:
+    assert read(bbox=[170, -10, -170, 10]).bbox == (170, -10, -170, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2024-02", "2024-02-01T00:00:00", "2024-02-29T23:59:59.999999"),
+        ("2024-04", "2024-04-01T00:00:00", "2024-04-30T23:59:59.999999"),
+        ("2024-04-05", "2024-04-05T00:00:00", "2024-04-05T23:59:59.999999"),
+        ("/2024", None, "2024-12-31T23:59:59.999999"),
+        ("2024/", "2024-01-01T00:00:00", None),
+        ("2024 / ..", "2024-01-01T00:00:00", None),
+        ("2024-04-05T06:00:00Z", "2024-04-05T06:00:00", "2024-04-05T06:00:00"),
+    ],
+)
+def test_a_day_month_or_year_stands_for_all_of_it(
+    text: str, start: str | None, end: str | None
+) -> None:
+    def full(stamp: str | None) -> str | None:
+        return stamp and (f"{stamp}Z" if "." in stamp else f"{stamp}.000000Z")
+
+    assert read(datetime=text).acquired == Interval(full(start), full(end))
+
+
+@pytest.mark.parametrize("tail", ["?s3cret=1", "#s3cret"])
+def test_a_url_with_more_than_a_base_is_refused(tail: str) -> None:
+    [line] = problems({**BASE, "api_url": f"https://host{tail}"})
+    assert line == "Setting 'api_url' must be a plain base URL, without user, query or fragment"
+
+
+@pytest.mark.parametrize("url", ["https://u@host", "https://host:0", "https://", "ftp://host"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    assert len(problems({**BASE, "api_url": url})) == 1
+
+
+def test_an_area_may_begin_with_a_blank_line() -> None:
+    assert read(intersects="\n " + json.dumps(square(0))).intersects
+
+
+def test_an_area_may_be_a_file_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "area.geojson").write_text(json.dumps(square(0)))
+    assert read(intersects="~/area.geojson").intersects
+
+
+def test_heights_are_dropped_from_an_area() -> None:
+    area = read(intersects=json.dumps(square(0, height=100))).intersects
+    assert area is not None
+    assert {len(point) for point in area["coordinates"][0]} == {2}
+
+
+def test_several_areas_are_united() -> None:
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": square(west)} for west in (0, 0.5, 7)
+    ]
+    text = json.dumps({"type": "FeatureCollection", "features": features})
+    area = read(intersects=text).intersects
+    assert area is not None
+    assert area["type"] == "MultiPolygon"
+    assert shape(area).area == pytest.approx(2.5)
