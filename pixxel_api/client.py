@@ -20,6 +20,7 @@ from pixxel_api.errors import (
     ApiError,
     BadAddress,
     BrokenBody,
+    ClientClosedError,
     NoConnection,
     RateLimited,
     TimedOut,
@@ -135,7 +136,8 @@ class Client:
         self._check = check
         self._observe = observe
         self._reached = False
-        self._throttle = Throttle(requests_per_second, check)
+        self._closed = False
+        self._throttle = Throttle(requests_per_second, self._go_on)
         self._session = requests.Session()
         self._session.auth = BearerAuth(token)
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
@@ -146,7 +148,8 @@ class Client:
         self._session.mount("http://", adapter)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; threads that still wait for an answer give up soon."""
+        self._closed = True
         self._throttle.close()
         self._session.close()
 
@@ -197,6 +200,11 @@ class Client:
             self._throttle.pause(error.retry_after or _PAUSE_AFTER_429)
             raise
 
+    def _go_on(self) -> None:
+        self._check()
+        if self._closed:
+            raise ClientClosedError
+
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         limit = self._deadline if self._reached else min(self._deadline, FIRST_CONTACT)
         return tenacity.stop_before_delay(limit)(state)
@@ -209,7 +217,7 @@ class Client:
         body: Mapping[str, Any] | None,
     ) -> Answer:
         self._throttle.wait()
-        self._check()
+        self._go_on()
         start = time.monotonic()
         status: int | None = None
         try:
@@ -227,7 +235,8 @@ class Client:
                 content = self._content(response)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise TimedOut(method, path, status) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+        # requests raises a plain OSError for a certificate file that is not there.
+        except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as error:
             raise _connection_error(error)(method, path, status) from None
         finally:
             self._observe(Exchange(method, path, status, time.monotonic() - start))
@@ -248,7 +257,7 @@ class Client:
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
-            self._check()
+            self._go_on()
             if time.monotonic() > end:
                 raise requests.Timeout
         return content
@@ -270,7 +279,7 @@ def _retry_after(text: str | None) -> float | None:
     if text is None:
         return None
     if text.strip().isdecimal():
-        seconds = float(text)
+        seconds = min(float(text), RETRY_AFTER_CAP)
     else:
         moment = _date(text)
         if moment is None:
@@ -282,11 +291,11 @@ def _retry_after(text: str | None) -> float | None:
 def _date(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text) if text else None
-    except ValueError:
+        if moment is None:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if moment is None:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _asked(response: requests.Response, start: float) -> datetime | None:
@@ -318,6 +327,8 @@ def _json_object(content: bytearray, method: str, path: str, status: int) -> dic
 def _connection_error(error: Exception) -> type[ApiError]:
     """Choose the error by what a user can mend; the library's own text may quote the query."""
     if isinstance(error, requests.exceptions.SSLError):
+        return Untrusted
+    if type(error) is OSError:
         return Untrusted
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return BadAddress

@@ -12,6 +12,10 @@ class PixxelError(Exception):
     """Anything that this package raises on purpose."""
 
 
+class ClientClosedError(PixxelError):
+    """The client was closed while a thread was still reading."""
+
+
 class ApiError(PixxelError):
     """A request to the API did not bring what it should.
 
@@ -120,7 +124,10 @@ class BadAddress(ApiError):
 class Untrusted(ApiError):
     """TLS failed."""
 
-    reason = "the server's certificate is not trusted; check the setting 'api_url'"
+    reason = (
+        "the server's certificate is not trusted; check the setting 'api_url', and "
+        "REQUESTS_CA_BUNDLE where it is set"
+    )
 
 
 class TimedOut(ApiError):

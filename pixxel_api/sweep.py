@@ -4,7 +4,8 @@ Offsets over a changing list skip and repeat rows. So pages overlap by a row: wh
 not begin with the last row of the page before, the list has shifted, and the sweep goes back
 until it stands on a row it has given already. In an order that stays the same for the rows that
 stay, every row before a given row has been given too, so nothing is skipped. Where the endpoint
-knows no such order, a pass that saw the list shift is followed by another, for what it missed.
+knows no such order, a pass that saw the list shift, or gave fewer rows than the total, is followed
+by another, for what it missed.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ class Sweep:
         self._last: Hashable = None
         self._shifted = False
         self._missed = False
+        self._first_pass = True
         self._short = False
         self._top: Hashable = None
         self._total: int | None = None
@@ -117,7 +119,7 @@ class Sweep:
         for again in range(_PASSES):
             if again:
                 self.position, self._last = 0, None
-                self._shifted = self._missed = False
+                self._shifted = self._missed = self._first_pass = False
                 self._total = None
             yield from self._one_pass()
             self.settled = not (self._missed or (self._shifted and not self.ordered))
@@ -128,7 +130,7 @@ class Sweep:
         while True:
             page = self._stand()
             steady = self._follows(page)
-            if page.offset == 0:
+            if page.offset == 0 and self._top is None:
                 self._adopt_cap(page)
             fresh = self._take(page)
             yield fresh
@@ -210,6 +212,9 @@ class Sweep:
         self.position = page.offset + (len(page.rows) if self._overlap else self.size)
         fresh = [row for row in page.rows if self._is_new(row)]
         self._given += len(fresh)
+        known = len(page.rows) - len(fresh)
+        if self._first_pass and known > (self._overlap if page.offset else 0):
+            self._shifted = True
         self._guard_against_repeats(page, fresh)
         return fresh
 

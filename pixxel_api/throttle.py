@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _SLICE = 0.1  # seconds between looks at the stop flag
 _NAME = "pixxel"
+_LONGEST = 3_600_000  # milliseconds between requests
 
 
 class Throttle:
@@ -29,7 +30,7 @@ class Throttle:
         self._resume_at = 0.0
         self._limiter: Limiter | None = None
         if requests_per_second is not None:
-            interval = max(1, round(1000 / requests_per_second))
+            interval = round(min(max(1000 / requests_per_second, 1), _LONGEST))
             self._limiter = Limiter(Rate(1, interval), buffer_ms=1)
 
     def wait(self) -> None:

@@ -104,14 +104,12 @@ class WindowedSweep:
         for rows in sweep:
             self.began = self.began or sweep.began
             yield Batch(rows)
-            for row in rows:
-                moment = self._moment(row)
-                # A row with a range of times may begin before the window.
-                if moment is None or (low is not None and moment < low):
-                    continue
-                if latest is not None and moment < latest:
-                    self._ordered = sweep.ordered = False
-                latest = max(latest or moment, moment)
+            # A row with a range of times may begin before the window.
+            moments = [each for row in rows if (each := self._moment(row)) and each >= (low or "")]
+            # Not across pages: a row that was inserted meanwhile may be met late.
+            if moments != sorted(moments):
+                self._ordered = sweep.ordered = False
+            latest = max([*moments, latest or ""]) or None
             if self._ordered and sweep.position >= self._rows and latest != low:
                 self._limit = sweep.size
                 return latest

@@ -1,5 +1,10 @@
 """A local, seeded imitation of the Pixxel API, for demos, dry runs and tests."""
 
+from importlib.util import find_spec
+
+if find_spec("starlette") is None or find_spec("uvicorn") is None:
+    raise SystemExit("The sandbox is an extra: pip install 'pixxel-singer[sandbox]'")
+
 from pixxel_sandbox.front import RequestRecord
 from pixxel_sandbox.habits import Habits
 from pixxel_sandbox.imagery import MISSING

@@ -58,11 +58,11 @@ class PluginCommand(SingerCommand):
             self._say(*error.lines)
             status = Exit.BAD_INPUT
         except ReaderGoneError:
-            self._say("the reader of the output is gone; see its log for why")
+            self._say("the reader of the output is gone (see its log for why), or its disk is full")
             _leave(Exit.FAILED)
         except self._expected as error:
             self._say(str(error) or type(error).__name__)
-            status = Exit.FAILED
+            _leave(Exit.FAILED)  # pages that are still awaited no longer matter
         sys.exit(status)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type

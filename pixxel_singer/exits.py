@@ -15,7 +15,7 @@ class Exit(IntEnum):
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads standard output any more."""
+    """Standard output takes nothing more: its reader is gone, or its disk is full."""
 
 
 class InputError(Exception):

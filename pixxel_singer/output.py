@@ -21,6 +21,7 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import StateMessage
 
 from pixxel_singer.exits import ReaderGoneError
+from pixxel_singer.signals import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,7 @@ class Pipe:
         self._unread: deque[tuple[int, int]] = deque()  # (bytes written up to its end, pages)
         self._used = 0
         self._written = 0
+        self.torn = False
         self._errors = select.poll()
         self._errors.register(fd, select.POLLERR)
 
@@ -82,10 +84,31 @@ class Pipe:
         self._unread.append((self._written, need))
         self._used += need
         try:
-            _write_all(self._fd, line)
-        except BrokenPipeError:
+            if need <= self._pages:
+                _write_all(self._fd, line)
+            else:
+                self._write_in_pieces(line)
+        except OSError:
             raise ReaderGoneError from None
         return True
+
+    def _write_in_pieces(self, line: bytearray) -> None:
+        """Write what the pipe cannot hold at once; a stop waits a while for its reader."""
+        room = select.poll()
+        room.register(self._fd, select.POLLOUT)
+        view = memoryview(line)
+        patience = _LAST_STATE_SECONDS
+        while view:
+            if room.poll(100):  # then a page is free, and a write of a page does not block
+                view = view[os.write(self._fd, view[:_PAGE]) :]
+                continue
+            try:
+                self._check()
+            except Stopped:
+                patience -= 0.1
+                if patience < 0:
+                    self.torn = True
+                    raise
 
     def _in_use(self) -> int:
         raw = fcntl.ioctl(self._fd, termios.FIONREAD, struct.pack("i", 0))
@@ -146,9 +169,13 @@ class LineWriter(MsgSpecWriter):
             False when the reader made no room in time; the lines before are whole all the same.
         """
         line = self.format_message(StateMessage(value=dict(state)))
-        if self._pipe:
-            return self._pipe.write(line, keep=0, seconds=_LAST_STATE_SECONDS)
-        self._write(line)
+        try:
+            if self._pipe:
+                wait = _LAST_STATE_SECONDS
+                return not self._pipe.torn and self._pipe.write(line, keep=0, seconds=wait)
+            self._write(line)
+        except ReaderGoneError:
+            return False
         return True
 
     def _write(self, line: bytearray) -> None:
@@ -160,7 +187,7 @@ class LineWriter(MsgSpecWriter):
             try:
                 sys.stdout.buffer.write(line)
                 sys.stdout.flush()
-            except BrokenPipeError:
+            except OSError:  # also a full disk
                 raise ReaderGoneError from None
 
     def _check(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -57,6 +58,8 @@ class PixxelPlugin(PluginBase):
             validate_config=validate_config,
             **kwargs,
         )
+        # The SDK sets INFO here, whatever the root logger's level is.
+        self.metrics_logger.setLevel(logging.NOTSET)
 
     def problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema, a line each."""
@@ -134,6 +137,8 @@ def read_object(option: str, path: str) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read, or holds something else.
     """
+    if path.lstrip().startswith("{"):
+        raise InputError(f"{option} takes the path of a JSON file, not JSON itself")
     try:
         with Path(path).open(encoding="utf-8") as file:
             return _object(option, path, file)

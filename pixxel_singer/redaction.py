@@ -25,8 +25,12 @@ class Redactor:
         """Hide these texts from now on."""
         forms = set(self._forms)
         for secret in secrets:
-            if isinstance(secret, str) and len(secret.strip()) >= _SHORTEST:
-                forms |= _forms(secret) | _forms(secret.strip())
+            if not isinstance(secret, str):
+                continue
+            # A token may be pasted with its scheme, and is used without.
+            for text in (secret, secret.strip(), secret.strip().removeprefix("Bearer ").strip()):
+                if len(text) >= _SHORTEST:
+                    forms |= _forms(text)
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -50,13 +54,12 @@ class RedactingFormatter(logging.Formatter):
 
 
 def redact_logs(redact: Redactor) -> None:
-    """Wrap the formatter of every handler of every logger (a filter would miss child loggers)."""
-    loggers = [logging.getLogger(), *logging.root.manager.loggerDict.values()]
-    for logger in loggers:
-        for handler in getattr(logger, "handlers", ()):
-            if not isinstance(handler.formatter, RedactingFormatter):
-                inner = handler.formatter or logging.Formatter()
-                handler.setFormatter(RedactingFormatter(inner, redact))
+    """Wrap the formatter of every handler there is (a filter would miss child loggers)."""
+    known = getattr(logging, "_handlerList")  # noqa: B009 - the stubs leave it out
+    for handler in [*(ref() for ref in known), logging.lastResort]:
+        if handler is not None and not isinstance(handler.formatter, RedactingFormatter):
+            inner = handler.formatter or logging.Formatter()
+            handler.setFormatter(RedactingFormatter(inner, redact))
 
 
 def secrets_in(schema: Mapping[str, object], values: Mapping[str, object]) -> list[object]:

@@ -54,12 +54,16 @@ def typed(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
     that cannot be read so stays one, for `mistakes` to name its setting.
     """
     rules = schema["properties"]
-    return {
-        name: _read(value.strip(), rules[name])
-        if isinstance(value, str) and name in rules
-        else value
-        for name, value in config.items()
-    }
+    return {name: _typed(value, rules.get(name, {})) for name, value in config.items()}
+
+
+def _typed(value: Any, rule: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        return _read(value.strip(), rule) if rule else value
+    # JSON Schema counts 4.0 as a whole number, Python does not.
+    if isinstance(value, float) and value.is_integer() and "integer" in _kinds(rule):
+        return int(value)
+    return value
 
 
 def with_defaults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def read_area(text: str) -> dict[str, Any]:
     except (shapely.errors.GEOSException, UnicodeEncodeError):
         raise BadSetting("cannot be read as GeoJSON") from None
     parts = shapely.get_parts(geometry)
+    if not shapely.is_valid(parts).all():
+        raise BadSetting("crosses itself or is otherwise invalid; mend the geometry")
     if geometry.geom_type == "GeometryCollection" and len(parts):
         geometry = shapely.union_all(parts)
     geometry = shapely.force_2d(geometry)

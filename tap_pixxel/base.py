@@ -18,6 +18,7 @@ from pixxel_api.sweep import Seen, Sweep
 from tap_pixxel.bookmarks import Bookmark, fingerprint
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from pixxel_api.client import Answer, Client
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 Fields = dict[str, Any]
 """A JSON object of the API, as it came."""
+
+
+def _not_the_sdks_alarm(record: logging.LogRecord) -> bool:
+    """Drop the SDK's "unhandled error" before errors that the command handles and words itself."""
+    return not str(record.msg).startswith("An unhandled error occurred")
 
 
 class PixxelStream(Stream):
@@ -51,6 +57,7 @@ class PixxelStream(Stream):
     def __init__(self, tap: TapPixxel) -> None:
         super().__init__(tap)
         self._pixxel = tap
+        self.logger.addFilter(_not_the_sdks_alarm)
         self._peek_key = Peek(self.row_key)
         self._new_fields: set[str] = set()
         self._unusable = 0
@@ -254,6 +261,11 @@ class PixxelStream(Stream):
         self, latest_record: dict[str, Any], *, context: Mapping[str, Any] | None = None
     ) -> None:
         """Leave the state alone: `Bookmark` reads and writes it."""
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Not at the start, as the SDK would: only behind the last record."""
+        return False
 
     def get_replication_key_signpost(self, context: Mapping[str, Any] | None = None) -> None:
         """Give none: `Bookmark` keeps to the server's clock."""

@@ -161,6 +161,10 @@ def check_state(state: Mapping[str, Any]) -> None:
     Raises:
         InputError: It has not.
     """
+    if state and "bookmarks" not in state:
+        raise InputError(
+            "--state: has no 'bookmarks'; give the value of a STATE message, not the message itself"
+        )
     streams = state.get("bookmarks", {})
     if not isinstance(streams, dict):
         raise InputError("--state: 'bookmarks' must be an object; take a STATE this tap wrote")

@@ -37,8 +37,9 @@ class HttpMetrics:
         trace: TracebackType | None,
     ) -> None:
         """Log what was counted."""
-        for counter in self._counters.values():
-            counter.exit()
+        with self._lock:
+            for counter in self._counters.values():
+                counter.exit()
 
     def count(self, exchange: Exchange) -> None:
         """Note a request."""

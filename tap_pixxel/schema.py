@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,23 +40,21 @@ def _date(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - any JSON
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise NotThisType from None
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
-    try:
-        return float(_text(value))
-    except ValueError:
-        raise NotThisType from None
+    raise NotThisType
 
 
 def _integer(value: Any) -> int:  # noqa: ANN401 - any JSON
     number = _number(value)
-    try:
-        whole = int(number)
-    except (ValueError, OverflowError):
-        raise NotThisType from None
-    if whole != number:
+    if int(number) != number:
         raise NotThisType
-    return whole
+    return int(number)
 
 
 def _numbers(value: Any) -> list[float]:  # noqa: ANN401 - any JSON

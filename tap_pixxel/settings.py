@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_PAGE_SIZE = 1000  # rows; a page of archive items this long is some 30 MB
 MAX_CONCURRENCY = 32
+MAX_RATE = 1000
+MAX_TIMEOUT = 3600  # seconds
 MAX_LOOKBACK = 315_360_000  # seconds; ten years
 _BBOX = 4
 _HALF_TURN = 180.0
@@ -104,13 +106,13 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     _property(
         "requests_per_second",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=MAX_RATE),
         "Requests per second",
         "Highest rate of requests; no limit without this.",
     ),
     _property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT),
         "Request timeout",
         "Seconds to wait for the API to send something.",
         default=60,

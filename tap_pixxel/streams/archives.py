@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pixxel_api.errors import BadRequest, Forbidden
 from pixxel_api.pages import Single
 from pixxel_api.peek import Peek
+from pixxel_api.sweep import Seen
 from pixxel_api.times import TimestampError, earlier, to_utc
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
@@ -120,7 +121,9 @@ class ArchiveItems(SearchStream):
                 return
             self._tell_not_heeded()
             bookmark.start_over()
-        yield from self._read(context, bookmark, options)
+        # What the filtered read gave is not given again, but tells nothing of what lies between.
+        given = options.pop("seen")
+        yield from self._read(context, bookmark, options | {"seen": Seen()}, given=given)
 
     def _read(
         self,
@@ -128,6 +131,7 @@ class ArchiveItems(SearchStream):
         bookmark: Bookmark | None,
         options: dict[str, Any],
         floor: str | None = None,
+        given: Seen | None = None,
     ) -> Generator[dict[str, Any], None, bool]:
         """Read a collection, or with a floor only what was updated at or after it.
 
@@ -144,7 +148,8 @@ class ArchiveItems(SearchStream):
             for batch in sweep:
                 if bookmark:
                     bookmark.begin(sweep.began)
-                yield from self.records(batch.rows, bookmark)
+                rows = [row for row in batch.rows if given is None or self.key_of(row) not in given]
+                yield from self.records(rows, bookmark)
                 for row in batch.rows if bound else ():
                     found = True
                     missing = None if self.key_of(row) == missing else missing
@@ -208,7 +213,7 @@ class ArchiveItems(SearchStream):
                     self.name,
                     name,
                 )
-        return wanted or there
+        return wanted or list(dict.fromkeys(there))
 
     def _tell_not_heeded(self) -> None:
         if not self._told_not_heeded:

@@ -44,11 +44,13 @@ class Catalogs(SearchStream):
 
     def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `details`."""
-        match fields.get("details"):
-            case {"id": item_id, "collection": collection, "properties": {"datetime": when}}:
-                found = {"item_id": item_id, "collection": collection, "datetime": when}
-            case _:
-                found = {}
+        details = fields.get("details")
+        if not isinstance(details, dict):
+            return fields
+        found = {"item_id": details.get("id"), "collection": details.get("collection")}
+        match details.get("properties"):
+            case {"datetime": when}:
+                found["datetime"] = when
         return fields | found
 
 

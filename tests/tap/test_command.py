@@ -140,7 +140,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "endless rate",
         {"requests_per_second": float("inf")},
-        "Setting 'requests_per_second' must be a finite",
+        "Setting 'requests_per_second' must be at most 1000",
     ),
     ("no time", {"request_timeout": -1}, "Setting 'request_timeout' must be more than 0"),
     ("looking ahead", {"lookback_seconds": -1}, "Setting 'lookback_seconds' must be at least 0"),
@@ -230,6 +230,7 @@ def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> No
         ("--state", "{s3cret", "is not JSON (line 1)"),
         ("--state", '"s3cret"', "does not hold a JSON object"),
         ("--state", '{"bookmarks": []}', "'bookmarks' must be an object"),
+        ("--state", '{"type": "STATE", "value": {}}', "give the value of a STATE message"),
         ("--state", '{"bookmarks": {"orders": 5}}', "the bookmark of 'orders'"),
         (
             "--state",
