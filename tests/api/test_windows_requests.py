@@ -84,3 +84,11 @@ def test_a_rest_that_did_not_settle_is_told() -> None:
     sweep = windowed(between)
     assert sum(len(batch.rows) for batch in sweep) == 200
     assert not sweep.settled
+
+
+def test_a_row_whose_range_began_before_the_window_does_not_look_unsorted() -> None:
+    rows = [row(i, stamp(i)) for i in range(100, 300)]
+    rows.append(row(1000, stamp(50), (stamp(50), stamp(150))))
+    ids, reached, _ = swept(Archive(rows, max_offset=120), low=stamp(100))
+    assert sorted(ids) == sorted(each["id"] for each in rows)
+    assert reached

@@ -10,9 +10,11 @@ import pytest
 
 from pixxel_api.errors import BadRequest, TimedOut, WrongShape
 from pixxel_sandbox import Habits, Sandbox
+from pixxel_singer.signals import Stopped
 from tap_pixxel.tap import TapPixxel
 from tests.api.scripted import ScriptedServer, answer
 from tests.tap.syncs import config_for, sync
+from tests.tap.test_incremental import killing
 
 
 def test_an_answer_without_its_list_is_an_error_and_not_an_empty_stream() -> None:
@@ -218,3 +220,50 @@ def test_a_task_that_states_a_list_breaks_nothing() -> None:
     item = b'{"id": "i", "order_id": "o", "tasks": [{"id": "t", "order_item_id": ["x"]}]}'
     with ScriptedServer(answer(body=b'{"order_items": [' + item + b"]}")) as server:
         assert sync(server, "order_tasks").ids("order_tasks") == ["t"]
+
+
+def test_records_before_the_start_date_still_move_the_bookmark(sandbox: Sandbox) -> None:
+    """Else each run would find no bookmark, and would be a first sync again."""
+    synced = sync(sandbox, "orders", start_date="2999-01-01")
+    assert not [record for record in synced.records["orders"] if record.get("updated_at")]
+    assert synced.bookmark("orders")["replication_key_value"] > "2020"
+
+
+def test_an_empty_answer_is_not_trusted_though_no_boundary_is_known(sandbox: Sandbox) -> None:
+    """Such as with a state written by hand."""
+    first = sync(sandbox, "archive_items")
+    for part in first.state["bookmarks"]["archive_items"]["partitions"]:
+        part.pop("boundary", None)
+    changed = sandbox.workspace.ids("archive_items")[9]
+    sandbox.workspace.update("archive_items", changed)
+    sandbox.habits = Habits(empty_query=True)
+    assert changed in sync(sandbox, "archive_items", state=first.state).ids("archive_items")
+
+
+def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it got before came through a filter that cannot be trusted."""
+    monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 10)
+    settings: dict[str, Any] = {"page_size": 4, "start_date": "2020-01-01"}
+    whole = sync(sandbox, "archive_items", **settings).records["archive_items"]
+    killed = sync(sandbox, "archive_items", after=killing(60), expect=Stopped, **settings)
+    parts = killed.bookmark("archive_items")["partitions"]
+    [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
+    sandbox.habits = Habits(empty_query=True)
+    resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
+    wanted = {record["id"] for record in whole if record["collection"] == begun}
+    assert wanted <= set(resumed.ids("archive_items"))
+
+
+def test_sorted_catalogs_are_read_once_though_some_come_meanwhile(sandbox: Sandbox) -> None:
+    sandbox.habits = Habits(insert_while_paging=True)
+    sync(sandbox, "catalogs", page_size=5)
+    pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
+    assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
+
+
+def test_a_delivery_that_is_listed_twice_comes_once() -> None:
+    rows = b'{"deliveries": [{"delivery_id": "a"}, {"delivery_id": "a"}, {"delivery_id": "b"}]}'
+    with ScriptedServer(answer(body=rows)) as server:
+        assert sync(server, "deliveries").ids("deliveries") == ["a", "b"]
