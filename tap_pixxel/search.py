@@ -33,8 +33,7 @@ class SearchStream(PixxelStream):
 
     def body(self, more: dict[str, Any]) -> dict[str, Any]:
         """Give the search's body without its paging."""
-        filters = {name: value for name, value in self.filters().items() if value}
-        body = filters | more
+        body = self._given_filters() | more
         if self.order:
             body[self.sort_key] = list(self.order)
         return body
@@ -51,14 +50,16 @@ class SearchStream(PixxelStream):
             "query": settings.query,
         }
 
+    def _given_filters(self) -> dict[str, Any]:
+        return {name: value for name, value in self.filters().items() if value}
+
     @cached_property
     def order(self) -> tuple[dict[str, str], ...]:
         """The most stable order that the endpoint takes; asks it once."""
         refused: BadRequest | None = None
-        filters = {name: value for name, value in self.filters().items() if value}
         for order in _ORDERS:
             sort = {self.sort_key: list(order)} if order else {}
-            body = filters | sort | self.paging.request(0, 1)
+            body = self._given_filters() | sort | self.paging.request(0, 1)
             try:
                 self.ask("POST", body=body)
             except BadRequest as error:
