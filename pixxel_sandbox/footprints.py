@@ -51,6 +51,12 @@ class Footprint:
                 round(self.lat + across * sin + along * cos, 6),
             )
 
+    def reach(self) -> tuple[float, float]:
+        """Returns how far it reaches from its centre, across and along, in degrees."""
+        cos, sin = abs(math.cos(self.tilt)), abs(math.sin(self.tilt))
+        across = self.half_width * cos + self.half_height * sin
+        return across, self.half_width * sin + self.half_height * cos
+
     def geometry(self) -> Json | None:
         """Returns the GeoJSON geometry, longitudes within -180..180."""
         if self.form == "none":

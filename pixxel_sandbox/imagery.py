@@ -190,7 +190,8 @@ def properties(scene: Scene, style: Style) -> Json:
     """Renders the properties of an image, in the archive's or in a catalog's form."""
     series = BY_ID.get(scene.collection, SERIES[0])
     place, noise = scene.footprint, scene.noise
-    pixels = [1024 + noise % 512, 1024 + noise % 777]
+    rows, columns = 1024 + noise % 512, 1024 + noise % 777
+    across, along = place.reach()
     made: Json = {
         "datetime": scene.acquired,
         "startdatetime": scene.start,
@@ -205,9 +206,9 @@ def properties(scene: Scene, style: Style) -> Json:
         "view:off_nadir": noise % 300 / 10,
         "view:sun_azimuth": noise % 3600 / 10,
         "view:sun_elevation": 20 + noise % 700 / 10,
-        "proj:shape": pixels,
-        "proj:transform": [place.half_width / pixels[0], 0, place.lon, 0,
-                           -place.half_height / pixels[1], place.lat],
+        "proj:shape": [rows, columns],
+        "proj:transform": [2 * across / columns, 0, place.lon - across,
+                           0, -2 * along / rows, place.lat + along],
         **_projection(scene, style),
         **(_catalog_only(noise) if style == "catalog" else _archive_only(scene)),
     }  # fmt: skip

@@ -1,0 +1,194 @@
+"""Assets: their media types, roles, bands and order."""
+
+from __future__ import annotations
+
+import marshal
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tap_pixxel.stac.bands import CENTRE, LISTS, bands, wavelength_of
+from tap_pixxel.stac.draft import Draft, clear_name
+from tap_pixxel.stac.extensions import READERS, prefixes
+from tap_pixxel.stac.hrefs import absolute, is_plain
+from tap_pixxel.stac.media import BY_SUFFIX, COG, GEOTIFF, media_type, suffix
+from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READERS: Final = READERS["assets"] | {"type": media_type}
+REMEMBERED: Final = 4096
+"""Assets kept, converted: an archive repeats the few hundred of each kind of image."""
+LONGEST: Final = 4096
+"""Bytes of an asset that is worth remembering."""
+FORMAT: Final = 2
+"""Of marshal: texts do not depend there on who else uses them, and 1, 1.0, true differ."""
+OVERVIEW, THUMBNAIL, BAND, REST = range(4)
+
+
+class Rules(NamedTuple):
+    """What applies to all assets of an item.
+
+    Attributes:
+        path: what the paths of the assets begin with, with the dot.
+        scale: ``raster:scale`` for data bands that lack one.
+        offset: ``raster:offset`` for data bands that lack one.
+        assume_cog: call every TIFF a cloud-optimised one.
+    """
+
+    path: str = "assets."
+    scale: float | None = None
+    offset: float | None = None
+    assume_cog: bool = False
+
+
+class Asset(NamedTuple):
+    """A converted asset without its href.
+
+    Attributes:
+        rank: its place among the others: overview, thumbnail, bands by micrometres, the rest.
+        took: whether a band took the scale, and the offset, that apply to all.
+    """
+
+    fields: dict[str, Any]
+    notes: tuple[Note, ...]
+    extensions: frozenset[str]
+    rank: tuple[int, float]
+    took: tuple[bool, bool]
+
+
+class Assets(NamedTuple):
+    """The converted assets of an item, in order, and what they say of it."""
+
+    assets: dict[str, dict[str, Any]]
+    extensions: set[str]
+    took: tuple[bool, bool]
+
+
+def to_assets(  # noqa: C901 - one loop, the hot one
+    raw: object, rules: Rules, base: Callable[[], str], notes: list[Note]
+) -> Assets:
+    """Convert an item's assets.
+
+    Args:
+        raw: object by asset key; each asset needs an ``href``.
+        rules: what applies to all of them.
+        base: gives the link that relative ones are resolved against.
+        notes: where to say what was done.
+
+    Returns:
+        The assets, ordered. They share objects with other items' assets: read-only.
+    """
+    assets: dict[str, dict[str, Any]] = {}
+    extensions: set[str] = set()
+    scaled = shifted = False
+    if not isinstance(raw, dict):
+        if raw is not None:
+            notes.append(Note(rules.path[:-1], DROPPED, "not an object of assets"))
+        return Assets(assets, extensions, (False, False))
+    ranks: list[tuple[int, float]] = []
+    for key, asset in raw.items():
+        href = asset.get("href") if type(asset) is dict else None
+        if type(href) is str and not is_plain(href):
+            href = _href(href, f"{rules.path}{key}.href", base, notes)
+        if type(href) is not str or key != clear_name(key):
+            if asset is not None:
+                notes.append(Note(f"{rules.path}{key}", DROPPED, "not an asset with an href"))
+            continue
+        rest = asset.copy()
+        del rest["href"]
+        kind = rest.get("type")
+        ending = "" if type(kind) is str and kind.strip() else suffix(href)
+        made = converted(key, rest, ending, rules)
+        assets[key] = {"href": href, **made.fields}
+        ranks.append(made.rank)
+        if made.notes:
+            notes.extend(made.notes)
+        if made.extensions:
+            extensions |= made.extensions
+        if made.took != _TOOK_NEITHER:
+            scaled |= made.took[0]
+            shifted |= made.took[1]
+    if any(one > two for one, two in pairwise(ranks)):
+        order = sorted(zip(ranks, assets, strict=True), key=lambda pair: pair[0])
+        assets = {key: assets[key] for _, key in order}
+    return Assets(assets, extensions, (scaled, shifted))
+
+
+_TOOK_NEITHER: Final = (False, False)
+
+
+def converted(key: str, rest: dict[str, Any], ending: str, rules: Rules) -> Asset:
+    """Convert one asset without its href, or remember how one like it was converted."""
+    try:
+        frozen = marshal.dumps((key, rest, ending, *rules), FORMAT)
+    except ValueError:  # nested too deep, or not JSON
+        return _converted(key, rest, ending, rules)
+    if len(frozen) > LONGEST:
+        return _converted(key, rest, ending, rules)
+    return _remembered(frozen)
+
+
+@lru_cache(REMEMBERED)
+def _remembered(frozen: bytes) -> Asset:
+    key, rest, ending, *rules = marshal.loads(frozen)  # noqa: S302 - our own, a line above
+    return _converted(key, rest, ending, Rules(*rules))
+
+
+def _converted(key: str, rest: dict[str, Any], ending: str, rules: Rules) -> Asset:
+    notes: list[Note] = []
+    draft = Draft(f"{rules.path}{key}.", notes)
+    for name, value in rest.items():
+        if value is None or name in LISTS:
+            continue
+        reader = _READERS.get(name)
+        if reader is None:
+            draft.keep(name, value)
+        else:
+            draft.read(name, name, value, reader)
+    fields = draft.fields
+    listed, taken = bands(rest, draft, _lacking(rules) if _is_data(fields) else None)
+    _retype(draft, ending, assume_cog=rules.assume_cog)
+    if listed:
+        fields["bands"] = listed
+    took = ("raster:scale" in taken, "raster:offset" in taken)
+    extensions = prefixes(fields)
+    for band in listed:
+        extensions |= prefixes(band)
+    centre = wavelength_of(listed) or fields.get(CENTRE)
+    rank = _rank(key, fields.get("roles", []), centre)
+    return Asset(draft.finish(), tuple(notes), frozenset(extensions), rank, took)
+
+
+def _retype(draft: Draft, ending: str, *, assume_cog: bool) -> None:
+    fields = draft.fields
+    if "type" not in fields and ending:
+        fields["type"] = BY_SUFFIX[ending]
+        draft.note("type", REPAIRED, "told by the suffix of the link")
+    if assume_cog and fields.get("type") == GEOTIFF:
+        fields["type"] = COG
+
+
+def _is_data(fields: dict[str, Any]) -> bool:
+    return "data" in fields.get("roles", ["data"])
+
+
+def _lacking(rules: Rules) -> dict[str, float]:
+    stated = {"raster:scale": rules.scale, "raster:offset": rules.offset}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _rank(key: str, roles: list[str], centre: float | None) -> tuple[int, float]:
+    if "overview" in roles or key == "overview":
+        return OVERVIEW, 0.0
+    if "thumbnail" in roles or key == "thumbnail":
+        return THUMBNAIL, 0.0
+    return (REST, 0.0) if centre is None else (BAND, float(centre))
+
+
+def _href(href: str, path: str, base: Callable[[], str], notes: list[Note]) -> str | None:
+    made = absolute(href, base())
+    if made is not None and made != href:
+        notes.append(Note(path, CONVERTED, "made absolute, without a signature, and escaped"))
+    return made

@@ -1,0 +1,90 @@
+"""Catalog: a STAC Item out of a catalog record, an image that the workspace owns."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from tap_pixxel.stac.item import API_URL, RETOLD_ID, Owned, convert, identifier
+from tap_pixxel.stac.links import GEOJSON, JSON, catalog_href, item_href, link
+from tap_pixxel.stac.notes import CONVERTED, Converted, NotAnItem, Note
+
+FIELDS: Final = {
+    "area": "pixxel:area_km2",
+    "bandset_id": "pixxel:bandset_id",
+    "task_id": "pixxel:task_id",
+    "delivery_status": "pixxel:delivery_status",
+}
+"""Property by member of the record; the values are the API's own."""
+PERSONAL: Final = frozenset({"created_by", "updated_by", "org_id"})
+"""Members that say who, and stay out of STAC."""
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHORT: Final = 8
+
+
+def catalog_to_item(
+    record: dict[str, Any],
+    *,
+    api_url: str = API_URL,
+    collection: str | None = None,
+    assume_cog: bool = False,
+) -> Converted:
+    """Convert a catalog record to the STAC Item of the image that it stands for.
+
+    The id is that of the archive's item and the first eight characters of the catalog's, for
+    an image may be bought twice. Sharing and read-only parts are as for `to_item`, which takes
+    the output unchanged.
+
+    Args:
+        record: the record as POST /v0/catalogs/search gives it.
+        api_url: the API's address.
+        collection: the items' collection; ``<collection>-owned`` when there is none.
+        assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
+
+    Raises:
+        NotAnItem: it is no object, has no id or no details, or they have no id or no time.
+    """
+    if not isinstance(record, dict):
+        raise NotAnItem("catalog", None, "not an object")
+    key = identifier(record.get("id"))
+    if key is None:
+        raise NotAnItem("catalog", None, "no id")
+    details = record.get("details")
+    if not isinstance(details, dict):
+        raise NotAnItem("catalog", key, "no details")
+    image = identifier(details.get("id"))
+    if image is None:
+        raise NotAnItem("catalog", key, "no id in its details")
+    api = api_url.rstrip("/")
+    origin = identifier(details.get("collection"))
+    owned = Owned(
+        id=f"{image}-{key[:_SHORT] if _UUID.fullmatch(key) else key}",
+        collection=collection or (f"{origin}-owned" if origin else None),
+        title=image,
+        fields=_fields(key, image, origin),
+        links=[
+            *([link("derived_from", item_href(api, origin, image), GEOJSON)] if origin else []),
+            link("via", catalog_href(api, key), JSON),
+        ],
+        leftovers=_leftovers(record),
+    )
+    try:
+        made = convert(details, api_url=api, assume_cog=assume_cog, owned=owned, path="details.")
+    except NotAnItem as error:
+        raise NotAnItem("catalog", key, f"in its details: {error}") from None
+    if key != record["id"]:
+        made.notes.append(Note("id", CONVERTED, RETOLD_ID))
+    return made
+
+
+def _fields(key: str, image: str, origin: str | None) -> dict[str, Any]:
+    made = {"pixxel:catalog_id": key, "pixxel:item_id": image}
+    return made | ({"pixxel:collection": origin} if origin else {})
+
+
+def _leftovers(record: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    return [
+        (FIELDS.get(name, name), name, value)
+        for name, value in record.items()
+        if name not in PERSONAL and name not in {"id", "details"}
+    ]

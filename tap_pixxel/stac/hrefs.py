@@ -1,0 +1,69 @@
+"""Hrefs: absolute links, without signatures, that every reader of STAC takes."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, urljoin
+
+from tap_pixxel.stac.signatures import unsigned
+
+_PLAIN: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.-]+(?::[0-9]{1,4})?(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
+)
+"""An absolute link with no query, no escapes and nothing else to look at twice."""
+_ABSOLUTE: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:"
+    r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::[0-9]{0,4})?(?=[/?#]|$)|(?!//))"
+    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
+    r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:\#(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
+)
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SAFE: Final = "-._~!$&'()*+,;=:@/?%#"
+
+
+def is_plain(href: str) -> bool:
+    """Tell whether a link can be passed on at a glance."""
+    return _PLAIN.fullmatch(href) is not None
+
+
+@lru_cache(1024)
+def absolute(href: str, base: str | None = None) -> str | None:
+    """Give a link as an absolute one without its signature, characters escaped as URLs want it.
+
+    Args:
+        href: a link, perhaps a relative one.
+        base: an absolute link to resolve it against.
+
+    Returns:
+        The link, or None when there is none in the text.
+    """
+    if _PLAIN.fullmatch(href):
+        return href
+    href = href.strip()
+    if not href:
+        return None
+    if base and not _SCHEME.match(href):
+        href = _joined(base, href)
+    head, mark, fragment = unsigned(href).partition("#")
+    href = head + (mark + fragment.replace("#", "%23"))
+    href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE, errors="replace")
+    return href if _ABSOLUTE.fullmatch(href) else None
+
+
+def _joined(base: str, href: str) -> str:
+    # The library joins only schemes that it knows to have paths, and s3 is not among them.
+    scheme, _, rest = base.partition(":")
+    try:
+        return f"{scheme}:{urljoin(f'http:{rest}', href).removeprefix('http:')}"
+    except ValueError:  # such as a host in brackets that is no address
+        return ""
+
+
+def quoted(part: str) -> str:
+    """Escape an id for its place in a path."""
+    return part if _UNRESERVED.fullmatch(part) else quote(part, safe="", errors="replace")

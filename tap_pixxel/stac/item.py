@@ -1,0 +1,264 @@
+"""Item: a STAC Item out of an item of the archive, or of what a catalog record says of one."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from tap_pixxel.stac.assets import Rules, to_assets
+from tap_pixxel.stac.common import OTHER_LICENSE
+from tap_pixxel.stac.draft import OWN, Draft, clear_name
+from tap_pixxel.stac.extensions import prefixes, schemas
+from tap_pixxel.stac.geometry import footprint
+from tap_pixxel.stac.hrefs import absolute, quoted
+from tap_pixxel.stac.links import (
+    GEOJSON,
+    JSON,
+    Link,
+    base_of,
+    collection_href,
+    href_of,
+    item_href,
+    link,
+    to_links,
+)
+from tap_pixxel.stac.notes import CONVERTED, DROPPED, Converted, NotAnItem, Note
+from tap_pixxel.stac.properties import factors, keep_factors, read_properties, read_times
+
+API_URL: Final = "https://api.pixxel.space"
+STAC_VERSION: Final = "1.1.0"
+MEMBERS: Final = frozenset(
+    {
+        "type",
+        "stac_version",
+        "stac_extensions",
+        "id",
+        "geometry",
+        "bbox",
+        "properties",
+        "links",
+        "assets",
+        "collection",
+    }
+)
+"""What a STAC Item consists of; other members of a raw item become properties."""
+CONSTANT: Final[dict[str, type]] = {"type": str, "stac_version": str, "stac_extensions": list}
+"""Members whose value the conversion knows better, and the type that needs no note."""
+RETOLD_ID: Final = "not a text, or not one of Unicode characters without blanks"
+ORDERABLE: Final = "orderable"
+SUCCEEDED: Final = "succeeded"
+CATALOG_ID: Final = "pixxel:catalog_id"
+"""Only an item that the workspace owns has it."""
+
+
+class Owned(NamedTuple):
+    """What a catalog record adds to the item in its details.
+
+    Attributes:
+        id: of the STAC Item.
+        collection: of the STAC Item; None when neither the record nor the caller names one.
+        title: of the STAC Item.
+        fields: properties under ``pixxel:`` that stand before the item's own.
+        links: links that stand before the item's own.
+        leftovers: members of the record that STAC has no place for: what to call each, its
+            name in the record, its value.
+    """
+
+    id: str
+    collection: str | None
+    title: str
+    fields: dict[str, Any]
+    links: list[Link]
+    leftovers: list[tuple[str, str, Any]]
+
+
+class Origin(NamedTuple):
+    """Where an item comes from: its id and its collection, the API, and whether it was bought."""
+
+    key: str
+    collection: str | None
+    api_url: str
+    bought: bool
+
+
+def to_item(raw: dict[str, Any], *, api_url: str = API_URL, assume_cog: bool = False) -> Converted:
+    """Convert an item of the archive to a STAC 1.1 Item.
+
+    The input is not changed. The output may share objects with it (a geometry that is right as
+    it is) and with other outputs (bands, roles of assets): treat both as read-only, or copy.
+    A converted item, of the archive or owned, comes out as it went in.
+
+    Args:
+        raw: the item as POST /v0/archives/search gives it, in the form of any release.
+        api_url: the API's address, which relative links are resolved against.
+        assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
+
+    Raises:
+        NotAnItem: it is no object, has no id, or no time whatever.
+    """
+    if not isinstance(raw, dict):
+        raise NotAnItem("item", None, "not an object")
+    return convert(raw, api_url=api_url, assume_cog=assume_cog)
+
+
+def convert(
+    raw: dict[str, Any],
+    *,
+    api_url: str,
+    assume_cog: bool,
+    owned: Owned | None = None,
+    path: str = "",
+) -> Converted:
+    """Convert an item, as `to_item` and `catalog_to_item` say.
+
+    Args:
+        raw: the item.
+        api_url: the API's address.
+        assume_cog: call GeoTIFFs cloud-optimised.
+        owned: the catalog record's part, for an item out of one.
+        path: what fields' paths begin with, with the dot.
+
+    Raises:
+        NotAnItem: there is no id, or no time whatever.
+    """
+    api_url = api_url.rstrip("/")
+    notes: list[Note] = []
+
+    def say(field: str, done: str, why: str) -> None:
+        notes.append(Note(path + field, done, why))
+
+    key = identifier(raw.get("id"))
+    if key is None:
+        raise NotAnItem("item", None, "no id")
+    if key != raw["id"]:
+        say("id", CONVERTED, RETOLD_ID)
+    stated = raw.get("properties")
+    properties: dict[str, Any] = stated if isinstance(stated, dict) else {}
+    if stated is not None and properties is not stated:
+        say("properties", DROPPED, "not an object")
+
+    draft = Draft(f"{path}properties.", notes)
+    if not read_times(properties, draft):
+        raise NotAnItem("item", key, "no datetime, start or end that can be read")
+    if owned:
+        draft.fields["title"] = owned.title
+    bought = owned is not None or isinstance(properties.get(CATALOG_ID), str)
+    status = SUCCEEDED if bought else ORDERABLE
+    read_properties(properties, draft, status, owned.fields if owned else {})
+    geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), say)
+
+    base = ""
+
+    def resolve() -> str:
+        nonlocal base
+        base = base or base_of(raw.get("links"), api_url)
+        return base
+
+    rules = Rules(f"{path}assets.", *factors(properties, draft), assume_cog)
+    assets, used, took = to_assets(raw.get("assets"), rules, resolve, notes)
+    keep_factors(properties, draft, took)
+    collection = _members(raw, draft, owned, path, say)
+    fields = draft.finish()
+    origin = Origin(key, collection, api_url, bought)
+    made = _made_links(raw, origin, owned, fields)
+    item: dict[str, Any] = {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": schemas(used | prefixes(fields)),
+        "id": owned.id if owned else key,
+        "geometry": geometry,
+    }
+    if box is not None:
+        item["bbox"] = box
+    item["properties"] = fields
+    item["links"] = to_links(_api_links(raw, owned), made, resolve(), notes, f"{path}links")
+    item["assets"] = assets
+    if collection is not None:
+        item["collection"] = collection
+    return Converted(item, notes)
+
+
+def identifier(value: object) -> str | None:
+    """Give an id as a text that is not empty; None when there is none."""
+    if type(value) is int and abs(value) < 2**64:
+        return str(value)
+    if not isinstance(value, str):
+        return None
+    return clear_name(value).strip() or None
+
+
+def _members(
+    raw: dict[str, Any],
+    draft: Draft,
+    owned: Owned | None,
+    path: str,
+    say: Any,  # noqa: ANN401 - see geometry.Say
+) -> str | None:
+    """Give the item's collection, and keep the members that items do not have."""
+    for name, value in raw.items():
+        if name not in MEMBERS:
+            draft.keep(name, value, path=path + name)
+    if owned:
+        for target, name, value in owned.leftovers:
+            draft.keep(target, value, path=name)
+    stated = raw.get("collection")
+    collection = identifier(stated)
+    if stated is not None and collection != stated:
+        if collection is None:
+            draft.keep("collection", stated, "not a text", path=f"{path}collection")
+        else:
+            say("collection", CONVERTED, "not a text, or not one without blanks")
+    for name, kind in CONSTANT.items():
+        stated = raw.get(name)
+        if stated is not None and (
+            not isinstance(stated, kind) or (name == "type" and stated != "Feature")
+        ):
+            say(name, DROPPED, "stated by the conversion")
+    return owned.collection if owned else collection
+
+
+def _made_links(
+    raw: dict[str, Any], origin: Origin, owned: Owned | None, fields: dict[str, Any]
+) -> list[Link]:
+    key, collection, api_url, bought = origin
+    made: list[Link] = []
+    if collection is not None:
+        # The archive knows no collection of owned items: theirs is the one they were taken from.
+        taken = fields.get("pixxel:collection") if bought else collection
+        stated = href_of(raw.get("links"), "collection", f"{api_url}/") if bought else None
+        href = stated or collection_href(api_url, taken if isinstance(taken, str) else collection)
+        made.append(link("collection", href, JSON))
+    if "sci:doi" in fields:
+        made.append(link("cite-as", f"https://doi.org/{quoted_doi(fields['sci:doi'])}"))
+    text = fields.get(f"{OWN}license")
+    if fields.get("license") == OTHER_LICENSE and isinstance(text, str) and "://" in text:
+        terms = absolute(text)
+        if terms:
+            made.append(link("license", terms))
+    if owned:
+        made += owned.links
+    elif not bought and collection is not None and not _has_canonical(raw, api_url):
+        made.append(link("canonical", item_href(api_url, collection, key), GEOJSON))
+    return made
+
+
+def quoted_doi(doi: str) -> str:
+    """Escape a DOI for its place in the resolver's address."""
+    prefix, _, suffix = doi.partition("/")
+    return f"{prefix}/{quoted(suffix).replace('%2F', '/')}"
+
+
+def _has_canonical(raw: dict[str, Any], api_url: str) -> bool:
+    return href_of(raw.get("links"), "canonical", f"{api_url}/") is not None
+
+
+def _api_links(raw: dict[str, Any], owned: Owned | None) -> Any:  # noqa: ANN401 - any JSON
+    links = raw.get("links")
+    if owned is None or not isinstance(links, list):
+        return links
+    # An owned item is not the archive's; what the archive calls the item's own address is not.
+    return [
+        {**each, "rel": "self"}
+        if isinstance(each, dict) and each.get("rel") == "canonical"
+        else each
+        for each in links
+    ]

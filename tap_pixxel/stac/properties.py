@@ -1,0 +1,177 @@
+"""Properties: an item's metadata, field by field."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_pixxel.stac.common import OTHER_LICENSE, license_token
+from tap_pixxel.stac.draft import Draft, clear_name, own_name
+from tap_pixxel.stac.extensions import READERS, level
+from tap_pixxel.stac.notes import REPAIRED
+from tap_pixxel.stac.projection import EDGE, centre, code
+from tap_pixxel.stac.times import in_order, moment
+from tap_pixxel.stac.values import Dropped, Mended, Unusable, anything, number, plain, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TIMES: Final = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
+"""Names of the two ends of an acquisition, STAC's first."""
+HANDLED: Final = frozenset({"datetime", *TIMES[0], *TIMES[1]})
+ALIASES: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "proj:epsg": ("proj:code", code),
+    "rd:product_level": ("processing:level", level),
+}
+CENTRE: Final = ("view:scene_center_lat", "view:scene_center_lon")
+SCALE: Final = ("proj:reflectance_scaling_factor",)
+OFFSET: Final = ("proj:reflectance_addition_factor", "proj:addition_factor")
+LATER: Final = frozenset({*ALIASES, *CENTRE, *SCALE, *OFFSET, "order:status"})
+ELSEWHERE: Final = HANDLED | LATER
+TURN: Final = 360.0
+FARTHEST: Final = 540.0
+ODD: Final = frozenset({Mended, Unusable, Dropped})
+_READERS: Final = READERS["properties"]
+
+
+def read_times(raw: dict[str, Any], draft: Draft) -> bool:
+    """Read when the image was taken (STAC: ``datetime`` may be null only beside a start and end).
+
+    A start or an end alone stands in for a missing ``datetime``, and stays under ``pixxel:``.
+
+    Returns:
+        Whether there is any time.
+    """
+    stated, _ = _time(raw, draft, ("datetime",))
+    start, began = _time(raw, draft, TIMES[0])
+    end, ended = _time(raw, draft, TIMES[1])
+    fields = draft.fields
+    if start and end and in_order(start, end):
+        fields |= {"datetime": stated, "start_datetime": start, "end_datetime": end}
+        return True
+    for name in (began, ended):
+        if name:
+            draft.keep(name, raw[name], "not a start and an end in order")
+    fields["datetime"] = stated or start or end
+    return fields["datetime"] is not None
+
+
+def _time(
+    raw: dict[str, Any], draft: Draft, names: tuple[str, ...]
+) -> tuple[str | None, str | None]:
+    found = source = None
+    for name in names:
+        value = raw.get(name)
+        if value is None:
+            continue
+        read = draft.mended(name, value, moment(value))
+        if found is None:
+            found, source = read, name if read else None
+        elif read != found and read is not None:
+            draft.keep(name, value, "another value for the same field")
+    return found, source
+
+
+def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
+    raw: dict[str, Any], draft: Draft, status: str, given: dict[str, Any]
+) -> None:
+    """Read all properties but times, and those that go into bands (`factors`).
+
+    Args:
+        raw: the API's properties.
+        draft: the item's, with its times; fields that it has already win.
+        status: ``order:status`` of the item.
+        given: fields under ``pixxel:`` that win over the raw ones.
+    """
+    fields = draft.fields
+    own: list[str] = []
+    for name, value in raw.items():
+        if value is None or name in ELSEWHERE:
+            continue
+        reader = _READERS.get(name)
+        if reader is None:
+            if own_name(name) == name:
+                own.append(name)
+            else:
+                draft.keep(name, value)
+        elif name == "license":
+            read_license(value, draft)
+        elif name in fields:
+            draft.read(name, name, value, reader)
+        else:
+            read = reader(value)
+            if type(read) in ODD:
+                read = draft.mended(name, value, read)
+            if read is not None:
+                fields[name] = read
+    for name, (target, reader) in ALIASES.items():
+        if raw.get(name) is not None:
+            draft.read(target, name, raw[name], reader)
+    _read_centre(raw, draft)
+    fields["order:status"] = status
+    if raw.get("order:status", status) != status:
+        draft.keep("order:status", raw["order:status"], "known from where the item comes")
+    fields |= given
+    for name in own:
+        draft.read(clear_name(name), name, raw[name], anything)
+
+
+def read_license(value: object, draft: Draft) -> None:
+    """Read a license; what is no token becomes ``other``, with its text under ``pixxel:``."""
+    read = draft.mended("license", value, license_token(value))
+    if read is not None:
+        draft.fields["license"] = read
+    elif isinstance(value, str) and value.strip():
+        draft.fields["license"] = OTHER_LICENSE
+
+
+def _read_centre(raw: dict[str, Any], draft: Draft) -> None:
+    lat, lon = raw.get(CENTRE[0]), raw.get(CENTRE[1])
+    if lat is None and lon is None:
+        return
+    made = centre(lat, _turned_back(lon, draft))
+    if made is None:
+        why = "not a latitude and a longitude"
+    elif same(draft.fields.setdefault("proj:centroid", made), made):
+        for name, value in zip(CENTRE, (lat, lon), strict=True):
+            if isinstance(value, str):
+                draft.mended(name, value, number(value))
+        return
+    else:
+        why = "another value for the same field"
+    for name, value in zip(CENTRE, (lat, lon), strict=True):
+        draft.keep(name, value, why)
+
+
+def _turned_back(lon: object, draft: Draft) -> object:
+    """Bring a longitude that runs on past the antimeridian back by one turn."""
+    stated = plain(lon)
+    if stated is None or not EDGE < abs(stated) <= FARTHEST:
+        return lon
+    draft.note(CENTRE[1], REPAIRED, "past the antimeridian")
+    return round(stated - math.copysign(TURN, stated), 9)
+
+
+def factors(raw: dict[str, Any], draft: Draft) -> tuple[float | None, float | None]:
+    """Read the scale and the offset that turn an item's pixel values into reflectance."""
+    return _factor(raw, draft, SCALE), _factor(raw, draft, OFFSET)
+
+
+def _factor(raw: dict[str, Any], draft: Draft, names: tuple[str, ...]) -> float | None:
+    for name in names:
+        if raw.get(name) is not None:
+            read = number(raw[name])
+            found: float | None = draft.mended(name, raw[name], read)
+            if found == 0 and names is SCALE:
+                draft.keep(name, raw[name], "a scale of 0")
+                return None
+            return found
+    return None
+
+
+def keep_factors(raw: dict[str, Any], draft: Draft, took: tuple[bool, bool]) -> None:
+    """Keep the scale and the offset that no band took."""
+    for names, taken in zip((SCALE, OFFSET), took, strict=True):
+        found = [name for name in names if raw.get(name) is not None]
+        for name in found[taken:]:
+            draft.keep(name, raw[name], "no data band lacks it")

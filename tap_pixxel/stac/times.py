@@ -1,0 +1,43 @@
+"""Times: RFC 3339 in UTC out of every form of timestamp that the API writes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pixxel_api.times import TimestampError, from_datetime, to_datetime
+from tap_pixxel.stac.notes import CONVERTED
+from tap_pixxel.stac.values import EMPTY, Mended, Unusable
+
+_DONE: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+)
+_NO_TIME: Final = Unusable("not a timestamp")
+
+
+def moment(value: object) -> Any:  # noqa: ANN401 - a text, or how the reading failed
+    """Read a timestamp as RFC 3339 in UTC with a ``Z`` (STAC: date and time fields).
+
+    Such a text stays as it is. Others, with an offset or without one (UTC), in the basic format,
+    with a space, as a date, with nanoseconds, come out with six digits of a second.
+    """
+    if not isinstance(value, str):
+        return _NO_TIME
+    try:
+        if _DONE.fullmatch(value):
+            datetime.fromisoformat(value)
+            return value
+        read = value.strip().upper()
+        return Mended(from_datetime(to_datetime(read)), CONVERTED, "not RFC 3339 in UTC")
+    except (ValueError, TimestampError):
+        return _NO_TIME if value.strip() else EMPTY
+
+
+def in_order(start: str, end: str) -> bool:
+    """Tell whether two texts that `moment` gave are in order, or the same time."""
+    return _instant(start) <= _instant(end)
+
+
+def _instant(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp).astimezone(UTC)
