@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -47,7 +48,7 @@ class PixxelStream(Stream):
 
     path: ClassVar[str]
     records_key: ClassVar[str]
-    shape: ClassVar[Shape]
+    shape: Shape
     paging: ClassVar[Paging] = Offset()
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     row_key: ClassVar[str] = "id"
@@ -62,7 +63,6 @@ class PixxelStream(Stream):
         self._new_fields: set[str] = set()
         self._unusable = 0
         self._whole = True
-        self._dropped: frozenset[str] | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -244,6 +244,12 @@ class PixxelStream(Stream):
             if self.ABORT_AT_RECORD_COUNT is None:
                 raise
             return  # --test has seen the record it wanted
+        self.remark()
+        if self._stream_version is not None and write_messages and self._whole:
+            self._write_activate_version_message(self._stream_version)
+
+    def remark(self) -> None:
+        """Say what is noteworthy once a stream's records are out."""
         if self._unusable:
             self.logger.warning(
                 "%s: %d records that cannot be read or have no key (%s) were left out",
@@ -251,8 +257,6 @@ class PixxelStream(Stream):
                 self._unusable,
                 ", ".join(self.primary_keys),
             )
-        if self._stream_version is not None and write_messages and self._whole:
-            self._write_activate_version_message(self._stream_version)
 
     def _write_starting_replication_value(self, context: Mapping[str, Any] | None) -> None:
         """Leave the state alone: `Bookmark` reads and writes it."""
@@ -274,9 +278,7 @@ class PixxelStream(Stream):
         self, record: dict[str, Any]
     ) -> Generator[RecordMessage, None, None]:
         """Make messages without walking through every asset: records have JSON types already."""
-        if self._dropped is None:
-            self._dropped = self._columns_to_drop()
-        for name in self._dropped & record.keys():
+        for name in self.dropped & record.keys():
             del record[name]
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
@@ -288,8 +290,9 @@ class PixxelStream(Stream):
                     time_extracted=utc_now(),
                 )
 
-    def _columns_to_drop(self) -> frozenset[str]:
-        """Name the columns that the catalog deselects or does not know."""
+    @cached_property
+    def dropped(self) -> frozenset[str]:
+        """The columns that the catalog deselects or does not know."""
         known = self.effective_schema["properties"]
         names = self.schema["properties"].keys() | known.keys()
         return frozenset(

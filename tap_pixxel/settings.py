@@ -125,6 +125,29 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=0,
     ),
     _property(
+        "stac",
+        th.BooleanType,
+        "STAC",
+        "Whether items and collections come as STAC 1.1 in one column each (stac_item, "
+        "stac_collection), or raw as the API gives them.",
+        default=True,
+    ),
+    _property(
+        "catalog_collection",
+        th.StringType,
+        "Collection of catalogs",
+        "Id of the STAC Collection of the images that the workspace owns; without this it is that "
+        "of the archive with -owned behind it.",
+    ),
+    _property(
+        "assume_cog",
+        th.BooleanType,
+        "Assume COG",
+        "Whether STAC assets that are GeoTIFFs are called cloud-optimised, which the API does not "
+        "state; QGIS offers only such assets as layers.",
+        default=False,
+    ),
+    _property(
         "user_agent",
         th.StringType,
         "User agent",
@@ -170,6 +193,9 @@ class Settings:
     requests_per_second: float | None
     request_timeout: float
     lookback_seconds: int
+    stac: bool
+    catalog_collection: str | None
+    assume_cog: bool
     user_agent: str | None
 
 
@@ -184,6 +210,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         page_size=config["page_size"],
         concurrency=config["concurrency"],
         lookback_seconds=config["lookback_seconds"],
+        stac=config["stac"],
+        assume_cog=config["assume_cog"],
     )
 
 
@@ -322,6 +350,12 @@ def _finite(value: float | None) -> float | None:
     return value
 
 
+def _name(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise BadSetting("is empty; remove it")
+    return value.strip() if value else None
+
+
 def _user_agent(value: str | None) -> str | None:
     if value is not None and not _HEADER.fullmatch(value):
         raise BadSetting("must be one line of plain ASCII")
@@ -339,6 +373,7 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("query", "query", _query),
     ("requests_per_second", "requests_per_second", _finite),
     ("request_timeout", "request_timeout", _finite),
+    ("catalog_collection", "catalog_collection", _name),
     ("user_agent", "user_agent", _user_agent),
 )
 """Field of `Settings`, name of the setting, and what reads and checks it."""

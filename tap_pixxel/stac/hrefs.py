@@ -9,13 +9,19 @@ from urllib.parse import quote, urljoin
 
 from tap_pixxel.stac.signatures import unsigned
 
+_PORT: Final = (
+    r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+"""Up to 65535: a link with a higher one is no URL to validators."""
 _PLAIN: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.-]+(?::[0-9]{1,4})?(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
+    rf"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.-]+(?::{_PORT})?"
+    r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
 )
 """An absolute link with no query, no escapes and nothing else to look at twice."""
 _ABSOLUTE: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
-    r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::[0-9]{0,4})?(?=[/?#]|$)|(?!//))"
+    r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+    rf"(?::{_PORT}?)?(?=[/?#]|$)|(?!//))"
     r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
     r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
     r"(?:\#(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"

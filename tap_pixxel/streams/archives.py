@@ -24,6 +24,7 @@ from tap_pixxel.schema import (
     Shape,
 )
 from tap_pixxel.search import SearchStream
+from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_COLLECTION, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Fetch, Row
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
+    from tap_pixxel.stac import Converted
 
 _MICROSECOND = timedelta(microseconds=1)  # the contract shows `gt`, not `gte`
 _DATETIME = Peek("properties", "datetime")
@@ -38,19 +40,25 @@ _UPDATED = Peek("properties", "updated")
 _COLLECTIONS = "/v0/archives/collections"
 
 
-class Collections(PixxelStream):
+class Collections(CarriesStac, PixxelStream):
     """GET /v0/archives/collections: the archive's collections."""
+
+    column = "stac_collection"
 
     name = "collections"
     path = _COLLECTIONS
     records_key = "collections"
     paging = Single()
-    shape = Shape(
+    _columns = (
         Column("id", TEXT, "Id of the collection."),
-        Column("type", TEXT, "Always Collection."),
         Column("title", TEXT, "Title."),
         Column("description", TEXT, "Description."),
         Column("license", TEXT, "License."),
+        Column("created_at", TIMESTAMP, "When it was created, UTC."),
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+    )
+    _raw = (
+        Column("type", TEXT, "Always Collection."),
         Column("keywords", TEXTS, "Keywords."),
         Column("extent", OBJECT, "Extent in space and time."),
         Column("providers", OBJECTS, "Who made it, licenses it, hosts it."),
@@ -58,27 +66,44 @@ class Collections(PixxelStream):
         Column("stac_version", TEXT, "STAC version, as the API states it."),
         Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
         Column("links", OBJECTS, "Links."),
-        Column("created_at", TIMESTAMP, "When it was created, UTC."),
-        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
     )
+    consumed = frozenset(column.name for column in _raw)
+    raw_shape = Shape(*_columns, *_raw)
+    stac_shape = Shape(*_columns, *STAC_COLLECTION)
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert a collection."""
+        from tap_pixxel.stac import to_collection  # noqa: PLC0415 - takes long to import
+
+        return to_collection(raw, api_url=self.settings.url)
+
+    def flat(self, stac: Fields) -> Fields:
+        """Give none: a collection's columns are its own."""
+        del stac
+        return {}
 
 
-class ArchiveItems(SearchStream):
+class ArchiveItems(CarriesStac, SearchStream):
     """POST /v0/archives/search: the archive's images, a bookmark for each collection."""
+
+    column = "stac_item"
 
     name = "archive_items"
     path = "/v0/archives/search"
     records_key = "features"
     sort_key = "sortby"
     replication_key = "updated"
-    shape = Shape(
+    _columns = (
         Column("id", TEXT, "Id of the item: the image's name."),
         Column("collection", TEXT, "Id of its collection."),
         Column("datetime", TIMESTAMP, "When it was acquired, UTC (properties.datetime)."),
         Column("created", TIMESTAMP, "When it was created, UTC (properties.created)."),
         Column("updated", TIMESTAMP, "When it was last updated, UTC; the replication key."),
-        Column("bbox", NUMBERS, "West, south, east, north in degrees."),
-        Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84."),
+        *FLAT,
+        GEOMETRY,
+    )
+    _raw = (
+        Column("bbox", NUMBERS, "West, south, east, north in degrees, raw."),
         Column("properties", OBJECT, "The API's STAC properties, raw."),
         Column("assets", OBJECT, "Asset by name, most of them one band each, raw."),
         Column("links", OBJECTS, "Links."),
@@ -86,6 +111,9 @@ class ArchiveItems(SearchStream):
         Column("stac_version", TEXT, "STAC version, as the API states it."),
         Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
     )
+    consumed = frozenset(column.name for column in _raw)
+    raw_shape = Shape(*_columns, *_raw)
+    stac_shape = Shape(*_columns, *STAC_ITEM)
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collections: list[str] | None = None
     _told_not_heeded = False
@@ -104,10 +132,22 @@ class ArchiveItems(SearchStream):
 
     def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `properties`."""
+        columns = super().columns(fields)
         properties = fields.get("properties")
         if not isinstance(properties, dict):
-            return fields
-        return fields | {name: properties.get(name) for name in ("datetime", "created", "updated")}
+            return columns
+        return columns | {name: properties.get(name) for name in ("datetime", "created", "updated")}
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert an item."""
+        from tap_pixxel.stac import to_item  # noqa: PLC0415 - takes long to import
+
+        settings = self.settings
+        return to_item(raw, api_url=settings.url, assume_cog=settings.assume_cog)
+
+    def without_assets(self, raw: Fields) -> Fields:
+        """Leave out the assets."""
+        return {**raw, "assets": {}}
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read a collection's items: those updated since the bookmark, or all of them."""

@@ -8,20 +8,24 @@ from pixxel_api.pages import Single
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.search import SearchStream
+from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
     from tap_pixxel.base import Fields
+    from tap_pixxel.stac import Converted
 
 
-class Catalogs(SearchStream):
+class Catalogs(CarriesStac, SearchStream):
     """POST /v0/catalogs/search: the images that the workspace owns, one catalog each."""
+
+    column = "stac_item"
 
     name = "catalogs"
     path = "/v0/catalogs/search"
     records_key = "catalogs"
     sort_key = "sort_by"
     replication_key = "updated_at"
-    shape = Shape(
+    _columns = (
         Column("id", TEXT, "Id of the catalog."),
         Column("task_id", TEXT, "Id of the task that made it; order_tasks leads on to the order."),
         Column("item_id", TEXT, "Id of its archive item (details.id)."),
@@ -30,13 +34,17 @@ class Catalogs(SearchStream):
         Column("bandset_id", TEXT, "Id of the bandset."),
         Column("area", NUMBER, "Area in km²."),
         Column("delivery_status", TEXT, "Status of the automated delivery."),
-        Column("details", OBJECT, "The API's STAC Item, raw."),
         Column("org_id", TEXT, "Id of the workspace."),
         Column("created_at", TIMESTAMP, "When it was created, UTC."),
         Column("created_by", TEXT, "Id of the user who created it."),
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
         Column("updated_by", TEXT, "Id of the user who last updated it."),
+        *FLAT,
+        GEOMETRY,
     )
+    consumed = frozenset({"details"})
+    raw_shape = Shape(*_columns, Column("details", OBJECT, "The API's STAC Item, raw."))
+    stac_shape = Shape(*_columns, *STAC_ITEM)
 
     def sweep_options(self) -> dict[str, Any]:
         """Sort, so that nothing moves while it is read."""
@@ -44,14 +52,32 @@ class Catalogs(SearchStream):
 
     def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `details`."""
+        columns = super().columns(fields)
         details = fields.get("details")
         if not isinstance(details, dict):
-            return fields
+            return columns
         found = {"item_id": details.get("id"), "collection": details.get("collection")}
         match details.get("properties"):
             case {"datetime": when}:
                 found["datetime"] = when
-        return fields | found
+        return columns | found
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert a catalog, its `details` being the item."""
+        from tap_pixxel.stac import catalog_to_item  # noqa: PLC0415 - takes long to import
+
+        settings = self.settings
+        return catalog_to_item(
+            raw,
+            api_url=settings.url,
+            collection=settings.catalog_collection,
+            assume_cog=settings.assume_cog,
+        )
+
+    def without_assets(self, raw: Fields) -> Fields:
+        """Leave out the assets."""
+        details = raw.get("details")
+        return {**raw, "details": {**details, "assets": {}}} if isinstance(details, dict) else raw
 
 
 class Deliveries(PixxelStream):

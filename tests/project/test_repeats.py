@@ -71,7 +71,7 @@ def test_the_docs_list_every_setting() -> None:
     expected = []
     for name, rule in own_settings().items():
         [kind] = [each for each in _types(rule) if each != "null"]
-        default = f"`{rule['default']}`" if "default" in rule else ""
+        default = f"`{_written(rule)}`" if "default" in rule else ""
         expected.append([f"`{name}`", kind, default, rule["description"]])
     assert rows == expected
 
@@ -92,7 +92,7 @@ def test_the_docs_list_every_stream() -> None:
 def test_the_example_environment_lists_every_setting() -> None:
     text = (PROJECT / ".env.example").read_text()
     for name, rule in own_settings().items():
-        assert f"TAP_PIXXEL_{name.upper()}={rule.get('default', '')}\n" in text
+        assert f"TAP_PIXXEL_{name.upper()}={_written(rule)}\n" in text
         assert rule["description"] in text
 
 
@@ -100,6 +100,11 @@ def test_the_lock_and_the_documents_name_no_index() -> None:
     for path in ("requirements.lock", "README.md", "pyproject.toml", "Makefile"):
         assert "index-url" not in (PROJECT / path).read_text()
     assert "://" not in (PROJECT / "requirements.lock").read_text()
+
+
+def _written(rule: dict[str, Any]) -> str:
+    default = rule.get("default", "")
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _types(rule: dict[str, Any]) -> list[str]:

@@ -285,3 +285,14 @@ def test_a_catalog_record_is_an_item_of_its_own() -> None:
     assert catalog_to_item(record | {"id": "c"}).stac["id"] == "img-c"
     with pytest.raises(NotAnItem, match="no details"):
         catalog_to_item({"id": "c"})
+
+
+@pytest.mark.parametrize(
+    ("port", "kept"), [("80", True), ("8080", True), ("45123", True), ("65535", True),
+                       ("65536", False), ("99999", False)]
+)  # fmt: skip
+def test_a_link_may_have_any_port_that_there_is(port: str, kept: bool) -> None:  # noqa: FBT001 - a table
+    href = f"http://127.0.0.1:{port}/v0/x"
+    stac, notes = to_item(item(links=[{"rel": "about", "href": href}]))
+    assert (href in [link["href"] for link in stac["links"]]) is kept
+    assert ("links.0" in [note.field for note in notes]) is not kept

@@ -17,7 +17,7 @@ BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurre
 
 
 def read(**settings: Any) -> Settings:
-    config = {**BASE, "lookback_seconds": 0, **settings}
+    config = {**BASE, "lookback_seconds": 0, "stac": True, "assume_cog": False, **settings}
     assert problems(config) == []
     return read_settings(config)
 

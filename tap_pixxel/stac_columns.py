@@ -1,0 +1,154 @@
+"""STAC in a stream: the columns it adds, and what fills them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.schema import INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_pixxel.base import Fields
+    from tap_pixxel.stac import Converted, Note
+    from tap_pixxel.tap import TapPixxel
+
+ERROR = "stac_error"
+WKT = "geometry_wkt"
+GEOMETRY = Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84; null when unknown.")
+_PROPERTIES = (
+    ("start_datetime", "start_datetime", TIMESTAMP, "Begin of the acquisition, UTC."),
+    ("end_datetime", "end_datetime", TIMESTAMP, "End of the acquisition, UTC."),
+    ("platform", "platform", TEXT, "Satellite."),
+    ("constellation", "constellation", TEXT, "Constellation of the satellite."),
+    ("gsd", "gsd", NUMBER, "Ground sampling distance in metres."),
+    ("cloud_cover", "eo:cloud_cover", NUMBER, "Cloud cover in percent."),
+    ("off_nadir", "view:off_nadir", NUMBER, "Angle off nadir in degrees, from 0."),
+    ("sun_azimuth", "view:sun_azimuth", NUMBER, "Azimuth of the sun in degrees, from north."),
+    ("sun_elevation", "view:sun_elevation", NUMBER, "Elevation of the sun in degrees."),
+    ("processing_level", "processing:level", TEXT, "Processing level, such as L2A."),
+)
+"""Column, property of the STAC Item, type and description."""
+_EDGES = ("west", "south", "east", "north")
+
+FLAT = (
+    *(Column(name, kind, text) for name, _, kind, text in _PROPERTIES),
+    Column("epsg", INTEGER, "EPSG code of the coordinate reference system of the assets."),
+    *(
+        Column(f"bbox_{edge}", NUMBER, f"Bound of the footprint in the {edge}, in degrees.")
+        for edge in _EDGES
+    ),
+    Column(WKT, TEXT, "Footprint, WKT in WGS84."),
+)
+"""What people filter items on, read off the STAC Item."""
+STAC_ITEM = (
+    Column("stac_item", OBJECT, "The whole as a STAC 1.1 Item; null when it cannot be one."),
+    Column(ERROR, TEXT, "Why it cannot be a STAC Item; what came of it is in extra."),
+)
+STAC_COLLECTION = (
+    Column("stac_collection", OBJECT, "The whole as a STAC 1.1 Collection."),
+    Column(ERROR, TEXT, "Why it cannot be a STAC Collection; what came of it is in extra."),
+)
+
+
+class Convert(Protocol):
+    """Makes a STAC object of raw fields."""
+
+    def __call__(self, raw: Fields) -> Converted:
+        """Convert; raises NotAnItem."""
+
+
+class CarriesStac(PixxelStream):
+    """A stream with a column for the STAC object; put it before the stream's base.
+
+    It names its columns with and without STAC, and what raw members the STAC object stands for.
+    The flat columns are read off the STAC Item in either case, so that they are normalised alike;
+    what costs time, the assets, is converted only where the column is selected.
+    """
+
+    column: str
+    stac_shape: Shape
+    raw_shape: Shape
+    consumed: frozenset[str]
+
+    def __init__(self, tap: TapPixxel) -> None:
+        self._with_stac = tap.config.get("stac", True) is not False
+        self.shape = self.stac_shape if self._with_stac else self.raw_shape
+        self._noted: Counter[tuple[str, str, str]] = Counter()
+        self._not_stac = 0
+        super().__init__(tap)
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert raw fields."""
+        raise NotImplementedError
+
+    def without_assets(self, raw: Fields) -> Fields:
+        """Give raw fields without what only the whole STAC object needs; itself without any."""
+        return raw
+
+    def columns(self, fields: Fields) -> Fields:
+        """Add the STAC object, and what people filter on."""
+        from tap_pixxel.stac import NotAnItem  # noqa: PLC0415 - shapely takes long to import
+
+        whole = self._with_stac and self.column not in self.dropped
+        try:
+            stac, notes = self.convert(fields if whole else self.without_assets(fields))
+        except NotAnItem as error:
+            self._not_stac += 1
+            return {**fields, self.column: None, ERROR: str(error)} if self._with_stac else fields
+        if not self._with_stac:
+            return {**self.flat(stac), **fields}
+        kept = {name: value for name, value in fields.items() if name not in self.consumed}
+        if not whole:
+            return {**kept, **self.flat(stac)}
+        self._note(notes)
+        return {**kept, **self.flat(stac), self.column: stac}
+
+    def flat(self, stac: Fields) -> Fields:
+        """Read the flat columns off a STAC Item."""
+        properties = stac["properties"]
+        flat = {name: properties.get(source) for name, source, _, _ in _PROPERTIES}
+        code = properties.get("proj:code")
+        if isinstance(code, str) and code.startswith("EPSG:"):
+            flat["epsg"] = code.removeprefix("EPSG:")
+        flat |= zip((f"bbox_{edge}" for edge in _EDGES), stac.get("bbox", ()), strict=False)
+        geometry = flat["geometry"] = stac["geometry"]
+        if geometry is not None and WKT not in self.dropped:
+            flat[WKT] = _wkt(geometry)
+        return flat
+
+    def remark(self) -> None:
+        """Say once what the conversion has done, by kind of field, and what it could not do."""
+        super().remark()
+        if self._noted:
+            told = ", ".join(
+                f"{field} {done} ({why}): {count:,}"
+                for (field, done, why), count in sorted(self._noted.items())
+            )
+            self.logger.info("%s: in STAC: %s", self.name, told)
+        if self._not_stac:
+            self.logger.warning(
+                "%s: %d records cannot be STAC; their %s says why", self.name, self._not_stac, ERROR
+            )
+
+    def _note(self, notes: Iterable[Note]) -> None:
+        for field, done, why in notes:
+            self._noted[_kind_of(field), done, why] += 1
+
+
+def _kind_of(field: str) -> str:
+    """Leave the names of assets and the numbers of bands out of a field's path."""
+    parts = field.split(".")
+    if "assets" in parts:
+        asset = parts.index("assets") + 1
+        parts[asset : asset + 1] = "*" * (asset < len(parts))
+    return ".".join("*" if part.isdigit() else part for part in parts)
+
+
+def _wkt(geometry: dict[str, Any]) -> str:
+    import shapely  # noqa: PLC0415 - takes long to import
+    from shapely.geometry import shape  # noqa: PLC0415
+
+    return str(shapely.to_wkt(shape(geometry), rounding_precision=-1))

@@ -1,0 +1,190 @@
+"""Items and collections leave the tap as STAC, with flat columns for what people filter on."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import shapely
+from shapely.geometry import shape
+
+import tap_pixxel.stac
+from pixxel_singer.exits import Exit
+from tap_pixxel.tap import TapPixxel
+from tests.stac.checks import problems
+from tests.stac.validation import needs_schemas, schema_errors
+from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
+
+if TYPE_CHECKING:
+    from pixxel_sandbox import Sandbox
+
+STREAMS = ("archive_items", "catalogs")
+FLAT = {
+    "start_datetime": "start_datetime",
+    "end_datetime": "end_datetime",
+    "platform": "platform",
+    "constellation": "constellation",
+    "gsd": "gsd",
+    "cloud_cover": "eo:cloud_cover",
+    "off_nadir": "view:off_nadir",
+    "sun_azimuth": "view:sun_azimuth",
+    "sun_elevation": "view:sun_elevation",
+    "processing_level": "processing:level",
+}
+RAW = {"properties", "assets", "links", "type", "stac_version", "stac_extensions", "bbox"}
+
+
+def sync_without(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str, Any]]:
+    """Sync a stream with columns deselected; give its records."""
+    config = config_for(sandbox)
+    catalog = catalog_of(config, stream)
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if part["breadcrumb"][-1:] and part["breadcrumb"][-1] in columns:
+                part["metadata"]["selected"] = False
+    writer = Collector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    return Synced(Exit.OK, writer.messages).records[stream]
+
+
+@needs_schemas
+def test_all_that_leaves_the_tap_is_valid_stac(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, *STREAMS, "collections")
+    for stream in STREAMS:
+        assert synced.records[stream]
+        for record in synced.records[stream]:
+            assert schema_errors(record["stac_item"]) == []
+            assert problems(record["stac_item"]) == []
+            assert record["stac_error"] is None if "stac_error" in record else True
+    assert synced.records["collections"]
+    for record in synced.records["collections"]:
+        assert schema_errors(record["stac_collection"]) == []
+
+
+def test_the_column_is_what_the_conversion_gives(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, *STREAMS)
+    for key, record in zip(
+        synced.ids("archive_items"), synced.records["archive_items"], strict=True
+    ):
+        raw = sandbox.workspace.get("archive_items", key)
+        assert record["stac_item"] == tap_pixxel.stac.to_item(raw, api_url=sandbox.url).stac
+    for key, record in zip(synced.ids("catalogs"), synced.records["catalogs"], strict=True):
+        raw = sandbox.workspace.get("catalogs", key)
+        assert record["stac_item"] == tap_pixxel.stac.catalog_to_item(raw, api_url=sandbox.url).stac
+
+
+def test_raw_columns_are_not_repeated_beside_stac(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, *STREAMS)
+    for record in synced.records["archive_items"]:
+        assert not RAW & record.keys()
+    for record in synced.records["catalogs"]:
+        assert "details" not in record
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_flat_columns_say_what_the_item_says(sandbox: Sandbox, stream: str) -> None:
+    records = sync(sandbox, stream).records[stream]
+    for record in records:
+        item = record["stac_item"]
+        for column, name in FLAT.items():
+            assert record[column] == item["properties"].get(name), column
+        assert record.get("epsg") == 4326
+        edges = [record.get(f"bbox_{edge}") for edge in ("west", "south", "east", "north")]
+        assert edges == item.get("bbox", [None] * 4)
+        assert record["geometry"] == item["geometry"]
+        if item["geometry"] is None:
+            assert record.get("geometry_wkt") is None
+        else:
+            written = shapely.from_wkt(record["geometry_wkt"])
+            assert written.equals(shape(item["geometry"]))
+    assert any(record["geometry"] is None for record in records) or stream == "catalogs"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_raw_or_stac_the_flat_columns_are_the_same(sandbox: Sandbox, stream: str) -> None:
+    names = [*FLAT, "epsg", "bbox_west", "geometry_wkt", "datetime", "collection"]
+    stac, raw = (sync(sandbox, stream, stac=stac).records[stream] for stac in (True, False))
+    assert raw
+    assert [[r.get(name) for name in names] for r in stac] == [
+        [r.get(name) for name in names] for r in raw
+    ]
+    assert not any("stac_item" in record for record in raw)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_assets_are_converted_only_where_the_item_is_wanted(
+    sandbox: Sandbox, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sync(sandbox, stream).records[stream]
+    given: list[dict[str, Any]] = []
+    name = "to_item" if stream == "archive_items" else "catalog_to_item"
+    convert = getattr(tap_pixxel.stac, name)
+
+    def watch(raw: dict[str, Any], **options: Any) -> Any:
+        given.append(raw.get("details", raw)["assets"])
+        return convert(raw, **options)
+
+    monkeypatch.setattr(tap_pixxel.stac, name, watch)
+    some = sync_without(sandbox, stream, "stac_item")
+    assert given == [{}] * len(whole)
+    assert some == [{k: v for k, v in r.items() if k != "stac_item"} for r in whole]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_what_cannot_be_an_item_flows_with_the_reason_and_all_that_came(
+    sandbox: Sandbox, stream: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    [key, *_] = sandbox.workspace.ids(stream)
+    raw = sandbox.workspace.get(stream, key)
+    lost = {"datetime": None, "startdatetime": None, "enddatetime": None}
+    if stream == "archive_items":
+        sandbox.workspace.update(stream, key, **lost)
+        member = "assets"
+    else:
+        properties = {**raw["details"]["properties"], **lost}
+        sandbox.workspace.update(stream, key, details={**raw["details"], "properties": properties})
+        member = "details"
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, stream)
+    assert synced.status is Exit.OK
+    record = next(r for r in synced.records[stream] if r["id"] == key)
+    assert record["stac_item"] is None
+    assert "no datetime" in record["stac_error"]
+    assert record["extra"][member] == sandbox.workspace.get(stream, key)[member]
+    told = [m for m in caplog.messages if "cannot be STAC" in m]
+    assert told == [f"{stream}: 1 records cannot be STAC; their stac_error says why"]
+
+
+def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        synced = sync(sandbox, *STREAMS)
+    told = [m for m in caplog.messages if ": in STAC: " in m]
+    assert [m.partition(":")[0] for m in told] == list(STREAMS)
+    fwhm = sum(
+        band.get("fwhm") == 0
+        for key in synced.ids("archive_items")
+        for asset in sandbox.workspace.get("archive_items", key)["assets"].values()
+        for band in asset.get("eo:bands", ())
+    )
+    assert f"assets.*.eo:bands.*.fwhm dropped (0 is no value): {fwhm:,}" in told[0]
+
+
+def test_owned_images_go_where_the_settings_say(sandbox: Sandbox) -> None:
+    records = sync(sandbox, "catalogs", catalog_collection="mine").records["catalogs"]
+    assert {record["stac_item"]["collection"] for record in records} == {"mine"}
+    assert "mine" not in {record["collection"] for record in records}
+    owned = sync(sandbox, "catalogs").records["catalogs"]
+    assert all(r["stac_item"]["collection"] == f"{r['collection']}-owned" for r in owned)
+
+
+def test_cog_is_claimed_only_on_request(sandbox: Sandbox) -> None:
+    def types(**settings: Any) -> set[str]:
+        records = sync(sandbox, "archive_items", **settings).records["archive_items"]
+        assets = [a for r in records for a in r["stac_item"]["assets"].values()]
+        return {a["type"] for a in assets if a["type"].startswith("image/tiff")}
+
+    assert types() == {"image/tiff; application=geotiff"}
+    assert types(assume_cog=True) == {"image/tiff; application=geotiff; profile=cloud-optimized"}
