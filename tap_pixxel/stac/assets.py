@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
 
 from tap_pixxel.stac.bands import CENTRE, LISTS, bands, wavelength_of
 from tap_pixxel.stac.draft import Draft, clear_name
@@ -22,8 +22,11 @@ REMEMBERED: Final = 4096
 """Assets kept, converted: an archive repeats the few hundred of each kind of image."""
 LONGEST: Final = 4096
 """Bytes of an asset that is worth remembering."""
-FORMAT: Final = 2
-"""Of marshal: texts do not depend there on who else uses them, and 1, 1.0, true differ."""
+_frozen: Final = msgspec.msgpack.Encoder().encode
+"""Written fastest as MessagePack, where 1, 1.0, true differ, and so do null and NaN."""
+_thawed: Final = msgspec.msgpack.decode
+_NOT_FROZEN: Final = (ValueError, OverflowError, RecursionError, TypeError)
+"""Half a surrogate pair, a number beyond 64 bits, nested too deep, or not JSON."""
 OVERVIEW, THUMBNAIL, BAND, REST = range(4)
 
 
@@ -92,7 +95,7 @@ def to_assets(  # noqa: C901 - one loop, the hot one
         href = asset.get("href") if type(asset) is dict else None
         if type(href) is str and not is_plain(href):
             href = _href(href, f"{rules.path}{key}.href", base, notes)
-        if type(href) is not str or key != clear_name(key):
+        if type(href) is not str or not (key.isascii() or key == clear_name(key)):
             if asset is not None:
                 notes.append(Note(f"{rules.path}{key}", DROPPED, "not an asset with an href"))
             continue
@@ -100,17 +103,17 @@ def to_assets(  # noqa: C901 - one loop, the hot one
         del rest["href"]
         kind = rest.get("type")
         ending = "" if type(kind) is str and kind.strip() else suffix(href)
-        made = converted(key, rest, ending, rules)
-        assets[key] = {"href": href, **made.fields}
-        ranks.append(made.rank)
-        if made.notes:
-            notes.extend(made.notes)
-        if made.extensions:
-            extensions |= made.extensions
-        if made.took != _TOOK_NEITHER:
-            scaled |= made.took[0]
-            shifted |= made.took[1]
-    if any(one > two for one, two in pairwise(ranks)):
+        fields, said, used, rank, took = converted(key, rest, ending, rules)
+        assets[key] = {"href": href, **fields}
+        ranks.append(rank)
+        if said:
+            notes += said
+        if used:
+            extensions |= used
+        if took != _TOOK_NEITHER:
+            scaled |= took[0]
+            shifted |= took[1]
+    if ranks != sorted(ranks):
         order = sorted(zip(ranks, assets, strict=True), key=lambda pair: pair[0])
         assets = {key: assets[key] for _, key in order}
     return Assets(assets, extensions, (scaled, shifted))
@@ -122,17 +125,17 @@ _TOOK_NEITHER: Final = (False, False)
 def converted(key: str, rest: dict[str, Any], ending: str, rules: Rules) -> Asset:
     """Convert one asset without its href, or remember how one like it was converted."""
     try:
-        frozen = marshal.dumps((key, rest, ending, *rules), FORMAT)
-    except ValueError:  # nested too deep, or not JSON
-        return _converted(key, rest, ending, rules)
-    if len(frozen) > LONGEST:
-        return _converted(key, rest, ending, rules)
-    return _remembered(frozen)
+        frozen = _frozen((key, rest, ending, rules))
+        if len(frozen) <= LONGEST:
+            return _remembered(frozen)
+    except _NOT_FROZEN:
+        pass
+    return _converted(key, rest, ending, rules)
 
 
 @lru_cache(REMEMBERED)
 def _remembered(frozen: bytes) -> Asset:
-    key, rest, ending, *rules = marshal.loads(frozen)  # noqa: S302 - our own, a line above
+    key, rest, ending, rules = _thawed(frozen)
     return _converted(key, rest, ending, Rules(*rules))
 
 

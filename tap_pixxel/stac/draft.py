@@ -26,6 +26,11 @@ RENAMED: Final = {
 
 
 @lru_cache(1024)
+def kept_name(name: str) -> str:
+    """Give the `own_name` of a field in characters that UTF-8 has."""
+    return clear_name(own_name(name))
+
+
 def own_name(name: str) -> str:
     """Give the ``pixxel:`` name of a field that STAC has no place for.
 
@@ -123,7 +128,7 @@ class Draft:
                 read = read.value
             if why is not None:
                 self.notes.append(Note(path, KEPT, why))
-            name = free = clear_name(own_name(source))
+            name = free = kept_name(source)
             count = 1
             while free in fields and not same(fields[free], read):
                 count += 1

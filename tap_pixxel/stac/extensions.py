@@ -238,16 +238,27 @@ _PREFIXES: Final = {
 }
 
 
+_NO_PREFIX: Final = frozenset({None})
+
+
 def prefixes(names: dict[str, Any]) -> set[str]:
     """Give the extensions, by prefix, whose fields are among these."""
-    found = {_PREFIXES.get(name, "") for name in names}
-    found.discard("")
-    return found
+    return {*map(_PREFIXES.get, names)} - _NO_PREFIX  # type: ignore[return-value]  # no None is left
 
 
 def schemas(used: set[str]) -> list[str]:
     """Give the schemas of the extensions used, in order of their addresses."""
     return list(_schemas(frozenset(used)))
+
+
+def schemas_with(fields: dict[str, Any], used: set[str]) -> list[str]:
+    """Give the schemas of the extensions used, by these fields among others, in order."""
+    return list(_schemas_with(frozenset(used), *fields))
+
+
+@lru_cache(256)
+def _schemas_with(used: frozenset[str], *names: str) -> list[str]:
+    return schemas({*used} | prefixes(dict.fromkeys(names)))
 
 
 @lru_cache(1024)

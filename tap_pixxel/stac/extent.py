@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_pixxel.stac.geometry import EDGE, FOUR_OR_SIX, POLE, edges
+from tap_pixxel.stac.geometry import FOUR_OR_SIX, edges
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED
+from tap_pixxel.stac.quads import EDGE, POLE
 from tap_pixxel.stac.times import in_order, moment
 from tap_pixxel.stac.values import Mended, as_it_was, numbers
 
@@ -34,7 +35,7 @@ def to_extent(raw: object, items: Iterable[dict[str, Any]] | None, say: Say) -> 
     if raw is not None and not isinstance(raw, dict):
         say("extent", DROPPED, "not an object")
     stated: dict[str, Any] = raw if isinstance(raw, dict) else {}
-    for name in stated.keys() - {"spatial", "temporal"}:
+    for name in sorted(stated.keys() - {"spatial", "temporal"}):
         say(f"extent.{name}", DROPPED, "not a member of extents")
     boxes = _boxes(_member(stated, "spatial", "bbox", say), say)
     intervals = _intervals(_member(stated, "temporal", "interval", say), say)
@@ -49,7 +50,7 @@ def to_extent(raw: object, items: Iterable[dict[str, Any]] | None, say: Say) -> 
 def _member(stated: dict[str, Any], half: str, name: str, say: Say) -> list[Any]:
     member = stated.get(half)
     if isinstance(member, dict):
-        for other in member.keys() - {name}:
+        for other in sorted(member.keys() - {name}):
             say(f"extent.{half}.{other}", DROPPED, "not a member of extents")
         member = member.get(name)
     if member is None:

@@ -1,7 +1,7 @@
 """Geometry: footprints as RFC 7946 and STAC want them, and their bounding boxes, in degrees.
 
-A convex quadrilateral, which most footprints are, is checked here; all else is `shapes`' work,
-and only that loads shapely.
+A convex quadrilateral, which most footprints are, is checked here, and `quads` flattens, turns
+and cuts it; all else is `shapes`' work, and only that loads shapely.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_pixxel.stac import quads
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED
+from tap_pixxel.stac.quads import EDGE, NUMBERS, POLE
 from tap_pixxel.stac.values import numbers
 
 if TYPE_CHECKING:
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 
 FOUR_OR_SIX: Final = frozenset({4, 6})
 FLAT: Final = 4
-EDGE: Final = 180.0
-POLE: Final = 90.0
-TURN: Final = 360.0
-_NUMBERS: Final = frozenset({int, float})
 _CORNER: Final = 1e-12
 """Square degrees: a turn to the left that rounding cannot have made."""
 
@@ -57,6 +55,9 @@ def footprint(
 def _repaired(
     geometry: object, bbox: object, say: Say
 ) -> tuple[dict[str, Any] | None, list[float] | None]:
+    if (quad := quads.repaired(geometry)) is not None:
+        say("geometry", REPAIRED, quads.CHANGED)
+        return quad, box_of(quad)
     from tap_pixxel.stac import shapes  # noqa: PLC0415 - shapely takes long to load
 
     if geometry is not None:
@@ -86,7 +87,7 @@ def _convex(geometry: object) -> list[float] | None:
         (ax, ay), (bx, by), (cx, cy), (dx, dy), (ex, ey) = rings[0]
     except (TypeError, ValueError):
         return None
-    if not {type(v) for v in (ax, ay, bx, by, cx, cy, dx, dy)} <= _NUMBERS:
+    if not {type(v) for v in (ax, ay, bx, by, cx, cy, dx, dy)} <= NUMBERS:
         return None
     west, south = min(ax, bx, cx, dx), min(ay, by, cy, dy)
     east, north = max(ax, bx, cx, dx), max(ay, by, cy, dy)

@@ -18,6 +18,8 @@ _PLAIN: Final = re.compile(
     r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
 )
 """An absolute link with no query, no escapes and nothing else to look at twice."""
+is_plain: Final = _PLAIN.fullmatch
+"""Tell whether a link can be passed on at a glance."""
 _ABSOLUTE: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
     r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
@@ -32,11 +34,6 @@ _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE: Final = "-._~!$&'()*+,;=:@/?%#"
 
 
-def is_plain(href: str) -> bool:
-    """Tell whether a link can be passed on at a glance."""
-    return _PLAIN.fullmatch(href) is not None
-
-
 @lru_cache(1024)
 def absolute(href: str, base: str | None = None) -> str | None:
     """Give a link as an absolute one without its signature, characters escaped as URLs want it.
@@ -48,7 +45,7 @@ def absolute(href: str, base: str | None = None) -> str | None:
     Returns:
         The link, or None when there is none in the text.
     """
-    if _PLAIN.fullmatch(href):
+    if is_plain(href):
         return href
     href = href.strip()
     if not href:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from tap_pixxel.stac.assets import Rules, to_assets
 from tap_pixxel.stac.common import OTHER_LICENSE
 from tap_pixxel.stac.draft import OWN, Draft, clear_name
-from tap_pixxel.stac.extensions import prefixes, schemas
+from tap_pixxel.stac.extensions import schemas_with
 from tap_pixxel.stac.geometry import footprint
 from tap_pixxel.stac.hrefs import absolute, quoted
 from tap_pixxel.stac.links import (
@@ -163,7 +163,7 @@ def convert(
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": schemas(used | prefixes(fields)),
+        "stac_extensions": schemas_with(fields, used),
         "id": owned.id if owned else key,
         "geometry": geometry,
     }

@@ -18,13 +18,15 @@ STRUCTURAL: Final = frozenset(
 """Relations to where a document stands, or to the next page: whoever writes it states them."""
 JSON: Final = "application/json"
 GEOJSON: Final = "application/geo+json"
+_OF_DONE: Final = frozenset({"rel", "href", "type"})
 Link = dict[str, Any]
 
 
 def link(rel: str, href: str, media_type: str | None = None) -> Link:
     """Make a link."""
-    made: Link = {"rel": rel, "href": href}
-    return made | {"type": media_type} if media_type else made
+    if media_type:
+        return {"rel": rel, "href": href, "type": media_type}
+    return {"rel": rel, "href": href}
 
 
 @lru_cache(256)
@@ -126,8 +128,8 @@ def _is_done(raw: dict[str, Any], rel: str, to: str) -> bool:
     return (
         raw["rel"] == rel
         and raw["href"] == to
-        and not raw.keys() - {"rel", "href", "type"}
-        and any(raw.get("type") is None or raw["type"] == known for known in (JSON, GEOJSON))
+        and raw.keys() <= _OF_DONE
+        and raw.get("type") in (None, JSON, GEOJSON)
     )
 
 

@@ -76,9 +76,13 @@ def wkt2(value: object) -> Any:  # noqa: ANN401 - see values.Reader
 def shape(value: object) -> Any:  # noqa: ANN401 - see values.Reader
     """Read rows and columns, two whole numbers above 0."""
     read = numbers(value, TWO)
-    if read is None or any(each < 1 or each != int(each) for each in read):
+    if (
+        read is None
+        or read != (size := [*map(int, read)])
+        or not 1 <= min(size) <= max(size) <= HIGHEST
+    ):
         return Unusable("not two whole numbers above 0")
-    return as_it_was(value, [int(each) for each in read])
+    return as_it_was(value, size)
 
 
 def transform(value: object) -> Any:  # noqa: ANN401 - see values.Reader

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tap_pixxel.stac.common import OTHER_LICENSE, license_token
 from tap_pixxel.stac.draft import Draft, clear_name, own_name
@@ -14,19 +15,20 @@ from tap_pixxel.stac.times import in_order, moment
 from tap_pixxel.stac.values import Dropped, Mended, Unusable, anything, number, plain, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tap_pixxel.stac.values import Reader
 
 TIMES: Final = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
 """Names of the two ends of an acquisition, STAC's first."""
 HANDLED: Final = frozenset({"datetime", *TIMES[0], *TIMES[1]})
-ALIASES: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+ALIASES: Final[dict[str, tuple[str, Reader]]] = {
     "proj:epsg": ("proj:code", code),
     "rd:product_level": ("processing:level", level),
 }
 CENTRE: Final = ("view:scene_center_lat", "view:scene_center_lon")
 SCALE: Final = ("proj:reflectance_scaling_factor",)
 OFFSET: Final = ("proj:reflectance_addition_factor", "proj:addition_factor")
-LATER: Final = frozenset({*ALIASES, *CENTRE, *SCALE, *OFFSET, "order:status"})
+_FACTORS: Final = frozenset({*SCALE, *OFFSET})
+LATER: Final = frozenset({*ALIASES, *CENTRE, *_FACTORS, "order:status"})
 ELSEWHERE: Final = HANDLED | LATER
 TURN: Final = 360.0
 FARTHEST: Final = 540.0
@@ -64,12 +66,39 @@ def _time(
         value = raw.get(name)
         if value is None:
             continue
-        read = draft.mended(name, value, moment(value))
+        read = moment(value)
+        if type(read) is not str:
+            read = draft.mended(name, value, read)
         if found is None:
             found, source = read, name if read else None
         elif read != found and read is not None:
             draft.keep(name, value, "another value for the same field")
     return found, source
+
+
+class _Plan(NamedTuple):
+    """What to do with properties of certain names; those of nearly all items are the same.
+
+    Attributes:
+        steps: name and reader of each, in order; None keeps the raw value.
+        own: names of those that stay as they are, behind the others.
+        aliases: name, target and reader of those that go by another name.
+    """
+
+    steps: tuple[tuple[str, Reader | None], ...]
+    own: tuple[str, ...]
+    aliases: tuple[tuple[str, str, Reader], ...]
+
+
+@lru_cache(256)
+def _plan(*names: str) -> _Plan:
+    here = [name for name in names if name not in ELSEWHERE]
+    own = {name: None for name in here if name not in _READERS and own_name(name) == name}
+    return _Plan(
+        steps=tuple((name, _READERS.get(name)) for name in here if name not in own),
+        own=tuple(own),
+        aliases=tuple((name, *ALIASES[name]) for name in ALIASES if name in names),
+    )
 
 
 def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
@@ -84,43 +113,44 @@ def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
         given: fields under ``pixxel:`` that win over the raw ones.
     """
     fields = draft.fields
-    own: list[str] = []
-    for name, value in raw.items():
-        if value is None or name in ELSEWHERE:
+    plan = _plan(*raw)
+    for name, reader in plan.steps:
+        value = raw[name]
+        if value is None:
             continue
-        reader = _READERS.get(name)
         if reader is None:
-            if own_name(name) == name:
-                own.append(name)
-            else:
-                draft.keep(name, value)
-        elif name == "license":
-            read_license(value, draft)
+            draft.keep(name, value)
         elif name in fields:
             draft.read(name, name, value, reader)
         else:
             read = reader(value)
-            if type(read) in ODD:
-                read = draft.mended(name, value, read)
-            if read is not None:
+            if type(read) not in ODD:
                 fields[name] = read
-    for name, (target, reader) in ALIASES.items():
-        if raw.get(name) is not None:
+            elif name == "license":
+                _put_license(value, read, draft)
+            elif (mended := draft.mended(name, value, read)) is not None:
+                fields[name] = mended
+    for name, target, reader in plan.aliases:
+        if raw[name] is not None:
             draft.read(target, name, raw[name], reader)
     _read_centre(raw, draft)
     fields["order:status"] = status
     if raw.get("order:status", status) != status:
         draft.keep("order:status", raw["order:status"], "known from where the item comes")
     fields |= given
-    for name in own:
-        draft.read(clear_name(name), name, raw[name], anything)
+    for name in plan.own:
+        if raw[name] is not None:
+            draft.read(clear_name(name), name, raw[name], anything)
 
 
 def read_license(value: object, draft: Draft) -> None:
     """Read a license; what is no token becomes ``other``, with its text under ``pixxel:``."""
-    read = draft.mended("license", value, license_token(value))
-    if read is not None:
-        draft.fields["license"] = read
+    _put_license(value, license_token(value), draft)
+
+
+def _put_license(value: object, read: object, draft: Draft) -> None:
+    if (token := draft.mended("license", value, read)) is not None:
+        draft.fields["license"] = token
     elif isinstance(value, str) and value.strip():
         draft.fields["license"] = OTHER_LICENSE
 
@@ -154,6 +184,8 @@ def _turned_back(lon: object, draft: Draft) -> object:
 
 def factors(raw: dict[str, Any], draft: Draft) -> tuple[float | None, float | None]:
     """Read the scale and the offset that turn an item's pixel values into reflectance."""
+    if raw.keys().isdisjoint(_FACTORS):
+        return None, None
     return _factor(raw, draft, SCALE), _factor(raw, draft, OFFSET)
 
 
@@ -171,6 +203,8 @@ def _factor(raw: dict[str, Any], draft: Draft, names: tuple[str, ...]) -> float 
 
 def keep_factors(raw: dict[str, Any], draft: Draft, took: tuple[bool, bool]) -> None:
     """Keep the scale and the offset that no band took."""
+    if raw.keys().isdisjoint(_FACTORS):
+        return
     for names, taken in zip((SCALE, OFFSET), took, strict=True):
         found = [name for name in names if raw.get(name) is not None]
         for name in found[taken:]:

@@ -12,8 +12,8 @@ import shapely
 from shapely.geometry import LinearRing, MultiPolygon, Polygon, mapping
 from shapely.geometry.polygon import orient
 
-from tap_pixxel.stac.geometry import EDGE, POLE, TURN
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED
+from tap_pixxel.stac.quads import CHANGED, EDGE, FARTHEST, POLE, TURN, unrolled
 from tap_pixxel.stac.values import plain
 
 if TYPE_CHECKING:
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
     from shapely.geometry.base import BaseGeometry
 
+    from tap_pixxel.stac.quads import Position, Ring
+
     Say = Callable[[str, str, str], None]
-    Position = tuple[float, float]
-    Ring = list[Position]
 
 DEEPEST: Final = 8
 """Collections of geometries within each other that are looked into."""
-FARTHEST: Final = 540.0
-"""Degrees of longitude: a turn past the antimeridian either way."""
 CORNERS: Final = 3
 _LEVELS: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2}
 _LEAST: Final = {"LineString": 2, "MultiLineString": 2}
@@ -71,7 +69,7 @@ def _parsed(value: object) -> Any:  # noqa: ANN401 - any JSON
 
 def _say_of_change(found: dict[str, Any], made: dict[str, Any], say: Say) -> None:
     if found.get("coordinates") != made["coordinates"] or found.get("type") != made["type"]:
-        say("geometry", REPAIRED, "not valid, not flat, turned clockwise or over the antimeridian")
+        say("geometry", REPAIRED, CHANGED)
     if found.keys() - {"type", "coordinates", "geometries"}:
         say("geometry", DROPPED, "members that geometries do not have")
 
@@ -146,7 +144,7 @@ def _parts_of(rings: list[Ring]) -> list[Polygon]:
     """Give the valid polygons that a polygon's rings enclose, cut at the antimeridian."""
     if not any(_crosses(ring) for ring in rings):
         return _valid(Polygon(rings[0], rings[1:]))
-    straight = [_unrolled(ring) for ring in rings]
+    straight = [unrolled(ring) for ring in rings]
     if all(ring[0] == ring[-1] for ring in straight):
         home = straight[0][0][0]
         holes = [_beside(ring, home) for ring in straight[1:]]
@@ -160,15 +158,6 @@ def _crosses(ring: Ring) -> bool:
     return any(abs(lon) > EDGE for lon, _ in ring) or any(
         EDGE < abs(two[0] - one[0]) < TURN for one, two in pairwise(ring)
     )
-
-
-def _unrolled(ring: Ring) -> Ring:
-    """Let longitudes run on past the antimeridian, so that no step is longer than half a turn."""
-    line = [ring[0]]
-    for lon, lat in ring[1:]:
-        step = lon - line[-1][0]
-        line.append((lon - TURN * round(step / TURN) if abs(step) > EDGE else lon, lat))
-    return line
 
 
 def _beside(ring: Ring, home: float) -> Ring:

@@ -1,0 +1,85 @@
+"""What is quick for the common case gives what the long way gives."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixxel_api.times import to_utc
+from tap_pixxel.stac import quads, shapes, to_item
+from tap_pixxel.stac.times import in_order, moment
+from tap_pixxel.stac.values import Mended
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+TIME = "2024-01-02T03:04:05Z"
+DIGITS = st.sampled_from([0, 1, 2, 6, 12])
+MIDDLES = st.one_of(
+    st.sampled_from([-540.0, -180.0, 0.0, 179.9, 180.0, -179.5, 540.0]), st.floats(-190, 190)
+)
+
+
+@st.composite
+def four_corners(draw: st.DrawFn) -> list[list[float]]:
+    """Corners on an ellipse, in order or not, in longitudes of any turn."""
+    lon, lat, size = draw(MIDDLES), draw(st.floats(-90, 90)), draw(st.floats(1e-3, 45))
+    angles = draw(st.lists(st.floats(0, math.tau), min_size=4, max_size=4))
+    if draw(st.integers(0, 3)):
+        angles.sort(reverse=draw(st.booleans()))
+    digits, wraps, high = draw(DIGITS), draw(st.booleans()), draw(st.booleans())
+    ring = []
+    for angle in angles:
+        x, y = lon + size * math.cos(angle), lat + size * math.sin(angle) / 2
+        x = (x + 180) % 360 - 180 if wraps else x
+        ring.append([round(x, digits), round(y, digits), *([412.5] if high else [])])
+    return [*ring, ring[0]]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(four_corners())
+def test_a_quadrilateral_comes_out_as_the_library_would_have_it(ring: list[list[float]]) -> None:
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    quick = quads.repaired(geometry)
+    if quick is not None:
+        assert repr(quick) == repr(shapes.repaired(geometry, lambda *_: None))
+
+
+@pytest.mark.parametrize("height", [[], [412.5]])
+def test_a_quadrilateral_over_the_antimeridian_is_cut_the_quick_way(height: list[float]) -> None:
+    corners = [[179.5, -60.5], [-179.5, -60.5], [-179.5, -59.5], [179.5, -59.5], [179.5, -60.5]]
+    made = quads.repaired({"type": "Polygon", "coordinates": [[c + height for c in corners]]})
+    assert made is not None
+    assert made["type"] == "MultiPolygon"
+
+
+@settings(deadline=None)
+@given(st.datetimes(), st.sampled_from(["+00:00", "+05:30", "-11:00", "", "z", " "]))
+def test_a_stamp_is_read_as_by_the_api_library(stamp: datetime, offset: str) -> None:
+    text = f"{stamp.isoformat()}{offset}"
+    read = moment(text)
+    try:
+        expected = to_utc(text.strip().upper())
+    except ValueError:
+        assert type(read) is not Mended
+    else:
+        assert read.value == expected
+
+
+@given(st.datetimes(), st.datetimes())
+def test_stamps_are_in_order_as_their_times_are(one: datetime, two: datetime) -> None:
+    assert in_order(f"{one.isoformat()}Z", f"{two.isoformat()}Z") == (one <= two)
+
+
+def test_what_is_remembered_of_an_asset_is_not_taken_for_one_like_it() -> None:
+    made = []
+    for value in (0, 0.0, -0.0, False, None, math.nan, "0", "\ud800"):
+        asset: Any = {"href": "https://data.invalid/a.tif", "odd": value}
+        raw = {"id": "a", "properties": {"datetime": TIME}, "assets": {"a": asset}}
+        made.append(repr(to_item(raw)))
+        assert repr(to_item(raw)) == made[-1]
+    assert len(set(made)) == len(made)
