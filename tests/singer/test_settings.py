@@ -122,3 +122,8 @@ def test_only_texts_are_read_again() -> None:
         "x": "1",
     }
     assert typed(SCHEMA, config) == {**config, "rate": 2.5}
+
+
+def test_yamls_false_is_a_choice_named_off() -> None:
+    schema = {"properties": {"check": {"type": ["string"], "enum": ["off", "all"]}, "other": {}}}
+    assert typed(schema, {"check": False, "other": False}) == {"check": "off", "other": False}
