@@ -1,0 +1,16 @@
+"""The command target-stac, with a clear word where its extra is not installed."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run target-stac."""
+    try:
+        from target_stac.target import TargetStac  # noqa: PLC0415 - it may not be there
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"target-stac needs '{error.name}'; install pixxel-singer[stac]") from None
+    TargetStac.cli()
+
+
+if __name__ == "__main__":
+    main()

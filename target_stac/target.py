@@ -1,0 +1,144 @@
+"""target-stac: settings, routing of records to one export, STATE when all of it is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.target_base import Target
+
+from pixxel_singer.exits import Exit
+from pixxel_singer.input import MessageReader
+from pixxel_singer.plugin import PixxelPlugin
+from target_stac.export import Export
+from target_stac.output import OutputError, opened
+from target_stac.settings import SCHEMA, Settings, problems, read_settings
+from target_stac.sinks import StacSink
+from target_stac.validation import Validator
+
+if TYPE_CHECKING:
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+class TargetStac(PixxelPlugin, Target):
+    """Singer target for STAC: a static catalog, ndjson and GeoParquet out of any sync."""
+
+    name = "target-stac"
+    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    default_sink_class = StacSink
+    expected_errors = (OutputError,)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.ignored: Counter[str] = Counter()
+        """Records of streams that carry no STAC."""
+        self.empty: Counter[str] = Counter()
+        """Records whose STAC column is empty."""
+        self._open = ExitStack()
+        self._reader = MessageReader()
+        super().__init__(message_reader=self._reader, **kwargs)
+        self._reader.check = self.stop.check
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the settings beyond their schema."""
+        return problems(self._config)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read and checked."""
+        return read_settings(self.config)
+
+    @cached_property
+    def export(self) -> Export:
+        """The export that all streams go to."""
+        scratch = self._open.enter_context(tempfile.TemporaryDirectory(prefix="target-stac-"))
+        export = Export(
+            settings=self.settings,
+            output=self._open.enter_context(opened(self.settings.output)),
+            scratch=Path(scratch),
+            validator=Validator(self.settings.validate, self.settings.schemas),
+            logger=self.logger,
+            check=self.stop.check,
+        )
+        self._open.callback(export.close)
+        return export
+
+    def run(self, file_input: IO[str] | None = None) -> Exit:
+        """Read all messages and write the export.
+
+        Returns:
+            INCOMPLETE when something was left out, else OK.
+
+        Raises:
+            InputError: The input is not Singer; the export is as it was.
+            OutputError: The export cannot be read or written.
+            Stopped: A signal came; a later run goes on from the last state.
+        """
+        with self._open:
+            _ = self.export  # an output that cannot be used is told before anything is read
+            self.listen(file_input)
+        left_out = self.export.rejected or self.export.incomplete
+        return Exit.INCOMPLETE if left_out else Exit.OK
+
+    def process_endofpipe(self) -> None:
+        """Write the export, then the STATE that its records were up to."""
+        self.export.publish()
+        for stream, count in sorted(self.ignored.items()):
+            self.logger.warning("%s: %d records carry no STAC and were ignored", stream, count)
+        for stream, count in sorted(self.empty.items()):
+            self.logger.warning("%s: %d records have no STAC Item to export", stream, count)
+        super().process_endofpipe()
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        stream = message_dict.get("stream")
+        if not isinstance(message_dict.get("record"), dict) or not isinstance(stream, str):
+            raise self._reader.mistake("is a RECORD without a stream or a record")
+        if stream not in self.mapper.stream_maps:
+            raise self._reader.mistake("is a RECORD that came before its stream's SCHEMA")
+        super()._process_record_message(message_dict)
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the settings of stream maps only: the SDK's others for targets do nothing here."""
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        if not isinstance(message_dict.get("stream"), str):
+            raise self._reader.mistake("is a SCHEMA without a stream")
+        super()._process_schema_message(message_dict)
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Do nothing: an item that a later version of its stream lacks is there all the same."""
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        del message_dict
+        raise self._reader.mistake("is a BATCH; target-stac takes only RECORD messages")
+
+    def _handle_max_record_age(self) -> None:
+        """Emit no STATE on the way: nothing is written before the input ends."""
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput,
+        file_input: IO[str] | None = None,
+    ) -> Exit:
+        """Run the command line's export, or print what `--about` asks for."""
+        if about:
+            cls.print_about(about_format)
+            return Exit.OK
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(config=config.config, parse_env_config=config.parse_env)
+        return target.run(file_input)

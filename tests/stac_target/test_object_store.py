@@ -1,0 +1,220 @@
+"""Object stores: the same bytes as on a disk, in an order that never leaves a link to nothing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+
+from pixxel_singer.exits import Exit
+from target_stac.output import OutputError, Store
+from tests.stac_target.exports import (
+    DATA,
+    STATE,
+    Json,
+    collection,
+    derived,
+    export,
+    item,
+    logged,
+    placed,
+    run_target,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMATS = ["catalog", "ndjson", "geoparquet"]
+KEY, SECRET = "key-of-the-test", "s3cret-of-the-test"
+FIRST = [
+    item("a"),
+    item("b", "2025-04-01"),
+    item("origin", collection="archive"),
+    derived("child", "origin"),
+    placed("e", None),
+]
+THEN = [item("b", "2024-12-31"), item("origin", "2024-02-02", collection="archive")]
+RCLONE = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+
+
+# --- a store in memory, which tells what was done to it -----------------------------------------
+
+
+class Told(Store):
+    """A store that notes writes and deletions in the order they are asked for."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.done: list[tuple[str, str]] = []
+
+    def write(self, path: str, content: bytes) -> None:
+        self.done.append(("write", path))
+        super().write(path, content)
+
+    def delete(self, path: str) -> None:
+        if self.exists(path):
+            self.done.append(("delete", path))
+        super().delete(path)
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    files = fsspec.filesystem("memory")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    store = Told(files, "/bucket/folder", scratch)
+
+    @contextmanager
+    def opened(_url: str) -> Iterator[Told]:
+        yield store
+
+    monkeypatch.setattr("target_stac.target.opened", opened)
+    yield store
+    store.close()
+    files.store.clear()
+
+
+def held(folder: str = "/bucket/folder/") -> dict[str, bytes]:
+    store: dict[str, Any] = fsspec.filesystem("memory").store
+    return {path.removeprefix(folder): file.getvalue() for path, file in store.items()}
+
+
+def test_a_store_holds_the_same_bytes_as_a_folder(
+    tmp_path: Path, memory: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for objects in (FIRST, THEN, []):
+        export("memory", *objects, formats=FORMATS)
+    monkeypatch.undo()
+    for objects in (FIRST, THEN):
+        export(tmp_path / "out", *objects, formats=FORMATS)
+    assert held() == snapshot(tmp_path / "out")
+    memory.settle()
+
+
+def test_the_root_is_filled_last_and_deletions_come_after(memory: Told) -> None:
+    export("memory", *FIRST, formats=["catalog"])
+    writes = [path for what, path in memory.done if what == "write"]
+    assert writes[0] == "catalog.json"  # empty, so that links up lead somewhere
+    assert [path for path in writes if path.endswith("json")][-1] == "catalog.json"
+    memory.done.clear()
+    export("memory", *THEN, formats=["catalog"])
+    steps = [what for what, _ in memory.done]
+    paths = [path for _, path in memory.done]
+    first_deletion = steps.index("delete")
+    assert "l2a/2025/04/b.json" in paths[first_deletion:]
+    assert paths[first_deletion:].count("archive/2025/03/origin.json") == 1
+    assert all(paths.index(p) < first_deletion for p in paths if p.endswith("2024/12/b.json"))
+
+
+def test_an_idle_run_writes_nothing(memory: Told) -> None:
+    export("memory", *FIRST, formats=FORMATS)
+    memory.done.clear()
+    export("memory", *FIRST, formats=FORMATS)
+    assert {path for _, path in memory.done} <= {".unfinished"}
+
+
+def test_a_write_that_fails_ends_the_run(memory: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str, _content: bytes) -> None:
+        if path.endswith("b.json"):
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(memory._files, "pipe_file", fail)
+    with pytest.raises(OutputError, match=r"cannot write 'l2a/2025/04/b\.json': Permission denied"):
+        export("memory", *FIRST)
+
+
+# --- S3 -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A server that speaks S3, the folder it keeps buckets in, and how to reach it."""
+    if RCLONE is None:
+        pytest.skip("rclone, which speaks S3, is not installed")
+    root = tmp_path_factory.mktemp("s3")
+    (root / "bucket").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(RCLONE, "serve", "s3", "--config", str(root / "none.conf")),
+            *("--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"),
+            str(root),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield (
+            root / "bucket",
+            {
+                "AWS_ACCESS_KEY_ID": KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_REGION": "us-east-1",
+            },
+        )
+    finally:
+        server.kill()
+        server.wait(10)
+
+
+def test_an_s3_bucket_holds_the_same_files_as_a_folder(
+    tmp_path: Path, s3: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, variables = s3
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    lines = (DATA / "mixed.singer").read_bytes()
+    result = run_target(lines, "s3://bucket/a/b/", formats=FORMATS)
+    assert logged(result, "error") == []
+    assert (result.returncode, result.stdout.count("\n")) == (Exit.OK, 1)
+    assert str(STATE["bookmarks"]["items"]["replication_key_value"]) in result.stdout
+    moved: list[Json] = [placed("second", [1, 2, 3, 4], collection="archive"), collection("new")]
+    export("s3://bucket/a/b", *moved, formats=FORMATS)
+    run_target(lines, tmp_path / "out", formats=FORMATS)
+    export(tmp_path / "out", *moved, formats=FORMATS)
+    assert snapshot(bucket / "a/b") == snapshot(tmp_path / "out")
+    export("s3://bucket/a/b", item("only"), formats=["ndjson"], mode="overwrite")
+    export(tmp_path / "out", item("only"), formats=["ndjson"], mode="overwrite")
+    assert snapshot(bucket / "a/b") == snapshot(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "url"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "s3cret-and-wrong"}, "s3://bucket/x"),
+        ({}, "s3://no-such-bucket/x"),
+    ],
+    ids=["wrong secret", "no bucket"],
+)
+def test_a_store_that_refuses_is_one_line_without_credentials(
+    s3: tuple[Path, dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    url: str,
+) -> None:
+    for name, value in (s3[1] | change).items():
+        monkeypatch.setenv(name, value)
+    result = run_target((DATA / "small.singer").read_bytes(), url)
+    assert result.returncode == Exit.FAILED
+    [line] = logged(result, "error")
+    assert line.startswith("output: cannot ")
+    assert "s3cret" not in result.stderr
+    assert KEY not in result.stderr
+    assert result.stdout == ""

@@ -1,0 +1,184 @@
+"""Runs over an export that is there: merged, moved, overwritten, or left as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_singer.exits import Exit
+from tests.stac_target.exports import (
+    DATA,
+    MISTAKES,
+    TREE,
+    Json,
+    api_link,
+    collection,
+    derived,
+    export,
+    item,
+    item_files,
+    lines_of,
+    links_resolve,
+    placed,
+    run_target,
+    snapshot,
+    stamps,
+    target,
+    with_properties,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = ["catalog", "ndjson", "geoparquet", "itemcollection"]
+VIA = {"rel": "via", "href": "https://example.com/via"}
+ITEMS = [
+    item("a"),
+    item("b", "2025-04-01"),
+    item("c", "2025-04-02"),
+    item("d", "2024-04-02", collection="l1c"),
+    placed("e", None),
+    item("f", collection=None),
+    derived("g", "h"),
+    item("i", links=[VIA, api_link("collection", "l2a") | {"title": "L2A"}]),
+    item("h", collection="archive"),
+]
+COLLECTIONS = [collection("l2a"), collection("empty")]
+
+
+@pytest.mark.parametrize("formats", [ALL, TREE, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]])
+@pytest.mark.parametrize("root_href", [None, "https://stac.example.com"])
+def test_a_second_run_of_the_same_records_touches_no_file(
+    tmp_path: Path, formats: list[str], root_href: str | None
+) -> None:
+    settings: dict[str, Any] = {"formats": formats, "root_href": root_href}
+    export(tmp_path, *ITEMS, *COLLECTIONS, **settings)
+    content, before = snapshot(tmp_path), stamps(tmp_path)
+    for again in ([*ITEMS, *COLLECTIONS], [*reversed(ITEMS)], ITEMS[2:3], []):
+        export(tmp_path, *again, **settings)
+        assert snapshot(tmp_path) == content
+        assert stamps(tmp_path) == before
+    export(tmp_path, *ITEMS, *COLLECTIONS, mode="overwrite", **settings)
+    assert snapshot(tmp_path) == content
+    assert stamps(tmp_path) == before
+
+
+def test_the_command_run_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    lines = (DATA / "mixed.singer").read_bytes()
+    for name in ("once", "twice", "twice"):
+        assert run_target(lines, tmp_path / name, formats=ALL).returncode == Exit.OK
+    assert snapshot(tmp_path / "once") == snapshot(tmp_path / "twice")
+    links_resolve(tmp_path / "once")
+
+
+def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
+    export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=ALL)
+    export(tmp_path / "two", *COLLECTIONS, *reversed(ITEMS), formats=ALL)
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+@pytest.mark.parametrize("formats", [ALL, TREE, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]])
+def test_updates_end_where_one_run_of_all_records_ends(tmp_path: Path, formats: list[str]) -> None:
+    changed = [with_properties(item("b", "2025-04-01"), title="B"), item("c", "2025-03-31")]
+    steps = [ITEMS[:3], COLLECTIONS, ITEMS[2:], changed, [placed("a", None)], [ITEMS[4]]]
+    for step in steps:
+        export(tmp_path / "steps", *step, formats=formats)
+        if "catalog" in formats:
+            links_resolve(tmp_path / "steps")
+    export(tmp_path / "once", *[each for step in steps for each in step], formats=formats)
+    assert snapshot(tmp_path / "steps") == snapshot(tmp_path / "once")
+
+
+def test_an_update_rewrites_only_what_has_changed(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    before = stamps(tmp_path)
+    export(tmp_path, *ITEMS[:1], with_properties(ITEMS[1], title="B"))
+    after = stamps(tmp_path)
+    assert {name for name in before | after if before.get(name) != after.get(name)} == {
+        "items.ndjson",
+        "l2a/2025/04/b.json",
+        "l2a/2025/04/catalog.json",
+        "preview.html",
+    }
+
+
+def test_an_item_whose_month_changes_moves_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    export(tmp_path, item("a"), item("b", "2025-04-01"), item("c"))
+    assert item_files(tmp_path)["l2a/b"] == tmp_path / "l2a/2025/04/b.json"
+    export(tmp_path, item("b", "2024-12-31"))
+    links_resolve(tmp_path)
+    assert item_files(tmp_path)["l2a/b"] == tmp_path / "l2a/2024/12/b.json"
+    assert not (tmp_path / "l2a/2025/04").exists()
+    export(tmp_path, item("a", "2024-12-30"), item("c", "2024-12-30"))
+    links_resolve(tmp_path)
+    assert not (tmp_path / "l2a/2025").exists()
+
+
+def test_items_of_one_id_in_two_collections_are_two_items(tmp_path: Path) -> None:
+    export(tmp_path, item("a"), item("a", collection="l1c"), item("a", collection=None))
+    export(tmp_path, item("a", "2025-05-01", collection="l1c"))
+    assert set(item_files(tmp_path)) == {"l2a/a", "l1c/a", "/a"}
+    links_resolve(tmp_path)
+
+
+def test_the_last_record_of_an_id_counts(tmp_path: Path) -> None:
+    export(tmp_path, item("a"), item("a", "2025-05-01"), with_properties(item("a"), title="last"))
+    [line] = lines_of(tmp_path / "items.ndjson")
+    assert line["properties"]["title"] == "last"
+    links_resolve(tmp_path)
+
+
+# --- overwrite ----------------------------------------------------------------------------------
+
+
+def test_overwrite_leaves_only_what_the_run_brings(tmp_path: Path) -> None:
+    export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=ALL)
+    export(tmp_path / "one", *ITEMS[1:3], formats=ALL, mode="overwrite")
+    export(tmp_path / "two", *ITEMS[1:3], formats=ALL)
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+@pytest.mark.parametrize("formats", [TREE, ["ndjson"]])
+def test_overwrite_by_an_empty_run_is_refused(tmp_path: Path, formats: list[str]) -> None:
+    export(tmp_path, *ITEMS, formats=formats)
+    before = stamps(tmp_path)
+    with pytest.raises(MISTAKES, match="would leave nothing"):
+        export(tmp_path, formats=formats, mode="overwrite")
+    assert stamps(tmp_path) == before
+
+
+def test_files_of_others_are_never_deleted(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS, *COLLECTIONS, formats=ALL)
+    theirs = ["notes.txt", "l1c/notes.txt", "l1c/2024/04/x.json.bak", "geoparquet/notes.txt"]
+    for name in theirs:
+        (tmp_path / name).write_text("mine")
+    export(tmp_path, *ITEMS[:1], formats=["catalog"], mode="overwrite")
+    left = {name for name, content in snapshot(tmp_path).items() if content == b"mine"}
+    assert left == set(theirs)
+    links_resolve(tmp_path)
+
+
+# --- formats ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [ALL, TREE, ["catalog"], ["ndjson"]], ids="+".join)
+@pytest.mark.parametrize(
+    "after", [ALL, TREE, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]], ids="+".join
+)
+@pytest.mark.parametrize("brought", [[], [item("c", "2025-09-01")]], ids=["nothing", "something"])
+def test_formats_may_change_from_run_to_run(
+    tmp_path: Path, before: list[str], after: list[str], brought: list[Json]
+) -> None:
+    export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=before)
+    export(tmp_path / "one", *brought, formats=after)
+    export(tmp_path / "two", *ITEMS, *COLLECTIONS, *brought, formats=after)
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+def test_an_update_of_formats_that_cannot_be_merged_into_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="bad settings") as caught:
+        target(tmp_path / "out", formats=["geoparquet"])
+    assert "needs catalog or ndjson" in caught.value.errors[0]  # type: ignore[attr-defined]  # SDK
+    assert export(tmp_path, ITEMS[0], formats=["geoparquet"], mode="overwrite") == Exit.OK
+    assert list(snapshot(tmp_path)) == ["geoparquet/l2a.parquet"]
