@@ -12,8 +12,8 @@ GROUPS := --all-extras --group dev --group demo
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB twice with Meltano, and show what came.
-	@$(BIN)/python -m demo
+demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and a STAC catalog with Meltano, and show what came.
+	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
 test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/ruff format --check .
@@ -21,8 +21,10 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
 
-bench: $(VENV)/.ready  ## Print the README's benchmark table.
+bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.conversion
+	@$(BIN)/python -m benchmarks.export
 
 lock: $(VENV)/.ready  ## Resolve requirements.lock anew, for all platforms and Python versions.
 	$(BIN)/uv pip compile pyproject.toml --universal $(GROUPS) --generate-hashes --upgrade \

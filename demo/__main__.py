@@ -1,4 +1,4 @@
-"""`make demo`: sync the sandbox into DuckDB twice with Meltano, and show what came."""
+"""`make demo`: sync the sandbox into DuckDB twice and into a STAC catalog, and show what came."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from demo.catalog import DemoFailedError, show_catalog
 from pixxel_sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ class Sync:
 
     rows: int = 0
     seconds: float = 0.0
-
-
-class DemoFailedError(click.ClickException):
-    """Something did not go as it should; the message says what, and where to look."""
 
 
 def events(command: list[str], environment: dict[str, str]) -> Iterator[dict[str, object]]:
@@ -75,17 +72,22 @@ def events(command: list[str], environment: dict[str, str]) -> Iterator[dict[str
         raise DemoFailedError("\n".join(["meltano run failed:", *errors[-10:]]))
 
 
-def run_meltano(folder: Path, sandbox: Sandbox, console: Console) -> dict[str, Sync]:
+def run_meltano(
+    folder: Path, sandbox: Sandbox, console: Console, loader: str, **settings: str
+) -> dict[str, Sync]:
     """Sync everything once; show progress to a person, and log lines to anything else."""
-    command = ["meltano", "--log-format=json", "run", "--no-install", "tap-pixxel", "target-duckdb"]
-    environment = os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "MELTANO_SYS_DIR_ROOT": str(folder / "meltano"),
-        "XDG_STATE_HOME": str(folder / "state"),
-        "TAP_PIXXEL_API_URL": sandbox.url,
-        "TAP_PIXXEL_API_TOKEN": sandbox.token,
-        "TARGET_DUCKDB_PATH": str(folder / "pixxel.duckdb"),
-    }
+    command = ["meltano", "--log-format=json", "run", "--no-install", "tap-pixxel", loader]
+    environment = (
+        os.environ
+        | settings
+        | {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "MELTANO_SYS_DIR_ROOT": str(folder / "meltano"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "TAP_PIXXEL_API_URL": sandbox.url,
+            "TAP_PIXXEL_API_TOKEN": sandbox.token,
+        }
+    )
     syncs: dict[str, Sync] = defaultdict(Sync)
     with console.status("meltano starts") as status:
         for event in events(command, environment):
@@ -146,20 +148,37 @@ def answer(db: duckdb.DuckDBPyConnection) -> Table:
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=PROJECT / ".build" / "demo",
-    help="Where the warehouse is written; emptied first.",
+    help="Where the warehouse and the catalog are written; emptied first.",
 )
-def main(items: int, folder: Path) -> None:
-    """Sync the sandbox into DuckDB twice with Meltano, and show what came."""
+@click.option(
+    "--schemas",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Folder with the JSON Schemas of STAC's extensions, to validate against them too.",
+)
+def main(items: int, folder: Path, schemas: str | None) -> None:
+    """Sync the sandbox into DuckDB twice and into a STAC catalog, and show what came."""
     out, log = Console(), Console(stderr=True)
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with Sandbox(items=items) as sandbox:
-        first = run_meltano(folder, sandbox, log)
+        warehouse = folder / "pixxel.duckdb"
+        to_duckdb = {"TARGET_DUCKDB_PATH": str(warehouse)}
+        first = run_meltano(folder, sandbox, log, "target-duckdb", **to_duckdb)
         changed = requests.post(f"{sandbox.url}/_sandbox/advance", timeout=30).json()
-        second = run_meltano(folder, sandbox, log)
+        second = run_meltano(folder, sandbox, log, "target-duckdb", **to_duckdb)
         counts = sandbox.counts()
-    warehouse = folder / "pixxel.duckdb"
+        run_meltano(
+            folder,
+            sandbox,
+            log,
+            "target-stac",
+            TAP_PIXXEL__SELECT='["archive_items.*", "catalogs.*", "collections.*"]',
+            TARGET_STAC_OUTPUT=str(folder / "stac"),
+            TARGET_STAC_TITLE="Pixxel sandbox",
+            TARGET_STAC_VALIDATE="all",
+            **({"TARGET_STAC_SCHEMAS": schemas} if schemas else {}),
+        )
     with duckdb.connect(str(warehouse), read_only=True) as db:
         loaded = {}
         for name in counts:
@@ -171,6 +190,11 @@ def main(items: int, folder: Path) -> None:
     out.print(f"The warehouse: {os.path.relpath(warehouse)}")
     if loaded != counts:
         raise DemoFailedError("the warehouse does not hold what the API has")
+    show_catalog(folder / "stac", counts["archive_items"] + counts["catalogs"], out)
+    against = (
+        "of STAC and its extensions" if schemas else "of STAC; for its extensions' add SCHEMAS="
+    )
+    out.print(f"Each item and collection is valid by the JSON Schemas {against}", soft_wrap=True)
 
 
 if __name__ == "__main__":

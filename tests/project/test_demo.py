@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from pixxel_sandbox import Sandbox
+from tests.stac.validation import PUBLISHED
 from tests.tap.commands import environment, run_tap
 from tests.tap.syncs import sync
 
@@ -46,7 +47,11 @@ def rows(folder: Path, table: str) -> list[tuple[object, ...]]:
 
 def test_the_demo_ends_with_the_same_rows_in_the_api_and_the_warehouse(tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "demo", "--items", "60", "--folder", str(tmp_path / "demo")],
+        [
+            *(sys.executable, "-m", "demo", "--items", "60"),
+            *("--folder", str(tmp_path / "demo")),
+            *(("--schemas", str(PUBLISHED)) if PUBLISHED.is_dir() else ()),
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -55,8 +60,19 @@ def test_the_demo_ends_with_the_same_rows_in_the_api_and_the_warehouse(tmp_path:
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    for words in ("archive_items", "order_tasks", "2nd run", "What do we own", "firefly"):
+    for words in (
+        "archive_items",
+        "order_tasks",
+        "2nd run",
+        "What do we own",
+        "firefly",
+        "td1-l1c-owned",
+    ):
         assert words in result.stdout
+    for file in ("catalog.json", "preview.html", "items.ndjson", "geoparquet"):
+        assert (tmp_path / "demo" / "stac" / file).exists()
+        assert file in result.stdout
+    assert not (tmp_path / "demo" / "stac" / "rejected.ndjson").exists()
     assert all(line.startswith("{") for line in result.stderr.splitlines() if line.strip())
     assert "sandbox-token" not in result.stdout + result.stderr
 

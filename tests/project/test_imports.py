@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = {"pixxel_api", "pixxel_singer", "tap_pixxel", "pixxel_sandbox"}
+PACKAGES = {"pixxel_api", "pixxel_singer", "tap_pixxel", "target_stac", "pixxel_sandbox"}
 MAY_IMPORT: dict[str, set[str]] = {
     "pixxel_api": set(),
     "pixxel_singer": set(),
     "tap_pixxel": {"pixxel_api", "pixxel_singer"},
+    "target_stac": {"pixxel_singer"},
     "pixxel_sandbox": set(),
 }
 
@@ -36,6 +37,12 @@ def test_imports_run_one_way(package: str) -> None:
         assert others <= MAY_IMPORT[package], path
         if package == "pixxel_api":
             assert not imported(path) & {"singer_sdk", "pystac"}, path
+
+
+def test_the_conversion_knows_neither_singer_nor_the_client() -> None:
+    for path in (PROJECT / "tap_pixxel" / "stac").rglob("*.py"):
+        assert not imported(path) & {"singer_sdk", "pixxel_singer", "requests", "pystac"}, path
+        assert "pixxel_api.client" not in path.read_text()
 
 
 def test_discovery_does_not_load_what_it_does_not_use() -> None:

@@ -40,7 +40,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_packages_their_types_and_the_license(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for package in ("pixxel_api", "pixxel_singer", "tap_pixxel", "pixxel_sandbox"):
+    packages = ("pixxel_api", "pixxel_singer", "tap_pixxel", "target_stac", "pixxel_sandbox")
+    for package in packages:
         assert f"{package}/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "demo/", "benchmarks/"))]
@@ -84,3 +85,15 @@ def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
     )
     types = {json.loads(line)["type"] for line in result.stdout.splitlines()}
     assert types == {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
+    output = tmp_path / "out"
+    subprocess.run(
+        [sys.executable, "-m", "target_stac", "--config=ENV"],
+        cwd=tmp_path,
+        env=environment | {"TARGET_STAC_OUTPUT": str(output)},
+        input=result.stdout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(list(output.glob("geoparquet/*.parquet"))) > 1
+    assert "Leaflet" in (output / "preview.html").read_text(), "the wheel holds the page's files"
