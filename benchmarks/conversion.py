@@ -1,0 +1,76 @@
+"""Time of the STAC conversion beside writing the same items as JSON, and beside pystac."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pystac
+from rich.console import Console
+from rich.table import Table
+
+from pixxel_sandbox import Workspace
+from pixxel_sandbox.bands import OTHER_ASSETS, assets
+from pixxel_sandbox.imagery import CYCLE
+from tap_pixxel.stac import to_item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZES = (5, 150)
+ROUNDS = 30
+
+
+def items(count: int) -> list[dict[str, Any]]:
+    """Give a cycle of the sandbox's items, all its irregularities among them.
+
+    Args:
+        count: How many assets each is given.
+    """
+    workspace = Workspace(seed=1, items=CYCLE)
+    found = []
+    for key in workspace.ids("archive_items"):
+        raw = workspace.get("archive_items", key)
+        encoded = assets(key, count - len(OTHER_ASSETS), "um", 5, "archive")
+        found.append(raw | {"assets": msgspec.json.decode(encoded)})
+    return found
+
+
+def best(function: Callable[[Any], object], given: list[Any]) -> float:
+    """Give the shortest time of several rounds over all that is given, in µs for each."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for one in given:
+            function(one)
+        times.append(time.perf_counter() - began)
+    return min(times) / len(given) * 1e6
+
+
+def round_trip(stac: dict[str, Any]) -> dict[str, Any]:
+    """Read an item with pystac, and write it."""
+    return pystac.Item.from_dict(stac).to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def main() -> None:
+    """Print the table."""
+    table = Table("assets", "json.dumps µs", "to_item µs", "pystac µs", "to dumps", "to pystac")
+    for size in SIZES:
+        raw = items(size)
+        stac = [to_item(each).stac for each in raw]
+        dumps, ours, theirs = best(json.dumps, raw), best(to_item, raw), best(round_trip, stac)
+        table.add_row(
+            str(size),
+            f"{dumps:.0f}",
+            f"{ours:.0f}",
+            f"{theirs:.0f}",
+            f"{ours / dumps:.2f}",
+            f"{ours / theirs:.2f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
