@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +14,8 @@ from target_stac.collections import made_of
 from target_stac.existing import LINES, OURS
 from target_stac.facts import facts_of
 from target_stac.index import NO_COLLECTION, Index
-from target_stac.links import ROOT, Linker, bare, encode, untied
+from target_stac.leftovers import UNFINISHED, Leftovers
+from target_stac.links import Linker, bare, encode
 from target_stac.output import OutputError
 from target_stac.products import Products
 from target_stac.publish import Publisher
@@ -26,7 +25,7 @@ from target_stac.tree import STAC_VERSION, Layout, Writer
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from target_stac.output import Output
@@ -36,18 +35,7 @@ if TYPE_CHECKING:
 
 MAX_COLLECTED = 10_000
 """Items in an ItemCollection, which is read as a whole."""
-UNFINISHED = ".unfinished"
-"""Is there while an export is being written: a line for each path, after + if it comes with it, or
-- if it goes."""
-COMING, GOING = "+-"
 REJECTED = "rejected.ndjson"
-
-
-_CATALOG_FILES = frozenset({"catalog.json", "collection.json"})
-
-
-def _depth(path: str) -> int:
-    return path.count("/")
 
 
 class Export:
@@ -95,7 +83,6 @@ class Export:
         self._brought: set[str] = set()
         self._rejects = (scratch / REJECTED).open("wb")
         self._lines: dict[int, Path] = {}
-        self._in_doubt: set[str] = set()
         self._known: set[str] = set()
         self._changed: set[str] = set()
         self._catalogs_changed = False
@@ -130,31 +117,25 @@ class Export:
             mark.get("root_href"),
             in_doubt=unfinished is not None and self._settings.updates,
         )
+        self._leftovers = Leftovers(
+            self._output,
+            self._index,
+            self._tree,
+            self._layout,
+            wants_tree=CATALOG in self._settings.formats,
+        )
         # A run that was killed leaves files in doubt, and other formats have other files.
         self._afresh = unfinished is not None or mark.get("formats") != sorted(
             self._settings.formats
         )
         if root:
             self._read_tree(root)
-        self._recover((unfinished or b"").decode(errors="replace").splitlines())
+        self._leftovers.recover(unfinished or b"", adopt=self._settings.updates)
         # After a run that was killed, the tree is ahead of the ndjson as soon as it has a root.
         ahead = root is not None and unfinished is not None and not existing.is_begun(root)
         if self._settings.updates and not ahead:
             self._read_lines()
         self._known = set(self._tree.collections) | existing.collection_ids(self._output)
-
-    def _recover(self, lines: list[str]) -> None:
-        """Take over what a run that was killed has put down and not linked, and drop the rest."""
-        for line in lines:
-            path = line[1:]
-            if not path or path.startswith("/") or ".." in path.split("/"):
-                continue
-            if posixpath.basename(path) in _CATALOG_FILES:
-                self._in_doubt.add(path)
-                continue
-            if line.startswith(COMING) and self._settings.updates:
-                self._tree.adopt(path, self._index)
-            self._index.discard(path)
 
     def _read_tree(self, root: Json) -> None:
         try:
@@ -234,14 +215,17 @@ class Export:
         self._complete_collections()
         wants_tree = CATALOG in self._settings.formats
         self._index.plan(everything=self._afresh or (wants_tree and self._root is None))
-        self._announce()
+        self._changed = {collection for collection, _ in self._index.touched()}
+        self._leftovers.announce(self._scratch)
         bodies = Bodies(self._index, self._output, self._lines, self._settings.root_href)
         try:
             catalogs = self._publish_tree(bodies) if wants_tree else set()
             self._publish_products(bodies)
         finally:
             bodies.close()
-        self._clean_up(catalogs)
+        self._leftovers.remove(catalogs)
+        self._put_rejects()
+        self._leftovers.forget()
         self._tell(total)
 
     def _forget_the_rest(self) -> None:
@@ -259,34 +243,6 @@ class Export:
             known = self._collections.get(name)
             if known is None or (name not in self._brought and existing.is_synthesised(known)):
                 self._collections[name] = made_of(name, self._index.rows(name))
-
-    def _announce(self) -> None:
-        """Say which files come or go, for a later run to remove them if this one is killed."""
-        self._changed = {collection for collection, _ in self._index.touched()}
-        with (self._scratch / UNFINISHED).open("w", encoding="ascii") as file:
-            file.writelines(f"{GOING}{path}\n" for path in self._going())
-            file.writelines(f"{COMING}{path}\n" for path in self._coming())
-        self._output.put(UNFINISHED, self._scratch / UNFINISHED)
-
-    def _going(self) -> Iterator[str]:
-        yield from self._index.stale()
-        yield from sorted(self._in_doubt | self._tree.catalogs - {ROOT})
-        leaving = CATALOG not in self._settings.formats
-        for row in self._index.rows() if leaving else self._index.moving():
-            if row.old_path:
-                yield row.old_path
-
-    def _coming(self) -> Iterator[str]:
-        if CATALOG not in self._settings.formats:
-            return
-        for row in self._index.moving():
-            yield row.path
-        for collection in self._index.collections():
-            yield self._layout.collection(collection)
-        for collection, name in self._index.touched():
-            yield self._layout.year(collection, name[:4]).path
-            for leaf in self._layout.month(collection, name).walk():
-                yield leaf.path
 
     def _publish_tree(self, bodies: Bodies) -> set[str]:
         writer = Writer(self._output, self._linker)
@@ -340,44 +296,12 @@ class Export:
         for name, reason in products.failed.items():
             self._logger.error("GeoParquet of '%s' was left out: %s", name, reason)
 
-    def _clean_up(self, catalogs: set[str]) -> None:
-        """Remove what nothing links to any more, and the mark that the export is unfinished."""
-        if CATALOG not in self._settings.formats:
-            for row in self._index.rows():
-                if row.old_path:
-                    self._index.discard(row.old_path)
-        gone = sorted((self._tree.catalogs | self._in_doubt) - catalogs, key=_depth)
-        for path in gone:
-            self._untie(path)
-            self._output.settle()
-        for path in self._leaving(self._index.stale(tied=True)):
-            self._untie(path)
-        self._output.settle()
-        for path in self._leaving(self._index.stale()):
-            self._output.delete(path)
-        for _, paths in groupby(reversed(gone), _depth):
-            self._output.settle()
-            for path in paths:
-                self._output.delete(path)
+    def _put_rejects(self) -> None:
         self._rejects.close()
         if self.rejected:
             self._output.put(REJECTED, self._scratch / REJECTED)
         else:
             self._output.delete(REJECTED)
-        self._output.settle()
-        self._output.delete(UNFINISHED)
-        self._output.settle()
-
-    def _leaving(self, paths: list[str]) -> Iterator[str]:
-        for path in paths:
-            if CATALOG not in self._settings.formats or not self._index.holds(path):
-                yield path
-
-    def _untie(self, path: str) -> None:
-        content = self._output.read(path)
-        alone = untied(content) if content is not None else None
-        if alone is not None and alone != content:
-            self._output.write(path, alone)
 
     def _tell(self, total: int) -> None:
         unlocated = self._index.count("west IS NULL")

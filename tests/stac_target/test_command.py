@@ -51,7 +51,7 @@ def test_state_is_told_only_when_everything_is_written(
     states = [{"type": "STATE", "value": {"bookmarks": {"n": n}}} for n in (1, 2)]
     messages = [schema("s"), states[0], record("s", stac_item=item("a")), states[1]]
     with monkeypatch.context() as patch:
-        patch.setattr("target_stac.export.Export._clean_up", fail)
+        patch.setattr("target_stac.leftovers.Leftovers.forget", fail)
         with pytest.raises(RuntimeError):
             send(tmp_path, messages)
     assert capsys.readouterr().out == ""
