@@ -145,7 +145,7 @@ class PixxelStream(Stream):
                     bookmark.see(value, str(record[self.primary_keys[0]]))
                     if not bookmark.wants(value):
                         continue
-                yield record
+                yield self.complete(record, part)
 
     def parsed(self, row: Row) -> Fields:
         """Make objects of a row; of one that is none, or that Python cannot hold, an empty one."""
@@ -171,6 +171,11 @@ class PixxelStream(Stream):
     def columns(self, fields: Fields) -> Fields:
         """Name fields as the columns are; as they are, unless a stream says otherwise."""
         return fields
+
+    def complete(self, record: dict[str, Any], fields: Fields) -> dict[str, Any]:
+        """Add to a record that is to be emitted what costs time; nothing, unless a stream does."""
+        del fields
+        return record
 
     # Replication
 

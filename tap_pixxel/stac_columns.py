@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_pixxel.base import PixxelStream
-from tap_pixxel.schema import INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
+from tap_pixxel.schema import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,6 +89,12 @@ class CarriesStac(PixxelStream):
         return raw
 
     def columns(self, fields: Fields) -> Fields:
+        """Leave out what the STAC object stands for."""
+        if not self._with_stac:
+            return fields
+        return {name: value for name, value in fields.items() if name not in self.consumed}
+
+    def complete(self, record: dict[str, Any], fields: Fields) -> dict[str, Any]:
         """Add the STAC object, and what people filter on."""
         from tap_pixxel.stac import NotAnItem  # noqa: PLC0415 - shapely takes long to import
 
@@ -97,14 +103,18 @@ class CarriesStac(PixxelStream):
             stac, notes = self.convert(fields if whole else self.without_assets(fields))
         except NotAnItem as error:
             self._not_stac += 1
-            return {**fields, self.column: None, ERROR: str(error)} if self._with_stac else fields
+            if not self._with_stac:
+                return record
+            lost = {name: fields[name] for name in self.consumed & fields.keys()}
+            extra = record.get(EXTRA, {}) | lost
+            return {**record, self.column: None, ERROR: str(error), EXTRA: extra}
+        more, _ = self.shape.record(self.flat(stac))
         if not self._with_stac:
-            return {**self.flat(stac), **fields}
-        kept = {name: value for name, value in fields.items() if name not in self.consumed}
-        if not whole:
-            return {**kept, **self.flat(stac)}
-        self._note(notes)
-        return {**kept, **self.flat(stac), self.column: stac}
+            return {**more, **record}
+        if whole:
+            self._note(notes)
+            more[self.column] = stac
+        return {**record, **more}
 
     def flat(self, stac: Fields) -> Fields:
         """Read the flat columns off a STAC Item."""

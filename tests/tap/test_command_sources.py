@@ -89,3 +89,30 @@ def test_a_level_that_does_not_exist_stops_nothing() -> None:
     result = run_tap("--discover", TAP_PIXXEL_LOGLEVEL="loud")
     assert result.returncode == 0
     assert "Traceback" not in result.stderr
+
+
+def test_a_misspelt_variable_is_named() -> None:
+    result = run_tap(
+        "--config=ENV",
+        TAP_PIXXEL_API_TOKEN="token-1",
+        TAP_PIXXEL_API_URL=NOWHERE,
+        TAP_PIXXEL_COLECTIONS="s3cret",
+        TAP_PIXXEL__SELECT="Meltano's own",
+    )
+    told = [each["message"] for each in logged(result) if "TAP_PIXXEL_" in each["message"]]
+    assert told == [
+        "TAP_PIXXEL_COLECTIONS in the environment is no setting and has no effect; see --about"
+    ]
+    assert "env var" not in result.stderr, "the SDK says that it reads none, and ours are read"
+
+
+def test_a_state_that_a_failed_run_has_left_empty_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("")
+    result = run_tap(
+        *("--config=ENV", "--state", str(tmp_path / "state.json")),
+        TAP_PIXXEL_API_TOKEN="token-1",
+        TAP_PIXXEL_API_URL=NOWHERE,
+    )
+    assert result.returncode == 2
+    [line] = errors(result)
+    assert line.endswith("state.json' is empty")

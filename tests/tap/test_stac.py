@@ -172,6 +172,25 @@ def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
     assert f"assets.*.eo:bands.*.fwhm dropped (0 is no value): {fwhm:,}" in told[0]
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+def test_only_what_the_bookmark_lets_through_is_converted(
+    sandbox: Sandbox, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sync(sandbox, stream)
+    name = "to_item" if stream == "archive_items" else "catalog_to_item"
+    convert = getattr(tap_pixxel.stac, name)
+    given: list[str] = []
+
+    def watch(raw: dict[str, Any], **options: Any) -> Any:
+        given.append(raw["id"])
+        return convert(raw, **options)
+
+    monkeypatch.setattr(tap_pixxel.stac, name, watch)
+    second = sync(sandbox, stream, state=first.state)
+    assert given == second.ids(stream)
+    assert 0 < len(given) < len(first.ids(stream))
+
+
 def test_owned_images_go_where_the_settings_say(sandbox: Sandbox) -> None:
     records = sync(sandbox, "catalogs", catalog_collection="mine").records["catalogs"]
     assert {record["stac_item"]["collection"] for record in records} == {"mine"}
