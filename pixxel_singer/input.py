@@ -62,12 +62,14 @@ class MessageReader(GenericSingerReader[bytes]):
 
     Attributes:
         number: Of the line in hand, from 1.
+        ended: Whether no record has come since the last STATE, as at the end of a whole sync.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.check: Callable[[], None] = _nothing
         self.number = 0
+        self.ended = False
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     @property
@@ -96,6 +98,7 @@ class MessageReader(GenericSingerReader[bytes]):
             callback = callbacks.get(kind) if isinstance(kind, str) else None
             if callback is None:
                 raise self.mistake("is no Singer message; is the tap's log on its standard output?")
+            self.ended = kind == "STATE" or (self.ended and kind != "RECORD")
             callback(message)
             stats[str(kind)] += 1
         return stats

@@ -19,7 +19,14 @@ from pixxel_singer.exits import InputError
 from pixxel_singer.logs import set_up_logs
 from pixxel_singer.memory import return_large_buffers
 from pixxel_singer.redaction import Redactor, redact_logs, secrets_in
-from pixxel_singer.settings import from_environment, mistakes, typed, unknown, with_defaults
+from pixxel_singer.settings import (
+    env_name,
+    from_environment,
+    mistakes,
+    typed,
+    unknown,
+    with_defaults,
+)
 from pixxel_singer.signals import StopFlag
 
 if TYPE_CHECKING:
@@ -30,6 +37,13 @@ if TYPE_CHECKING:
 # A process has one log and one set of signals, whatever number of plugins it makes.
 _redact = Redactor()
 _stop = StopFlag()
+
+
+def _not_the_sdks_remark(record: logging.LogRecord) -> bool:
+    """Drop what the SDK says of variables: our settings are read from them before it looks."""
+    return "env var for settings" not in str(record.msg) and "env var settings" not in str(
+        record.msg
+    )
 
 
 class PixxelPlugin(PluginBase):
@@ -49,8 +63,10 @@ class PixxelPlugin(PluginBase):
     ) -> None:
         self.stop = _stop
         settings = dict(config or {})
+        self.logger.addFilter(_not_the_sdks_remark)
         if parse_env_config:
             settings |= self._from_environment()
+            self._warn_of_misspelt_variables()
         self._hide_secrets(settings)
         schema = self._settings_schema()
         super().__init__(
@@ -83,6 +99,17 @@ class PixxelPlugin(PluginBase):
     def _settings_schema(cls) -> dict[str, Any]:
         cls.append_builtin_config(cls.config_jsonschema)
         return cls.config_jsonschema
+
+    def _warn_of_misspelt_variables(self) -> None:
+        """Name the variables that look like settings and are none; Meltano's own begin with _."""
+        prefix = self._env_var_prefix
+        known = {env_name(prefix, name) for name in self._settings_schema()["properties"]}
+        known.add(f"{prefix}LOGLEVEL")
+        for name in sorted(os.environ):
+            if name.startswith(prefix) and name not in known and name[len(prefix)] != "_":
+                self.logger.warning(
+                    "%s in the environment is no setting and has no effect; see --about", name
+                )
 
     @classmethod
     def _from_environment(cls) -> dict[str, str]:
@@ -156,9 +183,13 @@ def object_in(option: str, file: IO[str] | None) -> dict[str, Any] | None:
 
 
 def _object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
+    text = ""
     try:
-        value = json.load(file)
+        text = file.read()
+        value = json.loads(text)
     except json.JSONDecodeError as error:
+        if not text.strip():
+            raise InputError(f"{option}: '{name}' is empty") from None
         raise InputError(f"{option}: '{name}' is not JSON (line {error.lineno})") from None
     except UnicodeDecodeError:
         raise InputError(f"{option}: '{name}' is not UTF-8 text") from None
