@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_SERVE = "npx http-server --cors {folder}"
+_SERVE = "npx http-server {folder} --cors"
 
 
 class DemoFailedError(click.ClickException):
@@ -66,6 +66,6 @@ def how_to_open(folder: str) -> list[str]:
         f"  a map         open {folder}/preview.html in a browser",
         f'  Python        pystac.Catalog.from_file("{folder}/catalog.json")',
         f"  DuckDB        FROM '{folder}/geoparquet/*.parquet' SELECT id, datetime, gsd",
-        f"  QGIS          Layer > Add Vector Layer: {folder}/items.ndjson",
+        f"  QGIS          Layer > Add Vector Layer: {folder}/geoparquet/<collection>.parquet",
         f"  stac-browser  {_SERVE.format(folder=folder)}, then give it http://localhost:8080/catalog.json",
     ]

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from pixxel_singer.exits import InputError
 from target_stac.facts import facts_of, from_link
 from target_stac.index import LOCATED, NO_COLLECTION, UNLOCATED, Place
 from target_stac.links import ROOT, bare
@@ -36,7 +37,7 @@ def read_root(output: Output) -> Json | None:
     """Read the root catalog of the last run, None when there is none.
 
     Raises:
-        OutputError: There is one that this program has not written.
+        InputError: There is one that this program has not written.
     """
     content = output.read(ROOT)
     if content is None:
@@ -46,9 +47,9 @@ def read_root(output: Output) -> Json | None:
         case {"layout": 1}:
             return root
         case _:
-            raise OutputError(
-                "output: there is a catalog.json that target-stac cannot merge into; choose "
-                "another folder, or remove it"
+            raise InputError(
+                "output: there is a catalog.json that target-stac has not written; choose another "
+                "folder, or remove it"
             )
 
 
@@ -229,6 +230,6 @@ def _object(path: str, content: bytes) -> Json:
 def damaged(path: str) -> OutputError:
     """Word that a file of the export is not what this program has left."""
     return OutputError(
-        f"output: '{path}' is not as target-stac has left it; set 'mode' to overwrite to make the "
-        "export anew"
+        f"output: '{path}' is not as target-stac has left it, or missing; choose another "
+        "folder, or make the export anew with 'mode' overwrite and a sync of everything"
     )

@@ -195,17 +195,23 @@ class Export:
 
     # What is left
 
-    def publish(self) -> None:
+    def publish(self, *, ended: bool = True) -> None:
         """Bring all formats up to date.
+
+        Args:
+            ended: Whether the input ended as a whole sync does; an overwriting run needs that.
 
         Raises:
             InputError: An ItemCollection was asked for and there are too many items, or an
-                overwriting run has brought nothing.
+                overwriting run has brought nothing, or not all.
             OutputError: A file could not be written.
             Stopped: A stop was asked for; every link of what is there resolves all the same.
         """
         if not self._settings.updates:
-            self._forget_the_rest()
+            self._forget_the_rest(ended=ended)
+        elif not (self._items or self._brought or self.rejected or self._is_there()):
+            self._logger.warning("no record brought an item or collection; nothing was written")
+            return
         total = self._index.count()
         if ITEM_COLLECTION in self._settings.formats and total > MAX_COLLECTED:
             raise InputError(
@@ -228,13 +234,26 @@ class Export:
         self._leftovers.forget()
         self._tell(total)
 
-    def _forget_the_rest(self) -> None:
+    def _is_there(self) -> bool:
+        return self._root is not None or bool(self._lines)
+
+    def _forget_the_rest(self, *, ended: bool) -> None:
+        if not ended:
+            raise InputError(
+                "the input does not end with a STATE, so the tap may have been cut off, and 'mode' "
+                "overwrite would lose what is missing; the export is left as it is"
+            )
         if not self._items and not self._brought:
             raise InputError(
                 "no record brought an item or collection, so 'mode' overwrite would leave nothing; "
                 "the export is left as it is"
             )
-        self._index.keep_only_incoming()
+        gone = self._index.keep_only_incoming()
+        if gone:
+            self._logger.warning(
+                "%s items that this run has not brought are removed, as 'mode' is overwrite",
+                f"{gone:,}",
+            )
         self._collections = {name: self._collections[name] for name in self._brought}
 
     def _complete_collections(self) -> None:
@@ -306,14 +325,17 @@ class Export:
     def _tell(self, total: int) -> None:
         unlocated = self._index.count("west IS NULL")
         self._logger.info(
-            "%s items in %s collections, %s of them without a geometry; this run brought %s and "
-            "wrote %s item files",
+            "%s items in %s collections, %s of them without a geometry; this run brought %s, and "
+            "%s files of items in the tree are new or changed",
             *(f"{n:,}" for n in (total, len(self._collections), unlocated, self._items)),
             f"{self._written:,}",
         )
         if self._validator.checked:
             self._logger.info("%s objects were validated", f"{self._validator.checked:,}")
-        for url in sorted(self._validator.missing):
-            self._logger.warning("validate: no schema for %s; point 'schemas' at it", url)
+        if self._validator.missing:
+            self._logger.warning(
+                "not validated against these, which 'schemas' does not have: %s",
+                ", ".join(sorted(self._validator.missing)),
+            )
         for stream, count in sorted(self.rejected.items()):
             self._logger.error("%s: %d were left out; see %s", stream, count, REJECTED)

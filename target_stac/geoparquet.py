@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BATCH = 200  # items
+# It warns of each member that STAC does not give an item, item by item; the docs say it once.
+logging.getLogger("stac").setLevel(logging.ERROR)
 _ITEM = msgspec.json.Decoder(dict[str, Any])
 
 

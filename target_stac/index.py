@@ -240,8 +240,13 @@ class Index:
 
     # Planning
 
-    def keep_only_incoming(self) -> None:
-        """Forget the items that this run has not brought; their files are stale."""
+    def keep_only_incoming(self) -> int:
+        """Forget the items that this run has not brought; their files are stale.
+
+        Returns:
+            How many they are.
+        """
+        gone = self.count("NOT incoming")
         self._db.executescript(
             """
             INSERT OR IGNORE INTO stale SELECT old_path, from_id IS NOT NULL FROM items
@@ -255,6 +260,7 @@ class Index:
             BEGIN;
             """
         )
+        return gone
 
     def plan(self, *, everything: bool) -> None:
         """Work out which months must be written anew.

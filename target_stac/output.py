@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from obstore.exceptions import BaseError as StoreError
 from obstore.fsspec import register
 
+from pixxel_singer.exits import InputError
 from target_stac.names import TEMPORARY
 
 if TYPE_CHECKING:
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 _OBSTORE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 _UPLOADS = 16  # at once; small files wait for the network, not for the processor
 _PENDING = 256  # files waiting to be uploaded; what is in memory at most
+_READ_ONLY = ("http", "https", "github", "data")
+_PATIENCE: dict[str, Any] = {
+    # An endpoint is http only where the user has said so.
+    "client_options": {"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
+    "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
+}
+"""How long a store may keep us waiting; of itself it would be three minutes and more."""
+_METADATA = ("169.254.169.254", "/latest/api/token", "metadata.google.internal", "169.254.170.2")
+"""Where a store's client asks a cloud's machine for credentials when the environment has none."""
 _USERINFO = re.compile(r"(?<=://)[^/]*@")
 
 
@@ -62,12 +73,20 @@ def opened(url: str) -> Iterator[Output]:
     """Open the place that a path or URL names.
 
     Raises:
-        OutputError: It is none that can be used.
+        InputError: It is none that can be used.
+        OutputError: It cannot be read or made.
     """
+    protocol = url.partition("://")[0] if "://" in url else ""
+    if protocol in _READ_ONLY:
+        raise InputError(f"output: {protocol} URLs can be read, not written to")
     register([name for name in _OBSTORE if name not in fsspec.registry])
+    options = _PATIENCE if protocol in _OBSTORE else {}
     with tempfile.TemporaryDirectory(prefix="target-stac-") as scratch:
-        with _told("open", _USERINFO.sub("", url)):
-            files, root = fsspec.url_to_fs(url)
+        try:
+            files, root = fsspec.url_to_fs(url, **options)
+        except (ImportError, ValueError, StoreError) as error:
+            where = _USERINFO.sub("", url)
+            raise InputError(f"output: cannot open '{where}': {_first_line(error)}") from None
         if isinstance(files, LocalFileSystem):
             yield Folder(Path(root))
             return
@@ -98,7 +117,10 @@ class Folder:
         self._root = root
         self._made: set[Path] = set()
         with _told("make the folder", str(root)):
-            root.mkdir(parents=True, exist_ok=True)
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise InputError(f"output: '{root}' is not a folder") from None
 
     def read(self, path: str) -> bytes | None:
         """Give a file's content, None when there is none."""
@@ -271,10 +293,13 @@ def _told(what: str, where: str) -> Iterator[None]:
     """Word an error of the disk, the store or fsspec in one line, without URLs' passwords."""
     try:
         yield
-    except ImportError as error:
-        raise OutputError(f"output: {error}") from None
     except (OSError, ValueError, StoreError) as error:
         reason = getattr(error, "strerror", None) or _first_line(error)
+        if any(address in reason for address in _METADATA):
+            reason = (
+                "no credentials; set those of the store in the environment, such as "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or GOOGLE_SERVICE_ACCOUNT"
+            )
         raise OutputError(f"output: cannot {what} '{where}': {reason}") from None
 
 

@@ -15,6 +15,8 @@ _COLUMNS = {"stac_item": ITEM, "stac_collection": COLLECTION}
 _TYPES = {"Feature": ITEM, "Collection": COLLECTION}
 _TYPE_OF = {kind: name for name, kind in _TYPES.items()}
 _MOST = 1e12
+_FLATTENED = frozenset({"datetime", "start_datetime", "created", "updated", "platform", "gsd"})
+"""Properties of items: a record that has them beside `properties` is a table's row, not an item."""
 _GEOMETRIES = frozenset(
     {
         *("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"),
@@ -50,7 +52,7 @@ def brought(record: Json) -> Brought | None:
         if column in record:
             return Brought(kind, _object(column, record[column]))
     itself = _TYPES.get(str(record.get("type"))) if "stac_version" in record else None
-    if itself is None:
+    if itself is None or not record.keys().isdisjoint(_FLATTENED):
         return None
     return Brought(itself, {k: v for k, v in record.items() if not k.startswith("_sdc_")})
 

@@ -91,9 +91,10 @@ class TargetStac(PixxelPlugin, Target):
 
     def process_endofpipe(self) -> None:
         """Write the export, then the STATE that its records were up to."""
-        self.export.publish()
-        for stream, count in sorted(self.ignored.items()):
-            self.logger.warning("%s: %d records carry no STAC and were ignored", stream, count)
+        self.export.publish(ended=self._reader.ended)
+        if self.ignored:
+            counts = ", ".join(f"{name} ({n:,})" for name, n in sorted(self.ignored.items()))
+            self.logger.info("ignored, as their records carry no STAC: %s", counts)
         for stream, count in sorted(self.empty.items()):
             self.logger.warning("%s: %d records have no STAC Item to export", stream, count)
         super().process_endofpipe()

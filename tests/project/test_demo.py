@@ -69,7 +69,8 @@ def test_the_demo_ends_with_the_same_rows_in_the_api_and_the_warehouse(tmp_path:
         "td1-l1c-owned",
     ):
         assert words in result.stdout
-    for file in ("catalog.json", "preview.html", "items.ndjson", "geoparquet"):
+    assert (tmp_path / "demo" / "stac" / "items.ndjson").exists()
+    for file in ("catalog.json", "preview.html", "geoparquet"):
         assert (tmp_path / "demo" / "stac" / file).exists()
         assert file in result.stdout
     assert not (tmp_path / "demo" / "stac" / "rejected.ndjson").exists()

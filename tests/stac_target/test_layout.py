@@ -223,7 +223,8 @@ def test_an_item_collection_of_too_many_items_is_refused_before_anything_is_writ
     assert snapshot(tmp_path) == before
 
 
-def test_an_export_of_nothing_is_an_empty_catalog(tmp_path: Path) -> None:
-    export(tmp_path, formats=["catalog", "ndjson", "geoparquet"])
-    assert sorted(snapshot(tmp_path)) == ["catalog.json", "collections.ndjson", "preview.html"]
-    links_resolve(tmp_path)
+def test_nothing_is_made_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As when a tap fails before its first record."""
+    assert export(tmp_path, formats=["catalog", "ndjson", "geoparquet"]) == Exit.OK
+    assert snapshot(tmp_path) == {}
+    assert caplog.messages[-1] == "no record brought an item or collection; nothing was written"

@@ -60,12 +60,23 @@ def test_records_that_carry_nothing_are_counted_and_told(
         record("items", id=3, stac_item=None),
         record("items", stac_item=item("a")),
     ]
+    caplog.set_level("INFO")
     assert send(tmp_path, messages) == Exit.OK
-    assert told(caplog) == [
-        "orders: 2 records carry no STAC and were ignored",
-        "items: 1 records have no STAC Item to export",
-    ]
+    assert told(caplog) == ["items: 1 records have no STAC Item to export"]
+    assert "ignored, as their records carry no STAC: orders (2)" in caplog.messages
     assert not (tmp_path / "rejected.ndjson").exists()
+
+
+@pytest.mark.parametrize("column", ["datetime", "gsd", "platform"])
+def test_a_tables_row_that_looks_like_an_item_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    """As tap-pixxel's are without STAC: flat columns beside the raw members of an item."""
+    caplog.set_level("INFO")
+    row = item("a") | {column: "x"}
+    assert send(tmp_path, [schema("items"), record("items", **row)]) == Exit.OK
+    assert "ignored, as their records carry no STAC: items (1)" in caplog.messages
+    assert snapshot(tmp_path) == {}
 
 
 def test_a_stream_map_may_rename_and_drop(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exits import Exit, InputError
 from tests.stac_target.exports import (
     DATA,
     MISTAKES,
@@ -22,8 +22,10 @@ from tests.stac_target.exports import (
     links_resolve,
     placed,
     run_target,
+    send,
     snapshot,
     stamps,
+    sync,
     target,
     with_properties,
 )
@@ -45,6 +47,29 @@ ITEMS = [
     item("h", collection="archive"),
 ]
 COLLECTIONS = [collection("l2a"), collection("empty")]
+
+
+def test_overwrite_tells_how_many_it_removes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    export(tmp_path, *ITEMS)
+    export(tmp_path, ITEMS[0], mode="overwrite")
+    [line] = [each for each in caplog.messages if "removed" in each]
+    assert line.startswith(f"{len(ITEMS) - 1} items that this run has not brought are removed")
+
+
+def test_overwrite_by_a_sync_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    """A tap that dies ends its output at some record, and the target sees no more than an end."""
+    export(tmp_path, *ITEMS)
+    before = snapshot(tmp_path)
+    state, *_ = reversed(sync())
+    for cut in ([*sync(ITEMS[0])[:-1]], [state, *sync(ITEMS[0])[:-1]]):
+        with pytest.raises(InputError, match="does not end with a STATE"):
+            send(tmp_path, cut, mode="overwrite")
+        assert snapshot(tmp_path) == before
+    send(tmp_path, [*sync(ITEMS[0]), {"type": "ACTIVATE_VERSION", "stream": "items", "version": 1}],
+         mode="overwrite")  # fmt: skip
+    assert snapshot(tmp_path) != before
 
 
 @pytest.mark.parametrize("formats", [ALL, TREE, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]])
