@@ -32,6 +32,7 @@ _PATIENCE: dict[str, Any] = {
     # An endpoint is http only where the user has said so.
     "client_options": {"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
     "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
+    "skip_instance_cache": True,  # the environment's credentials may be others by now
 }
 """How long a store may keep us waiting; of itself it would be three minutes and more."""
 _METADATA = ("169.254.169.254", "/latest/api/token", "metadata.google.internal", "169.254.170.2")
