@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_pixxel.base import PixxelStream
@@ -148,6 +149,7 @@ class CarriesStac(PixxelStream):
             self._noted[_kind_of(field), done, why] += 1
 
 
+@lru_cache(4096)  # the bands of an image, and their notes, are those of the one before
 def _kind_of(field: str) -> str:
     """Leave the names of assets and the numbers of bands out of a field's path."""
     parts = field.split(".")
