@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +26,7 @@ SIZES = (5_000, 50_000)
 KINDS = 100  # different items; the others are these with another id and time
 TARGET = str(Path(sys.executable).with_name("target-stac"))
 HOURS = 6
+LIMIT = 300  # seconds; at 50,000 items pystac has not saved its first file by then
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "archive_items",
@@ -39,10 +42,16 @@ class Measured:
     Attributes:
         seconds: From start to end of the process, start-up included.
         peak: Largest resident memory of the process, in MiB.
+        finished: Whether it came to its end before the limit.
     """
 
     seconds: float
     peak: float
+    finished: bool = True
+
+    def shown(self, number: float, digits: str) -> str:
+        """Write a number that is at least this where the process had to be stopped."""
+        return f"{'' if self.finished else '> '}{number:{digits}}"
 
 
 def messages(count: int) -> Iterator[bytes]:
@@ -103,10 +112,15 @@ def run(command: list[str], source: Path, **settings: str) -> Measured:
     began = time.perf_counter()
     with source.open("rb") as file:
         process = subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL, env=environment)
+        limit = Timer(LIMIT, process.kill)
+        limit.start()
         _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    return Measured(time.perf_counter() - began, usage.ru_maxrss / 1024)
+        limit.cancel()
+    seconds = time.perf_counter() - began
+    code = os.waitstatus_to_exitcode(status)
+    if code not in {0, -signal.SIGKILL}:
+        raise SystemExit(f"{command[0]} ended with {code}")
+    return Measured(seconds, usage.ru_maxrss / 1024, finished=code == 0)
 
 
 def measure(count: int) -> dict[str, Measured]:
@@ -154,10 +168,10 @@ def main() -> None:
                 table.add_row(
                     f"{count:,}",
                     title,
-                    f"{one.seconds:.1f}",
-                    f"{count / one.seconds:,.0f}",
-                    f"{one.peak:.0f}",
-                    f"{found['pystac'].seconds / one.seconds:.1f}x",
+                    one.shown(one.seconds, ",.1f"),
+                    f"{count / one.seconds:,.0f}" if one.finished else "",
+                    one.shown(one.peak, ",.0f"),
+                    found["pystac"].shown(found["pystac"].seconds / one.seconds, ".1f") + "x",
                 )
         Console().print(table)
 
