@@ -342,7 +342,12 @@ class Index:
 
     def month(self, collection: str, month: str) -> list[Row]:
         """Give the items of a month, by time."""
-        return list(self._rows("collection = ? AND substr(day, 1, 7) = ?", (collection, month)))
+        return list(
+            self._rows(
+                "collection = ? AND day BETWEEN ? || '-00' AND ? || '-99'",  # as the index has it
+                (collection, month, month),
+            )
+        )
 
     def rows(self, collection: str | None = None) -> Iterator[Row]:
         """Give all items, or those of a collection, by collection, time and id."""

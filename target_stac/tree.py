@@ -80,6 +80,7 @@ class Layout:
     def __init__(self, index: Index, linker: Linker) -> None:
         self._index = index
         self._linker = linker
+        self._known: dict[str, list[str]] = {}
 
     def collection(self, collection: str) -> str:
         """Give the path of a collection's file."""
@@ -92,7 +93,7 @@ class Layout:
         made = Leaf(path, f"{collection or 'no-collection'}-{year}", year)
         made.children = [
             self._month(collection, month)
-            for month in self._index.months(collection)
+            for month in self._months(collection)
             if month.startswith(year)
         ]
         return made
@@ -102,6 +103,12 @@ class Layout:
         made = self._month(collection, month)
         self._divide(made, self._index.month(collection, month), 0)
         return made
+
+    def _months(self, collection: str) -> list[str]:
+        """Name a collection's months, asking once: no item comes while a tree is written."""
+        if collection not in self._known:
+            self._known[collection] = self._index.months(collection)
+        return self._known[collection]
 
     def _month(self, collection: str, month: str) -> Leaf:
         year, number = month.split("-")
