@@ -18,7 +18,6 @@ NO_COLLECTION = ""
 
 _TABLES = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
-CREATE TABLE folders (collection TEXT PRIMARY KEY, name TEXT UNIQUE COLLATE NOCASE);
 CREATE TABLE items (
   collection TEXT, id TEXT,
   name TEXT COLLATE NOCASE, day TEXT, title TEXT, start TEXT, end TEXT,
@@ -127,6 +126,7 @@ class Index:
         self._spool = (folder / "spool").open("wb")
         self._spooled = (folder / "spool").open("rb")
         self._end = 0
+        self._folders: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the files."""
@@ -217,18 +217,15 @@ class Index:
 
     def folder(self, collection: str) -> str:
         """Name the folder of a collection, the same one each time."""
-        find = "SELECT name FROM folders WHERE collection = ?"
-        known = self._db.execute(find, (collection,)).fetchone()
-        if known is None:
+        if collection not in self._folders:
             name = file_name(collection) if collection else "no-collection"
-            taken = self._db.execute("SELECT 1 FROM folders WHERE name = ?", (name,)).fetchone()
-            known = (hashed_name(collection) if taken else name,)
-            self.keep_folder(collection, known[0])
-        return str(known[0])
+            taken = name.lower() in map(str.lower, self._folders.values())
+            self.keep_folder(collection, hashed_name(collection) if taken else name)
+        return self._folders[collection]
 
     def keep_folder(self, collection: str, name: str) -> None:
         """Note the folder that a collection has."""
-        self._db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (collection, name))
+        self._folders[collection] = name
 
     def touch(self, collection: str, month: str) -> None:
         """Note that a month, `YYYY-MM`, must be written anew."""

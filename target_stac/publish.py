@@ -172,11 +172,13 @@ class Publisher:
 
     def _keep_untouched(self, touched: set[tuple[str, str]], there: set[str]) -> None:
         """Count the catalogs of the months that nothing has changed in among the tree's."""
-        for collection in (*self._index.collections(), NO_COLLECTION):
-            for month in self._index.months(collection):
-                if (collection, month) not in touched:
-                    folder = f"{self._index.folder(collection)}/{month.replace('-', '/')}/"
-                    self.catalogs |= {path for path in there if path.startswith(folder)}
+        kept = {
+            f"{self._index.folder(collection)}/{month.replace('-', '/')}"
+            for collection in self._index.collections()
+            for month in self._index.months(collection)
+            if (collection, month) not in touched
+        }
+        self.catalogs |= {path for path in there if "/".join(path.split("/")[:3]) in kept}
 
 
 def _with_parents(leaf: Leaf, parent: str) -> Iterator[tuple[Leaf, str]]:
