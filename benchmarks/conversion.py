@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,8 @@ from tap_pixxel.stac import to_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Contender = tuple[Callable[[Any], object], list[Any]]
 
 SIZES = (5, 150)
 ROUNDS = 30
@@ -38,15 +41,20 @@ def items(count: int) -> list[dict[str, Any]]:
     return found
 
 
-def best(function: Callable[[Any], object], given: list[Any]) -> float:
-    """Give the shortest time of several rounds over all that is given, in µs for each."""
-    times = []
+def side_by_side(contenders: list[Contender]) -> list[float]:
+    """Time contenders in turns, so that what slows the machine for a while slows them all.
+
+    Returns:
+        The median of each one's rounds, in µs for each thing it was given.
+    """
+    times: list[list[float]] = [[] for _ in contenders]
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for one in given:
-            function(one)
-        times.append(time.perf_counter() - began)
-    return min(times) / len(given) * 1e6
+        for (function, given), spent in zip(contenders, times, strict=True):
+            began = time.perf_counter()
+            for one in given:
+                function(one)
+            spent.append((time.perf_counter() - began) / len(given) * 1e6)
+    return [median(spent) for spent in times]
 
 
 def round_trip(stac: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def main() -> None:
     for size in SIZES:
         raw = items(size)
         stac = [to_item(each).stac for each in raw]
-        dumps, ours, theirs = best(json.dumps, raw), best(to_item, raw), best(round_trip, stac)
+        dumps, ours, theirs = side_by_side([(json.dumps, raw), (to_item, raw), (round_trip, stac)])
         table.add_row(
             str(size),
             f"{dumps:.0f}",

@@ -21,7 +21,9 @@ _READERS: Final = READERS["assets"] | {"type": media_type}
 REMEMBERED: Final = 4096
 """Assets kept, converted: an archive repeats the few hundred of each kind of image."""
 LONGEST: Final = 4096
-"""Bytes of an asset that is worth remembering."""
+"""Bytes of an asset, or of a few together, that are worth remembering."""
+FEW: Final = 16
+"""Assets that are remembered together: of more, one is likely to differ from item to item."""
 _frozen: Final = msgspec.msgpack.Encoder().encode
 """Written fastest as MessagePack, where 1, 1.0, true differ, and so do null and NaN."""
 _thawed: Final = msgspec.msgpack.decode
@@ -65,13 +67,20 @@ class Assets(NamedTuple):
     """The converted assets of an item, in order, and what they say of it."""
 
     assets: dict[str, dict[str, Any]]
-    extensions: set[str]
+    extensions: frozenset[str]
     took: tuple[bool, bool]
 
 
-def to_assets(  # noqa: C901 - one loop, the hot one
-    raw: object, rules: Rules, base: Callable[[], str], notes: list[Note]
-) -> Assets:
+class _Ordered(NamedTuple):
+    """The converted assets of an item, without their hrefs, by key and in order."""
+
+    fields: tuple[tuple[str, dict[str, Any]], ...]
+    notes: tuple[Note, ...]
+    extensions: frozenset[str]
+    took: tuple[bool, bool]
+
+
+def to_assets(raw: object, rules: Rules, base: Callable[[], str], notes: list[Note]) -> Assets:
     """Convert an item's assets.
 
     Args:
@@ -83,14 +92,12 @@ def to_assets(  # noqa: C901 - one loop, the hot one
     Returns:
         The assets, ordered. They share objects with other items' assets: read-only.
     """
-    assets: dict[str, dict[str, Any]] = {}
-    extensions: set[str] = set()
-    scaled = shifted = False
     if not isinstance(raw, dict):
         if raw is not None:
             notes.append(Note(rules.path[:-1], DROPPED, "not an object of assets"))
-        return Assets(assets, extensions, (False, False))
-    ranks: list[tuple[int, float]] = []
+        return Assets({}, frozenset(), (False, False))
+    hrefs: dict[str, str] = {}
+    rests: list[tuple[str, dict[str, Any], str]] = []
     for key, asset in raw.items():
         href = asset.get("href") if type(asset) is dict else None
         if type(href) is str and not is_plain(href):
@@ -99,27 +106,48 @@ def to_assets(  # noqa: C901 - one loop, the hot one
             if asset is not None:
                 notes.append(Note(f"{rules.path}{key}", DROPPED, "not an asset with an href"))
             continue
+        hrefs[key] = href
         rest = asset.copy()
         del rest["href"]
         kind = rest.get("type")
-        ending = "" if type(kind) is str and kind.strip() else suffix(href)
-        fields, said, used, rank, took = converted(key, rest, ending, rules)
-        assets[key] = {"href": href, **fields}
-        ranks.append(rank)
-        if said:
-            notes += said
-        if used:
-            extensions |= used
-        if took != _TOOK_NEITHER:
-            scaled |= took[0]
-            shifted |= took[1]
-    if ranks != sorted(ranks):
-        order = sorted(zip(ranks, assets, strict=True), key=lambda pair: pair[0])
-        assets = {key: assets[key] for _, key in order}
-    return Assets(assets, extensions, (scaled, shifted))
+        rests.append((key, rest, "" if type(kind) is str and kind.strip() else suffix(href)))
+    fields, said, extensions, took = _ordered(rests, rules)
+    notes += said
+    assets = {key: {"href": hrefs[key], **each} for key, each in fields}
+    return Assets(assets, extensions, took)
 
 
-_TOOK_NEITHER: Final = (False, False)
+def _ordered(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> _Ordered:
+    """Convert the assets of an item, or remember how the few of one like it were converted."""
+    if len(rests) <= FEW:
+        try:
+            frozen = _frozen((rests, rules))
+            if len(frozen) <= LONGEST:
+                return _remembered_order(frozen)
+        except _NOT_FROZEN:
+            pass
+    return _order(rests, rules)
+
+
+@lru_cache(REMEMBERED)
+def _remembered_order(frozen: bytes) -> _Ordered:
+    rests, rules = _thawed(frozen)
+    return _order(rests, Rules(*rules))
+
+
+def _order(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> _Ordered:
+    found = [(key, converted(key, rest, ending, rules)) for key, rest, ending in rests]
+    took = [asset.took for _, asset in found]
+    return _Ordered(
+        tuple((key, asset.fields) for key, asset in sorted(found, key=_by_rank)),
+        tuple(note for _, asset in found for note in asset.notes),
+        frozenset().union(*(asset.extensions for _, asset in found)),
+        (any(scaled for scaled, _ in took), any(shifted for _, shifted in took)),
+    )
+
+
+def _by_rank(found: tuple[str, Asset]) -> tuple[int, float]:
+    return found[1].rank
 
 
 def converted(key: str, rest: dict[str, Any], ending: str, rules: Rules) -> Asset:

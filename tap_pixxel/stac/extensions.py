@@ -251,9 +251,9 @@ def schemas(used: set[str]) -> list[str]:
     return list(_schemas(frozenset(used)))
 
 
-def schemas_with(fields: dict[str, Any], used: set[str]) -> list[str]:
+def schemas_with(fields: dict[str, Any], used: frozenset[str]) -> list[str]:
     """Give the schemas of the extensions used, by these fields among others, in order."""
-    return list(_schemas_with(frozenset(used), *fields))
+    return list(_schemas_with(used, *fields))
 
 
 @lru_cache(256)
