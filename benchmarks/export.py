@@ -166,6 +166,7 @@ def main() -> None:
         table = Table("items", "export", "seconds", "items/s", "peak MiB", "beside pystac")
         for count in given.items:
             found = measure(count)
+            beside = found["pystac"]
             for title, one in found.items():
                 table.add_row(
                     f"{count:,}",
@@ -173,7 +174,9 @@ def main() -> None:
                     one.shown(one.seconds, ",.1f"),
                     f"{count / one.seconds:,.0f}" if one.finished else "",
                     one.shown(one.peak, ",.0f"),
-                    found["pystac"].shown(found["pystac"].seconds / one.seconds, ".1f") + "x",
+                    beside.shown(beside.seconds / one.seconds, ".1f") + "x"
+                    if one is not beside
+                    else "",
                 )
         Console().print(table)
 
