@@ -1,9 +1,9 @@
 """The application: the API's endpoints as a table of routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pixxel_sandbox import control, criteria, drift
+from pixxel_sandbox import control, criteria, deliveries, drift, stores, unpaged
 from pixxel_sandbox.complaints import Complaint, answer, envelope, malformed, unknown
 from pixxel_sandbox.criteria import Window, words
 from pixxel_sandbox.footprints import Json
@@ -23,7 +23,6 @@ from pixxel_sandbox.listings import (
     CATALOGS,
     Catalogue,
     Page,
-    order_item_of_catalog,
     page,
     plain,
     searched,
@@ -32,9 +31,9 @@ from pixxel_sandbox.rowfilters import ORDER_FILTERS, ORDER_ITEM_FILTERS, Filters
 from pixxel_sandbox.workspace import Row, Workspace
 
 Endpoint = Callable[[Desk, Request], object]
+Writing = Callable[[Desk, Request], ASGIApp]
 
 DEFAULT_LIMIT: Final = 10
-DELIVERY_FILTERS: Final = ("delivery_id", "catalog_id", "task_id")
 
 
 def ping(_desk: Desk, _request: Request) -> object:
@@ -135,23 +134,7 @@ def listed(resource: str, filters: Filters, desk: Desk, request: Request) -> obj
     return {resource: _served(desk, resource, asked), "pagination": asked.pagination()}
 
 
-def deliveries(desk: Desk, request: Request) -> object:
-    """Lists all deliveries at once, filtered by the query string."""
-    params = request.query_params
-    wanted = {name: params[name] for name in DELIVERY_FILTERS if name in params}
-    rows = plain(desk.workspace, "deliveries", desk.habits)
-    kept = [
-        row
-        for row in rows
-        if isinstance(row, dict) and all(row.get(n) == value for n, value in wanted.items())
-    ]
-    if "order_item_id" in params:
-        owner = partial(order_item_of_catalog, desk.workspace)
-        kept = [row for row in kept if owner(row.get("catalog_id", "")) == params["order_item_id"]]
-    return {"deliveries": kept}
-
-
-def unpaged(resource: str, desk: Desk, _request: Request) -> object:
+def whole(resource: str, desk: Desk, _request: Request) -> object:
     """Lists all rows of a small resource."""
     return {resource: desk.workspace.rows(resource)}
 
@@ -178,18 +161,25 @@ ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
     ("GET", V0 + "/archives/collections/{cid}/items/{id}", "archive_items", one_archive_item),
     ("POST", V0 + "/archives/search", "archive_items", archive_search),
     ("POST", V0 + "/catalogs/search", "catalogs", catalog_search),
-    ("GET", V0 + "/catalogs/deliveries", "deliveries", deliveries),
+    ("GET", V0 + "/catalogs/deliveries", "deliveries", unpaged.deliveries),
     ("GET", V0 + "/catalogs/{id}", "catalogs", partial(one, "catalogs")),
     ("GET", V0 + "/orders", "orders", partial(listed, "orders", ORDER_FILTERS)),
     ("GET", V0 + "/orders/{id}", "orders", partial(one, "orders")),
     ("GET", V0 + "/order-items", "order_items", partial(listed, "order_items", ORDER_ITEM_FILTERS)),
     ("GET", V0 + "/order-items/{id}", "order_items", partial(one, "order_items")),
-    ("GET", V0 + "/stores", "stores", partial(unpaged, "stores")),
-    ("GET", V0 + "/bandsets", "bandsets", partial(unpaged, "bandsets")),
+    ("GET", V0 + "/stores", "stores", unpaged.stores),
+    ("GET", V0 + "/bandsets", "bandsets", partial(whole, "bandsets")),
     ("GET", V0 + "/projects", "projects", projects),
     ("GET", V0 + "/projects/{id}", "projects", one_project),
 )
 """Method, path, the resource a token needs to be allowed, and what answers."""
+
+WRITES: Final[tuple[tuple[str, str, str, Writing], ...]] = (
+    ("POST", V0 + "/stores", "stores", stores.create),
+    ("DELETE", V0 + "/stores/{id}", "stores", stores.delete),
+    ("POST", V0 + "/catalogs/deliveries", "deliveries", deliveries.create),
+)
+"""The same of what changes the workspace; the answer may not come."""
 
 
 def application(desk: Desk) -> ASGIApp:
@@ -197,6 +187,10 @@ def application(desk: Desk) -> ASGIApp:
     routes = [
         Route(path, _route(desk, resource, endpoint), methods=[method])
         for method, path, resource, endpoint in ENDPOINTS
+    ]
+    routes += [
+        Route(path, _write_route(desk, resource, write), methods=[method])
+        for method, path, resource, write in WRITES
     ]
     starlette = Starlette(
         routes=[*routes, *control.routes(desk)],
@@ -210,13 +204,28 @@ def application(desk: Desk) -> ASGIApp:
 
 def _route(desk: Desk, resource: str, endpoint: Endpoint) -> Callable[[Request], object]:
     async def serve(request: Request) -> Response:
-        if resource in desk.habits.forbid:
-            raise Complaint(HTTPStatus.FORBIDDEN, f"the token may not read {resource}")
+        _allow(desk, resource, "read")
         # No await while the lock is held: a request sees the workspace as it is at one moment.
         with desk.workspace.lock:
             return answer(endpoint(desk, request))
 
     return serve
+
+
+def _write_route(
+    desk: Desk, resource: str, write: Writing
+) -> Callable[[Request], Coroutine[Any, Any, ASGIApp]]:
+    async def serve(request: Request) -> ASGIApp:
+        _allow(desk, resource, "change")
+        with desk.workspace.lock:
+            return write(desk, request)
+
+    return serve
+
+
+def _allow(desk: Desk, resource: str, what: str) -> None:
+    if resource in desk.habits.forbid:
+        raise Complaint(HTTPStatus.FORBIDDEN, f"the token may not {what} {resource}")
 
 
 async def _complained(_request: Request, error: Exception) -> Response:

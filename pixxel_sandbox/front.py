@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pixxel_sandbox.agenda import Agenda
 from pixxel_sandbox.chance import stream
 from pixxel_sandbox.complaints import envelope
 from pixxel_sandbox.drift import date_into_the_future
@@ -22,6 +23,7 @@ from pixxel_sandbox.habits import Habits
 from pixxel_sandbox.workspace import Workspace
 
 OUTSIDE: Final = "/_sandbox"
+HIDDEN: Final = "(hidden)"
 WITHOUT_TOKEN: Final = frozenset({"/ping"})
 
 
@@ -31,7 +33,7 @@ class RequestRecord:
 
     Attributes:
         query: the query string's parameters; a repeated one is joined by commas.
-        body: the request's JSON, None if it had none or other content.
+        body: the request's JSON, None if it had none or other content; ``secrets`` are hidden.
         status: of the answer; None before it, and after a dropped connection.
         raw: the request's body as it came.
     """
@@ -72,6 +74,11 @@ class Desk:
     Attributes:
         on_request: called before each API request is answered, within the server's loop: nothing
             else is answered between the call and the answer, so it must not wait for a request.
+        endpoints: where the buckets of stores are, by the stores' type.
+        secrets: the credentials of stores, by id.
+        agenda: what is to happen later.
+        moving: the ids of deliveries that are on their way.
+        unlisted: when the lists begin to show a row, by its id.
     """
 
     workspace: Workspace
@@ -82,9 +89,18 @@ class Desk:
     on_request: OnRequest | None = None
     bucket: Bucket = field(default_factory=Bucket)
     dated: bool = False
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    secrets: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    agenda: Agenda = field(default_factory=Agenda, repr=False)
+    moving: set[str] = field(default_factory=set, repr=False)
+    unlisted: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.chance = stream(self.seed, "faults")
+
+    def chances(self, share: float) -> bool:
+        """Draws whether something happens that happens in a share of all cases."""
+        return share > 0 and self.chance.random() < share
 
 
 class FrontDesk:
@@ -123,7 +139,7 @@ class FrontDesk:
         if habits.rate_limit and (wait := desk.bucket.wait(habits.rate_limit)):
             return too_many({"Retry-After": str(math.ceil(wait))})
         answer = self._unauthorised(request) or self.app
-        if habits.error_rate and desk.chance.random() < habits.error_rate:
+        if desk.chances(habits.error_rate):
             return FAULTS[desk.chance.choice(tuple(FAULTS))](answer)
         return answer
 
@@ -141,6 +157,8 @@ async def _noted(request: Request) -> RequestRecord:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         body = None
+    if isinstance(body, dict) and "secrets" in body:
+        body["secrets"] = HIDDEN
     params = request.query_params
     query = {name: ",".join(params.getlist(name)) for name in params}
     return RequestRecord(request.method, request.url.path, query, body, raw=raw)

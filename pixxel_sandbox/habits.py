@@ -1,6 +1,7 @@
-"""Habits: the ways in which a real service misbehaves, as switches; all are off by default."""
+"""Habits: the ways in which a real service behaves, as switches; what is bad is off by default."""
 
 from dataclasses import dataclass, field, fields
+from http import HTTPStatus
 from typing import Any, Final
 
 from pixxel_sandbox.workspace import RESOURCES
@@ -43,6 +44,32 @@ class Habits:
     future_timestamps: bool = _switch(
         default=False, says="One row of each incremental resource is dated 2999."
     )
+    delivery_seconds: float = _switch(
+        1.0, "Seconds that a new delivery takes; 0 is at once.", min=0
+    )
+    fail_deliveries: float = _switch(
+        0.0, "Share of new deliveries, 0 to 1, that end FAILED.", min=0, max=1
+    )
+    drop_accepted: float = _switch(
+        0.0, "Share of writes, 0 to 1, that are accepted and not answered.", min=0, max=1
+    )
+    fail_accepted: float = _switch(
+        0.0, "Share of writes, 0 to 1, that are accepted and answered with 500.", min=0, max=1
+    )
+    accept_late: float = _switch(
+        0.0, "Share of writes, 0 to 1, not answered and accepted only later.", min=0, max=1
+    )
+    late_seconds: float = _switch(2.0, "Seconds after which --accept-late accepts.", min=0)
+    accept_part: float = _switch(
+        0.0, "Share of batches, 0 to 1, of which only a part is accepted.", min=0, max=1
+    )
+    part_error: int = _switch(
+        0, "The status that --accept-part answers with; 0 is 201.", min=0, max=599
+    )
+    list_lag: float = _switch(0.0, "Seconds until a new delivery or store is in the lists.", min=0)
+    list_cap: int = _switch(
+        0, "The most rows, the newest, of an unfiltered list of deliveries or stores.", min=0
+    )
     forbid: frozenset[str] = _switch(frozenset(), "Answer 403 for this resource; repeatable.")
 
     def __post_init__(self) -> None:
@@ -51,11 +78,14 @@ class Habits:
             low, high = bounds.get("min", value), bounds.get("max", value)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}, which is not in {low}..{high}")
+        if self.part_error and self.part_error not in ERRORS:
+            raise ValueError(f"part_error is {self.part_error}, which is no status of an error")
         self.forbid = frozenset(self.forbid)
         if unknown := self.forbid - set(RESOURCES):
             raise ValueError(f"forbid names no resource: {', '.join(sorted(unknown))}")
 
 
+ERRORS: Final = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 SWITCHES: Final = fields(Habits)
 BOUNDS: Final[dict[str, dict[str, float]]] = {
     switch.name: {

@@ -168,6 +168,18 @@ def _owners(workspace: Workspace) -> Owners:
     return workspace.memoised("owners of tasks", make)
 
 
+def catalogs_of_order_item(workspace: Workspace, order_item_id: str) -> list[str]:
+    """Lists the ids of the catalogs that came of an order item."""
+
+    def make() -> dict[str, list[str]]:
+        owners, groups = _owners(workspace), dict[str, list[str]]()
+        for image in workspace.images("catalogs"):
+            groups.setdefault(owners.get(_task_of(image), ("", ""))[1], []).append(id_of(image))
+        return groups
+
+    return workspace.memoised("catalogs of order items", make).get(order_item_id, [])
+
+
 def order_item_of_catalog(workspace: Workspace, catalog_id: str) -> str:
     """Returns the id of the order item a catalog came of, empty if there is none."""
     catalog = workspace.find("catalogs", catalog_id)

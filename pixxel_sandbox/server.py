@@ -4,8 +4,11 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Mapping
+from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -13,8 +16,10 @@ from pixxel_sandbox.app import application
 from pixxel_sandbox.faults import Line
 from pixxel_sandbox.front import Desk, OnRequest, RequestRecord
 from pixxel_sandbox.habits import Habits
+from pixxel_sandbox.stores import SECRETS
 from pixxel_sandbox.workspace import Workspace
 
+HEADER: Final = "X-Pixxel-Sandbox"
 TOKEN: Final = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
 POLL_SECONDS: Final = 0.002
 TICK_SECONDS: Final = 0.02
@@ -42,12 +47,16 @@ class Sandbox:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
         token: the one access token that is accepted.
+        endpoints: where the buckets of stores are, a URL by the stores' type. A delivery to a store
+            of another type, or of unknown credentials, writes nothing.
+        secrets: the credentials of seeded stores, by name.
 
     Attributes:
         workspace: the rows that are served; may be changed at any time.
         token: the token to send.
 
     Raises:
+        ValueError: an endpoint is no URL, or ``secrets`` names no store.
         OSError: on entering, when the address cannot be had.
     """
 
@@ -60,10 +69,14 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = TOKEN,
+        endpoints: Mapping[str, str] | None = None,
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.workspace = Workspace(seed, items)
         self.token = token
         self._desk = Desk(self.workspace, habits or Habits(), token, seed)
+        self._desk.endpoints = _checked(endpoints or {})
+        self._desk.secrets = _by_id(self.workspace, secrets or {})
         self._address = (host, port)
         self._url = ""
         config = uvicorn.Config(
@@ -73,6 +86,7 @@ class Sandbox:
             lifespan="off",
             log_level="error",
             access_log=False,
+            headers=[(HEADER, version("pixxel-singer"))],
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         self._server = _Server(config)
@@ -124,6 +138,7 @@ class Sandbox:
         self._url = (
             f"http://[{host}]:{port}" if family == socket.AF_INET6 else f"http://{host}:{port}"
         )
+        self._desk.agenda.start()
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(POLL_SECONDS)
@@ -139,5 +154,23 @@ class Sandbox:
     ) -> None:
         self._server.should_exit = True
         self._thread.join()
+        self._desk.agenda.stop()
         if self._socket is not None:
             self._socket.close()
+
+
+def _checked(endpoints: Mapping[str, str]) -> Mapping[str, str]:
+    for kind, url in endpoints.items():
+        parts = urlsplit(url)
+        if kind not in SECRETS or parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"endpoints: {kind!r} is no type of store, or {url!r} is no URL")
+    return {kind: url.rstrip("/") for kind, url in endpoints.items()}
+
+
+def _by_id(
+    workspace: Workspace, secrets: Mapping[str, Mapping[str, str]]
+) -> dict[str, Mapping[str, str]]:
+    ids = {row["name"]: row["id"] for row in workspace.rows("stores")}
+    if unknown := sorted(set(secrets) - set(ids)):
+        raise ValueError(f"secrets: no store is named {', '.join(unknown)}")
+    return {ids[name]: pair for name, pair in secrets.items()}

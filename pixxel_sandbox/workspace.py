@@ -70,6 +70,7 @@ class Workspace:
         lock: held while an answer is made; hold it to make several changes at once.
         rng: the random stream of the changes.
         version: grows with every change.
+        user: the id of the user whom the token belongs to.
     """
 
     def __init__(self, seed: int = 1, items: int = 200) -> None:
@@ -81,6 +82,7 @@ class Workspace:
         self._memo: dict[tuple[int, Hashable], Any] = {}
         archive, rooms = scenes(seed, items), premises(seed)
         books = bookings(seed, archive, rooms.places)
+        self.user = rooms.places.users[0]
         self._tables: dict[str, dict[str, Row]] = {
             "collections": {series.id: document(series) for series in SERIES},
             "archive_items": {row.id: row for row in archive},

