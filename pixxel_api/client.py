@@ -115,6 +115,7 @@ class Client:
         requests_per_second: The highest rate, None for no limit.
         check: Called between attempts and while waiting; raises to stop.
         observe: Called after each request that was sent, from the thread that sent it.
+        inspect: Called with the headers of each answer; raises when it is of the wrong service.
     """
 
     def __init__(
@@ -129,12 +130,14 @@ class Client:
         requests_per_second: float | None = None,
         check: Callable[[], None] = lambda: None,
         observe: Callable[[Exchange], None] = lambda _: None,
+        inspect: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._url = url.rstrip("/")
         self._read_timeout = read_timeout
         self._deadline = deadline
         self._check = check
         self._observe = observe
+        self._inspect = inspect
         self._reached = False
         self._closed = False
         self._throttle = Throttle(requests_per_second, self._go_on)
@@ -177,31 +180,44 @@ class Client:
             before_sleep=_log_retry,
             reraise=True,
         )
-        return retrying(self._send_slowing_others, method, path, params, body)
+        return retrying(self._answer, method, path, params, body)
 
     def write(self, method: str, path: str, *, body: Mapping[str, Any]) -> Answer:
         """Send a request that changes something, once: it may have happened even when it fails.
 
+        A stop does not interrupt it: its answer says what has happened.
+
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        return self._send(method, path, None, body)
+        content, headers, status, start = self._exchange(
+            method, path, None, body, check=self._unless_closed
+        )
+        fields = _json_object(content, method, path, status)
+        return Answer(fields, _asked(headers, start), method, path, status)
 
-    def _send_slowing_others(
+    def remove(self, path: str) -> None:
+        """Send a DELETE, once, as `write` does; its answer has no body that matters."""
+        self._exchange("DELETE", path, None, None, check=self._unless_closed)
+
+    def _answer(
         self,
         method: str,
         path: str,
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
     ) -> Answer:
-        try:
-            return self._send(method, path, params, body)
-        except RateLimited as error:
-            self._throttle.pause(error.retry_after or _PAUSE_AFTER_429)
-            raise
+        content, headers, status, start = self._exchange(
+            method, path, params, body, check=self._go_on
+        )
+        fields = _json_object(content, method, path, status)
+        return Answer(fields, _asked(headers, start), method, path, status)
 
     def _go_on(self) -> None:
         self._check()
+        self._unless_closed()
+
+    def _unless_closed(self) -> None:
         if self._closed:
             raise ClientClosedError
 
@@ -209,13 +225,16 @@ class Client:
         limit = self._deadline if self._reached else min(self._deadline, FIRST_CONTACT)
         return tenacity.stop_before_delay(limit)(state)
 
-    def _send(
+    def _exchange(
         self,
         method: str,
         path: str,
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
-    ) -> Answer:
+        *,
+        check: Callable[[], None],
+    ) -> tuple[bytearray, Mapping[str, str], int, float]:
+        """Send a request, and give the answer's body, headers and status, and when it was sent."""
         self._throttle.wait()
         self._go_on()
         start = time.monotonic()
@@ -232,7 +251,8 @@ class Client:
             ) as response:
                 status = response.status_code
                 self._reached = True
-                content = self._content(response)
+                self._inspect(response.headers)
+                content = self._content(response, check)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise TimedOut(method, path, status) from None
         # requests raises a plain OSError for a certificate file that is not there.
@@ -240,24 +260,26 @@ class Client:
             raise _connection_error(error)(method, path, status) from None
         finally:
             self._observe(Exchange(method, path, status, time.monotonic() - start))
-        if not response.ok or status >= 300:  # noqa: PLR2004 - HTTP's own ranges
-            raise error_for(status)(
-                method,
-                path,
-                status,
-                code=envelope_code(_json_or_none(content)),
-                retry_after=_retry_after(response.headers.get("Retry-After")),
-            )
-        fields = _json_object(content, method, path, status)
-        return Answer(fields, _asked(response, start), method, path, status)
+        if response.ok and status < 300:  # noqa: PLR2004 - HTTP's own ranges
+            return content, response.headers, status, start
+        failure = error_for(status)(
+            method,
+            path,
+            status,
+            code=envelope_code(_json_or_none(content)),
+            retry_after=_retry_after(response.headers.get("Retry-After")),
+        )
+        if isinstance(failure, RateLimited):
+            self._throttle.pause(failure.retry_after or _PAUSE_AFTER_429)
+        raise failure
 
-    def _content(self, response: requests.Response) -> bytearray:
+    def _content(self, response: requests.Response, check: Callable[[], None]) -> bytearray:
         """Read the body as it arrives, so that a slow drip cannot outlast the deadline."""
         end = time.monotonic() + self._deadline
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
-            self._go_on()
+            check()
             if time.monotonic() > end:
                 raise requests.Timeout
         return content
@@ -298,8 +320,8 @@ def _date(text: str | None) -> datetime | None:
         return None
 
 
-def _asked(response: requests.Response, start: float) -> datetime | None:
-    answered = _date(response.headers.get("Date"))
+def _asked(headers: Mapping[str, str], start: float) -> datetime | None:
+    answered = _date(headers.get("Date"))
     return answered - timedelta(seconds=time.monotonic() - start) if answered else None
 
 
