@@ -30,7 +30,7 @@ from pixxel_singer.settings import (
 from pixxel_singer.signals import StopFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import click
 
@@ -119,6 +119,11 @@ class PixxelPlugin(PluginBase):
     @classmethod
     def _hide_secrets(cls, settings: Mapping[str, Any]) -> None:
         _redact.add(secrets_in(cls._settings_schema(), settings))
+
+    @staticmethod
+    def hide(secrets: Iterable[str]) -> None:
+        """Keep these texts out of every log from now on."""
+        _redact.add(secrets)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

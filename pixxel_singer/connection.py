@@ -1,0 +1,70 @@
+"""The settings of a connection to the API, which tap and store target read alike."""
+
+from __future__ import annotations
+
+import math
+import re
+from urllib.parse import urlsplit
+
+MAX_RATE = 1000
+MAX_TIMEOUT = 3600  # seconds
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_HEADER = re.compile(r"[\x20-\x7e]+")
+
+
+class BadSetting(ValueError):
+    """A setting cannot be used; the text says why, behind the setting's name, and never quotes."""
+
+
+def token(value: str) -> str:
+    """Read an access token, which may have been pasted with its scheme.
+
+    Raises:
+        BadSetting: It cannot stand in a header.
+    """
+    text = value.strip().removeprefix("Bearer ").strip()
+    if not _TOKEN.fullmatch(text):
+        raise BadSetting("is empty or has blanks or control characters; paste the token alone")
+    return text
+
+
+def base_url(value: str) -> str:
+    """Read the API's base URL.
+
+    Raises:
+        BadSetting: It is none.
+    """
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadSetting("is no URL of the form https://host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadSetting("must be a plain base URL, without user, query or fragment")
+    if parts.path.rstrip("/").endswith("/v0"):
+        raise BadSetting("must be given without the /v0 at its end")
+    return value.strip().rstrip("/")
+
+
+def finite(value: float | None) -> float | None:
+    """Read a number.
+
+    Raises:
+        BadSetting: It is not finite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise BadSetting("must be a finite number")
+    return value
+
+
+def user_agent(value: str | None) -> str | None:
+    """Read a `User-Agent` header.
+
+    Raises:
+        BadSetting: It cannot stand in a header.
+    """
+    if value is not None and not _HEADER.fullmatch(value):
+        raise BadSetting("must be one line of plain ASCII")
+    return value

@@ -1,0 +1,1 @@
+"""Singer target for Pixxel: records become stores and deliveries, nothing twice."""

@@ -1,0 +1,295 @@
+"""What the target asks of the API: what is there, and the writes, in types of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from pixxel_api.errors import PixxelError, WrongShape
+from pixxel_api.pages import Offset, Page
+from pixxel_api.sweep import Seen, Sweep
+from pixxel_api.times import TimestampError, to_utc
+from target_pixxel_store.places import Destination, as_folder, normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from pixxel_api.client import Answer, Client
+    from pixxel_api.pages import Row
+
+PAGE = 100
+DONE_ITEMS = frozenset({"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
+"""Statuses of order items that nothing comes of any more; all others count as open."""
+DELIVERIES = "/v0/catalogs/deliveries"
+STORES = "/v0/stores"
+CATALOGS = "/v0/catalogs/search"
+ORDER_ITEMS = "/v0/order-items"
+FAILED = "FAILED"
+SUCCEEDED = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
+Fields = dict[str, Any]
+_FIELDS = msgspec.json.Decoder(dict[str, Any])
+
+
+class ListKeepsChanging(PixxelError):
+    """A list has changed so often while it was read that a row may have been missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store as the API lists it.
+
+    Attributes:
+        place: Where its deliveries begin.
+    """
+
+    id: str
+    name: str
+    region: str
+    place: Destination
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as the API lists it.
+
+    Attributes:
+        store: Id of its store.
+        path: Below the store's prefix.
+        target: The object's key below that (`target_path`).
+        status: In upper case; CREATED, IN_PROGRESS, SUCCESS, FAILED, and others.
+        created: Fixed-width UTC, empty where the API says nothing.
+        automated: Whether an order asked for it, and not a request of its own.
+    """
+
+    id: str
+    catalog: str
+    store: str
+    path: str
+    target: str
+    status: str
+    created: str
+    automated: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether it did not arrive."""
+        return self.status == FAILED
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it arrived."""
+        return self.status in SUCCEEDED
+
+
+class Listing(NamedTuple):
+    """A list of deliveries.
+
+    Attributes:
+        rows: How many rows it has, those that cannot be read included.
+    """
+
+    rows: int
+    deliveries: list[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One catalog in a request for deliveries."""
+
+    catalog: str
+    store: str
+    path: str
+
+
+class Api:
+    """The requests that the target makes.
+
+    Args:
+        client: Sends them.
+        pages: Pages to read at once.
+        check: Called while waiting; raises to stop.
+    """
+
+    def __init__(self, client: Client, pages: int, check: Callable[[], None]) -> None:
+        self._client = client
+        self._pages = pages
+        self._check = check
+
+    def stores(self) -> list[Store]:
+        """List the stores."""
+        rows = self._client.read("GET", STORES).rows("stores")
+        return [made for row in rows if (made := _store(_fields(row))) is not None]
+
+    def deliveries(self, **only: str) -> Listing:
+        """List the deliveries, all or those of a `catalog_id` or a `delivery_id`."""
+        rows = self._client.read("GET", DELIVERIES, params=only or None).rows("deliveries")
+        return Listing(len(rows), _deliveries(rows))
+
+    def catalogs_of(self, order_item: str) -> list[Fields]:
+        """List what came of an order item: id, created_at, org_id and the item's id and time."""
+        found = self._catalogs({"order_item_ids": [order_item]})
+        return [_catalog(_fields(row)) for row in found]
+
+    def known(self, catalogs: Sequence[str]) -> set[str]:
+        """Tell which of these catalogs there are."""
+        found = self._catalogs({"ids": list(catalogs)})
+        return {_id(row) for row in found}
+
+    def workspaces(self) -> set[str]:
+        """Give the ids of the workspaces that the token reads (`org_id` of what it lists)."""
+        answer = self._client.read("GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE})
+        rows = answer.rows("projects")
+        window = {"offset": 0, "limit": 1}
+        if not rows:
+            rows = self._client.read("POST", CATALOGS, body=window).rows("catalogs")
+        if not rows:
+            rows = self._client.read("GET", "/v0/orders", params=window).rows("orders")
+        ids = (_fields(row).get("org_id") for row in rows)
+        return {found for found in ids if isinstance(found, str)}
+
+    def open_order_items(self, store: str) -> int:
+        """Count the order items that are not done and name a store."""
+        found = 0
+        for row in self._sweep(ORDER_ITEMS, "order_items", None):
+            item = _fields(row)
+            config = item.get("cloud_delivery")
+            if isinstance(config, dict) and config.get("config") == store:
+                found += str(item.get("status", "")).upper() not in DONE_ITEMS
+        return found
+
+    def deliver(self, entries: Sequence[Entry]) -> list[Delivery]:
+        """Ask for deliveries, in one request; it may have happened even when it fails.
+
+        Each catalog is an entry of its own. The contract wants both lists of ids, and one empty.
+        """
+        body = {
+            "deliveries": [
+                {
+                    "catalog_ids": [entry.catalog],
+                    "order_item_ids": [],
+                    "cloud_info": {"config": entry.store, "path": as_folder(entry.path)},
+                }
+                for entry in entries
+            ]
+        }
+        return _deliveries(self._client.write("POST", DELIVERIES, body=body).rows("deliveries"))
+
+    def make_store(
+        self, name: str, place: Destination, region: str, secrets: Mapping[str, str], **more: Any
+    ) -> Store:
+        """Make a store; it may have happened even when it fails."""
+        configs = {"bucket": place.bucket, "region": region}
+        if place.prefix:
+            configs["path_prefix"] = as_folder(place.prefix)
+        body = {"name": name, "type": place.cloud, "configs": configs, "secrets": secrets, **more}
+        answer = self._client.write("POST", STORES, body=body)
+        made = _store({key: msgspec.json.decode(raw) for key, raw in answer.fields.items()})
+        if made is None:
+            reason = "the answer is no store"
+            raise WrongShape("POST", STORES, answer.status, reason=reason)
+        return made
+
+    def delete_store(self, store: str) -> None:
+        """Delete a store; it may have happened even when it fails."""
+        self._client.remove(f"{STORES}/{store}")
+
+    def _catalogs(self, body: Fields) -> Iterator[Row]:
+        return self._sweep(CATALOGS, "catalogs", body)
+
+    def _sweep(self, path: str, name: str, body: Fields | None) -> Iterator[Row]:
+        """Read all pages of a list that may change meanwhile."""
+
+        def fetch(offset: int, limit: int) -> Page:
+            window = paging.request(offset, limit)
+            answer: Answer
+            if body is None:
+                answer = self._client.read("GET", path, params=window)
+            else:
+                answer = self._client.read("POST", path, body={**body, **window})
+            return Page(offset, answer.rows(name), paging.total(answer), answer.asked)
+
+        paging = Offset()
+        sweep = Sweep(
+            fetch,
+            paging,
+            key=_id,
+            seen=Seen(),
+            limit=PAGE,
+            window=self._pages,
+            check=self._check,
+        )
+        for rows in sweep:
+            yield from rows
+        if not sweep.settled:
+            raise ListKeepsChanging(f"{path} changes faster than it can be read; run again later")
+
+
+def _fields(row: Row) -> Fields:
+    """Read a row; one that is no object says nothing."""
+    try:
+        return _FIELDS.decode(row)
+    except msgspec.ValidationError:
+        return {}
+
+
+def _id(row: Row) -> str:
+    return str(_fields(row).get("id"))
+
+
+def _deliveries(rows: Iterable[Row]) -> list[Delivery]:
+    made = (_delivery(_fields(row)) for row in rows)
+    return [each for each in made if each is not None]
+
+
+def _delivery(row: Fields) -> Delivery | None:
+    """Read a delivery; None where it names no catalog or no store."""
+    # The contract's request says cloud_info where its answers say cloud_delivery.
+    cloud = row.get("cloud_delivery") or row.get("cloud_info")
+    catalog, key = row.get("catalog_id"), row.get("delivery_id")
+    if not isinstance(cloud, dict) or not isinstance(catalog, str) or not isinstance(key, str):
+        return None
+    return Delivery(
+        id=key,
+        catalog=catalog,
+        store=str(cloud.get("config") or ""),
+        path=normalised(str(cloud.get("path") or "")),
+        target=str(row.get("target_path") or ""),
+        status=str(row.get("status") or "").upper(),
+        created=_moment(row.get("created_at")),
+        automated=row.get("task_id") is not None,
+    )
+
+
+def _store(row: Fields) -> Store | None:
+    """Read a store; None where it has no id, type or bucket."""
+    key, cloud, configs = row.get("id"), row.get("type"), row.get("configs")
+    if not isinstance(key, str) or not isinstance(cloud, str) or not isinstance(configs, dict):
+        return None
+    labels = row.get("labels")
+    prefix = normalised(str(configs.get("path_prefix") or ""))
+    return Store(
+        id=key,
+        name=str(row.get("name") or ""),
+        region=str(configs.get("region") or ""),
+        place=Destination(cloud.upper(), str(configs.get("bucket") or ""), prefix),
+        labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+    )
+
+
+def _catalog(row: Fields) -> Fields:
+    details = row.get("details")
+    item = details if isinstance(details, dict) else {}
+    properties = item.get("properties")
+    when = properties.get("datetime") if isinstance(properties, dict) else None
+    named = {"item_id": item.get("id"), "collection": item.get("collection"), "datetime": when}
+    return named | {name: value for name, value in row.items() if name != "details"}
+
+
+def _moment(value: object) -> str:
+    try:
+        return to_utc(value) if isinstance(value, str) else ""
+    except TimestampError:
+        return ""

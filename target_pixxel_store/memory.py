@@ -1,0 +1,115 @@
+"""Memory: what the journal says of earlier runs, and of this one; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from target_pixxel_store.places import Destination
+
+RUN: Final = "run"
+INTENT: Final = "intent"
+MADE: Final = "made"
+REFUSED: Final = "refused"
+STORE: Final = "store"
+FINAL: Final = "final"
+
+
+class Identity(NamedTuple):
+    """What a delivery is known by: two that have it are one."""
+
+    catalog: str
+    place: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Something that was asked for, and of which no outcome is known.
+
+    Attributes:
+        at: When, in seconds since 1970.
+        store: Id of the store.
+        before: Ids of the deliveries that stood there already, all of them FAILED.
+    """
+
+    at: float
+    store: str
+    before: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A delivery that a run has asked for and seen.
+
+    Attributes:
+        at: When it was asked for, in seconds since 1970.
+    """
+
+    identity: Identity
+    store: str
+    at: float
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the journal says.
+
+    Attributes:
+        intents: What was asked for and has no outcome.
+        made: Deliveries by id, in the order in which they were asked for.
+        last: The newest delivery of each identity.
+        tries: Deliveries that each identity has had.
+        final: Ids of the deliveries that need not be looked after any more.
+        stores: Where the deliveries of stores begin that may be gone.
+        workspaces: Ids of the workspaces that earlier runs wrote to.
+        unsettled: Until when, in seconds since 1970, a run that nobody remembers may have asked
+            for things that are not listed yet.
+    """
+
+    intents: dict[Identity, Intent] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+    last: dict[Identity, str] = field(default_factory=dict)
+    tries: dict[Identity, set[str]] = field(default_factory=dict)
+    final: set[str] = field(default_factory=set)
+    stores: dict[str, Destination] = field(default_factory=dict)
+    workspaces: set[str] = field(default_factory=set)
+    unsettled: float = 0.0
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Learn from a line.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is no line of a journal.
+        """
+        match line["is"]:
+            case "run":
+                self.workspaces.update(line["workspaces"])
+                self.unsettled = max(self.unsettled, float(line.get("unsettled", 0)))
+            case "intent":
+                for each in line["of"]:
+                    before = frozenset(each.get("before", ()))
+                    intent = Intent(float(line["at"]), str(each.get("store", "")), before)
+                    self.intents[_identity(each)] = intent
+            case "made":
+                for each in line["of"]:
+                    self._take_made(each, float(line["at"]))
+            case "refused":
+                for each in line["of"]:
+                    self.intents.pop(_identity(each), None)
+            case "store":
+                self.stores[line["id"]] = Destination(*line["place"])
+            case "final":
+                self.final.add(line["id"])
+            case _:
+                raise ValueError
+
+    def _take_made(self, each: dict[str, Any], at: float) -> None:
+        identity, key = _identity(each), each["id"]
+        intent = self.intents.pop(identity, None)
+        self.made[key] = Made(identity, each["store"], intent.at if intent else at)
+        self.last[identity] = key
+        self.tries.setdefault(identity, set()).add(key)
+
+
+def _identity(each: dict[str, Any]) -> Identity:
+    return Identity(each["catalog"], Destination(*each["place"]))

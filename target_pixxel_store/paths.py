@@ -1,0 +1,78 @@
+"""Paths: where below a store's prefix a catalog goes, by a template over its record."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any
+
+from pixxel_api.times import TimestampError, to_datetime
+from target_pixxel_store.places import fault
+from target_pixxel_store.records import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CATALOG_ID = "catalog_id"
+
+
+class BadTemplate(ValueError):
+    """A template cannot be used; the text says why."""
+
+
+class Template:
+    """A path with fields of a record in braces, such as ``{platform}/{datetime:%Y/%m}/{id}/``.
+
+    Args:
+        text: The template. A field is a name of the record's top level, with a date format
+            (``%`` and letters, as of `datetime.strftime`) or without.
+
+    Raises:
+        BadTemplate: It is not of this form.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            parts = list(string.Formatter().parse(text))
+        except ValueError:
+            raise BadTemplate("has a brace without its other half") from None
+        for _, name, form, conversion in parts:
+            if name is None:
+                continue
+            if not name or conversion or "." in name or "[" in name:
+                raise BadTemplate("may hold names of fields in braces, and a date's format")
+            if form and not form.startswith("%"):
+                raise BadTemplate(f"has a format for '{name}' that is none of a date, as %Y/%m is")
+        if why := fault("".join(text + ("" if name is None else "x") for text, name, *_ in parts)):
+            raise BadTemplate(why)
+        self._parts = [(literal, name, form or "") for literal, name, form, _ in parts]
+
+    def render(self, record: Mapping[str, Any]) -> str:
+        """Give the path of a record.
+
+        Args:
+            record: Its fields, `catalog_id` among them.
+
+        Raises:
+            Rejected: The record has no such field, or one that makes no path.
+        """
+        made = "".join(
+            literal + ("" if name is None else _written(record, name, form))
+            for literal, name, form in self._parts
+        )
+        if why := fault(made):
+            raise Rejected(f"its path, by path_template, {why}")
+        return made
+
+
+def _written(record: Mapping[str, Any], name: str, form: str) -> str:
+    value = record.get(name)
+    if value is None or value == "":
+        raise Rejected(f"has no '{name}', which path_template needs")
+    if form:
+        try:
+            return to_datetime(str(value)).strftime(form)
+        except (TimestampError, ValueError):
+            raise Rejected(f"'{name}' is no date, which path_template needs") from None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Rejected(f"'{name}' is no text or number, which path_template needs")
+    return str(value).strip()

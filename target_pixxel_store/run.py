@@ -1,0 +1,479 @@
+"""The run: records in, decisions, deliveries out, each record accounted for."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixxel_api.times import TimestampError, to_utc
+from pixxel_singer.exits import Exit
+from target_pixxel_store.accounts import Outcome
+from target_pixxel_store.buckets import uri
+from target_pixxel_store.guard import check_workspace
+from target_pixxel_store.look import wait_until
+from target_pixxel_store.paths import CATALOG_ID
+from target_pixxel_store.places import too_long
+from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, decide
+from target_pixxel_store.records import Rejected
+from target_pixxel_store.watch import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_pixxel_store.accounts import Accounts
+    from target_pixxel_store.api import Api, Store
+    from target_pixxel_store.deliverer import Deliverer, Sent
+    from target_pixxel_store.journal import Journal
+    from target_pixxel_store.ledger import Ledger, Taken
+    from target_pixxel_store.look import Looks
+    from target_pixxel_store.plan import View
+    from target_pixxel_store.records import Request
+    from target_pixxel_store.settings import Settings
+    from target_pixxel_store.stores import StoreOutcome
+
+UNKNOWN_STORE = "there is no store of this name or id"
+
+
+class Halt(Exception):
+    """The run ends before its input does; the text says why.
+
+    Attributes:
+        status: The exit status.
+    """
+
+    def __init__(self, status: Exit, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class _Case(NamedTuple):
+    """A catalog of a record, to be judged: what to do, or why it cannot be."""
+
+    taken: Taken
+    job: Job | None
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    taken: Taken
+    request: Request
+
+
+class Run:
+    """Does what records ask for, in their order.
+
+    Args:
+        schema_of: Gives the SCHEMA message of a stream, for the records that fail.
+        check: Called while waiting; raises to stop.
+
+    Attributes:
+        asked: Deliveries that this run has asked for, or in a dry run would.
+        unfinished: Ids of the deliveries that it asked for, or met, and that are not done.
+        plan: In a dry run: stream, catalog, store, path, what would become of it, why.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        api: Api,
+        looks: Looks,
+        journal: Journal,
+        deliverer: Deliverer,
+        accounts: Accounts,
+        ledger: Ledger,
+        schema_of: Callable[[str], dict[str, Any]],
+        check: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._looks = looks
+        self._journal = journal
+        self._deliverer = deliverer
+        self._accounts = accounts
+        self._ledger = ledger
+        self._schema_of = schema_of
+        self._check = check
+        self._rules = Rules(settings.redeliver, settings.retry_failed)
+        self._pending: list[_Pending] = []
+        self._oldest = 0.0
+        self._waiting: list[_Pending] = []
+        self.asked = 0
+        self.unfinished: dict[str, None] = {}
+        self.plan: list[tuple[str, ...]] = []
+
+    # Records in
+
+    def request(self, taken: Taken, request: Request) -> None:
+        """Take a wish for deliveries; it is acted on with others.
+
+        Raises:
+            Rejected: It lacks what the settings look at.
+            Halt: The batch that it fills ends the run.
+        """
+        if why := self._unwanted(request):
+            self._account(taken, Outcome(Kind.SKIPPED, why, request.catalog_id))
+            self._close(taken)
+            return
+        if self._looks.now().by_name(request.store) is None:
+            self._waiting.append(_Pending(taken, request))
+            return
+        self._add(_Pending(taken, request))
+
+    def store(self, taken: Taken, settle: Callable[[], StoreOutcome]) -> None:
+        """Settle a store, behind the deliveries that were asked for before it."""
+        self.flush()
+        try:
+            outcome = settle()
+        except Rejected as error:
+            self.fail(taken, str(error))
+            return
+        store = outcome.store
+        key = None if store is None or self._settings.dry_run else store.id
+        self._account(taken, Outcome(outcome.kind, outcome.reason, store=key), store=store)
+        self._close(taken)
+
+    def fail(self, taken: Taken, why: str) -> None:
+        """Account for a record that cannot be acted on, behind those before it.
+
+        Raises:
+            Halt: It ends the run.
+        """
+        self.flush()
+        self._fail(taken, Outcome(Kind.FAILED, why))
+        self._close(taken)
+
+    def tick(self) -> None:
+        """Send a batch that is not full when it has waited long enough."""
+        if self._pending and time.monotonic() - self._oldest >= self._settings.flush_seconds:
+            self.flush()
+
+    def finish(self) -> None:
+        """Act on all that is left, the input being at its end.
+
+        Raises:
+            Halt: A record failed, or there are too many deliveries.
+        """
+        waiting, self._waiting = self._waiting, []
+        self.flush()
+        for one in waiting:
+            if self._looks.now().by_name(one.request.store) is None:
+                self.fail(one.taken, UNKNOWN_STORE)
+            else:
+                self._add(one)
+        self.flush()
+
+    def _add(self, one: _Pending) -> None:
+        if not self._pending:
+            self._oldest = time.monotonic()
+        self._pending.append(one)
+        if len(self._pending) >= self._settings.batch_size * self._settings.concurrency:
+            self.flush()
+
+    def _unwanted(self, request: Request) -> str | None:
+        """Say why a record of the tap is not to be delivered; None when it is."""
+        if not request.by_tap:
+            return None
+        for name, wanted in self._settings.deliver_when.items():
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if request.fields.get(name) not in values:
+                return f"'{name}' is not as 'deliver_when' wants it"
+        if request.catalog_id is not None:
+            return self._too_old(request.fields)
+        return None
+
+    def _too_old(self, catalog: Mapping[str, Any]) -> str | None:
+        since = self._settings.deliver_since
+        if since is None:
+            return None
+        try:
+            created = to_utc(str(catalog.get("created_at") or ""))
+        except TimestampError:
+            raise Rejected("has no 'created_at', which 'deliver_since' looks at") from None
+        return "created before 'deliver_since'" if created < since else None
+
+    # Decisions
+
+    def flush(self) -> None:
+        """Decide on all that is pending, and deliver.
+
+        Raises:
+            Halt: A record failed, or there are too many deliveries.
+        """
+        pending, self._pending = self._pending, []
+        if pending:
+            cases = list(self._cases(pending, self._looks.now()))
+            self._carry_out(self._without_doubt(cases))
+
+    def _without_doubt(self, cases: list[_Case]) -> list[_Case]:
+        """Decide on each catalog, once all that was asked for before is surely listed."""
+        self._look_at(cases)
+        judged = self._judged(cases)
+        until = self._unsettled(judged)
+        if not until or self._settings.dry_run:
+            return judged
+        wait_until(until, self._check)
+        self._journal.memory.unsettled = 0.0
+        self._looks.now(oldest=0)
+        self._look_at(cases)
+        memory = self._journal.memory
+        doubts = {case.verdict.doubt for case in judged if case.verdict and case.verdict.doubt}
+        self._journal.refused(doubt for doubt in doubts if doubt in memory.intents)
+        return self._judged(cases)
+
+    def _look_at(self, cases: list[_Case]) -> None:
+        self._looks.ask_for(case.job.catalog for case in cases if case.job)
+
+    def _judged(self, cases: list[_Case]) -> list[_Case]:
+        """Decide on each catalog, in order."""
+        view, claims = self._looks.view, Claims()
+        judged = []
+        for case in cases:
+            job, verdict = case.job, case.verdict
+            if job is not None:
+                verdict = decide(job, view, claims, self._rules)
+                if isinstance(verdict.kind, Step):
+                    if job.identity in claims.jobs:
+                        job = claims.jobs[job.identity]  # asked for twice
+                    else:
+                        claims.add(job)
+            judged.append(_Case(case.taken, job, verdict))
+        return judged
+
+    def _unsettled(self, cases: list[_Case]) -> float:
+        """Tell until when to wait before anything is asked for; 0 when there is no doubt."""
+        memory, settle = self._journal.memory, self._settings.settle_seconds
+        until, now = 0.0, time.time()
+        for case in cases:
+            kind, doubt = (case.verdict.kind, case.verdict.doubt) if case.verdict else (None, None)
+            # A clock that was set back must not make this wait for longer than it would.
+            if doubt is not None and doubt in memory.intents:
+                until = max(until, min(memory.intents[doubt].at, now) + settle)
+            if kind in (Step.DELIVER, Step.WAIT) and memory.unsettled > now:
+                until = max(until, min(memory.unsettled, now + settle))
+        return until
+
+    def _cases(self, pending: list[_Pending], view: View) -> Iterator[_Case]:
+        """Give the catalogs of all that is pending."""
+        items = [one.request.order_item_id for one in pending if one.request.order_item_id]
+        catalogs = self._catalogs_of(list(dict.fromkeys(items)))
+        for one in pending:
+            request = one.request
+            store = view.by_name(request.store)
+            if store is None:
+                yield _failed(one.taken, UNKNOWN_STORE)
+            elif request.catalog_id is not None:
+                fields = {**request.fields, CATALOG_ID: request.catalog_id}
+                yield self._case(one.taken, request, store, fields)
+            else:
+                found = catalogs[request.order_item_id or ""]
+                one.taken.jobs = max(len(found), 1)
+                if not found:
+                    yield _not_ready(one.taken, by_tap=request.by_tap)
+                for catalog in found:
+                    yield self._case_of_item(one.taken, request, store, catalog)
+
+    def _catalogs_of(self, items: list[str]) -> dict[str, list[dict[str, Any]]]:
+        if not items:
+            return {}
+        with ThreadPoolExecutor(4, thread_name_prefix="pixxel-items") as workers:
+            return dict(zip(items, workers.map(self._api.catalogs_of, items), strict=True))
+
+    def _case_of_item(
+        self, taken: Taken, request: Request, store: Store, catalog: dict[str, Any]
+    ) -> _Case:
+        what = "a catalog of an order item"
+        check_workspace(self._settings.workspace, catalog, what)
+        try:
+            why = self._too_old(catalog) if request.by_tap else None
+        except Rejected as error:
+            return _failed(taken, f"{what} {error}")
+        if why:
+            return _Case(taken, None, Verdict(Kind.SKIPPED, why))
+        # The catalog's own fields win: it goes where it would go by itself.
+        fields = {**request.fields, **catalog, CATALOG_ID: str(catalog.get("id"))}
+        return self._case(taken, request, store, fields)
+
+    def _case(self, taken: Taken, request: Request, store: Store, fields: dict[str, Any]) -> _Case:
+        path = request.path
+        try:
+            if path is None:
+                path = self._settings.template.render(fields)
+        except Rejected as error:
+            return _failed(taken, str(error))
+        job = Job(fields[CATALOG_ID], store, path, store.place.below(path))
+        if too_long(job.place):
+            return _failed(taken, "its path is too long for a key")
+        return _Case(taken, job)
+
+    # Deliveries out
+
+    def _carry_out(self, cases: list[_Case]) -> None:
+        """Account for what is decided, and send the rest; stop where the settings say so."""
+        sending: dict[Job, list[Taken]] = {}
+        for case in cases:
+            job, verdict = case.job, case.verdict or Verdict(Kind.FAILED)
+            if job is not None and job in sending:
+                sending[job].append(case.taken)
+            elif job is not None and isinstance(verdict.kind, Step):
+                if self.asked + len(sending) >= self._settings.max_deliveries:
+                    self._send(sending)
+                    why = f"{self.asked} deliveries were asked for; see 'max_deliveries'"
+                    raise Halt(Exit.INCOMPLETE, why)
+                sending[job] = [case.taken]
+            else:
+                if verdict.kind is Kind.FAILED and not self._passes_failures:
+                    self._send(sending)  # what stands before it
+                    sending = {}
+                self._settle(case, verdict)
+        self._send(sending)
+
+    @property
+    def _passes_failures(self) -> bool:
+        return self._settings.goes_on or self._settings.dry_run
+
+    def _send(self, sending: dict[Job, list[Taken]]) -> None:
+        if self._settings.dry_run:
+            self.asked += len(sending)
+            for job, takens in sending.items():
+                self._settle_sent(job, takens, Outcome(Kind.CREATED, catalog=job.catalog))
+            return
+        halt: Halt | None = None
+        for job, sent in self._deliverer.send(list(sending)) if sending else ():
+            try:
+                self._settle_sent(job, sending[job], self._outcome(job, sent))
+            except Halt as error:
+                halt = halt or error  # the others have happened all the same
+        if halt:
+            raise halt
+
+    def _outcome(self, job: Job, sent: Sent) -> Outcome:
+        found = sent.delivery
+        if found is None:
+            return Outcome(
+                Kind.FAILED,
+                sent.reason,
+                job.catalog,
+                store=job.store.id,
+                attempts=sent.attempts,
+            )
+        self.asked += 1
+        if not found.succeeded:
+            self.unfinished[found.id] = None
+        return Outcome(
+            Kind.CREATED,
+            "",
+            job.catalog,
+            found.id,
+            job.store.id,
+            _uri(job, found.target),
+            sent.attempts,
+        )
+
+    def _settle_sent(self, job: Job, takens: list[Taken], outcome: Outcome) -> None:
+        halt: Halt | None = None
+        for at, taken in enumerate(takens):
+            if outcome.kind is Kind.FAILED:
+                try:
+                    self._fail(taken, outcome, job)
+                except Halt as error:
+                    halt = halt or error
+            elif at:
+                twin = outcome._replace(kind=Kind.EXISTS, reason="asked for twice", attempts=0)
+                self._account(taken, twin, job)
+            else:
+                self._account(taken, outcome, job)
+            self._close(taken)
+        if halt:
+            raise halt
+
+    def _settle(self, case: _Case, verdict: Verdict) -> None:
+        """Account for what needs no request."""
+        job = case.job
+        outcome = Outcome(Kind(verdict.kind.value), verdict.reason)
+        if job is not None:
+            where = _uri(job, verdict.target) if verdict.kind is Kind.EXISTS else None
+            outcome = outcome._replace(
+                catalog=job.catalog, delivery=verdict.delivery, store=job.store.id, uri=where
+            )
+        if outcome.kind is Kind.FAILED:
+            self._fail(case.taken, outcome, job)
+        else:
+            if outcome.kind is Kind.EXISTS and outcome.delivery:
+                self._meet(outcome.delivery, job)
+            self._account(case.taken, outcome, job)
+        self._close(case.taken)
+
+    def _meet(self, delivery: str, job: Job | None) -> None:
+        if job is not None and not any(
+            each.succeeded for each in self._looks.view.here(job.identity) if each.id == delivery
+        ):
+            self.unfinished[delivery] = None
+
+    # Accounts
+
+    def _account(
+        self, taken: Taken, outcome: Outcome, job: Job | None = None, store: Store | None = None
+    ) -> None:
+        self._accounts.outcome(taken, outcome)
+        if self._settings.dry_run:
+            where = job.store if job else store
+            self.plan.append(
+                (
+                    taken.stream,
+                    outcome.catalog or "",
+                    where.name if where else "",
+                    job.path if job else "",
+                    outcome.kind.value,
+                    outcome.reason,
+                )
+            )
+
+    def _fail(self, taken: Taken, outcome: Outcome, job: Job | None = None) -> None:
+        """Account for a failure; a record of several catalogs fails once.
+
+        Raises:
+            Halt: It ends the run.
+        """
+        settings, first = self._settings, not taken.failed
+        taken.failed = True
+        self._accounts.failures += first
+        halt: str | None = None
+        if not settings.dry_run and not settings.goes_on:
+            halt = f"{taken.stream} {_words(taken)}: {outcome.reason}"
+        elif not settings.dry_run and self._accounts.failures > settings.max_failures:
+            halt = f"more than {settings.max_failures} records failed; see 'max_failures'"
+        elif first and not settings.dry_run:
+            self._accounts.reject(taken, self._schema_of(taken.stream))
+        self._account(taken, outcome, job)
+        if halt:
+            self._ledger.block(taken)
+            raise Halt(Exit.FAILED, halt)
+
+    def _close(self, taken: Taken) -> None:
+        """Note that one of a record's catalogs has its outcome."""
+        taken.jobs -= 1
+        if taken.jobs == 0:
+            self._ledger.settle(taken)
+
+
+def _failed(taken: Taken, why: str) -> _Case:
+    return _Case(taken, None, Verdict(Kind.FAILED, why))
+
+
+def _not_ready(taken: Taken, *, by_tap: bool) -> _Case:
+    kind = Kind.SKIPPED if by_tap else Kind.FAILED
+    return _Case(taken, None, Verdict(kind, "not ready: the order item has no catalog yet"))
+
+
+def _uri(job: Job, target: str) -> str | None:
+    if not target:
+        return None
+    return uri(job.place.cloud, job.place.bucket, key_of(job.place.prefix, target))
+
+
+def _words(taken: Taken) -> str:
+    return ", ".join(f"{name} {value}" for name, value in taken.key.items()) or "record"

@@ -1,0 +1,152 @@
+"""Sinks: one a stream, by its name; each reads a record and hands it to the run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from jsonschema.exceptions import UnknownType
+from referencing.exceptions import Unresolvable
+from singer_sdk.sinks import RecordSink
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from target_pixxel_store.guard import check_workspace
+from target_pixxel_store.records import (
+    Rejected,
+    read_catalog,
+    read_deleted,
+    read_order_item,
+    read_request,
+    read_store,
+    refuse_secrets,
+)
+
+if TYPE_CHECKING:
+    from target_pixxel_store.ledger import Taken
+    from target_pixxel_store.target import TargetPixxelStore
+
+_IDS = ("id", "name", "catalog_id", "order_item_id", "store")
+_LONGEST = 512  # characters of a key that is written down
+_NO_RULES = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
+"""What a schema that keeps to the form of one can fail with when it is applied."""
+
+
+class StoreTargetSink(RecordSink):
+    """What all sinks share: validation that ends no run and quotes no value."""
+
+    max_parallelism = 1
+    validate_schema = False  # ours is in `process_record`
+
+    def __init__(self, target: TargetPixxelStore, **kwargs: Any) -> None:
+        super().__init__(target, **kwargs)
+        self._store_target = target
+        self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Act on a record, or account for what is wrong with it."""
+        del context
+        target = self._store_target
+        taken = target.take(self._key(record))
+        try:
+            self._check(record)
+            self.act(taken, record)
+        except Rejected as error:
+            target.work.fail(taken, str(error))
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Act on a record that keeps to its schema.
+
+        Raises:
+            Rejected: It cannot be acted on.
+        """
+        raise NotImplementedError
+
+    def _check(self, record: dict[str, Any]) -> None:
+        """Check a record by its stream's schema and keys, and its workspace.
+
+        Raises:
+            Rejected: It breaks a rule; the text names the field and the rule.
+            WrongPlaceError: It is of another workspace.
+        """
+        what = f"a record of the stream {self.stream_name}"
+        check_workspace(self._store_target.settings.workspace, record, what)
+        refuse_secrets(record)
+        for name in self.key_properties:
+            if record.get(name) is None:
+                raise Rejected(f"has no '{name}', a key of its stream")
+        try:
+            error = next(iter(self._rules.iter_errors(record)), None)
+        except _NO_RULES as fault:
+            why = type(fault).__name__
+            raise Rejected(f"cannot be checked: its stream's schema is broken ({why})") from None
+        if error is not None:
+            where = ".".join(map(str, error.absolute_path)) or "the record"
+            raise Rejected(f"'{where}' breaks the rule '{error.validator}' of its stream's schema")
+
+    def _key(self, record: dict[str, Any]) -> dict[str, str | int]:
+        names = self.key_properties or [name for name in _IDS if name in record]
+        return {
+            name: value
+            for name in names
+            if isinstance(value := record.get(name), str | int)
+            and len(str(value)) <= _LONGEST
+            and str(value).isprintable()
+        }
+
+
+class StoresSink(StoreTargetSink):
+    """`stores`: made, kept, replaced or deleted."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Settle a store."""
+        keeper, gone = self._store_target.keeper, read_deleted(record)
+        if gone is not None:
+            self._store_target.work.store(taken, lambda: keeper.delete(*gone))
+            return
+        wish = read_store(record)
+        self._store_target.work.store(taken, lambda: keeper.ensure(wish))
+
+
+class RequestsSink(StoreTargetSink):
+    """`delivery_requests`: each a catalog or an order item, and a store."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Ask for deliveries."""
+        self._store_target.work.request(taken, read_request(record))
+
+
+class CatalogsSink(StoreTargetSink):
+    """`catalogs` of tap-pixxel: delivered to `deliver_to`."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Ask for a delivery."""
+        request = read_catalog(record, self._store_target.settings.deliver_to or "")
+        self._store_target.work.request(taken, request)
+
+
+class OrderItemsSink(StoreTargetSink):
+    """`order_items` of tap-pixxel: their catalogs are delivered to `deliver_to`."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Ask for deliveries."""
+        request = read_order_item(record, self._store_target.settings.deliver_to or "")
+        self._store_target.work.request(taken, request)
+
+
+class IgnoredSink(StoreTargetSink):
+    """Any other stream: told once, and counted."""
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Count a record."""
+        del record, context
+        self._store_target.ignore(self.stream_name)
+
+
+BY_STREAM = {
+    "stores": StoresSink,
+    "delivery_requests": RequestsSink,
+    "catalogs": CatalogsSink,
+    "order_items": OrderItemsSink,
+}
+BY_TAP = frozenset({"catalogs", "order_items"})
+"""Streams that are delivered only where the setting `deliver_to` says where to."""

@@ -1,0 +1,414 @@
+"""target-pixxel-store: settings, routing of records to one run, the order of work, STATE."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack
+from copy import deepcopy
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from jsonschema.exceptions import SchemaError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.target_base import Target
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from pixxel_api.client import Client
+from pixxel_api.errors import PixxelError
+from pixxel_singer import distribution_version
+from pixxel_singer.exits import Exit, InputError, ReaderGoneError
+from pixxel_singer.input import MessageReader
+from pixxel_singer.plugin import PixxelPlugin
+from pixxel_singer.signals import Stopped
+from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
+from target_pixxel_store.api import Api
+from target_pixxel_store.delivered import Verifier
+from target_pixxel_store.deliverer import Deliverer, ServiceFailing
+from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
+from target_pixxel_store.journal import Journal, JournalError
+from target_pixxel_store.ledger import Ledger, Taken
+from target_pixxel_store.look import Looks, MisunderstoodError
+from target_pixxel_store.plan import Kind
+from target_pixxel_store.records import Rejected
+from target_pixxel_store.run import Halt, Run
+from target_pixxel_store.settings import FINISHED, SCHEMA, Settings, problems, read_settings
+from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
+from target_pixxel_store.stores import StoreKeeper
+from target_pixxel_store.tables import plan_table
+from target_pixxel_store.watch import Findings, Watch
+
+if TYPE_CHECKING:
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.sinks import Sink
+
+DECLARED = "stores (setting)"
+"""What stands for a stream where a store of the settings is accounted for."""
+PAGES = 4  # in flight
+INSTEAD = {
+    "deliveries": "it is the history that the API keeps; send delivery_requests to deliver",
+    "catalogs": "set 'deliver_to' to deliver them",
+    "order_items": "set 'deliver_to' to deliver their catalogs",
+}
+ELSE = "send stores or delivery_requests, by a stream map with __alias__ if need be"
+
+
+class TargetPixxelStore(PixxelPlugin, Target):
+    """Singer target for Pixxel: makes stores and has catalogs delivered to them."""
+
+    name = "target-pixxel-store"
+    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    default_sink_class = IgnoredSink
+    expected_errors = (
+        PixxelError,
+        AccountsError,
+        JournalError,
+        MisunderstoodError,
+        ServiceFailing,
+        WrongPlaceError,
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._open = ExitStack()
+        self._reader = MessageReader()
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._message: dict[str, Any] = {}
+        super().__init__(message_reader=self._reader, **kwargs)
+        self._reader.check = self._between
+        self.run_id = uuid.uuid4().hex
+        self.ledger = Ledger()
+        self._late = Findings()
+        self._waited: Findings | None = None
+        self._workspaces: set[str] = set()
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the settings beyond their schema."""
+        return problems(self._config)
+
+    # The parts of a run
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read and checked."""
+        return read_settings(self.config)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """What became of each record."""
+        settings = self.settings
+        wet = not settings.dry_run
+        return self._open.enter_context(
+            Accounts(
+                self.run_id,
+                outcomes=settings.outcomes_path if wet else None,
+                rejected=settings.rejected_path if wet and settings.goes_on else None,
+                summary=settings.summary_path if wet else None,
+            )
+        )
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What was asked for."""
+        settings = self.settings
+        journal = Journal(
+            settings.journal_path, settings.settle_seconds, read_only=settings.dry_run
+        )
+        return self._open.enter_context(journal)
+
+    @cached_property
+    def api(self) -> Api:
+        """The requests."""
+        settings = self.settings
+        client = Client(
+            settings.token,
+            url=settings.url,
+            user_agent=settings.user_agent or f"target-pixxel-store/{distribution_version()}",
+            connections=max(PAGES, settings.concurrency),
+            read_timeout=settings.request_timeout,
+            requests_per_second=settings.requests_per_second,
+            check=self.stop.check,
+            inspect=inspector(settings.environment),
+        )
+        self._open.callback(client.close)
+        return Api(client, PAGES, self.stop.check)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What stands where."""
+        return Looks(self.api, self.journal, self.settings.settle_seconds, PAGES)
+
+    @cached_property
+    def keeper(self) -> StoreKeeper:
+        """The stores."""
+        return StoreKeeper(
+            self.settings,
+            self.api,
+            self.looks,
+            self.journal,
+            logger=self.logger,
+            hide=self.hide,
+            check=self.stop.check,
+        )
+
+    @cached_property
+    def work(self) -> Run:
+        """The run."""
+        settings = self.settings
+        deliverer = Deliverer(
+            self.api,
+            self.looks,
+            self.journal,
+            batch_size=settings.batch_size,
+            concurrency=settings.concurrency,
+            settle_seconds=settings.settle_seconds,
+            check=self.stop.check,
+        )
+        return Run(
+            settings,
+            api=self.api,
+            looks=self.looks,
+            journal=self.journal,
+            deliverer=deliverer,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            schema_of=self._schemas.__getitem__,
+            check=self.stop.check,
+        )
+
+    @cached_property
+    def watch(self) -> Watch:
+        """The deliveries of earlier runs, and of this one."""
+        settings = self.settings
+        verifier = Verifier(self.looks, self.keeper, settings.endpoints)
+        return Watch(
+            self.api,
+            self.journal,
+            self.looks,
+            verify=verifier if settings.verify_delivery else None,
+            stuck_after=settings.stuck_after,
+            check=self.stop.check,
+        )
+
+    # The order of work
+
+    def run(self, file_input: IO[str] | None = None) -> Exit:
+        """Read all messages and do what they ask for.
+
+        Returns:
+            INCOMPLETE when records failed and the run went on, when there were too many
+            deliveries, or when some that were waited for went wrong; FAILED when a record failed
+            and ended the run; else OK.
+
+        Raises:
+            InputError: The input is not Singer, or a file cannot be written; STATE of what came
+                before is written.
+            PixxelError: The API does not answer as it should; STATE of what is done is written.
+            WrongPlaceError: The API, the token or a record is of another place.
+            Stopped: A signal came; STATE of what is done is written.
+        """
+        with self._open:
+            _ = self.accounts, self.journal  # files that cannot be used are told first
+            status, why = int(Exit.FAILED), ""
+            try:
+                status, why = self._work(file_input)
+            except BaseException as error:
+                status, why = _status_of(error), str(error) or type(error).__name__
+                raise
+            finally:
+                try:
+                    self._emit()
+                finally:
+                    self._end(status, why)
+        return Exit(status)
+
+    def _work(self, file_input: IO[str] | None) -> tuple[int, str]:
+        """Do all of it; give the exit status, and why the run ended early."""
+        try:
+            self._begin()
+            try:
+                self.listen(file_input)
+            except InputError:
+                self.work.flush()  # what came before it was whole
+                raise
+        except Halt as halt:
+            self.logger.error("%s", halt)  # noqa: TRY400 - one line
+            return halt.status, str(halt)
+        failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
+        return (Exit.INCOMPLETE if failed else Exit.OK), ""
+
+    def _begin(self) -> None:
+        """Look at the workspace and at earlier deliveries, and ensure the declared stores."""
+        settings = self.settings
+        memory = self.journal.memory
+        found = read_workspaces(self.api, settings.workspace, memory.workspaces)
+        self._workspaces = found
+        self.journal.begin(self.run_id, found)
+        self._late = self.watch.earlier()
+        self._late.tell(self.logger, "of an earlier run")
+        for wish in settings.stores:
+            taken = self.ledger.take(DECLARED, {"name": wish.name}, {})
+            try:
+                outcome = self.keeper.ensure(wish)
+            except Rejected as error:
+                why = f"store '{wish.name}': {error}"
+                self.accounts.outcome(taken, Outcome(Kind.FAILED, str(error)))
+                raise Halt(Exit.FAILED, why) from None
+            self.work.store(taken, lambda made=outcome: made)  # type: ignore[misc]  # bound now
+
+    def process_endofpipe(self) -> None:
+        """Act on all that is left, then wait where that is wanted."""
+        self.work.finish()
+        self._emit()
+        settings = self.settings
+        if settings.wait == FINISHED and not settings.dry_run:
+            self._waited = self.watch.finish(self.work.unfinished, settings.wait_timeout)
+            self._waited.tell(self.logger, "of this run")
+
+    def _end(self, status: int, why: str) -> None:
+        """Tell what became of the run."""
+        settings = self.settings
+        if settings.dry_run:
+            plan_table(self.work.plan)
+        summary = self.accounts.summary(
+            version=distribution_version(),
+            workspaces=sorted(self._workspaces),
+            environment=settings.environment,
+            dry_run=settings.dry_run,
+            status=status,
+            ended_because=why or None,
+            deliveries=self.work.asked,
+            late=self._late.to_dict(),
+            waited=self._waited.to_dict() if self._waited else None,
+        )
+        self.logger.info("summary: %s", summary)
+
+    def ignore(self, stream: str) -> None:
+        """Count a record that nothing is done with; tell once what to send instead."""
+        if not self.accounts.ignored[stream]:
+            self.logger.info("%s is ignored; %s", stream, INSTEAD.get(stream, ELSE))
+        self.accounts.ignored[stream] += 1
+
+    # Messages
+
+    def take(self, key: dict[str, str | int]) -> Taken:
+        """Take the record in hand in."""
+        stream = str(self._message["stream"])
+        return self.ledger.take(stream, key, self._message["record"])
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Give the sink for a stream of that name, after the stream maps."""
+        if stream_name in BY_TAP and self.settings.deliver_to is None:
+            return IgnoredSink
+        return BY_STREAM.get(stream_name, IgnoredSink)
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        stream, record = message_dict.get("stream"), message_dict.get("record")
+        if not isinstance(record, dict) or not isinstance(stream, str):
+            raise self._reader.mistake("is a RECORD without a stream or a record")
+        if stream not in self.mapper.stream_maps:
+            raise self._reader.mistake("is a RECORD that came before its stream's SCHEMA")
+        self._message = message_dict
+        try:
+            for stream_map in self.mapper.stream_maps[stream]:
+                self._act(stream_map, dict(record))
+        except RecursionError:
+            raise self._reader.mistake("is nested too deep") from None
+        self._emit()
+
+    def _act(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
+        """Hand a record to its sink; what a stream map filters out is counted."""
+        try:
+            mapped = stream_map.transform(record)
+        except Exception as error:  # noqa: BLE001 - the user's expression may raise anything
+            why = f"the stream map fails on it ({type(error).__name__})"
+            self.work.fail(self.take({}), why)
+            return
+        if mapped is None:
+            self.accounts.ignored[str(self._message["stream"])] += 1
+        else:
+            self.get_sink(stream_map.stream_alias).process_record(mapped, {})
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        stream, schema = message_dict.get("stream"), message_dict.get("schema")
+        keys = message_dict.get("key_properties") or []
+        if not isinstance(stream, str):
+            raise self._reader.mistake("is a SCHEMA without a stream")
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise self._reader.mistake("is a SCHEMA whose key_properties are no list of texts")
+        try:
+            DEFAULT_JSONSCHEMA_VALIDATOR.check_schema(schema or {})
+        except (SchemaError, RecursionError):
+            raise self._reader.mistake(
+                f"is a SCHEMA of the stream '{stream}' that is no JSON Schema"
+            ) from None
+        # The SDK adds fields of its own to the schema that it is given.
+        self._schemas[stream] = deepcopy(message_dict)
+        super()._process_schema_message(message_dict)
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        value = message_dict.get("value")
+        if not isinstance(value, dict):
+            raise self._reader.mistake("is a STATE without a value")
+        self.ledger.state(value)
+        self.work.tick()
+        self._emit()
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Do nothing: what a later version of a stream lacks is not deleted by that."""
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        del message_dict
+        raise self._reader.mistake("is a BATCH; target-pixxel-store takes only RECORD messages")
+
+    def _handle_max_record_age(self) -> None:
+        """Drain nothing by age: `flush_seconds` does."""
+
+    def _between(self) -> None:
+        """Look for a signal, and for a batch that has waited long enough, between messages."""
+        self.stop.check()
+        self.work.tick()
+        self._emit()
+
+    def _emit(self) -> None:
+        """Write the last STATE that is due; the records before it are on disk first."""
+        state = self.ledger.due()
+        if state is not None and not self.settings.dry_run:
+            self.accounts.sync()
+            try:
+                self._write_state_message(state)
+            except OSError:
+                raise ReaderGoneError from None
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the settings of stream maps only: the SDK's others for targets do nothing here."""
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput,
+        file_input: IO[str] | None = None,
+    ) -> Exit:
+        """Run the command line's input, or print what `--about` asks for."""
+        if about:
+            cls.print_about(about_format)
+            return Exit.OK
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(config=config.config, parse_env_config=config.parse_env)
+        return target.run(file_input)
+
+
+def _status_of(error: BaseException) -> int:
+    """Tell the exit status that an error leads to."""
+    if isinstance(error, Stopped):
+        return error.status
+    return Exit.BAD_INPUT if isinstance(error, InputError) else Exit.FAILED

@@ -1,0 +1,108 @@
+"""The guarantee: killed at any moment and run again, nothing is delivered twice or forgotten."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pixxel_sandbox import Habits, Sandbox
+
+from .runs import TARGET, Workplace, environment, request, schema, state, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixxel_sandbox import RequestRecord, Workspace
+
+RECORDS = 500
+SETTLE = 2.5
+HABITS = {
+    "latency_ms": 10,
+    "drop_accepted": 0.05,
+    "accept_late": 0.15,
+    "late_seconds": 1.2,
+    "accept_part": 0.05,
+    "list_lag": 0.5,
+    "delivery_seconds": 0.0,
+}
+
+
+class Killer:
+    """Kills a process some while after so many of its writes have come in."""
+
+    def __init__(self, target: subprocess.Popen[bytes], writes: int, seconds: float) -> None:
+        self._target = target
+        self._left = writes
+        self._seconds = seconds
+
+    def __call__(self, asked: RequestRecord, _workspace: Workspace) -> None:
+        if asked.method == "POST" and asked.path.endswith("/deliveries"):
+            self._left -= 1
+            if self._left == 0:
+                threading.Timer(self._seconds, self._target.kill).start()
+
+
+def run(place: Workplace, ids: list[str], since: int, rng: random.Random | None) -> tuple[int, int]:
+    """Run the target from a STATE on, killed in the middle when there is a `rng`.
+
+    Returns:
+        The exit status, and the last STATE that it wrote.
+    """
+    messages = [schema("delivery_requests")]
+    for at, key in enumerate(ids[since:], since + 1):
+        messages += [request(key), state(at)]
+    path = place.folder / "input.singer"
+    path.write_text(text_of(*messages))
+    settings = {"settle_seconds": SETTLE, "batch_size": 7, "max_deliveries": RECORDS}
+    config = place.config(**settings)
+    with (
+        path.open("rb") as source,
+        (place.folder / "log").open("ab") as log,
+        subprocess.Popen(
+            [TARGET, "--config", str(config)],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment(),
+        ) as target,
+    ):
+        if rng is not None:
+            writes, seconds = rng.randint(1, 6), rng.choice([0.0, rng.uniform(0, 0.03), 0.6])
+            place.sandbox.on_request = Killer(target, writes, seconds)
+        out, _ = target.communicate(timeout=100)
+        place.sandbox.on_request = None
+    upto = [json.loads(line)["upto"] for line in out.splitlines() if line.endswith(b"}")]
+    return target.returncode, max(upto, default=since)
+
+
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize(
+    ("kills", "lost"), [(20, "nothing"), (6, "state"), (6, "journal"), (4, "state and journal")]
+)
+def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> None:
+    rng = random.Random(kills)  # noqa: S311 - moments to kill at
+    with Sandbox(items=40, seed=kills) as sandbox:
+        place = Workplace(sandbox, tmp_path)
+        ids = [sandbox.workspace.insert("catalogs", {"task_id": None}) for _ in range(RECORDS)]
+        sandbox.habits = Habits(**HABITS)  # type: ignore[arg-type]  # switches of several types
+        upto, killed = 0, 0
+        for _ in range(kills):
+            status, upto = run(place, ids, upto, rng)
+            killed += status < 0
+            if "state" in lost:
+                upto = 0
+            if "journal" in lost:
+                place.journal.unlink()
+        status, upto = run(place, ids, upto, None)
+        assert (status, upto) == (0, RECORDS)
+        assert killed >= kills / 2
+        time.sleep(2)  # what was accepted late is there by now
+        got = Counter(row["catalog_id"] for row in place.listed())
+    assert {key: got[key] for key in ids} == dict.fromkeys(ids, 1)
