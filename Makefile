@@ -25,6 +25,7 @@ bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.conversion
 	@$(BIN)/python -m benchmarks.export
+	@$(BIN)/python -m benchmarks.deliveries
 
 lock: $(VENV)/.ready  ## Resolve requirements.lock anew, for all platforms and Python versions.
 	$(BIN)/uv pip compile pyproject.toml --universal $(GROUPS) --generate-hashes --upgrade \

@@ -7,6 +7,7 @@ from typing import NamedTuple
 LONGEST = 900
 """Bytes of a prefix; a key has 1,024 at most in every cloud, and holds the image's name too."""
 _FIRST_PRINTABLE = " "
+_SCHEMES = {"S3": "s3", "GCS": "gs", "AZBLOB": "az"}
 
 
 class Destination(NamedTuple):
@@ -25,6 +26,15 @@ class Destination(NamedTuple):
     def below(self, path: str) -> Destination:
         """Give the place at a path below this one."""
         return self._replace(prefix=normalised(self.prefix, path))
+
+    def uri(self, target: str) -> str:
+        """Name an object, such as ``s3://bucket/prefix/image.zip``.
+
+        Args:
+            target: Its key below this place.
+        """
+        scheme = _SCHEMES.get(self.cloud, self.cloud.lower())
+        return f"{scheme}://{self.bucket}/{normalised(self.prefix, target)}"
 
     def shares_bucket(self, other: Destination) -> bool:
         """Tell whether the other place is in the same bucket."""

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixxel_api.times import TimestampError, to_utc
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
-from target_pixxel_store.buckets import uri
 from target_pixxel_store.guard import check_workspace
 from target_pixxel_store.look import wait_until
 from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.places import too_long
 from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, decide
 from target_pixxel_store.records import Rejected
-from target_pixxel_store.watch import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -369,7 +367,7 @@ class Run:
             job.catalog,
             found.id,
             job.store.id,
-            _uri(job, found.target),
+            job.place.uri(found.target) if found.target else None,
             sent.attempts,
         )
 
@@ -395,7 +393,11 @@ class Run:
         job = case.job
         outcome = Outcome(Kind(verdict.kind.value), verdict.reason)
         if job is not None:
-            where = _uri(job, verdict.target) if verdict.kind is Kind.EXISTS else None
+            where = (
+                job.place.uri(verdict.target)
+                if verdict.kind is Kind.EXISTS and verdict.target
+                else None
+            )
             outcome = outcome._replace(
                 catalog=job.catalog, delivery=verdict.delivery, store=job.store.id, uri=where
             )
@@ -467,12 +469,6 @@ def _failed(taken: Taken, why: str) -> _Case:
 def _not_ready(taken: Taken, *, by_tap: bool) -> _Case:
     kind = Kind.SKIPPED if by_tap else Kind.FAILED
     return _Case(taken, None, Verdict(kind, "not ready: the order item has no catalog yet"))
-
-
-def _uri(job: Job, target: str) -> str | None:
-    if not target:
-        return None
-    return uri(job.place.cloud, job.place.bucket, key_of(job.place.prefix, target))
 
 
 def _words(taken: Taken) -> str:

@@ -22,7 +22,6 @@ from pixxel_singer.plugin import PixxelPlugin
 from pixxel_singer.signals import Stopped
 from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
 from target_pixxel_store.api import Api
-from target_pixxel_store.delivered import Verifier
 from target_pixxel_store.deliverer import Deliverer, ServiceFailing
 from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
 from target_pixxel_store.journal import Journal, JournalError
@@ -34,7 +33,6 @@ from target_pixxel_store.run import Halt, Run
 from target_pixxel_store.settings import FINISHED, SCHEMA, Settings, problems, read_settings
 from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
 from target_pixxel_store.stores import StoreKeeper
-from target_pixxel_store.tables import plan_table
 from target_pixxel_store.watch import Findings, Watch
 
 if TYPE_CHECKING:
@@ -183,13 +181,16 @@ class TargetPixxelStore(PixxelPlugin, Target):
     @cached_property
     def watch(self) -> Watch:
         """The deliveries of earlier runs, and of this one."""
-        settings = self.settings
-        verifier = Verifier(self.looks, self.keeper, settings.endpoints)
+        settings, verifier = self.settings, None
+        if settings.verify_delivery:
+            from target_pixxel_store.delivered import Verifier  # noqa: PLC0415 - only where wanted
+
+            verifier = Verifier(self.looks, self.keeper, settings.endpoints)
         return Watch(
             self.api,
             self.journal,
             self.looks,
-            verify=verifier if settings.verify_delivery else None,
+            verify=verifier,
             stuck_after=settings.stuck_after,
             check=self.stop.check,
         )
@@ -273,6 +274,8 @@ class TargetPixxelStore(PixxelPlugin, Target):
         """Tell what became of the run."""
         settings = self.settings
         if settings.dry_run:
+            from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
+
             plan_table(self.work.plan)
         summary = self.accounts.summary(
             version=distribution_version(),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pixxel_singer.logs import someone_watches
 from target_pixxel_store.look import wait_until
-from target_pixxel_store.places import normalised
 
 if TYPE_CHECKING:
     import logging
@@ -187,8 +186,3 @@ class _Bar:
         """Show how many are done."""
         if self._progress:
             self._progress.update(self._task, completed=done)
-
-
-def key_of(prefix: str, target: str) -> str:
-    """Give the object's key: the place's prefix, and the path that the API states below it."""
-    return normalised(prefix, target)

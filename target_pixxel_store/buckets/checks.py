@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 PROBE_NAME = ".pixxel-singer-probe-"
 """How the name of the object begins that `probe` writes; what follows is unique."""
 _PROBE = b"Written by pixxel-singer to prove that this bucket can be written to. Safe to delete.\n"
-_SCHEMES = {"S3": "s3", "GCS": "gs", "AZBLOB": "az"}
 
 
 def probe(
@@ -99,11 +98,6 @@ def exists(
         raise told(error, place, credentials, endpoint, "look") from None
 
 
-def uri(place_type: str, bucket: str, key: str) -> str:
-    """Name an object: ``s3://bucket/key``, ``gs://bucket/key`` or ``az://container/key``."""
-    return f"{_SCHEMES[place_type]}://{bucket}/{key}"
-
-
 def _size(store: ObjectStore, key: str) -> int | None:
     try:
         return obstore.head(store, key)["size"]
@@ -123,4 +117,4 @@ def _below(prefix: str, name: str) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-__all__ = ["PROBE_NAME", "BucketError", "Kind", "exists", "probe", "uri"]
+__all__ = ["PROBE_NAME", "BucketError", "Kind", "exists", "probe"]

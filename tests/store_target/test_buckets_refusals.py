@@ -11,8 +11,9 @@ import obstore
 import pytest
 from obstore.exceptions import GenericError
 
-from target_pixxel_store.buckets import Kind, Place, probe, uri
+from target_pixxel_store.buckets import Kind, Place, probe
 from target_pixxel_store.credentials import Credentials
+from target_pixxel_store.places import Destination
 from tests.store_target.servers import free_port, refusal, service_account
 
 SECRET = "s3cret-of-the-test"
@@ -152,6 +153,6 @@ def test_without_an_endpoint_the_cloud_itself_is_asked_over_https(
 
 
 def test_an_object_is_named_by_its_clouds_scheme() -> None:
-    assert uri("S3", "bucket", "a/b.tif") == "s3://bucket/a/b.tif"
-    assert uri("GCS", "bucket", "a/b.tif") == "gs://bucket/a/b.tif"
-    assert uri("AZBLOB", "container", "a/b.tif") == "az://container/a/b.tif"
+    for cloud, scheme in (("S3", "s3"), ("GCS", "gs"), ("AZBLOB", "az"), ("NEW", "new")):
+        place = Destination(cloud, "bucket", "a")
+        assert place.uri("/b//c.tif") == f"{scheme}://bucket/a/b/c.tif"

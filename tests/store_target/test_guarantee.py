@@ -101,7 +101,7 @@ def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> Non
             if "journal" in lost:
                 place.journal.unlink()
         status, upto = run(place, ids, upto, None)
-        assert (status, upto) == (0, RECORDS)
+        assert (status, upto) == (0, RECORDS), (tmp_path / "log").read_text()[-4000:]
         assert killed >= kills / 2
         time.sleep(2)  # what was accepted late is there by now
         got = Counter(row["catalog_id"] for row in place.listed())
