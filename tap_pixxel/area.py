@@ -7,7 +7,7 @@ from typing import Any
 import shapely
 from shapely.geometry import mapping
 
-from tap_pixxel.settings import BadSetting
+from pixxel_singer.connection import BadSetting
 
 _WORLD = (-180.0, -90.0, 180.0, 90.0)  # degrees
 

@@ -124,12 +124,16 @@ class PixxelStream(Stream):
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read the list and give the records that are to be emitted."""
         bookmark = self.bookmark(context)
+        self.prepare(bookmark)
         sweep = Sweep(self.fetch, self.paging, **self.sweep_options())
         for rows in sweep:
             if bookmark:
                 bookmark.begin(sweep.began)
             yield from self.records(rows, bookmark)
         self.finish(bookmark, whole=sweep.settled)
+
+    def prepare(self, bookmark: Bookmark | None) -> None:
+        """Read what the records need beside the list; nothing, unless a stream does."""
 
     def records(self, rows: list[Row], bookmark: Bookmark | None) -> Iterator[dict[str, Any]]:
         """Give the records of rows that the bookmark lets through."""
@@ -183,6 +187,10 @@ class PixxelStream(Stream):
         """Give the filters of the settings that this stream's list is read with."""
         return {}
 
+    def made_of(self) -> dict[str, Any]:
+        """Give what starts the stream again when it changes: filters, unless a stream adds more."""
+        return self.filters()
+
     def bookmark(self, context: Mapping[str, Any] | None) -> Bookmark | None:
         """Take up the bookmark of the stream or partition; None when everything is emitted."""
         if not self.incremental or self.replication_key is None:
@@ -190,14 +198,14 @@ class PixxelStream(Stream):
         bookmark = Bookmark(
             self.get_context_state(context),
             self.replication_key,
-            filters=fingerprint(self.filters()),
+            filters=fingerprint(self.made_of()),
             start_date=self.settings.start_date,
             lookback=self.settings.lookback_seconds,
         )
         if bookmark.restarted:
             self.logger.warning(
-                "%s: the settings filter otherwise than in the last sync; it starts again from "
-                "the beginning",
+                "%s: the settings ask for something else than in the last sync; it starts again "
+                "from the beginning",
                 self._called(context),
             )
         return bookmark

@@ -14,21 +14,27 @@ from singer_sdk import typing as th
 
 from pixxel_api.client import DEFAULT_URL
 from pixxel_api.times import TimestampError, to_utc
+from pixxel_singer.connection import (
+    MAX_RATE,
+    MAX_TIMEOUT,
+    BadSetting,
+    base_url,
+    finite,
+    token,
+    user_agent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MAX_PAGE_SIZE = 1000  # rows; a page of archive items this long is some 30 MB
 MAX_CONCURRENCY = 32
-MAX_RATE = 1000
-MAX_TIMEOUT = 3600  # seconds
 MAX_LOOKBACK = 315_360_000  # seconds; ten years
 _BBOX = 4
 _HALF_TURN = 180.0
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 _OPEN = frozenset({"", ".."})
 _CALENDAR = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
-_HEADER = re.compile(r"[\x20-\x7e]+")
+_STORE_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[a-zA-Z0-9_.-]+(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 
 
 def _property(name: str, kind: Any, title: str, description: str, **more: Any) -> th.Property[Any]:  # noqa: ANN401
@@ -148,16 +154,28 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=False,
     ),
     _property(
+        "delivered_assets",
+        th.BooleanType,
+        "Delivered assets",
+        "Whether the STAC items of catalogs get an asset for each successful delivery, which links "
+        "to the object in the bucket; updated_at of catalogs then follows their deliveries too.",
+        default=False,
+    ),
+    _property(
+        "store_urls",
+        th.ObjectType(additional_properties=th.StringType),
+        "Store URLs",
+        "URL that stands for the bucket in links to delivered assets, by the store's name; stores "
+        "on S3 and Google Cloud have s3:// and gs:// without this, those on Azure need it: "
+        '{"archive": "https://account.blob.core.windows.net/container"}.',
+    ),
+    _property(
         "user_agent",
         th.StringType,
         "User agent",
         "User-Agent header; names the tap and its version without this.",
     ),
 ).to_dict()
-
-
-class BadSetting(ValueError):
-    """A setting's value cannot be used; the text says why and what to do, without the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,8 @@ class Settings:
     stac: bool
     catalog_collection: str | None
     assume_cog: bool
+    delivered_assets: bool
+    store_urls: dict[str, str]
     user_agent: str | None
 
 
@@ -212,6 +232,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         lookback_seconds=config["lookback_seconds"],
         stac=config["stac"],
         assume_cog=config["assume_cog"],
+        delivered_assets=config["delivered_assets"],
     )
 
 
@@ -226,28 +247,6 @@ def problems(config: Mapping[str, Any]) -> list[str]:
     if config.get("bbox") is not None and config.get("intersects") is not None:
         found.append("Settings 'bbox' and 'intersects' exclude each other; remove one of them")
     return found
-
-
-def _token(value: str) -> str:
-    token = value.strip().removeprefix("Bearer ").strip()
-    if not _TOKEN.fullmatch(token):
-        raise BadSetting("is empty or has blanks or control characters; paste the token alone")
-    return token
-
-
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value.strip())
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BadSetting("is no URL of the form https://host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadSetting("must be a plain base URL, without user, query or fragment")
-    if parts.path.rstrip("/").endswith("/v0"):
-        raise BadSetting("must be given without the /v0 at its end")
-    return value.strip().rstrip("/")
 
 
 def _timestamp(value: str | None) -> str | None:
@@ -344,36 +343,42 @@ def _query(value: dict[str, Any] | None) -> dict[str, Any]:
     return query
 
 
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise BadSetting("must be a finite number")
-    return value
-
-
 def _name(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise BadSetting("is empty; remove it")
     return value.strip() if value else None
 
 
-def _user_agent(value: str | None) -> str | None:
-    if value is not None and not _HEADER.fullmatch(value):
-        raise BadSetting("must be one line of plain ASCII")
-    return value
+def _store_urls(value: dict[str, str] | None) -> dict[str, str]:
+    urls = {name.strip(): url.strip() for name, url in (value or {}).items()}
+    for name, url in urls.items():
+        if not name:
+            raise BadSetting("names a store with an empty text")
+        try:
+            usable = _STORE_URL.fullmatch(url) and urlsplit(url).port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise BadSetting(
+                "must map names of stores to plain base URLs of the form https://host/path, "
+                "without user, query or fragment"
+            )
+    return urls
 
 
 _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("token", "api_token", _token),
-    ("url", "api_url", _url),
+    ("token", "api_token", token),
+    ("url", "api_url", base_url),
     ("start_date", "start_date", _timestamp),
     ("collections", "collections", _collections),
     ("bbox", "bbox", _bbox),
     ("intersects", "intersects", _area),
     ("acquired", "datetime", _interval),
     ("query", "query", _query),
-    ("requests_per_second", "requests_per_second", _finite),
-    ("request_timeout", "request_timeout", _finite),
+    ("requests_per_second", "requests_per_second", finite),
+    ("request_timeout", "request_timeout", finite),
     ("catalog_collection", "catalog_collection", _name),
-    ("user_agent", "user_agent", _user_agent),
+    ("store_urls", "store_urls", _store_urls),
+    ("user_agent", "user_agent", user_agent),
 )
 """Field of `Settings`, name of the setting, and what reads and checks it."""

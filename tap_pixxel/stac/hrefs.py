@@ -31,7 +31,8 @@ _ABSOLUTE: Final = re.compile(
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SAFE: Final = "-._~!$&'()*+,;=:@/?%#"
+_IN_PATH: Final = "-._~!$&'()*+,;=:/"
+_SAFE: Final = f"{_IN_PATH}@?%#"
 
 
 @lru_cache(1024)
@@ -70,3 +71,11 @@ def _joined(base: str, href: str) -> str:
 def quoted(part: str) -> str:
     """Escape an id for its place in a path."""
     return part if _UNRESERVED.fullmatch(part) else quote(part, safe="", errors="replace")
+
+
+def quoted_path(path: str) -> str:
+    """Escape a path of which every character is meant: a % is no escape, a ? begins no query.
+
+    An @ is escaped too, so that nothing in it looks like a user's name.
+    """
+    return quote(path, safe=_IN_PATH, errors="replace")

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pixxel_api.errors import Forbidden
 from pixxel_api.pages import Single
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.search import SearchStream
 from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
+from tap_pixxel.streams.workspace import Stores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixxel_api.client import Answer
     from tap_pixxel.base import Fields
+    from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stac import Converted
+    from tap_pixxel.stac.deliveries import Delivered
+    from tap_pixxel.tap import TapPixxel
+
+_WITH_DELIVERIES = (
+    Column(
+        "updated_at",
+        TIMESTAMP,
+        "When it or one of its deliveries in stac_item was last updated, the later, UTC; the "
+        "replication key.",
+    ),
+    Column("catalog_updated_at", TIMESTAMP, "When the catalog itself was last updated, UTC."),
+)
+"""Columns with the setting `delivered_assets`; the first takes the place of the one without."""
 
 
 class Catalogs(CarriesStac, SearchStream):
@@ -45,6 +65,92 @@ class Catalogs(CarriesStac, SearchStream):
     consumed = frozenset({"details"})
     raw_shape = Shape(*_columns, Column("details", OBJECT, "The API's STAC Item, raw."))
     stac_shape = Shape(*_columns, *STAC_ITEM)
+    delivered_shape = Shape(*_columns, *_WITH_DELIVERIES, *STAC_ITEM)
+
+    def __init__(self, tap: TapPixxel) -> None:
+        self._with_deliveries = (
+            tap.config.get("delivered_assets") is True and tap.config.get("stac", True) is not False
+        )
+        if self._with_deliveries:
+            self.stac_shape = self.delivered_shape
+        self._delivered: Mapping[str, tuple[Delivered, ...]] = {}
+        self._left_out: Mapping[str, int] = {}
+        self._bookmark_stays = False
+        super().__init__(tap)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether this sync adds assets to the items, out of the deliveries."""
+        return self._with_deliveries and self.column not in self.dropped
+
+    def made_of(self) -> dict[str, Any]:
+        """Give the filters, and what the assets of deliveries are made with."""
+        settings = self.settings
+        urls = settings.store_urls if self.delivers else None
+        return super().made_of() | {"delivered_assets": self.delivers, "store_urls": urls}
+
+    def prepare(self, bookmark: Bookmark | None) -> None:
+        """Read the deliveries, and then their stores: all that the deliveries name are there.
+
+        The sweep began, for the bookmark, before the deliveries were read: what is delivered from
+        then on is met by the next sync. Where they may not be read, the bookmark stays, since
+        the records lack what they should have.
+        """
+        if not self.delivers:
+            if self.settings.delivered_assets:
+                self.logger.warning(
+                    "%s: the setting 'delivered_assets' has no effect without the column %s",
+                    self.name,
+                    self.column,
+                )
+            return
+        began = datetime.now(UTC)
+        answers: list[Answer] = []
+        for stream in (Deliveries, Stores):
+            try:
+                answers.append(self.ask("GET", path=stream.path))
+            except Forbidden as error:
+                self._bookmark_stays = True
+                self._pixxel.unreadable[stream.name] = str(error)
+                self.logger.error(  # noqa: TRY400 - one line
+                    "%s: delivered assets are left out, and the bookmark stays: %s; ask for the "
+                    "role, or switch the setting 'delivered_assets' off",
+                    self.name,
+                    error,
+                )
+                return
+        deliveries, stores = answers
+        if bookmark:
+            bookmark.begin(deliveries.asked or began)
+        self._find_delivered(deliveries, stores)
+
+    def _find_delivered(self, deliveries: Answer, stores: Answer) -> None:
+        from tap_pixxel.stac.deliveries import delivered_assets  # noqa: PLC0415 - takes long to import
+
+        urls = self.settings.store_urls
+        there = [self.parsed(row) for row in stores.rows(Stores.records_key)]
+        for name in sorted(urls.keys() - {str(store.get("name")).strip() for store in there}):
+            self.logger.warning(
+                "%s: the workspace has no store '%s'; check the setting 'store_urls'",
+                self.name,
+                name,
+            )
+        rows = deliveries.rows(Deliveries.records_key)
+        self._delivered, self._left_out = delivered_assets(map(self.parsed, rows), there, urls)
+
+    def finish(self, bookmark: Bookmark | None, *, whole: bool) -> None:
+        """Move the bookmark, unless the deliveries could not be read."""
+        super().finish(None if self._bookmark_stays else bookmark, whole=whole)
+
+    def remark(self) -> None:
+        """Say also what was delivered and makes no asset."""
+        super().remark()
+        self._delivered = {}
+        if self._left_out:
+            told = (f"{count:,} {why}" for why, count in sorted(self._left_out.items()))
+            self.logger.warning(
+                "%s: successful deliveries that make no asset: %s", self.name, ", ".join(told)
+            )
 
     def sweep_options(self) -> dict[str, Any]:
         """Sort, so that nothing moves while it is read."""
@@ -53,6 +159,8 @@ class Catalogs(CarriesStac, SearchStream):
     def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `details`."""
         columns = super().columns(fields)
+        if self._with_deliveries:
+            columns = columns | self._times(fields)
         details = fields.get("details")
         if not isinstance(details, dict):
             return columns
@@ -62,17 +170,34 @@ class Catalogs(CarriesStac, SearchStream):
                 found["datetime"] = when
         return columns | found
 
+    def _times(self, fields: Fields) -> Fields:
+        """Give the replication value, and the catalog's own time."""
+        key, own = fields.get("id"), fields.get("updated_at")
+        delivered = self._delivered.get(key) if isinstance(key, str) else None
+        if not delivered:
+            return {"updated_at": own, "catalog_updated_at": own}
+        from tap_pixxel.stac.deliveries import last_change  # noqa: PLC0415 - takes long to import
+
+        return {"updated_at": last_change(own, delivered), "catalog_updated_at": own}
+
     def convert(self, raw: Fields) -> Converted:
         """Convert a catalog, its `details` being the item."""
         from tap_pixxel.stac import catalog_to_item  # noqa: PLC0415 - takes long to import
 
         settings = self.settings
-        return catalog_to_item(
+        made = catalog_to_item(
             raw,
             api_url=settings.url,
             collection=settings.catalog_collection,
             assume_cog=settings.assume_cog,
         )
+        delivered = self._delivered.get(raw["id"]) if self._delivered else None
+        if not delivered:
+            return made
+        from tap_pixxel.stac.deliveries import with_deliveries  # noqa: PLC0415 - takes long to import
+
+        stac = with_deliveries(made.stac, delivered, assume_cog=settings.assume_cog)
+        return made._replace(stac=stac)
 
     def without_assets(self, raw: Fields) -> Fields:
         """Leave out the assets."""

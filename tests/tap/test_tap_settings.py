@@ -17,7 +17,8 @@ BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurre
 
 
 def read(**settings: Any) -> Settings:
-    config = {**BASE, "lookback_seconds": 0, "stac": True, "assume_cog": False, **settings}
+    switches = {"stac": True, "assume_cog": False, "delivered_assets": False}
+    config = {**BASE, "lookback_seconds": 0, **switches, **settings}
     assert problems(config) == []
     return read_settings(config)
 
@@ -82,6 +83,14 @@ def test_heights_are_dropped_from_an_area() -> None:
     area = read(intersects=json.dumps(square(0, height=100))).intersects
     assert area is not None
     assert {len(point) for point in area["coordinates"][0]} == {2}
+
+
+def test_urls_of_stores_lose_the_blanks_around_them() -> None:
+    urls = {" archive ": " https://host/container/ ", "lake": "file://host/mnt", "é": "s3://b"}
+    assert read(store_urls=urls).store_urls == {
+        name.strip(): url.strip() for name, url in urls.items()
+    }
+    assert read().store_urls == {}
 
 
 def test_several_areas_are_united() -> None:
