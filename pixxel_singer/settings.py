@@ -60,8 +60,8 @@ def typed(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
 def _typed(value: Any, rule: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         return _read(value.strip(), rule) if rule else value
-    if value is False and "off" in rule.get("enum", ()):  # as YAML reads a bare off
-        return "off"
+    if value is False:  # as YAML reads a bare off or no, where those are choices
+        return next((each for each in rule.get("enum") or () if each in _FALSE), value)
     # JSON Schema counts 4.0 as a whole number, Python does not.
     if isinstance(value, float) and value.is_integer() and "integer" in _kinds(rule):
         return int(value)

@@ -124,6 +124,14 @@ def test_only_texts_are_read_again() -> None:
     assert typed(SCHEMA, config) == {**config, "rate": 2.5}
 
 
-def test_yamls_false_is_a_choice_named_off() -> None:
-    schema = {"properties": {"check": {"type": ["string"], "enum": ["off", "all"]}, "other": {}}}
-    assert typed(schema, {"check": False, "other": False}) == {"check": "off", "other": False}
+@pytest.mark.parametrize("word", ["off", "no"])
+def test_yamls_false_is_a_choice_of_that_meaning(word: str) -> None:
+    choice = {"type": ["string", "null"], "enum": ["all", word, None]}
+    schema = {"properties": {"check": choice, "other": {}, "on": {"type": "boolean"}}}
+    given = {"check": False, "other": False, "on": False}
+    assert typed(schema, given) == {"check": word, "other": False, "on": False}
+
+
+def test_yamls_false_stays_where_no_choice_means_it() -> None:
+    schema = {"properties": {"check": {"type": ["string"], "enum": ["some", "all"]}}}
+    assert typed(schema, {"check": False}) == {"check": False}
