@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = {"pixxel_api", "pixxel_singer", "tap_pixxel", "target_stac", "pixxel_sandbox"}
+PACKAGES = {
+    "pixxel_api",
+    "pixxel_singer",
+    "tap_pixxel",
+    "target_pixxel_store",
+    "target_stac",
+    "pixxel_sandbox",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "pixxel_api": set(),
     "pixxel_singer": set(),
     "tap_pixxel": {"pixxel_api", "pixxel_singer"},
+    "target_pixxel_store": {"pixxel_api", "pixxel_singer"},
     "target_stac": {"pixxel_singer"},
     "pixxel_sandbox": set(),
 }

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from pixxel_singer.exits import Exit
 from tap_pixxel import settings as tap_settings
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
+from target_pixxel_store import settings as store_settings
+from target_pixxel_store.target import TargetPixxelStore
 from target_stac import settings as stac_settings
 from target_stac.target import TargetStac
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
 MELTANO: dict[str, Any] = yaml.safe_load((PROJECT / "meltano.yml").read_text())
 BUILTIN = {"stream_maps", "stream_map_config", "faker_config"}
 PLUGINS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tap-pixxel": (TapPixxel, tap_settings.SCHEMA),
+    "target-pixxel-store": (TargetPixxelStore, store_settings.SCHEMA),
     "target-stac": (TargetStac, stac_settings.SCHEMA),
 }
 
@@ -67,7 +77,7 @@ def test_meltano_claims_the_capabilities_that_the_plugin_has(name: str) -> None:
 
 def test_every_plugin_has_a_namespace_so_the_hub_is_never_asked() -> None:
     for plugins in MELTANO["plugins"].values():
-        assert all(plugin["namespace"] for plugin in plugins)
+        assert all(each.get("namespace") or each.get("inherit_from") for each in plugins)
     assert MELTANO["send_anonymous_usage_stats"] is False
 
 
@@ -77,6 +87,20 @@ def test_meltano_has_two_environments_jobs_and_a_schedule() -> None:
     [schedule] = MELTANO["schedules"]
     assert schedule["job"] in [job["name"] for job in MELTANO["jobs"]]
     assert "api_token" not in str(MELTANO["environments"])
+
+
+def test_meltanos_environments_refuse_each_others_api() -> None:
+    for environment in MELTANO["environments"]:
+        loaders = environment["config"]["plugins"]["loaders"]
+        [found] = [each["config"] for each in loaders if each["name"] == "target-pixxel-store"]
+        assert found["environment"] == environment["name"]
+        assert found["journal_path"].startswith("${MELTANO_PROJECT_ROOT}/")
+
+
+def test_meltanos_jobs_name_plugins_that_there_are() -> None:
+    names = {each["name"] for plugins in MELTANO["plugins"].values() for each in plugins}
+    for job in MELTANO["jobs"]:
+        assert {name for task in job["tasks"] for name in task.split()} <= names
 
 
 @plugins
@@ -112,6 +136,73 @@ def test_the_example_environment_lists_every_setting(name: str) -> None:
         assert rule["description"] in text
 
 
+def test_the_operators_page_quotes_messages_that_there_are() -> None:
+    said = {
+        text
+        for package in ("target_pixxel_store", "pixxel_api", "pixxel_singer")
+        for path in (PROJECT / package).rglob("*.py")
+        for text in _texts(ast.parse(path.read_text()))
+    }
+    rows = [
+        *_rows("docs/operating-deliveries.md", "| message | meaning | what to do |"),
+        *_rows("docs/operating-deliveries.md", "| message | what to do |"),
+    ]
+    quoted = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row[0])]
+    assert len(quoted) > 40
+    wrong = [
+        quote
+        for quote in quoted
+        if quote not in BUILT
+        and not any(_in_order([part.strip() for part in quote.split(GAP)], text) for text in said)
+    ]
+    assert wrong == []
+
+
+GAP = "…"
+"""What stands for the parts of a message that differ."""
+BUILT = {
+    "the token is of another workspace than 'workspace' says; nothing was written",
+    "delivery … of an earlier run: FAILED",
+    "delivery … of an earlier run: not finished",
+    "delivery … of an earlier run: SUCCESS, but the object is not in the bucket",
+}
+"""Messages put together of several texts; tests of the target read them in its log."""
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """Give the texts of a program, with gaps where values are put in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            pieces = [str(each.value) if isinstance(each, ast.Constant) else GAP
+                      for each in node.values]  # fmt: skip
+            yield "".join(pieces)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _in_order(parts: list[str], text: str) -> bool:
+    at = 0
+    for part in parts:
+        at = text.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def test_the_operators_page_states_the_guarantee_and_every_exit_status() -> None:
+    text = (PROJECT / "docs/operating-deliveries.md").read_text()
+    guarantee = (
+        "with one writer per workspace and a list that lags less than `settle_seconds`, a rerun "
+        "after a kill at any moment delivers nothing twice and forgets nothing"
+    )
+    assert f"\n> {guarantee}\n" in text
+    rows = _rows("docs/operating-deliveries.md", "| status | meaning | what to do |")
+    stops = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
+    assert [row[0] for row in rows] == [*(str(int(each)) for each in Exit), "143, 130"]
+    assert stops == [143, 130]
+
+
 def test_the_lock_and_the_documents_name_no_index() -> None:
     for path in ("requirements.lock", "README.md", "pyproject.toml", "Makefile"):
         assert "index-url" not in (PROJECT / path).read_text()
@@ -120,7 +211,7 @@ def test_the_lock_and_the_documents_name_no_index() -> None:
 
 def _written(rule: dict[str, Any]) -> str:
     default = rule.get("default", "")
-    return json.dumps(default) if isinstance(default, bool | list) else str(default)
+    return json.dumps(default) if isinstance(default, bool | list | dict) else str(default)
 
 
 def _types(rule: dict[str, Any]) -> list[str]:

@@ -40,7 +40,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_packages_their_types_and_the_license(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    packages = ("pixxel_api", "pixxel_singer", "tap_pixxel", "target_stac", "pixxel_sandbox")
+    plugins = ("tap_pixxel", "target_pixxel_store", "target_stac")
+    packages = ("pixxel_api", "pixxel_singer", *plugins, "pixxel_sandbox")
     for package in packages:
         assert f"{package}/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -96,4 +97,22 @@ def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert len(list(output.glob("geoparquet/*.parquet"))) > 1
+    plan = subprocess.run(
+        [
+            *(sys.executable, "-m", "pixxel_sandbox", "run", "--no-s3", "--items", "20", "--"),
+            *(sys.executable, "-m", "target_pixxel_store", "--config=ENV"),
+        ],
+        cwd=tmp_path,
+        env=environment
+        | {
+            "TARGET_PIXXEL_STORE_DELIVER_TO": "analysis",
+            "TARGET_PIXXEL_STORE_DELIVER_SINCE": "all",
+            "TARGET_PIXXEL_STORE_DRY_RUN": "true",
+        },
+        input=result.stdout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "nothing was written" in plan.stderr
     assert "Leaflet" in (output / "preview.html").read_text(), "the wheel holds the page's files"
