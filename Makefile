@@ -12,7 +12,7 @@ GROUPS := --all-extras --group dev --group demo
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and a STAC catalog with Meltano, and show what came.
+demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver what is new, and show what came.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
 test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.

@@ -1,14 +1,11 @@
-"""`make demo`: sync the sandbox into DuckDB twice and into a STAC catalog, and show what came."""
+"""`make demo`: sync the sandbox into DuckDB and STAC, deliver what is new, and show what came."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +15,24 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from demo.catalog import DemoFailedError, show_catalog
-from pixxel_sandbox import Sandbox
+from demo.catalog import show_catalog
+from demo.deliveries import (
+    BUCKET,
+    check,
+    deliver,
+    listed,
+    show,
+    show_arrived,
+    show_links,
+    variables,
+)
+from demo.syncs import PROJECT, DemoFailedError, Meltano
+from pixxel_sandbox import BucketServer, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from demo.syncs import Sync
 
-PROJECT = Path(__file__).parents[1]
+DAYS = 3  # that the workspace moves on before something is delivered; each brings a catalog
 QUESTION = "What do we own, how much of it was delivered, and from how many orders did it come?"
 ANSWER = """
 WITH delivered AS (SELECT DISTINCT catalog_id FROM deliveries WHERE status = 'SUCCESS')
@@ -35,74 +43,6 @@ JOIN order_tasks AS t ON t.id = c.task_id
 LEFT JOIN delivered AS d ON d.catalog_id = c.id
 GROUP BY ALL ORDER BY catalogs DESC, c.collection
 """
-
-
-@dataclass
-class Sync:
-    """What a run of one stream was: records given, seconds taken."""
-
-    rows: int = 0
-    seconds: float = 0.0
-
-
-def events(command: list[str], environment: dict[str, str]) -> Iterator[dict[str, object]]:
-    """Run Meltano and give its log, event by event.
-
-    Raises:
-        DemoFailedError: It did not succeed.
-    """
-    errors: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=PROJECT,
-        env=environment,
-    ) as process:
-        for line in process.stdout or ():
-            if not line.startswith("{"):
-                errors.append(line.rstrip())
-                continue
-            event = json.loads(line)
-            if event.get("level") in {"error", "critical"}:
-                errors.append(str(event.get("event")))
-            yield event
-    if process.returncode:
-        raise DemoFailedError("\n".join(["meltano run failed:", *errors[-10:]]))
-
-
-def run_meltano(
-    folder: Path, sandbox: Sandbox, console: Console, loader: str, **settings: str
-) -> dict[str, Sync]:
-    """Sync everything once; show progress to a person, and log lines to anything else."""
-    command = ["meltano", "--log-format=json", "run", "--no-install", "tap-pixxel", loader]
-    environment = (
-        os.environ
-        | settings
-        | {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "MELTANO_SYS_DIR_ROOT": str(folder / "meltano"),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "TAP_PIXXEL_API_URL": sandbox.url,
-            "TAP_PIXXEL_API_TOKEN": sandbox.token,
-        }
-    )
-    syncs: dict[str, Sync] = defaultdict(Sync)
-    with console.status("meltano starts") as status:
-        for event in events(command, environment):
-            if not console.is_terminal:
-                print(json.dumps(event), file=sys.stderr, flush=True)  # noqa: T201 - the log
-            metric = event.get("metric_info")
-            if not isinstance(metric, dict):
-                continue
-            name = metric["tags"]["stream"]
-            if metric["metric"] == "record_count":
-                syncs[name].rows += metric["value"]
-                status.update(f"{name}: {syncs[name].rows} records")
-            elif metric["metric"] == "sync_duration":
-                syncs[name].seconds += metric["value"]
-    return syncs
 
 
 def overview(
@@ -148,7 +88,7 @@ def answer(db: duckdb.DuckDBPyConnection) -> Table:
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=PROJECT / ".build" / "demo",
-    help="Where the warehouse and the catalog are written; emptied first.",
+    help="Where all that comes is written; emptied first.",
 )
 @click.option(
     "--schemas",
@@ -156,45 +96,112 @@ def answer(db: duckdb.DuckDBPyConnection) -> Table:
     help="Folder with the JSON Schemas of STAC's extensions, to validate against them too.",
 )
 def main(items: int, folder: Path, schemas: str | None) -> None:
-    """Sync the sandbox into DuckDB twice and into a STAC catalog, and show what came."""
-    out, log = Console(), Console(stderr=True)
+    """Sync the sandbox into DuckDB and a STAC catalog, deliver what is new, show what came."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with Sandbox(items=items) as sandbox:
-        warehouse = folder / "pixxel.duckdb"
-        to_duckdb = {"TARGET_DUCKDB_PATH": str(warehouse)}
-        first = run_meltano(folder, sandbox, log, "target-duckdb", **to_duckdb)
-        changed = requests.post(f"{sandbox.url}/_sandbox/advance", timeout=30).json()
-        second = run_meltano(folder, sandbox, log, "target-duckdb", **to_duckdb)
-        counts = sandbox.counts()
-        run_meltano(
-            folder,
-            sandbox,
-            log,
-            "target-stac",
-            TAP_PIXXEL__SELECT='["archive_items.*", "catalogs.*", "collections.*"]',
-            TARGET_STAC_OUTPUT=str(folder / "stac"),
-            TARGET_STAC_TITLE="Pixxel sandbox",
-            TARGET_STAC_VALIDATE="all",
+    with (
+        BucketServer(folder / "buckets", [BUCKET]) as s3,
+        Sandbox(items=items, endpoints={"S3": s3.url}) as sandbox,
+    ):
+        plugins = ("TAP_PIXXEL", "TARGET_PIXXEL_STORE")
+        known = {
+            **{f"{plugin}_API_URL": sandbox.url for plugin in plugins},
+            **{f"{plugin}_API_TOKEN": sandbox.token for plugin in plugins},
+            **variables(s3),
+            "TARGET_DUCKDB_PATH": str(folder / "pixxel.duckdb"),
+            "TARGET_STAC_OUTPUT": str(folder / "stac"),
+            "TARGET_STAC_TITLE": "Pixxel sandbox",
+            "TARGET_STAC_VALIDATE": "all",
             **({"TARGET_STAC_SCHEMAS": schemas} if schemas else {}),
+        }
+        demo = Demo(Meltano(folder, Console(stderr=True), known), sandbox, s3, Console())
+        demo.fill_the_warehouse()
+        demo.export_stac(validated=bool(schemas))
+        demo.deliver_what_is_new()
+
+
+@dataclass
+class Demo:
+    """The parts of the demo, in their order.
+
+    Attributes:
+        began: When it began; a catalog that is created later is new.
+    """
+
+    meltano: Meltano
+    sandbox: Sandbox
+    s3: BucketServer
+    out: Console
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.catalogs = self.sandbox.counts()["catalogs"]
+
+    def move_on(self) -> dict[str, int]:
+        """Let the workspace move on; tell how many rows changed."""
+        url = f"{self.sandbox.url}/_sandbox/advance"
+        changed: dict[str, int] = requests.post(url, timeout=30).json()
+        return changed
+
+    def fill_the_warehouse(self) -> None:
+        """Sync into DuckDB, twice."""
+        first = self.meltano.run("tap-pixxel", "target-duckdb")
+        changed = self.move_on()
+        second = self.meltano.run("tap-pixxel", "target-duckdb")
+        counts, loaded = self.sandbox.counts(), {}
+        with self.warehouse() as db:
+            for name in counts:
+                row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our names
+                loaded[name] = row[0] if row else 0
+            self.out.print(overview(first, changed, second, counts, loaded))
+            self.out.print(QUESTION)
+            self.out.print(answer(db))
+        self.out.print(f"The warehouse: {os.path.relpath(self.meltano.folder / 'pixxel.duckdb')}")
+        if loaded != counts:
+            raise DemoFailedError("the warehouse does not hold what the API has")
+
+    def warehouse(self) -> duckdb.DuckDBPyConnection:
+        """Open the warehouse."""
+        return duckdb.connect(str(self.meltano.folder / "pixxel.duckdb"), read_only=True)
+
+    def export_stac(self, *, validated: bool) -> None:
+        """Sync into a STAC catalog."""
+        select = '["archive_items.*", "catalogs.*", "collections.*"]'
+        self.meltano.run("tap-pixxel", "target-stac", TAP_PIXXEL__SELECT=select)
+        counts = self.sandbox.counts()
+        folder = self.meltano.folder / "stac"
+        show_catalog(folder, counts["archive_items"] + counts["catalogs"], self.out)
+        against = (
+            "of STAC and its extensions"
+            if validated
+            else "of STAC; for its extensions' add SCHEMAS="
         )
-    with duckdb.connect(str(warehouse), read_only=True) as db:
-        loaded = {}
-        for name in counts:
-            row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our names
-            loaded[name] = row[0] if row else 0
-        out.print(overview(first, changed, second, counts, loaded))
-        out.print(QUESTION)
-        out.print(answer(db))
-    out.print(f"The warehouse: {os.path.relpath(warehouse)}")
-    if loaded != counts:
-        raise DemoFailedError("the warehouse does not hold what the API has")
-    show_catalog(folder / "stac", counts["archive_items"] + counts["catalogs"], out)
-    against = (
-        "of STAC and its extensions" if schemas else "of STAC; for its extensions' add SCHEMAS="
-    )
-    out.print(f"Each item and collection is valid by the JSON Schemas {against}", soft_wrap=True)
+        words = f"Each item and collection is valid by the JSON Schemas {against}"
+        self.out.print(words, soft_wrap=True)
+
+    def deliver_what_is_new(self) -> None:
+        """Deliver the catalogs that are new to a bucket, and read what came of it."""
+        for _ in range(DAYS):
+            self.move_on()
+        since = self.began.isoformat()
+        first = deliver(self.meltano, since)
+        again = deliver(self.meltano, since, "--full-refresh")
+        objects = listed(self.s3)
+        show(first, again, objects, self.out)
+        check(self.sandbox.counts()["catalogs"] - self.catalogs, first, again, objects)
+        select = '["deliveries.*", "stores.*"]'
+        self.meltano.run("tap-pixxel", "target-duckdb", TAP_PIXXEL__SELECT=select)
+        with self.warehouse() as db:
+            show_arrived(db, first, self.out)
+        select = '["catalogs.*", "collections.*"]'
+        self.meltano.run(
+            "tap-pixxel",
+            "target-stac",
+            TAP_PIXXEL__SELECT=select,
+            TAP_PIXXEL_DELIVERED_ASSETS="true",
+        )
+        show_links(self.meltano.folder / "stac", objects, self.out)
 
 
 if __name__ == "__main__":

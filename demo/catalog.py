@@ -6,9 +6,10 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import click
 import pystac
 from rich.table import Table
+
+from demo.syncs import DemoFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SERVE = "npx http-server {folder} --cors"
-
-
-class DemoFailedError(click.ClickException):
-    """Something did not go as it should; the message says what, and where to look."""
 
 
 def show_catalog(folder: Path, expected: int, out: Console) -> None:
