@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.plan import Kind
 
 _PRIVATE = 0o600
+_BEGINNING = b'{"t'  # of our lines: "time", or "type"; the end of any other file is left as it is
 
 
 class AccountsError(Exception):
@@ -187,10 +189,22 @@ def _unwritable(name: str, error: OSError) -> AccountsError:
 
 def _appended(name: str, path: Path) -> IO[bytes]:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _PRIVATE)
+        _drop_half_line(fd)
     except OSError as error:
         raise InputError(f"Setting '{name}': cannot write the file: {error.strerror}") from None
     return os.fdopen(fd, "ab")
+
+
+def _drop_half_line(fd: int) -> None:
+    """Cut off the half of a line that a kill has left; no STATE has passed it."""
+    if not os.fstat(fd).st_size:  # as of a device, which cannot be mapped
+        return
+    with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
+        whole = content.rfind(b"\n") + 1
+        ours = content[whole : whole + len(_BEGINNING)] == _BEGINNING
+    if ours:
+        os.ftruncate(fd, whole)
 
 
 def _replace(path: Path, content: bytes) -> None:

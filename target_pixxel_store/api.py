@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from pixxel_api.errors import PixxelError, WrongShape
+from pixxel_api.errors import ApiError, PixxelError, WrongShape
 from pixxel_api.pages import Offset, Page
 from pixxel_api.sweep import Seen, Sweep
 from pixxel_api.times import TimestampError, to_utc
@@ -185,7 +185,11 @@ class Api:
         if place.prefix:
             configs["path_prefix"] = as_folder(place.prefix)
         body = {"name": name, "type": place.cloud, "configs": configs, "secrets": secrets, **more}
-        answer = self._client.write("POST", STORES, body=body)
+        try:
+            answer = self._client.write("POST", STORES, body=body)
+        except ApiError as error:
+            # The code comes from the answer's body, which may echo the secrets.
+            raise type(error)("POST", STORES, error.status) from None
         made = _store({key: msgspec.json.decode(raw) for key, raw in answer.fields.items()})
         if made is None:
             reason = "the answer is no store"

@@ -141,8 +141,13 @@ class View:
                 if delivery.id not in intent.before:
                     yield identity, delivery.store, delivery.id
 
-    def unfinished(self, store: str) -> int:
-        """Count the deliveries to a store that are not done, or of which nothing is known."""
+    def unfinished(self, store: str, since: float) -> int:
+        """Count the deliveries to a store that are not done, or of which nothing is known.
+
+        Args:
+            store: Its id.
+            since: What was asked for before, in seconds since 1970, is surely listed.
+        """
         memory = self.memory
         listed = sum(
             delivery.store == store and not (delivery.failed or delivery.succeeded)
@@ -153,7 +158,10 @@ class View:
             made.store == store and key not in self.ids and key not in memory.final
             for key, made in memory.made.items()
         )
-        return listed + unlisted + sum(each.store == store for each in memory.intents.values())
+        unanswered = sum(
+            each.store == store and each.at > since for each in memory.intents.values()
+        )
+        return listed + unlisted + unanswered
 
     def elsewhere(self, identity: Identity) -> tuple[str, str, bool] | None:
         """Find a delivery of the catalog in the same bucket, or nobody knows where.

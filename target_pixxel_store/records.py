@@ -17,6 +17,8 @@ MANAGED_BY = "managed_by"
 VERSION = "credentials_version"
 OUR_LABELS = frozenset({MANAGED_BY, VERSION})
 """Labels that this target sets; a record that has them, as the tap's do, does not ask for them."""
+DEEPEST = 100
+"""Levels that a record may be nested; a STAC item has ten."""
 _LONGEST = 512  # characters of an id or a name
 
 
@@ -180,12 +182,19 @@ _SECRET_NAMES = frozenset(
 )
 
 
-def refuse_secrets(value: Any) -> None:  # noqa: ANN401 - any JSON
+def refuse_secrets(value: Any, levels: int = DEEPEST) -> None:  # noqa: ANN401 - any JSON
     """Refuse a record that carries a secret, anywhere in it.
+
+    Args:
+        value: The record.
+        levels: How deep it may be nested.
 
     Raises:
         Rejected: It does.
+        RecursionError: It is nested deeper, so that writing it down later could fail.
     """
+    if not levels:
+        raise RecursionError
     if isinstance(value, dict):
         for name, each in value.items():
             if _is_secret(name):
@@ -193,10 +202,10 @@ def refuse_secrets(value: Any) -> None:  # noqa: ANN401 - any JSON
                     f"carries '{name.lower()}'; secrets belong into the setting 'credentials', "
                     "and a record names the entry"
                 )
-            refuse_secrets(each)
+            refuse_secrets(each, levels - 1)
     elif isinstance(value, list):
         for each in value:
-            refuse_secrets(each)
+            refuse_secrets(each, levels - 1)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jsonschema.exceptions import UnknownType
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 from singer_sdk.sinks import RecordSink
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
@@ -40,7 +41,8 @@ class StoreTargetSink(RecordSink):
     def __init__(self, target: TargetPixxelStore, **kwargs: Any) -> None:
         super().__init__(target, **kwargs)
         self._store_target = target
-        self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema)
+        # A registry of its own, as the default one fetches what a reference names from anywhere.
+        self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema, registry=Registry())
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Act on a record, or account for what is wrong with it."""

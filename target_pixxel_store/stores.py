@@ -167,8 +167,11 @@ class StoreKeeper:
         """
         if store.labels.get(MANAGED_BY) != US:
             raise Rejected(f"the store is not labelled {MANAGED_BY}: {US}, so it is left alone")
-        view = self._looks.now(oldest=0)
-        unfinished = view.unfinished(store.id)
+        settle = self._settings.settle_seconds
+        if not self._settings.dry_run:  # a run that nobody remembers may have asked for more
+            until = min(self._journal.memory.unsettled, time.time() + settle)
+            wait_until(until, self._check)
+        unfinished = self._looks.now(oldest=0).unfinished(store.id, time.time() - settle)
         if unfinished:
             raise Rejected(f"the store has {unfinished} unfinished deliveries; run again later")
         if items := self._api.open_order_items(store.id):
@@ -257,6 +260,7 @@ class StoreKeeper:
             if store.id in self._looks.stores():
                 raise Rejected(str(error)) from None
         self._looks.drop(store.id)
+        self._logger.info("store '%s' (%s) is deleted", store.name, store.id)
 
 
 def _version(entry: dict[str, Any] | None) -> str | None:

@@ -282,11 +282,11 @@ class TargetPixxelStore(PixxelPlugin, Target):
             workspaces=sorted(self._workspaces),
             environment=settings.environment,
             dry_run=settings.dry_run,
-            status=status,
+            status=int(status),
             ended_because=why or None,
             deliveries=self.work.asked,
             late=self._late.to_dict(),
-            waited=self._waited.to_dict() if self._waited else None,
+            waited=None if self._waited is None else self._waited.to_dict(),
         )
         self.logger.info("summary: %s", summary)
 

@@ -97,9 +97,9 @@ class Watch:
         Those that are not finished are told of in each run.
         """
         found = Findings()
+        view = self._looks.now()  # which also tells what came of a killed run's requests
         memory = self._journal.memory
         open_ones = {key: each for key, each in memory.made.items() if key not in memory.final}
-        view = self._looks.now()
         listed = {
             delivery.id: delivery
             for identity in {made.identity for made in open_ones.values()}

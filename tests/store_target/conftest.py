@@ -1,4 +1,4 @@
-"""A sandbox and a workplace for each test."""
+"""A sandbox, a workplace, and what may stand between them, for each test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from pixxel_sandbox import Sandbox
 
+from .between import Between
 from .runs import Workplace
 
 if TYPE_CHECKING:
@@ -24,3 +25,11 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def place(sandbox: Sandbox, tmp_path: Path) -> Workplace:
     return Workplace(sandbox, tmp_path)
+
+
+@pytest.fixture
+def between(sandbox: Sandbox, place: Workplace) -> Iterator[Between]:
+    """What the workplace's target talks to from now on."""
+    with Between(sandbox).open() as opened:
+        place.settings["api_url"] = opened.url
+        yield opened

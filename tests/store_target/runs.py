@@ -93,6 +93,10 @@ def lines_of(path: Path) -> list[Json]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def _whole_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 @dataclass
 class Ran:
     """What a run has left.
@@ -232,7 +236,7 @@ class Workplace:
         return text_of(*with_schemas(*given))
 
     def _counts(self) -> tuple[int, int]:
-        return len(lines_of(self.folder / "outcomes")), len(lines_of(self.folder / "rejected"))
+        return _whole_lines(self.folder / "outcomes"), _whole_lines(self.folder / "rejected")
 
     def _ran(
         self,

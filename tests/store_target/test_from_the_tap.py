@@ -153,3 +153,30 @@ def item_with_catalogs(place: Workplace) -> tuple[str, list[str]]:
         for task in ("t1", "t1", "t2")
     ]
     return item, ids
+
+
+@pytest.mark.parametrize("first", ["catalogs", "order_items"])
+@pytest.mark.parametrize(
+    "template",
+    ["{created_at:%Y/%m}/{catalog_id}/", "{id}/", "{org_id}/{datetime:%Y}/{catalog_id}/"],
+)
+def test_one_catalog_from_both_streams_goes_to_one_path(
+    place: Workplace, template: str, first: str
+) -> None:
+    workspace = place.sandbox.workspace
+    item = workspace.insert("order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]})
+    org = workspace.rows("projects")[0]["org_id"]
+    key = workspace.insert(
+        "catalogs",
+        {"task_id": "t", "created_at": "2025-03-07T10:00:00Z", "org_id": org,
+         "details": {"properties": {"datetime": "2024-02-03T00:00:00Z"}}},
+    )  # fmt: skip
+    fields = {"created_at": "2019-12-31T23:59:59Z", "org_id": "another", "datetime": "2018-01-01"}
+    by_item = record("order_items", id=item, **fields)
+    by_catalog = record(
+        "catalogs", id=key, created_at="2025-03-07T10:00:00.000000Z", org_id=org,
+        datetime="2024-02-03T00:00:00.000000Z",
+    )  # fmt: skip
+    messages = [by_catalog, by_item] if first == "catalogs" else [by_item, by_catalog]
+    assert place.run(messages[0], state(1), path_template=template, **ALL).kinds == ["created"]
+    assert place.run(messages[1], state(2), path_template=template, **ALL).kinds == ["exists"]
