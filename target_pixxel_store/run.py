@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
     from target_pixxel_store.stores import StoreOutcome
 
+_THREADS = 4
 UNKNOWN_STORE = "there is no store of this name or id"
 
 
@@ -210,17 +211,16 @@ class Run:
         """Decide on each catalog, once all that was asked for before is surely listed."""
         self._look_at(cases)
         judged = self._judged(cases)
-        until = self._unsettled(judged)
-        if not until or self._settings.dry_run:
-            return judged
-        wait_until(until, self._check)
-        self._journal.memory.unsettled = 0.0
-        self._looks.now(oldest=0)
-        self._look_at(cases)
-        memory = self._journal.memory
-        doubts = {case.verdict.doubt for case in judged if case.verdict and case.verdict.doubt}
-        self._journal.refused(doubt for doubt in doubts if doubt in memory.intents)
-        return self._judged(cases)
+        while (until := self._unsettled(judged)) and not self._settings.dry_run:
+            wait_until(until, self._check)
+            memory = self._journal.memory
+            memory.unsettled = 0.0
+            self._looks.now(oldest=0)
+            self._look_at(cases)
+            doubts = {case.verdict.doubt for case in judged if case.verdict}
+            self._journal.refused(doubt for doubt in doubts if doubt in memory.intents)
+            judged = self._judged(cases)
+        return judged
 
     def _look_at(self, cases: list[_Case]) -> None:
         self._looks.ask_for(case.job.catalog for case in cases if case.job)
@@ -277,7 +277,7 @@ class Run:
     def _catalogs_of(self, items: list[str]) -> dict[str, list[dict[str, Any]]]:
         if not items:
             return {}
-        with ThreadPoolExecutor(4, thread_name_prefix="pixxel-items") as workers:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="pixxel-items") as workers:
             return dict(zip(items, workers.map(self._api.catalogs_of, items), strict=True))
 
     def _case_of_item(
