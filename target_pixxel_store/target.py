@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack
 from copy import deepcopy
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from jsonschema.exceptions import SchemaError
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.target_base import Target
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
 from pixxel_singer import distribution_version
 from pixxel_singer.exits import Exit, InputError, ReaderGoneError
-from pixxel_singer.input import MessageReader
-from pixxel_singer.plugin import PixxelPlugin
 from pixxel_singer.signals import Stopped
+from pixxel_singer.target import PixxelTarget
 from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
 from target_pixxel_store.api import Api
 from target_pixxel_store.deliverer import Deliverer, ServiceFailing
@@ -37,7 +34,6 @@ from target_pixxel_store.watch import Findings, Watch
 
 if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
-    from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
 DECLARED = "stores (setting)"
@@ -51,7 +47,7 @@ INSTEAD = {
 ELSE = "send stores or delivery_requests, by a stream map with __alias__ if need be"
 
 
-class TargetPixxelStore(PixxelPlugin, Target):
+class TargetPixxelStore(PixxelTarget):
     """Singer target for Pixxel: makes stores and has catalogs delivered to them."""
 
     name = "target-pixxel-store"
@@ -72,12 +68,9 @@ class TargetPixxelStore(PixxelPlugin, Target):
     )
 
     def __init__(self, **kwargs: Any) -> None:
-        self._open = ExitStack()
-        self._reader = MessageReader()
         self._schemas: dict[str, dict[str, Any]] = {}
         self._message: dict[str, Any] = {}
-        super().__init__(message_reader=self._reader, **kwargs)
-        self._reader.check = self._between
+        super().__init__(**kwargs)
         self.run_id = uuid.uuid4().hex
         self.ledger = Ledger()
         self._late = Findings()
@@ -310,11 +303,7 @@ class TargetPixxelStore(PixxelPlugin, Target):
         return BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        stream, record = message_dict.get("stream"), message_dict.get("record")
-        if not isinstance(record, dict) or not isinstance(stream, str):
-            raise self._reader.mistake("is a RECORD without a stream or a record")
-        if stream not in self.mapper.stream_maps:
-            raise self._reader.mistake("is a RECORD that came before its stream's SCHEMA")
+        stream, record = self.stream_and_record(message_dict)
         self._message = message_dict
         try:
             for stream_map in self.mapper.stream_maps[stream]:
@@ -337,20 +326,12 @@ class TargetPixxelStore(PixxelPlugin, Target):
             self.get_sink(stream_map.stream_alias).process_record(mapped, {})
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        stream, schema = message_dict.get("stream"), message_dict.get("schema")
-        keys = message_dict.get("key_properties") or []
-        if not isinstance(stream, str):
-            raise self._reader.mistake("is a SCHEMA without a stream")
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise self._reader.mistake("is a SCHEMA whose key_properties are no list of texts")
         try:
-            DEFAULT_JSONSCHEMA_VALIDATOR.check_schema(schema or {})
+            DEFAULT_JSONSCHEMA_VALIDATOR.check_schema(message_dict.get("schema") or {})
         except (SchemaError, RecursionError):
-            raise self._reader.mistake(
-                f"is a SCHEMA of the stream '{stream}' that is no JSON Schema"
-            ) from None
+            raise self._reader.mistake("is a SCHEMA that is no JSON Schema") from None
         # The SDK adds fields of its own to the schema that it is given.
-        self._schemas[stream] = deepcopy(message_dict)
+        self._schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
         super()._process_schema_message(message_dict)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
@@ -361,19 +342,9 @@ class TargetPixxelStore(PixxelPlugin, Target):
         self.work.tick()
         self._emit()
 
-    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Do nothing: what a later version of a stream lacks is not deleted by that."""
-
-    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        del message_dict
-        raise self._reader.mistake("is a BATCH; target-pixxel-store takes only RECORD messages")
-
-    def _handle_max_record_age(self) -> None:
-        """Drain nothing by age: `flush_seconds` does."""
-
-    def _between(self) -> None:
+    def between(self) -> None:
         """Look for a signal, and for a batch that has waited long enough, between messages."""
-        self.stop.check()
+        super().between()
         self.work.tick()
         self._emit()
 
@@ -386,28 +357,6 @@ class TargetPixxelStore(PixxelPlugin, Target):
                 self._write_state_message(state)
             except OSError:
                 raise ReaderGoneError from None
-
-    @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the settings of stream maps only: the SDK's others for targets do nothing here."""
-        super(Target, cls).append_builtin_config(config_jsonschema)
-
-    @classmethod
-    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: _ConfigInput,
-        file_input: IO[str] | None = None,
-    ) -> Exit:
-        """Run the command line's input, or print what `--about` asks for."""
-        if about:
-            cls.print_about(about_format)
-            return Exit.OK
-        cls.print_version(print_fn=cls.logger.info)
-        target = cls(config=config.config, parse_env_config=config.parse_env)
-        return target.run(file_input)
 
 
 def _status_of(error: BaseException) -> int:

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.target_base import Target
 
 from pixxel_singer.exits import Exit
-from pixxel_singer.input import MessageReader
-from pixxel_singer.plugin import PixxelPlugin
+from pixxel_singer.target import PixxelTarget
 from target_stac.export import Export
 from target_stac.output import OutputError, opened
 from target_stac.settings import SCHEMA, Settings, problems, read_settings
 from target_stac.sinks import StacSink
 from target_stac.validation import Validator
 
-if TYPE_CHECKING:
-    from singer_sdk.plugin_base import _ConfigInput
 
-
-class TargetStac(PixxelPlugin, Target):
+class TargetStac(PixxelTarget):
     """Singer target for STAC: a static catalog, ndjson and GeoParquet out of any sync."""
 
     name = "target-stac"
@@ -43,10 +37,7 @@ class TargetStac(PixxelPlugin, Target):
         """Records of streams that carry no STAC."""
         self.empty: Counter[str] = Counter()
         """Records whose STAC column is empty."""
-        self._open = ExitStack()
-        self._reader = MessageReader()
-        super().__init__(message_reader=self._reader, **kwargs)
-        self._reader.check = self.stop.check
+        super().__init__(**kwargs)
 
     def problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
@@ -100,46 +91,5 @@ class TargetStac(PixxelPlugin, Target):
         super().process_endofpipe()
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        stream = message_dict.get("stream")
-        if not isinstance(message_dict.get("record"), dict) or not isinstance(stream, str):
-            raise self._reader.mistake("is a RECORD without a stream or a record")
-        if stream not in self.mapper.stream_maps:
-            raise self._reader.mistake("is a RECORD that came before its stream's SCHEMA")
+        self.stream_and_record(message_dict)
         super()._process_record_message(message_dict)
-
-    @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the settings of stream maps only: the SDK's others for targets do nothing here."""
-        super(Target, cls).append_builtin_config(config_jsonschema)
-
-    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        if not isinstance(message_dict.get("stream"), str):
-            raise self._reader.mistake("is a SCHEMA without a stream")
-        super()._process_schema_message(message_dict)
-
-    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Do nothing: an item that a later version of its stream lacks is there all the same."""
-
-    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        del message_dict
-        raise self._reader.mistake("is a BATCH; target-stac takes only RECORD messages")
-
-    def _handle_max_record_age(self) -> None:
-        """Emit no STATE on the way: nothing is written before the input ends."""
-
-    @classmethod
-    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: _ConfigInput,
-        file_input: IO[str] | None = None,
-    ) -> Exit:
-        """Run the command line's export, or print what `--about` asks for."""
-        if about:
-            cls.print_about(about_format)
-            return Exit.OK
-        cls.print_version(print_fn=cls.logger.info)
-        target = cls(config=config.config, parse_env_config=config.parse_env)
-        return target.run(file_input)
