@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 GROUPS := --all-extras --group dev --group demo
 
 .DEFAULT_GOAL := help
+# Half as many again as there are processors: many tests wait for what they have killed or delayed.
+WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
 .PHONY: help demo test bench lock clean
 
 help:  ## Say what can be made.
@@ -19,7 +22,7 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.memory
