@@ -1,5 +1,6 @@
 """The command line: ``pixxel-sandbox serve`` and ``pixxel-sandbox run``."""
 
+import json
 import os
 import signal
 import socket
@@ -167,5 +168,6 @@ def _environment(sandbox: Sandbox, buckets: BucketServer | None) -> dict[str, st
             "PIXXEL_SANDBOX_S3_BUCKET": BUCKET,
             "PIXXEL_SANDBOX_S3_KEY_ID": buckets.key_id,
             "PIXXEL_SANDBOX_S3_SECRET": buckets.secret,
+            "TARGET_PIXXEL_STORE_ENDPOINTS": json.dumps({"S3": buckets.url}),
         }
     return known

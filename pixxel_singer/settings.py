@@ -81,7 +81,8 @@ def mistakes(schema: Mapping[str, Any], config: Mapping[str, Any], prefix: str) 
     """Say what is wrong with settings by their schema, a line each, without their values."""
     validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
-    return [line for error in errors for line in _lines(error, prefix)]
+    # Each setting that is missing is an error of its own, whose rule names all that are required.
+    return list(dict.fromkeys(line for error in errors for line in _lines(error, prefix)))
 
 
 def unknown(schema: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
@@ -153,8 +154,8 @@ def _lines(error: ValidationError, prefix: str) -> Iterator[str]:
             if name not in given:
                 full = f"{where}.{name}" if where else name
                 yield (
-                    f"Setting '{full}' is missing; set it in the config file or as "
-                    f"{env_name(prefix, full)}"
+                    f"Setting '{full}' is missing; set it in the config file, or as "
+                    f"{env_name(prefix, full)} with --config=ENV"
                 )
         return
     if error.validator == "type":

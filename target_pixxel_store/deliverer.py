@@ -7,6 +7,7 @@ is not on it is asked for again only when it has surely settled.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.journal import Journal
     from target_pixxel_store.look import Looks
     from target_pixxel_store.plan import Job
+
+logger = logging.getLogger(__name__)
 
 EQUAL_FAILURES = 10
 """Catalogs, or requests, that fail in the same way one after the other before the run ends."""
@@ -172,6 +175,12 @@ class Deliverer:
         """Look until all is found, or until what was asked for is surely listed."""
         found: dict[Job, Delivery] = {}
         end, pause = time.time() + seconds, _FIRST_PAUSE
+        if seconds:
+            logger.info(
+                "%d deliveries are in doubt; looking for up to %.0f s, see 'settle_seconds'",
+                len(missing),
+                seconds,
+            )
         while True:
             last = time.time() >= end
             left = [job for job in missing if job not in found]
@@ -203,10 +212,10 @@ class Deliverer:
             return {}, []
         if error is not None and _refused(error):
             self._journal.refused(job.identity for job in missing)
-            if len(part) == 1:
-                return dict.fromkeys(missing, str(error)), []
             known = self._api.known([job.catalog for job in missing])
             unknown = {job: UNKNOWN for job in missing if job.catalog not in known}
+            if len(part) == 1:
+                return unknown or dict.fromkeys(missing, str(error)), []
             left = [job for job in missing if job not in unknown]
             return unknown, [left] if unknown and left else _halves(left)
         if len(part) == 1 and attempts[part[0]] >= TRIES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixxel_api.times import TimestampError, to_utc
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
+from target_pixxel_store.deliverer import UNKNOWN
 from target_pixxel_store.guard import check_workspace
 from target_pixxel_store.look import wait_until
 from target_pixxel_store.paths import CATALOG_ID
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
     from target_pixxel_store.stores import StoreOutcome
 
+logger = logging.getLogger(__name__)
+
 _THREADS = 4
 UNKNOWN_STORE = "there is no store of this name or id"
+NO_DELIVER_TO = "there is no store of the name or id that 'deliver_to' says"
 
 
 class Halt(Exception):
@@ -71,6 +76,7 @@ class Run:
     Attributes:
         asked: Deliveries that this run has asked for, or in a dry run would.
         unfinished: Ids of the deliveries that it asked for, or met, and that are not done.
+        unlisted: Deliveries that it met in the journal alone.
         plan: In a dry run: stream, catalog, store, path, what would become of it, why.
     """
 
@@ -102,6 +108,7 @@ class Run:
         self._waiting: list[_Pending] = []
         self.asked = 0
         self.unfinished: dict[str, None] = {}
+        self.unlisted = 0
         self.plan: list[tuple[str, ...]] = []
 
     # Records in
@@ -160,7 +167,7 @@ class Run:
         self.flush()
         for one in waiting:
             if self._looks.now().by_name(one.request.store) is None:
-                self.fail(one.taken, UNKNOWN_STORE)
+                self.fail(one.taken, _no_store(one.request))
             else:
                 self._add(one)
         self.flush()
@@ -212,6 +219,11 @@ class Run:
         self._look_at(cases)
         judged = self._judged(cases)
         while (until := self._unsettled(judged)) and not self._settings.dry_run:
+            logger.info(
+                "waiting %.0f s until all that was asked for before is surely listed, see "
+                "'settle_seconds'",
+                until - time.time(),
+            )
             wait_until(until, self._check)
             memory = self._journal.memory
             memory.unsettled = 0.0
@@ -262,7 +274,7 @@ class Run:
             request = one.request
             store = view.by_name(request.store)
             if store is None:
-                yield _failed(one.taken, UNKNOWN_STORE)
+                yield _failed(one.taken, _no_store(request))
             elif request.catalog_id is not None:
                 fields = {**request.fields, CATALOG_ID: request.catalog_id}
                 yield self._case(one.taken, request, store, fields)
@@ -335,9 +347,12 @@ class Run:
 
     def _send(self, sending: dict[Job, list[Taken]]) -> None:
         if self._settings.dry_run:
-            self.asked += len(sending)
+            known = self._api.known([job.catalog for job in sending]) if sending else set()
             for job, takens in sending.items():
-                self._settle_sent(job, takens, Outcome(Kind.CREATED, catalog=job.catalog))
+                there = job.catalog in known
+                self.asked += there
+                outcome = Outcome(Kind.CREATED) if there else Outcome(Kind.FAILED, UNKNOWN)
+                self._settle_sent(job, takens, outcome._replace(catalog=job.catalog))
             return
         halt: Halt | None = None
         for job, sent in self._deliverer.send(list(sending)) if sending else ():
@@ -406,6 +421,7 @@ class Run:
         else:
             if outcome.kind is Kind.EXISTS and outcome.delivery:
                 self._meet(outcome.delivery, job)
+                self.unlisted += outcome.delivery not in self._looks.view.ids
             self._account(case.taken, outcome, job)
         self._close(case.taken)
 
@@ -426,7 +442,7 @@ class Run:
             self.plan.append(
                 (
                     taken.stream,
-                    outcome.catalog or "",
+                    outcome.catalog or _words(taken),
                     where.name if where else "",
                     job.path if job else "",
                     outcome.kind.value,
@@ -450,6 +466,7 @@ class Run:
             halt = f"more than {settings.max_failures} records failed; see 'max_failures'"
         elif first and not settings.dry_run:
             self._accounts.reject(taken, self._schema_of(taken.stream))
+            logger.warning("%s %s: %s", taken.stream, _words(taken), outcome.reason)
         self._account(taken, outcome, job)
         if halt:
             self._ledger.block(taken)
@@ -469,6 +486,10 @@ def _failed(taken: Taken, why: str) -> _Case:
 def _not_ready(taken: Taken, *, by_tap: bool) -> _Case:
     kind = Kind.SKIPPED if by_tap else Kind.FAILED
     return _Case(taken, None, Verdict(kind, "not ready: the order item has no catalog yet"))
+
+
+def _no_store(request: Request) -> str:
+    return NO_DELIVER_TO if request.by_tap else UNKNOWN_STORE
 
 
 def _words(taken: Taken) -> str:

@@ -240,8 +240,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "on_error",
         ON_ERROR,
         "On error",
-        "fail stops before the first record that fails; continue puts it into rejected_path and "
-        "goes on.",
+        "fail ends the run at the first record that fails, and no STATE passes it; continue puts "
+        "it into rejected_path and goes on.",
         default=FAIL,
     ),
     _whole(

@@ -270,6 +270,12 @@ class TargetPixxelStore(PixxelTarget):
             from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
 
             plan_table(self.work.plan)
+        if self.work.unlisted:
+            self.logger.warning(
+                "%d deliveries are known by the journal alone, and the API does not list them: its "
+                "list is late or cut, or the journal is of other data",
+                self.work.unlisted,
+            )
         summary = self.accounts.summary(
             version=distribution_version(),
             workspaces=sorted(self._workspaces),

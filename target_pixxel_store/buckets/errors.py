@@ -76,7 +76,7 @@ _CLASSES: dict[type[Exception], Kind] = {
 _PASSING = ("429", "500", "502", "503", "504")
 _NO_ANSWER = ("error sending request", "HTTP error", "dns error", "tcp connect", "timed out")
 _UNTRUSTED = "InvalidCertificate("
-_LINE = "the network, the proxy and the endpoint"
+_LINE = "the network, the proxy and the setting 'endpoints'"
 _TRUST = "its certificate, which is not trusted: SSL_CERT_FILE names a file of more authorities"
 _SIGN_IN = "Error performing token request"
 _BAD_KEY = ("pem", "RSA key", "service account", "private_key")
@@ -181,7 +181,10 @@ def _other(text: str) -> str:
     if status:
         then = "try again later" if status in _PASSING else "check bucket, prefix and endpoint"
         return f"cannot be used: the service answered with status {status}; {then}"
-    return "cannot be asked; check the names of bucket and prefix, the region and the endpoint"
+    return (
+        "cannot be asked; check the names of bucket and prefix, the region and the setting "
+        "'endpoints'"
+    )
 
 
 def _code(text: str) -> str:

@@ -78,7 +78,7 @@ def test_a_mistake_is_one_line_naming_the_setting(config: dict[str, Any], line: 
 
 def test_a_missing_setting_names_its_variable() -> None:
     assert mistakes(SCHEMA, {}, "TAP_") == [
-        "Setting 'token' is missing; set it in the config file or as TAP_TOKEN"
+        "Setting 'token' is missing; set it in the config file, or as TAP_TOKEN with --config=ENV"
     ]
 
 

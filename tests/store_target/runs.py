@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 TARGET = str(Path(sys.executable).with_name("target-pixxel-store"))
+LOGGERS = ("target-pixxel-store", "target_pixxel_store")
+"""The plugin's own, and that of its modules."""
 TEXT = {"type": ["string", "null"]}
 OBJECT = {"type": ["object", "null"]}
 KEYS = {"stores": ["name"], "delivery_requests": ["catalog_id"]}
@@ -168,10 +170,10 @@ class Workplace:
         before = self._counts()
         log = io.StringIO()
         handler = logging.StreamHandler(log)
-        logger = logging.getLogger("target-pixxel-store")
-        level = logger.level
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        loggers = {each: each.level for each in map(logging.getLogger, LOGGERS)}
+        for logger in loggers:
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
         out = io.StringIO()
         status, failure = None, None
         try:
@@ -181,8 +183,9 @@ class Workplace:
         except Exception as error:  # noqa: BLE001 - handed over for the test to look at
             failure = error
         finally:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
+            for logger, level in loggers.items():
+                logger.removeHandler(handler)
+                logger.setLevel(level)
         return self._ran(status, out.getvalue(), log.getvalue(), before, failure)
 
     def command(self, *messages: Json | str, **settings: Any) -> Ran:
