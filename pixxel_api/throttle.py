@@ -6,10 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from pyrate_limiter import Limiter, Rate
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pyrate_limiter import Limiter
 
 _SLICE = 0.1  # seconds between looks at the stop flag
 _NAME = "pixxel"
@@ -30,6 +30,8 @@ class Throttle:
         self._resume_at = 0.0
         self._limiter: Limiter | None = None
         if requests_per_second is not None:
+            from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - most runs have no limit
+
             interval = round(min(max(1000 / requests_per_second, 1), _LONGEST))
             self._limiter = Limiter(Rate(1, interval), buffer_ms=1)
 
