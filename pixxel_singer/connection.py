@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
 
 MAX_RATE = 1000
 MAX_TIMEOUT = 3600  # seconds
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _HEADER = re.compile(r"[\x20-\x7e]+")
+
+
+LIMITS: tuple[th.Property[Any], ...] = (
+    th.Property(
+        "requests_per_second",
+        th.NumberType(exclusive_minimum=0, maximum=MAX_RATE),
+        title="Requests per second",
+        description="Highest rate of requests; no limit without this.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT),
+        title="Request timeout",
+        description="Seconds to wait for the API to send something.",
+        default=60,
+    ),
+)
+"""Settings that bound the requests of tap and store target."""
 
 
 class BadSetting(ValueError):

@@ -15,8 +15,7 @@ from singer_sdk import typing as th
 from pixxel_api.client import DEFAULT_URL
 from pixxel_api.times import TimestampError, to_utc
 from pixxel_singer.connection import (
-    MAX_RATE,
-    MAX_TIMEOUT,
+    LIMITS,
     BadSetting,
     base_url,
     finite,
@@ -110,19 +109,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Pages to read at the same time; more than 4 mostly costs memory.",
         default=4,
     ),
-    _property(
-        "requests_per_second",
-        th.NumberType(exclusive_minimum=0, maximum=MAX_RATE),
-        "Requests per second",
-        "Highest rate of requests; no limit without this.",
-    ),
-    _property(
-        "request_timeout",
-        th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT),
-        "Request timeout",
-        "Seconds to wait for the API to send something.",
-        default=60,
-    ),
+    *LIMITS,
     _property(
         "lookback_seconds",
         th.IntegerType(minimum=0, maximum=MAX_LOOKBACK),

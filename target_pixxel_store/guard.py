@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_pixxel_store.settings import SANDBOX
+from target_pixxel_store.schema import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ from target_pixxel_store.look import wait_until
 from target_pixxel_store.places import too_long
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import MANAGED_BY, VERSION, Rejected
-from target_pixxel_store.settings import ERROR, KEEP, WRITE
+from target_pixxel_store.schema import ERROR, KEEP, WRITE
 
 if TYPE_CHECKING:
     import logging

@@ -27,7 +27,8 @@ from target_pixxel_store.look import Looks, MisunderstoodError
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import Rejected
 from target_pixxel_store.run import Halt, Run
-from target_pixxel_store.settings import FINISHED, SCHEMA, Settings, problems, read_settings
+from target_pixxel_store.schema import FINISHED, SCHEMA
+from target_pixxel_store.settings import Settings, problems, read_settings
 from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
 from target_pixxel_store.stores import StoreKeeper
 from target_pixxel_store.watch import Findings, Watch

@@ -16,7 +16,7 @@ from pixxel_singer.exits import Exit
 from tap_pixxel import settings as tap_settings
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
-from target_pixxel_store import settings as store_settings
+from target_pixxel_store import schema as store_settings
 from target_pixxel_store.target import TargetPixxelStore
 from target_stac import settings as stac_settings
 from target_stac.target import TargetStac
