@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import TimestampError, to_utc
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
+from target_pixxel_store.cases import Judge, Pending, no_store
 from target_pixxel_store.deliverer import UNKNOWN
-from target_pixxel_store.guard import check_workspace
-from target_pixxel_store.look import wait_until
-from target_pixxel_store.paths import CATALOG_ID
-from target_pixxel_store.places import too_long
-from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, decide
+from target_pixxel_store.plan import Job, Kind, Step, Verdict
 from target_pixxel_store.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from target_pixxel_store.accounts import Accounts
     from target_pixxel_store.api import Api, Store
+    from target_pixxel_store.cases import Case
     from target_pixxel_store.deliverer import Deliverer, Sent
     from target_pixxel_store.journal import Journal
     from target_pixxel_store.ledger import Ledger, Taken
     from target_pixxel_store.look import Looks
-    from target_pixxel_store.plan import View
     from target_pixxel_store.records import Request
     from target_pixxel_store.settings import Settings
     from target_pixxel_store.stores import StoreOutcome
 
 logger = logging.getLogger(__name__)
-
-_THREADS = 4
-UNKNOWN_STORE = "there is no store of this name or id"
-NO_DELIVER_TO = "there is no store of the name or id that 'deliver_to' says"
 
 
 class Halt(Exception):
@@ -50,20 +40,6 @@ class Halt(Exception):
     def __init__(self, status: Exit, why: str) -> None:
         super().__init__(why)
         self.status = status
-
-
-class _Case(NamedTuple):
-    """A catalog of a record, to be judged: what to do, or why it cannot be."""
-
-    taken: Taken
-    job: Job | None
-    verdict: Verdict | None = None
-
-
-@dataclass(slots=True)
-class _Pending:
-    taken: Taken
-    request: Request
 
 
 class Run:
@@ -96,16 +72,14 @@ class Run:
         self._settings = settings
         self._api = api
         self._looks = looks
-        self._journal = journal
         self._deliverer = deliverer
         self._accounts = accounts
         self._ledger = ledger
         self._schema_of = schema_of
-        self._check = check
-        self._rules = Rules(settings.redeliver, settings.retry_failed)
-        self._pending: list[_Pending] = []
+        self._judge = Judge(settings, api=api, looks=looks, journal=journal, check=check)
+        self._pending: list[Pending] = []
         self._oldest = 0.0
-        self._waiting: list[_Pending] = []
+        self._waiting: list[Pending] = []
         self.asked = 0
         self.unfinished: dict[str, None] = {}
         self.unlisted = 0
@@ -120,14 +94,14 @@ class Run:
             Rejected: It lacks what the settings look at.
             Halt: The batch that it fills ends the run.
         """
-        if why := self._unwanted(request):
+        if why := self._judge.unwanted(request):
             self._account(taken, Outcome(Kind.SKIPPED, why, request.catalog_id))
             self._close(taken)
             return
         if self._looks.now().by_name(request.store) is None:
-            self._waiting.append(_Pending(taken, request))
+            self._waiting.append(Pending(taken, request))
             return
-        self._add(_Pending(taken, request))
+        self._add(Pending(taken, request))
 
     def store(self, taken: Taken, settle: Callable[[], StoreOutcome]) -> None:
         """Settle a store, behind the deliveries that were asked for before it."""
@@ -167,41 +141,17 @@ class Run:
         self.flush()
         for one in waiting:
             if self._looks.now().by_name(one.request.store) is None:
-                self.fail(one.taken, _no_store(one.request))
+                self.fail(one.taken, no_store(one.request))
             else:
                 self._add(one)
         self.flush()
 
-    def _add(self, one: _Pending) -> None:
+    def _add(self, one: Pending) -> None:
         if not self._pending:
             self._oldest = time.monotonic()
         self._pending.append(one)
         if len(self._pending) >= self._settings.batch_size * self._settings.concurrency:
             self.flush()
-
-    def _unwanted(self, request: Request) -> str | None:
-        """Say why a record of the tap is not to be delivered; None when it is."""
-        if not request.by_tap:
-            return None
-        for name, wanted in self._settings.deliver_when.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if request.fields.get(name) not in values:
-                return f"'{name}' is not as 'deliver_when' wants it"
-        if request.catalog_id is not None:
-            return self._too_old(request.fields)
-        return None
-
-    def _too_old(self, catalog: Mapping[str, Any]) -> str | None:
-        since = self._settings.deliver_since
-        if since is None:
-            return None
-        try:
-            created = to_utc(str(catalog.get("created_at") or ""))
-        except TimestampError:
-            raise Rejected("has no 'created_at', which 'deliver_since' looks at") from None
-        return "created before 'deliver_since'" if created < since else None
-
-    # Decisions
 
     def flush(self) -> None:
         """Decide on all that is pending, and deliver.
@@ -211,117 +161,11 @@ class Run:
         """
         pending, self._pending = self._pending, []
         if pending:
-            cases = list(self._cases(pending, self._looks.now()))
-            self._carry_out(self._without_doubt(cases))
-
-    def _without_doubt(self, cases: list[_Case]) -> list[_Case]:
-        """Decide on each catalog, once all that was asked for before is surely listed."""
-        self._look_at(cases)
-        judged = self._judged(cases)
-        while (until := self._unsettled(judged)) and not self._settings.dry_run:
-            logger.info(
-                "waiting %.0f s until all that was asked for before is surely listed, see "
-                "'settle_seconds'",
-                until - time.time(),
-            )
-            wait_until(until, self._check)
-            memory = self._journal.memory
-            memory.unsettled = 0.0
-            self._looks.now(oldest=0)
-            self._look_at(cases)
-            doubts = {case.verdict.doubt for case in judged if case.verdict}
-            self._journal.refused(doubt for doubt in doubts if doubt in memory.intents)
-            judged = self._judged(cases)
-        return judged
-
-    def _look_at(self, cases: list[_Case]) -> None:
-        self._looks.ask_for(case.job.catalog for case in cases if case.job)
-
-    def _judged(self, cases: list[_Case]) -> list[_Case]:
-        """Decide on each catalog, in order."""
-        view, claims = self._looks.view, Claims()
-        judged = []
-        for case in cases:
-            job, verdict = case.job, case.verdict
-            if job is not None:
-                verdict = decide(job, view, claims, self._rules)
-                if isinstance(verdict.kind, Step):
-                    if job.identity in claims.jobs:
-                        job = claims.jobs[job.identity]  # asked for twice
-                    else:
-                        claims.add(job)
-            judged.append(_Case(case.taken, job, verdict))
-        return judged
-
-    def _unsettled(self, cases: list[_Case]) -> float:
-        """Tell until when to wait before anything is asked for; 0 when there is no doubt."""
-        memory, settle = self._journal.memory, self._settings.settle_seconds
-        until, now = 0.0, time.time()
-        for case in cases:
-            kind, doubt = (case.verdict.kind, case.verdict.doubt) if case.verdict else (None, None)
-            # A clock that was set back must not make this wait for longer than it would.
-            if doubt is not None and doubt in memory.intents:
-                until = max(until, min(memory.intents[doubt].at, now) + settle)
-            if kind in (Step.DELIVER, Step.WAIT) and memory.unsettled > now:
-                until = max(until, min(memory.unsettled, now + settle))
-        return until
-
-    def _cases(self, pending: list[_Pending], view: View) -> Iterator[_Case]:
-        """Give the catalogs of all that is pending."""
-        items = [one.request.order_item_id for one in pending if one.request.order_item_id]
-        catalogs = self._catalogs_of(list(dict.fromkeys(items)))
-        for one in pending:
-            request = one.request
-            store = view.by_name(request.store)
-            if store is None:
-                yield _failed(one.taken, _no_store(request))
-            elif request.catalog_id is not None:
-                fields = {**request.fields, CATALOG_ID: request.catalog_id}
-                yield self._case(one.taken, request, store, fields)
-            else:
-                found = catalogs[request.order_item_id or ""]
-                one.taken.jobs = max(len(found), 1)
-                if not found:
-                    yield _not_ready(one.taken, by_tap=request.by_tap)
-                for catalog in found:
-                    yield self._case_of_item(one.taken, request, store, catalog)
-
-    def _catalogs_of(self, items: list[str]) -> dict[str, list[dict[str, Any]]]:
-        if not items:
-            return {}
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="pixxel-items") as workers:
-            return dict(zip(items, workers.map(self._api.catalogs_of, items), strict=True))
-
-    def _case_of_item(
-        self, taken: Taken, request: Request, store: Store, catalog: dict[str, Any]
-    ) -> _Case:
-        what = "a catalog of an order item"
-        check_workspace(self._settings.workspace, catalog, what)
-        try:
-            why = self._too_old(catalog) if request.by_tap else None
-        except Rejected as error:
-            return _failed(taken, f"{what} {error}")
-        if why:
-            return _Case(taken, None, Verdict(Kind.SKIPPED, why))
-        # The catalog's own fields win: it goes where it would go by itself.
-        fields = {**request.fields, **catalog, CATALOG_ID: str(catalog.get("id"))}
-        return self._case(taken, request, store, fields)
-
-    def _case(self, taken: Taken, request: Request, store: Store, fields: dict[str, Any]) -> _Case:
-        path = request.path
-        try:
-            if path is None:
-                path = self._settings.template.render(fields)
-        except Rejected as error:
-            return _failed(taken, str(error))
-        job = Job(fields[CATALOG_ID], store, path, store.place.below(path))
-        if too_long(job.place):
-            return _failed(taken, "its path is too long for a key")
-        return _Case(taken, job)
+            self._carry_out(self._judge.judged(pending))
 
     # Deliveries out
 
-    def _carry_out(self, cases: list[_Case]) -> None:
+    def _carry_out(self, cases: list[Case]) -> None:
         """Account for what is decided, and send the rest; stop where the settings say so."""
         sending: dict[Job, list[Taken]] = {}
         for case in cases:
@@ -403,7 +247,7 @@ class Run:
         if halt:
             raise halt
 
-    def _settle(self, case: _Case, verdict: Verdict) -> None:
+    def _settle(self, case: Case, verdict: Verdict) -> None:
         """Account for what needs no request."""
         job = case.job
         outcome = Outcome(Kind(verdict.kind.value), verdict.reason)
@@ -477,19 +321,6 @@ class Run:
         taken.jobs -= 1
         if taken.jobs == 0:
             self._ledger.settle(taken)
-
-
-def _failed(taken: Taken, why: str) -> _Case:
-    return _Case(taken, None, Verdict(Kind.FAILED, why))
-
-
-def _not_ready(taken: Taken, *, by_tap: bool) -> _Case:
-    kind = Kind.SKIPPED if by_tap else Kind.FAILED
-    return _Case(taken, None, Verdict(kind, "not ready: the order item has no catalog yet"))
-
-
-def _no_store(request: Request) -> str:
-    return NO_DELIVER_TO if request.by_tap else UNKNOWN_STORE
 
 
 def _words(taken: Taken) -> str:
