@@ -166,7 +166,7 @@ def test_who_may_only_write_may_not_look(guarded: Guarded) -> None:
     ("change", "kind"),
     [
         ({"secret_access_key": "s3cret-and-wrong"}, Kind.UNKNOWN_KEY),
-        ({"access_key_id": "AKIAIOSFODNN7EXAMPLE"}, Kind.UNKNOWN_KEY),
+        ({"access_key_id": "a-key-of-nobody-here"}, Kind.UNKNOWN_KEY),
     ],
     ids=["wrong secret", "unknown key"],
 )

