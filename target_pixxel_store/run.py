@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
+from target_pixxel_store.books import Halt, Whereto
 from target_pixxel_store.cases import Judge, Pending, no_store
 from target_pixxel_store.deliverer import UNKNOWN
 from target_pixxel_store.plan import Job, Kind, Step, Verdict
@@ -16,44 +16,28 @@ from target_pixxel_store.records import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pixxel_store.accounts import Accounts
-    from target_pixxel_store.api import Api, Store
+    from target_pixxel_store.api import Api
+    from target_pixxel_store.books import Books
     from target_pixxel_store.cases import Case
     from target_pixxel_store.deliverer import Deliverer, Sent
     from target_pixxel_store.journal import Journal
-    from target_pixxel_store.ledger import Ledger, Taken
+    from target_pixxel_store.ledger import Taken
     from target_pixxel_store.look import Looks
     from target_pixxel_store.records import Request
     from target_pixxel_store.settings import Settings
     from target_pixxel_store.stores import StoreOutcome
-
-logger = logging.getLogger(__name__)
-
-
-class Halt(Exception):
-    """The run ends before its input does; the text says why.
-
-    Attributes:
-        status: The exit status.
-    """
-
-    def __init__(self, status: Exit, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Run:
     """Does what records ask for, in their order.
 
     Args:
-        schema_of: Gives the SCHEMA message of a stream, for the records that fail.
         check: Called while waiting; raises to stop.
 
     Attributes:
         asked: Deliveries that this run has asked for, or in a dry run would.
         unfinished: Ids of the deliveries that it asked for, or met, and that are not done.
         unlisted: Deliveries that it met in the journal alone.
-        plan: In a dry run: stream, catalog, store, path, what would become of it, why.
     """
 
     def __init__(
@@ -64,18 +48,14 @@ class Run:
         looks: Looks,
         journal: Journal,
         deliverer: Deliverer,
-        accounts: Accounts,
-        ledger: Ledger,
-        schema_of: Callable[[str], dict[str, Any]],
+        books: Books,
         check: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._api = api
         self._looks = looks
         self._deliverer = deliverer
-        self._accounts = accounts
-        self._ledger = ledger
-        self._schema_of = schema_of
+        self._books = books
         self._judge = Judge(settings, api=api, looks=looks, journal=journal, check=check)
         self._pending: list[Pending] = []
         self._oldest = 0.0
@@ -83,7 +63,6 @@ class Run:
         self.asked = 0
         self.unfinished: dict[str, None] = {}
         self.unlisted = 0
-        self.plan: list[tuple[str, ...]] = []
 
     # Records in
 
@@ -95,8 +74,7 @@ class Run:
             Halt: The batch that it fills ends the run.
         """
         if why := self._judge.unwanted(request):
-            self._account(taken, Outcome(Kind.SKIPPED, why, request.catalog_id))
-            self._close(taken)
+            self._books.settle(taken, Outcome(Kind.SKIPPED, why, request.catalog_id))
             return
         if self._looks.now().by_name(request.store) is None:
             self._waiting.append(Pending(taken, request))
@@ -113,8 +91,8 @@ class Run:
             return
         store = outcome.store
         key = None if store is None or self._settings.dry_run else store.id
-        self._account(taken, Outcome(outcome.kind, outcome.reason, store=key), store=store)
-        self._close(taken)
+        made = Outcome(outcome.kind, outcome.reason, store=key)
+        self._books.settle(taken, made, Whereto(store.name if store else ""))
 
     def fail(self, taken: Taken, why: str) -> None:
         """Account for a record that cannot be acted on, behind those before it.
@@ -123,8 +101,7 @@ class Run:
             Halt: It ends the run.
         """
         self.flush()
-        self._fail(taken, Outcome(Kind.FAILED, why))
-        self._close(taken)
+        self._books.settle(taken, Outcome(Kind.FAILED, why))
 
     def tick(self) -> None:
         """Send a batch that is not full when it has waited long enough."""
@@ -179,15 +156,11 @@ class Run:
                     raise Halt(Exit.INCOMPLETE, why)
                 sending[job] = [case.taken]
             else:
-                if verdict.kind is Kind.FAILED and not self._passes_failures:
+                if verdict.kind is Kind.FAILED and not self._books.passes_failures:
                     self._send(sending)  # what stands before it
                     sending = {}
                 self._settle(case, verdict)
         self._send(sending)
-
-    @property
-    def _passes_failures(self) -> bool:
-        return self._settings.goes_on or self._settings.dry_run
 
     def _send(self, sending: dict[Job, list[Taken]]) -> None:
         if self._settings.dry_run:
@@ -233,17 +206,12 @@ class Run:
     def _settle_sent(self, job: Job, takens: list[Taken], outcome: Outcome) -> None:
         halt: Halt | None = None
         for at, taken in enumerate(takens):
-            if outcome.kind is Kind.FAILED:
-                try:
-                    self._fail(taken, outcome, job)
-                except Halt as error:
-                    halt = halt or error
-            elif at:
-                twin = outcome._replace(kind=Kind.EXISTS, reason="asked for twice", attempts=0)
-                self._account(taken, twin, job)
-            else:
-                self._account(taken, outcome, job)
-            self._close(taken)
+            if at and outcome.kind is not Kind.FAILED:
+                outcome = outcome._replace(kind=Kind.EXISTS, reason="asked for twice", attempts=0)
+            try:
+                self._books.settle(taken, outcome, _whereto(job))
+            except Halt as error:
+                halt = halt or error
         if halt:
             raise halt
 
@@ -260,14 +228,10 @@ class Run:
             outcome = outcome._replace(
                 catalog=job.catalog, delivery=verdict.delivery, store=job.store.id, uri=where
             )
-        if outcome.kind is Kind.FAILED:
-            self._fail(case.taken, outcome, job)
-        else:
-            if outcome.kind is Kind.EXISTS and outcome.delivery:
-                self._meet(outcome.delivery, job)
-                self.unlisted += outcome.delivery not in self._looks.view.ids
-            self._account(case.taken, outcome, job)
-        self._close(case.taken)
+        if outcome.kind is Kind.EXISTS and outcome.delivery:
+            self._meet(outcome.delivery, job)
+            self.unlisted += outcome.delivery not in self._looks.view.ids
+        self._books.settle(case.taken, outcome, _whereto(job))
 
     def _meet(self, delivery: str, job: Job | None) -> None:
         if job is not None and not any(
@@ -275,53 +239,6 @@ class Run:
         ):
             self.unfinished[delivery] = None
 
-    # Accounts
 
-    def _account(
-        self, taken: Taken, outcome: Outcome, job: Job | None = None, store: Store | None = None
-    ) -> None:
-        self._accounts.outcome(taken, outcome)
-        if self._settings.dry_run:
-            where = job.store if job else store
-            self.plan.append(
-                (
-                    taken.stream,
-                    outcome.catalog or _words(taken),
-                    where.name if where else "",
-                    job.path if job else "",
-                    outcome.kind.value,
-                    outcome.reason,
-                )
-            )
-
-    def _fail(self, taken: Taken, outcome: Outcome, job: Job | None = None) -> None:
-        """Account for a failure; a record of several catalogs fails once.
-
-        Raises:
-            Halt: It ends the run.
-        """
-        settings, first = self._settings, not taken.failed
-        taken.failed = True
-        self._accounts.failures += first
-        halt: str | None = None
-        if not settings.dry_run and not settings.goes_on:
-            halt = f"{taken.stream} {_words(taken)}: {outcome.reason}"
-        elif not settings.dry_run and self._accounts.failures > settings.max_failures:
-            halt = f"more than {settings.max_failures} records failed; see 'max_failures'"
-        elif first and not settings.dry_run:
-            self._accounts.reject(taken, self._schema_of(taken.stream))
-            logger.warning("%s %s: %s", taken.stream, _words(taken), outcome.reason)
-        self._account(taken, outcome, job)
-        if halt:
-            self._ledger.block(taken)
-            raise Halt(Exit.FAILED, halt)
-
-    def _close(self, taken: Taken) -> None:
-        """Note that one of a record's catalogs has its outcome."""
-        taken.jobs -= 1
-        if taken.jobs == 0:
-            self._ledger.settle(taken)
-
-
-def _words(taken: Taken) -> str:
-    return ", ".join(f"{name} {value}" for name, value in taken.key.items()) or "record"
+def _whereto(job: Job | None) -> Whereto:
+    return Whereto(job.store.name, job.path) if job else Whereto()

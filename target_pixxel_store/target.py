@@ -19,6 +19,7 @@ from pixxel_singer.signals import Stopped
 from pixxel_singer.target import PixxelTarget
 from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
 from target_pixxel_store.api import Api
+from target_pixxel_store.books import Books, Halt
 from target_pixxel_store.deliverer import Deliverer, ServiceFailing
 from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
 from target_pixxel_store.journal import Journal, JournalError
@@ -26,7 +27,7 @@ from target_pixxel_store.ledger import Ledger, Taken
 from target_pixxel_store.look import Looks, MisunderstoodError
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import Rejected
-from target_pixxel_store.run import Halt, Run
+from target_pixxel_store.run import Run
 from target_pixxel_store.schema import FINISHED, SCHEMA
 from target_pixxel_store.settings import Settings, problems, read_settings
 from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
@@ -104,6 +105,11 @@ class TargetPixxelStore(PixxelTarget):
         )
 
     @cached_property
+    def books(self) -> Books:
+        """The accounts for records, and which STATE may follow."""
+        return Books(self.settings, self.accounts, self.ledger, self._schemas.__getitem__)
+
+    @cached_property
     def journal(self) -> Journal:
         """What was asked for."""
         settings = self.settings
@@ -166,9 +172,7 @@ class TargetPixxelStore(PixxelTarget):
             looks=self.looks,
             journal=self.journal,
             deliverer=deliverer,
-            accounts=self.accounts,
-            ledger=self.ledger,
-            schema_of=self._schemas.__getitem__,
+            books=self.books,
             check=self.stop.check,
         )
 
@@ -270,7 +274,7 @@ class TargetPixxelStore(PixxelTarget):
         if settings.dry_run:
             from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
 
-            plan_table(self.work.plan)
+            plan_table(self.books.plan)
         if self.work.unlisted:
             self.logger.warning(
                 "%d deliveries are known by the journal alone, and the API does not list them: its "
