@@ -39,6 +39,7 @@ CONNECT_TIMEOUT = 10.0  # seconds
 RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
 FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
+HTML = "the answer is a page of HTML; check the setting 'api_url'"
 _CHUNK = 1 << 18  # bytes read at once
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -88,6 +89,19 @@ class Answer:
         except (KeyError, msgspec.ValidationError):
             reason = f"the answer has no list '{name}'"
             raise WrongShape(self.method, self.path, self.status, reason=reason) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is not JSON.
+
+    Attributes:
+        content: The body.
+        asked: As `Answer.asked`.
+    """
+
+    content: bytes
+    asked: datetime | None
 
 
 class BearerAuth(requests.auth.AuthBase):
@@ -143,7 +157,7 @@ class Client:
         self._throttle = Throttle(requests_per_second, self._go_on)
         self._session = requests.Session()
         self._session.auth = BearerAuth(token)
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session.headers["User-Agent"] = user_agent
         # Cookies would be state shared by the threads, and the API has none.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
@@ -172,15 +186,15 @@ class Client:
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_repeatable),
-            wait=_pause_before_retry,
-            stop=self._enough,
-            sleep=self._throttle.sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
-        return retrying(self._answer, method, path, params, body)
+        return self._retrying()(self._answer, method, path, params, body)
+
+    def read_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> Text:
+        """GET what is not JSON, a report or a word, repeating it as `read` does.
+
+        Raises:
+            ApiError: The kind tells what went wrong, the text where.
+        """
+        return self._retrying()(self._text, path, params)
 
     def write(self, method: str, path: str, *, body: Mapping[str, Any]) -> Answer:
         """Send a request that changes something, once: it may have happened even when it fails.
@@ -200,6 +214,16 @@ class Client:
         """Send a DELETE, once, as `write` does; its answer has no body that matters."""
         self._exchange("DELETE", path, None, None, check=self._unless_closed)
 
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_repeatable),
+            wait=_pause_before_retry,
+            stop=self._enough,
+            sleep=self._throttle.sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
     def _answer(
         self,
         method: str,
@@ -212,6 +236,14 @@ class Client:
         )
         fields = _json_object(content, method, path, status)
         return Answer(fields, _asked(headers, start), method, path, status)
+
+    def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
+        content, headers, status, start = self._exchange(
+            "GET", path, params, None, check=self._go_on, accept="*/*"
+        )
+        if content.lstrip().startswith(b"<"):
+            raise WrongShape("GET", path, status, reason=HTML)
+        return Text(bytes(content), _asked(headers, start))
 
     def _go_on(self) -> None:
         self._check()
@@ -233,6 +265,7 @@ class Client:
         body: Mapping[str, Any] | None,
         *,
         check: Callable[[], None],
+        accept: str = "application/json",
     ) -> tuple[bytearray, Mapping[str, str], int, float]:
         """Send a request, and give the answer's body, headers and status, and when it was sent."""
         self._throttle.wait()
@@ -245,6 +278,7 @@ class Client:
                 self._url + path,
                 params=params,
                 json=body,
+                headers={"Accept": accept},
                 timeout=(CONNECT_TIMEOUT, self._read_timeout),
                 allow_redirects=False,
                 stream=True,
@@ -342,8 +376,7 @@ def _json_object(content: bytearray, method: str, path: str, status: int) -> dic
         raise WrongShape(method, path, status, reason="the answer is not a JSON object") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         html = content.lstrip().startswith(b"<")
-        reason = "the answer is a page of HTML, not JSON; check the setting 'api_url'"
-        raise BrokenBody(method, path, status, reason=reason if html else None) from None
+        raise BrokenBody(method, path, status, reason=HTML if html else None) from None
 
 
 def _connection_error(error: Exception) -> type[ApiError]:

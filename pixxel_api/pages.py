@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -140,9 +141,6 @@ def read_pages(
 ) -> Generator[Page, None, None]:
     """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
 
-    One page is asked for at first, and two more for each that came, so that little is asked for in
-    vain behind the end of a short list.
-
     Args:
         fetch: Reads one page; called from several threads.
         offsets: Where the pages begin; may be endless, and is taken from as needed.
@@ -153,16 +151,36 @@ def read_pages(
     Raises:
         ApiError: What `fetch` raised, when that page's turn comes.
     """
-    offsets = iter(offsets)
+    return in_order(
+        (partial(fetch, offset, limit) for offset in offsets), window=window, check=check
+    )
+
+
+def in_order(
+    calls: Iterable[Callable[[], Result]], *, window: int, check: Callable[[], None]
+) -> Generator[Result, None, None]:
+    """Make calls, up to `window` of them at once, and give what they return, in their order.
+
+    One is made at first, and two more for each that came, so that little is asked for in vain
+    behind the end of a short list.
+
+    Args:
+        calls: Made in threads; may be endless, and is taken from as needed.
+        window: Calls in flight, at least 1. No more results than this are held.
+        check: Called while a call is awaited; raises to stop.
+
+    Raises:
+        ApiError: What a call raised, when its turn comes.
+    """
+    calls = iter(calls)
     workers = ThreadPoolExecutor(window, thread_name_prefix="pixxel-page")
-    pending: deque[Future[Page]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
-        for offset in islice(offsets, 1):
-            pending.append(workers.submit(fetch, offset, limit))
+        pending.extend(workers.submit(call) for call in islice(calls, 1))
         while pending:
             yield _await(pending.popleft(), check)
-            for offset in islice(offsets, min(2, window - len(pending))):
-                pending.append(workers.submit(fetch, offset, limit))
+            more = islice(calls, min(2, window - len(pending)))
+            pending.extend(workers.submit(call) for call in more)
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
 
