@@ -88,7 +88,11 @@ class PixxelStream(Stream):
 
     def fetch(self, offset: int, limit: int) -> Page:
         """Read a page of the list; called from several threads."""
-        params = self.paging.request(offset, limit)
+        return self.listed_page(offset, limit, {})
+
+    def listed_page(self, offset: int, limit: int, only: Mapping[str, str]) -> Page:
+        """Read a page of the list, filtered by more in the query than its paging."""
+        params: dict[str, str | int] = {**only, **self.paging.request(offset, limit)}
         return self.page(offset, self.client.read("GET", self.path, params=params))
 
     def page(self, offset: int, answer: Answer) -> Page:

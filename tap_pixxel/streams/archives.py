@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pixxel_api.errors import BadRequest, Forbidden
+from pixxel_api.errors import Forbidden
 from pixxel_api.pages import Single
 from pixxel_api.peek import Peek
-from pixxel_api.sweep import Seen
-from pixxel_api.times import TimestampError, earlier, to_utc
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
+from tap_pixxel.filtered import FilteredStream, stamp_in
 from tap_pixxel.schema import (
     ANY_LIST,
     NUMBERS,
@@ -27,16 +25,14 @@ from tap_pixxel.search import SearchStream
 from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_COLLECTION, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from pixxel_api.pages import Fetch, Row
+    from pixxel_api.pages import Fetch
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stac import Converted
 
-_MICROSECOND = timedelta(microseconds=1)  # the contract shows `gt`, not `gte`
 _DATETIME = Peek("properties", "datetime")
-_UPDATED = Peek("properties", "updated")
 _COLLECTIONS = "/v0/archives/collections"
 
 
@@ -83,7 +79,7 @@ class Collections(CarriesStac, PixxelStream):
         return {}
 
 
-class ArchiveItems(CarriesStac, SearchStream):
+class ArchiveItems(CarriesStac, FilteredStream, SearchStream):
     """POST /v0/archives/search: the archive's images, a bookmark for each collection."""
 
     column = "stac_item"
@@ -93,6 +89,7 @@ class ArchiveItems(CarriesStac, SearchStream):
     records_key = "features"
     sort_key = "sortby"
     replication_key = "updated"
+    updated = Peek("properties", "updated")
     _columns = (
         Column("id", TEXT, "Id of the item: the image's name."),
         Column("collection", TEXT, "Id of its collection."),
@@ -149,75 +146,26 @@ class ArchiveItems(CarriesStac, SearchStream):
         """Leave out the assets."""
         return {**raw, "assets": {}}
 
+    def may_filter(self) -> bool:
+        """Tell whether the setting `query` leaves the field to the bookmark."""
+        return self.replication_key not in self.settings.query
+
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read a collection's items: those updated since the bookmark, or all of them."""
         if context is None:  # the archive has no collection
             return
-        bookmark = self.bookmark(context)
-        options = self.sweep_options()
-        if bookmark and bookmark.floor and self.replication_key not in self.settings.query:
-            heeded = yield from self._read(context, bookmark, options, floor=bookmark.floor)
-            if heeded:
-                return
-            self._tell_not_heeded()
-            bookmark.start_over()
-        # What the filtered read gave is not given again, but tells nothing of what lies between.
-        given = options.pop("seen")
-        yield from self._read(context, bookmark, options | {"seen": Seen()}, given=given)
+        yield from super().get_records(context)
 
-    def _read(
+    def swept(
         self,
-        context: Mapping[str, Any],
-        bookmark: Bookmark | None,
-        options: dict[str, Any],
-        floor: str | None = None,
-        given: Seen | None = None,
-    ) -> Generator[dict[str, Any], None, bool]:
-        """Read a collection, or with a floor only what was updated at or after it.
-
-        The bookmark moves when the API has heeded the floor.
-
-        Returns:
-            Whether the API has heeded the floor: it has not when it refuses the filter, gives
-            older rows, nothing at all, or not the row that must be there.
-        """
-        bound = earlier(floor, _MICROSECOND) if floor else None
-        found, missing = False, bookmark.boundary if bookmark and floor else None
-        sweep = self._sweep(context["collection"], options, bookmark, bound)
-        try:
-            for batch in sweep:
-                if bookmark:
-                    bookmark.begin(sweep.began)
-                rows = [row for row in batch.rows if given is None or self.key_of(row) not in given]
-                yield from self.records(rows, bookmark)
-                for row in batch.rows if bound else ():
-                    found = True
-                    missing = None if self.key_of(row) == missing else missing
-                    updated = _stamp(row, _UPDATED)
-                    if bound and updated and updated < bound:
-                        return False
-                if batch.reached and bookmark and bookmark.first:
-                    bookmark.reach(batch.reached)
-                    self.state_manager.is_flushed = False
-                    self._write_state_message()
-        except BadRequest:
-            if floor is None:
-                raise
-            return False
-        if floor is not None and (not found or missing is not None):
-            return False
-        self.finish(bookmark, whole=sweep.settled)
-        return True
-
-    def _sweep(
-        self,
-        collection: str,
+        context: Mapping[str, Any] | None,
         options: dict[str, Any],
         bookmark: Bookmark | None,
         bound: str | None,
     ) -> WindowedSweep:
+        """Give the sweep of a collection, in windows of the time of acquisition."""
         acquired = self.settings.acquired
-        more: dict[str, Any] = {"collections": [collection]}
+        more: dict[str, Any] = {"collections": [(context or {})["collection"]]}
         if bound:
             more["query"] = {**self.settings.query, self.replication_key: {"gt": bound}}
 
@@ -227,7 +175,7 @@ class ArchiveItems(CarriesStac, SearchStream):
 
         return WindowedSweep(
             between,
-            lambda row: _stamp(row, _DATETIME),
+            lambda row: stamp_in(row, _DATETIME),
             ordered=bool(self.order),
             low=(bookmark.resume() if bookmark else None) or acquired.start,
             high=acquired.end,
@@ -254,21 +202,3 @@ class ArchiveItems(CarriesStac, SearchStream):
                     name,
                 )
         return wanted or list(dict.fromkeys(there))
-
-    def _tell_not_heeded(self) -> None:
-        if not self._told_not_heeded:
-            self._told_not_heeded = True
-            self.logger.warning(
-                "%s: the API does not heed the filter on '%s'; reading all to find what changed",
-                self.name,
-                self.replication_key,
-            )
-
-
-def _stamp(row: Row, place: Peek) -> str | None:
-    """Read a timestamp in an item, None where there is none."""
-    value = place(row)
-    try:
-        return to_utc(value) if isinstance(value, str) else None
-    except TimestampError:
-        return None
