@@ -79,10 +79,12 @@ class Offset:
 
     paged: bool = True
     overlap: int = 1
+    name: str = "offset"
+    """What the endpoint calls the offset; POST /v0/search has `skip`."""
 
     def request(self, offset: int, limit: int) -> dict[str, int]:
-        """Give `offset` and `limit`."""
-        return {"offset": offset, "limit": limit}
+        """Give the offset and `limit`."""
+        return {self.name: offset, "limit": limit}
 
     def total(self, answer: Answer) -> int | None:
         """Read `pagination.total`."""
@@ -183,6 +185,12 @@ def in_order(
             pending.extend(workers.submit(call) for call in more)
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
+
+
+def begun(fetch: Fetch, first: Page) -> Fetch:
+    """Give the fetch of a list whose first page has been read already."""
+    waiting = [first]
+    return lambda offset, limit: waiting.pop() if waiting and not offset else fetch(offset, limit)
 
 
 def watched(call: Callable[[], Result], check: Callable[[], None]) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pixxel_api.client import Answer, Client
     from pixxel_api.pages import Paging, Row
+    from tap_pixxel.reading import Keys, Reading
     from tap_pixxel.schema import Shape
     from tap_pixxel.settings import Settings
     from tap_pixxel.tap import TapPixxel
@@ -53,6 +55,8 @@ class PixxelStream(Stream):
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     row_key: ClassVar[str] = "id"
     """The field of a raw row that tells it from the others of its list."""
+    place: ClassVar[str] = "id"
+    """What the paths of the lists that hang on a row call the row."""
     replication_key: str | None = None
 
     def __init__(self, tap: TapPixxel) -> None:
@@ -79,6 +83,10 @@ class PixxelStream(Stream):
         """The tap's settings."""
         return self._pixxel.settings
 
+    def needs(self) -> list[str]:
+        """Say which settings this stream cannot do without and lacks; none, mostly."""
+        return []
+
     @property
     def incremental(self) -> bool:
         """Whether this sync goes by the bookmark (a catalog may ask for the full table)."""
@@ -90,10 +98,12 @@ class PixxelStream(Stream):
         """Read a page of the list; called from several threads."""
         return self.listed_page(offset, limit, {})
 
-    def listed_page(self, offset: int, limit: int, only: Mapping[str, str]) -> Page:
+    def listed_page(
+        self, offset: int, limit: int, only: Mapping[str, str], path: str | None = None
+    ) -> Page:
         """Read a page of the list, filtered by more in the query than its paging."""
         params: dict[str, str | int] = {**only, **self.paging.request(offset, limit)}
-        return self.page(offset, self.client.read("GET", self.path, params=params))
+        return self.page(offset, self.client.read("GET", path or self.path, params=params))
 
     def page(self, offset: int, answer: Answer) -> Page:
         """Take the rows out of an answer.
@@ -112,6 +122,23 @@ class PixxelStream(Stream):
     def key_of(self, row: Row) -> str | int | None:
         """Give a row's identity in its list, None when it has none."""
         return self._peek_key(row)
+
+    def key_in_path(self, row: Row) -> str | int | None:
+        """Give what names a row in the paths of the lists that hang on it."""
+        return self.key_of(row)
+
+    def each_row(self, reading: Reading) -> Iterator[tuple[Keys, Row]]:
+        """Give all rows, for the lists that hang on them.
+
+        Args:
+            reading: Is told what was met.
+        """
+        sweep = Sweep(self.fetch, self.paging, **self.sweep_options())
+        for rows in sweep:
+            reading.began = reading.began or sweep.began
+            for row in rows:
+                yield {}, row
+        reading.take(sweep)
 
     def sweep_options(self) -> dict[str, Any]:
         """Give what every sweep of this stream is made with."""
@@ -139,11 +166,27 @@ class PixxelStream(Stream):
     def prepare(self, bookmark: Bookmark | None) -> None:
         """Read what the records need beside the list; nothing, unless a stream does."""
 
-    def records(self, rows: list[Row], bookmark: Bookmark | None) -> Iterator[dict[str, Any]]:
-        """Give the records of rows that the bookmark lets through."""
+    def records(
+        self,
+        rows: list[Row],
+        bookmark: Bookmark | None,
+        given: Mapping[str, str] = MappingProxyType({}),
+        *,
+        again: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Give the records of rows that the bookmark lets through.
+
+        Args:
+            rows: As the API gave them.
+            bookmark: None to let everything through.
+            given: Fields that a row may lack.
+            again: Whether all of these are let through.
+        """
         self._pixxel.progress.advance(self.name, len(rows))
         for row in rows:
-            for part in self.parts(self.parsed(row)):
+            fields = self.parsed(row)
+            lacking = {name: given[name] for name in given if fields.get(name) is None}
+            for part in self.parts(fields | lacking if lacking else fields):
                 record = self.record(part)
                 if record is None:
                     self._unusable += 1
@@ -151,7 +194,7 @@ class PixxelStream(Stream):
                 if bookmark is not None and self.replication_key is not None:
                     value = record.get(self.replication_key)
                     bookmark.see(value, str(record[self.primary_keys[0]]))
-                    if not bookmark.wants(value):
+                    if not (again or bookmark.wants(value)):
                         continue
                 yield self.complete(record, part)
 

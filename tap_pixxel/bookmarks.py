@@ -9,6 +9,7 @@
 - The state keeps the id of the record with the largest value, the boundary: an answer filtered on
   the bookmark must hold it, or the filter was not heeded.
 - A first backfill keeps how far it got.
+- The state keeps which lists the token could not read, to let all of them through once it can.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ BACKFILL = "backfill"
 REACHED = "reached"
 BEGAN = "began"
 LARGEST = "largest"
+BARRED = "barred"
 
 
 def fingerprint(filters: Mapping[str, Any]) -> str:
@@ -60,6 +62,7 @@ class Bookmark:
         first: No sync has been finished yet.
         restarted: The filters have changed, so what the state held is not used.
         boundary: Id of the record that an answer filtered on `floor` must hold, if known.
+        barred: Lists that the token could not read when this bookmark was written.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Bookmark:
         self._old = old
         self.first = old is None
         self.boundary: str | None = state.get(BOUNDARY) if old else None
+        barred = state.get(BARRED) if old else None
+        self.barred: list[str] = barred if isinstance(barred, list) else []
         self._began = from_datetime(datetime.now(UTC))  # until the server's clock is known
         self._server_clock = False
         self._largest: str | None = None
@@ -149,9 +154,11 @@ class Bookmark:
         self._state[FILTERS] = self._filters
         if new is not None:
             self._state |= {KEY: self._key, VALUE: new, BOUNDARY: boundary}
+            if self.barred:
+                self._state[BARRED] = sorted(self.barred)
 
     def _clear(self) -> None:
-        for name in (KEY, VALUE, BOUNDARY, BACKFILL):
+        for name in (KEY, VALUE, BOUNDARY, BARRED, BACKFILL):
             self._state.pop(name, None)
 
 

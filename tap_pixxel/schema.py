@@ -77,6 +77,24 @@ def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     raise NotThisType
 
 
+def _boolean(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    if isinstance(value, bool):
+        return value
+    raise NotThisType
+
+
+def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Write any JSON as text; bytes that were written as a list of numbers are that text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        try:
+            return bytes(value).decode()
+        except (TypeError, ValueError):
+            pass  # a list like any other
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _objects(value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
     return [_object(item) for item in _list(value)]
 
@@ -96,6 +114,8 @@ TIMESTAMP = Type({"type": ["string", "null"], "format": "date-time"}, _timestamp
 DATE = Type({"type": ["string", "null"], "format": "date"}, _date)
 NUMBER = Type({"type": ["number", "null"]}, _number)
 INTEGER = Type({"type": ["integer", "null"]}, _integer)
+BOOLEAN = Type({"type": ["boolean", "null"]}, _boolean)
+JSON_TEXT = Type({"type": ["string", "null"]}, _json_text)
 NUMBERS = Type({"type": ["array", "null"], "items": {"type": "number"}}, _numbers)
 TEXTS = Type({"type": ["array", "null"], "items": {"type": "string"}}, _texts)
 OBJECT = Type({"type": ["object", "null"], "additionalProperties": True}, _object)

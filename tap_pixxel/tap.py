@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
+    from tap_pixxel.base import PixxelStream
+
 
 def check_catalog(catalog: dict[str, Any]) -> None:
     """Check that a catalog has the form that `--discover` prints.
@@ -98,6 +100,10 @@ class TapPixxel(PixxelPlugin, Tap):
     def problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
         return problems(self._config)
+
+    def stream(self, kind: type[PixxelStream]) -> PixxelStream:
+        """Give the stream of a kind."""
+        return next(each for each in self.streams.values() if isinstance(each, kind))
 
     def discover_streams(self) -> list[Stream]:
         """Give one of each stream; asks nothing of the API."""
