@@ -45,3 +45,20 @@ def read_area(text: str) -> dict[str, Any]:
     if not geometry.is_valid:
         raise BadSetting("crosses itself or is otherwise invalid; mend the geometry")
     return dict(mapping(geometry))
+
+
+def polygons(bbox: tuple[float, ...] | None, area: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Give the polygons that a setting covers; a box over the antimeridian is two.
+
+    Args:
+        bbox: West, south, east, north in degrees.
+        area: A GeoJSON geometry; its lines and points cover nothing.
+    """
+    if bbox is not None:
+        west, south, east, north = bbox
+        spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+        return [dict(mapping(shapely.box(left, south, right, north))) for left, right in spans]
+    if area is None:
+        return []
+    parts = shapely.get_parts(shapely.geometry.shape(area))
+    return [dict(mapping(part)) for part in parts if part.geom_type == "Polygon"]

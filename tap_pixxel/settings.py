@@ -90,6 +90,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "an end open, and a date, month or year stands for all of it.",
     ),
     _property(
+        "satellites",
+        th.ArrayType(th.StringType),
+        "Satellites",
+        "Names or ids of the satellites that the stream satellite_images searches, each with a "
+        "slash and a collection's id behind it for that collection alone; all of them without "
+        "this.",
+    ),
+    _property(
         "query",
         th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
         "Query",
@@ -192,6 +200,7 @@ class Settings:
     bbox: tuple[float, ...] | None
     intersects: dict[str, Any] | None
     acquired: Interval
+    satellites: tuple[str, ...]
     query: dict[str, Any]
     page_size: int
     concurrency: int
@@ -276,12 +285,12 @@ def _whole(text: str) -> tuple[str, str]:
     return first, f"{year}-{month or '12'}-{day or last_day}T23:59:59.999999Z"
 
 
-def _collections(value: list[str] | None) -> tuple[str, ...]:
+def _names(value: list[str] | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value or ()))
     if value is not None and not all(names):
-        raise BadSetting("holds an empty id; remove it")
+        raise BadSetting("holds an empty name; remove it")
     if value is not None and not names:
-        raise BadSetting("is an empty list; remove it to read all collections")
+        raise BadSetting("is an empty list; remove it to read all there are")
     return names
 
 
@@ -357,10 +366,11 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("token", "api_token", token),
     ("url", "api_url", base_url),
     ("start_date", "start_date", _timestamp),
-    ("collections", "collections", _collections),
+    ("collections", "collections", _names),
     ("bbox", "bbox", _bbox),
     ("intersects", "intersects", _area),
     ("acquired", "datetime", _interval),
+    ("satellites", "satellites", _names),
     ("query", "query", _query),
     ("requests_per_second", "requests_per_second", finite),
     ("request_timeout", "request_timeout", finite),

@@ -72,15 +72,22 @@ class Owned(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an item comes from: its id and its collection, the API, and whether it was bought."""
+    """Where an item comes from: its ids, the API, whether it was bought, or is of the archive."""
 
     key: str
     collection: str | None
     api_url: str
     bought: bool
+    archived: bool
 
 
-def to_item(raw: dict[str, Any], *, api_url: str = API_URL, assume_cog: bool = False) -> Converted:
+def to_item(
+    raw: dict[str, Any],
+    *,
+    api_url: str = API_URL,
+    assume_cog: bool = False,
+    archived: bool = True,
+) -> Converted:
     """Convert an item of the archive to a STAC 1.1 Item.
 
     The input is not changed. The output may share objects with it (a geometry that is right as
@@ -91,13 +98,15 @@ def to_item(raw: dict[str, Any], *, api_url: str = API_URL, assume_cog: bool = F
         raw: the item as POST /v0/archives/search gives it, in the form of any release.
         api_url: the API's address, which relative links are resolved against.
         assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
+        archived: whether it is of the archive, and so can be ordered and has an address there;
+            what POST /v0/search gives may be of other providers.
 
     Raises:
         NotAnItem: it is no object, has no id, or no time whatever.
     """
     if not isinstance(raw, dict):
         raise NotAnItem("item", None, "not an object")
-    return convert(raw, api_url=api_url, assume_cog=assume_cog)
+    return convert(raw, api_url=api_url, assume_cog=assume_cog, archived=archived)
 
 
 def convert(
@@ -105,6 +114,7 @@ def convert(
     *,
     api_url: str,
     assume_cog: bool,
+    archived: bool = True,
     owned: Owned | None = None,
     path: str = "",
 ) -> Converted:
@@ -114,6 +124,7 @@ def convert(
         raw: the item.
         api_url: the API's address.
         assume_cog: call GeoTIFFs cloud-optimised.
+        archived: whether it is of the archive.
         owned: the catalog record's part, for an item out of one.
         path: what fields' paths begin with, with the dot.
 
@@ -142,7 +153,7 @@ def convert(
     if owned:
         draft.fields["title"] = owned.title
     bought = owned is not None or isinstance(properties.get(CATALOG_ID), str)
-    status = SUCCEEDED if bought else ORDERABLE
+    status = SUCCEEDED if bought else ORDERABLE if archived else None
     read_properties(properties, draft, status, owned.fields if owned else {})
     geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), say)
 
@@ -158,7 +169,7 @@ def convert(
     keep_factors(properties, draft, took)
     collection = _members(raw, draft, owned, path, say)
     fields = draft.finish()
-    origin = Origin(key, collection, api_url, bought)
+    origin = Origin(key, collection, api_url, bought, archived)
     made = _made_links(raw, origin, owned, fields)
     item: dict[str, Any] = {
         "type": "Feature",
@@ -219,12 +230,13 @@ def _members(
 def _made_links(
     raw: dict[str, Any], origin: Origin, owned: Owned | None, fields: dict[str, Any]
 ) -> list[Link]:
-    key, collection, api_url, bought = origin
+    key, collection, api_url, bought, archived = origin
     made: list[Link] = []
     if collection is not None:
         # The archive knows no collection of owned items: theirs is the one they were taken from.
         taken = fields.get("pixxel:collection") if bought else collection
-        stated = href_of(raw.get("links"), "collection", f"{api_url}/") if bought else None
+        own = bought or not archived
+        stated = href_of(raw.get("links"), "collection", f"{api_url}/") if own else None
         href = stated or collection_href(api_url, taken if isinstance(taken, str) else collection)
         made.append(link("collection", href, JSON))
     if "sci:doi" in fields:
@@ -236,7 +248,7 @@ def _made_links(
             made.append(link("license", terms))
     if owned:
         made += owned.links
-    elif not bought and collection is not None and not _has_canonical(raw, api_url):
+    elif archived and not bought and collection and not _has_canonical(raw, api_url):
         made.append(link("canonical", item_href(api_url, collection, key), GEOJSON))
     return made
 

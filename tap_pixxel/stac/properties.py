@@ -102,14 +102,14 @@ def _plan(*names: str) -> _Plan:
 
 
 def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
-    raw: dict[str, Any], draft: Draft, status: str, given: dict[str, Any]
+    raw: dict[str, Any], draft: Draft, status: str | None, given: dict[str, Any]
 ) -> None:
     """Read all properties but times, and those that go into bands (`factors`).
 
     Args:
         raw: the API's properties.
         draft: the item's, with its times; fields that it has already win.
-        status: ``order:status`` of the item.
+        status: ``order:status`` of the item; None where nothing is known of it.
         given: fields under ``pixxel:`` that win over the raw ones.
     """
     fields = draft.fields
@@ -134,7 +134,8 @@ def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
         if raw[name] is not None:
             draft.read(target, name, raw[name], reader)
     _read_centre(raw, draft)
-    fields["order:status"] = status
+    if status is not None:
+        fields["order:status"] = status
     if raw.get("order:status", status) != status:
         draft.keep("order:status", raw["order:status"], "known from where the item comes")
     fields |= given

@@ -1,20 +1,22 @@
-"""The streams, one module per domain of the API."""
+"""The streams, one module per domain of the API; each names its own."""
 
 from tap_pixxel.base import PixxelStream
-from tap_pixxel.streams.archives import ArchiveItems, Collections
-from tap_pixxel.streams.catalogs import Catalogs, Deliveries
-from tap_pixxel.streams.orders import OrderItems, Orders, OrderTasks
-from tap_pixxel.streams.workspace import Bandsets, Projects, Stores
+from tap_pixxel.streams import (
+    archives,
+    areas,
+    catalogs,
+    orders,
+    reports,
+    satellites,
+    workflows,
+    workspace,
+)
 
-STREAMS: tuple[type[PixxelStream], ...] = (
-    ArchiveItems,
-    Bandsets,
-    Catalogs,
-    Collections,
-    Deliveries,
-    OrderItems,
-    OrderTasks,
-    Orders,
-    Projects,
-    Stores,
+_MODULES = (archives, areas, catalogs, orders, reports, satellites, workflows, workspace)
+
+STREAMS: tuple[type[PixxelStream], ...] = tuple(
+    sorted(
+        (stream for module in _MODULES for stream in module.STREAMS),
+        key=lambda stream: stream.__dict__["name"],
+    )
 )

@@ -10,9 +10,9 @@ from pixxel_api.peek import Peek
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.filtered import FilteredStream, stamp_in
+from tap_pixxel.items import ItemStream
 from tap_pixxel.schema import (
     ANY_LIST,
-    NUMBERS,
     OBJECT,
     OBJECTS,
     TEXT,
@@ -22,7 +22,7 @@ from tap_pixxel.schema import (
     Shape,
 )
 from tap_pixxel.search import SearchStream
-from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_COLLECTION, STAC_ITEM, CarriesStac
+from tap_pixxel.stac_columns import STAC_COLLECTION, CarriesStac
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,38 +79,14 @@ class Collections(CarriesStac, PixxelStream):
         return {}
 
 
-class ArchiveItems(CarriesStac, FilteredStream, SearchStream):
+class ArchiveItems(ItemStream, FilteredStream, SearchStream):
     """POST /v0/archives/search: the archive's images, a bookmark for each collection."""
-
-    column = "stac_item"
 
     name = "archive_items"
     path = "/v0/archives/search"
     records_key = "features"
     sort_key = "sortby"
-    replication_key = "updated"
     updated = Peek("properties", "updated")
-    _columns = (
-        Column("id", TEXT, "Id of the item: the image's name."),
-        Column("collection", TEXT, "Id of its collection."),
-        Column("datetime", TIMESTAMP, "When it was acquired, UTC (properties.datetime)."),
-        Column("created", TIMESTAMP, "When it was created, UTC (properties.created)."),
-        Column("updated", TIMESTAMP, "When it was last updated, UTC; the replication key."),
-        *FLAT,
-        GEOMETRY,
-    )
-    _raw = (
-        Column("bbox", NUMBERS, "West, south, east, north in degrees, raw."),
-        Column("properties", OBJECT, "The API's STAC properties, raw."),
-        Column("assets", OBJECT, "Asset by name, most of them one band each, raw."),
-        Column("links", OBJECTS, "Links."),
-        Column("type", TEXT, "Always Feature."),
-        Column("stac_version", TEXT, "STAC version, as the API states it."),
-        Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
-    )
-    consumed = frozenset(column.name for column in _raw)
-    raw_shape = Shape(*_columns, *_raw)
-    stac_shape = Shape(*_columns, *STAC_ITEM)
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collections: list[str] | None = None
     _told_not_heeded = False
@@ -126,25 +102,6 @@ class ArchiveItems(CarriesStac, FilteredStream, SearchStream):
     def filters(self) -> dict[str, Any]:
         """Give the filters, but collections: each has a bookmark of its own."""
         return super().filters() | {"collections": None}
-
-    def columns(self, fields: Fields) -> Fields:
-        """Add what people filter on beside `properties`."""
-        columns = super().columns(fields)
-        properties = fields.get("properties")
-        if not isinstance(properties, dict):
-            return columns
-        return columns | {name: properties.get(name) for name in ("datetime", "created", "updated")}
-
-    def convert(self, raw: Fields) -> Converted:
-        """Convert an item."""
-        from tap_pixxel.stac import to_item  # noqa: PLC0415 - takes long to import
-
-        settings = self.settings
-        return to_item(raw, api_url=settings.url, assume_cog=settings.assume_cog)
-
-    def without_assets(self, raw: Fields) -> Fields:
-        """Leave out the assets."""
-        return {**raw, "assets": {}}
 
     def may_filter(self) -> bool:
         """Tell whether the setting `query` leaves the field to the bookmark."""
@@ -202,3 +159,6 @@ class ArchiveItems(CarriesStac, FilteredStream, SearchStream):
                     name,
                 )
         return wanted or list(dict.fromkeys(there))
+
+
+STREAMS = (ArchiveItems, Collections)

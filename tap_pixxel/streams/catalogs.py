@@ -236,3 +236,6 @@ class Deliveries(PixxelStream):
                 return fields | {"store_id": store_id}
             case _:
                 return fields
+
+
+STREAMS = (Catalogs, Deliveries)

@@ -137,3 +137,6 @@ class OrderTasks(PixxelStream):
         if stated not in (None, item.get("id")):
             flat["stated_order_item_id"] = stated
         return flat
+
+
+STREAMS = (OrderItems, Orders, OrderTasks)

@@ -57,3 +57,6 @@ class Projects(PixxelStream):
         Column("created_at", TIMESTAMP, "When it was created, UTC."),
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
     )
+
+
+STREAMS = (Bandsets, Projects, Stores)

@@ -1,0 +1,114 @@
+"""Lists that are paged by a token, or else by an offset: the first answer shows which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from pixxel_api.pages import begun, watched
+from pixxel_api.sweep import EndlessPages, Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from datetime import datetime
+
+    from pixxel_api.pages import Page, Paging, Row
+    from pixxel_api.sweep import Seen
+
+
+class TokenPage(NamedTuple):
+    """A page, and the token of the next one, where there is one."""
+
+    page: Page
+    next_token: str | None
+
+
+class FetchEither(Protocol):
+    """Reads a page; called from several threads."""
+
+    def __call__(self, offset: int, limit: int, token: str | None, /) -> TokenPage:
+        """Read up to `limit` rows, those that a token names or those from `offset` on."""
+        ...
+
+
+class EitherSweep:
+    """A sweep over a list whose first answer shows how it is paged.
+
+    An answer with a token is followed by the page that it names, one after the other; one with a
+    total and no token, by those of a `Sweep`; one with neither is all there is.
+
+    Args:
+        fetch: Reads a page.
+        paging: How the list counts where it has no tokens.
+        key, seen, limit, window, check: As for `Sweep`.
+
+    Attributes:
+        began: The server's clock at the first answer.
+        settled: As for `Sweep`.
+    """
+
+    def __init__(
+        self,
+        fetch: FetchEither,
+        paging: Paging,
+        *,
+        key: Callable[[Row], Hashable],
+        seen: Seen,
+        limit: int,
+        window: int,
+        check: Callable[[], None],
+    ) -> None:
+        self._fetch = fetch
+        self._paging = paging
+        self._key = key
+        self._seen = seen
+        self._limit = max(limit, 1 + paging.overlap)
+        self._window = window
+        self._check = check
+        self.began: datetime | None = None
+        self.settled = True
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        """Give the rows not yet given, page by page."""
+        first = self._read(None)
+        self.began = first.page.asked
+        if first.next_token is None and first.page.total is not None:
+            yield from self._by_offset(first.page)
+            return
+        for page in self._by_token(first):
+            yield [row for row in page.rows if self._is_new(row)]
+
+    def _by_offset(self, first: Page) -> Iterator[list[Row]]:
+        sweep = Sweep(
+            begun(lambda offset, limit: self._fetch(offset, limit, None).page, first),
+            self._paging,
+            key=self._key,
+            seen=self._seen,
+            limit=self._limit,
+            window=self._window,
+            check=self._check,
+        )
+        yield from sweep
+        self.settled = sweep.settled
+
+    def _by_token(self, first: TokenPage) -> Iterator[Page]:
+        used: set[str] = set()
+        page, token = first
+        yield page
+        while token is not None:
+            if token in used:
+                raise EndlessPages("a page is named as the next one again: the list has no end")
+            used.add(token)
+            page, token = self._read(token)
+            yield page
+
+    def _read(self, token: str | None) -> TokenPage:
+        return watched(lambda: self._fetch(0, self._limit, token), self._check)
+
+    def _is_new(self, row: Row) -> bool:
+        key = self._key(row)
+        if key is None:
+            return True
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True

@@ -1,0 +1,76 @@
+"""Streams of images as the API's searches write them: STAC Items of its own kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_pixxel.schema import (
+    ANY_LIST,
+    NUMBERS,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TIMESTAMP,
+    Column,
+    Shape,
+)
+from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
+
+if TYPE_CHECKING:
+    from tap_pixxel.base import Fields
+    from tap_pixxel.stac import Converted
+
+COLUMNS = (
+    Column("id", TEXT, "Id of the item: the image's name."),
+    Column("collection", TEXT, "Id of its collection."),
+    Column("datetime", TIMESTAMP, "When it was acquired, UTC (properties.datetime)."),
+    Column("created", TIMESTAMP, "When it was created, UTC (properties.created)."),
+    Column("updated", TIMESTAMP, "When it was last updated, UTC; the replication key."),
+    *FLAT,
+    GEOMETRY,
+)
+RAW = (
+    Column("bbox", NUMBERS, "West, south, east, north in degrees, raw."),
+    Column("properties", OBJECT, "The API's STAC properties, raw."),
+    Column("assets", OBJECT, "Asset by name, most of them one band each, raw."),
+    Column("links", OBJECTS, "Links."),
+    Column("type", TEXT, "Always Feature."),
+    Column("stac_version", TEXT, "STAC version, as the API states it."),
+    Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
+)
+
+
+class ItemStream(CarriesStac):
+    """A stream of images; put it before the stream's base."""
+
+    column = "stac_item"
+    replication_key = "updated"
+    consumed = frozenset(column.name for column in RAW)
+    raw_shape = Shape(*COLUMNS, *RAW)
+    stac_shape = Shape(*COLUMNS, *STAC_ITEM)
+    archived = True
+    """Whether its images are those of the archive."""
+
+    def columns(self, fields: Fields) -> Fields:
+        """Add what people filter on beside `properties`."""
+        columns = super().columns(fields)
+        properties = fields.get("properties")
+        if not isinstance(properties, dict):
+            return columns
+        return columns | {name: properties.get(name) for name in ("datetime", "created", "updated")}
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert an item."""
+        from tap_pixxel.stac import to_item  # noqa: PLC0415 - takes long to import
+
+        settings = self.settings
+        return to_item(
+            raw,
+            api_url=settings.url,
+            assume_cog=settings.assume_cog,
+            archived=self.archived,
+        )
+
+    def without_assets(self, raw: Fields) -> Fields:
+        """Leave out the assets."""
+        return {**raw, "assets": {}}

@@ -1,0 +1,159 @@
+"""Areas of interest, what was made of them, and the indices that are drawn on them."""
+
+from pixxel_api.pages import Single
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.children import ChildStream
+from tap_pixxel.filtered import FilteredStream
+from tap_pixxel.schema import (
+    BOOLEAN,
+    DATE,
+    JSON_TEXT,
+    NUMBER,
+    NUMBERS,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    TIMESTAMP,
+    Column,
+    Shape,
+)
+
+_AOI_ID = Column("aoi_id", TEXT, "Id of its area of interest.")
+_CREATED = Column("created_at", TIMESTAMP, "When it was created, UTC.")
+_UPDATED = Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key.")
+_PROGRESS = Column("progress", NUMBER, "How much of it is done, in percent.")
+
+
+class Aois(FilteredStream):
+    """GET /v0/aois: areas of interest, each with the images that lie on it."""
+
+    name = "aois"
+    path = "/v0/aois"
+    records_key = "aois"
+    primary_keys = ("aoi_id",)
+    row_key = place = "aoi_id"
+    replication_key = "updated_at"
+    selected_by_default = False
+    shape = Shape(
+        Column("aoi_id", TEXT, "Id of the area of interest."),
+        Column("name", TEXT, "Name, unique in its project."),
+        Column("description", TEXT, "What it is for."),
+        Column("project_id", TEXT, "Id of its project."),
+        Column("satellite_id", TEXT, "Id of the satellite."),
+        Column("user_id", TEXT, "Id of the user who created it."),
+        Column("status", TEXT, "Status, such as success, running, partial_success, failed."),
+        _PROGRESS,
+        Column("is_favourite", BOOLEAN, "Whether the user has marked it."),
+        Column("geometry", OBJECT, "Outline, a GeoJSON polygon in WGS84."),
+        Column("centroid", NUMBERS, "Longitude and latitude of its middle, in degrees."),
+        Column("area_in_sq_m", NUMBER, "Area in square metres."),
+        Column("eo_bands", TEXTS, "Names of the bands that it has."),
+        Column("images", OBJECT, "Its images by their ids."),
+        _CREATED,
+        _UPDATED,
+    )
+
+
+class AoiAssets(ChildStream):
+    """GET /v0/aois/{aoi_id}/assets: mosaics, images and visualizations of an area."""
+
+    name = "aoi_assets"
+    path = "/v0/aois/{aoi_id}/assets"
+    records_key = "assets"
+    parent = Aois
+    replication_key = "updated_at"
+    selected_by_default = False
+    shape = Shape(
+        Column("id", TEXT, "Id of the asset."),
+        _AOI_ID,
+        Column("name", TEXT, "Name."),
+        Column("description", TEXT, "What it is."),
+        Column("asset_type", TEXT, "mosaic, stac_item or visualization."),
+        Column("visualization_id", TEXT, "Id of the visualization that it is of."),
+        Column("status", TEXT, "Status, such as success, creating, failed."),
+        _PROGRESS,
+        Column("date", DATE, "Day of the imagery."),
+        Column("path", TEXT, "Where it lies."),
+        Column("resolution", NUMBER, "Size of a pixel in metres."),
+        Column("band_list", TEXTS, "Names of its bands."),
+        Column("geometry", OBJECT, "Outline, GeoJSON in WGS84."),
+        Column("centroid", NUMBERS, "Longitude and latitude of its middle, in degrees."),
+        Column("area_in_sq_m", NUMBER, "Area in square metres."),
+        _CREATED,
+        _UPDATED,
+    )
+
+
+class Visualizations(ChildStream):
+    """GET /v0/aois/{aoi_id}/visualizations: indices drawn on an area."""
+
+    name = "visualizations"
+    path = "/v0/aois/{aoi_id}/visualizations"
+    records_key = "visualization"  # in the singular
+    parent = Aois
+    replication_key = "updated_at"
+    selected_by_default = False
+    shape = Shape(
+        Column("id", TEXT, "Id of the visualization."),
+        _AOI_ID,
+        Column("index_id", TEXT, "Id of the index."),
+        Column("status", TEXT, "Status, such as success, creating, failed."),
+        _PROGRESS,
+        Column("user_id", TEXT, "Id of the user who created it."),
+        Column("tenant_id", TEXT, "Id of the tenant."),
+        _CREATED,
+        _UPDATED,
+    )
+
+
+class Insights(ChildStream):
+    """GET /v0/aoi/{aoi_id}/insights: what models found out about an area."""
+
+    name = "insights"
+    path = "/v0/aoi/{aoi_id}/insights"
+    records_key = "insights"
+    paging = Single()
+    parent = Aois
+    selected_by_default = False
+    shape = Shape(
+        Column("id", TEXT, "Id of the insight."),
+        _AOI_ID,
+        Column("name", TEXT, "Name."),
+        Column("status", TEXT, "Status of its processing."),
+        _PROGRESS,
+        Column("cost", NUMBER, "Tokens that it costs."),
+        Column("estimated_time_in_min", NUMBER, "Minutes that it is expected to take."),
+        Column("err_msg", TEXT, "What went wrong."),
+        Column("input", JSON_TEXT, "What it was asked for, as JSON text."),
+        Column("output", JSON_TEXT, "What came of it, as JSON text."),
+        Column("metadata", OBJECT, "Key and value pairs."),
+        Column("created_by", TEXT, "Id of the user who created it."),
+        _CREATED,
+        Column("deleted_at", TIMESTAMP, "When it was deleted, UTC; null until then."),
+    )
+
+
+class Indices(PixxelStream):
+    """GET /v0/indices: indices that can be drawn, preset ones and the workspace's own."""
+
+    name = "indices"
+    path = "/v0/indices"
+    records_key = "indices"
+    selected_by_default = False
+    shape = Shape(
+        Column("id", TEXT, "Id of the index."),
+        Column("name", TEXT, "Name."),
+        Column("description", TEXT, "What it shows."),
+        Column("type", TEXT, "preset or custom."),
+        Column("expression", TEXT, "Its formula."),
+        Column("expression_type", TEXT, "index, composite or grayscale."),
+        Column("satellite_id", TEXT, "Id of the satellite that it is for."),
+        Column("bands", TEXTS, "Names of the bands in it."),
+        Column("colormap", TEXT, "Name of the colours."),
+        Column("rescale", NUMBERS, "Lowest and highest value of the colours."),
+        _CREATED,
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+    )
+
+
+STREAMS = (AoiAssets, Aois, Indices, Insights, Visualizations)

@@ -1,0 +1,213 @@
+"""Satellites that can be searched, also other providers', and the images that a search finds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pixxel_api.cursor import EitherSweep, TokenPage
+from pixxel_api.errors import WrongShape
+from pixxel_api.pages import Offset, Page, Single
+from pixxel_api.sweep import Seen
+from pixxel_api.times import from_datetime
+from tap_pixxel.base import PixxelStream
+from tap_pixxel.items import COLUMNS, RAW, ItemStream
+from tap_pixxel.schema import OBJECT, OBJECTS, TEXT, Column, Shape
+from tap_pixxel.stac_columns import STAC_ITEM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pixxel_api.client import Answer
+    from pixxel_api.cursor import FetchEither
+    from pixxel_api.pages import Row
+    from tap_pixxel.base import Fields
+    from tap_pixxel.stac import Converted
+
+_SATELLITE_ID = Column("satellite_id", TEXT, "Id of the satellite that was searched.")
+_EITHER = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
+
+
+class Satellites(PixxelStream):
+    """GET /v0/satellites: satellites that can be searched, and their collections."""
+
+    name = "satellites"
+    path = "/v0/satellites"
+    records_key = "satellites"
+    paging = Single()
+    selected_by_default = False
+    shape = Shape(
+        Column("id", TEXT, "Id of the satellite."),
+        Column("name", TEXT, "Name."),
+        Column("bands", OBJECTS, "Bands: name, wavelength, resolution in metres, scale, offset."),
+        Column("collections", OBJECTS, "Collections of its images: id, name, provider."),
+        Column("rgb_composite", OBJECT, "Bands that make a picture: red, green, blue."),
+    )
+
+
+class SatelliteImages(ItemStream, PixxelStream):
+    """POST /v0/search: images of any provider, a bookmark for each satellite's collection.
+
+    The setting `datetime` and an area are needed. The answers come page by page with a
+    `next_token`, as the API's prose has it, or with a total and `skip`, as its schema has it.
+    """
+
+    name = "satellite_images"
+    path = "/v0/search"
+    records_key = "items"
+    paging = Offset(name="skip")
+    primary_keys = ("id", "collection")
+    selected_by_default = False
+    archived = False
+    raw_shape = Shape(*COLUMNS, _SATELLITE_ID, *RAW)
+    stac_shape = Shape(*COLUMNS, _SATELLITE_ID, *STAC_ITEM)
+    _searched: list[dict[str, Any]] | None = None
+
+    def needs(self) -> list[str]:
+        """Say which settings a search cannot do without."""
+        lacking = []
+        if not self.settings.acquired.start:
+            lacking.append("needs the setting 'datetime', with a beginning")
+        if not self._areas():
+            lacking.append("needs an area: the setting 'bbox', or 'intersects' with a polygon")
+        return lacking
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """A partition for each collection of the satellites, those of the settings or all."""
+        if self._searched is None:
+            self._searched = []
+            self._searched = self._existing()
+        return self._searched
+
+    def filters(self) -> dict[str, Any]:
+        """Give the filters of the settings."""
+        settings, acquired = self.settings, self.settings.acquired
+        return {
+            "bbox": list(settings.bbox or ()),
+            "intersects": settings.intersects,
+            "datetime": f"{acquired.start}/{acquired.end or '..'}",
+        }
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """Read the images of a satellite's collection, in all parts of the area."""
+        if context is None:  # no satellite is searched
+            return
+        bookmark = self.bookmark(context)
+        given = {"collection": context["collection_id"], "satellite_id": context["satellite_id"]}
+        whole, met = True, Seen()
+        for area in self._areas():
+            sweep = EitherSweep(self._fetch_in(context, area), self.paging, **self.sweep_options())
+            for rows in sweep:
+                if bookmark:
+                    bookmark.begin(sweep.began)
+                yield from self.records(self._new_to(met, rows), bookmark, given)
+            whole = whole and sweep.settled
+        self.finish(bookmark, whole=whole)
+
+    def convert(self, raw: Fields) -> Converted:
+        """Convert an image; the satellite's id is not its own."""
+        return super().convert({name: raw[name] for name in raw if name != _SATELLITE_ID.name})
+
+    def _new_to(self, met: Seen, rows: list[Row]) -> list[Row]:
+        """Leave out what another part of the area has brought."""
+        new = [row for row in rows if self.key_of(row) not in met]
+        for row in new:
+            if (key := self.key_of(row)) is not None:
+                met.add(key)
+        return new
+
+    def _areas(self) -> list[dict[str, Any]]:
+        from tap_pixxel.area import polygons  # noqa: PLC0415 - shapely takes long to import
+
+        return polygons(self.settings.bbox, self.settings.intersects)
+
+    def _fetch_in(self, context: Mapping[str, Any], area: dict[str, Any]) -> FetchEither:
+        acquired = self.settings.acquired
+        search = {
+            "start_date": acquired.start,
+            "end_date": acquired.end or from_datetime(datetime.now(UTC)),
+            "satellites": [{name: context[name] for name in ("collection_id", "satellite_id")}],
+            "geometry": area,
+        }
+
+        def fetch(offset: int, limit: int, token: str | None) -> TokenPage:
+            # Neither is in the contract's schema of the request, so a first page asks for neither.
+            place: dict[str, Any] = self.paging.request(offset, limit) if offset else {}
+            if token is not None:
+                place["next_token"] = token
+            body = {**search, "limit": limit, **place}
+            answer = self.client.read("POST", self.path, body=body)
+            rows = images_in(answer)
+            page = Page(offset, rows, self.paging.total(answer), answer.asked)
+            return TokenPage(page, next_token(answer))
+
+        return fetch
+
+    def _existing(self) -> list[dict[str, Any]]:
+        """Name the collections of the satellites, warning of those that the API does not have."""
+        answer = self.ask("GET", path=Satellites.path)
+        wanted = set(self.settings.satellites)
+        there: set[str] = set()
+        found = []
+        for satellite in map(self.parsed, answer.rows(Satellites.records_key)):
+            names = {str(satellite.get(name)) for name in ("id", "name")}
+            for collection in satellite.get("collections") or ():
+                key = collection.get("id") if isinstance(collection, dict) else None
+                if not key or not satellite.get("id"):
+                    continue
+                known_as = names | {f"{name}/{key}" for name in names}
+                there |= known_as
+                if not wanted or known_as & wanted:
+                    found.append({"satellite_id": satellite["id"], "collection_id": key})
+        for name in sorted(wanted - there):
+            self.logger.warning(
+                "%s: the API has no satellite '%s'; check the setting 'satellites'", self.name, name
+            )
+        return found
+
+
+def images_in(answer: Answer) -> list[Row]:
+    """Take the images out of an answer, whose `items` is a map by satellite and collection.
+
+    What stands under a key has been described as an image, and as several.
+
+    Raises:
+        WrongShape: It is nothing of the kind.
+    """
+    raw = answer.fields.get(SatelliteImages.records_key)
+    try:
+        return [] if raw is None else [image for part in _parts(raw) for image in _images(part)]
+    except msgspec.ValidationError:
+        reason = "the answer has no 'items' of images"
+        raise WrongShape(answer.method, answer.path, answer.status, reason=reason) from None
+
+
+def _parts(raw: Row) -> list[Row]:
+    """Give what a map or a list holds."""
+    parts = _EITHER.decode(raw) or []
+    return list(parts.values()) if isinstance(parts, dict) else parts
+
+
+def _images(raw: Row) -> list[Row]:
+    """Give the images under a key: one, a list, or a collection of features."""
+    found = _EITHER.decode(raw) or []
+    if isinstance(found, dict):
+        return _parts(found["features"]) if "features" in found else [raw]
+    return found
+
+
+def next_token(answer: Answer) -> str | None:
+    """Read the token of the next page, which may stand beside the total."""
+    paging = answer.fields.get("pagination")
+    for holder in (answer.fields, _EITHER.decode(paging) if paging is not None else None):
+        if isinstance(holder, dict) and (raw := holder.get("next_token")) is not None:
+            token = msgspec.json.decode(raw)
+            if isinstance(token, str) and token:
+                return token
+    return None
+
+
+STREAMS = (SatelliteImages, Satellites)
