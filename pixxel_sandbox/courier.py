@@ -104,7 +104,7 @@ def _parcel(desk: Desk, key: str) -> Parcel | None:
         region=store["configs"]["region"],
         secrets=frozenset(desk.secrets[store_id].items()),
     )
-    content = packed(catalog["details"], f"{delivery['catalog_id']}.json")
+    content = packed({f"{delivery['catalog_id']}.json": catalog["details"]})
     return Parcel(destination, object_key(store, delivery), content)
 
 

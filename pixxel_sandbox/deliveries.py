@@ -35,7 +35,7 @@ def _requested(desk: Desk, raw: bytes) -> Write:
         if not isinstance(entry, dict):
             raise malformed("a delivery is not an object", field=place)
         cloud = _cloud(desk, entry, place)
-        parts += [(catalog, cloud) for catalog in _catalogs(desk, entry, place)]
+        parts += [(catalog, cloud) for catalog in catalogs_named(desk, entry, place)]
     return Write(parts, partial(_enter, desk))
 
 
@@ -50,7 +50,12 @@ def _cloud(desk: Desk, entry: Json, place: str) -> Json:
     return {name: cloud[name] for name in ("config", "path") if name in cloud}
 
 
-def _catalogs(desk: Desk, entry: Json, place: str) -> list[str]:
+def catalogs_named(desk: Desk, entry: Json, place: str) -> list[str]:
+    """Lists the ids of the catalogs that are named, or that came of the order items named.
+
+    Raises:
+        Complaint: both are named, or none; one is unknown, or an order item has no catalogs.
+    """
     named, ordered = _ids(entry, "catalog_ids", place), _ids(entry, "order_item_ids", place)
     if bool(named) == bool(ordered):
         raise malformed("give either catalog_ids or order_item_ids", field=place)

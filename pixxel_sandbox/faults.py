@@ -27,19 +27,26 @@ class Line(H11Protocol):
         self.app_state = {**self.app_state, "line": transport}
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Waits until the connection has ended, or the answer is complete."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Ends a connection after all that was sent on it."""
+    scope["state"]["line"].close()
+    await until_gone(receive)
 
 
 def dropped(_app: ASGIApp) -> ASGIApp:
     """The connection ends before the answer begins."""
 
-    async def hang_up(scope: Scope, receive: Receive, _send: Send) -> None:
+    async def abort(scope: Scope, receive: Receive, _send: Send) -> None:
         scope["state"]["line"].abort()
-        await _until_gone(receive)
+        await until_gone(receive)
 
-    return hang_up
+    return abort
 
 
 def truncated(app: ASGIApp) -> ASGIApp:
@@ -53,8 +60,7 @@ def truncated(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         await app(scope, receive, send_half)
-        scope["state"]["line"].close()
-        await _until_gone(receive)
+        await hang_up(scope, receive)
 
     return cut_short
 

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -61,16 +61,17 @@ def object_key(store: Json, delivery: Json) -> str:
     return "/".join(name for part in parts if part for name in part.split("/") if name)
 
 
-def packed(details: Json | None, name: str) -> bytes:
-    """Packs a catalog's details, but for its many assets, into a zip.
+def packed(members: Mapping[str, Json | None]) -> bytes:
+    """Packs details of catalogs, but for their many assets, into a zip under the names given.
 
     Returns:
         The same bytes for the same details.
     """
-    short = {name: value for name, value in (details or {}).items() if name != "assets"}
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(name, PACKED), msgspec.json.encode(short))
+        for name, details in members.items():
+            short = {key: value for key, value in (details or {}).items() if key != "assets"}
+            archive.writestr(zipfile.ZipInfo(name, PACKED), msgspec.json.encode(short))
     return content.getvalue()
 
 
