@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pixxel_sandbox import control, criteria, deliveries, drift, stores, unpaged
+from pixxel_sandbox import control, criteria, deliveries, downloads, drift, stores, unpaged
 from pixxel_sandbox.complaints import Complaint, answer, envelope, malformed, unknown
 from pixxel_sandbox.criteria import Window, words
 from pixxel_sandbox.footprints import Json
@@ -162,6 +162,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
     ("POST", V0 + "/archives/search", "archive_items", archive_search),
     ("POST", V0 + "/catalogs/search", "catalogs", catalog_search),
     ("GET", V0 + "/catalogs/deliveries", "deliveries", unpaged.deliveries),
+    ("GET", V0 + "/catalogs/download/{id}", "downloads", downloads.show),
     ("GET", V0 + "/catalogs/{id}", "catalogs", partial(one, "catalogs")),
     ("GET", V0 + "/orders", "orders", partial(listed, "orders", ORDER_FILTERS)),
     ("GET", V0 + "/orders/{id}", "orders", partial(one, "orders")),
@@ -178,6 +179,7 @@ WRITES: Final[tuple[tuple[str, str, str, Writing], ...]] = (
     ("POST", V0 + "/stores", "stores", stores.create),
     ("DELETE", V0 + "/stores/{id}", "stores", stores.delete),
     ("POST", V0 + "/catalogs/deliveries", "deliveries", deliveries.create),
+    ("POST", V0 + "/catalogs/download", "downloads", downloads.create),
 )
 """The same of what changes the workspace; the answer may not come."""
 

@@ -10,10 +10,11 @@ from pixxel_sandbox.complaints import answer
 from pixxel_sandbox.courier import automatic
 from pixxel_sandbox.drift import advance
 from pixxel_sandbox.front import OUTSIDE, Desk
+from pixxel_sandbox.objects import PATH, fetching
 
 
 def routes(desk: Desk) -> list[Route]:
-    """Returns the routes that look at the workspace from outside, and move it on."""
+    """Returns the routes that look at the workspace, move it on, and hand out what it holds."""
 
     async def show_counts(_request: Request) -> Response:
         return answer(desk.workspace.counts())
@@ -24,4 +25,5 @@ def routes(desk: Desk) -> list[Route]:
     return [
         Route(f"{OUTSIDE}/counts", show_counts, methods=["GET"]),
         Route(f"{OUTSIDE}/advance", move_on, methods=["POST"]),
+        Route(PATH, fetching(desk), methods=["GET"]),
     ]

@@ -20,6 +20,7 @@ from pixxel_sandbox.complaints import envelope
 from pixxel_sandbox.drift import date_into_the_future
 from pixxel_sandbox.faults import FAULTS, too_many
 from pixxel_sandbox.habits import Habits
+from pixxel_sandbox.shelf import Shelf
 from pixxel_sandbox.workspace import Workspace
 
 OUTSIDE: Final = "/_sandbox"
@@ -79,6 +80,7 @@ class Desk:
         agenda: what is to happen later.
         moving: the ids of deliveries that are on their way.
         unlisted: when the lists begin to show a row, by its id.
+        shelf: the downloads, which no list shows.
     """
 
     workspace: Workspace
@@ -94,6 +96,7 @@ class Desk:
     agenda: Agenda = field(default_factory=Agenda, repr=False)
     moving: set[str] = field(default_factory=set, repr=False)
     unlisted: dict[str, float] = field(default_factory=dict, repr=False)
+    shelf: Shelf = field(default_factory=Shelf, repr=False)
 
     def __post_init__(self) -> None:
         self.chance = stream(self.seed, "faults")

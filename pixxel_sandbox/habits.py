@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from typing import Any, Final
 
+from pixxel_sandbox.bulk import LARGEST, SMALLEST
 from pixxel_sandbox.workspace import RESOURCES
 
 
@@ -50,6 +51,29 @@ class Habits:
     fail_deliveries: float = _switch(
         0.0, "Share of new deliveries, 0 to 1, that end FAILED.", min=0, max=1
     )
+    download_seconds: float = _switch(
+        0.2, "Seconds that a new download takes; 0 is at once.", min=0
+    )
+    fail_downloads: float = _switch(
+        0.0, "Share of new downloads, 0 to 1, that end failed.", min=0, max=1
+    )
+    download_bytes: int = _switch(
+        0, "Bytes of what is downloaded; 0 is a small zip of details.", min=0, max=LARGEST
+    )
+    download_rate: float = _switch(
+        0.0, "Bytes per second of what is fetched; 0 is no limit.", min=0
+    )
+    url_seconds: float = _switch(300.0, "Seconds that a signed URL is good for.", min=0)
+    break_downloads: float = _switch(
+        0.0, "Share of fetches, 0 to 1, whose connection breaks within the body.", min=0, max=1
+    )
+    breaks: int = _switch(
+        0, "The first so many fetches of each object break after a part of it.", min=0
+    )
+    error_page: float = _switch(
+        0.0, "Share of fetches, 0 to 1, that get a web page with status 200.", min=0, max=1
+    )
+    ignore_range: bool = _switch(default=False, says="A fetch of a part gets the whole object.")
     drop_accepted: float = _switch(
         0.0, "Share of writes, 0 to 1, that are accepted and not answered.", min=0, max=1
     )
@@ -80,10 +104,15 @@ class Habits:
                 raise ValueError(f"{name} is {value}, which is not in {low}..{high}")
         if self.part_error and self.part_error not in ERRORS:
             raise ValueError(f"part_error is {self.part_error}, which is no status of an error")
+        if 0 < self.download_bytes < SMALLEST:
+            raise ValueError(f"download_bytes is {self.download_bytes}; a zip has {SMALLEST}")
         self.forbid = frozenset(self.forbid)
-        if unknown := self.forbid - set(RESOURCES):
+        if unknown := self.forbid - {*RESOURCES, *UNLISTED}:
             raise ValueError(f"forbid names no resource: {', '.join(sorted(unknown))}")
 
+
+UNLISTED: Final = ("downloads",)
+"""What a token may be refused besides the resources of the workspace."""
 
 ERRORS: Final = frozenset(status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 SWITCHES: Final = fields(Habits)

@@ -13,9 +13,12 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from pixxel_sandbox.app import application
+from pixxel_sandbox.bulk import Digest, digest
 from pixxel_sandbox.faults import Line
 from pixxel_sandbox.front import Desk, OnRequest, RequestRecord
 from pixxel_sandbox.habits import Habits
+from pixxel_sandbox.objects import content_of
+from pixxel_sandbox.shelf import FetchRecord, Shelf
 from pixxel_sandbox.stores import SECRETS
 from pixxel_sandbox.workspace import Workspace
 
@@ -29,12 +32,17 @@ GRACE_SECONDS: Final = 1
 class _Server(uvicorn.Server):
     """Looks more often than uvicorn does whether it is to stop, as tests start many sandboxes."""
 
+    def __init__(self, config: uvicorn.Config, shelf: Shelf) -> None:
+        super().__init__(config)
+        self._shelf = shelf
+
     async def main_loop(self) -> None:
-        """Runs until told to stop."""
+        """Runs until told to stop; what is fetched then may take longer than anybody waits."""
         ticks = 0
         while not await self.on_tick(ticks):
             ticks += 1
             await asyncio.sleep(TICK_SECONDS)
+        self._shelf.hang_up()
 
 
 class Sandbox:
@@ -89,7 +97,7 @@ class Sandbox:
             headers=[(HEADER, version("pixxel-singer"))],
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, self._desk.shelf)
         self._thread = threading.Thread(target=self._serve, name="pixxel-sandbox", daemon=True)
         self._socket: socket.socket | None = None
 
@@ -113,6 +121,11 @@ class Sandbox:
         return self._desk.requests
 
     @property
+    def fetches(self) -> list[FetchRecord]:
+        """The requests to signed URLs so far, which are no requests to the API."""
+        return self._desk.shelf.fetches
+
+    @property
     def on_request(self) -> OnRequest | None:
         """Called with a request and the workspace before the request is answered."""
         return self._desk.on_request
@@ -124,6 +137,14 @@ class Sandbox:
     def counts(self) -> dict[str, int]:
         """Counts the workspace's rows by resource."""
         return self.workspace.counts()
+
+    def digest(self, *catalogs: str) -> Digest:
+        """Says what a download of some catalogs is to be, without holding it in memory.
+
+        Raises:
+            KeyError: there is no such catalog.
+        """
+        return digest(content_of(self._desk, catalogs))
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket] if self._socket else None)

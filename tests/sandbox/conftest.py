@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox.chance import stream
+
+from .fetching import plain
 
 Start = Callable[..., Sandbox]
 
@@ -28,3 +31,21 @@ def start() -> Iterator[Start]:
             return stack.enter_context(sandbox)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def lasting() -> Iterator[Sandbox]:
+    """The sandbox behind ``emptied``."""
+    with Sandbox(items=60) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def emptied(lasting: Sandbox) -> Sandbox:
+    """A sandbox without downloads, that was asked for nothing and has drawn nothing."""
+    lasting.habits = plain()
+    lasting._desk.chance = stream(1, "faults")
+    shelf = lasting._desk.shelf
+    for seen in (shelf.downloads, shelf.fetches, shelf.broken, lasting.requests):
+        seen.clear()
+    return lasting

@@ -202,6 +202,31 @@ def test_deliveries_are_asked_for_by_the_contract(start: Start) -> None:
     assert list(unexplained(validator("post", path, "400"), refused.json())) == []
 
 
+@pytest.mark.parametrize("end", ["success", "failed"])
+def test_downloads_are_asked_for_by_the_contract(start: Start, end: str) -> None:
+    sandbox = start(download_seconds=0.1, fail_downloads=end == "failed")
+    path, one = "/v0/catalogs/download", "/v0/catalogs/download/{download_id}"
+    body = {"catalog_ids": sandbox.workspace.ids("catalogs")[:2], "order_item_ids": []}
+    assert list(unexplained(request_validator("post", path), body)) == []
+    answer = send(sandbox, "POST", path, json=body)
+    assert answer.status_code == 201
+    assert list(unexplained(validator("post", path, "201"), answer.json())) == []
+    declared = contract()["components"]["schemas"]["clerk.DownloadResponse"]["properties"]
+    seen, shown = [answer.json()["status"]], answer.json()
+    while seen[-1] != end:
+        shown = get(sandbox, one.format(download_id=shown["id"]))
+        assert list(unexplained(validator("get", one), shown)) == []
+        seen.append(shown["status"])
+    assert {"created", "in_progress"} < set(seen)
+    assert set(shown) == set(declared) - ({"signed_url"} if end == "failed" else set())
+    for bad, status in (({}, "400"), ({"catalog_ids": ["nonesuch"]}, "404")):
+        refused = send(sandbox, "POST", path, json=bad)
+        assert str(refused.status_code) == status
+        assert list(unexplained(validator("post", path, "400"), refused.json())) == []
+    missing = send(sandbox, "GET", one.format(download_id="nonesuch"))
+    assert list(unexplained(validator("get", one, "404"), missing.json())) == []
+
+
 def test_the_check_can_fail(sandbox: Sandbox) -> None:
     answer = get(sandbox, "/v0/stores")
     answer["stores"][0]["type"] = "FTP"
