@@ -149,7 +149,8 @@ class Demo:
         first = self.meltano.run("tap-pixxel", "target-duckdb")
         changed = self.move_on()
         second = self.meltano.run("tap-pixxel", "target-duckdb")
-        counts, loaded = self.sandbox.counts(), {}
+        known, loaded = self.sandbox.counts(), {}
+        counts = {name: known[name] for name in first}
         with self.warehouse() as db:
             for name in counts:
                 row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our names

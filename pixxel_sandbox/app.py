@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pixxel_sandbox import control, criteria, deliveries, downloads, drift, stores, unpaged
+from pixxel_sandbox import areas, control, criteria, deliveries, downloads, flows, stores, unpaged
 from pixxel_sandbox.complaints import Complaint, answer, envelope, malformed, unknown
 from pixxel_sandbox.criteria import Window, words
 from pixxel_sandbox.footprints import Json
@@ -27,13 +27,13 @@ from pixxel_sandbox.listings import (
     plain,
     searched,
 )
-from pixxel_sandbox.rowfilters import ORDER_FILTERS, ORDER_ITEM_FILTERS, Filters, passing
-from pixxel_sandbox.workspace import Row, Workspace
+from pixxel_sandbox.rowfilters import ORDER_FILTERS, ORDER_ITEM_FILTERS
+from pixxel_sandbox.showing import DEFAULT_LIMIT, Endpoint, Listing, known, paged, served
 
-Endpoint = Callable[[Desk, Request], object]
 Writing = Callable[[Desk, Request], ASGIApp]
 
-DEFAULT_LIMIT: Final = 10
+ORDERS: Final = Listing("orders", ORDER_FILTERS)
+ORDER_ITEMS: Final = Listing("order_items", ORDER_ITEM_FILTERS)
 
 
 def ping(_desk: Desk, _request: Request) -> object:
@@ -50,39 +50,20 @@ def collections(desk: Desk, request: Request) -> object:
 
 def one(resource: str, desk: Desk, request: Request) -> object:
     """Shows one row of a resource."""
-    return _known(desk, resource, request.path_params["id"])
-
-
-def _known(desk: Desk, resource: str, key: str) -> Json:
-    row = desk.workspace.find(resource, key)
-    if row is None:
-        raise unknown(resource, key)
-    return _render(desk.workspace, resource, row)
-
-
-def _render(workspace: Workspace, resource: str, row: Row) -> Json:
-    shown = workspace.render(row)
-    return workspace.render_order(shown) if resource == "orders" else shown
+    return known(desk, resource, request.path_params["id"])
 
 
 def one_project(desk: Desk, request: Request) -> object:
     """Shows one project, which the API wraps in an object."""
-    return {"project": _known(desk, "projects", request.path_params["id"])}
+    return {"project": known(desk, "projects", request.path_params["id"])}
 
 
 def one_archive_item(desk: Desk, request: Request) -> object:
     """Shows one archive item of a collection."""
-    shown = _known(desk, "archive_items", request.path_params["id"])
+    shown = known(desk, "archive_items", request.path_params["id"])
     if shown["collection"] != request.path_params["cid"]:
         raise unknown("archive_items", shown["id"])
     return shown
-
-
-def _served(desk: Desk, resource: str, asked: Page) -> list[Json]:
-    """Renders a page, after which the list may move on."""
-    rendered = [_render(desk.workspace, resource, row) for row in asked.shown]
-    drift.page_was_served(desk.workspace, resource, asked, desk.habits)
-    return rendered
 
 
 def _search(desk: Desk, catalogue: Catalogue, body: Json, window: Window) -> Page:
@@ -97,7 +78,7 @@ def _features(desk: Desk, request: Request, body: Json, window: Window) -> objec
     asked = _search(desk, ARCHIVE, body, window)
     return {
         "type": "FeatureCollection",
-        "features": _served(desk, "archive_items", asked),
+        "features": served(desk, "archive_items", asked),
         "links": [{"rel": "self", "href": str(request.url)}],
     }
 
@@ -112,7 +93,7 @@ def archive_search(desk: Desk, request: Request) -> object:
 def collection_items(desk: Desk, request: Request) -> object:
     """Lists the items of one collection."""
     collection = request.path_params["cid"]
-    _known(desk, "collections", collection)
+    known(desk, "collections", collection)
     window = criteria.window_of_query(request.query_params, DEFAULT_LIMIT)
     return _features(desk, request, {"collections": [collection]}, window)
 
@@ -122,16 +103,7 @@ def catalog_search(desk: Desk, request: Request) -> object:
     body = criteria.body_of(request.state.record.raw)
     window = criteria.window_of_body(body, CATALOGS.default_limit)
     asked = _search(desk, CATALOGS, body, window)
-    return {"catalogs": _served(desk, "catalogs", asked), "pagination": asked.pagination()}
-
-
-def listed(resource: str, filters: Filters, desk: Desk, request: Request) -> object:
-    """Lists orders or order items, filtered by the query string."""
-    window = criteria.window_of_query(request.query_params, DEFAULT_LIMIT)
-    rows = plain(desk.workspace, resource, desk.habits)
-    kept = passing(rows, filters, request.query_params)
-    asked = page(kept, window, desk.habits)
-    return {resource: _served(desk, resource, asked), "pagination": asked.pagination()}
+    return {"catalogs": served(desk, "catalogs", asked), "pagination": asked.pagination()}
 
 
 def whole(resource: str, desk: Desk, _request: Request) -> object:
@@ -149,7 +121,7 @@ def projects(desk: Desk, request: Request) -> object:
     size = min(size, desk.habits.max_limit or size)
     rows = plain(desk.workspace, "projects", desk.habits)
     asked = Page(rows, Window((number - 1) * size, size))
-    return {"count": len(rows), "projects": _served(desk, "projects", asked)}
+    return {"count": len(rows), "projects": served(desk, "projects", asked)}
 
 
 V0: Final = "/v0"
@@ -164,14 +136,29 @@ ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
     ("GET", V0 + "/catalogs/deliveries", "deliveries", unpaged.deliveries),
     ("GET", V0 + "/catalogs/download/{id}", "downloads", downloads.show),
     ("GET", V0 + "/catalogs/{id}", "catalogs", partial(one, "catalogs")),
-    ("GET", V0 + "/orders", "orders", partial(listed, "orders", ORDER_FILTERS)),
+    ("GET", V0 + "/orders", "orders", partial(paged, ORDERS)),
     ("GET", V0 + "/orders/{id}", "orders", partial(one, "orders")),
-    ("GET", V0 + "/order-items", "order_items", partial(listed, "order_items", ORDER_ITEM_FILTERS)),
+    ("GET", V0 + "/order-items", "order_items", partial(paged, ORDER_ITEMS)),
     ("GET", V0 + "/order-items/{id}", "order_items", partial(one, "order_items")),
     ("GET", V0 + "/stores", "stores", unpaged.stores),
     ("GET", V0 + "/bandsets", "bandsets", partial(whole, "bandsets")),
     ("GET", V0 + "/projects", "projects", projects),
     ("GET", V0 + "/projects/{id}", "projects", one_project),
+    ("GET", V0 + "/satellites", "satellites", partial(whole, "satellites")),
+    ("GET", V0 + "/indices", "indices", partial(paged, areas.INDICES)),
+    ("GET", V0 + "/aois", "aois", partial(paged, areas.AOIS)),
+    ("GET", V0 + "/aoi/{aoi_id}", "aois", areas.aoi),
+    ("GET", V0 + "/aois/{aoi_id}/assets", "aoi_assets", areas.assets),
+    ("GET", V0 + "/aois/{aoi_id}/visualizations", "visualizations", areas.visualizations),
+    ("GET", V0 + "/aoi/{aoi_id}/insights", "insights", areas.insights),
+    ("GET", V0 + "/workflows", "workflows", partial(paged, flows.WORKFLOWS)),
+    ("GET", V0 + "/workflows/{workflow_id}", "workflows", flows.workflow),
+    ("GET", V0 + "/workflows/{workflow_id}/estimate", "workflows", flows.estimate),
+    ("GET", V0 + "/workflows/{workflow_id}/jobs", "jobs", flows.jobs),
+    ("GET", V0 + "/workflows/{workflow_id}/jobs/{job_id}", "jobs", flows.job),
+    ("GET", V0 + "/blocks", "blocks", flows.blocks),
+    ("GET", V0 + "/blocks/{name}", "block_versions", flows.block_versions),
+    ("GET", V0 + "/blocks/{name}/versions/{version}", "block_versions", flows.block_version),
 )
 """Method, path, the resource a token needs to be allowed, and what answers."""
 

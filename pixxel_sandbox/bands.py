@@ -20,18 +20,23 @@ OTHER_ASSETS: Final = (
 )
 
 
+def wavelength(number: int, count: int) -> float:
+    """Returns the wavelength of one of so many evenly spaced bands, in nanometres."""
+    return FIRST_NM + (LAST_NM - FIRST_NM) * number / max(1, count - 1)
+
+
 def _band(number: int, count: int, unit: Unit, style: Style) -> Json:
-    wavelength = FIRST_NM + (LAST_NM - FIRST_NM) * number / max(1, count - 1)
-    colour = next(name for bound, name in COLOURS if wavelength < bound)
+    middle = wavelength(number, count)
+    colour = next(name for bound, name in COLOURS if middle < bound)
     micrometres = unit == "um"
     band: Json = {
         "name": f"B{number + 1:03d}",
-        "center_wavelength": round(wavelength / 1000, 4) if micrometres else round(wavelength),
+        "center_wavelength": round(middle / 1000, 4) if micrometres else round(middle),
         "fwhm": 0.005 if micrometres and number % 2 else 0,
         "common_name": colour,
     }
     if style == "archive":
-        band["solar_irradiance"] = round(1400 + (LAST_NM - wavelength) * 1.4, 2)
+        band["solar_irradiance"] = round(1400 + (LAST_NM - middle) * 1.4, 2)
     return band
 
 

@@ -6,9 +6,10 @@ from random import Random
 from typing import Final
 
 from pixxel_sandbox import times
-from pixxel_sandbox.chance import identifier, stream
+from pixxel_sandbox.chance import identifier, seldom, stream
 from pixxel_sandbox.footprints import Json
-from pixxel_sandbox.imagery import Scene, written_over
+from pixxel_sandbox.imagery import Scene
+from pixxel_sandbox.stamps import stamps
 
 FULFILLED: Final = frozenset({"FULFILLED", "COMPLETED", "PARTIALLY_FULFILLED"})
 TYPES: Final = ("ARCHIVE", "TASKING", "ARCHIVE", "RECURRING")
@@ -22,7 +23,6 @@ USECASES: Final = ("agriculture", "mining", "water", "methane")
 PERIOD_SECONDS: Final = 2.9 * 365 * 86400
 SELDOM: Final = {
     "invoice_reference": (7, 2),
-    "no updated_at": (11, 4),
     "image for order item": (9, 5),
     "retention_days": (6, 1),
     "by hand": (8, 0),
@@ -31,11 +31,6 @@ SELDOM: Final = {
 """What only some rows have: one in so many, from which one on."""
 ITEMS_PER_ORDER: Final = 10
 FEWEST_ORDERS: Final = 6
-
-
-def _seldom(what: str, number: int) -> bool:
-    every, first = SELDOM[what]
-    return number % every == first
 
 
 @dataclass
@@ -104,24 +99,11 @@ class _Clerk:
             "paid_at": times.with_offset(created + timedelta(minutes=5))
             if status == "PAID"
             else "",
-            **self._stamps(number, created, author),
+            **stamps(rng, number, created, author),
         }
-        if _seldom("invoice_reference", number):
+        if seldom(SELDOM["invoice_reference"], number):
             order["invoice_reference"] = f"INV-{number:06d}"
         books.orders.append(order)
-
-    def _stamps(self, number: int, created: datetime, author: str, *, form: int = 0) -> Json:
-        """Says who made a row and when; some rows of every kind lack ``updated_at``."""
-        write = times.FORMS[(number + form) % len(times.FORMS)]
-        stamps: Json = {
-            "created_at": write(created),
-            "created_by": author,
-            "updated_at": write(created + timedelta(hours=self._rng.expovariate(1 / 200))),
-            "updated_by": author,
-        }
-        if _seldom("no updated_at", number):
-            del stamps["updated_at"]
-        return stamps
 
     def _scene(self) -> Scene:
         """Deals the archive's images in a shuffled order, and starts again at the end."""
@@ -151,7 +133,7 @@ class _Clerk:
             "usecase": rng.choice(USECASES),
             "bandset": {"bandset_id": rng.choice(places.bandsets)},
             **SHAPES[kind](self, created),
-            **self._stamps(number, created, author, form=1),
+            **stamps(rng, number, created, author, form=1),
         }
         if number % 2:
             item["cloud_delivery"] = {"config": rng.choice(places.stores), "path": "incoming/"}
@@ -213,14 +195,14 @@ class _Clerk:
             "id": identifier(rng),
             # Seen in real answers: the image's name where the order item's id belongs.
             "order_item_id": self._scene().id
-            if _seldom("image for order item", number)
+            if seldom(SELDOM["image for order item"], number)
             else item["id"],
             "type": "ARCHIVE" if kind == "ARCHIVE" else "TASKING",
             "status": TASK_STATUS.get(item["status"], item["status"]),
             "delivery_status": "SUCCESSFUL" if automatic and fulfilled else "NOT_APPLICABLE",
             "tokens_used": item["tokens_used"],
             "transaction_id": identifier(rng),
-            **self._stamps(number, created, author),
+            **stamps(rng, number, created, author),
         }
         if kind != "ARCHIVE":
             task["start_date"] = times.day_first(created)
@@ -238,16 +220,16 @@ class _Clerk:
             "task_id": task_id,
             "bandset_id": item["bandset"]["bandset_id"],
             "area": round(rng.uniform(25, 2500), 3),
-            **self._stamps(number, created, author, form=2),
+            **stamps(rng, number, created, author, form=2),
         }
-        if _seldom("retention_days", number):
+        if seldom(SELDOM["retention_days"], number):
             fields["retention_days"] = 365
         automatic = "cloud_delivery" in item
         if automatic:
             fields["delivery_status"] = DELIVERY_STATUSES[number % len(DELIVERY_STATUSES)]
         scene = self._scene().copy()
         self.books.catalogs.append(Catalog(fields, scene))
-        if automatic or _seldom("by hand", number):
+        if automatic or seldom(SELDOM["by hand"], number):
             config = item.get("cloud_delivery", {"config": self._places.stores[0]})
             task = task_id if automatic else None
             self._delivery(fields, scene.id, config, task, created + timedelta(hours=1))
@@ -263,10 +245,11 @@ class _Clerk:
             "cloud_delivery": config,
             "target_path": f"{catalog['id']}/{image}.zip",
             "status": catalog.get("delivery_status", "CREATED"),
-            **self._stamps(number, created, catalog["created_by"], form=1),
+            **stamps(self._rng, number, created, catalog["created_by"], form=1),
         }
-        extra = {"bytes_transferred": 1 << 30} if _seldom("bytes_transferred", number) else {}
-        self.books.deliveries.append(written_over(delivery, extra))
+        if seldom(SELDOM["bytes_transferred"], number):
+            delivery["bytes_transferred"] = 1 << 30
+        self.books.deliveries.append(delivery)
 
 
 SHAPES: Final = {

@@ -12,3 +12,9 @@ def stream(seed: int, purpose: str) -> random.Random:
 def identifier(rng: random.Random) -> str:
     """Draws a version 4 UUID."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def seldom(rule: tuple[int, int], number: int) -> bool:
+    """Tells whether a row of a number is one of the few: one in so many, from which one on."""
+    every, first = rule
+    return number % every == first

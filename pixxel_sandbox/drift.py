@@ -4,9 +4,11 @@ from collections.abc import Callable, Container
 from typing import Final
 
 from pixxel_sandbox import times
+from pixxel_sandbox.chance import identifier
 from pixxel_sandbox.habits import Habits
 from pixxel_sandbox.listings import Page, key_of
-from pixxel_sandbox.workspace import INCREMENTAL, RESOURCES, Workspace
+from pixxel_sandbox.resources import INCREMENTAL, RESOURCES
+from pixxel_sandbox.workspace import Workspace
 
 UPDATED_ITEMS: Final = 3
 NEW_ITEMS: Final = (2, 3)
@@ -25,6 +27,11 @@ CONTENT: Final[dict[str, Callable[[int], dict[str, object]]]] = {
     "orders": lambda turn: {"total_amount": 100 + turn % 1000},
     "order_items": lambda turn: {"area": 25 + turn % 1000},
     "projects": lambda turn: {"members_count": 1 + turn % 50},
+    "indices": lambda turn: {"description": f"revision {turn}"},
+    "aois": lambda turn: {"description": f"revision {turn}"},
+    "aoi_assets": lambda turn: {"description": f"revision {turn}"},
+    "visualizations": lambda turn: {"progress": turn % 100},
+    "workflows": lambda turn: {"description": f"revision {turn}"},
 }
 """The content that changes when a row of a paged list is updated."""
 
@@ -47,6 +54,7 @@ def advance(
         _imagery(workspace, deliver)
         _order(workspace)
         _delivery(workspace, moving)
+        _analyses(workspace)
         changed: dict[str, set[str]] = {name: set() for name in INCREMENTAL}
         for change in workspace.log[start:]:
             changed[change.resource].add(change.id)
@@ -85,6 +93,25 @@ def _delivery(workspace: Workspace, moving: Container[str]) -> None:
     if deliveries:
         chosen = workspace.rng.choice(open_ones or deliveries)
         workspace.update("deliveries", chosen["delivery_id"], status="SUCCESS")
+
+
+def _analyses(workspace: Workspace) -> None:
+    """Changes an area and a workflow, and gives the area an asset.
+
+    It draws from a stream of its own: what becomes of imagery and orders does not depend on it.
+    """
+    rng = workspace.analyses
+    if keys := workspace.ids("workflows"):
+        update(workspace, "workflows", rng.choice(keys))
+    if not (keys := workspace.ids("aois")):
+        return
+    key = rng.choice(keys)
+    update(workspace, "aois", key)
+    if assets := workspace.rows("aoi_assets"):
+        moment = times.now()
+        stamps = {"created_at": moment, "updated_at": moment}
+        new = {**rng.choice(assets), "id": identifier(rng), "aoi_id": key, **stamps}
+        workspace.insert("aoi_assets", new)
 
 
 def update(workspace: Workspace, resource: str, key: str) -> None:

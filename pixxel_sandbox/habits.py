@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from pixxel_sandbox.bulk import LARGEST, SMALLEST
-from pixxel_sandbox.workspace import RESOURCES
+from pixxel_sandbox.resources import RESOURCES
 
 
 def _switch(default: object, says: str, **bounds: float) -> Any:  # noqa: ANN401 - a field of any type

@@ -15,8 +15,9 @@ from pixxel_sandbox.filters import Image, arrange, found, id_of, scene_of
 from pixxel_sandbox.footprints import Json
 from pixxel_sandbox.habits import Habits
 from pixxel_sandbox.imagery import Scene
+from pixxel_sandbox.resources import RESOURCES
 from pixxel_sandbox.times import instant
-from pixxel_sandbox.workspace import RESOURCES, Row, Workspace
+from pixxel_sandbox.workspace import Row, Workspace
 
 OLDEST: Final = datetime(1, 1, 1, tzinfo=UTC)
 Owners: TypeAlias = dict[str, tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Row filters: the query-string filters of orders and order items, as tables."""
+"""Row filters: the query-string filters of lists of plain rows, as tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -41,6 +41,16 @@ def _within(field: str, read: Callable[[object], float | datetime | None]) -> Ma
     return make
 
 
+def _exactly(field: str) -> MakeTest:
+    """The row's field is the text given, commas and all."""
+
+    def make(params: QueryParams, name: str) -> Test:
+        wanted = params[name]
+        return lambda row: row.get(field) == wanted
+
+    return make
+
+
 def _number(value: object) -> float | None:
     return number(str(value))
 
@@ -57,6 +67,40 @@ ORDER_ITEM_FILTERS: Final[Filters] = {
     "created_at": _within("created_at", instant),
     "area": _within("area", _number),
 }
+
+INDEX_FILTERS: Final[Filters] = {
+    "satellite_id": _among("satellite_id"),
+    "type": _among("type"),
+    "expression_type": _among("expression_type"),
+    "index_id": _among("id"),
+}
+AOI_FILTERS: Final[Filters] = {
+    "created_at": _within("created_at", instant),
+    "updated_at": _within("updated_at", instant),
+    "aoi_id": _among("aoi_id"),
+    "aoi_name": _exactly("name"),
+    "project_ids": _among("project_id"),
+}
+VISUALIZATION_FILTERS: Final[Filters] = {
+    "user_id": _among("user_id"),
+    "index_id": _among("index_id"),
+    "visualization_id": _among("id"),
+}
+WORKFLOW_FILTERS: Final[Filters] = {
+    "project_id": _among("project_id"),
+    "id": _among("id"),
+    "name": _exactly("name"),
+    "created_by": _among("created_by"),
+    "created_on": _within("created_at", instant),
+    "updated_at": _within("updated_at", instant),
+}
+RUN_FILTERS: Final[Filters] = {
+    "id": _among("id"),
+    "status": _among("status"),
+    "created_by": _among("created_by"),
+    "created_on": _within("created_at", instant),
+}
+"""The filters of insights and of jobs."""
 
 
 def passing(rows: Sequence[Row], filters: Filters, params: QueryParams) -> Sequence[Row]:

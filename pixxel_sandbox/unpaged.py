@@ -22,7 +22,7 @@ def deliveries(desk: Desk, request: Request) -> object:
     """Lists all deliveries at once, filtered by the query string."""
     params = request.query_params
     wanted = {name: params[name] for name in DELIVERY_FILTERS if name in params}
-    rows = _listed(desk, "deliveries", plain(desk.workspace, "deliveries", desk.habits))
+    rows = in_lists(desk, "deliveries", plain(desk.workspace, "deliveries", desk.habits))
     kept = [
         row
         for row in rows
@@ -38,7 +38,7 @@ def deliveries(desk: Desk, request: Request) -> object:
 
 def stores(desk: Desk, _request: Request) -> object:
     """Lists all stores at once."""
-    rows = _listed(desk, "stores", desk.workspace.rows("stores"))
+    rows = in_lists(desk, "stores", desk.workspace.rows("stores"))
     return {"stores": _newest([row for row in rows if isinstance(row, dict)], desk.habits.list_cap)}
 
 
@@ -48,7 +48,8 @@ def hold_back(desk: Desk, key: str) -> None:
         desk.unlisted[key] = monotonic() + desk.habits.list_lag
 
 
-def _listed(desk: Desk, resource: str, rows: Sequence[Row]) -> Sequence[Row]:
+def in_lists(desk: Desk, resource: str, rows: Sequence[Row]) -> Sequence[Row]:
+    """Leaves out the rows that the lists do not show yet."""
     if not desk.unlisted:
         return rows
     moment = monotonic()

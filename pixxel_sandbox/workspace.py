@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from pixxel_sandbox import times
+from pixxel_sandbox.analytics import analytics
 from pixxel_sandbox.bookings import Catalog, bookings
 from pixxel_sandbox.chance import identifier, stream
 from pixxel_sandbox.footprints import Json
 from pixxel_sandbox.imagery import MEMBERS, Scene, item, scene, scenes, written_over
 from pixxel_sandbox.premises import premises
+from pixxel_sandbox.resources import RESOURCES
 from pixxel_sandbox.series import BY_ID, SERIES, document
 
 Row: TypeAlias = Scene | Catalog | Json
@@ -20,34 +22,8 @@ Made = TypeVar("Made")
 MEMO_SIZE: Final = 64
 LIST_ONLY: Final = frozenset({"tasks", "validation_errors"})
 """Fields of order items that the order they belong to does not repeat."""
-
-
-class Resource(NamedTuple):
-    """How the rows of a resource are named, dated and listed.
-
-    Attributes:
-        key: the field that identifies a row.
-        updated: the field that says when a row changed; None where rows carry no such time.
-        newest_first: whether a list without a sort parameter starts with the newest row.
-    """
-
-    key: str = "id"
-    updated: str | None = "updated_at"
-    newest_first: bool = False
-
-
-RESOURCES: Final = {
-    "collections": Resource(),
-    "archive_items": Resource(updated="updated"),
-    "orders": Resource(newest_first=True),
-    "order_items": Resource(newest_first=True),
-    "catalogs": Resource(newest_first=True),
-    "deliveries": Resource(key="delivery_id"),
-    "stores": Resource(),
-    "bandsets": Resource(updated=None),
-    "projects": Resource(),
-}
-INCREMENTAL: Final = ("archive_items", "orders", "order_items", "catalogs", "deliveries")
+TASKS: Final = {"order_tasks": "order_items", "job_tasks": "jobs"}
+"""What holds tasks, by the name under which they are counted."""
 
 
 class Change(NamedTuple):
@@ -69,6 +45,7 @@ class Workspace:
         log: everything that changed since the start, in order.
         lock: held while an answer is made; hold it to make several changes at once.
         rng: the random stream of the changes.
+        analyses: the same for areas and workflows, so that neither depends on the other.
         version: grows with every change.
         user: the id of the user whom the token belongs to.
     """
@@ -77,6 +54,7 @@ class Workspace:
         self.lock = threading.RLock()
         self.log: list[Change] = []
         self.rng = stream(seed, "changes")
+        self.analyses = stream(seed, "changes of analyses")
         self.version = 0
         self._number = items
         self._memo: dict[tuple[int, Hashable], Any] = {}
@@ -94,6 +72,8 @@ class Workspace:
             "bandsets": {row["id"]: row for row in rooms.bandsets},
             "projects": {row["id"]: row for row in rooms.projects},
         }
+        for name, rows in analytics(seed, archive, rooms.places).items():
+            self._tables[name] = {_key_of(name, row): row for row in rows}
         self._moved: dict[str, dict[str, None]] = {name: {} for name in RESOURCES}
 
     def ids(self, resource: str) -> list[str]:
@@ -106,7 +86,7 @@ class Workspace:
         return self._tables[resource].get(key)
 
     def get(self, resource: str, key: str) -> Json:
-        """Returns a row as the API's list of it would show it.
+        """Returns a row as the API shows it, with what a list may leave out.
 
         Raises:
             KeyError: there is no such row.
@@ -163,11 +143,12 @@ class Workspace:
         return made
 
     def counts(self) -> dict[str, int]:
-        """Counts the rows of every resource, and the tasks within the order items."""
+        """Counts the rows of every resource, and the tasks within order items and jobs."""
         with self.lock:
             counts = {name: len(table) for name, table in self._tables.items()}
-            tasks = (len(row.get("tasks") or ()) for row in self.rows("order_items"))
-            return {**counts, "order_tasks": sum(tasks)}
+            for name, resource in TASKS.items():
+                counts[name] = sum(len(row.get("tasks") or ()) for row in self.rows(resource))
+            return counts
 
     def insert(self, resource: str, row: Json, *, first: bool = False) -> str:
         """Puts a new row into a resource.
@@ -243,7 +224,8 @@ class Workspace:
             made = self._scene(row.get("collection", SERIES[0].id))
             made.merge(row)
             return made
-        row.setdefault(RESOURCES[resource].key, identifier(self.rng))
+        if (key := RESOURCES[resource].key) not in row:
+            row[key] = identifier(self.rng)
         if resource == "catalogs":
             details = row.pop("details", {})
             made = self._scene(details.get("collection", SERIES[0].id))

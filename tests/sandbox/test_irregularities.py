@@ -1,5 +1,6 @@
 """The workspace shows every irregularity that real answers are known for, even a small one."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,30 @@ LISTS: dict[str, Callable[[Sandbox], list[Row]]] = {
     "orders": lambda box: get(box, "/v0/orders", limit=1000)["orders"],
     "order_items": lambda box: get(box, "/v0/order-items", limit=1000)["order_items"],
     "deliveries": lambda box: get(box, "/v0/catalogs/deliveries")["deliveries"],
+    "satellites": lambda box: get(box, "/v0/satellites")["satellites"],
+    "indices": lambda box: get(box, "/v0/indices", limit=1000)["indices"],
+    "aois": lambda box: get(box, "/v0/aois", limit=1000)["aois"],
+    "aoi_assets": lambda box: of_areas(box, "/v0/aois/{}/assets", "assets"),
+    "visualizations": lambda box: of_areas(box, "/v0/aois/{}/visualizations", "visualization"),
+    "insights": lambda box: of_areas(box, "/v0/aoi/{}/insights", "insights"),
+    "workflows": lambda box: get(box, "/v0/workflows", limit=1000)["workflows"],
+    "jobs": lambda box: [
+        job
+        for key in box.workspace.ids("workflows")
+        for job in get(box, f"/v0/workflows/{key}/jobs")["jobs"]
+    ],
+    "blocks": lambda box: get(box, "/v0/blocks")["blocks"],
+    "block_versions": lambda box: [
+        version
+        for block in get(box, "/v0/blocks")["blocks"]
+        for version in get(box, f"/v0/blocks/{block['spec']['name']}")["blocks"]
+    ],
 }
+
+
+def of_areas(box: Sandbox, path: str, key: str) -> list[Row]:
+    keys = box.workspace.ids("aois")
+    return [row for aoi in keys for row in get(box, path.format(aoi), limit=1000)[key]]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +118,37 @@ SHOWN: tuple[tuple[str, str, Callable[[Row], bool]], ...] = (
     ("deliveries", "automated", lambda d: d["task_id"] is not None),
     ("deliveries", "no update time", lambda d: "updated_at" not in d),
     ("deliveries", "undocumented field", lambda d: "bytes_transferred" in d),
+    ("satellites", "no composite", lambda s: "rgb_composite" not in s),
+    ("satellites", "undocumented field", lambda s: "revisit_days" in s),
+    ("satellites", "external", lambda s: s["collections"][0]["provider"] == "planetary"),
+    ("indices", "no update time", lambda i: "updated_at" not in i),
+    ("indices", "undocumented field", lambda i: "shared_with" in i),
+    ("indices", "no colours", lambda i: "colormap" not in i),
+    ("aois", "space in time", lambda a: " " in a["created_at"]),
+    ("aois", "no update time", lambda a: "updated_at" not in a),
+    ("aois", "description null", lambda a: a["description"] is None),
+    ("aois", "no centroid", lambda a: "centroid" not in a),
+    ("aois", "undocumented field", lambda a: "tags" in a),
+    ("aois", "comma in the name", lambda a: "," in a["name"]),
+    ("aois", "no images", lambda a: a["images"] == {}),
+    ("aoi_assets", "no update time", lambda a: "updated_at" not in a),
+    ("aoi_assets", "undocumented field", lambda a: "size_in_bytes" in a),
+    ("aoi_assets", "visualization null", lambda a: a["visualization_id"] is None),
+    ("aoi_assets", "visualization", lambda a: a["visualization_id"] is not None),
+    ("visualizations", "undocumented field", lambda v: "failure_reason" in v),
+    ("insights", "input in bytes", lambda i: 123 in i["input"]),
+    ("insights", "input as JSON", lambda i: "aoi_id" in i["input"]),
+    ("insights", "undocumented field", lambda i: "model_card" in i),
+    ("workflows", "no update time", lambda w: "updated_at" not in w),
+    ("workflows", "no legacy project", lambda w: "legacy_project_id" not in w),
+    ("workflows", "undocumented field", lambda w: "schedule" in w),
+    ("jobs", "progress is a text", lambda j: j["progress"] == "100"),
+    ("jobs", "not finished, null", lambda j: j.get("finished_at", "") is None),
+    ("jobs", "not finished, missing", lambda j: "finished_at" not in j),
+    ("jobs", "undocumented field", lambda j: "retries" in j),
+    ("block_versions", "error null", lambda b: b["err"] is None),
+    ("block_versions", "undocumented field", lambda b: "maintainer" in b),
+    ("block_versions", "undocumented field within", lambda b: "licence" in b["spec"]),
 )  # fmt: skip
 
 
@@ -138,6 +193,42 @@ def test_resources_refer_to_rows_that_exist(rows: dict[str, list[Row]], shared: 
     assert {catalog["details"]["id"] for catalog in rows["catalogs"]} <= items
     assert {delivery["catalog_id"] for delivery in rows["deliveries"]} <= catalogs
     assert {delivery["cloud_delivery"]["config"] for delivery in rows["deliveries"]} <= stores
+
+
+@pytest.mark.parametrize(
+    ("resource", "field", "parents"),
+    [
+        ("indices", "satellite_id", "satellites"),
+        ("aois", "satellite_id", "satellites"),
+        ("aois", "project_id", "projects"),
+        ("aoi_assets", "aoi_id", "aois"),
+        ("aoi_assets", "visualization_id", "visualizations"),
+        ("visualizations", "aoi_id", "aois"),
+        ("visualizations", "index_id", "indices"),
+        ("insights", "aoi_id", "aois"),
+        ("workflows", "project_id", "projects"),
+        ("jobs", "workflow_id", "workflows"),
+    ],
+)
+def test_rows_of_analytics_name_rows_that_exist(
+    rows: dict[str, list[Row]], shared: Sandbox, resource: str, field: str, parents: str
+) -> None:
+    named = {row[field] for row in rows[resource]} - {None}
+    assert named
+    assert named <= set(shared.workspace.ids(parents))
+
+
+def test_areas_and_workflows_have_many_children_or_none(
+    rows: dict[str, list[Row]], shared: Sandbox
+) -> None:
+    for children, parents, field, many in (
+        ("aoi_assets", "aois", "aoi_id", 25),
+        ("visualizations", "aois", "aoi_id", 12),
+        ("jobs", "workflows", "workflow_id", 7),
+    ):
+        numbers = Counter(row[field] for row in rows[children])
+        assert max(numbers.values()) == many
+        assert len(numbers) < len(shared.workspace.ids(parents))
 
 
 def test_counts_are_what_the_lists_hold(rows: dict[str, list[Row]], shared: Sandbox) -> None:

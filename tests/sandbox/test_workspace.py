@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from pixxel_sandbox import MISSING, Workspace
+from pixxel_sandbox.resources import RESOURCES
 from pixxel_sandbox.times import instant
-from pixxel_sandbox.workspace import RESOURCES
 
 from .client import TIMEOUT, found, get, search
 from .conftest import Start
@@ -25,7 +25,8 @@ import requests
 with Sandbox(seed=int(sys.argv[1]), items=50) as box:
     headers = {"Authorization": "Bearer " + box.token}
     digest = hashlib.sha256()
-    for path in ("orders", "order-items", "stores", "projects", "bandsets", "catalogs/deliveries"):
+    for path in ("orders", "order-items", "stores", "projects", "bandsets", "catalogs/deliveries",
+                 "satellites", "indices", "aois", "workflows", "blocks"):
         digest.update(requests.get(f"{box.url}/v0/{path}?limit=999", headers=headers).content)
     for path in ("archives", "catalogs"):
         url = f"{box.url}/v0/{path}/search"
@@ -77,9 +78,10 @@ def changed_since(rows: list[Any], old: dict[str, Any], key: str, stamp: str) ->
 
 def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
     sandbox = start()
+    analyses = ("aois", "aoi_assets", "workflows")
     old = {
         name: {key: sandbox.workspace.get(name, key) for key in sandbox.workspace.ids(name)}
-        for name in ("archive_items", "catalogs", "order_items", "deliveries")
+        for name in ("archive_items", "catalogs", "order_items", "deliveries", *analyses)
     }
     answer = requests.post(sandbox.url + "/_sandbox/advance", timeout=TIMEOUT).json()
     rows = {
@@ -87,6 +89,9 @@ def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
         "catalogs": search(sandbox, "catalogs", limit=999)["catalogs"],
         "order_items": get(sandbox, "/v0/order-items", limit=999)["order_items"],
         "deliveries": get(sandbox, "/v0/catalogs/deliveries")["deliveries"],
+        "aois": get(sandbox, "/v0/aois", limit=999)["aois"],
+        "aoi_assets": sandbox.workspace.rows("aoi_assets"),
+        "workflows": sandbox.workspace.rows("workflows"),
     }
     for name, listed in rows.items():
         key, stamp = RESOURCES[name].key, RESOURCES[name].updated
@@ -97,6 +102,8 @@ def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
     assert new in {2, 3}
     assert len(rows["catalogs"]) == len(old["catalogs"]) + 1
     assert answer["orders"] == 1
+    assert [answer[name] for name in analyses] == [1, 1, 1]
+    assert len(rows["aoi_assets"]) == len(old["aoi_assets"]) + 1
     changed_delivery = next(
         row for row in rows["deliveries"] if row not in old["deliveries"].values()
     )
