@@ -4,7 +4,6 @@ from collections.abc import Callable, Container
 from typing import Final
 
 from pixxel_sandbox import times
-from pixxel_sandbox.chance import identifier
 from pixxel_sandbox.habits import Habits
 from pixxel_sandbox.listings import Page, key_of
 from pixxel_sandbox.resources import INCREMENTAL, RESOURCES
@@ -108,10 +107,8 @@ def _analyses(workspace: Workspace) -> None:
     key = rng.choice(keys)
     update(workspace, "aois", key)
     if assets := workspace.rows("aoi_assets"):
-        moment = times.now()
-        stamps = {"created_at": moment, "updated_at": moment}
-        new = {**rng.choice(assets), "id": identifier(rng), "aoi_id": key, **stamps}
-        workspace.insert("aoi_assets", new)
+        new = workspace.insert_twin("aoi_assets", rng.choice(assets)["id"])
+        workspace.update("aoi_assets", new, aoi_id=key)
 
 
 def update(workspace: Workspace, resource: str, key: str) -> None:

@@ -72,8 +72,11 @@ class Workspace:
             "bandsets": {row["id"]: row for row in rooms.bandsets},
             "projects": {row["id"]: row for row in rooms.projects},
         }
-        for name, rows in analytics(seed, archive, rooms.places).items():
-            self._tables[name] = {_key_of(name, row): row for row in rows}
+        analysed = analytics(seed, archive, rooms.places)
+        self._tables |= {
+            name: {_key_of(name, row): row for row in rows} for name, rows in analysed.items()
+        }
+        self._analysed = frozenset(analysed)
         self._moved: dict[str, dict[str, None]] = {name: {} for name in RESOURCES}
 
     def ids(self, resource: str) -> list[str]:
@@ -224,14 +227,16 @@ class Workspace:
             made = self._scene(row.get("collection", SERIES[0].id))
             made.merge(row)
             return made
-        if (key := RESOURCES[resource].key) not in row:
-            row[key] = identifier(self.rng)
+        row.setdefault(RESOURCES[resource].key, self._identifier(resource))
         if resource == "catalogs":
             details = row.pop("details", {})
             made = self._scene(details.get("collection", SERIES[0].id))
             made.merge(details)
             return Catalog(row, made)
         return row
+
+    def _identifier(self, resource: str) -> str:
+        return identifier(self.analyses if resource in self._analysed else self.rng)
 
     def _scene(self, collection: str) -> Scene:
         self._number += 1
@@ -248,7 +253,7 @@ class Workspace:
             for name in ("created", "updated"):
                 twin.changes.pop(name, None)
             return twin
-        stamps = {RESOURCES[resource].key: identifier(self.rng)}
+        stamps = {RESOURCES[resource].key: self._identifier(resource)}
         stamps |= {"created_at": moment, "updated_at": moment}
         if isinstance(row, Catalog):
             return Catalog({**row.fields, **stamps}, row.scene.copy())
