@@ -13,8 +13,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pixxel_sandbox import areas, control, criteria, deliveries, downloads, flows, stores, unpaged
-from pixxel_sandbox.complaints import Complaint, answer, envelope, malformed, unknown
+from pixxel_sandbox import (
+    areas,
+    control,
+    criteria,
+    deliveries,
+    downloads,
+    flows,
+    stores,
+    unpaged,
+)
+from pixxel_sandbox.complaints import Complaint, answer, envelope, forbidden, malformed, unknown
 from pixxel_sandbox.criteria import Window, words
 from pixxel_sandbox.footprints import Json
 from pixxel_sandbox.front import Desk, FrontDesk
@@ -193,7 +202,7 @@ def application(desk: Desk) -> ASGIApp:
 
 def _route(desk: Desk, resource: str, endpoint: Endpoint) -> Callable[[Request], object]:
     async def serve(request: Request) -> Response:
-        _allow(desk, resource, "read")
+        _allow(desk, request, resource, "read")
         # No await while the lock is held: a request sees the workspace as it is at one moment.
         with desk.workspace.lock:
             return answer(endpoint(desk, request))
@@ -205,16 +214,17 @@ def _write_route(
     desk: Desk, resource: str, write: Writing
 ) -> Callable[[Request], Coroutine[Any, Any, ASGIApp]]:
     async def serve(request: Request) -> ASGIApp:
-        _allow(desk, resource, "change")
+        _allow(desk, request, resource, "change")
         with desk.workspace.lock:
             return write(desk, request)
 
     return serve
 
 
-def _allow(desk: Desk, resource: str, what: str) -> None:
-    if resource in desk.habits.forbid:
-        raise Complaint(HTTPStatus.FORBIDDEN, f"the token may not {what} {resource}")
+def _allow(desk: Desk, request: Request, resource: str, what: str) -> None:
+    named = desk.habits.forbid_id.intersection(request.path_params.values())
+    if resource in desk.habits.forbid or named:
+        raise forbidden(f"the token may not {what} {resource}", ids=sorted(named))
 
 
 async def _complained(_request: Request, error: Exception) -> Response:

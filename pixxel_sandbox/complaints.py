@@ -39,6 +39,11 @@ def malformed(message: str, **details: object) -> Complaint:
     return Complaint(HTTPStatus.BAD_REQUEST, message, details)
 
 
+def forbidden(message: str, **details: object) -> Complaint:
+    """Returns the complaint about a request that the token does not allow."""
+    return Complaint(HTTPStatus.FORBIDDEN, message, details)
+
+
 def unknown(resource: str, key: str) -> Complaint:
     """Returns the complaint about something that is not there."""
     return Complaint(HTTPStatus.NOT_FOUND, f"no such {resource}", {"id": key})

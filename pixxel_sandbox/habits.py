@@ -25,9 +25,11 @@ class Habits:
     rate_limit: float = _switch(0.0, "Requests per second before 429; 0 is no limit.", min=0)
     max_limit: int = _switch(0, "The most rows in a page, whatever is asked; 0 is no cap.", min=0)
     max_offset: int = _switch(0, "Searches further in answer 400; 0 is no bound.", min=0)
-    ignore_query: bool = _switch(default=False, says="Do not apply the query filter.")
-    empty_query: bool = _switch(default=False, says="A search with a query finds nothing.")
-    reject_query: bool = _switch(default=False, says="A search with a query answers 400.")
+    ignore_query: bool = _switch(
+        default=False, says="Do not apply the filters query and updated_at."
+    )
+    empty_query: bool = _switch(default=False, says="With query or updated_at nothing is found.")
+    reject_query: bool = _switch(default=False, says="With query or updated_at the answer is 400.")
     ignore_sort: bool = _switch(default=False, says="Do not apply the order asked for.")
     reject_sort: bool = _switch(default=False, says="A search with an order answers 400.")
     insert_while_paging: bool = _switch(
@@ -90,11 +92,16 @@ class Habits:
     part_error: int = _switch(
         0, "The status that --accept-part answers with; 0 is 201.", min=0, max=599
     )
-    list_lag: float = _switch(0.0, "Seconds until a new delivery or store is in the lists.", min=0)
+    list_lag: float = _switch(
+        0.0, "Seconds until a new delivery, store or AOI is in the lists.", min=0
+    )
     list_cap: int = _switch(
         0, "The most rows, the newest, of an unfiltered list of deliveries or stores.", min=0
     )
     forbid: frozenset[str] = _switch(frozenset(), "Answer 403 for this resource; repeatable.")
+    forbid_id: frozenset[str] = _switch(
+        frozenset(), "Answer 403 for paths with this id in them; repeatable."
+    )
 
     def __post_init__(self) -> None:
         for name, bounds in BOUNDS.items():
@@ -106,7 +113,7 @@ class Habits:
             raise ValueError(f"part_error is {self.part_error}, which is no status of an error")
         if 0 < self.download_bytes < SMALLEST:
             raise ValueError(f"download_bytes is {self.download_bytes}; a zip has {SMALLEST}")
-        self.forbid = frozenset(self.forbid)
+        self.forbid, self.forbid_id = frozenset(self.forbid), frozenset(self.forbid_id)
         if unknown := self.forbid - {*RESOURCES, *UNLISTED}:
             raise ValueError(f"forbid names no resource: {', '.join(sorted(unknown))}")
 

@@ -259,3 +259,15 @@ def test_each_resource_can_be_forbidden_alone(start: Start, resource: str, path:
     assert send(sandbox, "GET", path).status_code == 403
     sandbox.habits.forbid = frozenset({"stores"})
     assert send(sandbox, "GET", path).status_code == 200
+
+
+def test_paths_with_a_forbidden_id_answer_403(start: Start) -> None:
+    sandbox = start()
+    area, other = sandbox.workspace.ids("aois")[:2]
+    flow = sandbox.workspace.ids("workflows")[0]
+    sandbox.habits = Habits(forbid_id=frozenset({area, flow}))
+    for path in (f"/v0/aois/{area}/assets", f"/v0/aoi/{area}", f"/v0/workflows/{flow}/jobs"):
+        answer = send(sandbox, "GET", path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+    assert get(sandbox, f"/v0/aois/{other}/assets")["pagination"]["total"]
+    assert area in {row["aoi_id"] for row in get(sandbox, "/v0/aois", limit=100)["aois"]}
