@@ -21,6 +21,7 @@ from pixxel_sandbox import (
     downloads,
     flows,
     stores,
+    surveys,
     unpaged,
 )
 from pixxel_sandbox.complaints import Complaint, answer, envelope, forbidden, malformed, unknown
@@ -176,6 +177,7 @@ WRITES: Final[tuple[tuple[str, str, str, Writing], ...]] = (
     ("DELETE", V0 + "/stores/{id}", "stores", stores.delete),
     ("POST", V0 + "/catalogs/deliveries", "deliveries", deliveries.create),
     ("POST", V0 + "/catalogs/download", "downloads", downloads.create),
+    ("POST", V0 + "/aois", "aois", surveys.create),
 )
 """The same of what changes the workspace; the answer may not come."""
 

@@ -26,6 +26,8 @@ STATUSES: Final = ("success", "success", "running", "success", "failed", "partia
 PROGRESS: Final = {"success": 100, "partial_success": 100, "failed": 0}
 ASSETS: Final = (25, 3, 0, 12, 1, 5)
 """How many assets the areas have, in turns; some have none, and some more than a page."""
+EO_BANDS: Final = 12
+"""How many of its satellite's bands an area has at most."""
 VISUALIZATIONS: Final = (12, 0, 3, 1)
 INSIGHTS: Final = (3, 0, 1)
 ASSET_TYPES: Final = ("stac_item", "mosaic", "visualization")
@@ -127,7 +129,7 @@ class _Analyst:
             "satellite_id": satellite["id"],
             "project_id": rng.choice(self._places.projects),
             "images": self._images(satellite, number % 3 + 1),
-            "eo_bands": [band["name"] for band in satellite["bands"][:12]],
+            "eo_bands": [band["name"] for band in satellite["bands"][:EO_BANDS]],
             "geometry": geometry,
             "progress": PROGRESS.get(status, 40),
             "status": status,

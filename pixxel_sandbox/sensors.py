@@ -68,6 +68,7 @@ SENSORS: Final = (
     Sensor("Pixxel-Firefly", ("FF01", "FF02", "FF03"), "pixxel", 135, 5, composite=False),
     Sensor("Sentinel-2", (), "planetary", 0, 10),
 )
+PROVIDERS: Final = tuple(dict.fromkeys(sensor.provider for sensor in SENSORS))
 FORMULAS: Final = (
     ("preset", "Vegetation", "(nir - red) / (nir + red)", "index", "RdYlGn"),
     ("preset", "Open water", "(green - nir) / (green + nir)", "index", "Blues"),
