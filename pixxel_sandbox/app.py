@@ -20,6 +20,7 @@ from pixxel_sandbox import (
     deliveries,
     downloads,
     flows,
+    reports,
     stores,
     surveys,
     unpaged,
@@ -169,6 +170,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
     ("GET", V0 + "/blocks", "blocks", flows.blocks),
     ("GET", V0 + "/blocks/{name}", "block_versions", flows.block_versions),
     ("GET", V0 + "/blocks/{name}/versions/{version}", "block_versions", flows.block_version),
+    ("GET", V0 + "/reports", "order_report", reports.orders),
 )
 """Method, path, the resource a token needs to be allowed, and what answers."""
 
@@ -207,7 +209,8 @@ def _route(desk: Desk, resource: str, endpoint: Endpoint) -> Callable[[Request],
         _allow(desk, request, resource, "read")
         # No await while the lock is held: a request sees the workspace as it is at one moment.
         with desk.workspace.lock:
-            return answer(endpoint(desk, request))
+            found = endpoint(desk, request)
+            return found if isinstance(found, Response) else answer(found)
 
     return serve
 

@@ -72,7 +72,7 @@ class Workspace:
             "bandsets": {row["id"]: row for row in rooms.bandsets},
             "projects": {row["id"]: row for row in rooms.projects},
         }
-        analysed = analytics(seed, archive, rooms.places)
+        analysed = analytics(seed, archive, rooms.places, books.order_items)
         self._tables |= {
             name: {_key_of(name, row): row for row in rows} for name, rows in analysed.items()
         }
