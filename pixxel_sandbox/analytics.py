@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pixxel_sandbox.bookings import Places
 from pixxel_sandbox.chance import stream
+from pixxel_sandbox.externals import externals
 from pixxel_sandbox.findings import findings
 from pixxel_sandbox.footprints import Json
 from pixxel_sandbox.imagery import Scene
@@ -26,5 +27,6 @@ def analytics(
         "indices": known,
         **vars(found),
         **vars(made),
+        "satellite_images": externals(stream(seed, "externals"), len(archive)),
         "order_report": remarks(stream(seed, "remarks"), order_items),
     }

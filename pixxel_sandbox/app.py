@@ -20,6 +20,7 @@ from pixxel_sandbox import (
     deliveries,
     downloads,
     flows,
+    image_search,
     reports,
     stores,
     surveys,
@@ -170,6 +171,7 @@ ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
     ("GET", V0 + "/blocks", "blocks", flows.blocks),
     ("GET", V0 + "/blocks/{name}", "block_versions", flows.block_versions),
     ("GET", V0 + "/blocks/{name}/versions/{version}", "block_versions", flows.block_version),
+    ("POST", V0 + "/search", "satellite_images", image_search.search),
     ("GET", V0 + "/reports", "order_report", reports.orders),
 )
 """Method, path, the resource a token needs to be allowed, and what answers."""

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -194,16 +195,20 @@ def _bbox(value: object) -> BaseGeometry:
     return box
 
 
-def _intersects(value: object) -> BaseGeometry:
+def shape(value: object, field: str) -> BaseGeometry:
+    """Reads a GeoJSON geometry of any type."""
     if not isinstance(value, dict):
-        raise malformed("intersects is not a GeoJSON geometry", field="intersects")
+        raise malformed(f"{field} is not a GeoJSON geometry", field=field)
     try:
         return unrolled(value)
     except ValueError as error:
-        raise malformed(str(error), field="intersects") from error
+        raise malformed(str(error), field=field) from error
 
 
-READERS: Final = {"bbox": _bbox, "intersects": _intersects}
+READERS: Final[dict[str, Callable[[object], BaseGeometry]]] = {
+    "bbox": _bbox,
+    "intersects": partial(shape, field="intersects"),
+}
 
 
 def _datetime(value: object) -> Span:

@@ -4,7 +4,9 @@ import operator
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
+
+from shapely.geometry.base import BaseGeometry
 
 from pixxel_sandbox.bookings import Catalog
 from pixxel_sandbox.criteria import Condition, Search, Sorting, Span
@@ -57,7 +59,17 @@ TESTS: Final[dict[str, Callable[[object, object], bool]]] = {
 }
 
 
-def acquired(scene: Scene, span: Span) -> bool:
+class Picture(Protocol):
+    """What is searched: an image's properties, and where it lies."""
+
+    def value(self, name: str) -> object:
+        """Returns one of the image's properties, None when it has not got it."""
+
+    def shape(self) -> BaseGeometry | None:
+        """Returns where the image lies, None when nobody knows."""
+
+
+def acquired(scene: Picture, span: Span) -> bool:
     """Tells whether an image was taken in a time span.
 
     An image whose ``datetime`` is null is matched by its start and end instead.
@@ -69,12 +81,12 @@ def acquired(scene: Scene, span: Span) -> bool:
     return start is not None and end is not None and span.holds(start, end)
 
 
-def meets(scene: Scene, condition: Condition) -> bool:
+def meets(scene: Picture, condition: Condition) -> bool:
     """Tells whether a property of an image passes a comparison; one it has not got does not."""
     return TESTS[condition.operator](scene.value(condition.name), condition.value)
 
 
-def found(scene: Scene, search: Search) -> bool:
+def found(scene: Picture, search: Search) -> bool:
     """Tells whether an image passes a search's time, query and place, the cheap tests first."""
     if search.datetime is not None and not acquired(scene, search.datetime):
         return False

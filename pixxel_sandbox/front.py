@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -68,6 +68,13 @@ class Bucket:
         return 0.0
 
 
+class Cursor(NamedTuple):
+    """What a token to go on with stands for: a search, and the place it has come to."""
+
+    asked: bytes
+    place: tuple[float, str]
+
+
 @dataclass
 class Desk:
     """What all requests share: the workspace, how it is served, and what was asked of it.
@@ -81,6 +88,7 @@ class Desk:
         moving: the ids of deliveries that are on their way.
         unlisted: when the lists begin to show a row, by its id.
         shelf: the downloads, which no list shows.
+        cursors: where searches go on, by the token that was given out.
     """
 
     workspace: Workspace
@@ -97,6 +105,7 @@ class Desk:
     moving: set[str] = field(default_factory=set, repr=False)
     unlisted: dict[str, float] = field(default_factory=dict, repr=False)
     shelf: Shelf = field(default_factory=Shelf, repr=False)
+    cursors: dict[str, Cursor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.chance = stream(self.seed, "faults")

@@ -32,6 +32,9 @@ class Habits:
     reject_query: bool = _switch(default=False, says="With query or updated_at the answer is 400.")
     ignore_sort: bool = _switch(default=False, says="Do not apply the order asked for.")
     reject_sort: bool = _switch(default=False, says="A search with an order answers 400.")
+    skip_paging: bool = _switch(
+        default=False, says="Page the search of satellites by skip, not by a token."
+    )
     insert_while_paging: bool = _switch(
         default=False, says="After each page a row is inserted ahead of the next."
     )

@@ -43,6 +43,7 @@ RESOURCES: Final = {
     ),
     "blocks": Resource(updated=None),
     "block_versions": Resource(updated=None),
+    "satellite_images": Resource(updated=None),
     "order_report": Resource(updated=None),
 }
 INCREMENTAL: Final = (

@@ -11,15 +11,16 @@ from starlette.types import ASGIApp
 
 from pixxel_sandbox import times
 from pixxel_sandbox.complaints import answer, conflict, forbidden, malformed
-from pixxel_sandbox.criteria import QUARTER_TURN, body_of
+from pixxel_sandbox.criteria import QUARTER_TURN, body_of, shape
 from pixxel_sandbox.findings import EO_BANDS, measured
-from pixxel_sandbox.footprints import Json, unrolled
+from pixxel_sandbox.footprints import Json
 from pixxel_sandbox.front import Desk
 from pixxel_sandbox.mishaps import Write, written
 from pixxel_sandbox.sensors import PROVIDERS
 from pixxel_sandbox.unpaged import hold_back
 
 TEXTS: Final = ("name", "description", "satellite_id", "provider", "project_id")
+IMAGES: Final = ("archive_items", "satellite_images")
 RING_LENGTH: Final = 4
 
 
@@ -35,13 +36,13 @@ def _creation(desk: Desk, raw: bytes) -> Write:
             raise malformed(f"{name} is not a text", field=name)
     if not body["name"]:
         raise malformed("name is empty", field="name")
-    shape = _polygon(body.get("geometry"))
+    area = _polygon(body.get("geometry"))
     _check_images(desk, body.get("item_ids"))
     _check_places(desk, body)
     taken = {(row.get("project_id"), row["name"]) for row in desk.workspace.rows("aois")}
     if (body["project_id"], body["name"]) in taken:
         raise conflict("an AOI of the project has this name already", field="name")
-    return Write([body], partial(_enter, desk, shape))
+    return Write([body], partial(_enter, desk, area))
 
 
 def _polygon(value: object) -> BaseGeometry:
@@ -52,19 +53,16 @@ def _polygon(value: object) -> BaseGeometry:
     """
     if not isinstance(value, dict) or value.get("type") != "Polygon":
         raise malformed("geometry is not a GeoJSON polygon", field="geometry")
-    try:
-        shape = unrolled(value)
-    except ValueError as error:
-        raise malformed(str(error), field="geometry") from error
+    area = shape(value, "geometry")
     rings = value["coordinates"]
     if any(len(ring) < RING_LENGTH or ring[0] != ring[-1] for ring in rings):
         raise malformed("geometry has a ring that is not closed", field="geometry")
-    if not shape.area:
+    if not area.area:
         raise malformed("geometry encloses nothing", field="geometry")
-    south, north = shape.bounds[1], shape.bounds[3]
+    south, north = area.bounds[1], area.bounds[3]
     if not -QUARTER_TURN <= south <= north <= QUARTER_TURN:
         raise malformed("geometry has latitudes out of range", field="geometry")
-    return shape
+    return area
 
 
 def _check_places(desk: Desk, body: Json) -> None:
@@ -80,11 +78,11 @@ def _check_images(desk: Desk, value: object) -> None:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise malformed("item_ids is not a list of texts", field="item_ids")
     for key in value:
-        if desk.workspace.find("archive_items", key) is None:
+        if not any(desk.workspace.find(name, key) for name in IMAGES):
             raise malformed("no such image", field="item_ids", id=key)
 
 
-def _enter(desk: Desk, shape: BaseGeometry, parts: list[Any]) -> Response:
+def _enter(desk: Desk, area: BaseGeometry, parts: list[Any]) -> Response:
     """Enters an area, which is started as the answer says, and done by the next look."""
     [body] = parts
     workspace, moment = desk.workspace, times.now()
@@ -101,7 +99,7 @@ def _enter(desk: Desk, shape: BaseGeometry, parts: list[Any]) -> Response:
             "user_id": workspace.user,
             "created_at": moment,
             "updated_at": moment,
-            **measured(shape),
+            **measured(area),
         },
     )
     hold_back(desk, key)

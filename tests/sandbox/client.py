@@ -43,3 +43,20 @@ def sweep(sandbox: Sandbox, path: str, key: str, limit: int = 7) -> Iterator[Any
     while rows := get(sandbox, path, offset=offset, limit=limit)[key]:
         yield from rows
         offset += len(rows)
+
+
+def everywhere(sandbox: Sandbox) -> dict[str, Any]:
+    """Returns a search for the images of all satellites."""
+    ring = [[-180, -90], [0, -90], [180, -90], [180, 90], [0, 90], [-180, 90], [-180, -90]]
+    return {
+        "start_date": "2023-01-01T00:00:00.000Z",
+        "end_date": "2026-01-01T00:00:00Z",
+        "satellites": [
+            {"satellite_id": row["id"], "collection_id": collection["id"]}
+            for row in sandbox.workspace.rows("satellites")
+            for collection in row["collections"]
+        ],
+        "filters": [{"id": "eo:cloud_cover", "min": 0, "max": 100}],
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "limit": 50,
+    }

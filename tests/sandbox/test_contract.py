@@ -1,108 +1,29 @@
 """Every answer keeps to the provider's contract, but for what real answers are known to do."""
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT4
 
-from pixxel_sandbox import Sandbox
+from pixxel_sandbox import Habits, Sandbox
 
-from .client import get, search, send
+from .client import everywhere, get, search, send
 from .conftest import Start
+from .contracts import (
+    DEVIATIONS,
+    Deviation,
+    contract,
+    request_validator,
+    unexplained,
+    validator,
+)
 from .writes import SECRETS, store_body
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-CONTRACT = SHARED / "pixxel-api" / "openapi.json"
 SEEDS = (1, 2, 3)
 ITEMS = 45
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """A place where an answer may differ from the contract, and why."""
-
-    place: str
-    value: str
-    reason: str
-
-
-DEVIATIONS = (
-    Deviation(r"geometry", r"None",
-              "geometry may be null"),
-    Deviation(r"details/geometry/coordinates/\d+", r"-?[\d.]+",
-              "geometry may be a Point; the contract's catalog geometry is a polygon only"),
-    Deviation(r"properties/datetime", r"None",
-              "datetime may be null beside startdatetime and enddatetime"),
-    Deviation(r"deliveries/\d+/task_id", r"None",
-              "null for deliveries asked for by hand"),
-    Deviation(r"status", r"'COMPLETED'",
-              "older status word"),
-    Deviation(r"(delivery_)?status", r"'SUCCESSFUL'",
-              "older status word"),
-    Deviation(r"tasks/\d+/delivery_status", r"'(SUCCESSFUL|NOT_APPLICABLE)'",
-              "the contract names two enums for a task's delivery status, nearly disjoint"),
-    Deviation(r"(description|colormap)", r"None",
-              "null where nobody wrote one"),
-    Deviation(r"assets/\d+/visualization_id", r"None",
-              "null for assets that are no visualization"),
-    Deviation(r"insights/\d+/deleted_at", r"None",
-              "null as long as it is not deleted, as the contract's own words say"),
-    Deviation(r"(finished_at|block_inf_end_time)", r"None",
-              "null until it is finished"),
-    Deviation(r"err", r"None",
-              "null where there was no error"),
-    Deviation(r"(input|output|inputs|outputs|result|spec)", r"(?s)None|\{.*\}",
-              "what is passed on unread stands as JSON; the contract knows the list of its bytes"),
-    Deviation(r"(input|output|inputs|outputs|result|spec)/\d+", r"(?s)\{.*\}",
-              "the same, where that JSON is a list"),
-)  # fmt: skip
-
-
-def contract() -> Any:
-    if not CONTRACT.is_file():
-        pytest.skip("the provider's contract is not beside this checkout")
-    return json.loads(CONTRACT.read_text())
-
-
-def validator(method: str, path: str, status: str = "200") -> Draft4Validator:
-    """Returns what checks an answer of an operation."""
-    return checking(path, method, "responses", status)
-
-
-def request_validator(method: str, path: str) -> Draft4Validator:
-    """Returns what checks the body of a request."""
-    return checking(path, method, "requestBody")
-
-
-def checking(*parts: str) -> Draft4Validator:
-    """Returns what checks JSON by a schema of the contract's paths."""
-    document = contract()
-    pointer = "/".join(
-        part.replace("~", "~0").replace("/", "~1")
-        for part in ("paths", *parts, "content", "application/json")
-    )
-    resource = DRAFT4.create_resource(document)
-    registry: Registry[Any] = Registry().with_resource("urn:contract", resource)
-    return Draft4Validator({"$ref": f"urn:contract#/{pointer}/schema"}, registry=registry)
-
-
-def unexplained(check: Draft4Validator, answer: Any) -> Iterator[str]:
-    """Yields the answer's violations that no deviation explains."""
-    for error in check.iter_errors(answer):
-        place = "/".join(map(str, error.absolute_path))
-        if not any(
-            re.search(f"(^|/){known.place}$", place)
-            and re.fullmatch(known.value, repr(error.instance))
-            for known in DEVIATIONS
-        ):
-            yield f"{place}: {error.message[:200]}"
+PAGINGS = ("token", "skip")
 
 
 LISTS: tuple[tuple[str, dict[str, int]], ...] = (
@@ -146,6 +67,17 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield started
 
 
+def seen_everywhere(sandbox: Sandbox, paging: str) -> Any:
+    """Searches everywhere in one of the two ways of paging."""
+    sandbox.habits = Habits(skip_paging=paging == "skip")
+    answer = send(sandbox, "POST", "/v0/search", json=everywhere(sandbox)).json()
+    sandbox.habits = Habits()
+    for found in answer["items"].values():
+        for item in found if paging == "skip" else [found]:
+            without_most_assets(item)
+    return answer
+
+
 def without_most_assets(item: Any) -> Any:
     """Keeps three assets of an item: the rest differ only in their numbers."""
     item["assets"] = dict(list(item["assets"].items())[-3:])
@@ -183,6 +115,16 @@ def test_searches_keep_to_the_contract(sandbox: Sandbox) -> None:
             without_most_assets(row.get("details", row))
         assert list(unexplained(validator("post", f"/v0/{name}/search"), answer)) == []
         assert len(answer[key]) == sandbox.counts()[{"archives": "archive_items"}.get(name, name)]
+
+
+@pytest.mark.parametrize("paging", PAGINGS)
+def test_searches_of_satellites_keep_to_the_contract(sandbox: Sandbox, paging: str) -> None:
+    assert list(unexplained(request_validator("post", "/v0/search"), everywhere(sandbox))) == []
+    answer = seen_everywhere(sandbox, paging)
+    collections = 5
+    images = ITEMS - 2 + sandbox.counts()["satellite_images"]
+    assert len(answer["items"]) == (collections if paging == "skip" else images)
+    assert list(unexplained(validator("post", "/v0/search"), answer)) == []
 
 
 def test_items_of_a_collection_keep_to_the_contract(sandbox: Sandbox) -> None:
@@ -283,6 +225,7 @@ def test_every_deviation_happens(shared: Sandbox) -> None:
         ("get", "/v0/catalogs/deliveries", get(shared, "/v0/catalogs/deliveries")),
         ("get", "/v0/blocks", get(shared, "/v0/blocks")),
     ]
+    answers += [("post", "/v0/search", seen_everywhere(shared, paging)) for paging in PAGINGS]
     answers += [
         ("get", path, single(shared, path, resource, key))
         for path, resource in ONES

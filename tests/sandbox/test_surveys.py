@@ -9,7 +9,7 @@ from pixxel_sandbox import Habits, Sandbox
 
 from .client import get, send
 from .conftest import Start
-from .test_contract import request_validator, unexplained, validator
+from .contracts import request_validator, unexplained, validator
 from .writes import until
 
 SQUARE = [[77.0, 12.0], [77.1, 12.0], [77.1, 12.1], [77.0, 12.1], [77.0, 12.0]]
