@@ -9,6 +9,7 @@ from shapely.geometry import mapping
 
 from pixxel_singer.connection import BadSetting
 
+_LONGEST_EDGE = 90.0  # degrees
 _WORLD = (-180.0, -90.0, 180.0, 90.0)  # degrees
 
 
@@ -57,8 +58,11 @@ def polygons(bbox: tuple[float, ...] | None, area: dict[str, Any] | None) -> lis
     if bbox is not None:
         west, south, east, north = bbox
         spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-        return [dict(mapping(shapely.box(left, south, right, north))) for left, right in spans]
-    if area is None:
+        parts = [shapely.box(left, south, right, north) for left, right in spans]
+    elif area is not None:
+        found = shapely.get_parts(shapely.geometry.shape(area))
+        parts = [part for part in found if part.geom_type == "Polygon"]
+    else:
         return []
-    parts = shapely.get_parts(shapely.geometry.shape(area))
-    return [dict(mapping(part)) for part in parts if part.geom_type == "Polygon"]
+    # A longer edge could be taken for the short way round, over the antimeridian.
+    return [dict(mapping(shapely.segmentize(part, _LONGEST_EDGE))) for part in parts]

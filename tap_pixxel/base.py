@@ -73,6 +73,11 @@ class PixxelStream(Stream):
         """The JSON Schema of the records."""
         return self.shape.schema
 
+    @classmethod
+    def endpoints(cls) -> tuple[str, ...]:
+        """The paths that it reads."""
+        return (cls.path,)
+
     @property
     def client(self) -> Client:
         """The tap's client."""
@@ -293,7 +298,7 @@ class PixxelStream(Stream):
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         self._stream_version = None if self.incremental else self._initialized_at
-        self._pixxel.http_metrics.stream = self.name
+        self._pixxel.http_metrics.begin(self.name, self.endpoints())
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
         except Forbidden as error:

@@ -34,6 +34,11 @@ class ChildStream(PixxelStream):
     parent: ClassVar[type[PixxelStream]]
     _reading: Reading | None = None
 
+    @classmethod
+    def endpoints(cls) -> tuple[str, ...]:
+        """The paths that it reads, its own first."""
+        return (cls.path, *cls.parent.endpoints())
+
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read the lists of all parents, and give the records that are to be emitted.
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Self
 
 from singer_sdk import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from pixxel_api.client import Exchange
 
+_NAME = re.compile(r"\{\w+\}")
+
 
 class HttpMetrics:
-    """Counts requests per stream and path, and logs how long each took.
-
-    Attributes:
-        stream: The stream that requests are made for.
-    """
+    """Counts requests per stream and endpoint, and logs how long each took."""
 
     def __init__(self) -> None:
-        self.stream = ""
+        self._stream = ""
+        self._endpoints: list[tuple[re.Pattern[str], str]] = []
         self._lock = threading.Lock()
         self._counters: dict[tuple[str, str], metrics.Counter] = {}
         self._logger = metrics.get_metrics_logger()
@@ -41,9 +42,21 @@ class HttpMetrics:
             for counter in self._counters.values():
                 counter.exit()
 
+    def begin(self, stream: str, endpoints: Iterable[str]) -> None:
+        """Note the stream that requests are made for, and the paths with names in braces.
+
+        A path with ids in it counts as the endpoint that it is one of.
+        """
+        self._stream = stream
+        self._endpoints = [
+            (re.compile(_NAME.sub("[^/]+", path)), path) for path in endpoints if "{" in path
+        ]
+
     def count(self, exchange: Exchange) -> None:
         """Note a request."""
-        key = (self.stream, exchange.path)
+        matches = (path for ids, path in self._endpoints if ids.fullmatch(exchange.path))
+        endpoint = next(matches, exchange.path)
+        key = (self._stream, endpoint)
         with self._lock:
             if key not in self._counters:
                 self._counters[key] = metrics.http_request_counter(*key)
@@ -53,8 +66,8 @@ class HttpMetrics:
             metrics.Metric.HTTP_REQUEST_DURATION,
             exchange.seconds,
             {
-                metrics.Tag.STREAM.value: self.stream,
-                metrics.Tag.ENDPOINT.value: exchange.path,
+                metrics.Tag.STREAM.value: self._stream,
+                metrics.Tag.ENDPOINT.value: endpoint,
                 metrics.Tag.HTTP_STATUS_CODE.value: exchange.status,
             },
         )

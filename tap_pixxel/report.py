@@ -42,15 +42,15 @@ class Kind(NamedTuple):
 
 def _by_pattern(pattern: re.Pattern[str], read: Callable[[str], Any]) -> Callable[[str], Any]:
     def reader(text: str) -> Any:  # noqa: ANN401 - any JSON
-        if not pattern.fullmatch(text):
+        if not pattern.fullmatch(text.strip()):
             raise ValueError
-        return read(text)
+        return read(text.strip())
 
     return reader
 
 
 KINDS: dict[str, Kind] = {
-    "boolean": Kind(BOOLEAN, lambda text: _TRUTH[text.lower()]),
+    "boolean": Kind(BOOLEAN, lambda text: _TRUTH[text.strip().lower()]),
     "integer": Kind(INTEGER, _by_pattern(_INTEGER, int)),
     "number": Kind(NUMBER, _by_pattern(_NUMBER, float)),
     "date": Kind(DATE, _by_pattern(_DAY, to_date)),
@@ -91,7 +91,7 @@ class Report:
         readers = [(name, KINDS[kinds[name]].read) for name in self.titles]
         for row in self.rows:
             fields = {
-                name: read(cell.strip()) if cell.strip() else None
+                name: read(cell) if cell.strip() else None
                 for (name, read), cell in zip(readers, row, strict=False)
             }
             if len(row) > len(readers):
@@ -144,7 +144,7 @@ def _kind_of(cells: Iterable[str]) -> str | None:
     """Find the narrowest kind that can read all cells; None where all are empty."""
     fitting = list(KINDS)
     some = False
-    for text in filter(None, {cell.strip() for cell in cells}):
+    for text in filter(str.strip, set(cells)):
         some = True
         fitting = [name for name in fitting if _reads(KINDS[name], text)]
     return fitting[0] if some else None

@@ -10,12 +10,14 @@ from singer_sdk.tap_base import Tap
 
 from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
+from pixxel_api.pages import watched
 from pixxel_singer import distribution_version
 from pixxel_singer.exits import Exit, InputError
 from pixxel_singer.output import LineWriter
 from pixxel_singer.plugin import PixxelPlugin, object_in
 from pixxel_singer.progress import StreamProgress
 from pixxel_singer.signals import Stopped
+from tap_pixxel.base import PixxelStream
 from tap_pixxel.bookmarks import check_state
 from tap_pixxel.http_metrics import HttpMetrics
 from tap_pixxel.settings import SCHEMA, Settings, problems, read_settings
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
-    from tap_pixxel.base import PixxelStream
+PING = "/ping"
 
 
 def check_catalog(catalog: dict[str, Any]) -> None:
@@ -103,7 +105,10 @@ class TapPixxel(PixxelPlugin, Tap):
 
     def stream(self, kind: type[PixxelStream]) -> PixxelStream:
         """Give the stream of a kind."""
-        return next(each for each in self.streams.values() if isinstance(each, kind))
+        return next(each for each in self._pixxel_streams() if isinstance(each, kind))
+
+    def _pixxel_streams(self) -> list[PixxelStream]:
+        return [each for each in self.streams.values() if isinstance(each, PixxelStream)]
 
     def discover_streams(self) -> list[Stream]:
         """Give one of each stream; asks nothing of the API."""
@@ -125,9 +130,13 @@ class TapPixxel(PixxelPlugin, Tap):
             INCOMPLETE when the token may not read a selected stream, else OK.
 
         Raises:
+            InputError: A selected stream lacks a setting.
             PixxelError: A stream could not be read; STATE of those before it is written.
             Stopped: A signal came; the last STATE is written.
         """
+        selected = [each for each in self._pixxel_streams() if each.selected]
+        if lines := [f"stream {each.name} {need}" for each in selected for need in each.needs()]:
+            raise InputError(*lines)
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()
@@ -139,13 +148,31 @@ class TapPixxel(PixxelPlugin, Tap):
         return self.status()
 
     def test(self) -> Exit:
-        """Read one record of each stream; as for `run`."""
+        """Read one record of each stream, and say which the token may read.
+
+        Returns:
+            INCOMPLETE when it may not read a stream that is selected by default, else OK.
+
+        Raises:
+            PixxelError: There is no API, the token is unknown, or a stream cannot be read.
+        """
+        streams = self._pixxel_streams()
+        able = [each for each in streams if not each.needs()]
         try:
-            self.run_connection_test()
+            watched(lambda: self.client.read_text(PING), self.stop.check)
+            self.run_sync_dry_run(streams=able)
         finally:
             self.client.close()
-        readable = len(self.streams) - len(self.unreadable)
-        self.logger.info("%d of %d streams can be read", readable, len(self.streams))
+        for each in streams:
+            for need in each.needs():
+                self.logger.info("%s: not tried, it %s", each.name, need)
+        readable = [each.name for each in able if each.name not in self.unreadable]
+        self.logger.info(
+            "%d of %d streams can be read: %s", len(readable), len(able), ", ".join(readable)
+        )
+        for each in able:
+            if each.name in self.unreadable and not each.selected_by_default:
+                del self.unreadable[each.name]  # told above; most users do without it
         return self.status()
 
     def write_last_state(self) -> None:

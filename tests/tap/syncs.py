@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pixxel_singer.exits import Exit
 
 
+KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
+"""Keys of the streams that have no `id`."""
+
+
 class Collector(MsgSpecWriter):
     """Keeps messages instead of writing them."""
 
@@ -64,7 +68,7 @@ class Synced:
 
     def ids(self, stream: str) -> list[str]:
         """The keys of a stream's records, in their order."""
-        key = "delivery_id" if stream == "deliveries" else "id"
+        key = KEYS.get(stream, "id")
         return [record[key] for record in self.records[stream]]
 
     def bookmark(self, stream: str) -> dict[str, Any]:
@@ -86,11 +90,11 @@ def sync(
     expect: type[BaseException] | None = None,
     **settings: Any,
 ) -> Synced:
-    """Sync some streams, or all of them.
+    """Sync some streams, or those that are selected by default.
 
     Args:
         server: The API.
-        streams: Names of the streams to select; all without any.
+        streams: Names of the streams to select.
         state: The state to begin with.
         full_table: Ask for the full table in the catalog.
         after: Called after each message.
@@ -116,14 +120,14 @@ def sync(
 
 
 def catalog_of(config: dict[str, Any], *streams: str, full_table: bool = False) -> dict[str, Any]:
-    """A catalog that selects some streams, or all."""
+    """A catalog that selects some streams, or those that are selected by default."""
     catalog: dict[str, Any] = json.loads(
         TapPixxel(config=config, validate_config=False).catalog_json_text
     )
     for entry in catalog["streams"]:
         for part in entry["metadata"]:
-            if not part["breadcrumb"]:
-                part["metadata"]["selected"] = not streams or entry["tap_stream_id"] in streams
+            if streams and not part["breadcrumb"]:
+                part["metadata"]["selected"] = entry["tap_stream_id"] in streams
         if full_table:
             entry["replication_method"] = "FULL_TABLE"
             entry.pop("replication_key", None)

@@ -36,7 +36,7 @@ def test_discovery_needs_no_token_and_no_network() -> None:
     result = run_tap("--discover", "--config=ENV", TAP_PIXXEL_API_URL=NOWHERE)
     assert result.returncode == 0
     catalog = json.loads(result.stdout)
-    assert len(catalog["streams"]) == 10
+    assert len(catalog["streams"]) == 23
 
 
 @pytest.mark.parametrize("form", [[], ["--format=json"], ["--format=markdown"]])
@@ -55,8 +55,13 @@ def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> 
     assert errors(result) == []
     records = [json.loads(line) for line in result.stdout.splitlines()]
     per_stream = [m["stream"] for m in records if m["type"] == "RECORD"]
-    assert len(per_stream) == len(set(per_stream)) == 10
-    assert any("10 of 10 streams can be read" in each["message"] for each in logged(result))
+    assert len(per_stream) == len(set(per_stream)) == 22
+    told = [each["message"] for each in logged(result)]
+    assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in told)
+    assert any(
+        "satellite_images: not tried, it needs the setting 'datetime'" in each for each in told
+    )
+    assert sandbox.requests[0].path == "/ping"
     assert not any(m["type"] == "ACTIVATE_VERSION" for m in records)
 
 
@@ -126,7 +131,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("empty query rule", {"query": {"gsd": {}}}, "Setting 'query' must map"),
     ("collections as a number", {"collections": 5}, "Setting 'collections' must be a list"),
     ("no collection", {"collections": []}, "Setting 'collections' is an empty list"),
-    ("a blank collection", {"collections": [" "]}, "Setting 'collections' holds an empty id"),
+    ("a blank collection", {"collections": [" "]}, "Setting 'collections' holds an empty name"),
     ("page size 0", {"page_size": 0}, "Setting 'page_size' must be at least 1"),
     ("page size of a text", {"page_size": "s3cret"}, "Setting 'page_size' must be a whole number"),
     ("huge page size", {"page_size": 10**9}, "Setting 'page_size' must be at most"),

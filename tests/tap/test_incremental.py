@@ -10,7 +10,7 @@ import pytest
 
 from pixxel_sandbox import MISSING, Habits, Sandbox
 from pixxel_singer.signals import Stopped
-from tests.tap.syncs import Synced, sync
+from tests.tap.syncs import KEYS, Synced, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
 
 SQUARE = '{"type": "Polygon", "coordinates": [[[0,0],[60,0],[60,60],[0,60],[0,0]]]}'
-INCREMENTAL = ["archive_items", "catalogs", "orders", "order_items", "deliveries"]
+INCREMENTAL = [
+    "archive_items",
+    "catalogs",
+    "orders",
+    "order_items",
+    "deliveries",
+    "aois",
+    "aoi_assets",
+]
 KEY = {"archive_items": "updated"}
 
 
@@ -340,7 +348,7 @@ def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
         )
         state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
         done = {
-            (m["stream"], m["record"].get("id") or m["record"]["delivery_id"])
+            (m["stream"], m["record"][KEYS.get(m["stream"], "id")])
             for m in _until_last_state(killed.messages)
         }
         second = sync(sandbox, *INCREMENTAL, state=state)

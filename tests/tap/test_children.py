@@ -1,0 +1,205 @@
+"""Lists below the rows of another: all of them, each record once, whatever some parents answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_api.errors import Forbidden, NotFound
+from pixxel_sandbox import Habits, Sandbox
+from pixxel_singer.exits import Exit
+from tap_pixxel.reading import Reading
+from tests.api.scripted import ScriptedServer, answer
+from tests.tap.syncs import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARENTS = {
+    "aoi_assets": "aoi_id",
+    "visualizations": "aoi_id",
+    "insights": "aoi_id",
+    "jobs": "workflow_id",
+    "job_tasks": "job_id",
+    "block_versions": "name",
+}
+"""Streams of children, and what names their parent in a record."""
+ITEMS = 40
+
+children = pytest.mark.parametrize("name", PARENTS)
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Sandbox]:
+    """A sandbox that no test changes."""
+    with Sandbox(seed=5, items=ITEMS) as server:
+        yield server
+
+
+@pytest.fixture
+def areas() -> Iterator[Sandbox]:
+    with Sandbox(seed=5, items=ITEMS) as server:
+        yield server
+
+
+def owners(sandbox: Sandbox, resource: str = "aoi_assets") -> list[str]:
+    """The areas that have rows of a resource, each once."""
+    return list(dict.fromkeys(row["aoi_id"] for row in sandbox.workspace.rows(resource)))
+
+
+@children
+def test_every_child_of_every_parent_comes_once(quiet: Sandbox, name: str) -> None:
+    synced = sync(quiet, name)
+    assert len(synced.records[name]) == quiet.counts()[name] > 3
+    keys = [(record.get(PARENTS[name]), record["id"]) for record in synced.records[name]]
+    assert len(set(keys)) == len(keys)
+    assert all(parent for parent, _ in keys)
+    assert len({parent for parent, _ in keys}) > 1
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 7])
+def test_a_parents_list_that_needs_several_pages_is_read_to_its_end(
+    quiet: Sandbox, page_size: int
+) -> None:
+    synced = sync(quiet, "aoi_assets", page_size=page_size)
+    assert sorted(synced.ids("aoi_assets")) == sorted(quiet.workspace.ids("aoi_assets"))
+
+
+def test_records_come_in_the_order_of_the_parents_however_many_are_read_at_once(
+    quiet: Sandbox,
+) -> None:
+    orders = [sync(quiet, "aoi_assets", concurrency=each).ids("aoi_assets") for each in (1, 4)]
+    assert orders[0] == orders[1]
+
+
+def test_no_parent_is_asked_twice(quiet: Sandbox) -> None:
+    before = len(quiet.requests)
+    sync(quiet, "insights")
+    asked = [each.path for each in quiet.requests[before:] if each.path.endswith("/insights")]
+    assert len(asked) == len(set(asked)) == quiet.counts()["aois"]
+
+
+def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
+    jobs = {row["id"]: row["workflow_id"] for row in quiet.workspace.rows("jobs")}
+    records = sync(quiet, "job_tasks").records["job_tasks"]
+    assert {(each["job_id"], each["workflow_id"]) for each in records} <= set(jobs.items())
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("403", "1 that the token may not"), ("404", "1 that are gone")]
+)
+def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_read(
+    areas: Sandbox, caplog: pytest.LogCaptureFixture, status: str, told: str
+) -> None:
+    lost, *_ = owners(areas)
+    if status == "403":
+        areas.habits = Habits(forbid_id=frozenset({lost}))
+    else:
+        areas.on_request = lambda asked, workspace: (
+            workspace.delete("aois", lost)
+            if lost in asked.path and workspace.find("aois", lost)
+            else None
+        )
+    kept = {row["id"] for row in areas.workspace.rows("aoi_assets") if row["aoi_id"] != lost}
+    with caplog.at_level(logging.WARNING):
+        synced = sync(areas, "aoi_assets")
+    assert synced.status is Exit.OK
+    assert set(synced.ids("aoi_assets")) == kept
+    assert any(f"/v0/aois/{lost}/assets answered {status}" in each for each in caplog.messages)
+    assert any("1 lists were left out" in each and told in each for each in caplog.messages)
+
+
+def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbox) -> None:
+    """Its rows are older than the bookmark by then."""
+    barred = owners(areas)[1]
+    theirs = {row["id"] for row in areas.workspace.rows("aoi_assets") if row["aoi_id"] == barred}
+    areas.habits = Habits(forbid_id=frozenset({barred}))
+    first = sync(areas, "aoi_assets")
+    assert not theirs & set(first.ids("aoi_assets"))
+    areas.habits = Habits()
+    second = sync(areas, "aoi_assets", state=first.state)
+    assert theirs <= set(second.ids("aoi_assets"))
+    assert len(second.ids("aoi_assets")) < len(areas.workspace.ids("aoi_assets"))
+    third = sync(areas, "aoi_assets", state=second.state)
+    assert not theirs <= set(third.ids("aoi_assets"))
+
+
+def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
+    areas: Sandbox,
+) -> None:
+    barred = next(row["workflow_id"] for row in areas.workspace.rows("jobs"))
+    areas.habits = Habits(forbid_id=frozenset({barred}))
+    first = sync(areas, "job_tasks")
+    assert barred not in {each["workflow_id"] for each in first.records["job_tasks"]}
+    areas.habits = Habits()
+    whole = [
+        each
+        for each in sync(areas, "job_tasks").records["job_tasks"]
+        if each["workflow_id"] == barred
+    ]
+    again = sync(areas, "job_tasks", state=first.state).records["job_tasks"]
+    assert [each for each in again if each["workflow_id"] == barred] == whole != []
+
+
+def test_a_full_table_is_not_activated_while_a_parent_may_not_be_read(areas: Sandbox) -> None:
+    """A loader would delete records that are not gone."""
+    areas.habits = Habits(forbid_id=frozenset({owners(areas, "insights")[0]}))
+    assert "ACTIVATE_VERSION" not in {each["type"] for each in sync(areas, "insights").messages}
+    areas.habits = Habits()
+    assert "ACTIVATE_VERSION" in {each["type"] for each in sync(areas, "insights").messages}
+
+
+@pytest.mark.parametrize("forbidden", ["aois", "insights"])
+def test_a_stream_none_of_whose_lists_may_be_read_is_left_out(
+    areas: Sandbox, forbidden: str
+) -> None:
+    areas.habits = Habits(forbid=frozenset({forbidden}))
+    synced = sync(areas, "insights", "satellites")
+    assert synced.status is Exit.INCOMPLETE
+    assert synced.ids("satellites")
+    assert not synced.ids("insights")
+
+
+@pytest.mark.parametrize("error", [403, 404])
+def test_a_parent_that_fails_on_a_later_page_is_left_out_too(error: int) -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
+    rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
+    scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
+    answers = [answer(body=each) if each else answer(error) for each in scripts]
+    with ScriptedServer(*answers) as server:
+        synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
+    assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
+    assert synced.status is Exit.OK
+    barred = synced.bookmark("aoi_assets").get("barred")
+    assert barred is None  # no record had a time, so there is no bookmark to keep it with
+
+
+def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas: Sandbox) -> None:
+    for key in areas.workspace.ids("insights"):
+        areas.workspace.delete("insights", key)
+    for _ in range(30):
+        areas.workspace.insert_twin("aois", areas.workspace.ids("aois")[0])
+    from tap_pixxel.tap import TapPixxel  # noqa: PLC0415 - beside the one that sync makes
+    from tests.tap.syncs import Collector, config_for  # noqa: PLC0415
+
+    tap = TapPixxel(config=config_for(areas), message_writer=Collector())
+    tap.run_sync_dry_run(streams=[tap.streams["insights"]])
+    asked = [each for each in areas.requests if each.path.endswith("/insights")]
+    assert len(asked) == 20
+
+
+def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    reading = Reading("jobs", logging.getLogger("reading"))
+    with caplog.at_level(logging.WARNING):
+        for number in range(25):
+            kind: Any = NotFound if number % 5 else Forbidden
+            reading.leave_out({"workflow_id": f"w{number}"}, kind("GET", f"/v0/w{number}", 403))
+        reading.remark()
+    assert len(caplog.messages) == 11
+    assert (
+        "25 lists were left out, 5 that the token may not read (403) and 20 that are gone"
+        in (caplog.messages[-1])
+    )
+    assert reading.barred == ["w0", "w5", "w10", "w15", "w20"]

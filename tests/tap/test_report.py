@@ -1,0 +1,229 @@
+"""The order report: every row kept, columns named and typed by what the report holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixxel_api.errors import WrongShape
+from pixxel_sandbox import Sandbox
+from tap_pixxel.report import KINDS, MORE, NotAReport, read_report
+from tap_pixxel.tap import TapPixxel
+from tests.api.scripted import ScriptedServer, answer
+from tests.tap.syncs import Collector, catalog_of, config_for, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, items=60) as server:
+        yield server
+
+
+def kinds_of(*cells: str, known: dict[str, str] | None = None) -> str:
+    report = read_report("\r\n".join(["a,b", *(f"x,{cell}" for cell in cells)]).encode())
+    return report.kinds(known or {})["b"]
+
+
+def declared(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    [schema] = [each["schema"] for each in messages if each["type"] == "SCHEMA"]
+    properties: dict[str, Any] = schema["properties"]
+    return properties
+
+
+def served(*bodies: bytes) -> ScriptedServer:
+    return ScriptedServer(
+        *(answer(body=body, headers=("Content-Type: text/csv",)) for body in bodies)
+    )
+
+
+def test_every_row_is_kept_twins_too_and_the_table_is_activated(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "order_report")
+    records = synced.records["order_report"]
+    assert [each["row_number"] for each in records] == list(range(1, len(records) + 1))
+    assert len(records) == len(sandbox.workspace.ids("order_items")) + 1 or len(records) > 20
+    rows = [tuple(v for k, v in each.items() if k != "row_number") for each in records]
+    assert len({str(each) for each in rows}) < len(rows), "the sandbox's report has twins"
+    types = [each["type"] for each in synced.messages if each["type"] != "STATE"]
+    assert types[0] == "SCHEMA"
+    assert types[-1] == "ACTIVATE_VERSION"
+
+
+def test_the_columns_are_those_of_the_header_and_typed() -> None:
+    body = (
+        b"Order ID,Area (sq km),Bands,Paid At,Day,Rush,Note,Code\r\n"
+        b'a,12.5,7,2025-01-31 12:00:00+00:00,31-01-2025,TRUE,"two\nlines, ""x""",007\r\n'
+        b"b,3,,2025-02-01T00:00:00Z,2025-02-01,false,,12\r\n"
+    )
+    with served(body) as server:
+        synced = sync(server, "order_report")
+    assert synced.records["order_report"] == [
+        {
+            "row_number": 1,
+            "order_id": "a",
+            "area_sq_km": 12.5,
+            "bands": 7,
+            "paid_at": "2025-01-31T12:00:00.000000Z",
+            "day": "2025-01-31",
+            "rush": True,
+            "note": 'two\nlines, "x"',
+            "code": "007",
+        },
+        {
+            "row_number": 2,
+            "order_id": "b",
+            "area_sq_km": 3.0,
+            "bands": None,
+            "paid_at": "2025-02-01T00:00:00.000000Z",
+            "day": "2025-02-01",
+            "rush": False,
+            "note": None,
+            "code": "12",
+        },
+    ]
+    properties = declared(synced.messages)
+    assert properties["area_sq_km"]["type"] == ["number", "null"]
+    assert properties["paid_at"]["format"] == "date-time"
+    assert properties["code"] == {
+        "type": ["string", "null"],
+        "description": "The report's column 'Code'.",
+    }
+    assert b"tz=UTC" in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "-20"], "integer"),
+        (["1", "2.5"], "number"),
+        (["1", "01"], "text"),
+        (["1e400"], "text"),
+        (["99999999999999999999"], "text"),
+        (["NaN"], "text"),
+        (["true", "False"], "boolean"),
+        (["true", "1"], "text"),
+        (["2025-01-31", "31-01-2025"], "date"),
+        (["2025-01-31", "2025-01-31T00:00:00Z"], "text"),
+        (["2025-13-31"], "text"),
+        (["", "  "], "text"),
+        ([], "text"),
+    ],
+)
+def test_a_column_has_the_narrowest_type_that_holds_all_its_cells(
+    cells: list[str], kind: str
+) -> None:
+    assert kinds_of(*cells) == kind
+
+
+@pytest.mark.parametrize(
+    ("known", "cells", "kind"),
+    [
+        ("number", ["1"], "number"),
+        ("integer", ["1.5"], "number"),
+        ("text", ["1"], "text"),
+        ("integer", ["2025-01-31"], "text"),
+        ("integer", [""], "integer"),
+        ("no such kind", ["1"], "integer"),
+    ],
+)
+def test_a_columns_type_only_gets_wider(known: str, cells: list[str], kind: str) -> None:
+    assert kinds_of(*cells, known={"b": known}) == kind
+
+
+def test_the_state_keeps_the_types_also_of_columns_that_are_gone_for_a_while() -> None:
+    with served(b"A,B\r\n1.5,x\r\n", b"B\r\ny\r\n", b"A,B\r\n1,y\r\n") as server:
+        first = sync(server, "order_report")
+        second = sync(server, "order_report", state=first.state)
+        third = sync(server, "order_report", state=second.state)
+    assert declared(third.messages)["a"]["type"] == ["number", "null"]
+
+
+def test_titles_become_names_that_differ() -> None:
+    header = "Order ID,order id,,2nd,Row number,Größe (m²),extra"
+    report = read_report(f"{header}\r\n".encode(), taken=("row_number", "extra"))
+    assert list(report.titles) == [
+        "order_id",
+        "order_id_2",
+        "column_3",
+        "column_2nd",
+        "row_number_2",
+        "gr_e_m",
+        "extra_2",
+    ]
+
+
+def test_ragged_rows_lose_no_cell() -> None:
+    with served(b"A,B\r\n1\r\n1,2,three,4\r\n\r\n") as server:
+        records = sync(server, "order_report").records["order_report"]
+    assert records == [
+        {"row_number": 1, "a": 1},
+        {"row_number": 2, "a": 1, "b": 2, MORE: ["three", "4"]},
+    ]
+
+
+@given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=8))
+def test_any_cells_come_back(rows: list[list[str]]) -> None:
+    """As they are, or as the value that they write; blank ones as null."""
+    file = io.StringIO()
+    csv.writer(file).writerows([["a", "b"], *rows])
+    report = read_report(file.getvalue().encode())
+    kinds = report.kinds({})
+    found = list(report.fields(kinds))
+    assert len(found) == len(rows)
+    for row, fields in zip(rows, found, strict=True):
+        for cell, (name, value) in zip(row, fields.items(), strict=True):
+            assert value == (KINDS[kinds[name]].read(cell) if cell.strip() else None)
+            if kinds[name] == "text" and cell.strip():
+                assert value == cell
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b'{"error": {}}', b"<html>", b"\r\n"])
+def test_what_is_no_report_ends_the_run_with_its_reason(body: bytes) -> None:
+    with served(body) as server:
+        synced = sync(server, "order_report", expect=WrongShape)
+    assert not any(each["type"] == "ACTIVATE_VERSION" for each in synced.messages)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
+    assert list(read_report(b"\xef\xbb\xbfA\r\n1\r\n").titles) == ["a"]
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff"])
+def test_an_error_quotes_nothing(text: bytes) -> None:
+    with pytest.raises(NotAReport, match=r"^is "):
+        read_report(text)
+
+
+def test_columns_can_be_deselected_in_a_catalog_that_cannot_know_them(sandbox: Sandbox) -> None:
+    config = config_for(sandbox)
+    catalog = catalog_of(config, "order_report")
+    [entry] = [each for each in catalog["streams"] if each["tap_stream_id"] == "order_report"]
+    assert set(entry["schema"]["properties"]) == {"row_number", MORE, "extra"}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "status"], "metadata": {"selected": False}}
+    )
+    writer = Collector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    assert "status" not in declared(writer.messages)
+    assert "type" in declared(writer.messages)
+    records = [each["record"] for each in writer.messages if each["type"] == "RECORD"]
+    assert records
+    assert not any("status" in each for each in records)
+
+
+def test_a_stream_map_sees_the_columns_of_the_report(sandbox: Sandbox) -> None:
+    maps = {"order_report": {"kind": "type", "type": "__NULL__"}}
+    synced = sync(sandbox, "order_report", stream_maps=maps)
+    properties = declared(synced.messages)
+    assert "kind" in properties
+    assert "type" not in properties
+    assert {each["kind"] for each in synced.records["order_report"]} >= {"ARCHIVE", "TASKING"}
