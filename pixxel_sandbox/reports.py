@@ -70,7 +70,10 @@ def orders(desk: Desk, request: Request) -> Response:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """Finds a time zone by its name; a folder of zones is none, nor is a path out of them."""
+    """Finds a time zone by its name; a path out of the zones is none.
+
+    Nor is a folder of them, which is an OSError where they come from the package tzdata.
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
