@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXTRA = "extra"
+_BLANKS = str.maketrans("\t\n\r", "   ")
 
 
 class NotThisType(ValueError):
@@ -84,14 +85,16 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """Write any JSON as text; bytes that were written as a list of numbers are that text."""
+    """Write any JSON as text; a list of numbers that are the bytes of a text is that text."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:
         try:
-            return bytes(value).decode()
+            text = bytes(value).decode()
         except (TypeError, ValueError):
-            pass  # a list like any other
+            text = ""
+        if text and (text.isprintable() or text.translate(_BLANKS).isprintable()):
+            return text
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

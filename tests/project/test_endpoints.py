@@ -97,3 +97,15 @@ def test_the_streams_that_are_not_selected_by_default_are_told() -> None:
     text = (Path(__file__).parents[2] / "docs/endpoints.md").read_text().split("\n\n")[-1]
     told = set(re.findall(r"`(\w+)`", text))
     assert told == {each.__dict__["name"] for each in STREAMS if not each.selected_by_default}
+
+
+def test_the_guide_shows_a_stream_as_it_is_and_it_is_short() -> None:
+    """An endpoint costs less than 25 lines in one module."""
+    project = Path(__file__).parents[2]
+    guide = (project / "docs/contributing.md").read_text()
+    [shown] = re.findall(r"```python\n(.+?)```", guide, flags=re.DOTALL)
+    name = re.match(r"class (\w+)", shown)
+    assert name
+    [module] = {each.__module__ for each in STREAMS if each.__name__ == name[1]}
+    assert f"\n\n\n{shown}\n\n" in (project / f"{module.replace('.', '/')}.py").read_text()
+    assert shown.count("\n") < 25

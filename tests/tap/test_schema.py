@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tap_pixxel.schema import (
+    BOOLEAN,
     INTEGER,
+    JSON_TEXT,
     NUMBER,
     NUMBERS,
     OBJECT,
@@ -29,6 +31,8 @@ def shaped(kind: Type, value: Any) -> dict[str, Any]:
     ("kind", "value"),
     [
         (NUMBER, True),
+        (BOOLEAN, 1),
+        (BOOLEAN, "true"),
         (NUMBER, "a lot"),
         (INTEGER, 2.5),
         (INTEGER, "2.5"),
@@ -59,3 +63,24 @@ def test_a_value_of_another_type_is_kept_as_raw(kind: Type, value: Any) -> None:
 )
 def test_what_can_be_read_as_the_columns_type_is(kind: Type, value: Any, read: Any) -> None:
     assert shaped(kind, value) == {"field": read}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (list(b'{"a": 1}'), '{"a": 1}'),
+        (list("zwei\nZeilen, größer".encode()), "zwei\nZeilen, größer"),
+        ([1, 2, 3], "[1,2,3]"),
+        ([300, 65], "[300,65]"),
+        ([0xFF, 0xFE], "[255,254]"),
+        (["a", 5], '["a",5]'),
+        ([], "[]"),
+        ({"ä": None}, '{"ä":null}'),
+        ("as it is", "as it is"),
+        (0, "0"),
+        (False, "false"),
+    ],
+)
+def test_any_json_is_a_text_and_bytes_are_the_text_that_they_are(value: Any, text: str) -> None:
+    """The contract documents raw JSON as a list of numbers, its bytes."""
+    assert shaped(JSON_TEXT, value) == {"field": text}
