@@ -135,7 +135,11 @@ class TapPixxel(PixxelPlugin, Tap):
             Stopped: A signal came; the last STATE is written.
         """
         selected = [each for each in self._pixxel_streams() if each.selected]
-        if lines := [f"stream {each.name} {need}" for each in selected for need in each.needs()]:
+        if lines := [
+            f"stream {each.name} {need}; or deselect it"
+            for each in selected
+            for need in each.needs()
+        ]:
             raise InputError(*lines)
         try:
             with self.progress, self.http_metrics:

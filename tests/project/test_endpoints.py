@@ -12,7 +12,7 @@ from tap_pixxel.filtered import FilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING, TapPixxel
 from target_pixxel_store.sinks import BY_STREAM
-from tests.project.test_repeats import table
+from tests.project.test_repeats import in_meltano, table
 from tests.sandbox.contracts import contract
 
 if TYPE_CHECKING:
@@ -93,10 +93,19 @@ def test_the_lines_are_in_order_so_that_one_is_found() -> None:
     assert paths == sorted(paths)
 
 
+UNSELECTED = {each.__dict__["name"] for each in STREAMS if not each.selected_by_default}
+
+
 def test_the_streams_that_are_not_selected_by_default_are_told() -> None:
     text = (Path(__file__).parents[2] / "docs/endpoints.md").read_text().split("\n\n")[-1]
-    told = set(re.findall(r"`(\w+)`", text))
-    assert told == {each.__dict__["name"] for each in STREAMS if not each.selected_by_default}
+    assert set(re.findall(r"`(\w+)`", text)) == UNSELECTED
+
+
+def test_our_meltano_project_selects_what_is_selected_by_default() -> None:
+    """Meltano by itself selects everything, `selected-by-default` or not."""
+    everything, *without = in_meltano("tap-pixxel")["select"]
+    assert everything == "*.*"
+    assert without == [f"!{name}.*" for name in sorted(UNSELECTED)]
 
 
 def test_the_guide_shows_a_stream_as_it_is_and_it_is_short() -> None:
