@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import re
 import shutil
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-from obstore.exceptions import BaseError as StoreError
-from obstore.fsspec import register
-
+from pixxel_singer import remote
 from pixxel_singer.exits import InputError
 from target_stac.names import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OBSTORE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 _UPLOADS = 16  # at once; small files wait for the network, not for the processor
 _PENDING = 256  # files waiting to be uploaded; what is in memory at most
-_READ_ONLY = ("http", "https", "github", "data")
-_PATIENCE: dict[str, Any] = {
-    # An endpoint is http only where the user has said so.
-    "client_options": {"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
-    "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
-    "skip_instance_cache": True,  # the environment's credentials may be others by now
-}
-"""How long a store may keep us waiting; of itself it would be three minutes and more."""
-_METADATA = ("169.254.169.254", "/latest/api/token", "metadata.google.internal", "169.254.170.2")
-"""Where a store's client asks a cloud's machine for credentials when the environment has none."""
-_USERINFO = re.compile(r"(?<=://)[^/]*@")
 
 
 class OutputError(Exception):
@@ -77,18 +59,12 @@ def opened(url: str) -> Iterator[Output]:
         InputError: It is none that can be used.
         OutputError: It cannot be read or made.
     """
-    protocol = url.partition("://")[0] if "://" in url else ""
-    if protocol in _READ_ONLY:
-        raise InputError(f"output: {protocol} URLs can be read, not written to")
-    register([name for name in _OBSTORE if name not in fsspec.registry])
-    options = _PATIENCE if protocol in _OBSTORE else {}
     with tempfile.TemporaryDirectory(prefix="target-stac-") as scratch:
         try:
-            files, root = fsspec.url_to_fs(url, **options)
-        except (ImportError, ValueError, StoreError) as error:
-            where = _USERINFO.sub("", url)
-            raise InputError(f"output: cannot open '{where}': {_first_line(error)}") from None
-        if isinstance(files, LocalFileSystem):
+            files, root = remote.opened(url)
+        except remote.BadPlace as error:
+            raise InputError(f"output: {error}") from None
+        if remote.is_local(files):
             yield Folder(Path(root))
             return
         store = Store(files, root.rstrip("/"), Path(scratch))
@@ -294,15 +270,5 @@ def _told(what: str, where: str) -> Iterator[None]:
     """Word an error of the disk, the store or fsspec in one line, without URLs' passwords."""
     try:
         yield
-    except (OSError, ValueError, StoreError) as error:
-        reason = getattr(error, "strerror", None) or _first_line(error)
-        if any(address in reason for address in _METADATA):
-            reason = (
-                "no credentials; set those of the store in the environment, such as "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or GOOGLE_SERVICE_ACCOUNT"
-            )
-        raise OutputError(f"output: cannot {what} '{where}': {reason}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except remote.FAILURES as error:
+        raise OutputError(f"output: cannot {what} '{where}': {remote.reason(error)}") from None
