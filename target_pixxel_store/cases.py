@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pixxel_api.times import TimestampError, to_utc
-from target_pixxel_store.guard import check_workspace
 from target_pixxel_store.look import wait_until
 from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.places import too_long
@@ -17,19 +13,19 @@ from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, de
 from target_pixxel_store.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from target_pixxel_store.api import Api, Store
+    from target_pixxel_store.api import Fields, Store
     from target_pixxel_store.journal import Journal
     from target_pixxel_store.ledger import Taken
     from target_pixxel_store.look import Looks
     from target_pixxel_store.plan import View
     from target_pixxel_store.records import Request
+    from target_pixxel_store.selection import Pending, Selection
     from target_pixxel_store.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_THREADS = 4
 UNKNOWN_STORE = "there is no store of this name or id"
 NO_DELIVER_TO = "there is no store of the name or id that 'deliver_to' says"
 
@@ -40,14 +36,6 @@ class Case(NamedTuple):
     taken: Taken
     job: Job | None
     verdict: Verdict | None = None
-
-
-@dataclass(slots=True)
-class Pending:
-    """A record whose request is not acted on yet."""
-
-    taken: Taken
-    request: Request
 
 
 class Judge:
@@ -61,43 +49,17 @@ class Judge:
         self,
         settings: Settings,
         *,
-        api: Api,
+        selection: Selection,
         looks: Looks,
         journal: Journal,
         check: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._api = api
+        self._selection = selection
         self._looks = looks
         self._journal = journal
         self._check = check
         self._rules = Rules(settings.redeliver, settings.retry_failed)
-
-    def unwanted(self, request: Request) -> str | None:
-        """Say why a record of the tap is not to be delivered; None when it is.
-
-        Raises:
-            Rejected: It lacks what the settings look at.
-        """
-        if not request.by_tap:
-            return None
-        for name, wanted in self._settings.deliver_when.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if request.fields.get(name) not in values:
-                return f"'{name}' is not as 'deliver_when' wants it"
-        if request.catalog_id is not None:
-            return self._too_old(request.fields)
-        return None
-
-    def _too_old(self, catalog: Mapping[str, Any]) -> str | None:
-        since = self._settings.deliver_since
-        if since is None:
-            return None
-        try:
-            created = to_utc(str(catalog.get("created_at") or ""))
-        except TimestampError:
-            raise Rejected("has no 'created_at', which 'deliver_since' looks at") from None
-        return "created before 'deliver_since'" if created < since else None
 
     def judged(self, pending: list[Pending]) -> list[Case]:
         """Decide on each catalog, once all that was asked for before is surely listed.
@@ -158,65 +120,31 @@ class Judge:
 
     def _cases(self, pending: list[Pending], view: View) -> Iterator[Case]:
         """Give the catalogs of all that is pending."""
-        items = [one.request.order_item_id for one in pending if one.request.order_item_id]
-        catalogs = self._catalogs_of(list(dict.fromkeys(items)))
+        of_items = self._selection.of_items(pending)
         for one in pending:
-            request = one.request
-            store = view.by_name(request.store)
+            store = view.by_name(one.request.store)
             if store is None:
-                yield _failed(one.taken, no_store(request))
-            elif request.catalog_id is not None:
-                fields = {**request.fields, CATALOG_ID: request.catalog_id}
-                yield self._case(one.taken, request, store, fields)
-            else:
-                found = catalogs[request.order_item_id or ""]
-                one.taken.jobs = max(len(found), 1)
-                if not found:
-                    yield _not_ready(one.taken, by_tap=request.by_tap)
-                for catalog in found:
-                    yield self._case_of_item(one.taken, request, store, catalog)
+                yield _failed(one.taken, no_store(one.request))
+                continue
+            for found in self._selection.catalogs(one, of_items):
+                if isinstance(found, Verdict):
+                    yield Case(one.taken, None, found)
+                else:
+                    yield self._case(one, store, found)
 
-    def _catalogs_of(self, items: list[str]) -> dict[str, list[dict[str, Any]]]:
-        if not items:
-            return {}
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="pixxel-items") as workers:
-            return dict(zip(items, workers.map(self._api.catalogs_of, items), strict=True))
-
-    def _case_of_item(
-        self, taken: Taken, request: Request, store: Store, catalog: dict[str, Any]
-    ) -> Case:
-        what = "a catalog of an order item"
-        check_workspace(self._settings.workspace, catalog, what)
+    def _case(self, one: Pending, store: Store, fields: Fields) -> Case:
         try:
-            why = self._too_old(catalog) if request.by_tap else None
+            path = self._selection.path(one.request, fields)
         except Rejected as error:
-            return _failed(taken, f"{what} {error}")
-        if why:
-            return Case(taken, None, Verdict(Kind.SKIPPED, why))
-        # The catalog's own fields win: it goes where it would go by itself.
-        fields = {**request.fields, **catalog, CATALOG_ID: str(catalog.get("id"))}
-        return self._case(taken, request, store, fields)
-
-    def _case(self, taken: Taken, request: Request, store: Store, fields: dict[str, Any]) -> Case:
-        path = request.path
-        try:
-            if path is None:
-                path = self._settings.template.render(fields)
-        except Rejected as error:
-            return _failed(taken, str(error))
+            return _failed(one.taken, str(error))
         job = Job(fields[CATALOG_ID], store, path, store.place.below(path))
         if too_long(job.place):
-            return _failed(taken, "its path is too long for a key")
-        return Case(taken, job)
+            return _failed(one.taken, "its path is too long for a key")
+        return Case(one.taken, job)
 
 
 def _failed(taken: Taken, why: str) -> Case:
     return Case(taken, None, Verdict(Kind.FAILED, why))
-
-
-def _not_ready(taken: Taken, *, by_tap: bool) -> Case:
-    kind = Kind.SKIPPED if by_tap else Kind.FAILED
-    return Case(taken, None, Verdict(kind, "not ready: the order item has no catalog yet"))
 
 
 def no_store(request: Request) -> str:

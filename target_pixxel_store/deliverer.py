@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
 from target_pixxel_store.api import Entry
 from target_pixxel_store.look import wait_until
+from target_pixxel_store.streak import Streak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EQUAL_FAILURES = 10
-"""Catalogs, or requests, that fail in the same way one after the other before the run ends."""
 TRIES = 3
 """Requests for one catalog alone, while the service fails."""
 REFUSALS = frozenset({400, 404, 409, 413, 422})
@@ -37,10 +36,6 @@ UNKNOWN = "there is no such catalog; is it of this workspace?"
 NOT_ALL = "the API does not list all the deliveries that it was asked for"
 _FIRST_PAUSE = 0.25  # seconds between two looks; doubled each time
 _LONGEST_PAUSE = 4.0
-
-
-class ServiceFailing(Exception):
-    """The API fails in the same way again and again; the text says how."""
 
 
 class Sent(NamedTuple):
@@ -88,7 +83,7 @@ class Deliverer:
         self._concurrency = concurrency
         self._settle = settle_seconds
         self._check = check
-        self._streak = _Streak()
+        self._streak = Streak()
         self._ended = threading.Event()
 
     def send(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Sent]]:
@@ -244,37 +239,6 @@ class Deliverer:
         elif missing:
             self._streak.fail(str(error) if error else NOT_ALL)
         self._streak.check()
-
-
-class _Streak:
-    """Counts equal failures in a row, of all threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = ""
-        self._count = 0
-        self._longest = 0
-
-    def fail(self, how: str) -> None:
-        """Count a failure."""
-        with self._lock:
-            self._count = self._count + 1 if how == self._last else 1
-            self._last = how
-            self._longest = max(self._longest, self._count)
-
-    def end(self) -> None:
-        """Something has gone well."""
-        with self._lock:
-            self._count = 0
-
-    def check(self) -> None:
-        """Return, or raise when there were too many.
-
-        Raises:
-            ServiceFailing: There were.
-        """
-        if self._longest >= EQUAL_FAILURES:
-            raise ServiceFailing(f"{self._longest} times in a row: {self._last}; the run ends here")
 
 
 def _refused(error: ApiError) -> bool:

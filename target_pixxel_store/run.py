@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
 from target_pixxel_store.books import Halt, Whereto
-from target_pixxel_store.cases import Judge, Pending, no_store
+from target_pixxel_store.cases import Judge, no_store
 from target_pixxel_store.deliverer import UNKNOWN
 from target_pixxel_store.plan import Job, Kind, Step, Verdict
 from target_pixxel_store.records import Rejected
+from target_pixxel_store.selection import Pending, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,10 @@ class Run:
         self._looks = looks
         self._deliverer = deliverer
         self._books = books
-        self._judge = Judge(settings, api=api, looks=looks, journal=journal, check=check)
+        self._selection = Selection(settings, api)
+        self._judge = Judge(
+            settings, selection=self._selection, looks=looks, journal=journal, check=check
+        )
         self._pending: list[Pending] = []
         self._oldest = 0.0
         self._waiting: list[Pending] = []
@@ -73,7 +77,7 @@ class Run:
             Rejected: It lacks what the settings look at.
             Halt: The batch that it fills ends the run.
         """
-        if why := self._judge.unwanted(request):
+        if why := self._selection.unwanted(request):
             self._books.settle(taken, Outcome(Kind.SKIPPED, why, request.catalog_id))
             return
         if self._looks.now().by_name(request.store) is None:

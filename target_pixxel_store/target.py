@@ -20,7 +20,7 @@ from pixxel_singer.target import PixxelTarget
 from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
 from target_pixxel_store.api import Api
 from target_pixxel_store.books import Books, Halt
-from target_pixxel_store.deliverer import Deliverer, ServiceFailing
+from target_pixxel_store.deliverer import Deliverer
 from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
 from target_pixxel_store.journal import Journal, JournalError
 from target_pixxel_store.ledger import Ledger, Taken
@@ -32,6 +32,7 @@ from target_pixxel_store.schema import FINISHED, SCHEMA
 from target_pixxel_store.settings import Settings, problems, read_settings
 from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
 from target_pixxel_store.stores import StoreKeeper
+from target_pixxel_store.streak import ServiceFailing
 from target_pixxel_store.watch import Findings, Watch
 
 if TYPE_CHECKING:

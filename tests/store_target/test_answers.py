@@ -12,8 +12,8 @@ import pytest
 
 from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Habits
-from target_pixxel_store.deliverer import ServiceFailing
 from target_pixxel_store.look import MisunderstoodError
+from target_pixxel_store.streak import ServiceFailing
 
 from .between import DELIVERIES, Answer, Asked, Between
 from .runs import record, request, state

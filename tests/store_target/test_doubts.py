@@ -12,8 +12,8 @@ import pytest
 
 from pixxel_api.errors import Forbidden, Unauthorized
 from pixxel_sandbox import Habits
-from target_pixxel_store.deliverer import ServiceFailing
 from target_pixxel_store.look import may_be_cut
+from target_pixxel_store.streak import ServiceFailing
 
 from .runs import lines_of, request, state
 
