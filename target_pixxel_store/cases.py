@@ -74,11 +74,11 @@ class Judge:
             logger.info(
                 "waiting %.0f s until all that was asked for before is surely listed, see "
                 "'settle_seconds'",
-                until - time.time(),
+                max(until - time.time(), 0),
             )
             wait_until(until, self._check)
             memory = self._journal.memory
-            memory.unsettled = 0.0
+            memory.settled(time.time())
             self._looks.now(oldest=0)
             self._look_at(cases)
             doubts = {case.verdict.doubt for case in judged if case.verdict}
@@ -114,8 +114,8 @@ class Judge:
             # A clock that was set back must not make this wait for longer than it would.
             if doubt is not None and doubt in memory.intents:
                 until = max(until, min(memory.intents[doubt].at, now) + settle)
-            if kind in (Step.DELIVER, Step.WAIT) and memory.unsettled > now:
-                until = max(until, min(memory.unsettled, now + settle))
+            if kind in (Step.DELIVER, Step.WAIT):
+                until = max(until, memory.settles(self._looks.seen_at, now, settle))
         return until
 
     def _cases(self, pending: list[Pending], view: View) -> Iterator[Case]:

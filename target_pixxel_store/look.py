@@ -46,6 +46,7 @@ class Looks:
     Attributes:
         view: What stands where, as it was last seen.
         cut: Whether the list may not be the whole one.
+        seen_at: When the view was read, in seconds since 1970.
     """
 
     def __init__(self, api: Api, journal: Journal, settle_seconds: float, threads: int) -> None:
@@ -60,11 +61,12 @@ class Looks:
         self._lock = threading.Lock()
         self.view = View({}, journal.memory)
         self.cut = False
+        self.seen_at = 0.0
 
     def now(self, *, oldest: float = OLDEST) -> View:
         """Give what stands where; read again when the last look is older than so many seconds."""
         if time.monotonic() - self._read_at > oldest:
-            began = time.monotonic()
+            began, seen_at = time.monotonic(), time.time()
             stores = self.stores()
             listing = self._api.deliveries()
             with self._lock:
@@ -72,7 +74,7 @@ class Looks:
                 self._see(listing)
                 self._note_answers()
                 self._asked.clear()
-                self._read_at = began
+                self._read_at, self.seen_at = began, seen_at
         return self.view
 
     def stores(self) -> dict[str, Store]:

@@ -75,6 +75,22 @@ class Memory:
     workspaces: set[str] = field(default_factory=set)
     unsettled: float = 0.0
 
+    def settles(self, looked: float, now: float, seconds: float) -> float:
+        """Tell until when to wait for a run that nobody remembers; 0 when all of it was seen.
+
+        Args:
+            looked: When the API was last looked at. A look from before `unsettled` may have missed
+                what that run asked for, however long ago it is by now.
+            now: The time.
+            seconds: The longest that a request may take to be listed: a clock that was set back
+                must not make this wait for longer.
+        """
+        return min(self.unsettled, now + seconds) if self.unsettled > looked else 0.0
+
+    def settled(self, now: float) -> None:
+        """Note that a look from now on sees all that was asked for by a run nobody remembers."""
+        self.unsettled = min(self.unsettled, now)
+
     def take(self, line: dict[str, Any]) -> None:
         """Learn from a line.
 

@@ -15,9 +15,12 @@ from pixxel_sandbox import Habits
 from target_pixxel_store.look import may_be_cut
 from target_pixxel_store.streak import ServiceFailing
 
-from .runs import lines_of, request, state
+from .between import CATALOGS
+from .runs import lines_of, record, request, state
 
 if TYPE_CHECKING:
+    from pixxel_sandbox import RequestRecord, Workspace
+
     from .runs import Workplace
 
 COUNT = 12
@@ -146,6 +149,27 @@ def test_without_a_journal_the_first_write_waits(place: Workplace) -> None:
     began = time.monotonic()
     assert place.run(request(place.catalogs(1)[0]), settle_seconds=9.0).kinds == ["created"]
     assert time.monotonic() - began < 8
+
+
+def test_without_a_journal_a_first_look_that_was_too_early_does_not_count(place: Workplace) -> None:
+    item = place.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    key = place.sandbox.workspace.insert("catalogs", {"task_id": "t"})
+    row = {
+        "catalog_id": key, "task_id": None, "status": "CREATED", "target_path": f"{key}.zip",
+        "cloud_delivery": {"config": place.store("research")["id"], "path": f"{key}/"},
+        "created_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+
+    def land(asked: RequestRecord, workspace: Workspace) -> None:
+        if asked.path == CATALOGS:  # asked for between the first look and the decision
+            time.sleep(0.4)
+            workspace.insert("deliveries", row)
+
+    place.journal.unlink()
+    place.sandbox.on_request = land
+    wanted = record("delivery_requests", order_item_id=item, store="research")
+    assert place.run(wanted, settle_seconds=0.3).kinds == ["exists"]
+    each_once(place, [key])
 
 
 def test_what_the_journal_knows_is_there_though_the_list_lags(place: Workplace) -> None:
