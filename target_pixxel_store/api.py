@@ -136,7 +136,7 @@ class Api:
     def known(self, catalogs: Sequence[str]) -> set[str]:
         """Tell which of these catalogs there are."""
         found = self._catalogs({"ids": list(catalogs)})
-        return {_id(row) for row in found}
+        return {key for row in found if (key := _id(row)) is not None}
 
     def workspaces(self) -> set[str]:
         """Give the ids of the workspaces that the token reads (`org_id` of what it lists)."""
@@ -186,15 +186,22 @@ class Api:
             configs["path_prefix"] = as_folder(place.prefix)
         body = {"name": name, "type": place.cloud, "configs": configs, "secrets": secrets, **more}
         try:
-            answer = self._client.write("POST", STORES, body=body)
+            made = _store(self.make(STORES, body))
         except ApiError as error:
             # The code comes from the answer's body, which may echo the secrets.
             raise type(error)("POST", STORES, error.status) from None
-        made = _store({key: msgspec.json.decode(raw) for key, raw in answer.fields.items()})
         if made is None:
-            reason = "the answer is no store"
-            raise WrongShape("POST", STORES, answer.status, reason=reason)
+            raise WrongShape("POST", STORES, reason="the answer is no store")
         return made
+
+    def make(self, path: str, body: Fields) -> Fields:
+        """Make something, and give it; it may have happened even when it fails."""
+        answer = self._client.write("POST", path, body=body)
+        return {key: msgspec.json.decode(raw) for key, raw in answer.fields.items()}
+
+    def listed(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
+        """Read all rows of a list that may change meanwhile; `key` is the field of their id."""
+        return map(_fields, self._sweep(path, name, None, key))
 
     def delete_store(self, store: str) -> None:
         """Delete a store; it may have happened even when it fails."""
@@ -203,7 +210,7 @@ class Api:
     def _catalogs(self, body: Fields) -> Iterator[Row]:
         return self._sweep(CATALOGS, "catalogs", body)
 
-    def _sweep(self, path: str, name: str, body: Fields | None) -> Iterator[Row]:
+    def _sweep(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[Row]:
         """Read all pages of a list that may change meanwhile."""
 
         def fetch(offset: int, limit: int) -> Page:
@@ -219,7 +226,7 @@ class Api:
         sweep = Sweep(
             fetch,
             paging,
-            key=_id,
+            key=lambda row: _id(row, key),
             seen=Seen(),
             limit=PAGE,
             window=self._pages,
@@ -239,8 +246,9 @@ def _fields(row: Row) -> Fields:
         return {}
 
 
-def _id(row: Row) -> str:
-    return str(_fields(row).get("id"))
+def _id(row: Row, key: str = "id") -> str | None:
+    found = _fields(row).get(key)
+    return None if found is None else str(found)
 
 
 def _deliveries(rows: Iterable[Row]) -> list[Delivery]:

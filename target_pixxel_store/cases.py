@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_pixxel_store.look import wait_until
+from target_pixxel_store.look import wait_settled
+from target_pixxel_store.memory import listed_by
 from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.places import too_long
 from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, decide
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.records import Request
     from target_pixxel_store.selection import Pending, Selection
     from target_pixxel_store.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 UNKNOWN_STORE = "there is no store of this name or id"
 NO_DELIVER_TO = "there is no store of the name or id that 'deliver_to' says"
@@ -71,12 +69,7 @@ class Judge:
         self._look_at(cases)
         judged = self._decided(cases)
         while (until := self._unsettled(judged)) and not self._settings.dry_run:
-            logger.info(
-                "waiting %.0f s until all that was asked for before is surely listed, see "
-                "'settle_seconds'",
-                max(until - time.time(), 0),
-            )
-            wait_until(until, self._check)
+            wait_settled(until, self._check)
             memory = self._journal.memory
             memory.settled(time.time())
             self._looks.now(oldest=0)
@@ -111,9 +104,8 @@ class Judge:
         until, now = 0.0, time.time()
         for case in cases:
             kind, doubt = (case.verdict.kind, case.verdict.doubt) if case.verdict else (None, None)
-            # A clock that was set back must not make this wait for longer than it would.
             if doubt is not None and doubt in memory.intents:
-                until = max(until, min(memory.intents[doubt].at, now) + settle)
+                until = max(until, listed_by(memory.intents[doubt].at, now, settle))
             if kind in (Step.DELIVER, Step.WAIT):
                 until = max(until, memory.settles(self._looks.seen_at, now, settle))
         return until

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
 from target_pixxel_store.api import Entry
-from target_pixxel_store.look import wait_until
+from target_pixxel_store.look import FIRST_PAUSE, LONGEST_PAUSE, wait_until
 from target_pixxel_store.streak import Streak
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ REFUSALS = frozenset({400, 404, 409, 413, 422})
 """Statuses that say that the API has looked at the request and will not have it."""
 UNKNOWN = "there is no such catalog; is it of this workspace?"
 NOT_ALL = "the API does not list all the deliveries that it was asked for"
-_FIRST_PAUSE = 0.25  # seconds between two looks; doubled each time
-_LONGEST_PAUSE = 4.0
 
 
 class Sent(NamedTuple):
@@ -169,7 +167,7 @@ class Deliverer:
     def _settled(self, missing: list[Job], before: set[str], seconds: float) -> dict[Job, Delivery]:
         """Look until all is found, or until what was asked for is surely listed."""
         found: dict[Job, Delivery] = {}
-        end, pause = time.time() + seconds, _FIRST_PAUSE
+        end, pause = time.time() + seconds, FIRST_PAUSE
         if seconds:
             logger.info(
                 "%d deliveries are in doubt; looking for up to %.0f s, see 'settle_seconds'",
@@ -183,7 +181,7 @@ class Deliverer:
             if last or len(found) == len(missing):
                 return found
             wait_until(min(end, time.time() + pause), self._check)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _noted(self, found: dict[Job, Delivery]) -> dict[Job, Delivery]:
         self._journal.made((job.identity, job.store.id, each.id) for job, each in found.items())

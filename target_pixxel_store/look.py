@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_pixxel_store.plan import View
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from target_pixxel_store.journal import Journal
     from target_pixxel_store.plan import Job
 
+logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 OLDEST = 60.0  # seconds after which the lists are read again
+FIRST_PAUSE = 0.25  # seconds between two looks; doubled each time
+LONGEST_PAUSE = 4.0
 FEWEST = 10
 """Rows of the shortest list that might be cut."""
 
@@ -183,3 +189,25 @@ def wait_until(moment: float, check: Callable[[], None], *, step: float = 0.1) -
     while (left := moment - time.time()) > 0:
         check()
         time.sleep(min(left, step))
+
+
+def wait_settled(until: float, check: Callable[[], None]) -> None:
+    """Wait, and say so, until all that earlier runs have asked for is surely listed."""
+    logger.info(
+        "waiting %.0f s until all that was asked for before is surely listed, see 'settle_seconds'",
+        max(until - time.time(), 0),
+    )
+    wait_until(until, check)
+
+
+def look_until(
+    moment: float, look: Callable[[], Found | None], check: Callable[[], None]
+) -> Found | None:
+    """Look until something is there; the last look begins after a time in seconds since 1970."""
+    pause = FIRST_PAUSE
+    while True:
+        last = time.time() >= moment
+        if (found := look()) is not None or last:
+            return found
+        wait_until(min(moment, time.time() + pause), check)
+        pause = min(2 * pause, LONGEST_PAUSE)

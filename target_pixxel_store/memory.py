@@ -127,5 +127,16 @@ class Memory:
         self.tries.setdefault(identity, set()).add(key)
 
 
+def listed_by(asked: float, now: float, seconds: float) -> float:
+    """Tell when what was asked for is surely listed.
+
+    Args:
+        asked: When that was.
+        now: The time. A clock that was set back must not make this later than it would be.
+        seconds: The longest that it may take.
+    """
+    return min(asked, now) + seconds
+
+
 def _identity(each: dict[str, Any]) -> Identity:
     return Identity(each["catalog"], Destination(*each["place"]))

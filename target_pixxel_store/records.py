@@ -83,19 +83,19 @@ def read_store(record: Mapping[str, Any]) -> StoreWish:
         configs = record
     elif not isinstance(configs, dict):
         raise Rejected("'configs' is not an object")
-    name = _text(record, "name")
-    prefix = _optional(configs, "path_prefix") or ""
+    name = text_of(record, "name")
+    prefix = optional_text(configs, "path_prefix") or ""
     # A leading slash is no fault of a prefix: keys have none either way.
     if why := fault(prefix.lstrip("/")):
         raise Rejected(f"'path_prefix' {why}")
     return StoreWish(
         name=name,
         cloud=_type(record),
-        bucket=_text(configs, "bucket"),
-        region=_text(configs, "region"),
+        bucket=text_of(configs, "bucket"),
+        region=text_of(configs, "region"),
         prefix=normalised(prefix),
         labels=_labels(record.get("labels")),
-        credentials=_optional(record, "credentials") or name,
+        credentials=optional_text(record, "credentials") or name,
     )
 
 
@@ -107,7 +107,7 @@ def read_deleted(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
     """
     if record.get(DELETED_AT) is None:
         return None
-    return _text(record, "name"), _optional(record, "id")
+    return text_of(record, "name"), optional_text(record, "id")
 
 
 def read_request(record: Mapping[str, Any]) -> Request:
@@ -116,15 +116,15 @@ def read_request(record: Mapping[str, Any]) -> Request:
     Raises:
         Rejected: A field is missing or of another type, or both ids are there.
     """
-    catalog, item = _optional(record, "catalog_id"), _optional(record, "order_item_id")
+    catalog, item = optional_text(record, "catalog_id"), optional_text(record, "order_item_id")
     if catalog and item:
         raise Rejected("has both 'catalog_id' and 'order_item_id'; send one of them")
     if not catalog and not item:
         raise Rejected("has neither 'catalog_id' nor 'order_item_id'; send one of them")
-    path = _optional(record, "path")
+    path = optional_text(record, "path")
     if path is not None and (why := fault(path)):
         raise Rejected(f"'path' {why}")
-    return Request(_text(record, "store"), path, catalog, item, record)
+    return Request(text_of(record, "store"), path, catalog, item, record)
 
 
 def read_catalog(record: Mapping[str, Any], store: str) -> Request:
@@ -133,7 +133,7 @@ def read_catalog(record: Mapping[str, Any], store: str) -> Request:
     Raises:
         Rejected: It has no id.
     """
-    return Request(store, None, _text(record, "id"), None, record, by_tap=True)
+    return Request(store, None, text_of(record, "id"), None, record, by_tap=True)
 
 
 def read_order_item(record: Mapping[str, Any], store: str) -> Request:
@@ -142,7 +142,7 @@ def read_order_item(record: Mapping[str, Any], store: str) -> Request:
     Raises:
         Rejected: It has no id.
     """
-    return Request(store, None, None, _text(record, "id"), record, by_tap=True)
+    return Request(store, None, None, text_of(record, "id"), record, by_tap=True)
 
 
 def without_secrets(value: Any, *, names: bool = False) -> Any:  # noqa: ANN401 - any JSON
@@ -208,14 +208,24 @@ def refuse_secrets(value: Any, levels: int = DEEPEST) -> None:  # noqa: ANN401 -
             refuse_secrets(each, levels - 1)
 
 
-def _text(record: Mapping[str, Any], name: str) -> str:
-    found = _optional(record, name)
+def text_of(record: Mapping[str, Any], name: str) -> str:
+    """Give a text of a record.
+
+    Raises:
+        Rejected: It is missing or empty, or as in `optional_text`.
+    """
+    found = optional_text(record, name)
     if not found:
         raise Rejected(f"has no '{name}'")
     return found
 
 
-def _optional(record: Mapping[str, Any], name: str) -> str | None:
+def optional_text(record: Mapping[str, Any], name: str) -> str | None:
+    """Give a text of a record, without spaces at its ends; None where it is missing or null.
+
+    Raises:
+        Rejected: It is no text, or none of a name or an id.
+    """
     value = record.get(name)
     if value is None:
         return None
@@ -229,7 +239,7 @@ def _optional(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _type(record: Mapping[str, Any]) -> str:
-    found = _text(record, "type").upper()
+    found = text_of(record, "type").upper()
     if found not in TYPES:
         raise Rejected(f"'type' is none of {', '.join(TYPES)}")
     return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
 from target_pixxel_store.api import Store
 from target_pixxel_store.credentials import CredentialsError, mistakes, resolve, secrets_of
-from target_pixxel_store.look import wait_until
+from target_pixxel_store.look import look_until, wait_until
 from target_pixxel_store.places import too_long
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import MANAGED_BY, VERSION, Rejected
@@ -30,7 +30,6 @@ US = "pixxel-singer"
 """What `managed_by` says on stores that this target has made."""
 PLANNED = "(not made yet)"
 TRIES = 3
-_PAUSE = 1.0  # seconds between two looks for a store
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +238,12 @@ class StoreKeeper:
 
     def _listed(self, name: str) -> Store | None:
         """Look for a store until it is surely listed, were it there."""
-        end = time.time() + self._settings.settle_seconds
-        while True:
-            last = time.time() >= end
+
+        def look() -> Store | None:
             stores = self._looks.stores().values()
-            found = next((store for store in stores if store.name == name), None)
-            if found or last:
-                return found
-            wait_until(min(end, time.time() + _PAUSE), self._check)
+            return next((store for store in stores if store.name == name), None)
+
+        return look_until(time.time() + self._settings.settle_seconds, look, self._check)
 
     def _remove(self, store: Store) -> None:
         self._journal.store(store.id, store.place)
