@@ -38,6 +38,7 @@ class Outcome(NamedTuple):
         store: Id of the store.
         uri: Where the object is, or will be, where the API says its path.
         attempts: Requests that were made for it.
+        area: Id of the area of interest.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Outcome(NamedTuple):
     store: str | None = None
     uri: str | None = None
     attempts: int = 0
+    area: str | None = None
 
 
 class Accounts:
@@ -114,6 +116,7 @@ class Accounts:
             "catalog_id": outcome.catalog,
             "delivery_id": outcome.delivery,
             "store_id": outcome.store,
+            "aoi_id": outcome.area,
             "object": outcome.uri,
             "reason": outcome.reason or None,
             "attempts": outcome.attempts,

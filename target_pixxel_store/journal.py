@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from target_pixxel_store.memory import FINAL, INTENT, MADE, REFUSED, RUN, STORE, Memory
+from target_pixxel_store.memory import (
+    AREA_INTENT,
+    AREA_MADE,
+    AREA_REFUSED,
+    FINAL,
+    INTENT,
+    MADE,
+    REFUSED,
+    RUN,
+    STORE,
+    Memory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
-    from target_pixxel_store.memory import Identity
+    from target_pixxel_store.memory import AreaIdentity, Identity
     from target_pixxel_store.places import Destination
 
 PRIVATE: Final = 0o600
@@ -150,6 +161,21 @@ class Journal:
     def final(self, delivery: str) -> None:
         """Note that a delivery need not be looked after any more."""
         self._write({"is": FINAL, "id": delivery})
+
+    def intend_area(self, area: AreaIdentity) -> None:
+        """Note an area that is about to be asked for; on disk when this returns."""
+        self._area(AREA_INTENT, area, sync=True)
+
+    def made_area(self, area: AreaIdentity, key: str) -> None:
+        """Note an area that the API has; it need not be on disk, as with deliveries."""
+        self._area(AREA_MADE, area, id=key)
+
+    def refused_area(self, area: AreaIdentity) -> None:
+        """Note an area that the API has surely not made."""
+        self._area(AREA_REFUSED, area)
+
+    def _area(self, what: str, area: AreaIdentity, *, sync: bool = False, **more: str) -> None:
+        self._write({"is": what, "at": time.time(), **area._asdict(), **more}, sync=sync)
 
     def _write(self, line: dict[str, Any], *, sync: bool = False) -> None:
         with self._lock:

@@ -13,6 +13,9 @@ MADE: Final = "made"
 REFUSED: Final = "refused"
 STORE: Final = "store"
 FINAL: Final = "final"
+AREA_INTENT: Final = "area_intent"
+AREA_MADE: Final = "area_made"
+AREA_REFUSED: Final = "area_refused"
 
 
 class Identity(NamedTuple):
@@ -20,6 +23,13 @@ class Identity(NamedTuple):
 
     catalog: str
     place: Destination
+
+
+class AreaIdentity(NamedTuple):
+    """What an area of interest is known by: the id of its project, and its name there."""
+
+    project: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class Memory:
         workspaces: Ids of the workspaces that earlier runs wrote to.
         unsettled: Until when, in seconds since 1970, a run that nobody remembers may have asked
             for things that are not listed yet.
+        area_intents: When each area was asked for that has no outcome, in seconds since 1970.
+        areas: Ids of the areas that runs have asked for and seen.
     """
 
     intents: dict[Identity, Intent] = field(default_factory=dict)
@@ -74,6 +86,8 @@ class Memory:
     stores: dict[str, Destination] = field(default_factory=dict)
     workspaces: set[str] = field(default_factory=set)
     unsettled: float = 0.0
+    area_intents: dict[AreaIdentity, float] = field(default_factory=dict)
+    areas: dict[AreaIdentity, str] = field(default_factory=dict)
 
     def settles(self, looked: float, now: float, seconds: float) -> float:
         """Tell until when to wait for a run that nobody remembers; 0 when all of it was seen.
@@ -102,22 +116,29 @@ class Memory:
                 self.workspaces.update(line["workspaces"])
                 self.unsettled = max(self.unsettled, float(line.get("unsettled", 0)))
             case "intent":
-                for each in line["of"]:
-                    before = frozenset(each.get("before", ()))
-                    intent = Intent(float(line["at"]), str(each.get("store", "")), before)
-                    self.intents[_identity(each)] = intent
+                self._take_intents(line["of"], float(line["at"]))
             case "made":
                 for each in line["of"]:
                     self._take_made(each, float(line["at"]))
             case "refused":
-                for each in line["of"]:
-                    self.intents.pop(_identity(each), None)
+                self._take_refused(line["of"])
             case "store":
                 self.stores[line["id"]] = Destination(*line["place"])
             case "final":
                 self.final.add(line["id"])
+            case "area_intent" | "area_made" | "area_refused":
+                self._take_area(line)
             case _:
                 raise ValueError
+
+    def _take_intents(self, wanted: list[dict[str, Any]], at: float) -> None:
+        for each in wanted:
+            before = frozenset(each.get("before", ()))
+            self.intents[_identity(each)] = Intent(at, str(each.get("store", "")), before)
+
+    def _take_refused(self, refused: list[dict[str, Any]]) -> None:
+        for each in refused:
+            self.intents.pop(_identity(each), None)
 
     def _take_made(self, each: dict[str, Any], at: float) -> None:
         identity, key = _identity(each), each["id"]
@@ -125,6 +146,15 @@ class Memory:
         self.made[key] = Made(identity, each["store"], intent.at if intent else at)
         self.last[identity] = key
         self.tries.setdefault(identity, set()).add(key)
+
+    def _take_area(self, line: dict[str, Any]) -> None:
+        identity = AreaIdentity(line["project"], line["name"])
+        if line["is"] == AREA_INTENT:
+            self.area_intents[identity] = float(line["at"])
+            return
+        self.area_intents.pop(identity, None)
+        if line["is"] == AREA_MADE:
+            self.areas[identity] = line["id"]
 
 
 def listed_by(asked: float, now: float, seconds: float) -> float:

@@ -98,6 +98,11 @@ class Run:
         made = Outcome(outcome.kind, outcome.reason, store=key)
         self._books.settle(taken, made, Whereto(store.name if store else ""))
 
+    def area(self, taken: Taken, settle: Callable[[], Outcome]) -> None:
+        """Settle an area, behind the deliveries that were asked for before it."""
+        self.flush()
+        self._books.settle(taken, settle())
+
     def fail(self, taken: Taken, why: str) -> None:
         """Account for a record that cannot be acted on, behind those before it.
 

@@ -11,6 +11,7 @@ from referencing.exceptions import Unresolvable
 from singer_sdk.sinks import RecordSink
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
+from target_pixxel_store.areas import read_area
 from target_pixxel_store.guard import check_workspace
 from target_pixxel_store.records import (
     Rejected,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.ledger import Taken
     from target_pixxel_store.target import TargetPixxelStore
 
-_IDS = ("id", "name", "catalog_id", "order_item_id", "store")
+_IDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
 _LONGEST = 512  # characters of a key that is written down
 _NO_RULES = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
 """What a schema that keeps to the form of one can fail with when it is applied."""
@@ -117,6 +118,15 @@ class RequestsSink(StoreTargetSink):
         self._store_target.work.request(taken, read_request(record))
 
 
+class AoiRequestsSink(StoreTargetSink):
+    """`aoi_requests`: areas of interest, made where none of that name is in the project."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Settle an area."""
+        keeper, wish = self._store_target.area_keeper, read_area(record)
+        self._store_target.work.area(taken, lambda: keeper.ensure(wish))
+
+
 class CatalogsSink(StoreTargetSink):
     """`catalogs` of tap-pixxel: delivered to `deliver_to`."""
 
@@ -147,6 +157,7 @@ class IgnoredSink(StoreTargetSink):
 BY_STREAM = {
     "stores": StoresSink,
     "delivery_requests": RequestsSink,
+    "aoi_requests": AoiRequestsSink,
     "catalogs": CatalogsSink,
     "order_items": OrderItemsSink,
 }

@@ -19,6 +19,7 @@ from pixxel_singer.signals import Stopped
 from pixxel_singer.target import PixxelTarget
 from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
 from target_pixxel_store.api import Api
+from target_pixxel_store.area_keeper import AreaKeeper
 from target_pixxel_store.books import Books, Halt
 from target_pixxel_store.deliverer import Deliverer
 from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
@@ -44,10 +45,11 @@ DECLARED = "stores (setting)"
 PAGES = 4  # in flight
 INSTEAD = {
     "deliveries": "it is the history that the API keeps; send delivery_requests to deliver",
+    "aois": "it is what the API lists; send aoi_requests to have areas made",
     "catalogs": "set 'deliver_to' to deliver them",
     "order_items": "set 'deliver_to' to deliver their catalogs",
 }
-ELSE = "send stores or delivery_requests, by a stream map with __alias__ if need be"
+ELSE = "send stores, delivery_requests or aoi_requests, by a stream map with __alias__ if need be"
 
 
 class TargetPixxelStore(PixxelTarget):
@@ -153,6 +155,11 @@ class TargetPixxelStore(PixxelTarget):
             hide=self.hide,
             check=self.stop.check,
         )
+
+    @cached_property
+    def area_keeper(self) -> AreaKeeper:
+        """The areas of interest."""
+        return AreaKeeper(self.settings, self.api, self.journal, check=self.stop.check)
 
     @cached_property
     def work(self) -> Run:
