@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -61,6 +62,14 @@ def is_local(files: Any) -> bool:  # noqa: ANN401 - not typed
 def without_userinfo(url: str) -> str:
     """Give a URL without the user and the password in it."""
     return _USERINFO.sub("", url)
+
+
+def password(url: str) -> str:
+    """Give the password in a URL, empty where there is none."""
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
 
 
 def reason(error: Exception) -> str:

@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
     """What became of a record, or of one catalog of an order item.
 
     Attributes:
-        store: Id of the store.
-        uri: Where the object is, or will be, where the API says its path.
+        delivery, store, download: Ids.
+        uri: Where the object is, or will be, where that is known.
         attempts: Requests that were made for it.
         area: Id of the area of interest.
     """
@@ -49,6 +49,7 @@ class Outcome(NamedTuple):
     uri: str | None = None
     attempts: int = 0
     area: str | None = None
+    download: str | None = None
 
 
 class Accounts:
@@ -117,6 +118,7 @@ class Accounts:
             "delivery_id": outcome.delivery,
             "store_id": outcome.store,
             "aoi_id": outcome.area,
+            "download_id": outcome.download,
             "object": outcome.uri,
             "reason": outcome.reason or None,
             "attempts": outcome.attempts,

@@ -48,6 +48,7 @@ class Books:
 
     Attributes:
         plan: In a dry run: stream, catalog, store, path, what would become of it, why.
+        deliveries, downloads: How many this run has asked for, or in a dry run would.
     """
 
     def __init__(
@@ -62,11 +63,21 @@ class Books:
         self._ledger = ledger
         self._schema_of = schema_of
         self.plan: list[tuple[str, ...]] = []
+        self.deliveries = 0
+        self.downloads = 0
 
     @property
     def passes_failures(self) -> bool:
         """Whether a failed record does not end the run."""
         return self._settings.goes_on or self._settings.dry_run
+
+    def is_full(self, more: int = 0) -> bool:
+        """Tell whether nothing may be asked for any more.
+
+        Args:
+            more: What is about to be asked for, and not counted yet.
+        """
+        return self.deliveries + self.downloads + more >= self._settings.max_deliveries
 
     def account(self, taken: Taken, outcome: Outcome, whereto: Whereto = NOWHERE) -> None:
         """Write what became of a record, or of one of the catalogs that it asks for."""
@@ -114,6 +125,23 @@ class Books:
         else:
             self.account(taken, outcome, whereto)
         self.close(taken)
+
+    def settle_all(self, takens: list[Taken], outcome: Outcome, whereto: Whereto = NOWHERE) -> None:
+        """Account for the records that have asked for one thing: the first has brought it about.
+
+        Raises:
+            Halt: It failed, and that ends the run; all of them are accounted for.
+        """
+        halt: Halt | None = None
+        for at, taken in enumerate(takens):
+            if at and outcome.kind is not Kind.FAILED:
+                outcome = outcome._replace(kind=Kind.EXISTS, reason="asked for twice", attempts=0)
+            try:
+                self.settle(taken, outcome, whereto)
+            except Halt as error:
+                halt = halt or error
+        if halt:
+            raise halt
 
 
 def _words(taken: Taken) -> str:

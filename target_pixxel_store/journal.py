@@ -17,6 +17,9 @@ from target_pixxel_store.memory import (
     AREA_INTENT,
     AREA_MADE,
     AREA_REFUSED,
+    ASK,
+    DOWNLOAD,
+    FILE,
     FINAL,
     INTENT,
     MADE,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from target_pixxel_store.memory import AreaIdentity, Identity
+    from target_pixxel_store.memory import AreaIdentity, File, Identity, Spot
     from target_pixxel_store.places import Destination
 
 PRIVATE: Final = 0o600
@@ -80,7 +83,7 @@ class Journal:
                 os.ftruncate(self._fd, whole)
             if not whole:
                 self.memory.unsettled = time.time() + self._settle
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError as error:
             self._close()
             if isinstance(error, BlockingIOError):
@@ -177,6 +180,19 @@ class Journal:
     def _area(self, what: str, area: AreaIdentity, *, sync: bool = False, **more: str) -> None:
         self._write({"is": what, "at": time.time(), **area._asdict(), **more}, sync=sync)
 
+    def ask(self, spot: Spot) -> None:
+        """Note that a download is about to be asked for; on disk when this returns."""
+        self._write({"is": ASK, "at": time.time(), **spot._asdict()}, sync=True)
+
+    def download(self, spot: Spot, key: str) -> None:
+        """Note the id of a download; without it another one is asked for, which costs nothing."""
+        self._write({"is": DOWNLOAD, **spot._asdict(), "id": key})
+
+    def file(self, spot: Spot, file: File) -> None:
+        """Note the file that a download ended with; on disk when this returns."""
+        line = {"is": FILE, "at": time.time(), **spot._asdict(), "id": file.download}
+        self._write(line | {"name": file.name, "size": file.size}, sync=True)
+
     def _write(self, line: dict[str, Any], *, sync: bool = False) -> None:
         with self._lock:
             self.memory.take(line)
@@ -197,7 +213,7 @@ def _entry(identity: Identity) -> dict[str, Any]:
     return {"catalog": catalog, "place": list(place)}
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put the name of a new file on disk."""
     fd = os.open(folder, os.O_RDONLY)
     try:

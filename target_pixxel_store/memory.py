@@ -16,6 +16,9 @@ FINAL: Final = "final"
 AREA_INTENT: Final = "area_intent"
 AREA_MADE: Final = "area_made"
 AREA_REFUSED: Final = "area_refused"
+ASK: Final = "ask"
+DOWNLOAD: Final = "download"
+FILE: Final = "file"
 
 
 class Identity(NamedTuple):
@@ -60,6 +63,21 @@ class Made:
     at: float
 
 
+class Spot(NamedTuple):
+    """What a download is known by: the catalog, and the folder that its file goes into."""
+
+    catalog: str
+    folder: str
+
+
+class File(NamedTuple):
+    """A file that a download ended with; `size` in bytes."""
+
+    name: str
+    size: int
+    download: str | None
+
+
 @dataclass(slots=True)
 class Memory:
     """What the journal says.
@@ -71,6 +89,10 @@ class Memory:
         tries: Deliveries that each identity has had.
         final: Ids of the deliveries that need not be looked after any more.
         stores: Where the deliveries of stores begin that may be gone.
+        downloads: Ids of downloads that were asked for and have not ended; None where the API has
+            not answered, as far as is known.
+        files: What downloads ended with.
+        holders: The catalog that each file in a folder is of.
         workspaces: Ids of the workspaces that earlier runs wrote to.
         unsettled: Until when, in seconds since 1970, a run that nobody remembers may have asked
             for things that are not listed yet.
@@ -84,6 +106,9 @@ class Memory:
     tries: dict[Identity, set[str]] = field(default_factory=dict)
     final: set[str] = field(default_factory=set)
     stores: dict[str, Destination] = field(default_factory=dict)
+    downloads: dict[Spot, str | None] = field(default_factory=dict)
+    files: dict[Spot, File] = field(default_factory=dict)
+    holders: dict[tuple[str, str], str] = field(default_factory=dict)
     workspaces: set[str] = field(default_factory=set)
     unsettled: float = 0.0
     area_intents: dict[AreaIdentity, float] = field(default_factory=dict)
@@ -128,6 +153,18 @@ class Memory:
                 self.final.add(line["id"])
             case "area_intent" | "area_made" | "area_refused":
                 self._take_area(line)
+            case _:
+                self._take_download(line)
+
+    def _take_download(self, line: dict[str, Any]) -> None:
+        spot, key = Spot(line["catalog"], line["folder"]), line.get("id")
+        match line["is"]:
+            case "ask" | "download":
+                self.downloads[spot] = key
+            case "file":
+                self.downloads.pop(spot, None)
+                self.files[spot] = File(line["name"], int(line["size"]), key)
+                self.holders[spot.folder, line["name"]] = spot.catalog
             case _:
                 raise ValueError
 

@@ -53,11 +53,11 @@ class StoreWish:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish for a delivery.
+    """A wish for a delivery, or for a download.
 
     Attributes:
-        store: Name or id of the store.
-        path: Below the store's prefix; None where the template says it.
+        store: Name or id of the store; empty where a download is wanted.
+        path: Below the store's prefix, or the folder of downloads; None where the template says it.
         catalog_id: The catalog, or None where an order item is asked for.
         order_item_id: The order item, or None.
         fields: What the template may name, and what the filters look at.
@@ -116,6 +116,22 @@ def read_request(record: Mapping[str, Any]) -> Request:
     Raises:
         Rejected: A field is missing or of another type, or both ids are there.
     """
+    catalog, item, path = _wanted(record)
+    return Request(text_of(record, "store"), path, catalog, item, record)
+
+
+def read_download(record: Mapping[str, Any]) -> Request:
+    """Read a record of the stream `download_requests`.
+
+    Raises:
+        Rejected: A field is missing or of another type, or both ids are there.
+    """
+    catalog, item, path = _wanted(record)
+    return Request("", path, catalog, item, record)
+
+
+def _wanted(record: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Give the catalog or the order item that is wanted, and the path."""
     catalog, item = optional_text(record, "catalog_id"), optional_text(record, "order_item_id")
     if catalog and item:
         raise Rejected("has both 'catalog_id' and 'order_item_id'; send one of them")
@@ -124,7 +140,7 @@ def read_request(record: Mapping[str, Any]) -> Request:
     path = optional_text(record, "path")
     if path is not None and (why := fault(path)):
         raise Rejected(f"'path' {why}")
-    return Request(text_of(record, "store"), path, catalog, item, record)
+    return catalog, item, path
 
 
 def read_catalog(record: Mapping[str, Any], store: str) -> Request:

@@ -36,7 +36,6 @@ class Run:
         check: Called while waiting; raises to stop.
 
     Attributes:
-        asked: Deliveries that this run has asked for, or in a dry run would.
         unfinished: Ids of the deliveries that it asked for, or met, and that are not done.
         unlisted: Deliveries that it met in the journal alone.
     """
@@ -64,7 +63,6 @@ class Run:
         self._pending: list[Pending] = []
         self._oldest = 0.0
         self._waiting: list[Pending] = []
-        self.asked = 0
         self.unfinished: dict[str, None] = {}
         self.unlisted = 0
 
@@ -159,9 +157,10 @@ class Run:
             if job is not None and job in sending:
                 sending[job].append(case.taken)
             elif job is not None and isinstance(verdict.kind, Step):
-                if self.asked + len(sending) >= self._settings.max_deliveries:
+                if self._books.is_full(len(sending)):
                     self._send(sending)
-                    why = f"{self.asked} deliveries were asked for; see 'max_deliveries'"
+                    asked = self._books.deliveries
+                    why = f"{asked} deliveries were asked for; see 'max_deliveries'"
                     raise Halt(Exit.INCOMPLETE, why)
                 sending[job] = [case.taken]
             else:
@@ -176,14 +175,15 @@ class Run:
             known = self._api.known([job.catalog for job in sending]) if sending else set()
             for job, takens in sending.items():
                 there = job.catalog in known
-                self.asked += there
+                self._books.deliveries += there
                 outcome = Outcome(Kind.CREATED) if there else Outcome(Kind.FAILED, UNKNOWN)
-                self._settle_sent(job, takens, outcome._replace(catalog=job.catalog))
+                made = outcome._replace(catalog=job.catalog)
+                self._books.settle_all(takens, made, _whereto(job))
             return
         halt: Halt | None = None
         for job, sent in self._deliverer.send(list(sending)) if sending else ():
             try:
-                self._settle_sent(job, sending[job], self._outcome(job, sent))
+                self._books.settle_all(sending[job], self._outcome(job, sent), _whereto(job))
             except Halt as error:
                 halt = halt or error  # the others have happened all the same
         if halt:
@@ -199,7 +199,7 @@ class Run:
                 store=job.store.id,
                 attempts=sent.attempts,
             )
-        self.asked += 1
+        self._books.deliveries += 1
         if not found.succeeded:
             self.unfinished[found.id] = None
         return Outcome(
@@ -211,18 +211,6 @@ class Run:
             job.place.uri(found.target) if found.target else None,
             sent.attempts,
         )
-
-    def _settle_sent(self, job: Job, takens: list[Taken], outcome: Outcome) -> None:
-        halt: Halt | None = None
-        for at, taken in enumerate(takens):
-            if at and outcome.kind is not Kind.FAILED:
-                outcome = outcome._replace(kind=Kind.EXISTS, reason="asked for twice", attempts=0)
-            try:
-                self._books.settle(taken, outcome, _whereto(job))
-            except Halt as error:
-                halt = halt or error
-        if halt:
-            raise halt
 
     def _settle(self, case: Case, verdict: Verdict) -> None:
         """Account for what needs no request."""

@@ -97,13 +97,19 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "deliver_to",
         "Deliver to",
         "Name or id of the store that the records of the streams catalogs and order_items are "
-        "delivered to; without this they are ignored.",
+        "delivered to; without this, and without download_to, they are ignored.",
+    ),
+    _text(
+        "download_to",
+        "Download to",
+        "Folder, or URL such as s3://bucket/prefix, that download_requests are fetched to; without "
+        "deliver_to the catalogs of the streams catalogs and order_items too.",
     ),
     _text(
         "deliver_since",
         "Deliver since",
-        "Date or timestamp: only catalogs created then or later are delivered to deliver_to; all "
-        "delivers the whole history.",
+        "Date or timestamp: only catalogs created then or later are delivered to deliver_to, or "
+        "downloaded to download_to; all takes the whole history.",
     ),
     _property(
         "deliver_when",
@@ -115,15 +121,16 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "path_template",
         "Path template",
-        "Path below the store's prefix, for records that state none: fields of the record in "
-        "braces, dates with a format as in {datetime:%Y/%m}, catalog_id in any case.",
+        "Path below the store's prefix, or below download_to, for records that state none: fields "
+        "of the record in braces, dates with a format as in {datetime:%Y/%m}, catalog_id in any "
+        "case.",
         default="{catalog_id}/",
     ),
     _whole(
         "max_deliveries",
         100,
         "Most deliveries",
-        "Deliveries that a run may ask for; it stops before one more.",
+        "Deliveries and downloads that a run may ask for; it stops before one more.",
     ),
     _flag(
         "redeliver",
@@ -187,6 +194,21 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Requests at the same time.",
         minimum=1,
         maximum=MAX_CONCURRENCY,
+    ),
+    _whole(
+        "download_concurrency",
+        2,
+        "Download concurrency",
+        "Files that are fetched at the same time.",
+        minimum=1,
+        maximum=MAX_CONCURRENCY,
+    ),
+    _seconds(
+        "download_timeout",
+        3600,
+        "Download timeout",
+        "Seconds to wait until the API has prepared a download; what is not ready then fails, and "
+        "a later run asks for the same one again.",
     ),
     _seconds(
         "flush_seconds",

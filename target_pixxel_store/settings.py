@@ -52,6 +52,7 @@ class Settings:
     environment: str | None
     credentials: dict[str, dict[str, Any]]
     deliver_to: str | None
+    download_to: str | None
     deliver_when: dict[str, Any]
     max_deliveries: int
     redeliver: bool
@@ -63,6 +64,8 @@ class Settings:
     endpoints: dict[str, str]
     batch_size: int
     concurrency: int
+    download_concurrency: int
+    download_timeout: float
     flush_seconds: float
     settle_seconds: float
     on_error: str
@@ -98,10 +101,7 @@ def problems(config: Mapping[str, Any]) -> list[str]:
         except BadSetting as error:
             found.append(f"Setting '{name}' {error}")
     if config.get("deliver_to") is not None and config.get("deliver_since") is None:
-        found.append(
-            "Setting 'deliver_since' is missing; with 'deliver_to' it says from which date on "
-            "catalogs are delivered (all: the whole history)"
-        )
+        found.append(no_since("deliver_to", "delivered"))
     if config["on_error"] == CONTINUE and not config.get("rejected_path"):
         found.append(
             "Setting 'rejected_path' is missing; with 'on_error' continue it keeps the records "
@@ -112,6 +112,14 @@ def problems(config: Mapping[str, Any]) -> list[str]:
     for kind, url in config["endpoints"].items():
         found += _endpoint_mistakes(kind, url)
     return found + _store_mistakes(config)
+
+
+def no_since(setting: str, done: str) -> str:
+    """Say that the date is missing that goes with a setting."""
+    return (
+        f"Setting 'deliver_since' is missing; with '{setting}' it says from which date on catalogs "
+        f"are {done} (all: the whole history)"
+    )
 
 
 def _endpoint_mistakes(kind: str, url: str) -> list[str]:
@@ -190,10 +198,28 @@ def _path(value: str | None) -> Path | None:
     return path
 
 
+def _place(value: str | None) -> str | None:
+    """Read a folder, made absolute, or a URL, without slashes at its end."""
+    if value is None:
+        return None
+    text = value.strip().removeprefix("file://")
+    if not text.isprintable():
+        raise BadSetting("has a control character in it")
+    if "://" in text:
+        return text.rstrip("/")
+    if not text:
+        raise BadSetting("is empty")
+    path = Path(text).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise BadSetting("is a file; name a folder")
+    return str(path)
+
+
 _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("token", "api_token", token),
     ("url", "api_url", base_url),
     ("deliver_since", "deliver_since", _since),
+    ("download_to", "download_to", _place),
     ("template", "path_template", _template),
     ("stores", "stores", _stores),
     ("journal_path", "journal_path", _path),
@@ -205,6 +231,7 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
         for name in (
             "requests_per_second",
             "request_timeout",
+            "download_timeout",
             "flush_seconds",
             "settle_seconds",
             "wait_timeout",

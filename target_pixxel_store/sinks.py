@@ -17,6 +17,7 @@ from target_pixxel_store.records import (
     Rejected,
     read_catalog,
     read_deleted,
+    read_download,
     read_order_item,
     read_request,
     read_store,
@@ -127,22 +128,33 @@ class AoiRequestsSink(StoreTargetSink):
         self._store_target.work.area(taken, lambda: keeper.ensure(wish))
 
 
-class CatalogsSink(StoreTargetSink):
-    """`catalogs` of tap-pixxel: delivered to `deliver_to`."""
+class DownloadsSink(StoreTargetSink):
+    """`download_requests`: each a catalog or an order item."""
 
     def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for a delivery."""
+        """Ask for downloads."""
+        downloads = self._store_target.downloads
+        if downloads is None:
+            raise Rejected("the setting 'download_to' does not say where to")
+        downloads.request(taken, read_download(record))
+
+
+class CatalogsSink(StoreTargetSink):
+    """`catalogs` of tap-pixxel: delivered to `deliver_to`, or downloaded to `download_to`."""
+
+    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+        """Ask for a delivery, or for a download."""
         request = read_catalog(record, self._store_target.settings.deliver_to or "")
-        self._store_target.work.request(taken, request)
+        self._store_target.for_the_tap.request(taken, request)
 
 
 class OrderItemsSink(StoreTargetSink):
-    """`order_items` of tap-pixxel: their catalogs are delivered to `deliver_to`."""
+    """`order_items` of tap-pixxel: their catalogs, as those of `catalogs`."""
 
     def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for deliveries."""
+        """Ask for deliveries, or for downloads."""
         request = read_order_item(record, self._store_target.settings.deliver_to or "")
-        self._store_target.work.request(taken, request)
+        self._store_target.for_the_tap.request(taken, request)
 
 
 class IgnoredSink(StoreTargetSink):
@@ -158,8 +170,9 @@ BY_STREAM = {
     "stores": StoresSink,
     "delivery_requests": RequestsSink,
     "aoi_requests": AoiRequestsSink,
+    "download_requests": DownloadsSink,
     "catalogs": CatalogsSink,
     "order_items": OrderItemsSink,
 }
 BY_TAP = frozenset({"catalogs", "order_items"})
-"""Streams that are delivered only where the setting `deliver_to` says where to."""
+"""Streams of which nothing comes but where `deliver_to` or `download_to` says where to."""

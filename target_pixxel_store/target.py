@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-import uuid
 from copy import deepcopy
-from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from jsonschema.exceptions import SchemaError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
 from pixxel_singer import distribution_version
 from pixxel_singer.exits import Exit, InputError, ReaderGoneError
 from pixxel_singer.signals import Stopped
-from pixxel_singer.target import PixxelTarget
-from target_pixxel_store.accounts import Accounts, AccountsError, Outcome
-from target_pixxel_store.api import Api
-from target_pixxel_store.area_keeper import AreaKeeper
-from target_pixxel_store.books import Books, Halt
-from target_pixxel_store.deliverer import Deliverer
-from target_pixxel_store.guard import WrongPlaceError, inspector, read_workspaces
-from target_pixxel_store.journal import Journal, JournalError
-from target_pixxel_store.ledger import Ledger, Taken
-from target_pixxel_store.look import Looks, MisunderstoodError
+from target_pixxel_store.accounts import AccountsError, Outcome
+from target_pixxel_store.books import Halt
+from target_pixxel_store.downloads.part import NoRoomError
+from target_pixxel_store.guard import WrongPlaceError, read_workspaces
+from target_pixxel_store.journal import JournalError
+from target_pixxel_store.look import MisunderstoodError
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import Rejected
-from target_pixxel_store.run import Run
 from target_pixxel_store.schema import FINISHED, SCHEMA
-from target_pixxel_store.settings import Settings, problems, read_settings
+from target_pixxel_store.settings import no_since, problems
 from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
-from target_pixxel_store.stores import StoreKeeper
 from target_pixxel_store.streak import ServiceFailing
-from target_pixxel_store.watch import Findings, Watch
+from target_pixxel_store.watch import Findings
+from target_pixxel_store.workshop import Workshop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
+    from target_pixxel_store.ledger import Taken
+
 DECLARED = "stores (setting)"
 """What stands for a stream where a store of the settings is accounted for."""
-PAGES = 4  # in flight
 INSTEAD = {
     "deliveries": "it is the history that the API keeps; send delivery_requests to deliver",
     "aois": "it is what the API lists; send aoi_requests to have areas made",
-    "catalogs": "set 'deliver_to' to deliver them",
-    "order_items": "set 'deliver_to' to deliver their catalogs",
+    "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
+    "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
 }
-ELSE = "send stores, delivery_requests or aoi_requests, by a stream map with __alias__ if need be"
+ELSE = (
+    "send stores, delivery_requests, download_requests or aoi_requests, by a stream map with "
+    "__alias__ if need be"
+)
 
 
-class TargetPixxelStore(PixxelTarget):
-    """Singer target for Pixxel: makes stores and has catalogs delivered to them."""
+class TargetPixxelStore(Workshop):
+    """Singer target for Pixxel: makes stores, has catalogs delivered to them, or downloads them."""
 
     name = "target-pixxel-store"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
@@ -68,16 +66,14 @@ class TargetPixxelStore(PixxelTarget):
         AccountsError,
         JournalError,
         MisunderstoodError,
+        NoRoomError,
         ServiceFailing,
         WrongPlaceError,
     )
 
     def __init__(self, **kwargs: Any) -> None:
-        self._schemas: dict[str, dict[str, Any]] = {}
         self._message: dict[str, Any] = {}
         super().__init__(**kwargs)
-        self.run_id = uuid.uuid4().hex
-        self.ledger = Ledger()
         self._late = Findings()
         self._waited: Findings | None = None
         self._workspaces: set[str] = set()
@@ -85,121 +81,6 @@ class TargetPixxelStore(PixxelTarget):
     def problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
         return problems(self._config)
-
-    # The parts of a run
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The settings, read and checked."""
-        return read_settings(self.config)
-
-    @cached_property
-    def accounts(self) -> Accounts:
-        """What became of each record."""
-        settings = self.settings
-        wet = not settings.dry_run
-        return self._open.enter_context(
-            Accounts(
-                self.run_id,
-                outcomes=settings.outcomes_path if wet else None,
-                rejected=settings.rejected_path if wet and settings.goes_on else None,
-                summary=settings.summary_path if wet else None,
-            )
-        )
-
-    @cached_property
-    def books(self) -> Books:
-        """The accounts for records, and which STATE may follow."""
-        return Books(self.settings, self.accounts, self.ledger, self._schemas.__getitem__)
-
-    @cached_property
-    def journal(self) -> Journal:
-        """What was asked for."""
-        settings = self.settings
-        journal = Journal(
-            settings.journal_path, settings.settle_seconds, read_only=settings.dry_run
-        )
-        return self._open.enter_context(journal)
-
-    @cached_property
-    def api(self) -> Api:
-        """The requests."""
-        settings = self.settings
-        client = Client(
-            settings.token,
-            url=settings.url,
-            user_agent=settings.user_agent or f"target-pixxel-store/{distribution_version()}",
-            connections=max(PAGES, settings.concurrency),
-            read_timeout=settings.request_timeout,
-            requests_per_second=settings.requests_per_second,
-            check=self.stop.check,
-            inspect=inspector(settings.environment),
-        )
-        self._open.callback(client.close)
-        return Api(client, PAGES, self.stop.check)
-
-    @cached_property
-    def looks(self) -> Looks:
-        """What stands where."""
-        return Looks(self.api, self.journal, self.settings.settle_seconds, PAGES)
-
-    @cached_property
-    def keeper(self) -> StoreKeeper:
-        """The stores."""
-        return StoreKeeper(
-            self.settings,
-            self.api,
-            self.looks,
-            self.journal,
-            logger=self.logger,
-            hide=self.hide,
-            check=self.stop.check,
-        )
-
-    @cached_property
-    def area_keeper(self) -> AreaKeeper:
-        """The areas of interest."""
-        return AreaKeeper(self.settings, self.api, self.journal, check=self.stop.check)
-
-    @cached_property
-    def work(self) -> Run:
-        """The run."""
-        settings = self.settings
-        deliverer = Deliverer(
-            self.api,
-            self.looks,
-            self.journal,
-            batch_size=settings.batch_size,
-            concurrency=settings.concurrency,
-            settle_seconds=settings.settle_seconds,
-            check=self.stop.check,
-        )
-        return Run(
-            settings,
-            api=self.api,
-            looks=self.looks,
-            journal=self.journal,
-            deliverer=deliverer,
-            books=self.books,
-            check=self.stop.check,
-        )
-
-    @cached_property
-    def watch(self) -> Watch:
-        """The deliveries of earlier runs, and of this one."""
-        settings, verifier = self.settings, None
-        if settings.verify_delivery:
-            from target_pixxel_store.delivered import Verifier  # noqa: PLC0415 - only where wanted
-
-            verifier = Verifier(self.looks, self.keeper, settings.endpoints)
-        return Watch(
-            self.api,
-            self.journal,
-            self.looks,
-            verify=verifier,
-            stuck_after=settings.stuck_after,
-            check=self.stop.check,
-        )
 
     # The order of work
 
@@ -219,7 +100,8 @@ class TargetPixxelStore(PixxelTarget):
             Stopped: A signal came; STATE of what is done is written.
         """
         with self._open:
-            _ = self.accounts, self.journal  # files that cannot be used are told first
+            # What cannot be used is told first.
+            _ = self.accounts, self.journal, self.downloads
             status, why = int(Exit.FAILED), ""
             try:
                 status, why = self._work(file_input)
@@ -240,11 +122,14 @@ class TargetPixxelStore(PixxelTarget):
             try:
                 self.listen(file_input)
             except InputError:
-                self.work.flush()  # what came before it was whole
+                self._finish(self.work.flush)  # what came before it was whole
                 raise
         except Halt as halt:
             self.logger.error("%s", halt)  # noqa: TRY400 - one line
             return halt.status, str(halt)
+        finally:
+            if self.downloads:
+                self.downloads.close()
         failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
         return (Exit.INCOMPLETE if failed else Exit.OK), ""
 
@@ -269,12 +154,25 @@ class TargetPixxelStore(PixxelTarget):
 
     def process_endofpipe(self) -> None:
         """Act on all that is left, then wait where that is wanted."""
-        self.work.finish()
+        self._finish(self.work.finish)
         self._emit()
         settings = self.settings
         if settings.wait == FINISHED and not settings.dry_run:
             self._waited = self.watch.finish(self.work.unfinished, settings.wait_timeout)
             self._waited.tell(self.logger, "of this run")
+
+    def _finish(self, deliver: Callable[[], None]) -> None:
+        """Ask for the deliveries that are left, then wait for the downloads."""
+        deliver()
+        if self.downloads:
+            self.downloads.finish()
+
+    def _tick(self) -> None:
+        """Do what is due, and account for what is done."""
+        self.work.tick()
+        if self.downloads:
+            self.downloads.tick()
+        self._emit()
 
     def _end(self, status: int, why: str) -> None:
         """Tell what became of the run."""
@@ -296,7 +194,8 @@ class TargetPixxelStore(PixxelTarget):
             dry_run=settings.dry_run,
             status=int(status),
             ended_because=why or None,
-            deliveries=self.work.asked,
+            deliveries=self.books.deliveries,
+            downloads=self.books.downloads,
             late=self._late.to_dict(),
             waited=None if self._waited is None else self._waited.to_dict(),
         )
@@ -317,8 +216,12 @@ class TargetPixxelStore(PixxelTarget):
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Give the sink for a stream of that name, after the stream maps."""
-        if stream_name in BY_TAP and self.settings.deliver_to is None:
-            return IgnoredSink
+        settings = self.settings
+        if stream_name in BY_TAP and settings.deliver_to is None:
+            if settings.download_to is None:
+                return IgnoredSink
+            if self.config.get("deliver_since") is None:
+                raise InputError(no_since("download_to", "downloaded"))
         return BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -358,14 +261,12 @@ class TargetPixxelStore(PixxelTarget):
         if not isinstance(value, dict):
             raise self._reader.mistake("is a STATE without a value")
         self.ledger.state(value)
-        self.work.tick()
-        self._emit()
+        self._tick()
 
     def between(self) -> None:
         """Look for a signal, and for a batch that has waited long enough, between messages."""
         super().between()
-        self.work.tick()
-        self._emit()
+        self._tick()
 
     def _emit(self) -> None:
         """Write the last STATE that is due; the records before it are on disk first."""

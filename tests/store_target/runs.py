@@ -33,6 +33,7 @@ FIELDS: dict[str, Json] = {
         **dict.fromkeys(["configs", "labels"], OBJECT),
     },
     "delivery_requests": dict.fromkeys(["catalog_id", "order_item_id", "store", "path"], TEXT),
+    "download_requests": dict.fromkeys(["catalog_id", "order_item_id", "path"], TEXT),
     "catalogs": {
         **dict.fromkeys(["id", "created_at", "datetime", "platform", "org_id"], TEXT),
         "stac_item": OBJECT,
@@ -44,7 +45,7 @@ FIELDS: dict[str, Json] = {
 def schema(stream: str, keys: list[str] | None = None) -> Json:
     """Make the SCHEMA message of a stream; requests have no key unless they are given one."""
     default = ["id"] if stream in {"catalogs", "order_items"} else ["name"]
-    default = [] if stream == "delivery_requests" else default
+    default = [] if stream in {"delivery_requests", "download_requests"} else default
     return {
         "type": "SCHEMA",
         "stream": stream,
@@ -61,6 +62,11 @@ def record(stream: str, **fields: Any) -> Json:
 def request(catalog: str, store: str = "research", **more: Any) -> Json:
     """Make a request for a delivery."""
     return record("delivery_requests", catalog_id=catalog, store=store, **more)
+
+
+def wanted(catalog: str, **more: Any) -> Json:
+    """Make a request for a download."""
+    return record("download_requests", catalog_id=catalog, **more)
 
 
 def state(number: int) -> Json:
