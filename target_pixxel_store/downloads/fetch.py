@@ -128,7 +128,13 @@ class Fetcher:
                 if idle >= IDLE_ATTEMPTS:
                     raise Rejected(f"{fault}, {idle} times without anything new") from None
                 pause = min(FIRST_PAUSE * 4 ** max(idle - 1, 0), LONGEST_PAUSE)
-                logger.info("%s after %d bytes; going on in %.1f s", fault, part.size, pause)
+                logger.info(
+                    "%s: %s after %d bytes; going on in %.1f s",
+                    part.path.name,
+                    fault,
+                    part.size,
+                    pause,
+                )
                 wait_until(time.time() + pause, self._check)
         return whole
 
@@ -145,7 +151,7 @@ class Fetcher:
     ) -> None:
         """Make a request, and take in what it brings."""
         headers = {"Accept-Encoding": "identity"}
-        if part.size and part.whole is not None:
+        if part.size and part.whole is not None and part.whole.validator:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.whole.validator}
         with _silent():
             try:
@@ -215,12 +221,14 @@ class _Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.auth = _no_auth
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # that are kept
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Add nothing of a .netrc after a redirect, as the one of requests would."""
+        """Take a cookie out again, and add nothing of a .netrc, as the one of requests would."""
+        del response
+        prepared_request.headers.pop("Cookie", None)
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -106,10 +106,10 @@ class Part:
         """Put it on disk; one of nothing is removed."""
         with told():
             try:
-                if self.whole is not None and self._fd >= 0:
-                    self._sync()
-                elif not self.size:
+                if not self.size:
                     self.remove()
+                elif self._fd >= 0:
+                    self._sync()
             finally:
                 self._close()
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import Sandbox
+from pixxel_sandbox import Habits, Sandbox
+from target_pixxel_store.downloads import downloader, fetch
 
 from .between import Between
 from .runs import Workplace
@@ -33,3 +34,13 @@ def between(sandbox: Sandbox, place: Workplace) -> Iterator[Between]:
     with Between(sandbox).open() as opened:
         place.settings["api_url"] = opened.url
         yield opened
+
+
+@pytest.fixture
+def images(place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the workplace's target downloads to from now on, without long pauses."""
+    for module in (downloader, fetch):
+        monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
+    place.sandbox.habits = Habits(download_seconds=0)
+    place.settings["download_to"] = str(tmp_path / "images")
+    return tmp_path / "images"
