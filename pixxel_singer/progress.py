@@ -10,6 +10,7 @@ from pixxel_singer.logs import someone_watches
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
@@ -46,15 +47,22 @@ class StreamProgress:
         self._bars.advance(self._tasks[stream], records)
 
 
+def console() -> Console:
+    """Give the console that the log goes to, so that its lines and bars do not cross."""
+    from rich.console import Console  # noqa: PLC0415 - only where a person watches
+    from rich.logging import RichHandler  # noqa: PLC0415
+
+    found = [h.console for h in logging.root.handlers if isinstance(h, RichHandler)]
+    return found[0] if found else Console(stderr=True)
+
+
 def _bars() -> Progress:
-    from rich.logging import RichHandler  # noqa: PLC0415 - only where a person watches
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    consoles = [h.console for h in logging.root.handlers if isinstance(h, RichHandler)]
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description:<16}"),
         TextColumn("{task.completed:>9,.0f} records"),
         TimeElapsedColumn(),
-        console=consoles[0] if consoles else None,
+        console=console(),
     )

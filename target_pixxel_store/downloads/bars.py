@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pixxel_singer.logs import someone_watches
+from pixxel_singer.progress import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,8 +62,7 @@ def _show_nothing(_done: int, _total: int) -> None:
 
 
 def _progress() -> Progress:
-    from rich.console import Console  # noqa: PLC0415 - only where a person watches
-    from rich.progress import (  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415 - only where a person watches
         BarColumn,
         DownloadColumn,
         Progress,
@@ -75,5 +75,5 @@ def _progress() -> Progress:
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
-        console=Console(stderr=True),
+        console=console(),
     )

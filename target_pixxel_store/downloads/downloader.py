@@ -167,6 +167,7 @@ class Downloader:
         try:
             whole = self._fetched(job, attempt, part, show)
         except _ThereError as there:
+            part.remove()
             return Kind.EXISTS, File(there.whole.name, there.whole.size, attempt.id)
         self._destination.take(part, job.path, whole.name)
         return Kind.CREATED, File(whole.name, whole.size, attempt.id)

@@ -98,6 +98,23 @@ def test_a_password_in_the_url_is_told_nowhere(
     assert "memory://images/x" in told
 
 
+def test_a_person_sees_how_far_the_files_are(
+    place: Workplace,
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place.sandbox.habits = Habits(download_seconds=0, download_bytes=LARGE)
+    ids = place.catalogs(2)
+    place.run(wanted(ids[0]))
+    assert capsys.readouterr().err == "", "nobody watches"
+    monkeypatch.setattr("target_pixxel_store.downloads.bars.someone_watches", lambda: True)
+    place.run(*map(wanted, ids))
+    assert "all of them" in (said := capsys.readouterr().err)
+    assert "3.0/3.0 MB" in said
+    assert len(files(images)) == 2
+
+
 @pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
 @pytest.mark.usefixtures("images")
 def test_a_bucket_takes_a_file_in_parts(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,9 +283,9 @@ def test_a_weak_etag_binds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [rest(1000, '"two"'), rest(900), rest(1000, total=len(ZIP) + 1),
+    [rest(1000, '"two"'), rest(900), rest(1100), rest(1000, total=len(ZIP) + 1),
      lambda one: one.send(b"", 416), lambda one: one.send(ZIP[1000:], 206)],
-    ids=["other ETag", "other start", "other size", "beyond the end", "no range said"],
+    ids=["other ETag", "earlier start", "later start", "other size", "beyond the end", "no range"],
 )  # fmt: skip
 def test_a_rest_that_does_not_fit_begins_the_file_anew(tmp_path: Path, wrong: Answer) -> None:
     whole = Whole("a.zip", len(ZIP), '"one"')
