@@ -178,7 +178,7 @@ def test_other_streams_are_ignored_and_counted(place: Workplace) -> None:
     assert ran.status == 0
     assert ran.summary["ignored"] == {"catalogs": 1, "deliveries": 2, "weather": 1}
     assert "deliveries is ignored; it is the history" in ran.log
-    assert "weather is ignored; send stores, delivery_requests or aoi_requests" in ran.log
+    assert "weather is ignored; send stores, delivery_requests, download_requests or" in ran.log
     assert "set 'deliver_to'" in ran.log
     assert ran.states == [{"upto": 1}]
 
