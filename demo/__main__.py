@@ -1,4 +1,4 @@
-"""`make demo`: sync the sandbox into DuckDB and STAC, deliver what is new, and show what came."""
+"""`make demo`: sandbox to DuckDB and STAC, what is new delivered and downloaded, all shown."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from demo import downloads
 from demo.catalog import show_catalog
 from demo.deliveries import (
     BUCKET,
@@ -96,7 +97,7 @@ def answer(db: duckdb.DuckDBPyConnection) -> Table:
     help="Folder with the JSON Schemas of STAC's extensions, to validate against them too.",
 )
 def main(items: int, folder: Path, schemas: str | None) -> None:
-    """Sync the sandbox into DuckDB and a STAC catalog, deliver what is new, show what came."""
+    """Sync the sandbox into DuckDB and STAC, deliver and download what is new, show what came."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -119,6 +120,7 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
         demo.fill_the_warehouse()
         demo.export_stac(validated=bool(schemas))
         demo.deliver_what_is_new()
+        demo.download_what_is_new()
 
 
 @dataclass
@@ -203,6 +205,15 @@ class Demo:
             TAP_PIXXEL_DELIVERED_ASSETS="true",
         )
         show_links(self.meltano.folder / "stac", objects, self.out)
+
+    def download_what_is_new(self) -> None:
+        """Download the same catalogs, as who has no bucket does."""
+        since = self.began.isoformat()
+        first = downloads.download(self.meltano, self.sandbox, since)
+        again = downloads.download(self.meltano, self.sandbox, since, "--full-refresh")
+        downloads.show(self.sandbox, first, again, self.out)
+        new = self.sandbox.counts()["catalogs"] - self.catalogs
+        downloads.check(self.sandbox, new, first, again)
 
 
 if __name__ == "__main__":

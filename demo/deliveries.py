@@ -71,23 +71,30 @@ def variables(s3: BucketServer) -> dict[str, str]:
     }
 
 
-def deliver(meltano: Meltano, since: str, *options: str) -> Delivered:
-    """Have the catalogs delivered that were created since then; wait until they are there."""
+def ask(meltano: Meltano, loader: str, since: str, *options: str, **settings: str) -> Delivered:
+    """Hand the catalogs that were created since then to a target; give what became of them."""
     folder = meltano.folder
-    paths = {name: folder / f"store-{name}" for name in ("journal", "outcomes", "summary")}
-    meltano.run(
-        "tap-pixxel-catalogs",
-        "target-pixxel-store",
-        *options,
-        TARGET_PIXXEL_STORE_DELIVER_SINCE=since,
-        TARGET_PIXXEL_STORE_WAIT="finished",
-        TARGET_PIXXEL_STORE_VERIFY_DELIVERY="true",
-        TARGET_PIXXEL_STORE_SETTLE_SECONDS="1",  # the sandbox lists what it takes at once
-        **{f"TARGET_PIXXEL_STORE_{name.upper()}_PATH": str(path) for name, path in paths.items()},
-    )
+    paths = {name: folder / f"{loader}-{name}" for name in ("journal", "outcomes", "summary")}
+    settings |= {"deliver_since": since, **{f"{name}_path": str(paths[name]) for name in paths}}
+    prefix = loader.replace("-", "_").upper()
+    variables = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
+    meltano.run("tap-pixxel-catalogs", loader, *options, **variables)
     summary = json.loads(paths["summary"].read_text())
     lines = map(json.loads, paths["outcomes"].read_text().splitlines())
     return Delivered(summary, [line for line in lines if line["run_id"] == summary["run_id"]])
+
+
+def deliver(meltano: Meltano, since: str, *options: str) -> Delivered:
+    """Have the catalogs delivered that were created since then; wait until they are there."""
+    return ask(
+        meltano,
+        "target-pixxel-store",
+        since,
+        *options,
+        wait="finished",
+        verify_delivery="true",
+        settle_seconds="1",  # the sandbox lists what it takes at once
+    )
 
 
 def listed(s3: BucketServer) -> dict[str, int]:

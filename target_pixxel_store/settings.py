@@ -100,7 +100,7 @@ def problems(config: Mapping[str, Any]) -> list[str]:
             reader(config.get(name))
         except BadSetting as error:
             found.append(f"Setting '{name}' {error}")
-    if config.get("deliver_to") is not None and config.get("deliver_since") is None:
+    if _given(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
         found.append(no_since("deliver_to", "delivered"))
     if config["on_error"] == CONTINUE and not config.get("rejected_path"):
         found.append(
@@ -161,6 +161,11 @@ def _store_mistakes(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _given(value: str | None) -> str | None:
+    """Take a blank text for none: it is how an inherited setting is switched off."""
+    return value if value and value.strip() else None
+
+
 def _stores(value: list[dict[str, Any]]) -> tuple[StoreWish, ...]:
     made = []
     for record in value:
@@ -200,15 +205,13 @@ def _path(value: str | None) -> Path | None:
 
 def _place(value: str | None) -> str | None:
     """Read a folder, made absolute, or a URL, without slashes at its end."""
-    if value is None:
+    text = (value or "").strip().removeprefix("file://")
+    if not text:
         return None
-    text = value.strip().removeprefix("file://")
     if not text.isprintable():
         raise BadSetting("has a control character in it")
     if "://" in text:
         return text.rstrip("/")
-    if not text:
-        raise BadSetting("is empty")
     path = Path(text).expanduser().absolute()
     if path.exists() and not path.is_dir():
         raise BadSetting("is a file; name a folder")
@@ -219,6 +222,7 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("token", "api_token", token),
     ("url", "api_url", base_url),
     ("deliver_since", "deliver_since", _since),
+    ("deliver_to", "deliver_to", _given),
     ("download_to", "download_to", _place),
     ("template", "path_template", _template),
     ("stores", "stores", _stores),

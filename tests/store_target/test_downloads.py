@@ -303,7 +303,7 @@ def test_a_place_that_cannot_be_used_is_told_before_any_request(
 
 @pytest.mark.parametrize(
     ("to", "why"),
-    [("", "is empty"), ("a\x07", "has a control character in it"), (__file__, "is a file")],
+    [("a\x07", "has a control character in it"), (__file__, "is a file")],
 )
 def test_a_setting_that_is_no_place_is_told(place: Workplace, to: str, why: str) -> None:
     assert f"'download_to' {why}" in errors(place.run(download_to=to))
@@ -381,3 +381,16 @@ def test_a_journal_of_before_is_read_and_added_to(place: Workplace, images: Path
     ran = place.run(request(first), wanted(second))
     assert sorted(ran.kinds) == ["created", "exists"]
     assert len(files(images)) == 1
+
+
+def test_a_blank_setting_is_none_so_that_an_inherited_one_can_be_switched_off(
+    place: Workplace, images: Path
+) -> None:
+    [key] = place.catalogs(1)
+    row = place.sandbox.workspace.get("catalogs", key)
+    ran = place.run(record("catalogs", **row), state(1), deliver_to=" ", deliver_since="all")
+    assert ran.kinds == ["created"]
+    assert len(files(images)) == 1
+    ran = place.run(record("catalogs", **row), state(1), deliver_to="", download_to=" ")
+    assert ran.kinds == []
+    assert ran.summary["ignored"] == {"catalogs": 1}
