@@ -1,27 +1,19 @@
-"""The downloader: one catalog, asked for, waited for and fetched; safe for threads.
-
-The API keeps no list of downloads, and one that nobody fetches costs nothing. So what was asked
-for and not answered is simply asked for again; a download whose id the journal knows is gone on
-with.
-"""
+"""The downloader: one catalog, asked for, waited for and fetched; safe for threads."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-import tenacity
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
-from target_pixxel_store.deliverer import REFUSALS, UNKNOWN
 from target_pixxel_store.downloads.answers import safe
 from target_pixxel_store.downloads.destination import folder_of
 from target_pixxel_store.downloads.fetch import UrlRefused
-from target_pixxel_store.look import wait_until
+from target_pixxel_store.downloads.preparing import Attempt
 from target_pixxel_store.memory import File, Spot
 from target_pixxel_store.plan import Kind
 from target_pixxel_store.records import Rejected
@@ -29,19 +21,14 @@ from target_pixxel_store.records import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pixxel_store.api import Api
-    from target_pixxel_store.downloads.asking import Download, DownloadApi
     from target_pixxel_store.downloads.destination import Destination
     from target_pixxel_store.downloads.fetch import Fetcher
     from target_pixxel_store.downloads.part import Part, Whole
+    from target_pixxel_store.downloads.preparing import Preparer
     from target_pixxel_store.journal import Journal
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE = 1.0  # seconds between two looks; doubled each time
-LONGEST_PAUSE: Final = 30.0
-ASKS: Final = 4
-"""Requests for one download, while the service fails."""
 FRESH_URLS: Final = 3
 """Signed URLs in a row that are refused before anything came."""
 TAKEN = (
@@ -82,33 +69,23 @@ class Downloader:
     """Downloads catalogs.
 
     Args:
-        asks: Asks for downloads.
-        api: Tells which catalogs there are.
-        journal: Is told of every request before it is made.
+        preparer: Has downloads prepared.
         fetcher: Fetches files.
         destination: Where they go.
-        timeout: Seconds to wait for a download to be prepared.
-        check: Called while waiting; raises to stop.
+        journal: Knows what is there, and is told.
     """
 
     def __init__(
         self,
-        asks: DownloadApi,
-        api: Api,
-        journal: Journal,
+        preparer: Preparer,
         fetcher: Fetcher,
         destination: Destination,
-        *,
-        timeout: float,
-        check: Callable[[], None],
+        journal: Journal,
     ) -> None:
-        self._asks = asks
-        self._api = api
-        self._journal = journal
+        self._preparer = preparer
         self._fetcher = fetcher
         self._destination = destination
-        self._timeout = timeout
-        self._check = check
+        self._journal = journal
         self._lock = threading.Lock()
         self._claims: dict[tuple[str, str], str] = {}
 
@@ -139,7 +116,7 @@ class Downloader:
             Unauthorized, Forbidden: The token may not do this.
             NoRoomError: The disk takes nothing more.
         """
-        attempt = _Attempt(self._spot(job), None)
+        attempt = Attempt(self._spot(job), None)
         try:
             if there := self.there(job):
                 return there
@@ -159,7 +136,7 @@ class Downloader:
         return Spot(job.catalog, folder_of(self._destination, job.path))
 
     def _filed(
-        self, job: Job, attempt: _Attempt, part: Part, show: Callable[[int, int], None]
+        self, job: Job, attempt: Attempt, part: Part, show: Callable[[int, int], None]
     ) -> tuple[Kind, File]:
         """See to it that a file is in its place."""
         if part.whole is not None:
@@ -173,7 +150,7 @@ class Downloader:
         return Kind.CREATED, File(whole.name, whole.size, attempt.id)
 
     def _fetched(
-        self, job: Job, attempt: _Attempt, part: Part, show: Callable[[int, int], None]
+        self, job: Job, attempt: Attempt, part: Part, show: Callable[[int, int], None]
     ) -> Whole:
         """Fetch a file, with fresh signed URLs as long as they are of use."""
 
@@ -182,7 +159,7 @@ class Downloader:
 
         refused = 0
         while True:
-            url, before = self._url(attempt), part.size
+            url, before = self._preparer.url(attempt), part.size
             try:
                 return self._fetcher.fetch(url, part, begin, show, attempt.add)
             except UrlRefused as error:
@@ -225,94 +202,6 @@ class Downloader:
         if holder != spot.catalog:
             raise Rejected(TAKEN)
 
-    def _url(self, attempt: _Attempt) -> str:
-        """Give a signed URL, once there is one.
-
-        Raises:
-            Rejected: There will be none, or there was none in time.
-            ApiError: The API does not answer as it should.
-        """
-        found = self._prepared(attempt)
-        if attempt.old and (found is None or found.failed):
-            attempt.renew()
-            found = self._prepared(attempt)
-        if found is None:
-            raise Rejected("the API does not know the download that it was asked for")
-        if found.failed:
-            raise Rejected("the API has failed to prepare the download; ask for it again later")
-        if found.url is None or not found.ready:
-            raise Rejected(
-                f"the download is not ready after {self._timeout:g} s; see 'download_timeout', and "
-                "run again"
-            )
-        return found.url
-
-    def _prepared(self, attempt: _Attempt) -> Download | None:
-        """Ask for a download if there is none yet, and wait until it is ready or has failed."""
-        key = attempt.id
-        if key is None:
-            made = self._asked(attempt)
-            if made.ready or made.failed:
-                return made
-            key = made.id
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_result(_is_unfinished),
-            wait=tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE),
-            stop=tenacity.stop_before_delay(self._timeout),
-            sleep=self._sleep,
-            retry_error_callback=_last,
-        )
-        return retrying(self._asks.show, key)
-
-    def _asked(self, attempt: _Attempt) -> Download:
-        """Ask for a download; again where no answer came, as one too many does no harm."""
-        catalog = attempt.spot.catalog
-        self._journal.ask(attempt.spot)
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
-            wait=tenacity.wait_exponential(FIRST_PAUSE, LONGEST_PAUSE),
-            stop=tenacity.stop_after_attempt(ASKS),
-            before=attempt.add,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            made = retrying(self._asks.ask, catalog)
-        except ApiError as error:
-            if error.status in REFUSALS and not self._api.known([catalog]):
-                raise Rejected(UNKNOWN) from None
-            raise
-        self._journal.download(attempt.spot, made.id)
-        attempt.id = made.id
-        return made
-
-    def _sleep(self, seconds: float) -> None:
-        wait_until(time.time() + seconds, self._check)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What was done about a job so far.
-
-    Attributes:
-        id: Of its download.
-        old: Whether an earlier run has asked for that.
-        count: Requests for a download, and for its file.
-    """
-
-    spot: Spot
-    id: str | None
-    old: bool = False
-    count: int = 0
-
-    def add(self, *_: object) -> None:
-        """Count a request."""
-        self.count += 1
-
-    def renew(self) -> None:
-        """Let another download be asked for."""
-        self.id, self.old = None, False
-
 
 class _ThereError(Exception):
     """The file is there already."""
@@ -320,17 +209,3 @@ class _ThereError(Exception):
     def __init__(self, whole: Whole) -> None:
         super().__init__()
         self.whole = whole
-
-
-def _is_unfinished(found: Download | None) -> bool:
-    return found is not None and not found.ready and not found.failed
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.repeatable
-
-
-def _last(state: tenacity.RetryCallState) -> Download | None:
-    """Give what the last look has seen."""
-    found: Download | None = state.outcome.result() if state.outcome else None
-    return found

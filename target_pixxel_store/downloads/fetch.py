@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
-from contextlib import contextmanager
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from pixxel_api.client import CONNECT_TIMEOUT
 from target_pixxel_store.downloads.answers import HEAD, name_of, wrong_beginning, wrong_type
 from target_pixxel_store.downloads.part import Whole
+from target_pixxel_store.downloads.session import Session, silent
 from target_pixxel_store.look import wait_until
 from target_pixxel_store.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_pixxel_store.downloads.part import Part
 
@@ -41,7 +38,6 @@ REFUSED: Final = frozenset({400, 401, 403, 404, 410})
 """Statuses of a URL whose signature has expired, or whose object is gone."""
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _LENGTH: Final = re.compile(r"\d{1,18}", re.ASCII)
-_LOGS: Final = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 _FAILURES: Final = (OSError, ValueError, urllib3.exceptions.HTTPError)
 """What requests and urllib3 fail with, for other reasons than ours."""
 
@@ -82,13 +78,8 @@ class Fetcher:
     ) -> None:
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._check = check
-        self._session = _Session()
+        self._session = Session(connections)
         self._session.headers.update({"User-Agent": user_agent, "Accept": "*/*"})
-        adapter = HTTPAdapter(pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        for name in _LOGS:
-            logging.getLogger(f"urllib3.{name}").addFilter(_is_loud)
 
     def fetch(
         self,
@@ -153,7 +144,7 @@ class Fetcher:
         headers = {"Accept-Encoding": "identity"}
         if part.size and part.whole is not None and part.whole.validator:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.whole.validator}
-        with _silent():
+        with silent():
             try:
                 response = self._session.get(
                     url, headers=headers, stream=True, timeout=self._timeout
@@ -215,27 +206,6 @@ class Fetcher:
             raise _Broken("the connection broke")
 
 
-class _Session(requests.Session):
-    """A session that sends nothing but what it is told to, wherever it is redirected to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = _no_auth
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # that are kept
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """Take a cookie out again, and add nothing of a .netrc, as the one of requests would."""
-        del response
-        prepared_request.headers.pop("Cookie", None)
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authorise nothing; with this, no .netrc is looked at."""
-    return request
-
-
 def _read(response: requests.Response, most: int, *, whole: bool = False) -> bytes:
     """Read bytes of a body as they were sent: those that came, or as many as are wanted."""
     raw = response.raw
@@ -279,21 +249,3 @@ def _worded(error: Exception) -> _Broken | Rejected:
     if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
         return Rejected("its signed URL is no URL that can be fetched")
     return _Broken("the connection broke")
-
-
-_silence = threading.local()
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Let urllib3 log nothing of this thread: it writes the whole URL down."""
-    _silence.on = True
-    try:
-        yield
-    finally:
-        _silence.on = False
-
-
-def _is_loud(record: logging.LogRecord) -> bool:
-    del record
-    return not getattr(_silence, "on", False)

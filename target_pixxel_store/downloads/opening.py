@@ -10,6 +10,7 @@ from target_pixxel_store.downloads.brake import Brake
 from target_pixxel_store.downloads.destination import LocalFolder, RemoteFolder
 from target_pixxel_store.downloads.downloader import Downloader
 from target_pixxel_store.downloads.fetch import Fetcher
+from target_pixxel_store.downloads.preparing import Preparer
 from target_pixxel_store.downloads.run import Downloads
 from target_pixxel_store.selection import Selection
 
@@ -60,15 +61,10 @@ def opened(
         check=brake,
     )
     destination = _destination(settings, to, hide)
-    downloader = Downloader(
-        DownloadApi(client),
-        api,
-        journal,
-        fetcher,
-        destination,
-        timeout=settings.download_timeout,
-        check=brake,
+    preparer = Preparer(
+        DownloadApi(client), api, journal, timeout=settings.download_timeout, check=brake
     )
+    downloader = Downloader(preparer, fetcher, destination, journal)
     return Downloads(
         settings,
         api=api,
