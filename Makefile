@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GROUPS := --all-extras --group dev --group demo
+GROUPS := --all-extras --group dev --group demo --group bench
 
 .DEFAULT_GOAL := help
 # Half as many again as there are processors: many tests wait for what they have killed or delayed.
@@ -25,6 +25,7 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 bench: $(VENV)/.ready  ## Print the README's benchmark tables.
+	@$(BIN)/python -m benchmarks.archive
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.conversion
 	@$(BIN)/python -m benchmarks.export
