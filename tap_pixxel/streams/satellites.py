@@ -96,7 +96,7 @@ class SatelliteImages(ItemStream, PixxelStream):
         if context is None:  # no satellite is searched
             return
         bookmark = self.bookmark(context)
-        given = {"collection": context["collection_id"], "satellite_id": context["satellite_id"]}
+        given = {name: context[name] for name in ("collection", "satellite_id")}
         whole, met = True, Seen()
         for area in self._areas():
             sweep = EitherSweep(self._fetch_in(context, area), self.paging, **self.sweep_options())
@@ -129,7 +129,9 @@ class SatelliteImages(ItemStream, PixxelStream):
         search = {
             "start_date": acquired.start,
             "end_date": acquired.end or from_datetime(datetime.now(UTC)),
-            "satellites": [{name: context[name] for name in ("collection_id", "satellite_id")}],
+            "satellites": [
+                {"collection_id": context["collection"], "satellite_id": context["satellite_id"]}
+            ],
             "geometry": area,
         }
 
@@ -161,7 +163,7 @@ class SatelliteImages(ItemStream, PixxelStream):
                 known_as = names | {f"{name}/{key}" for name in names}
                 there |= known_as
                 if not wanted or known_as & wanted:
-                    found.append({"satellite_id": satellite["id"], "collection_id": key})
+                    found.append({"satellite_id": satellite["id"], "collection": key})
         for name in sorted(wanted - there):
             self.logger.warning(
                 "%s: the API has no satellite '%s'; check the setting 'satellites'", self.name, name

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft7Validator, FormatChecker
 
 from pixxel_api.sweep import EndlessPages
 from pixxel_sandbox import Habits, Sandbox
@@ -94,6 +95,19 @@ def test_a_record_names_its_satellite_and_its_collection(sandbox: Sandbox, whole
     found = {(each["satellite_id"], each["collection"]) for each in records}
     assert found <= known
     assert len(found) > 3
+
+
+@pytest.mark.parametrize("stac", [True, False])
+def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox, *, stac: bool) -> None:
+    """A partition's context is added to its records, so it must be of columns."""
+    synced = sync(sandbox, "satellite_images", stac=stac, **WORLD)
+    [schema] = [each["schema"] for each in synced.messages if each["type"] == "SCHEMA"]
+    check = Draft7Validator(
+        {**schema, "additionalProperties": False}, format_checker=FormatChecker()
+    )
+    assert synced.records["satellite_images"]
+    for record in synced.records["satellite_images"]:
+        check.validate(record)
 
 
 def test_raw_images_flow_without_conversion(sandbox: Sandbox) -> None:
