@@ -19,13 +19,13 @@ class TokenPage(NamedTuple):
     """A page, and the token of the next one, where there is one."""
 
     page: Page
-    next_token: str | None
+    next_token: str | int | None
 
 
 class FetchEither(Protocol):
     """Reads a page; called from several threads."""
 
-    def __call__(self, offset: int, limit: int, token: str | None, /) -> TokenPage:
+    def __call__(self, offset: int, limit: int, token: str | int | None, /) -> TokenPage:
         """Read up to `limit` rows, those that a token names or those from `offset` on."""
         ...
 
@@ -91,7 +91,7 @@ class EitherSweep:
         self.settled = sweep.settled
 
     def _by_token(self, first: TokenPage) -> Iterator[Page]:
-        used: set[str] = set()
+        used: set[str | int] = set()
         page, token = first
         yield page
         while token is not None:
@@ -101,7 +101,7 @@ class EitherSweep:
             page, token = self._read(token)
             yield page
 
-    def _read(self, token: str | None) -> TokenPage:
+    def _read(self, token: str | int | None) -> TokenPage:
         return watched(lambda: self._fetch(0, self._limit, token), self._check)
 
     def _is_new(self, row: Row) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_pixxel.stac import Converted
 
 _SATELLITE_ID = Column("satellite_id", TEXT, "Id of the satellite that was searched.")
+_NULL = msgspec.Raw(b"null")
 _EITHER = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
 
 
@@ -135,7 +136,7 @@ class SatelliteImages(ItemStream, PixxelStream):
             "geometry": area,
         }
 
-        def fetch(offset: int, limit: int, token: str | None) -> TokenPage:
+        def fetch(offset: int, limit: int, token: str | int | None) -> TokenPage:
             # Neither is in the contract's schema of the request, so a first page asks for neither.
             place: dict[str, Any] = self.paging.request(offset, limit) if offset else {}
             if token is not None:
@@ -156,19 +157,30 @@ class SatelliteImages(ItemStream, PixxelStream):
         found = []
         for satellite in map(self.parsed, answer.rows(Satellites.records_key)):
             names = {str(satellite.get(name)) for name in ("id", "name")}
-            for collection in satellite.get("collections") or ():
-                key = collection.get("id") if isinstance(collection, dict) else None
-                if not key or not satellite.get("id"):
-                    continue
+            for key in _collections_of(satellite):
                 known_as = names | {f"{name}/{key}" for name in names}
                 there |= known_as
-                if not wanted or known_as & wanted:
-                    found.append({"satellite_id": satellite["id"], "collection": key})
+                context = {"satellite_id": satellite["id"], "collection": key}
+                if (not wanted or known_as & wanted) and context not in found:
+                    found.append(context)
         for name in sorted(wanted - there):
             self.logger.warning(
                 "%s: the API has no satellite '%s'; check the setting 'satellites'", self.name, name
             )
         return found
+
+
+def _collections_of(satellite: Fields) -> list[str]:
+    """Give the ids of a satellite's collections; none where they or its own are no texts."""
+    collections = satellite.get("collections")
+    if not isinstance(collections, list) or not _is_id(satellite.get("id")):
+        return []
+    ids = (each.get("id") for each in collections if isinstance(each, dict))
+    return [each for each in ids if _is_id(each)]
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""
 
 
 def images_in(answer: Answer) -> list[Row]:
@@ -201,14 +213,15 @@ def _images(raw: Row) -> list[Row]:
     return found
 
 
-def next_token(answer: Answer) -> str | None:
+def next_token(answer: Answer) -> str | int | None:
     """Read the token of the next page, which may stand beside the total."""
-    paging = answer.fields.get("pagination")
-    for holder in (answer.fields, _EITHER.decode(paging) if paging is not None else None):
-        if isinstance(holder, dict) and (raw := holder.get("next_token")) is not None:
-            token = msgspec.json.decode(raw)
-            if isinstance(token, str) and token:
-                return token
+    own, paging = (
+        msgspec.json.decode(answer.fields.get(name, _NULL)) for name in ("next_token", "pagination")
+    )
+    nested = paging.get("next_token") if isinstance(paging, dict) else None
+    for token in (own, nested):
+        if isinstance(token, str | int) and token:
+            return token
     return None
 
 

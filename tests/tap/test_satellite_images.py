@@ -240,6 +240,37 @@ def test_a_token_wins_over_a_total_and_may_stand_beside_it() -> None:
     assert b'"next_token":"t1"' in server.requests[-1].replace(b": ", b":")
 
 
+@pytest.mark.parametrize(
+    "collections",
+    ["null", "5", "true", '"c"', '{"c": {"id": "c"}}', '[null, 5, "c", {"id": null}, {"id": [1]}]'],
+)
+def test_collections_of_a_satellite_that_are_none_are_passed_over(collections: str) -> None:
+    odd = f'{{"satellites": [{{"id": "s", "collections": {collections}}}]}}'.encode()
+    with ScriptedServer(answer(body=odd), page(f"[{IMAGE % 1}]")) as server:
+        assert images(server) == []
+        assert len(server.requests) == 1
+
+
+def test_a_collection_that_a_satellite_names_twice_is_searched_once() -> None:
+    twice = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "c"}]}]}'
+    with ScriptedServer(answer(body=twice), page(f"[{IMAGE % 1}]")) as server:
+        assert [each["id"] for each in images(server)] == ["1"]
+
+
+@pytest.mark.parametrize("pagination", ["5", '"x"', "[]", "null", '{"total": "2"}'])
+def test_a_pagination_of_another_type_is_none(pagination: str) -> None:
+    scripts = answer(body=SATELLITES), page(f"[{IMAGE % 1}]", f', "pagination": {pagination}')
+    with ScriptedServer(*scripts) as server:
+        assert [each["id"] for each in images(server)] == ["1"]
+
+
+def test_a_token_may_be_a_number() -> None:
+    scripts = page(f"[{IMAGE % 1}]", ', "next_token": 7'), page(f"[{IMAGE % 2}]")
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in images(server)] == ["1", "2"]
+    assert b'"next_token":7' in server.requests[-1].replace(b": ", b":")
+
+
 def test_a_token_that_comes_again_ends_the_run() -> None:
     script = page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
