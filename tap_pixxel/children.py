@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pixxel_api.errors import Forbidden, NotFound
 from pixxel_api.pages import begun, in_order
-from pixxel_api.sweep import Sweep
+from pixxel_api.sweep import Seen, Sweep
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.reading import Reading
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Fetch, Page, Row
     from tap_pixxel.reading import Keys
 
+_NO_NAMES = frozenset({"", ".", ".."})  # in a path these lead to another list (RFC 3986, 5.2.4)
 _TRIED = 20  # parents that --test looks for a record at
 
 
@@ -78,10 +79,17 @@ class ChildStream(PixxelStream):
 
     def _parents(self, reading: Reading) -> Iterator[Keys]:
         """Give what fills the path, for each row of the parent's list."""
-        parent = self._pixxel.stream(self.parent)
-        for keys, row in parent.each_row(reading):
-            if (key := parent.key_in_path(row)) is not None:
-                yield {**keys, parent.place: str(key)}
+        parent, seen = self._pixxel.stream(self.parent), Seen()
+        for above, row in parent.each_row(reading):
+            key = parent.key_in_path(row)
+            if key is None or str(key) in _NO_NAMES:
+                reading.nameless += 1
+                continue
+            keys = {**above, parent.place: str(key)}
+            name = tuple(keys.values())  # several rows may share a list, as versions of a block
+            if name not in seen:
+                seen.add(name)
+                yield keys
 
     def _pages(self, reading: Reading) -> Iterator[tuple[Keys, list[Row]]]:
         """Read the parents' lists, the first pages of several at once, in the parents' order."""

@@ -28,6 +28,7 @@ class Reading:
         settled: False when a list kept shifting and a row may be missing.
         refusal: The first 403.
         barred: What answered 403, named by its keys with slashes.
+        nameless: How many rows have no id that could stand in the path of their list.
     """
 
     def __init__(self, name: str, logger: logging.Logger) -> None:
@@ -38,6 +39,7 @@ class Reading:
         self.settled = True
         self.refusal: Forbidden | None = None
         self.barred: list[str] = []
+        self.nameless = 0
 
     def take(self, sweep: Sweep) -> None:
         """Note a list that was read."""
@@ -63,6 +65,12 @@ class Reading:
                 self._left_out.total(),
                 self._left_out[Forbidden],
                 self._left_out[NotFound],
+            )
+        if self.nameless:
+            self._logger.warning(
+                "%s: %d lists were not asked for, since what they hang on has no usable id",
+                self._name,
+                self.nameless,
             )
 
     @staticmethod

@@ -81,6 +81,31 @@ def test_no_parent_is_asked_twice(quiet: Sandbox) -> None:
     assert len(asked) == len(set(asked)) == quiet.counts()["aois"]
 
 
+def test_blocks_that_share_a_name_share_their_versions() -> None:
+    blocks = b'{"blocks": [{"id": "1", "spec": %s}, {"id": "2", "spec": %s}]}' % (
+        b'{"name": "n", "version": "1"}',
+        b'{"name": "n", "version": "2"}',
+    )
+    with ScriptedServer(answer(body=blocks)) as server:
+        assert sync(server, "block_versions").ids("block_versions") == ["1", "2"]
+        assert len(server.requests) == 2
+
+
+def test_parents_without_a_usable_id_are_counted_and_not_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In a path, no name or a dot would lead to a list of something else."""
+    rows = b'{"aoi_id": ""}, {"aoi_id": "."}, {"aoi_id": ".."}, {"aoi_id": null}, {"aoi_id": "a/%"}'
+    assets = b'{"assets": [{"id": "1"}], "pagination": {"total": 1}}'
+    parents = b'{"aois": [%s], "pagination": {"total": 5}}' % rows
+    with ScriptedServer(answer(body=parents), answer(body=assets)) as server:
+        synced = sync(server, "aoi_assets", concurrency=1)
+    assert [each["aoi_id"] for each in synced.records["aoi_assets"]] == ["a/%"]
+    assert server.requests[1].startswith(b"GET /v0/aois/a%2F%25/assets?")
+    assert len(server.requests) == 2
+    assert any("4 lists were not asked for" in each for each in caplog.messages)
+
+
 def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
     jobs = {row["id"]: row["workflow_id"] for row in quiet.workspace.rows("jobs")}
     records = sync(quiet, "job_tasks").records["job_tasks"]
