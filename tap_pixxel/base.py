@@ -185,7 +185,7 @@ class PixxelStream(Stream):
             rows: As the API gave them.
             bookmark: None to let everything through.
             given: Fields that a row may lack.
-            again: Whether all of these are let through.
+            again: Whether these are let through as by a first sync.
         """
         self._pixxel.progress.advance(self.name, len(rows))
         for row in rows:
@@ -199,7 +199,7 @@ class PixxelStream(Stream):
                 if bookmark is not None and self.replication_key is not None:
                     value = record.get(self.replication_key)
                     bookmark.see(value, str(record[self.primary_keys[0]]))
-                    if not (again or bookmark.wants(value)):
+                    if not bookmark.wants(value, again=again):
                         continue
                 yield self.complete(record, part)
 

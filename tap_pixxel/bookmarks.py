@@ -77,6 +77,7 @@ class Bookmark:
         self._state = state
         self._key = key
         self._filters = filters
+        self._start_date = start_date
         old = _stamp(state.get(VALUE)) if state.get(KEY, key) == key else None
         backfill = state.get(BACKFILL)
         known = old is not None or backfill is not None
@@ -116,9 +117,15 @@ class Bookmark:
         """Give the time up to which a first sync has got."""
         return self._reached
 
-    def wants(self, value: str | None) -> bool:
-        """Tell whether a record with this replication value is to be emitted."""
-        return value is None or self.since is None or value >= self.since
+    def wants(self, value: str | None, *, again: bool = False) -> bool:
+        """Tell whether a record with this replication value is to be emitted.
+
+        Args:
+            value: None where it has none.
+            again: Whether as by a first sync, which only the start date bounds.
+        """
+        since = self._start_date if again else self.since
+        return value is None or since is None or value >= since
 
     def see(self, value: str | None, record_id: str | None) -> None:
         """Note a record that the API has, emitted or not."""

@@ -151,6 +151,23 @@ def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbo
     assert not theirs <= set(third.ids("aoi_assets"))
 
 
+def test_what_was_barred_is_read_from_the_start_date_on(areas: Sandbox) -> None:
+    rows = {row["id"]: row["aoi_id"] for row in areas.workspace.rows("aoi_assets")}
+    barred = owners(areas)[1]
+    times = {
+        each["id"]: each["updated_at"]
+        for each in sync(areas, "aoi_assets").records["aoi_assets"]
+        if rows[each["id"]] == barred and each.get("updated_at")
+    }
+    start = max(times.values())
+    areas.habits = Habits(forbid_id=frozenset({barred}))
+    first = sync(areas, "aoi_assets", start_date=start)
+    areas.habits = Habits()
+    found = set(sync(areas, "aoi_assets", start_date=start, state=first.state).ids("aoi_assets"))
+    assert found & times.keys() == {key for key, value in times.items() if value == start}
+    assert len(times) > 1
+
+
 def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
     areas: Sandbox,
 ) -> None:
