@@ -89,7 +89,6 @@ class ArchiveItems(ItemStream, FilteredStream, SearchStream):
     updated = Peek("properties", "updated")
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collections: list[str] | None = None
-    _told_not_heeded = False
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
