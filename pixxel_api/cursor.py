@@ -75,7 +75,7 @@ class EitherSweep:
             yield from self._by_offset(first.page)
             return
         for page in self._by_token(first):
-            yield [row for row in page.rows if self._is_new(row)]
+            yield [row for row in page.rows if self._seen.is_new(self._key(row))]
 
     def _by_offset(self, first: Page) -> Iterator[list[Row]]:
         sweep = Sweep(
@@ -103,12 +103,3 @@ class EitherSweep:
 
     def _read(self, token: str | int | None) -> TokenPage:
         return watched(lambda: self._fetch(0, self._limit, token), self._check)
-
-    def _is_new(self, row: Row) -> bool:
-        key = self._key(row)
-        if key is None:
-            return True
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True

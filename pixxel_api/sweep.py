@@ -44,6 +44,15 @@ class Seen:
     def __contains__(self, key: object) -> bool:
         return key in self._current or key in self._before
 
+    def is_new(self, key: Hashable) -> bool:
+        """Tell whether a key was not given yet, and remember it; None is always new."""
+        if key is None:
+            return True
+        if key in self:
+            return False
+        self.add(key)
+        return True
+
     def add(self, key: Hashable) -> None:
         """Remember a key."""
         if len(self._current) >= self._size:
@@ -210,7 +219,7 @@ class Sweep:
         self._shifted = self._shifted or self._total not in {None, page.total}
         self._total = page.total
         self.position = page.offset + (len(page.rows) if self._overlap else self.size)
-        fresh = [row for row in page.rows if self._is_new(row)]
+        fresh = [row for row in page.rows if self._seen.is_new(self._key(row))]
         self._given += len(fresh)
         known = len(page.rows) - len(fresh)
         if self._first_pass and known > (self._overlap if page.offset else 0):
@@ -225,15 +234,6 @@ class Sweep:
         self._first = first
         if self._repeats >= _REPEATS:
             raise EndlessPages("the same page comes again whatever the offset: the list has no end")
-
-    def _is_new(self, row: Row) -> bool:
-        key = self._key(row)
-        if key is None:
-            return True
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
 
     def _read(self, offset: int) -> Page:
         """Read one page, watching for a stop meanwhile."""

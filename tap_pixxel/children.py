@@ -86,9 +86,7 @@ class ChildStream(PixxelStream):
                 reading.nameless += 1
                 continue
             keys = {**above, parent.place: str(key)}
-            name = tuple(keys.values())  # several rows may share a list, as versions of a block
-            if name not in seen:
-                seen.add(name)
+            if seen.is_new(tuple(keys.values())):  # rows may share a list, as a block's versions do
                 yield keys
 
     def _pages(self, reading: Reading) -> Iterator[tuple[Keys, list[Row]]]:

@@ -98,27 +98,20 @@ class SatelliteImages(ItemStream, PixxelStream):
             return
         bookmark = self.bookmark(context)
         given = {name: context[name] for name in ("collection", "satellite_id")}
-        whole, met = True, Seen()
+        whole, met = True, Seen()  # parts of the area share images
         for area in self._areas():
             sweep = EitherSweep(self._fetch_in(context, area), self.paging, **self.sweep_options())
             for rows in sweep:
                 if bookmark:
                     bookmark.begin(sweep.began)
-                yield from self.records(self._new_to(met, rows), bookmark, given)
+                new = [row for row in rows if met.is_new(self.key_of(row))]
+                yield from self.records(new, bookmark, given)
             whole = whole and sweep.settled
         self.finish(bookmark, whole=whole)
 
     def convert(self, raw: Fields) -> Converted:
         """Convert an image; the satellite's id is not its own."""
         return super().convert({name: raw[name] for name in raw if name != _SATELLITE_ID.name})
-
-    def _new_to(self, met: Seen, rows: list[Row]) -> list[Row]:
-        """Leave out what another part of the area has brought."""
-        new = [row for row in rows if self.key_of(row) not in met]
-        for row in new:
-            if (key := self.key_of(row)) is not None:
-                met.add(key)
-        return new
 
     def _areas(self) -> list[dict[str, Any]]:
         from tap_pixxel.area import polygons  # noqa: PLC0415 - shapely takes long to import
