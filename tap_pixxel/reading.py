@@ -43,7 +43,6 @@ class Reading:
 
     def take(self, sweep: Sweep) -> None:
         """Note a list that was read."""
-        self.began = self.began or sweep.began
         self.settled = self.settled and sweep.settled
 
     def leave_out(self, keys: Keys, error: Forbidden | NotFound) -> None:

@@ -131,3 +131,13 @@ def test_a_state_with_bad_partitions_is_refused_without_being_quoted(partitions:
     assert caught.value.lines == (
         "--state: the bookmark of 'archive_items' is none; take a STATE this tap wrote",
     )
+
+
+def test_what_was_barred_is_kept_in_order_and_only_as_a_list() -> None:
+    state = marked(barred=["b"])
+    part = bookmark(state)
+    assert part.barred == ["b"]
+    part.barred = ["d", "c"]
+    part.finish()
+    assert state["barred"] == ["c", "d"]
+    assert bookmark(marked(barred=5)).barred == []

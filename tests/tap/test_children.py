@@ -11,8 +11,10 @@ from pixxel_api.errors import Forbidden, NotFound
 from pixxel_sandbox import Habits, Sandbox
 from pixxel_singer.exits import Exit
 from tap_pixxel.reading import Reading
+from tap_pixxel.streams.areas import Aois
+from tap_pixxel.tap import TapPixxel
 from tests.api.scripted import ScriptedServer, answer
-from tests.tap.syncs import sync
+from tests.tap.syncs import Collector, config_for, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +74,17 @@ def test_records_come_in_the_order_of_the_parents_however_many_are_read_at_once(
 ) -> None:
     orders = [sync(quiet, "aoi_assets", concurrency=each).ids("aoi_assets") for each in (1, 4)]
     assert orders[0] == orders[1]
+
+
+def test_lists_of_several_parents_are_asked_for_at_once() -> None:
+    """The second and the third, that is: one alone is tried first."""
+    rows = b'{"aoi_id": "a"}, {"aoi_id": "b"}, {"aoi_id": "c"}'
+    parents = b'{"aois": [%s], "pagination": {"total": 3}}' % rows
+    none = b'{"assets": [], "pagination": {"total": 0}}'
+    with ScriptedServer(answer(body=parents), answer(body=none), drip=0.002) as server:
+        sync(server, "aoi_assets", concurrency=2)
+        *_, first, second, third = server.times
+    assert third - second < (second - first) / 2
 
 
 def test_no_parent_is_asked_twice(quiet: Sandbox) -> None:
@@ -168,6 +181,37 @@ def test_what_was_barred_is_read_from_the_start_date_on(areas: Sandbox) -> None:
     assert len(times) > 1
 
 
+def test_a_bookmark_stays_before_the_servers_clock_at_the_first_answer() -> None:
+    """What changes while the lists are read is met again."""
+    clocks = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",), ("Date: Wed, 01 Jan 2025 01:00:00 GMT",)
+    parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
+    late = b'{"assets": [{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}]}'
+    answers = [answer(body=b, headers=c) for b, c in zip((parents, late), clocks, strict=True)]
+    with ScriptedServer(*answers) as server:
+        synced = sync(server, "aoi_assets")
+    value = synced.bookmark("aoi_assets")["replication_key_value"]
+    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
+
+
+def test_a_list_that_ends_before_its_total_keeps_the_bookmark_where_it_was() -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
+    row = b'{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}'
+    short = b'{"assets": [%s], "pagination": {"total": 2}}' % row
+    with ScriptedServer(answer(body=parents), answer(body=short)) as server:
+        synced = sync(server, "aoi_assets", concurrency=1)
+    assert synced.ids("aoi_assets") == ["1"]
+    assert "replication_key_value" not in synced.bookmark("aoi_assets")
+
+
+def test_parents_that_end_before_their_total_are_told_of() -> None:
+    short = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 2}}'
+    reading = Reading("aoi_assets", logging.getLogger("reading"))
+    with ScriptedServer(answer(body=short)) as server:
+        tap = TapPixxel(config=config_for(server), message_writer=Collector())
+        assert len(list(tap.stream(Aois).each_row(reading))) == 1
+    assert not reading.settled
+
+
 def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
     areas: Sandbox,
 ) -> None:
@@ -223,9 +267,6 @@ def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas:
         areas.workspace.delete("insights", key)
     for _ in range(30):
         areas.workspace.insert_twin("aois", areas.workspace.ids("aois")[0])
-    from tap_pixxel.tap import TapPixxel  # noqa: PLC0415 - beside the one that sync makes
-    from tests.tap.syncs import Collector, config_for  # noqa: PLC0415
-
     tap = TapPixxel(config=config_for(areas), message_writer=Collector())
     tap.run_sync_dry_run(streams=[tap.streams["insights"]])
     asked = [each for each in areas.requests if each.path.endswith("/insights")]

@@ -278,6 +278,18 @@ def test_a_token_that_comes_again_ends_the_run() -> None:
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
+def test_a_bookmark_stays_before_the_servers_clock(more: str) -> None:
+    """What changes while images are searched is met again."""
+    late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
+    clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
+    found = answer(body=f'{{"items": {late}{more}}}'.encode(), headers=clock)
+    with ScriptedServer(answer(body=SATELLITES), found) as server:
+        state = sync(server, "satellite_images", **WORLD).bookmark("satellite_images")
+    value = state["partitions"][0]["replication_key_value"]
+    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
+
+
 def test_an_open_end_is_now() -> None:
     with ScriptedServer(answer(body=SATELLITES), page("{}")) as server:
         images(server)
