@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
+from singer_sdk.mapper import SameRecordTransform
 
 from tap_pixxel.schema import (
     ANY_LIST,
@@ -17,9 +21,12 @@ from tap_pixxel.schema import (
 from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
+    from pixxel_api.pages import Row
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted
 
+_BRACE = ord("{")
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 COLUMNS = (
     Column("id", TEXT, "Id of the item: the image's name."),
     Column("collection", TEXT, "Id of its collection."),
@@ -50,6 +57,29 @@ class ItemStream(CarriesStac):
     stac_shape = Shape(*COLUMNS, *STAC_ITEM)
     archived = True
     """Whether its images are those of the archive."""
+
+    @cached_property
+    def leaves_text(self) -> bool:
+        """Whether assets may stay JSON text: nobody but the loader looks into the records."""
+        return all(
+            type(each) is SameRecordTransform and not each.flattening_enabled
+            for each in self.stream_maps
+        )
+
+    def parsed(self, row: Row) -> Fields:
+        """Make objects of a row, but of its assets, which are most of it."""
+        if not self.leaves_text:
+            return super().parsed(row)
+        try:
+            members = _MEMBERS.decode(row)
+            assets = members.pop("assets", None)
+            fields = {name: msgspec.json.decode(value) for name, value in members.items()}
+        except (msgspec.DecodeError, RecursionError):
+            return super().parsed(row)
+        if assets is not None:
+            is_object = memoryview(assets)[0] == _BRACE
+            fields["assets"] = assets if is_object else msgspec.json.decode(assets)
+        return fields
 
     def columns(self, fields: Fields) -> Fields:
         """Add what people filter on beside `properties`."""

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pixxel_api.times import TimestampError, to_date, to_utc
 
 if TYPE_CHECKING:
@@ -72,8 +74,8 @@ def _list(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON
     raise NotThisType
 
 
-def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
+def _object(value: Any) -> dict[str, Any] | msgspec.Raw:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict | msgspec.Raw):  # only objects are left as text
         return value
     raise NotThisType
 
@@ -98,7 +100,7 @@ def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
+def _objects(value: Any) -> list[dict[str, Any] | msgspec.Raw]:  # noqa: ANN401 - any JSON
     return [_object(item) for item in _list(value)]
 
 

@@ -64,14 +64,18 @@ class Asset(NamedTuple):
 
 
 class Assets(NamedTuple):
-    """The converted assets of an item, in order, and what they say of it."""
+    """The converted assets of an item, in order, and what they say of it.
 
-    assets: dict[str, dict[str, Any]]
+    Attributes:
+        assets: by key, or the JSON text of that.
+    """
+
+    assets: dict[str, dict[str, Any]] | msgspec.Raw
     extensions: frozenset[str]
     took: tuple[bool, bool]
 
 
-class _Ordered(NamedTuple):
+class Ordered(NamedTuple):
     """The converted assets of an item, without their hrefs, by key and in order."""
 
     fields: tuple[tuple[str, dict[str, Any]], ...]
@@ -117,7 +121,7 @@ def to_assets(raw: object, rules: Rules, base: Callable[[], str], notes: list[No
     return Assets(assets, extensions, took)
 
 
-def _ordered(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> _Ordered:
+def _ordered(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> Ordered:
     """Convert the assets of an item, or remember how the few of one like it were converted."""
     if len(rests) <= FEW:
         try:
@@ -126,19 +130,25 @@ def _ordered(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> _Ord
                 return _remembered_order(frozen)
         except _NOT_FROZEN:
             pass
-    return _order(rests, rules)
+    return in_order(rests, rules)
 
 
 @lru_cache(REMEMBERED)
-def _remembered_order(frozen: bytes) -> _Ordered:
+def _remembered_order(frozen: bytes) -> Ordered:
     rests, rules = _thawed(frozen)
-    return _order(rests, Rules(*rules))
+    return in_order(rests, Rules(*rules))
 
 
-def _order(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> _Ordered:
+def in_order(rests: list[tuple[str, dict[str, Any], str]], rules: Rules) -> Ordered:
+    """Convert assets and put them in order.
+
+    Args:
+        rests: key, asset without its href, and the suffix of that where no type is stated.
+        rules: what applies to all of them.
+    """
     found = [(key, converted(key, rest, ending, rules)) for key, rest, ending in rests]
     took = [asset.took for _, asset in found]
-    return _Ordered(
+    return Ordered(
         tuple((key, asset.fields) for key, asset in sorted(found, key=_by_rank)),
         tuple(note for _, asset in found for note in asset.notes),
         frozenset().union(*(asset.extensions for _, asset in found)),

@@ -13,12 +13,12 @@ _PORT: Final = (
     r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 )
 """Up to 65535: a link with a higher one is no URL to validators."""
-_PLAIN: Final = re.compile(
+PLAIN: Final = (
     rf"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.-]+(?::{_PORT})?"
     r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
 )
-"""An absolute link with no query, no escapes and nothing else to look at twice."""
-is_plain: Final = _PLAIN.fullmatch
+"""An absolute link with no query, no escapes and nothing else to look at twice, as a pattern."""
+is_plain: Final = re.compile(PLAIN).fullmatch
 """Tell whether a link can be passed on at a glance."""
 _ABSOLUTE: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tap_pixxel.stac.assets import Rules, to_assets
+import msgspec
+
+from tap_pixxel.stac.assets import Assets, Rules, to_assets
 from tap_pixxel.stac.common import OTHER_LICENSE
 from tap_pixxel.stac.draft import OWN, Draft, clear_name
 from tap_pixxel.stac.extensions import schemas_with
@@ -23,6 +25,10 @@ from tap_pixxel.stac.links import (
 )
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, Converted, NotAnItem, Note
 from tap_pixxel.stac.properties import factors, keep_factors, read_properties, read_times
+from tap_pixxel.stac.templates import in_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 API_URL: Final = "https://api.pixxel.space"
 STAC_VERSION: Final = "1.1.0"
@@ -95,7 +101,8 @@ def to_item(
     A converted item, of the archive or owned, comes out as it went in.
 
     Args:
-        raw: the item as POST /v0/archives/search gives it, in the form of any release.
+        raw: the item as POST /v0/archives/search gives it, in the form of any release; its assets
+            may be the JSON text of them (`msgspec.Raw`), and then stay text where that is faster.
         api_url: the API's address, which relative links are resolved against.
         assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
         archived: whether it is of the archive, and so can be ordered and has an address there;
@@ -165,7 +172,7 @@ def convert(
         return base
 
     rules = Rules(f"{path}assets.", *factors(properties, draft), assume_cog)
-    assets, used, took = to_assets(raw.get("assets"), rules, resolve, notes)
+    assets, used, took = _assets(raw.get("assets"), rules, resolve, notes, key)
     keep_factors(properties, draft, took)
     collection = _members(raw, draft, owned, path, say)
     fields = draft.finish()
@@ -186,6 +193,21 @@ def convert(
     if collection is not None:
         item["collection"] = collection
     return Converted(item, notes)
+
+
+def _assets(
+    raw: object, rules: Rules, resolve: Callable[[], str], notes: list[Note], key: str
+) -> Assets:
+    """Convert assets, as text where they are text and fit the pattern."""
+    if isinstance(raw, msgspec.Raw):
+        found = in_text(bytes(raw), rules, notes)
+        if found is not None:
+            return found
+        try:
+            raw = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            raise NotAnItem("item", key, "assets that cannot be read") from None
+    return to_assets(raw, rules, resolve, notes)
 
 
 def identifier(value: object) -> str | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixxel_api.times import to_utc
-from tap_pixxel.stac import quads, shapes, to_item
+from pixxel_sandbox import Workspace
+from tap_pixxel.stac import NotAnItem, quads, shapes, to_item
 from tap_pixxel.stac.times import in_order, moment
 from tap_pixxel.stac.values import Mended
 
@@ -83,3 +86,76 @@ def test_what_is_remembered_of_an_asset_is_not_taken_for_one_like_it() -> None:
         made.append(repr(to_item(raw)))
         assert repr(to_item(raw)) == made[-1]
     assert len(set(made)) == len(made)
+
+
+HREFS = st.sampled_from(
+    [
+        "https://data.invalid/7/B001.tif",
+        "https://data.invalid/8/B001.tif?sig=s3cret",
+        "../B001.tif",
+        "",
+        'https://data.invalid/a"b',
+        None,
+        5,
+    ]
+)
+PLAIN_HREFS = st.integers(0, 99).map(lambda number: f"s3://images/{number}/B001.tif")
+KEYS = st.sampled_from(["B001", "B002", "thumbnail", "mask", "größe", 'a"b', "href"])
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["image/tiff", "image/jpeg", " ", None]),
+        "title": st.sampled_from(["B1", "größe", 'with "href":"s3://a/b" in it', ""]),
+        "roles": st.sampled_from([["data"], ["overview"], "data"]),
+        "eo:bands": st.sampled_from(
+            [[{"name": "B1", "center_wavelength": 493}], [{"center_wavelength": 0.8}], [], {}]
+        ),
+        "alternate": st.just({"s3": {"href": "s3://images/other.tif"}}),
+    },
+)
+
+
+@st.composite
+def assets_of_two_images(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """The assets of two images, mostly alike but for their hrefs."""
+    bodies = draw(st.dictionaries(KEYS, BODIES, min_size=1, max_size=6))
+    hrefs = draw(st.sampled_from([PLAIN_HREFS, st.one_of(PLAIN_HREFS, HREFS)]))
+    first = draw(st.booleans())
+
+    def asset(body: dict[str, Any]) -> dict[str, Any]:
+        href = {"href": draw(hrefs)}
+        return href | body if first else body | href
+
+    return [{key: asset(body) for key, body in bodies.items()} for _ in range(2)]
+
+
+@settings(max_examples=600, deadline=None)
+@given(assets_of_two_images())
+def test_assets_as_text_come_out_as_the_same_objects_do(both: list[dict[str, Any]]) -> None:
+    for assets in both:
+        item = {"id": "a", "collection": "c", "properties": {"datetime": TIME}, "assets": assets}
+        text = msgspec.Raw(msgspec.json.encode(assets))
+        expected, notes = to_item(item)
+        found, said = to_item({**item, "assets": text})
+        assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
+        assert said == notes
+
+
+def test_assets_that_are_alike_but_for_their_hrefs_stay_text() -> None:
+    """Also those of the sandbox, as they come."""
+    workspace = Workspace(seed=3, items=40)
+    for key in workspace.ids("archive_items"):
+        raw = workspace.get("archive_items", key)
+        raw["properties"].setdefault("datetime", TIME)
+        raw["properties"]["datetime"] = raw["properties"]["datetime"] or TIME
+        text = msgspec.Raw(msgspec.json.encode(raw["assets"]))
+        expected = to_item(raw).stac
+        found = to_item({**raw, "assets": text}).stac
+        assert isinstance(found["assets"], msgspec.Raw)
+        assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
+
+
+def test_assets_that_nobody_can_read_make_no_item() -> None:
+    item = {"id": "a", "properties": {"datetime": TIME}, "assets": msgspec.Raw(b'{"a": {"href"')}
+    with pytest.raises(NotAnItem, match="assets that cannot be read"):
+        to_item(item)

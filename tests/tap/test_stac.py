@@ -207,3 +207,16 @@ def test_cog_is_claimed_only_on_request(sandbox: Sandbox) -> None:
 
     assert types() == {"image/tiff; application=geotiff"}
     assert types(assume_cog=True) == {"image/tiff; application=geotiff; profile=cloud-optimized"}
+
+
+@pytest.mark.parametrize(("stac", "column"), [(True, "stac_item['assets']"), (False, "assets")])
+def test_a_stream_map_sees_assets_as_objects(sandbox: Sandbox, *, stac: bool, column: str) -> None:
+    """They are left as text only where nobody looks into them."""
+    for key in sandbox.workspace.ids("archive_items"):
+        sandbox.workspace.update(
+            "archive_items", key, properties={"datetime": "2025-01-01T00:00:00Z"}
+        )
+    maps = {"archive_items": {"id": "id", "look": f"{column}['thumbnail']['href']"}}
+    synced = sync(sandbox, "archive_items", stac=stac, stream_maps=maps)
+    assert synced.records["archive_items"]
+    assert all(each["look"].startswith("http") for each in synced.records["archive_items"])
