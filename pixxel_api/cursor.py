@@ -34,7 +34,8 @@ class EitherSweep:
     """A sweep over a list whose first answer shows how it is paged.
 
     An answer with a token is followed by the page that it names, one after the other; one with a
-    total and no token, by those of a `Sweep`; one with neither is all there is.
+    total and no token, by those of a `Sweep`. A page with neither may be all there is, or not, and
+    is followed by others until one brings nothing new.
 
     Args:
         fetch: Reads a page.
@@ -74,6 +75,9 @@ class EitherSweep:
         if first.next_token is None and first.page.total is not None:
             yield from self._by_offset(first.page)
             return
+        if first.next_token is None:
+            yield from self._onward(first.page)
+            return
         for page in self._by_token(first):
             yield [row for row in page.rows if self._seen.is_new(self._key(row))]
 
@@ -90,6 +94,13 @@ class EitherSweep:
         yield from sweep
         self.settled = sweep.settled
 
+    def _onward(self, page: Page) -> Iterator[list[Row]]:
+        offset = 0
+        while fresh := [row for row in page.rows if self._seen.is_new(self._key(row))]:
+            yield fresh
+            offset += len(page.rows)
+            page = self._read(None, offset).page
+
     def _by_token(self, first: TokenPage) -> Iterator[Page]:
         used: set[str | int] = set()
         page, token = first
@@ -101,5 +112,5 @@ class EitherSweep:
             page, token = self._read(token)
             yield page
 
-    def _read(self, token: str | int | None) -> TokenPage:
-        return watched(lambda: self._fetch(0, self._limit, token), self._check)
+    def _read(self, token: str | int | None, offset: int = 0) -> TokenPage:
+        return watched(lambda: self._fetch(offset, self._limit, token), self._check)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from pixxel_api.errors import Forbidden, NotFound
-from pixxel_api.pages import begun, in_order
+from pixxel_api.pages import begun, in_order, watched
 from pixxel_api.sweep import Seen, Sweep
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.reading import Reading
@@ -29,7 +29,7 @@ class ChildStream(PixxelStream):
 
     Its `path` names in braces what its parents are called (`PixxelStream.place`). A parent whose
     list answers 403 or 404 is told of and counted, and the others are read. What could not be
-    read for a 403 is read from the beginning once it can be: the state keeps its name.
+    read is read from the beginning once it can be: the state keeps its name.
     """
 
     parent: ClassVar[type[PixxelStream]]
@@ -44,7 +44,7 @@ class ChildStream(PixxelStream):
         """Read the lists of all parents, and give the records that are to be emitted.
 
         Raises:
-            Forbidden: None of them may be read.
+            Forbidden: None of them may be read, or the token may read nothing any more.
         """
         bookmark = self.bookmark(context)
         barred = frozenset(bookmark.barred if bookmark else ())
@@ -59,11 +59,24 @@ class ChildStream(PixxelStream):
             yield from self.records(rows, bookmark, given, again=again)
         if reading.refusal and not readable:
             raise reading.refusal
+        if reading.refusal:
+            self._check_the_token()
         if bookmark:
             bookmark.barred = reading.barred
-        elif reading.barred:
+        elif reading.refusal or (reading.barred and not readable):
             self._whole = False  # what may not be read is not gone
         self.finish(bookmark, whole=reading.settled)
+
+    def _check_the_token(self) -> None:
+        """Ask for something that could be read before: a token that expires bars all that follows.
+
+        Raises:
+            Forbidden: It may read nothing any more.
+        """
+        top = self._pixxel.stream(self.parent)
+        while isinstance(top, ChildStream):
+            top = self._pixxel.stream(top.parent)
+        watched(partial(top.fetch, 0, 1), self._pixxel.stop.check)
 
     def each_row(self, reading: Reading) -> Iterator[tuple[Keys, Row]]:
         """Give all rows, each with what its list's path was filled with."""

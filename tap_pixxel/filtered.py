@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Fetch, Page, Row
     from tap_pixxel.bookmarks import Bookmark
 
+_LONG_AGO = "1970-01-01T00:00:00.000000Z"
 _MICROSECOND = timedelta(microseconds=1)  # whether a bound is inclusive is nowhere stated
 
 
@@ -47,8 +48,17 @@ class FilteredStream(PixxelStream):
         yield from self._read(context, bookmark, options | {"seen": Seen()}, given=given)
 
     def may_filter(self) -> bool:
-        """Tell whether the settings leave the filter to the bookmark."""
-        return True
+        """Tell whether the API takes a range: one that begins long ago must hold something.
+
+        A service that takes the text for a day, or for one moment, finds nothing then; since the
+        bookmark it could find the boundary, and nothing that came on a later day.
+        """
+        only = {str(self.replication_key): f"{_LONG_AGO}/.."}
+        try:
+            answer = self.ask("GET", params=only | self.paging.request(0, 1))
+        except BadRequest:
+            return False
+        return bool(answer.rows(self.records_key))
 
     def swept(
         self,

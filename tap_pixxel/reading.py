@@ -27,7 +27,7 @@ class Reading:
         began: The server's clock at the first answer.
         settled: False when a list kept shifting and a row may be missing.
         refusal: The first 403.
-        barred: What answered 403, named by its keys with slashes.
+        barred: What answered 403 or 404, named by its keys with slashes.
         nameless: How many rows have no id that could stand in the path of their list.
     """
 
@@ -48,9 +48,9 @@ class Reading:
     def leave_out(self, keys: Keys, error: Forbidden | NotFound) -> None:
         """Note rows whose lists cannot be read."""
         self._left_out[type(error)] += 1
+        self.barred.append("/".join(keys.values()))
         if isinstance(error, Forbidden):
             self.refusal = self.refusal or error
-            self.barred.append("/".join(keys.values()))
         if self._left_out.total() <= _TOLD:
             self._logger.warning("%s: left out: %s", self._name, error)
 

@@ -116,11 +116,14 @@ def read_report(content: bytes, taken: Iterable[str] = ()) -> Report:
     if text.lstrip().startswith("{"):
         raise NotAReport("is JSON where CSV should be")
     try:
-        header, *rows = (row for row in csv.reader(io.StringIO(text, newline="")) if row)
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, *rows = (row for row in lines if row)
     except csv.Error:
         raise NotAReport("is no CSV") from None
     except ValueError:
         raise NotAReport("is empty, without even a header") from None
+    if len(header) == 1 and not rows:
+        raise NotAReport("is a line of text where CSV should be")
     return Report(dict(zip(_names(header, taken), header, strict=True)), rows)
 
 

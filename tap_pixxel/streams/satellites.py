@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
 from pixxel_api.cursor import EitherSweep, TokenPage
-from pixxel_api.errors import WrongShape
+from pixxel_api.errors import Forbidden, NotFound, WrongShape
 from pixxel_api.pages import Offset, Page, Single
 from pixxel_api.sweep import Seen
 from pixxel_api.times import from_datetime
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.items import COLUMNS, RAW, ItemStream
+from tap_pixxel.reading import Reading
 from tap_pixxel.schema import OBJECT, OBJECTS, TEXT, Column, Shape
 from tap_pixxel.stac_columns import STAC_ITEM
 
@@ -65,6 +67,11 @@ class SatelliteImages(ItemStream, PixxelStream):
     raw_shape = Shape(*COLUMNS, _SATELLITE_ID, *RAW)
     stac_shape = Shape(*COLUMNS, _SATELLITE_ID, *STAC_ITEM)
     _searched: list[dict[str, Any]] | None = None
+    _read = False
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return Reading(self.name, self.logger)
 
     def needs(self) -> list[str]:
         """Say which settings a search cannot do without."""
@@ -93,9 +100,16 @@ class SatelliteImages(ItemStream, PixxelStream):
         }
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-        """Read the images of a satellite's collection, in all parts of the area."""
+        """Read the images of a satellite's collection; one that may not be read is left out."""
         if context is None:  # no satellite is searched
             return
+        try:
+            yield from self._images_of(context)
+        except (Forbidden, NotFound) as error:
+            self._reading.leave_out({name: str(context[name]) for name in context}, error)
+
+    def _images_of(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Read the images of a satellite's collection, in all parts of the area."""
         bookmark = self.bookmark(context)
         given = {name: context[name] for name in ("collection", "satellite_id")}
         whole, met = True, Seen()  # parts of the area share images
@@ -108,6 +122,14 @@ class SatelliteImages(ItemStream, PixxelStream):
                 yield from self.records(new, bookmark, given)
             whole = whole and sweep.settled
         self.finish(bookmark, whole=whole)
+        self._read = True
+
+    def remark(self) -> None:
+        """Say also what was left out; all of it is as a stream that may not be read."""
+        super().remark()
+        self._reading.remark()
+        if self._reading.refusal and not self._read:
+            self._pixxel.unreadable[self.name] = str(self._reading.refusal)
 
     def convert(self, raw: Fields) -> Converted:
         """Convert an image; the satellite's id is not its own."""

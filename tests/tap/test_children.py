@@ -19,6 +19,8 @@ from tests.tap.syncs import Collector, config_for, sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pixxel_sandbox import RequestRecord, Workspace
+
 PARENTS = {
     "aoi_assets": "aoi_id",
     "visualizations": "aoi_id",
@@ -253,7 +255,7 @@ def test_a_parent_that_fails_on_a_later_page_is_left_out_too(error: int) -> None
     parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
     rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
     scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
-    answers = [answer(body=each) if each else answer(error) for each in scripts]
+    answers = [answer(body=each) if each else answer(error) for each in [*scripts, parents]]
     with ScriptedServer(*answers) as server:
         synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
     assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
@@ -285,4 +287,35 @@ def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCapture
         "25 lists were left out, 5 that the token may not read (403) and 20 that are gone"
         in (caplog.messages[-1])
     )
-    assert reading.barred == ["w0", "w5", "w10", "w15", "w20"]
+    assert reading.barred == [f"w{number}" for number in range(25)]
+
+
+def test_a_full_table_is_not_activated_when_every_list_is_gone(areas: Sandbox) -> None:
+    """A path that has moved answers 404 to all, and a loader would empty the table."""
+
+    def gone(asked: RequestRecord, workspace: Workspace) -> None:
+        if asked.path.endswith("/insights"):
+            for key in workspace.ids("aois"):
+                workspace.delete("aois", key)
+
+    areas.on_request = gone
+    synced = sync(areas, "insights", concurrency=1)
+    assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
+
+
+def test_a_token_that_expires_midway_leaves_the_stream_out_and_bars_nothing(
+    areas: Sandbox,
+) -> None:
+    first = sync(areas, "aoi_assets")
+
+    def expire(asked: RequestRecord, _: Workspace) -> None:
+        if asked.path.endswith("/assets") and int(asked.query["offset"]) == 0:
+            seen.append(asked.path)
+        if len(seen) == 3:
+            areas.habits = Habits(forbid=frozenset({"aois", "aoi_assets"}))
+
+    seen: list[str] = []
+    areas.on_request = expire
+    second = sync(areas, "aoi_assets", state=first.state)
+    assert second.status is Exit.INCOMPLETE
+    assert second.bookmark("aoi_assets") == first.bookmark("aoi_assets")

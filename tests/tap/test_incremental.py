@@ -10,6 +10,7 @@ import pytest
 
 from pixxel_sandbox import MISSING, Habits, Sandbox
 from pixxel_singer.signals import Stopped
+from tests.api.scripted import ScriptedServer, answer
 from tests.tap.syncs import KEYS, Synced, sync
 
 if TYPE_CHECKING:
@@ -354,6 +355,19 @@ def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
         second = sync(sandbox, *INCREMENTAL, state=state)
         for name, key in changed.items():
             assert key in second.ids(name) or (name, key) in done
+
+
+def test_a_filter_that_takes_its_text_for_a_day_is_not_trusted() -> None:
+    """The boundary would be in its answer, and nothing of a later day."""
+    rows = b'{"aois": [{"aoi_id": "a", "updated_at": "2025-01-01T00:00:00Z"}]}'
+    with ScriptedServer(answer(body=rows), answer(body=b'{"aois": []}')) as server:
+        first = sync(server, "aois")
+    newer = b'{"aois": [{"aoi_id": "b", "updated_at": "2025-02-01T00:00:00Z"}]}'
+    scripts = answer(body=b'{"aois": []}'), answer(body=newer), answer(body=b'{"aois": []}')
+    with ScriptedServer(*scripts) as server:
+        assert sync(server, "aois", state=first.state).ids("aois") == ["b"]
+    assert b"updated_at=1970" in server.requests[0]
+    assert b"updated_at" not in server.requests[1]
 
 
 def test_a_state_written_by_hand_is_enough(sandbox: Sandbox) -> None:

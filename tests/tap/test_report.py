@@ -186,7 +186,19 @@ def test_any_cells_come_back(rows: list[list[str]]) -> None:
                 assert value == cell
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b'{"error": {}}', b"<html>", b"\r\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b'{"error": {}}',
+        b"<html>",
+        b"\r\n",
+        b"OK",
+        b'A,B\r\n"1,2\r\n3,4\r\n',
+        b'A,B\r\n"1"x,2\r\n',
+    ],
+)
 def test_what_is_no_report_ends_the_run_with_its_reason(body: bytes) -> None:
     with served(body) as server:
         synced = sync(server, "order_report", expect=WrongShape)

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from pixxel_api.sweep import EndlessPages
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import InputError
+from pixxel_singer.exits import Exit, InputError
 from tests.api.scripted import ScriptedServer, answer
 from tests.sandbox.contracts import request_validator
 from tests.stac.validation import needs_schemas, schema_errors
@@ -141,7 +141,7 @@ def test_an_area_over_the_antimeridian_is_asked_for_in_two_parts(
     found = [each["id"] for each in images(sandbox, bbox=[90, -90, -90, 90])]
     asked = [each for each in sandbox.requests[before:] if each.path == "/v0/search"]
     pairs = sum(len(row["collections"]) for row in sandbox.workspace.rows("satellites"))
-    assert len(asked) == 2 * pairs
+    assert len([each for each in asked if "skip" not in each.body]) == 2 * pairs
     assert len(found) == len(set(found))
     over = {
         each["id"]
@@ -297,3 +297,33 @@ def test_an_open_end_is_now() -> None:
     assert body["start_date"] == "2020-01-01T00:00:00.000000Z"
     age = datetime.now(UTC) - datetime.fromisoformat(body["end_date"])
     assert abs(age.total_seconds()) < 60
+
+
+@pytest.mark.parametrize("told", ["", ', "pagination": {"limit": 2, "skip": 0}'])
+def test_a_page_that_tells_of_no_end_is_followed_until_nothing_new_comes(told: str) -> None:
+    scripts = [page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', told)]
+    scripts.append(page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', told))
+    scripts.append(page(f'{{"b": {IMAGE % 3}}}', told))
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in images(server, page_size=2)] == ["1", "2", "3"]
+    bodies = [json.loads(each.partition(b"\r\n\r\n")[2]) for each in server.requests[1:]]
+    assert [body.get("skip") for body in bodies] == [None, 2, 4]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_collection_that_may_not_be_searched_is_left_out_and_the_others_are_read(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    several = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "d"}]}]}'
+    scripts = answer(status), page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 1}')
+    with ScriptedServer(answer(body=several), *scripts) as server:
+        synced = sync(server, "satellite_images", **WORLD)
+    assert synced.ids("satellite_images") == ["1"]
+    assert synced.status is Exit.OK
+    assert any("1 lists were left out" in each for each in caplog.messages)
+
+
+def test_when_no_collection_may_be_searched_the_stream_is_left_out() -> None:
+    with ScriptedServer(answer(body=SATELLITES), answer(403)) as server:
+        synced = sync(server, "satellite_images", **WORLD)
+    assert synced.status is Exit.INCOMPLETE
