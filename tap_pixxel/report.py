@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.times import TimestampError, to_date, to_utc
-from tap_pixxel.schema import BOOLEAN, DATE, INTEGER, NUMBER, TEXT, TIMESTAMP
+from tap_pixxel.schema import BOOLEAN, DATE, NUMBER, TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,8 +23,8 @@ csv.field_size_limit(1 << 24)  # characters; a cell longer than this is no cell 
 MORE = "more_cells"
 """Where the cells of a row that is longer than the header go."""
 _NO_NAME = re.compile(r"[^0-9a-z]+")
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")  # no leading zero: such a text is a code
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
+# A leading zero, or more digits than a loader's floating point keeps, make the text a code.
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}|\d{2}-\d{2}-\d{4}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _TRUTH = {"true": True, "false": False}
@@ -51,14 +52,16 @@ def _by_pattern(pattern: re.Pattern[str], read: Callable[[str], Any]) -> Callabl
 
 KINDS: dict[str, Kind] = {
     "boolean": Kind(BOOLEAN, lambda text: _TRUTH[text.strip().lower()]),
-    "integer": Kind(INTEGER, _by_pattern(_INTEGER, int)),
-    "number": Kind(NUMBER, _by_pattern(_NUMBER, float)),
+    "number": Kind(NUMBER, _by_pattern(_NUMBER, json.loads)),
     "date": Kind(DATE, _by_pattern(_DAY, to_date)),
     "timestamp": Kind(TIMESTAMP, _by_pattern(_MOMENT, to_utc)),
     "text": Kind(TEXT, str),
 }
-"""The types of cells, by the names that the state keeps."""
-_WIDER = {("integer", "number"): "number", ("number", "integer"): "number"}
+"""The types of cells, by the names that the state keeps.
+
+Whole numbers are no type of their own: a column would turn from one into the other with the first
+fraction, and a loader that cannot change a column's type may round it without a word.
+"""
 _UNREADABLE = (KeyError, TimestampError, ValueError)
 
 
@@ -165,6 +168,4 @@ def _joined(known: str | None, found: str | None) -> str:
     """Give the kind that holds what both do."""
     if known not in KINDS or known == found:
         return found or "text"
-    if found is None:
-        return known
-    return _WIDER.get((known, found), "text")
+    return known if found is None else "text"
