@@ -22,6 +22,8 @@ csv.field_size_limit(1 << 24)  # characters; a cell longer than this is no cell 
 
 MORE = "more_cells"
 """Where the cells of a row that is longer than the header go."""
+_LONGEST = 60
+"""Characters of a column's name: a PostgreSQL name has 63, and is cut there without a word."""
 _NO_NAME = re.compile(r"[^0-9a-z]+")
 # A leading zero, or more digits than a loader's floating point keeps, make the text a code.
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
@@ -131,13 +133,17 @@ def read_report(content: bytes, taken: Iterable[str] = ()) -> Report:
 
 
 def _names(header: list[str], taken: Iterable[str]) -> list[str]:
-    """Make names of a header's titles: lower case, digits and underscores, no two the same."""
+    """Make names of a header's titles: lower case, digits and underscores, no two the same.
+
+    Long ones are cut, so that their numbers are within what a loader keeps of a name.
+    """
     used = Counter(taken)
     names = []
     for at, title in enumerate(header, 1):
         name = _NO_NAME.sub("_", title.lower()).strip("_") or f"column_{at}"
         if name[0].isdigit():
             name = f"column_{name}"
+        name = name[:_LONGEST]
         while used[name]:
             used[name] += 1
             name = f"{name}_{used[name]}"

@@ -166,6 +166,12 @@ def test_titles_become_names_that_differ() -> None:
     ]
 
 
+def test_names_stay_different_within_what_a_database_keeps_of_a_name() -> None:
+    titles = [f"{'Cost ' * 20}{end}" for end in "abc"]
+    names = list(read_report(f"{','.join(titles)}\r\n".encode()).titles)
+    assert len({name[:63] for name in names}) == 3
+
+
 def test_ragged_rows_lose_no_cell() -> None:
     with served(b"A,B\r\n1\r\n1,2,three,4\r\n\r\n") as server:
         records = sync(server, "order_report").records["order_report"]
