@@ -102,10 +102,9 @@ class Bookmark:
 
     def _take_up(self, backfill: dict[str, Any]) -> None:
         """Go on with a first sync that was killed: with its clock, and with what it saw."""
-        self._reached = _stamp(backfill.get(REACHED))
-        began = _stamp(backfill.get(BEGAN))
-        if self._reached and began:
-            self._began, self._server_clock = began, True
+        reached, began = _stamp(backfill.get(REACHED)), _stamp(backfill.get(BEGAN))
+        if reached and began:
+            self._reached, self._began, self._server_clock = reached, began, True
             self.see(_stamp(backfill.get(LARGEST)), backfill.get(BOUNDARY))
 
     def begin(self, clock: datetime | None) -> None:

@@ -121,6 +121,21 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
     assert fingerprint({"query": {}, "bbox": [], "datetime": None}) == fingerprint({}) == ""
 
 
+@pytest.mark.parametrize("missing", ["reached", "began"])
+def test_a_first_sync_of_which_half_is_known_begins_anew(missing: str) -> None:
+    """Without its clock, what changed since it was killed would be passed over."""
+    state: dict[str, Any] = {}
+    killed = bookmark(state)
+    killed.see(FAR, "future")
+    killed.reach(NEW)
+    del state["backfill"][missing]
+    taken = bookmark(state)
+    assert taken.resume() is None
+    taken.begin(CLOCK)
+    taken.finish()
+    assert state == {"filters": ""}
+
+
 @pytest.mark.parametrize(
     "partitions",
     [5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}], [marked(), 5]],
