@@ -121,6 +121,43 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
     assert fingerprint({"query": {}, "bbox": [], "datetime": None}) == fingerprint({}) == ""
 
 
+def test_a_fingerprint_is_another_for_other_filters() -> None:
+    assert fingerprint({"bbox": [1, 2, 3, 4]}) != fingerprint({"bbox": [1, 2, 3, 5]})
+
+
+def test_nothing_of_a_bookmark_under_other_filters_is_used() -> None:
+    taken = bookmark(marked(filters="one", barred=["a"]), filters="two")
+    assert taken.first
+    assert (taken.since, taken.floor, taken.boundary, taken.barred) == (None, None, None, [])
+
+
+def test_a_first_sync_under_other_filters_is_not_gone_on_with() -> None:
+    state: dict[str, Any] = {}
+    bookmark(state, filters="one").reach(NEW)
+    taken = bookmark(state, filters="two")
+    assert taken.restarted
+    assert taken.resume() is None
+
+
+def test_how_far_a_first_sync_got_replaces_a_bookmark_that_is_not_used() -> None:
+    """A later run must not take the old bookmark for one under the new filters."""
+    state = marked(filters="one", barred=["a"])
+    taken = bookmark(state, filters="two")
+    taken.begin(CLOCK)
+    taken.see(OLD, "older")
+    taken.reach(NEW)
+    assert taken.resume() == NEW
+    assert state == {
+        "filters": "two",
+        "backfill": {
+            "reached": NEW,
+            "began": "2025-06-01T00:00:00.000000Z",
+            "largest": OLD,
+            "boundary": "older",
+        },
+    }
+
+
 @pytest.mark.parametrize("missing", ["reached", "began"])
 def test_a_first_sync_of_which_half_is_known_begins_anew(missing: str) -> None:
     """Without its clock, what changed since it was killed would be passed over."""
@@ -134,6 +171,94 @@ def test_a_first_sync_of_which_half_is_known_begins_anew(missing: str) -> None:
     taken.begin(CLOCK)
     taken.finish()
     assert state == {"filters": ""}
+
+
+def test_a_bookmark_goes_before_how_far_a_first_sync_got() -> None:
+    backfill = {"reached": NEW, "began": NEW}
+    assert bookmark(marked(backfill=backfill)).resume() is None
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(None, True), (OLD, False), (MARK, True), (NEW, True)]
+)
+def test_what_is_at_the_bookmark_or_timeless_is_emitted(
+    value: str | None,
+    wanted: bool,  # noqa: FBT001
+) -> None:
+    assert bookmark(marked()).wants(value) is wanted
+
+
+def test_without_a_bookmark_all_is_emitted() -> None:
+    assert bookmark({}).wants(OLD)
+
+
+@pytest.mark.parametrize(
+    ("start_date", "lookback", "since", "floor"),
+    [
+        (None, 0, MARK, MARK),
+        (None, 86_400 * 31, OLD, OLD),
+        (OLD, 0, MARK, MARK),
+        (NEW, 0, NEW, MARK),
+    ],
+)
+def test_it_is_read_from_the_bookmark_at_least(
+    start_date: str | None, lookback: int, since: str, floor: str
+) -> None:
+    """The boundary must be in the answer, also where it is not to be emitted."""
+    taken = bookmark(marked(), start_date=start_date, lookback=lookback)
+    assert (taken.since, taken.floor) == (since, floor)
+
+
+def test_of_records_at_one_time_the_last_is_the_boundary() -> None:
+    state = marked()
+    taken = bookmark(state)
+    for value, key in ((MARK, "first"), (MARK, "last"), (None, "timeless")):
+        taken.see(value, key)
+    taken.finish()
+    assert state == marked(boundary="last")
+
+
+def test_a_sync_of_nothing_leaves_its_filters_alone() -> None:
+    state: dict[str, Any] = {"backfill": {"reached": "nonsense"}}
+    bookmark(state, filters="two").finish()
+    assert state == {"filters": "two"}
+
+
+def test_what_the_token_could_not_read_is_kept_with_the_bookmark() -> None:
+    state = marked(barred=["b", "a"])
+    taken = bookmark(state)
+    assert taken.barred == ["b", "a"]
+    taken.finish()
+    assert state == marked(barred=["a", "b"])
+    assert bookmark({"barred": ["a"]}).barred == []
+    assert bookmark(marked(barred="a")).barred == []
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"bookmarks": {}},
+        {"bookmarks": {"orders": {}, "archive_items": {"partitions": [marked(), {}]}}},
+        {"bookmarks": {"orders": marked()}},
+    ],
+)
+def test_a_state_that_this_tap_wrote_is_taken(state: dict[str, Any]) -> None:
+    check_state(state)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"type": "STATE", "value": {}}, "has no 'bookmarks'"),
+        ({"bookmarks": []}, "must be an object"),
+        ({"bookmarks": {"orders": 5}}, "bookmark of 'orders' is none"),
+        ({"bookmarks": {"orders": marked(replication_key_value=5)}}, "'orders' is none"),
+    ],
+)
+def test_a_state_of_another_form_is_refused(state: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        check_state(state)
 
 
 @pytest.mark.parametrize(
