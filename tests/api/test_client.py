@@ -53,6 +53,16 @@ def test_a_netrc_does_not_replace_the_token(monkeypatch: pytest.MonkeyPatch, tmp
     assert f"Bearer {TOKEN}".encode() in server.requests[0]
 
 
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under HTTP it sees all of a request; docs/security.md says so."""
+    with ScriptedServer(answer()) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        Client(TOKEN, url="http://api.invalid", user_agent="tests/1").read("GET", "/ping")
+    assert proxy.requests[0].startswith(b"GET http://api.invalid/ping HTTP/1.1")
+    assert f"Bearer {TOKEN}".encode() in proxy.requests[0]
+
+
 @pytest.mark.parametrize(
     "fault",
     [
