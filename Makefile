@@ -10,7 +10,7 @@ GROUPS := --all-extras --group dev --group demo --group bench
 # Half as many again as there are processors: many tests wait for what they have killed or delayed.
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 
-.PHONY: help demo test bench lock clean
+.PHONY: help demo test coverage audit bench lock clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -23,6 +23,18 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# Slower than `make test` by half or more, as each program that a test starts is measured, too.
+coverage: $(VENV)/.ready  ## Run the tests with coverage of lines and branches; fail under 95 %.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# An index that has no advisories is no clean bill: --strict fails on what cannot be looked up.
+audit: $(VENV)/.ready  ## Look for known weaknesses in what requirements.lock installs.
+	$(BIN)/uv tool run --isolated pip-audit==2.10.1 --strict --require-hashes --disable-pip \
+	  --requirement requirements.lock
 
 bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.archive
