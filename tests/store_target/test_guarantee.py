@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -13,23 +13,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
+from tests import forked
 
-from .runs import TARGET, Workplace, environment, request, schema, state, text_of
+from .runs import Workplace, environment, request, schema, state, text_of
 
 if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
     from pixxel_sandbox import RequestRecord, Workspace
 
 RECORDS = 500
-SETTLE = 2.5
+SETTLE = 1.5
+LATE = 0.6
+LAG = 0.3
 HABITS = {
     "latency_ms": 10,
     "drop_accepted": 0.05,
     "accept_late": 0.15,
-    "late_seconds": 1.2,
+    "late_seconds": LATE,
     "accept_part": 0.05,
-    "list_lag": 0.5,
+    "list_lag": LAG,
     "delivery_seconds": 0.0,
 }
 
@@ -37,7 +41,7 @@ HABITS = {
 class Killer:
     """Kills a process some while after so many of its writes have come in."""
 
-    def __init__(self, target: subprocess.Popen[bytes], writes: int, seconds: float) -> None:
+    def __init__(self, target: ForkServerProcess, writes: int, seconds: float) -> None:
         self._target = target
         self._left = writes
         self._seconds = seconds
@@ -62,24 +66,24 @@ def run(place: Workplace, ids: list[str], since: int, rng: random.Random | None)
     path.write_text(text_of(*messages))
     settings = {"settle_seconds": SETTLE, "batch_size": 7, "max_deliveries": RECORDS}
     config = place.config(**settings)
-    with (
-        path.open("rb") as source,
-        (place.folder / "log").open("ab") as log,
-        subprocess.Popen(
-            [TARGET, "--config", str(config)],
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environment(),
-        ) as target,
-    ):
-        if rng is not None:
-            writes, seconds = rng.randint(1, 6), rng.choice([0.0, rng.uniform(0, 0.03), 0.6])
-            place.sandbox.on_request = Killer(target, writes, seconds)
-        out, _ = target.communicate(timeout=100)
-        place.sandbox.on_request = None
+    told, end = forked.pipe()
+    target = forked.start(
+        "target-pixxel-store",
+        f"--config={config}",
+        stdin=path,
+        stdout=end,
+        log=place.folder / "log",
+        env=environment(),
+    )
+    if rng is not None:
+        writes, seconds = rng.randint(1, 6), rng.choice([0.0, rng.uniform(0, 0.03), LATE / 2])
+        place.sandbox.on_request = Killer(target, writes, seconds)
+    with told:
+        out = b"".join(iter(lambda: os.read(told.fileno(), 1 << 16), b""))
+    status = forked.status(target)
+    place.sandbox.on_request = None
     upto = [json.loads(line)["upto"] for line in out.splitlines() if line.endswith(b"}")]
-    return target.returncode, max(upto, default=since)
+    return status, max(upto, default=since)
 
 
 @pytest.mark.timeout(500)
@@ -100,10 +104,10 @@ def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> Non
                 upto = 0
             if "journal" in lost:
                 place.journal.unlink()
-        sandbox.habits = Habits(latency_ms=10, list_lag=0.5, drop_accepted=0.05)
+        sandbox.habits = Habits(latency_ms=10, list_lag=LAG, drop_accepted=0.05)
         status, upto = run(place, ids, upto, None)
         assert (status, upto) == (0, RECORDS), (tmp_path / "log").read_text()[-4000:]
         assert killed >= kills / 2
-        time.sleep(2)  # what was accepted late is there by now
+        time.sleep(LATE + LAG)  # what was accepted late is there by now
         got = Counter(row["catalog_id"] for row in place.listed())
     assert {key: got[key] for key in ids} == dict.fromkeys(ids, 1)
