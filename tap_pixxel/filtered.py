@@ -36,16 +36,17 @@ class FilteredStream(PixxelStream):
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         """Read what was updated since the bookmark, or everything."""
         bookmark = self.bookmark(context)
-        options = self.sweep_options()
+        options, given = self.sweep_options(), None
         if bookmark and bookmark.floor and self.may_filter():
             heeded = yield from self._read(context, bookmark, options, floor=bookmark.floor)
             if heeded:
                 return
             self._tell_not_heeded()
             bookmark.start_over()
-        # What the filtered read gave is not given again, but tells nothing of what lies between.
-        given = options.pop("seen")
-        yield from self._read(context, bookmark, options | {"seen": Seen()}, given=given)
+            # What this gave is not given again, but tells nothing of what lies between.
+            given = options["seen"]
+            options = options | {"seen": Seen()}
+        yield from self._read(context, bookmark, options, given=given)
 
     def may_filter(self) -> bool:
         """Tell whether the API takes a range: one that begins long ago must hold something.
@@ -57,8 +58,11 @@ class FilteredStream(PixxelStream):
         try:
             answer = self.ask("GET", params=only | self.paging.request(0, 1))
         except BadRequest:
-            return False
-        return bool(answer.rows(self.records_key))
+            answer = None
+        if answer is not None and answer.rows(self.records_key):
+            return True
+        self._tell_not_heeded()
+        return False
 
     def swept(
         self,
