@@ -16,10 +16,10 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from pixxel_api.bodies import HTML, json_object, objects_of
 from pixxel_api.errors import (
     ApiError,
     BadAddress,
-    BrokenBody,
     ClientClosedError,
     NoConnection,
     RateLimited,
@@ -39,10 +39,8 @@ CONNECT_TIMEOUT = 10.0  # seconds
 RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
 FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
-HTML = "the answer is a page of HTML; check the setting 'api_url'"
 _CHUNK = 1 << 18  # bytes read at once
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 logger = logging.getLogger(__name__)
@@ -77,6 +75,11 @@ class Answer:
     method: str
     path: str
     status: int
+
+    def value(self, name: str) -> object:
+        """Make objects of a value; None where there is none."""
+        raw = self.fields.get(name)
+        return None if raw is None else objects_of(raw)
 
     def rows(self, name: str) -> list[msgspec.Raw]:
         """Give the rows of a list; the service may write an empty one as null.
@@ -154,6 +157,7 @@ class Client:
         self._inspect = inspect
         self._reached = False
         self._closed = False
+        self._told: set[str] = set()  # paths whose texts were mended
         self._throttle = Throttle(requests_per_second, self._go_on)
         self._session = requests.Session()
         self._session.auth = BearerAuth(token)
@@ -186,7 +190,7 @@ class Client:
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        return self._retrying()(self._answer, method, path, params, body)
+        return self._retrying()(self._answer, method, path, params, body, check=self._go_on)
 
     def read_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> Text:
         """GET what is not JSON, a report or a word, repeating it as `read` does.
@@ -204,11 +208,7 @@ class Client:
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        content, headers, status, start = self._exchange(
-            method, path, None, body, check=self._unless_closed
-        )
-        fields = _json_object(content, method, path, status)
-        return Answer(fields, _asked(headers, start), method, path, status)
+        return self._answer(method, path, None, body, check=self._unless_closed)
 
     def remove(self, path: str) -> None:
         """Send a DELETE, once, as `write` does; its answer has no body that matters."""
@@ -230,11 +230,19 @@ class Client:
         path: str,
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
+        *,
+        check: Callable[[], None],
     ) -> Answer:
-        content, headers, status, start = self._exchange(
-            method, path, params, body, check=self._go_on
-        )
-        fields = _json_object(content, method, path, status)
+        content, headers, status, start = self._exchange(method, path, params, body, check=check)
+        fields, halves = json_object(content, method, path, status)
+        if halves and path not in self._told:
+            self._told.add(path)
+            logger.warning(
+                "%s %s: %d halves of surrogate pairs, which are no characters, became U+FFFD",
+                method,
+                path,
+                halves,
+            )
         return Answer(fields, _asked(headers, start), method, path, status)
 
     def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
@@ -300,7 +308,7 @@ class Client:
             method,
             path,
             status,
-            code=envelope_code(_json_or_none(content)),
+            code=envelope_code(objects_of(content)),
             retry_after=_retry_after(response.headers.get("Retry-After")),
         )
         if isinstance(failure, RateLimited):
@@ -357,26 +365,6 @@ def _date(text: str | None) -> datetime | None:
 def _asked(headers: Mapping[str, str], start: float) -> datetime | None:
     answered = _date(headers.get("Date"))
     return answered - timedelta(seconds=time.monotonic() - start) if answered else None
-
-
-def _json_or_none(content: bytearray) -> object:
-    try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-def _json_object(content: bytearray, method: str, path: str, status: int) -> dict[str, msgspec.Raw]:
-    """Split a JSON object into its values, checking all of it but making no objects of them."""
-    try:
-        if not content.isascii():
-            content.decode()
-        return _OBJECT.decode(content)
-    except msgspec.ValidationError:
-        raise WrongShape(method, path, status, reason="the answer is not a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        html = content.lstrip().startswith(b"<")
-        raise BrokenBody(method, path, status, reason=HTML if html else None) from None
 
 
 def _connection_error(error: Exception) -> type[ApiError]:

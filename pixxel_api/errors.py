@@ -144,6 +144,12 @@ class BrokenBody(ApiError):
     repeatable = True
 
 
+class Unreadable(ApiError):
+    """The body came whole, but no reader can take it; another try would bring the same."""
+
+    reason = "the answer cannot be read"
+
+
 class WrongShape(ApiError):
     """The body is JSON, but not of the shape that the contract gives."""
 

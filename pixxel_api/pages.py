@@ -88,7 +88,7 @@ class Offset:
 
     def total(self, answer: Answer) -> int | None:
         """Read `pagination.total`."""
-        pagination = _value(answer, "pagination")
+        pagination = answer.value("pagination")
         return _count(pagination.get("total")) if isinstance(pagination, dict) else None
 
 
@@ -105,7 +105,7 @@ class PageNumber:
 
     def total(self, answer: Answer) -> int | None:
         """Read `count`."""
-        return _count(_value(answer, "count"))
+        return _count(answer.value("count"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,6 @@ class Single:
     def total(self, answer: Answer) -> int | None:  # noqa: ARG002
         """Know no total."""
         return None
-
-
-def _value(answer: Answer, name: str) -> object:
-    raw = answer.fields.get(name)
-    return None if raw is None else msgspec.json.decode(raw)
 
 
 def _count(value: object) -> int | None:

@@ -23,10 +23,10 @@ class Peek:
         self._depth = len(names)
 
     def __call__(self, row: msgspec.Raw) -> str | int | None:
-        """Give the value, None where there is none or it is of another type."""
+        """Give the value, None where there is none, it is of another type, or out of reach."""
         try:
             value = self._decoder.decode(row)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, RecursionError):
             return None
         for _ in range(self._depth):
             if value is None:

@@ -6,13 +6,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
+from pixxel_api.bodies import objects_of
 from pixxel_api.errors import Forbidden
 from pixxel_api.pages import Offset, Page, watched
 from pixxel_api.peek import Peek
@@ -204,11 +204,8 @@ class PixxelStream(Stream):
                 yield self.complete(record, part)
 
     def parsed(self, row: Row) -> Fields:
-        """Make objects of a row; of one that is none, or that Python cannot hold, an empty one."""
-        try:
-            fields = msgspec.json.decode(row)
-        except (msgspec.DecodeError, RecursionError):
-            return {}
+        """Make objects of a row; of one that is none, or nested too deep, an empty one."""
+        fields = objects_of(row)
         return fields if isinstance(fields, dict) else {}
 
     def parts(self, fields: Fields) -> Iterable[Fields]:
@@ -322,6 +319,13 @@ class PixxelStream(Stream):
                 self._unusable,
                 ", ".join(self.primary_keys),
             )
+
+    def _write_record_message(self, record: dict[str, Any]) -> None:
+        """Write a record, or leave out one that could be read but is nested too deep to write."""
+        try:
+            super()._write_record_message(record)
+        except RecursionError:
+            self._unusable += 1
 
     def _write_starting_replication_value(self, context: Mapping[str, Any] | None) -> None:
         """Leave the state alone: `Bookmark` reads and writes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXTRA = "extra"
+_LARGEST = sys.float_info.max  # an integer may be larger
 _BLANKS = str.maketrans("\t\n\r", "   ")
 
 
@@ -46,9 +47,9 @@ def _number(value: Any) -> float:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotThisType from None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         return value
     raise NotThisType
 
@@ -97,7 +98,10 @@ def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
             text = ""
         if text and (text.isprintable() or text.translate(_BLANKS).isprintable()):
             return text
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise NotThisType from None
 
 
 def _objects(value: Any) -> list[dict[str, Any] | msgspec.Raw]:  # noqa: ANN401 - any JSON

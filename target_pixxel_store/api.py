@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
+from pixxel_api.bodies import objects_of
 from pixxel_api.errors import ApiError, PixxelError, WrongShape
 from pixxel_api.pages import Offset, Page
 from pixxel_api.sweep import Seen, Sweep
@@ -29,7 +28,6 @@ ORDER_ITEMS = "/v0/order-items"
 FAILED = "FAILED"
 SUCCEEDED = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
 Fields = dict[str, Any]
-_FIELDS = msgspec.json.Decoder(dict[str, Any])
 
 
 class ListKeepsChanging(PixxelError):
@@ -197,7 +195,7 @@ class Api:
     def make(self, path: str, body: Fields) -> Fields:
         """Make something, and give it; it may have happened even when it fails."""
         answer = self._client.write("POST", path, body=body)
-        return {key: msgspec.json.decode(raw) for key, raw in answer.fields.items()}
+        return {key: objects_of(raw) for key, raw in answer.fields.items()}
 
     def listed(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
         """Read all rows of a list that may change meanwhile; `key` is the field of their id."""
@@ -240,10 +238,8 @@ class Api:
 
 def _fields(row: Row) -> Fields:
     """Read a row; one that is no object says nothing."""
-    try:
-        return _FIELDS.decode(row)
-    except msgspec.ValidationError:
-        return {}
+    fields = objects_of(row)
+    return fields if isinstance(fields, dict) else {}
 
 
 def _id(row: Row, key: str = "id") -> str | None:

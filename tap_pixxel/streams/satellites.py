@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tap_pixxel.stac import Converted
 
 _SATELLITE_ID = Column("satellite_id", TEXT, "Id of the satellite that was searched.")
-_NULL = msgspec.Raw(b"null")
 _EITHER = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
 
 
@@ -230,11 +229,9 @@ def _images(raw: Row) -> list[Row]:
 
 def next_token(answer: Answer) -> str | int | None:
     """Read the token of the next page, which may stand beside the total."""
-    own, paging = (
-        msgspec.json.decode(answer.fields.get(name, _NULL)) for name in ("next_token", "pagination")
-    )
-    nested = paging.get("next_token") if isinstance(paging, dict) else None
-    for token in (own, nested):
+    paging = answer.value("pagination")
+    beside = paging.get("next_token") if isinstance(paging, dict) else None
+    for token in (answer.value("next_token"), beside):
         if isinstance(token, str | int) and token:
             return token
     return None

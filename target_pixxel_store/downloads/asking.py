@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import msgspec
-
+from pixxel_api.bodies import objects_of
 from pixxel_api.errors import ApiError, NotFound, WrongShape
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _download(answer: Answer) -> Download:
     Raises:
         WrongShape: The answer is none.
     """
-    row = {name: msgspec.json.decode(raw) for name, raw in answer.fields.items()}
+    row = {name: objects_of(raw) for name, raw in answer.fields.items()}
     key, url = row.get("id"), row.get("signed_url")
     if not isinstance(key, str) or not key:
         reason = "the answer is no download"

@@ -135,7 +135,6 @@ def test_a_redirect_is_not_followed_so_the_token_goes_nowhere_else() -> None:
         (HTML, errors.BrokenBody, "HTML"),
         (b'{"a":', errors.BrokenBody, "not JSON"),
         (b"\xff\xfe", errors.BrokenBody, "not JSON"),
-        (b'{"a": ' + b"[" * 5000, errors.BrokenBody, "not JSON"),
         (b"[]", errors.WrongShape, "not a JSON object"),
         (b'"pong"', errors.WrongShape, "not a JSON object"),
     ],

@@ -97,6 +97,9 @@ def test_blank_lines_are_passed_over_and_counted() -> None:
         b'{"s3cret":1}',
         b'{"type":"RECORD","s3cret":"\xff"}',
         b'{"a":' * 100_000,
+        b'{"type":"RECORD","s3cret":1e400}',
+        b'{"type":"RECORD","s3cret":NaN}',
+        rb'{"type":"RECORD","s3cret":"\ud800"}',
     ],
 )
 def test_a_line_that_is_no_message_is_named_by_its_number_and_never_quoted(line: bytes) -> None:

@@ -1,0 +1,116 @@
+"""Bodies of answers: JSON, with all that JSON allows and Python does not hold.
+
+A number that no float holds stays the text that it is. Half of a surrogate pair, which UTF-8 cannot
+write, becomes U+FFFD, the character that stands for another. NaN is no JSON, whatever others take.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from pixxel_api.errors import ApiError, BrokenBody, Unreadable, WrongShape
+
+HTML = "the answer is a page of HTML; check the setting 'api_url'"
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+_TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(?P<nan>NaN|Infinity)', re.DOTALL)
+
+
+def json_object(
+    content: bytearray, method: str, path: str, status: int
+) -> tuple[dict[str, msgspec.Raw], int]:
+    """Split a JSON object into its values, checking all of it but making no objects of them.
+
+    Returns:
+        The values, and how many halves of surrogate pairs were replaced.
+
+    Raises:
+        WrongShape: It is other JSON.
+        BrokenBody: It is no JSON, as when it was cut off.
+        Unreadable: It came whole, and would come no better again.
+    """
+    try:
+        fields, halves = _split(content)
+        if not content.isascii():
+            content.decode()
+    except msgspec.ValidationError:
+        raise WrongShape(method, path, status, reason="the answer is not a JSON object") from None
+    except msgspec.DecodeError:
+        kind, reason = _fault_of(content)
+        raise kind(method, path, status, reason=reason) from None
+    except UnicodeDecodeError:
+        raise Unreadable(method, path, status, reason="the answer is not UTF-8 text") from None
+    except RecursionError:
+        raise Unreadable(method, path, status, reason="the answer is nested too deep") from None
+    return fields, halves
+
+
+def objects_of(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any JSON
+    """Make objects of JSON; None of what is nested too deep, or is no JSON."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # a number out of range
+        return _with_any_number(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _with_any_number(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(bytes(raw), parse_float=_float, parse_int=_integer)
+    except (UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _split(content: bytearray) -> tuple[dict[str, msgspec.Raw], int]:
+    try:
+        return _OBJECT.decode(content), 0
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended, halves = _mended(content)
+        if not halves:
+            raise
+        return _OBJECT.decode(mended), halves
+
+
+def _mended(content: bytearray) -> tuple[bytes, int]:
+    """Replace halves of surrogate pairs, and count them."""
+    halves = 0
+
+    def mend(escape: re.Match[bytes]) -> bytes:
+        nonlocal halves
+        if escape["half"] is None:
+            return escape[0]
+        halves += 1
+        return rb"\ufffd"
+
+    return _ESCAPE.sub(mend, content), halves
+
+
+def _fault_of(content: bytearray) -> tuple[type[ApiError], str | None]:
+    """Tell what is wrong with a body that is no JSON."""
+    if content.lstrip().startswith(b"<"):
+        return BrokenBody, HTML
+    if any(found["nan"] for found in _TEXT_OR_NAN.finditer(content)):
+        return Unreadable, "the answer holds NaN or Infinity, which are not JSON"
+    return BrokenBody, None
+
+
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:  # longer than Python turns into a number, and back
+        return text
