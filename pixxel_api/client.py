@@ -85,13 +85,29 @@ class Answer:
         """Give the rows of a list; the service may write an empty one as null.
 
         Raises:
-            WrongShape: There is no such list.
+            WrongShape: There is no such list, or an error in place of its rows.
         """
+        raw = self.fields.get(name)
         try:
-            return _ROWS.decode(self.fields[name]) or []
-        except (KeyError, msgspec.ValidationError):
+            rows = None if raw is None else _ROWS.decode(raw)
+        except msgspec.ValidationError:
+            raw = rows = None
+        if not rows:
+            self.check()
+        if raw is None:
             reason = f"the answer has no list '{name}'"
-            raise WrongShape(self.method, self.path, self.status, reason=reason) from None
+            raise WrongShape(self.method, self.path, self.status, reason=reason)
+        return rows or []
+
+    def check(self) -> None:
+        """Check that there is no error where something is missing: it is not just empty.
+
+        Raises:
+            WrongShape: The answer is an error, though its status says otherwise.
+        """
+        if error := self.value("error"):
+            code, reason = envelope_code({"error": error}), "the answer holds an error"
+            raise WrongShape(self.method, self.path, self.status, code=code, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

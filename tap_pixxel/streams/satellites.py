@@ -206,8 +206,11 @@ def images_in(answer: Answer) -> list[Row]:
         WrongShape: It is nothing of the kind.
     """
     raw = answer.fields.get(SatelliteImages.records_key)
+    if raw is None:
+        answer.check()
+        return []
     try:
-        return [] if raw is None else [image for part in _parts(raw) for image in _images(part)]
+        return [image for part in _parts(raw) for image in _images(part)]
     except msgspec.ValidationError:
         reason = "the answer has no 'items' of images"
         raise WrongShape(answer.method, answer.path, answer.status, reason=reason) from None

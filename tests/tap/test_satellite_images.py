@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
+from pixxel_api.errors import WrongShape
 from pixxel_api.sweep import EndlessPages
 from pixxel_sandbox import Habits, Sandbox
 from pixxel_singer.exits import Exit, InputError
@@ -295,6 +296,12 @@ def test_paging_of_another_shape_says_nothing(paging: str) -> None:
     script = page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
         assert [each["id"] for each in images(server)] == ["1"]
+
+
+def test_an_error_in_place_of_images_is_none_of_no_images() -> None:
+    script = answer(body=b'{"error": {"code": "internal"}}')
+    with ScriptedServer(answer(body=SATELLITES), script) as server:
+        sync(server, "satellite_images", expect=WrongShape, **WORLD)
 
 
 def test_an_open_end_is_now() -> None:
