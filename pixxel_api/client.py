@@ -24,6 +24,7 @@ from pixxel_api.errors import (
     NoConnection,
     RateLimited,
     TimedOut,
+    TooLarge,
     Untrusted,
     WrongShape,
     envelope_code,
@@ -39,6 +40,7 @@ CONNECT_TIMEOUT = 10.0  # seconds
 RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
 FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
+LARGEST = 256 << 20  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
 _CHUNK = 1 << 18  # bytes read at once
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)
@@ -310,7 +312,7 @@ class Client:
                 status = response.status_code
                 self._reached = True
                 self._inspect(response.headers)
-                content = self._content(response, check)
+                content = self._content(response, method, path, check)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise TimedOut(method, path, status) from None
         # requests raises a plain OSError for a certificate file that is not there.
@@ -331,13 +333,17 @@ class Client:
             self._throttle.pause(failure.retry_after or _PAUSE_AFTER_429)
         raise failure
 
-    def _content(self, response: requests.Response, check: Callable[[], None]) -> bytearray:
-        """Read the body as it arrives, so that a slow drip cannot outlast the deadline."""
+    def _content(
+        self, response: requests.Response, method: str, path: str, check: Callable[[], None]
+    ) -> bytearray:
+        """Read the body as it arrives, so that none outlasts the deadline or fills the memory."""
         end = time.monotonic() + self._deadline
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
             check()
+            if len(content) > LARGEST:
+                raise TooLarge(method, path, response.status_code)
             if time.monotonic() > end:
                 raise requests.Timeout
         return content

@@ -150,6 +150,12 @@ class Unreadable(ApiError):
     reason = "the answer cannot be read"
 
 
+class TooLarge(ApiError):
+    """The body is larger than any that is read."""
+
+    reason = "the answer is too large; lower the setting 'page_size'"
+
+
 class WrongShape(ApiError):
     """The body is JSON, but not of the shape that the contract gives."""
 
