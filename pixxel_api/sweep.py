@@ -113,6 +113,7 @@ class Sweep:
         self._short = False
         self._top: Hashable = None
         self._total: int | None = None
+        self._largest_total = 0
         self._given = 0
         self._first: Hashable = None
         self._repeats = 0
@@ -189,7 +190,9 @@ class Sweep:
         """
         reached = page.offset + len(page.rows)
         if reached == page.total:
-            self._missed = self._given < page.total and not self.ordered
+            # A list that had rows a moment ago is as likely broken as emptied.
+            emptied = page.total == 0 and self._largest_total > 0
+            self._missed = emptied or (self._given < page.total and not self.ordered)
             return True
         overlap = self._overlap if page.offset else 0
         over = not fresh and (len(page.rows) < self.size or self._is_the_short_first_page(page))
@@ -218,6 +221,7 @@ class Sweep:
         # Where pages cannot overlap, it is the total that tells of a shift.
         self._shifted = self._shifted or self._total not in {None, page.total}
         self._total = page.total
+        self._largest_total = max(self._largest_total, page.total or 0)
         self.position = page.offset + (len(page.rows) if self._overlap else self.size)
         fresh = [row for row in page.rows if self._seen.is_new(self._key(row))]
         self._given += len(fresh)
