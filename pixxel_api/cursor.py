@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pixxel_api.pages import begun, watched
-from pixxel_api.sweep import EndlessPages, Sweep
+from pixxel_api.sweep import EndlessPages, Seen, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from datetime import datetime
 
     from pixxel_api.pages import Page, Paging, Row
-    from pixxel_api.sweep import Seen
 
 
 class TokenPage(NamedTuple):
@@ -102,7 +101,7 @@ class EitherSweep:
             page = self._read(None, offset).page
 
     def _by_token(self, first: TokenPage) -> Iterator[Page]:
-        used: set[str | int] = set()
+        used = Seen()
         page, token = first
         yield page
         while token is not None:
