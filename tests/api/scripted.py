@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Self
@@ -34,14 +35,20 @@ def answer(
 class ScriptedServer:
     """Serves scripts in order, the last one for ever.
 
+    Args:
+        scripts: The answers.
+        drip: Seconds between two bytes.
+        reset: Whether connections end in a reset.
+
     Attributes:
         requests: What was received, headers and body.
         times: When, by the monotonic clock.
     """
 
-    def __init__(self, *scripts: Script, drip: float = 0.0) -> None:
+    def __init__(self, *scripts: Script, drip: float = 0.0, reset: bool = False) -> None:
         self._scripts = list(scripts)
         self._drip = drip
+        self._reset = reset
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -92,6 +99,9 @@ class ScriptedServer:
                 except OSError:
                     return
                 time.sleep(self._drip)
+            if self._reset:
+                time.sleep(0.05)  # what was sent arrives before the reset, which would undo it
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _pieces(script: bytes, *, slowly: bool) -> list[bytes]:
