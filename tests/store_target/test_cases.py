@@ -220,3 +220,10 @@ def test_what_is_decided_already_stays(journal: Journal) -> None:
     skipped = Verdict(Kind.SKIPPED, "older")
     [case] = judged(journal, Looks(journal), pending(skipped))
     assert case == Case("taken", None, skipped)  # type: ignore[arg-type]  # any thing
+
+
+def test_what_is_not_delivered_claims_nothing(journal: Journal) -> None:
+    failed = Delivery("1", "one", "store", "a", "1.zip", "FAILED", "1", automated=False)
+    looks = Looks(journal, [failed])
+    found = judged(journal, looks, pending("one"), pending("one", path="b"))
+    assert kinds(found) == [Kind.FAILED, Step.DELIVER]
