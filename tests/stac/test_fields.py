@@ -9,6 +9,7 @@ import pytest
 from tap_pixxel.stac import projection
 from tap_pixxel.stac.extensions import _histogram, _nonzero, _software, doi
 from tap_pixxel.stac.signatures import unsigned
+from tap_pixxel.stac.times import in_order, moment
 from tap_pixxel.stac.values import EMPTY, HIGHEST, Dropped, Mended, Unusable
 
 AFFINE = [10.0, 0.0, 500.0, 0.0, -10.0, 100.0]
@@ -26,6 +27,8 @@ GOOD: list[tuple[Any, Any, Any]] = [
     (_software, {"a": "1"}, {"a": "1"}),
     (_histogram, HISTOGRAM, {**HISTOGRAM, "buckets": [1, 1, 1]}),
     (_nonzero, -1, -1),
+    (moment, "2025-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+    (moment, "2025-01-01T00:00:00.5Z", "2025-01-01T00:00:00.5Z"),
 ]
 MENDED: list[tuple[Any, Any, Any]] = [
     (projection.code, 4326, "EPSG:4326"),
@@ -37,6 +40,8 @@ MENDED: list[tuple[Any, Any, Any]] = [
     (projection.transform, [500.0, 10.0, 0.0, 100.0, 0.0, -10.0], AFFINE),
     (projection.centroid, {"lat": "1", "lon": 2, "z": 3}, {"lat": 1, "lon": 2}),
     (doi, " doi:10.1234/abc ", "10.1234/abc"),
+    (moment, "2025-01-01 01:30:00+01:30", "2025-01-01T00:00:00.000000Z"),
+    (moment, "2025-01-01", "2025-01-01T00:00:00.000000Z"),
 ]
 BAD: list[tuple[Any, Any, Any]] = [
     (projection.code, 0, Unusable),
@@ -77,6 +82,9 @@ BAD: list[tuple[Any, Any, Any]] = [
     (_histogram, {**HISTOGRAM, "min": "0"}, Unusable),
     (_histogram, {**HISTOGRAM, "max": None}, Unusable),
     (_nonzero, 0, Unusable),
+    (moment, 5, Unusable),
+    (moment, "2025-13-01T00:00:00Z", Unusable),
+    (moment, " ", EMPTY),
 ]
 
 
@@ -115,3 +123,21 @@ def test_what_a_field_cannot_hold_is_not_in_it(read: Any, value: Any, expected: 
 )
 def test_a_link_loses_its_signature_and_nothing_else(link: str, bare: str) -> None:
     assert unsigned(link) == bare
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2025-01-01T00:00:00Z", "2025-01-01T00:00:00Z", True),
+        ("2025-01-01T00:00:01Z", "2025-01-01T00:00:00Z", False),
+        ("2025-01-01T00:00:00Z", "2025-01-01T00:00:00.5Z", True),
+        ("2025-01-01T00:00:00.5Z", "2025-01-01T00:00:00Z", False),
+        ("2025-01-01T00:00:00.0Z", "2025-01-01T00:00:00Z", True),
+    ],
+)
+def test_times_of_other_precision_are_compared_as_times(
+    start: str,
+    end: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert in_order(start, end) is expected
