@@ -157,12 +157,20 @@ class _BlockStream(PixxelStream):
         return _BLOCK_NAME(row)
 
     def columns(self, fields: Fields) -> Fields:
-        """Lay the specification flat; its id is the block's."""
+        """Lay the specification flat; what the block states otherwise, too, becomes `spec_...`.
+
+        The name is the specification's, also where the path that led to the block has another.
+        """
         spec = fields.get("spec")
         if not isinstance(spec, dict):
             return fields
         rest = {name: value for name, value in fields.items() if name != "spec"}
-        return {**spec, "spec_id": spec.get("id"), **rest}
+        if spec.get("name"):
+            rest["name"] = spec["name"]
+        twice = {
+            f"spec_{name}": spec[name] for name in spec if spec[name] != rest.get(name, spec[name])
+        }
+        return {**spec, **rest, **twice, "spec_id": spec.get("id")}
 
 
 class Blocks(_BlockStream):

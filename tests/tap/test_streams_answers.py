@@ -267,3 +267,22 @@ def test_a_delivery_that_is_listed_twice_comes_once() -> None:
     rows = b'{"deliveries": [{"delivery_id": "a"}, {"delivery_id": "a"}, {"delivery_id": "b"}]}'
     with ScriptedServer(answer(body=rows)) as server:
         assert sync(server, "deliveries").ids("deliveries") == ["a", "b"]
+
+
+@pytest.mark.parametrize("stream", ["blocks", "block_versions"])
+def test_what_a_block_and_its_specification_state_otherwise_is_kept_of_both(stream: str) -> None:
+    spec = b'{"id": "s", "name": "own", "version": "1", "description": "spec", "odd": 1}'
+    block = b'{"id": "b", "description": "block", "odd": 2, "spec": ' + spec + b"}"
+    with ScriptedServer(answer(body=b'{"blocks": [' + block + b"]}")) as server:
+        [record] = sync(server, stream).records[stream]
+    assert (record["id"], record["spec_id"], record["name"]) == ("b", "s", "own")
+    assert record["description"] == "block"
+    assert record["extra"] == {"odd": 2, "spec_odd": 1, "spec_description": "spec"}
+
+
+def test_a_version_is_called_as_it_says_and_not_as_its_path_does() -> None:
+    lists = [b'[{"id": "b", "spec": {"name": "%s", "version": "1"}}]' % n for n in (b"a", b"A")]
+    answers = [answer(body=b'{"blocks": ' + rows + b"}") for rows in lists]
+    with ScriptedServer(*answers) as server:
+        [record] = sync(server, "block_versions").records["block_versions"]
+    assert record["name"] == "A"
