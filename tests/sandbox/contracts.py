@@ -93,9 +93,13 @@ def unexplained(check: Draft4Validator, answer: Any) -> Iterator[str]:
     """Yields the answer's violations that no deviation explains."""
     for error in check.iter_errors(answer):
         place = "/".join(map(str, error.absolute_path))
-        if not any(
-            re.search(f"(^|/){known.place}$", place)
-            and re.fullmatch(known.value, repr(error.instance))
-            for known in DEVIATIONS
-        ):
+        if explained(place, error.instance) is None:
             yield f"{place}: {error.message[:200]}"
+
+
+def explained(place: str, value: Any) -> Deviation | None:
+    """Finds the deviation that explains a value in a place."""
+    for known in DEVIATIONS:
+        if re.search(f"(^|/){known.place}$", place) and re.fullmatch(known.value, repr(value)):
+            return known
+    return None

@@ -120,7 +120,7 @@ def _handler(between: Between) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            names = ("Authorization", "Content-Type")
+            names = ("Authorization", "Content-Type", "User-Agent")
             kept = {name: self.headers[name] for name in names if name in self.headers}
             answer = between.answer(self.command, self.path, raw, kept)
             if answer is None:
