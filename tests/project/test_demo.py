@@ -93,7 +93,7 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
     for uri in objects:
         assert uri in result.stdout
         assert uri in (tmp_path / "demo" / "stac" / "items.ndjson").read_text()
-    summary = json.loads((tmp_path / "demo" / "store-summary").read_text())
+    summary = json.loads((tmp_path / "demo" / "target-pixxel-store-summary").read_text())
     assert summary["outcomes"]["catalogs"]["exists"] == 4
     assert summary["deliveries"] == 0
     assert all(line.startswith("{") for line in result.stderr.splitlines() if line.strip())

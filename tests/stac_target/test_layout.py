@@ -227,4 +227,4 @@ def test_nothing_is_made_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     """As when a tap fails before its first record."""
     assert export(tmp_path, formats=["catalog", "ndjson", "geoparquet"]) == Exit.OK
     assert snapshot(tmp_path) == {}
-    assert caplog.messages[-1] == "no record brought an item or collection; nothing was written"
+    assert "no record brought an item or collection; nothing was written" in caplog.messages

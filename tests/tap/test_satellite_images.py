@@ -291,7 +291,7 @@ def test_a_bookmark_stays_before_the_servers_clock(more: str) -> None:
     assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
 
 
-@pytest.mark.parametrize("paging", ["7", '"none"', "[]", '{"next_token": 1e400, "total": 1e400}'])
+@pytest.mark.parametrize("paging", ["7", '"none"', "[]", '{"total": 1e400}'])
 def test_paging_of_another_shape_says_nothing(paging: str) -> None:
     script = page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
