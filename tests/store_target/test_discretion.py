@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SECRET = "s3cr3t.of-the-bucket"
 TOKEN = "t0ken.of-the-workspace"
 LINE = "a1ine+of+the/private0key0of0the0account"
-PRIVATE = f"-----BEGIN PRIVATE KEY-----\n{LINE}\n-----END PRIVATE KEY-----\n"
+DASHES = "-" * 5
+PRIVATE = f"{DASHES}BEGIN PRIVATE KEY{DASHES}\n{LINE}\n{DASHES}END PRIVATE KEY{DASHES}\n"
 ACCOUNT = json.dumps({"type": "service_account", "private_key": PRIVATE, "private_key_id": "k3y1d"})
 CREDENTIALS: Json = {
     "main": {"access_key_id": "an-id", "secret_access_key": "env:THE_SECRET", "version": 1},
