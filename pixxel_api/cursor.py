@@ -97,6 +97,8 @@ class EitherSweep:
         offset = 0
         while fresh := [row for row in page.rows if self._seen.is_new(self._key(row))]:
             yield fresh
+            if not any(map(self._key, fresh)):
+                return  # nothing would tell the next ones from these
             offset += len(page.rows)
             page = self._read(None, offset).page
 

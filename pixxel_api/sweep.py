@@ -232,12 +232,17 @@ class Sweep:
         return fresh
 
     def _guard_against_repeats(self, page: Page, fresh: list[Row]) -> None:
-        first = self._key(page.rows[0]) if page.rows else None
-        repeats = first is not None and first == self._first and not fresh
+        first = self._name(page.rows[0]) if page.rows else None
+        repeats = first is not None and first == self._first and not any(map(self._key, fresh))
         self._repeats = self._repeats + 1 if repeats else 0
         self._first = first
         if self._repeats >= _REPEATS:
             raise EndlessPages("the same page comes again whatever the offset: the list has no end")
+
+    def _name(self, row: Row) -> Hashable:
+        """Give a row's key, and of one that has none its text."""
+        key = self._key(row)
+        return bytes(row) if key is None else key
 
     def _read(self, offset: int) -> Page:
         """Read one page, watching for a stop meanwhile."""

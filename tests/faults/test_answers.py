@@ -128,6 +128,11 @@ FAULTS = {
     "a page that repeats for ever": Fault(
         (orders("a", "b"),), says="the same page comes again", gives=("a", "b"), stream="orders"
     ),
+    "a page without ids that repeats for ever": Fault(
+        (answer(body=b'{"orders": [{"status": "PAID"}, {"status": "UNPAID"}]}'),),
+        says="the same page comes again",
+        stream="orders",
+    ),
     "a total that shrinks to 0": Fault(
         (orders("a", "b", total=9), orders(total=0)),
         status=0,

@@ -298,6 +298,12 @@ def test_paging_of_another_shape_says_nothing(paging: str) -> None:
         assert [each["id"] for each in images(server)] == ["1"]
 
 
+def test_images_without_ids_are_no_endless_list() -> None:
+    with ScriptedServer(answer(body=SATELLITES), page('[{"collection": "c"}]')) as server:
+        assert images(server) == []
+    assert len(server.requests) == 2
+
+
 def test_an_error_in_place_of_images_is_none_of_no_images() -> None:
     script = answer(body=b'{"error": {"code": "internal"}}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
