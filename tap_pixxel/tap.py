@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import Tap
 
@@ -13,6 +14,7 @@ from pixxel_api.errors import PixxelError
 from pixxel_api.pages import watched
 from pixxel_singer import distribution_version
 from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.logs import someone_watches
 from pixxel_singer.output import LineWriter
 from pixxel_singer.plugin import PixxelPlugin, object_in
 from pixxel_singer.progress import StreamProgress
@@ -24,7 +26,6 @@ from tap_pixxel.settings import SCHEMA, Settings, problems, read_settings
 from tap_pixxel.streams import STREAMS
 
 if TYPE_CHECKING:
-    import click
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
@@ -169,15 +170,20 @@ class TapPixxel(PixxelPlugin, Tap):
             self.client.close()
         for each in streams:
             for need in each.needs():
-                self.logger.info("%s: not tried, it %s", each.name, need)
+                self._say(f"{each.name}: not tried, it {need}")
         readable = [each.name for each in able if each.name not in self.unreadable]
-        self.logger.info(
-            "%d of %d streams can be read: %s", len(readable), len(able), ", ".join(readable)
-        )
+        told = f"{len(readable)} of {len(able)} streams can be read: {', '.join(readable)}"
+        self._say(told)
         for each in able:
             if each.name in self.unreadable and not each.selected_by_default:
                 del self.unreadable[each.name]  # told above; most users do without it
         return self.status()
+
+    def _say(self, text: str) -> None:
+        """Log what was asked for; a person, who is shown warnings only, is told it too."""
+        self.logger.info("%s", text)
+        if someone_watches():
+            click.echo(text, err=True)
 
     def write_last_state(self) -> None:
         """Write STATE on the way out."""

@@ -192,13 +192,21 @@ def _template(value: str) -> Template:
         raise BadSetting(str(error)) from None
 
 
+def _is_folder(path: Path) -> bool | None:
+    """Tell whether a path is a folder, or something else; None where there is nothing yet."""
+    try:
+        return path.is_dir() if path.exists() else None
+    except OSError as error:  # as of a folder that the user may not look into
+        raise BadSetting(f"cannot be looked at: {error.strerror}") from None
+
+
 def _path(value: str | None) -> Path | None:
     if value is None:
         return None
     if not value.strip() or "\0" in value:
         raise BadSetting("is no path of a file")
     path = Path(value.strip()).expanduser()
-    if path.is_dir():
+    if _is_folder(path):
         raise BadSetting("is a folder; name a file in it")
     return path
 
@@ -213,7 +221,7 @@ def _place(value: str | None) -> str | None:
     if "://" in text:
         return text.rstrip("/")
     path = Path(text).expanduser().absolute()
-    if path.exists() and not path.is_dir():
+    if _is_folder(path) is False:
         raise BadSetting("is a file; name a folder")
     return str(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from jsonschema.exceptions import SchemaError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
@@ -12,6 +13,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from pixxel_api.errors import PixxelError
 from pixxel_singer import distribution_version
 from pixxel_singer.exits import Exit, InputError, ReaderGoneError
+from pixxel_singer.logs import someone_watches
 from pixxel_singer.signals import Stopped
 from target_pixxel_store.accounts import AccountsError, Outcome
 from target_pixxel_store.books import Halt
@@ -200,11 +202,13 @@ class TargetPixxelStore(Workshop):
             waited=None if self._waited is None else self._waited.to_dict(),
         )
         self.logger.info("summary: %s", summary)
+        if someone_watches():  # who is shown warnings only
+            click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
 
     def ignore(self, stream: str) -> None:
         """Count a record that nothing is done with; tell once what to send instead."""
         if not self.accounts.ignored[stream]:
-            self.logger.info("%s is ignored; %s", stream, INSTEAD.get(stream, ELSE))
+            self.logger.warning("%s is ignored; %s", stream, INSTEAD.get(stream, ELSE))
         self.accounts.ignored[stream] += 1
 
     # Messages

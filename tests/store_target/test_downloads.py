@@ -303,7 +303,11 @@ def test_a_place_that_cannot_be_used_is_told_before_any_request(
 
 @pytest.mark.parametrize(
     ("to", "why"),
-    [("a\x07", "has a control character in it"), (__file__, "is a file")],
+    [
+        ("a\x07", "has a control character in it"),
+        (__file__, "is a file"),
+        ("x" * 300, "cannot be looked at: File name too long"),
+    ],
 )
 def test_a_setting_that_is_no_place_is_told(place: Workplace, to: str, why: str) -> None:
     assert f"'download_to' {why}" in errors(place.run(download_to=to))
