@@ -16,16 +16,23 @@ import msgspec
 from pixxel_api.errors import ApiError, BrokenBody, Unreadable, WrongShape
 
 HTML = "the answer is a page of HTML; check the setting 'api_url'"
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+Row = dict[str, msgspec.Raw]
+"""A row of a list: its members, each as JSON, as what is not wanted need never become objects.
+
+A row that is no object has no members.
+"""
+
+_OBJECT = msgspec.json.Decoder(Row)
+_ROWS = msgspec.json.Decoder(list[Row] | None)
+_VALUES = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
 )
 _TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(?P<nan>NaN|Infinity)', re.DOTALL)
 
 
-def json_object(
-    content: bytearray, method: str, path: str, status: int
-) -> tuple[dict[str, msgspec.Raw], int]:
+def json_object(content: bytearray, method: str, path: str, status: int) -> tuple[Row, int]:
     """Split a JSON object into its values, checking all of it but making no objects of them.
 
     Returns:
@@ -52,6 +59,36 @@ def json_object(
     return fields, halves
 
 
+def rows_of(raw: msgspec.Raw) -> list[Row]:
+    """Split a list into its rows; null is an empty one.
+
+    Raises:
+        msgspec.ValidationError: It is no list.
+    """
+    try:
+        return _ROWS.decode(raw) or []
+    except msgspec.ValidationError:
+        return [row_of(value) for value in _VALUES.decode(raw)]
+
+
+def row_of(raw: msgspec.Raw) -> Row:
+    """Split a value into its members; what is no object has none."""
+    try:
+        return _OBJECT.decode(raw)
+    except msgspec.ValidationError:
+        return {}
+
+
+def fields_of(row: Row) -> dict[str, Any]:
+    """Make objects of a row; none at all of one that is nested too deep."""
+    try:
+        return {name: msgspec.json.decode(value) for name, value in row.items()}
+    except (msgspec.DecodeError, RecursionError):
+        fields = {name: objects_of(value) for name, value in row.items()}
+    lost = any(fields[name] is None and row[name] != _NULL for name in fields)
+    return {} if lost else fields
+
+
 def objects_of(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any JSON
     """Make objects of JSON; None of what is nested too deep, or is no JSON."""
     try:
@@ -69,7 +106,7 @@ def _with_any_number(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any
         return None
 
 
-def _split(content: bytearray) -> tuple[dict[str, msgspec.Raw], int]:
+def _split(content: bytearray) -> tuple[Row, int]:
     try:
         return _OBJECT.decode(content), 0
     except msgspec.ValidationError:

@@ -16,7 +16,7 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from pixxel_api.bodies import HTML, json_object, objects_of
+from pixxel_api.bodies import HTML, json_object, objects_of, rows_of
 from pixxel_api.errors import (
     ApiError,
     BadAddress,
@@ -35,6 +35,8 @@ from pixxel_api.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pixxel_api.bodies import Row
+
 DEFAULT_URL = "https://api.pixxel.space"
 CONNECT_TIMEOUT = 10.0  # seconds
 RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
@@ -43,7 +45,6 @@ _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no tim
 LARGEST = 256 << 20  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
 _CHUNK = 1 << 18  # bytes read at once
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
-_ROWS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Answer:
         method, path, status: Of the request that brought it.
     """
 
-    fields: dict[str, msgspec.Raw]
+    fields: Row
     asked: datetime | None
     method: str
     path: str
@@ -83,7 +84,7 @@ class Answer:
         raw = self.fields.get(name)
         return None if raw is None else objects_of(raw)
 
-    def rows(self, name: str) -> list[msgspec.Raw]:
+    def rows(self, name: str) -> list[Row]:
         """Give the rows of a list; the service may write an empty one as null.
 
         Raises:
@@ -91,7 +92,7 @@ class Answer:
         """
         raw = self.fields.get(name)
         try:
-            rows = None if raw is None else _ROWS.decode(raw)
+            rows = None if raw is None else rows_of(raw)
         except msgspec.ValidationError:
             raw = rows = None
         if not rows:

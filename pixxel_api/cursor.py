@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from datetime import datetime
 
-    from pixxel_api.pages import Page, Paging, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Page, Paging
 
 
 class TokenPage(NamedTuple):

@@ -10,16 +10,12 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from datetime import datetime
 
+    from pixxel_api.bodies import Row
     from pixxel_api.client import Answer
-
-Row = msgspec.Raw
-"""A row of a list, as JSON: what is not emitted need never become Python objects."""
 
 Result = TypeVar("Result")
 

@@ -14,14 +14,17 @@ from contextlib import closing
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pixxel_api.errors import PixxelError
-from pixxel_api.pages import Page, Row, read_pages, watched
+from pixxel_api.pages import read_pages, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from datetime import datetime
 
-    from pixxel_api.pages import Fetch, Paging
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Fetch, Page, Paging
 
 REMEMBERED = 10_000  # keys in a generation; two are kept
 _PASSES = 3  # over a list without a stable order that keeps shifting
@@ -242,7 +245,7 @@ class Sweep:
     def _name(self, row: Row) -> Hashable:
         """Give a row's key, and of one that has none its text."""
         key = self._key(row)
-        return bytes(row) if key is None else key
+        return msgspec.json.encode(row) if key is None else key
 
     def _read(self, offset: int) -> Page:
         """Read one page, watching for a stop meanwhile."""

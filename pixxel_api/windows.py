@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterator
     from datetime import datetime
 
-    from pixxel_api.pages import Fetch, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Fetch
 
 WINDOW_ROWS = 5_000  # rows in a window; services refuse offsets past some ten thousand
 

@@ -12,7 +12,7 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
-from pixxel_api.bodies import objects_of
+from pixxel_api.bodies import fields_of
 from pixxel_api.errors import Forbidden
 from pixxel_api.pages import Offset, Page, watched
 from pixxel_api.peek import Peek
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from pixxel_api.bodies import Row
     from pixxel_api.client import Answer, Client
-    from pixxel_api.pages import Paging, Row
+    from pixxel_api.pages import Paging
     from tap_pixxel.reading import Keys, Reading
     from tap_pixxel.schema import Shape
     from tap_pixxel.settings import Settings
@@ -204,9 +205,8 @@ class PixxelStream(Stream):
                 yield self.complete(record, part)
 
     def parsed(self, row: Row) -> Fields:
-        """Make objects of a row; of one that is none, or nested too deep, an empty one."""
-        fields = objects_of(row)
-        return fields if isinstance(fields, dict) else {}
+        """Make objects of a row; none of one that is no object, or nested too deep."""
+        return fields_of(row)
 
     def parts(self, fields: Fields) -> Iterable[Fields]:
         """Give what a row holds records of; itself, unless a stream says otherwise."""

@@ -17,7 +17,8 @@ from tap_pixxel.reading import Reading
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixxel_api.pages import Fetch, Page, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Fetch, Page
     from tap_pixxel.reading import Keys
 
 _NO_NAMES = frozenset({"", ".", ".."})  # in a path these lead to another list (RFC 3986, 5.2.4)

@@ -15,7 +15,8 @@ from tap_pixxel.base import PixxelStream
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
-    from pixxel_api.pages import Fetch, Page, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Fetch, Page
     from tap_pixxel.bookmarks import Bookmark
 
 _LONG_AGO = "1970-01-01T00:00:00.000000Z"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import msgspec
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_pixxel.schema import (
@@ -21,12 +20,11 @@ from tap_pixxel.schema import (
 from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
-    from pixxel_api.pages import Row
+    from pixxel_api.bodies import Row
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted
 
 _BRACE = ord("{")
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 COLUMNS = (
     Column("id", TEXT, "Id of the item: the image's name."),
     Column("collection", TEXT, "Id of its collection."),
@@ -68,17 +66,12 @@ class ItemStream(CarriesStac):
 
     def parsed(self, row: Row) -> Fields:
         """Make objects of a row, but of its assets, which are most of it."""
-        if not self.leaves_text:
+        assets = row.get("assets")
+        if assets is None or not self.leaves_text or memoryview(assets)[0] != _BRACE:
             return super().parsed(row)
-        try:
-            members = _MEMBERS.decode(row)
-            assets = members.pop("assets", None)
-            fields = {name: msgspec.json.decode(value) for name, value in members.items()}
-        except (msgspec.DecodeError, RecursionError):
-            return super().parsed(row)
-        if assets is not None:
-            is_object = memoryview(assets)[0] == _BRACE
-            fields["assets"] = assets if is_object else msgspec.json.decode(assets)
+        fields = super().parsed({name: row[name] for name in row if name != "assets"})
+        if fields:
+            fields["assets"] = assets
         return fields
 
     def columns(self, fields: Fields) -> Fields:

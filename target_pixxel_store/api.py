@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.bodies import objects_of
+from pixxel_api.bodies import fields_of, objects_of
 from pixxel_api.errors import ApiError, PixxelError, WrongShape
 from pixxel_api.pages import Offset, Page
 from pixxel_api.sweep import Seen, Sweep
@@ -15,8 +15,8 @@ from target_pixxel_store.places import Destination, as_folder, normalised
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pixxel_api.bodies import Row
     from pixxel_api.client import Answer, Client
-    from pixxel_api.pages import Row
 
 PAGE = 100
 DONE_ITEMS = frozenset({"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
@@ -119,7 +119,7 @@ class Api:
     def stores(self) -> list[Store]:
         """List the stores."""
         rows = self._client.read("GET", STORES).rows("stores")
-        return [made for row in rows if (made := _store(_fields(row))) is not None]
+        return [made for row in rows if (made := _store(fields_of(row))) is not None]
 
     def deliveries(self, **only: str) -> Listing:
         """List the deliveries, all or those of a `catalog_id` or a `delivery_id`."""
@@ -129,7 +129,7 @@ class Api:
     def catalogs_of(self, order_item: str) -> list[Fields]:
         """List what came of an order item: id, created_at, org_id and the item's id and time."""
         found = self._catalogs({"order_item_ids": [order_item]})
-        return [_catalog(_fields(row)) for row in found]
+        return [_catalog(fields_of(row)) for row in found]
 
     def known(self, catalogs: Sequence[str]) -> set[str]:
         """Tell which of these catalogs there are."""
@@ -145,14 +145,14 @@ class Api:
             rows = self._client.read("POST", CATALOGS, body=window).rows("catalogs")
         if not rows:
             rows = self._client.read("GET", "/v0/orders", params=window).rows("orders")
-        ids = (_fields(row).get("org_id") for row in rows)
+        ids = (fields_of(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
 
     def open_order_items(self, store: str) -> int:
         """Count the order items that are not done and name a store."""
         found = 0
         for row in self._sweep(ORDER_ITEMS, "order_items", None):
-            item = _fields(row)
+            item = fields_of(row)
             config = item.get("cloud_delivery")
             if isinstance(config, dict) and config.get("config") == store:
                 found += str(item.get("status", "")).upper() not in DONE_ITEMS
@@ -195,11 +195,11 @@ class Api:
     def make(self, path: str, body: Fields) -> Fields:
         """Make something, and give it; it may have happened even when it fails."""
         answer = self._client.write("POST", path, body=body)
-        return {key: objects_of(raw) for key, raw in answer.fields.items()}
+        return fields_of(answer.fields)
 
     def listed(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
         """Read all rows of a list that may change meanwhile; `key` is the field of their id."""
-        return map(_fields, self._sweep(path, name, None, key))
+        return map(fields_of, self._sweep(path, name, None, key))
 
     def delete_store(self, store: str) -> None:
         """Delete a store; it may have happened even when it fails."""
@@ -236,19 +236,13 @@ class Api:
             raise ListKeepsChanging(f"{path} changes faster than it can be read; run again later")
 
 
-def _fields(row: Row) -> Fields:
-    """Read a row; one that is no object says nothing."""
-    fields = objects_of(row)
-    return fields if isinstance(fields, dict) else {}
-
-
 def _id(row: Row, key: str = "id") -> str | None:
-    found = _fields(row).get(key)
+    found = objects_of(row[key]) if key in row else None
     return None if found is None else str(found)
 
 
 def _deliveries(rows: Iterable[Row]) -> list[Delivery]:
-    made = (_delivery(_fields(row)) for row in rows)
+    made = (_delivery(fields_of(row)) for row in rows)
     return [each for each in made if each is not None]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
+from pixxel_api.bodies import row_of
 from pixxel_api.cursor import EitherSweep, TokenPage
 from pixxel_api.errors import Forbidden, NotFound, WrongShape
 from pixxel_api.pages import Offset, Page, Single
@@ -22,9 +23,9 @@ from tap_pixxel.stac_columns import STAC_ITEM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pixxel_api.bodies import Row
     from pixxel_api.client import Answer
     from pixxel_api.cursor import FetchEither
-    from pixxel_api.pages import Row
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted
 
@@ -210,19 +211,19 @@ def images_in(answer: Answer) -> list[Row]:
         answer.check()
         return []
     try:
-        return [image for part in _parts(raw) for image in _images(part)]
+        return [row_of(image) for part in _parts(raw) for image in _images(part)]
     except msgspec.ValidationError:
         reason = "the answer has no 'items' of images"
         raise WrongShape(answer.method, answer.path, answer.status, reason=reason) from None
 
 
-def _parts(raw: Row) -> list[Row]:
+def _parts(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """Give what a map or a list holds."""
     parts = _EITHER.decode(raw) or []
     return list(parts.values()) if isinstance(parts, dict) else parts
 
 
-def _images(raw: Row) -> list[Row]:
+def _images(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """Give the images under a key: one, a list, or a collection of features."""
     found = _EITHER.decode(raw) or []
     if isinstance(found, dict):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pixxel_api.bodies import objects_of
+from pixxel_api.bodies import fields_of
 from pixxel_api.errors import ApiError, NotFound, WrongShape
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _download(answer: Answer) -> Download:
     Raises:
         WrongShape: The answer is none.
     """
-    row = {name: objects_of(raw) for name, raw in answer.fields.items()}
+    row = fields_of(answer.fields)
     key, url = row.get("id"), row.get("signed_url")
     if not isinstance(key, str) or not key:
         reason = "the answer is no download"

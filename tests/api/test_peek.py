@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pixxel_api.bodies import row_of
 from pixxel_api.peek import Peek
 
 
@@ -24,4 +25,4 @@ from pixxel_api.peek import Peek
     ],
 )
 def test_a_value_or_none(row: str, value: str | int | None) -> None:
-    assert Peek("properties", "datetime")(msgspec.Raw(row)) == value
+    assert Peek("properties", "datetime")(row_of(msgspec.Raw(row))) == value

@@ -18,14 +18,15 @@ from pixxel_api.sweep import EndlessPages, Seen, Sweep
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pixxel_api.pages import Paging, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Paging
 
 
 ID = Peek("id")
 
 
 def row(number: int) -> Row:
-    return msgspec.Raw(b'{"id": %d}' % number)
+    return {"id": msgspec.Raw(b"%d" % number)}
 
 
 def ids_of(rows: Iterable[Row]) -> list[int]:

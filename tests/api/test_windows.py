@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from pixxel_api.bodies import rows_of
 from pixxel_api.pages import Page
 from pixxel_api.peek import Peek
 from pixxel_api.sweep import Seen
 from pixxel_api.windows import WindowedSweep
 
 if TYPE_CHECKING:
-    from pixxel_api.pages import Fetch, Row
+    from pixxel_api.bodies import Row
+    from pixxel_api.pages import Fetch
 
 
 Entry = dict[str, Any]
@@ -43,7 +45,7 @@ class Archive:
             rows = [row for row in self.rows if _within(row, low, high)]
             if self.sorts:
                 rows.sort(key=lambda row: (row["time"] is None, row["time"] or "", row["id"]))
-            shown = [msgspec.Raw(msgspec.json.encode(each)) for each in rows]
+            shown = rows_of(msgspec.Raw(msgspec.json.encode(rows)))
             return Page(offset, shown[offset : offset + limit])
 
         return fetch
