@@ -17,7 +17,7 @@ from tap_pixxel.schema import (
     Column,
     Shape,
 )
-from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
+from tap_pixxel.stac_columns import FLAT, GEOMETRY, NAMES, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
     from pixxel_api.bodies import Row
@@ -94,6 +94,8 @@ class ItemStream(CarriesStac):
             archived=self.archived,
         )
 
-    def without_assets(self, raw: Fields) -> Fields:
-        """Leave out the assets."""
-        return {**raw, "assets": {}}
+    def outline(self, raw: Fields) -> Fields:
+        """Give an item's outline."""
+        from tap_pixxel.stac import outline  # noqa: PLC0415 - takes long to import
+
+        return outline(raw, NAMES)

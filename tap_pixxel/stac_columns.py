@@ -6,8 +6,10 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pixxel_api.times import to_utc
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
+from tap_pixxel.wkt import wkt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +34,13 @@ _PROPERTIES = (
     ("processing_level", "processing:level", TEXT, "Processing level, such as L2A."),
 )
 """Column, property of the STAC Item, type and description."""
+_STAMPS = tuple((name, source) for name, source, kind, _ in _PROPERTIES if kind is TIMESTAMP)
+_PLAIN = tuple((name, source) for name, source, kind, _ in _PROPERTIES if kind is not TIMESTAMP)
+_EPSG = "EPSG:"
+NAMES = frozenset({"proj:code", *(source for _, source, _, _ in _PROPERTIES)})
+"""Properties of the STAC Item that become columns."""
 _EDGES = ("west", "south", "east", "north")
+_BOUNDS = tuple(f"bbox_{edge}" for edge in _EDGES)
 
 FLAT = (
     *(Column(name, kind, text) for name, _, kind, text in _PROPERTIES),
@@ -66,7 +74,7 @@ class CarriesStac(PixxelStream):
 
     It names its columns with and without STAC, and what raw members the STAC object stands for.
     The flat columns are read off the STAC Item in either case, so that they are normalised alike;
-    what costs time, the assets, is converted only where the column is selected.
+    no more is made of it than they need unless its column is selected.
     """
 
     column: str
@@ -85,9 +93,9 @@ class CarriesStac(PixxelStream):
         """Convert raw fields."""
         raise NotImplementedError
 
-    def without_assets(self, raw: Fields) -> Fields:
-        """Give raw fields without what only the whole STAC object needs; itself without any."""
-        return raw
+    def outline(self, raw: Fields) -> Fields:
+        """Give what the flat columns need of the STAC object; raises as `convert`."""
+        return self.convert(raw).stac
 
     def columns(self, fields: Fields) -> Fields:
         """Leave out what the STAC object stands for."""
@@ -101,7 +109,7 @@ class CarriesStac(PixxelStream):
 
         whole = self._with_stac and self.column not in self.dropped
         try:
-            stac, notes = self.convert(fields if whole else self.without_assets(fields))
+            stac, notes = self.convert(fields) if whole else (self.outline(fields), ())
         except NotAnItem as error:
             self._not_stac += 1
             if not self._with_stac:
@@ -109,7 +117,7 @@ class CarriesStac(PixxelStream):
             lost = {name: fields[name] for name in self.consumed & fields.keys()}
             extra = record.get(EXTRA, {}) | lost
             return {**record, self.column: None, ERROR: str(error), EXTRA: extra}
-        more, _ = self.shape.record(self.flat(stac))
+        more = self.flat(stac)
         if not self._with_stac:
             return {**more, **record}
         if whole:
@@ -118,16 +126,20 @@ class CarriesStac(PixxelStream):
         return {**record, **more}
 
     def flat(self, stac: Fields) -> Fields:
-        """Read the flat columns off a STAC Item."""
+        """Read the flat columns off a STAC Item, whose values are of their types already."""
         properties = stac["properties"]
-        flat = {name: properties.get(source) for name, source, _, _ in _PROPERTIES}
+        flat = {name: properties.get(source) for name, source in _PLAIN}
+        for name, source in _STAMPS:
+            stamp = properties.get(source)
+            flat[name] = stamp and to_utc(stamp)
         code = properties.get("proj:code")
-        if isinstance(code, str) and code.startswith("EPSG:"):
-            flat["epsg"] = code.removeprefix("EPSG:")
-        flat |= zip((f"bbox_{edge}" for edge in _EDGES), stac.get("bbox", ()), strict=False)
+        if code and code.startswith(_EPSG):
+            number = code.removeprefix(_EPSG)
+            flat["epsg"] = int(number) if number.isdecimal() else None
+        flat |= zip(_BOUNDS, stac.get("bbox", ()), strict=False)
         geometry = flat["geometry"] = stac["geometry"]
         if geometry is not None and WKT not in self.dropped:
-            flat[WKT] = _wkt(geometry)
+            flat[WKT] = wkt(geometry)
         return flat
 
     def remark(self) -> None:
@@ -157,10 +169,3 @@ def _kind_of(field: str) -> str:
         asset = parts.index("assets") + 1
         parts[asset : asset + 1] = "*" * (asset < len(parts))
     return ".".join("*" if part.isdigit() else part for part in parts)
-
-
-def _wkt(geometry: dict[str, Any]) -> str:
-    import shapely  # noqa: PLC0415 - takes long to import
-    from shapely.geometry import shape  # noqa: PLC0415
-
-    return str(shapely.to_wkt(shape(geometry), rounding_precision=-1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from tap_pixxel.stac.item import API_URL, RETOLD_ID, Owned, convert, identifier
+from tap_pixxel.stac.item import API_URL, RETOLD_ID, Owned, convert, identifier, outline
 from tap_pixxel.stac.links import GEOJSON, JSON, catalog_href, item_href, link
 from tap_pixxel.stac.notes import CONVERTED, Converted, NotAnItem, Note
 
@@ -44,17 +44,7 @@ def catalog_to_item(
     Raises:
         NotAnItem: it is no object, has no id or no details, or they have no id or no time.
     """
-    if not isinstance(record, dict):
-        raise NotAnItem("catalog", None, "not an object")
-    key = identifier(record.get("id"))
-    if key is None:
-        raise NotAnItem("catalog", None, "no id")
-    details = record.get("details")
-    if not isinstance(details, dict):
-        raise NotAnItem("catalog", key, "no details")
-    image = identifier(details.get("id"))
-    if image is None:
-        raise NotAnItem("catalog", key, "no id in its details")
+    key, details, image = _begun(record)
     api = api_url.rstrip("/")
     origin = identifier(details.get("collection"))
     owned = Owned(
@@ -75,6 +65,39 @@ def catalog_to_item(
     if key != record["id"]:
         made.notes.append(Note("id", CONVERTED, RETOLD_ID))
     return made
+
+
+def catalog_outline(record: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Give what the STAC Item of a catalog record says in a few of its properties, and where.
+
+    Args:
+        record: as for `catalog_to_item`.
+        names: as for `outline`.
+
+    Raises:
+        NotAnItem: as for `catalog_to_item`.
+    """
+    key, details, _ = _begun(record)
+    try:
+        return outline(details, names)
+    except NotAnItem as error:
+        raise NotAnItem("catalog", key, f"in its details: {error}") from None
+
+
+def _begun(record: object) -> tuple[str, dict[str, Any], str]:
+    """Give the id of a record, its details, and the id of the image in them."""
+    if not isinstance(record, dict):
+        raise NotAnItem("catalog", None, "not an object")
+    key = identifier(record.get("id"))
+    if key is None:
+        raise NotAnItem("catalog", None, "no id")
+    details = record.get("details")
+    if not isinstance(details, dict):
+        raise NotAnItem("catalog", key, "no details")
+    image = identifier(details.get("id"))
+    if image is None:
+        raise NotAnItem("catalog", key, "no id in its details")
+    return key, details, image
 
 
 def _fields(key: str, image: str, origin: str | None) -> dict[str, Any]:

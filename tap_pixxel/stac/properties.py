@@ -76,6 +76,12 @@ def _time(
     return found, source
 
 
+@lru_cache(8)
+def named(names: frozenset[str]) -> frozenset[str]:
+    """Give the names under which the API may state properties of these names, but for times."""
+    return names | {source for source, (target, _) in ALIASES.items() if target in names}
+
+
 class _Plan(NamedTuple):
     """What to do with properties of certain names; those of nearly all items are the same.
 

@@ -10,7 +10,7 @@ from pixxel_api.pages import Single
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.search import SearchStream
-from tap_pixxel.stac_columns import FLAT, GEOMETRY, STAC_ITEM, CarriesStac
+from tap_pixxel.stac_columns import FLAT, GEOMETRY, NAMES, STAC_ITEM, CarriesStac
 from tap_pixxel.streams.workspace import Stores
 
 if TYPE_CHECKING:
@@ -199,10 +199,11 @@ class Catalogs(CarriesStac, SearchStream):
         stac = with_deliveries(made.stac, delivered, assume_cog=settings.assume_cog)
         return made._replace(stac=stac)
 
-    def without_assets(self, raw: Fields) -> Fields:
-        """Leave out the assets."""
-        details = raw.get("details")
-        return {**raw, "details": {**details, "assets": {}}} if isinstance(details, dict) else raw
+    def outline(self, raw: Fields) -> Fields:
+        """Give the outline of the item that a catalog's `details` are."""
+        from tap_pixxel.stac import catalog_outline  # noqa: PLC0415 - takes long to import
+
+        return catalog_outline(raw, NAMES)
 
 
 class Deliveries(PixxelStream):

@@ -1,0 +1,66 @@
+"""An outline says what the whole STAC Item says, and is refused for the same reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+
+from tap_pixxel.stac import NotAnItem, catalog_outline, catalog_to_item, outline, to_item
+from tests.stac import strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TIMES = {"datetime", "start_datetime", "end_datetime"}
+NAMES = frozenset(
+    {"proj:code", "platform", "gsd", "eo:cloud_cover", "view:off_nadir", "processing:level"}
+)
+
+
+def made_of(make: Callable[[Any], Any], raw: Any) -> Any:
+    """Give what is made of an input, or the reason why nothing is."""
+    try:
+        return make(raw)
+    except NotAnItem as error:
+        return str(error)
+
+
+def part_of(stac: dict[str, Any]) -> dict[str, Any]:
+    properties = {n: v for n, v in stac["properties"].items() if n in NAMES | TIMES}
+    return {n: v for n, v in stac.items() if n in {"geometry", "bbox"}} | {"properties": properties}
+
+
+@settings(deadline=None)
+@given(strategies.ITEMS)
+def test_an_items_outline_is_part_of_the_item(raw: dict[str, Any]) -> None:
+    assert repr(sorted_in(made_of(lambda each: outline(each, NAMES), raw))) == repr(
+        sorted_in(made_of(lambda each: part_of(to_item(each).stac), raw))
+    )
+
+
+@settings(deadline=None)
+@given(strategies.RECORDS)
+def test_a_catalogs_outline_is_part_of_its_item(raw: dict[str, Any]) -> None:
+    assert repr(sorted_in(made_of(lambda each: catalog_outline(each, NAMES), raw))) == repr(
+        sorted_in(made_of(lambda each: part_of(catalog_to_item(each).stac), raw))
+    )
+
+
+@pytest.mark.parametrize("raw", [None, [], {}, {"id": "a"}, {"id": "a", "details": {}}])
+def test_what_is_no_item_has_no_outline(raw: Any) -> None:
+    for outlined, whole in (
+        (lambda each: outline(each, NAMES), to_item),
+        (lambda each: catalog_outline(each, NAMES), catalog_to_item),
+    ):
+        reason = made_of(outlined, raw)
+        assert isinstance(reason, str)
+        assert reason == made_of(whole, raw)
+
+
+def sorted_in(made: Any) -> Any:
+    """Put members in order, whose order does not matter."""
+    if isinstance(made, dict):
+        return {name: sorted_in(made[name]) for name in sorted(made)}
+    return made
