@@ -146,6 +146,7 @@ class LineWriter(MsgSpecWriter):
     def __init__(self) -> None:
         self.check: Callable[[], None] = _go_on
         self._pipe: Pipe | None = None
+        self._file: int | None = None
         self._direct = False
         self._keep = _KEPT_PAGES
 
@@ -185,8 +186,10 @@ class LineWriter(MsgSpecWriter):
             self._pipe.write(line, keep=self._keep)
         else:
             try:
-                sys.stdout.buffer.write(line)
-                sys.stdout.flush()
+                if self._file is None:
+                    sys.stdout.buffer.write(line)
+                else:
+                    _write_all(self._file, line)
             except OSError:  # also a full disk
                 raise ReaderGoneError from None
 
@@ -203,4 +206,4 @@ class LineWriter(MsgSpecWriter):
         if hasattr(fcntl, "F_SETPIPE_SZ") and stat.S_ISFIFO(os.fstat(fd).st_mode):
             self._pipe = Pipe(fd, self._check)
         else:
-            self._direct = True
+            self._file, self._direct = fd, True

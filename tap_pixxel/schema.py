@@ -46,7 +46,7 @@ def _date(value: Any) -> str:  # noqa: ANN401 - any JSON
 def _number(value: Any) -> float:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = msgspec.json.decode(value)
         except (ValueError, RecursionError):
             raise NotThisType from None
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
