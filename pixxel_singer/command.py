@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from singer_sdk.plugin_base import SingerCommand
 
 from pixxel_singer.exits import Exit, InputError, ReaderGoneError
 from pixxel_singer.logs import log_uncaught
+from pixxel_singer.process import leave
 from pixxel_singer.signals import Stopped
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PluginCommand(SingerCommand):
             status = Exit.BAD_INPUT
         except Stopped as stop:
             self.logger.warning("%s; a later run goes on from the last state", stop)
-            _leave(stop.status)
+            leave(stop.status)
         except ConfigValidationError as error:
             self._say(*error.errors)
             status = Exit.BAD_INPUT
@@ -59,10 +59,10 @@ class PluginCommand(SingerCommand):
             status = Exit.BAD_INPUT
         except ReaderGoneError:
             self._say("the reader of the output is gone (see its log for why), or its disk is full")
-            _leave(Exit.FAILED)
+            leave(Exit.FAILED)
         except self._expected as error:
             self._say(str(error) or type(error).__name__)
-            _leave(Exit.FAILED)  # pages that are still awaited no longer matter
+            leave(Exit.FAILED)  # pages that are still awaited no longer matter
         sys.exit(status)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
@@ -72,9 +72,3 @@ class PluginCommand(SingerCommand):
     def _say(self, *lines: str) -> None:
         for line in lines:
             self.logger.error("%s", " ".join(line.split()))
-
-
-def _leave(status: int) -> None:
-    """Exit without waiting for threads that hang in a read, and without writing to a dead pipe."""
-    logging.shutdown()
-    os._exit(status)

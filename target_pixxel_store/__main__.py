@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pixxel_singer.process import lasting
+
 
 def main() -> None:
     """Run target-pixxel-store."""
     try:
-        from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing
+        with lasting():
+            from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
         raise SystemExit(
             f"target-pixxel-store needs '{error.name}'; install pixxel-singer[store]"

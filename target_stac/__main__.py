@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pixxel_singer.process import lasting
+
 
 def main() -> None:
     """Run target-stac."""
     try:
-        from target_stac.target import TargetStac  # noqa: PLC0415 - it may not be there
+        with lasting():
+            from target_stac.target import TargetStac  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
         raise SystemExit(f"target-stac needs '{error.name}'; install pixxel-singer[stac]") from None
     TargetStac.cli()
