@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +23,8 @@ Row = dict[str, msgspec.Raw]
 A row that is no object has no members.
 """
 
+BESIDE = ("pagination", "count", "next_token", "error")
+"""What is read of an answer beside its rows."""
 _OBJECT = msgspec.json.Decoder(Row)
 _ROWS = msgspec.json.Decoder(list[Row] | None)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
@@ -32,11 +35,31 @@ _ESCAPE = re.compile(
 _TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(?P<nan>NaN|Infinity)', re.DOTALL)
 
 
-def json_object(content: bytearray, method: str, path: str, status: int) -> tuple[Row, int]:
+class Body(NamedTuple):
+    """A JSON object, whose values are JSON still.
+
+    Attributes:
+        fields: Its values; where `rows` were split, those of `BESIDE` alone.
+        rows: The rows of the list that was asked for; None where there are none.
+        halves: How many halves of surrogate pairs were replaced.
+    """
+
+    fields: Row
+    rows: list[Row] | None = None
+    halves: int = 0
+
+
+def json_object(
+    content: bytearray, method: str, path: str, status: int, rows: str | None = None
+) -> Body:
     """Split a JSON object into its values, checking all of it but making no objects of them.
 
-    Returns:
-        The values, and how many halves of surrogate pairs were replaced.
+    Args:
+        content: The body.
+        method: Of the request, for errors, as its `path` and `status`.
+        path: See there.
+        status: See there.
+        rows: Name of a list to split into its rows at the same time.
 
     Raises:
         WrongShape: It is other JSON.
@@ -44,7 +67,7 @@ def json_object(content: bytearray, method: str, path: str, status: int) -> tupl
         Unreadable: It came whole, and would come no better again.
     """
     try:
-        fields, halves = _split(content)
+        body = _split(content, rows)
         if not content.isascii():
             content.decode()
     except msgspec.ValidationError:
@@ -56,7 +79,7 @@ def json_object(content: bytearray, method: str, path: str, status: int) -> tupl
         raise Unreadable(method, path, status, reason="the answer is not UTF-8 text") from None
     except RecursionError:
         raise Unreadable(method, path, status, reason="the answer is nested too deep") from None
-    return fields, halves
+    return body
 
 
 def rows_of(raw: msgspec.Raw) -> list[Row]:
@@ -106,16 +129,37 @@ def _with_any_number(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any
         return None
 
 
-def _split(content: bytearray) -> tuple[Row, int]:
+def _split(content: bytearray, rows: str | None) -> Body:
     try:
-        return _OBJECT.decode(content), 0
+        found = _with_rows(content, rows) if rows else None
+        return found or Body(_OBJECT.decode(content))
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
         mended, halves = _mended(content)
         if not halves:
             raise
-        return _OBJECT.decode(mended), halves
+        return Body(_OBJECT.decode(mended), halves=halves)
+
+
+def _with_rows(content: bytearray, name: str) -> Body | None:
+    """Find the rows and what is beside them in one pass; None where it takes a closer look."""
+    try:
+        found = _page_of(name).decode(content)
+    except msgspec.ValidationError:
+        return None
+    if not found.rows:
+        return None
+    beside = {each: raw for each in BESIDE if (raw := getattr(found, each)) is not _NULL}
+    return Body(beside, found.rows)
+
+
+@lru_cache(64)
+def _page_of(name: str) -> msgspec.json.Decoder[Any]:
+    """Make the decoder of an object with a list of rows."""
+    beside = [(each, msgspec.Raw, msgspec.field(default=_NULL)) for each in BESIDE]
+    rows = ("rows", list[Row] | None, msgspec.field(default=None, name=name))
+    return msgspec.json.Decoder(msgspec.defstruct("Page", [rows, *beside]))
 
 
 def _mended(content: bytearray) -> tuple[bytes, int]:

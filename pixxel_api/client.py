@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -67,10 +67,12 @@ class Answer:
     turn waits as text.
 
     Attributes:
-        fields: The object's values, known to be well-formed JSON.
+        fields: The object's values, known to be well-formed JSON; of one whose rows were
+            asked for, only `bodies.BESIDE`.
         asked: The server's clock when it was asked, never later than that: its `Date` header
             less the time the answer took. None without the header.
         method, path, status: Of the request that brought it.
+        listed: The rows that were asked for, by the name of their list.
     """
 
     fields: Row
@@ -78,6 +80,7 @@ class Answer:
     method: str
     path: str
     status: int
+    listed: Mapping[str, list[Row]] = field(default_factory=dict)
 
     def value(self, name: str) -> object:
         """Make objects of a value; None where there is none."""
@@ -90,6 +93,8 @@ class Answer:
         Raises:
             WrongShape: There is no such list, or an error in place of its rows.
         """
+        if name in self.listed:
+            return self.listed[name]
         raw = self.fields.get(name)
         try:
             rows = None if raw is None else rows_of(raw)
@@ -200,16 +205,25 @@ class Client:
         *,
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        rows: str | None = None,
     ) -> Answer:
         """Send a request that changes nothing, repeating it while that may help.
 
         Repeated are connect errors, timeouts, broken bodies, 429, 500, 502, 503 and 504, with
         exponential backoff and jitter, or after `Retry-After`, until the deadline.
 
+        Args:
+            method: Of the request.
+            path: Of the request, from the base URL on.
+            params: Its query.
+            body: Its JSON.
+            rows: Name of the answer's list, where nothing but it and `bodies.BESIDE` is wanted.
+
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        return self._retrying()(self._answer, method, path, params, body, check=self._go_on)
+        check = self._go_on
+        return self._retrying()(self._answer, method, path, params, body, check=check, rows=rows)
 
     def read_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> Text:
         """GET what is not JSON, a report or a word, repeating it as `read` does.
@@ -251,18 +265,20 @@ class Client:
         body: Mapping[str, Any] | None,
         *,
         check: Callable[[], None],
+        rows: str | None = None,
     ) -> Answer:
         content, headers, status, start = self._exchange(method, path, params, body, check=check)
-        fields, halves = json_object(content, method, path, status)
-        if halves and path not in self._told:
+        found = json_object(content, method, path, status, rows)
+        if found.halves and path not in self._told:
             self._told.add(path)
             logger.warning(
                 "%s %s: %d halves of surrogate pairs, which are no characters, became U+FFFD",
                 method,
                 path,
-                halves,
+                found.halves,
             )
-        return Answer(fields, _asked(headers, start), method, path, status)
+        asked, listed = _asked(headers, start), {rows: found.rows} if rows and found.rows else {}
+        return Answer(found.fields, asked, method, path, status, listed)
 
     def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
         content, headers, status, start = self._exchange(

@@ -109,7 +109,8 @@ class PixxelStream(Stream):
     ) -> Page:
         """Read a page of the list, filtered by more in the query than its paging."""
         params: dict[str, str | int] = {**only, **self.paging.request(offset, limit)}
-        return self.page(offset, self.client.read("GET", path or self.path, params=params))
+        answer = self.client.read("GET", path or self.path, params=params, rows=self.records_key)
+        return self.page(offset, answer)
 
     def page(self, offset: int, answer: Answer) -> Page:
         """Take the rows out of an answer.

@@ -29,7 +29,8 @@ class SearchStream(PixxelStream):
     def search(self, offset: int, limit: int, more: dict[str, Any]) -> Page:
         """Search for a page, with more filters than those of the settings."""
         body = self.body(more) | self.paging.request(offset, limit)
-        return self.page(offset, self.client.read("POST", self.path, body=body))
+        answer = self.client.read("POST", self.path, body=body, rows=self.records_key)
+        return self.page(offset, answer)
 
     def body(self, more: dict[str, Any]) -> dict[str, Any]:
         """Give the search's body without its paging."""
