@@ -8,10 +8,10 @@ from concurrent.futures import TimeoutError as StillWaiting
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from pixxel_api.bodies import Row
@@ -124,38 +124,11 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def read_pages(
-    fetch: Fetch,
-    offsets: Iterable[int],
-    *,
-    limit: int,
-    window: int,
-    check: Callable[[], None],
-) -> Generator[Page, None, None]:
-    """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
+class InOrder(Generic[Result]):
+    """Calls that are made up to `window` at once, and whose results come in their order.
 
-    Args:
-        fetch: Reads one page; called from several threads.
-        offsets: Where the pages begin; may be endless, and is taken from as needed.
-        limit: Rows to ask for.
-        window: Pages in flight, at least 1. No more than this are held.
-        check: Called while a page is awaited; raises to stop.
-
-    Raises:
-        ApiError: What `fetch` raised, when that page's turn comes.
-    """
-    return in_order(
-        (partial(fetch, offset, limit) for offset in offsets), window=window, check=check
-    )
-
-
-def in_order(
-    calls: Iterable[Callable[[], Result]], *, window: int, check: Callable[[], None]
-) -> Generator[Result, None, None]:
-    """Make calls, up to `window` of them at once, and give what they return, in their order.
-
-    One is made at first, and two more for each that came, so that little is asked for in vain
-    behind the end of a short list.
+    A few are made at first, and two more for each that came, so that little is asked for in vain
+    behind the end of a short list. It is to be closed, as a context or by its end.
 
     Args:
         calls: Made in threads; may be endless, and is taken from as needed.
@@ -165,17 +138,70 @@ def in_order(
     Raises:
         ApiError: What a call raised, when its turn comes.
     """
-    calls = iter(calls)
-    workers = ThreadPoolExecutor(window, thread_name_prefix="pixxel-page")
-    pending: deque[Future[Result]] = deque()
-    try:
-        pending.extend(workers.submit(call) for call in islice(calls, 1))
-        while pending:
-            yield _await(pending.popleft(), check)
-            more = islice(calls, min(2, window - len(pending)))
-            pending.extend(workers.submit(call) for call in more)
-    finally:
-        workers.shutdown(wait=False, cancel_futures=True)
+
+    def __init__(
+        self, calls: Iterable[Callable[[], Result]], *, window: int, check: Callable[[], None]
+    ) -> None:
+        self._calls = iter(calls)
+        self._window = window
+        self._check = check
+        self._workers = ThreadPoolExecutor(window, thread_name_prefix="pixxel-page")
+        self._pending: deque[Future[Result]] = deque()
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let be what was not awaited."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def begin(self, count: int) -> None:
+        """Make some of the next calls, as far as the window allows."""
+        some = islice(self._calls, min(count, self._window - len(self._pending)))
+        self._pending.extend(self._workers.submit(call) for call in some)
+
+    def __iter__(self) -> Iterator[Result]:
+        """Give the results."""
+        with self:
+            if not self._pending:
+                self.begin(1)
+            while self._pending:
+                yield _await(self._pending.popleft(), self._check)
+                self.begin(2)
+
+
+def read_pages(
+    fetch: Fetch,
+    offsets: Iterable[int],
+    *,
+    limit: int,
+    window: int,
+    check: Callable[[], None],
+) -> InOrder[Page]:
+    """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
+
+    Args:
+        fetch: Reads one page; called from several threads.
+        offsets: Where the pages begin; may be endless, and is taken from as needed.
+        limit: Rows to ask for.
+        window: Pages in flight, at least 1.
+        check: Called while a page is awaited; raises to stop.
+    """
+    return InOrder(
+        (partial(fetch, offset, limit) for offset in offsets), window=window, check=check
+    )
+
+
+def at_once(*calls: Callable[[], Any], check: Callable[[], None]) -> list[Any]:  # each its own
+    """Make a few calls at the same time, and give what they return.
+
+    Raises:
+        ApiError: What the first of them that failed has raised.
+    """
+    with InOrder(calls, window=len(calls), check=check) as made:
+        made.begin(len(calls))
+        return list(made)
 
 
 def begun(fetch: Fetch, first: Page) -> Fetch:

@@ -10,7 +10,6 @@ by another, for what it missed.
 
 from __future__ import annotations
 
-from contextlib import closing
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pixxel_api.bodies import Row
-    from pixxel_api.pages import Fetch, Page, Paging
+    from pixxel_api.pages import Fetch, InOrder, Page, Paging
 
 REMEMBERED = 10_000  # keys in a generation; two are kept
 _PASSES = 3  # over a list without a stable order that keeps shifting
@@ -146,26 +145,30 @@ class Sweep:
             if page.offset == 0 and self._top is None:
                 self._adopt_cap(page)
             fresh = self._take(page)
-            yield fresh
-            if self._ends(page, fresh):
-                return
-            if not steady:  # pages read ahead would most likely be read in vain
-                continue
-            ahead = read_pages(
-                self._fetch,
-                self._offsets(page.total),
-                limit=self.size,
-                window=self._window,
-                check=self._check,
-            )
-            with closing(ahead):
-                for page in ahead:
+            with self._ahead(page.total) as ahead:
+                if steady and len(page.rows) == self.size:
+                    ahead.begin(2)  # more is likely to follow, and comes while these rows are used
+                yield fresh
+                if self._ends(page, fresh):
+                    return
+                # In a list that has shifted, pages would most likely be read ahead in vain.
+                for page in ahead if steady else ():
                     if not self._follows(page):
                         break
                     fresh = self._take(page)
                     yield fresh
                     if self._ends(page, fresh):
                         return
+
+    def _ahead(self, total: int | None) -> InOrder[Page]:
+        """Give what reads the pages that follow."""
+        return read_pages(
+            self._fetch,
+            self._offsets(total),
+            limit=self.size,
+            window=self._window,
+            check=self._check,
+        )
 
     def _stand(self) -> Page:
         """Read from where we are, or from further back until on a row given already."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from pixxel_api.errors import Forbidden, NotFound
-from pixxel_api.pages import begun, in_order, watched
+from pixxel_api.pages import InOrder, begun, watched
 from pixxel_api.sweep import Seen, Sweep
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.reading import Reading
@@ -110,7 +109,7 @@ class ChildStream(PixxelStream):
             parents = islice(parents, _TRIED)
         window, check = self.settings.concurrency, self._pixxel.stop.check
         calls = (partial(self._begin, each) for each in parents)
-        with closing(in_order(calls, window=window, check=check)) as lists:
+        with InOrder(calls, window=window, check=check) as lists:
             for keys, first in lists:
                 if isinstance(first, Forbidden | NotFound):
                     reading.leave_out(keys, first)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import Forbidden
-from pixxel_api.pages import Single
+from pixxel_api.pages import Single, at_once
 from pixxel_api.peek import Peek
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
@@ -142,8 +143,10 @@ class ArchiveItems(ItemStream, FilteredStream, SearchStream):
     def _existing_collections(self) -> list[str]:
         """Name the collections to read, warning of those that the archive does not have."""
         wanted = list(self.settings.collections)
+        read = partial(self.client.read, "GET", _COLLECTIONS)
         try:
-            answer = self.ask("GET", path=_COLLECTIONS)
+            # Which order the search takes will be asked for next.
+            answer, _ = at_once(read, lambda: self.order, check=self._pixxel.stop.check)
         except Forbidden:
             if not wanted:
                 raise

@@ -41,10 +41,10 @@ class Reader:
 def test_no_more_pages_than_the_window_are_asked_for_ahead(window: int) -> None:
     reader = Reader()
     pages = read_pages(reader.fetch, count(0, 10), limit=10, window=window, check=lambda: None)
-    for given, page in enumerate(islice(pages, 30), 1):
-        assert page.offset == (given - 1) * 10
-        assert reader.asked <= given + window
-    pages.close()
+    with pages:
+        for given, page in enumerate(islice(pages, 30), 1):
+            assert page.offset == (given - 1) * 10
+            assert reader.asked <= given + window
     assert reader.most <= window
 
 
@@ -52,12 +52,23 @@ def test_little_is_asked_for_in_vain_behind_a_short_list() -> None:
     """One page at first, and two more for each that came."""
     reader = Reader()
     pages = read_pages(reader.fetch, count(0, 10), limit=10, window=16, check=lambda: None)
-    next(pages)
-    assert reader.asked == 1
-    next(pages)
-    time.sleep(0.1)
-    assert reader.asked <= 3
-    pages.close()
+    with pages:
+        given = iter(pages)
+        next(given)
+        assert reader.asked == 1
+        next(given)
+        time.sleep(0.1)
+        assert reader.asked <= 3
+
+
+def test_what_was_begun_comes_first_and_no_more_than_the_window_is_begun() -> None:
+    reader = Reader()
+    with read_pages(reader.fetch, count(0, 10), limit=10, window=3, check=lambda: None) as pages:
+        pages.begin(2)
+        pages.begin(5)
+        time.sleep(0.1)
+        assert reader.asked == 3
+        assert [page.offset for page in islice(pages, 4)] == [0, 10, 20, 30]
 
 
 @pytest.mark.parametrize("count_told", [-1, "9", None, [], {}])

@@ -258,7 +258,7 @@ def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
 
 def test_sorted_catalogs_are_read_once_though_some_come_meanwhile(sandbox: Sandbox) -> None:
     sandbox.habits = Habits(insert_while_paging=True)
-    sync(sandbox, "catalogs", page_size=5)
+    sync(sandbox, "catalogs", page_size=10)
     pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
     assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
 
