@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from pixxel_api.bodies import HTML, json_object, objects_of, rows_of
+from pixxel_api.answer import Answer, Text
+from pixxel_api.bodies import HTML, json_object, objects_of
 from pixxel_api.errors import (
     ApiError,
     BadAddress,
@@ -30,21 +28,18 @@ from pixxel_api.errors import (
     envelope_code,
     error_for,
 )
+from pixxel_api.retries import asked, log_retry, pause_before_retry, repeatable, retry_after
 from pixxel_api.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pixxel_api.bodies import Row
-
 DEFAULT_URL = "https://api.pixxel.space"
 CONNECT_TIMEOUT = 10.0  # seconds
-RETRY_AFTER_CAP = 120.0  # seconds; a longer wish is taken as this
 FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
 LARGEST = 256 << 20  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
 _CHUNK = 1 << 18  # bytes read at once
-_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
 
 logger = logging.getLogger(__name__)
 
@@ -57,78 +52,6 @@ class Exchange:
     path: str
     status: int | None
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that holds a JSON object, whose values stay JSON until they are wanted.
-
-    A page of archive items takes ten times its length as Python objects, so what waits for its
-    turn waits as text.
-
-    Attributes:
-        fields: The object's values, known to be well-formed JSON; of one whose rows were
-            asked for, only `bodies.BESIDE`.
-        asked: The server's clock when it was asked, never later than that: its `Date` header
-            less the time the answer took. None without the header.
-        method, path, status: Of the request that brought it.
-        listed: The rows that were asked for, by the name of their list.
-    """
-
-    fields: Row
-    asked: datetime | None
-    method: str
-    path: str
-    status: int
-    listed: Mapping[str, list[Row]] = field(default_factory=dict)
-
-    def value(self, name: str) -> object:
-        """Make objects of a value; None where there is none."""
-        raw = self.fields.get(name)
-        return None if raw is None else objects_of(raw)
-
-    def rows(self, name: str) -> list[Row]:
-        """Give the rows of a list; the service may write an empty one as null.
-
-        Raises:
-            WrongShape: There is no such list, or an error in place of its rows.
-        """
-        if name in self.listed:
-            return self.listed[name]
-        raw = self.fields.get(name)
-        try:
-            rows = None if raw is None else rows_of(raw)
-        except msgspec.ValidationError:
-            raw = rows = None
-        if not rows:
-            self.check()
-        if raw is None:
-            reason = f"the answer has no list '{name}'"
-            raise WrongShape(self.method, self.path, self.status, reason=reason)
-        return rows or []
-
-    def check(self) -> None:
-        """Check that there is no error where something is missing: it is not just empty.
-
-        Raises:
-            WrongShape: The answer is an error, though its status says otherwise.
-        """
-        if error := self.value("error"):
-            code, reason = envelope_code({"error": error}), "the answer holds an error"
-            raise WrongShape(self.method, self.path, self.status, code=code, reason=reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An answer that is not JSON.
-
-    Attributes:
-        content: The body.
-        asked: As `Answer.asked`.
-    """
-
-    content: bytes
-    asked: datetime | None
 
 
 class BearerAuth(requests.auth.AuthBase):
@@ -249,11 +172,11 @@ class Client:
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_repeatable),
-            wait=_pause_before_retry,
+            retry=tenacity.retry_if_exception(repeatable),
+            wait=pause_before_retry,
             stop=self._enough,
             sleep=self._throttle.sleep,
-            before_sleep=_log_retry,
+            before_sleep=log_retry,
             reraise=True,
         )
 
@@ -277,8 +200,8 @@ class Client:
                 path,
                 found.halves,
             )
-        asked, listed = _asked(headers, start), {rows: found.rows} if rows and found.rows else {}
-        return Answer(found.fields, asked, method, path, status, listed)
+        listed = {rows: found.rows} if rows and found.rows else {}
+        return Answer(found.fields, asked(headers, start), method, path, status, listed)
 
     def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
         content, headers, status, start = self._exchange(
@@ -286,7 +209,7 @@ class Client:
         )
         if content.lstrip().startswith(b"<"):
             raise WrongShape("GET", path, status, reason=HTML)
-        return Text(bytes(content), _asked(headers, start))
+        return Text(bytes(content), asked(headers, start))
 
     def _go_on(self) -> None:
         self._check()
@@ -344,7 +267,7 @@ class Client:
             path,
             status,
             code=envelope_code(objects_of(content)),
-            retry_after=_retry_after(response.headers.get("Retry-After")),
+            retry_after=retry_after(response.headers.get("Retry-After")),
         )
         if isinstance(failure, RateLimited):
             self._throttle.pause(failure.retry_after or _PAUSE_AFTER_429)
@@ -366,46 +289,6 @@ class Client:
         return content
 
 
-def _repeatable(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.repeatable
-
-
-def _pause_before_retry(state: tenacity.RetryCallState) -> float:
-    """Seconds until the next attempt: the server's wish where it is longer than our backoff."""
-    error = state.outcome.exception() if state.outcome else None
-    wish = error.retry_after if isinstance(error, ApiError) else None
-    return max(wish or 0.0, _BACKOFF(state))
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), capped; else None."""
-    if text is None:
-        return None
-    if text.strip().isdecimal():
-        seconds = min(float(text), RETRY_AFTER_CAP)
-    else:
-        moment = _date(text)
-        if moment is None:
-            return None
-        seconds = (moment - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), RETRY_AFTER_CAP)
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-        if moment is None:
-            return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _asked(headers: Mapping[str, str], start: float) -> datetime | None:
-    answered = _date(headers.get("Date"))
-    return answered - timedelta(seconds=time.monotonic() - start) if answered else None
-
-
 def _connection_error(error: Exception) -> type[ApiError]:
     """Choose the error by what a user can mend; the library's own text may quote the query."""
     if isinstance(error, requests.exceptions.SSLError):
@@ -415,9 +298,3 @@ def _connection_error(error: Exception) -> type[ApiError]:
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return BadAddress
     return NoConnection
-
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    seconds = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("%s; trying again in %.1f s", error, seconds)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
+    from pixxel_api.answer import Answer
     from pixxel_api.bodies import Row
-    from pixxel_api.client import Answer
 
 Result = TypeVar("Result")
 

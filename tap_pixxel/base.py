@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from pixxel_api.answer import Answer
     from pixxel_api.bodies import Row
-    from pixxel_api.client import Answer, Client
+    from pixxel_api.client import Client
     from pixxel_api.pages import Paging
     from tap_pixxel.reading import Keys, Reading
     from tap_pixxel.schema import Shape

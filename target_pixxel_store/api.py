@@ -15,8 +15,9 @@ from target_pixxel_store.places import Destination, as_folder, normalised
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pixxel_api.answer import Answer
     from pixxel_api.bodies import Row
-    from pixxel_api.client import Answer, Client
+    from pixxel_api.client import Client
 
 PAGE = 100
 DONE_ITEMS = frozenset({"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"})

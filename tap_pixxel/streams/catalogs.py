@@ -16,7 +16,7 @@ from tap_pixxel.streams.workspace import Stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixxel_api.client import Answer
+    from pixxel_api.answer import Answer
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stac import Converted

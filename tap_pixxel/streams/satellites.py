@@ -23,8 +23,8 @@ from tap_pixxel.stac_columns import STAC_ITEM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pixxel_api.answer import Answer
     from pixxel_api.bodies import Row
-    from pixxel_api.client import Answer
     from pixxel_api.cursor import FetchEither
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted

@@ -24,8 +24,8 @@ from tap_pixxel.schema import (
 )
 
 if TYPE_CHECKING:
+    from pixxel_api.answer import Answer
     from pixxel_api.bodies import Row
-    from pixxel_api.client import Answer
     from pixxel_api.pages import Page
     from tap_pixxel.base import Fields
 

@@ -10,7 +10,8 @@ from pixxel_api.bodies import fields_of
 from pixxel_api.errors import ApiError, NotFound, WrongShape
 
 if TYPE_CHECKING:
-    from pixxel_api.client import Answer, Client
+    from pixxel_api.answer import Answer
+    from pixxel_api.client import Client
 
 DOWNLOADS = "/v0/catalogs/download"
 

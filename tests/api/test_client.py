@@ -7,15 +7,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 import pixxel_api.client as module
-from pixxel_api import errors
-from pixxel_api.client import Answer, Client, Exchange
+from pixxel_api import errors, retries
+from pixxel_api.client import Client, Exchange
 from tests.api.scripted import Script, ScriptedServer, answer
+
+if TYPE_CHECKING:
+    from pixxel_api.answer import Answer
 
 TOKEN = "px-tok/en+very&secret="
 HTML = b"<html><body>502 Bad Gateway px-tok/en+very&secret=</body></html>"
@@ -31,7 +34,7 @@ def client(server: ScriptedServer, **options: Any) -> Client:
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BACKOFF", lambda _: 0.01)
+    monkeypatch.setattr(retries, "_BACKOFF", lambda _: 0.01)
     monkeypatch.setattr(module, "_PAUSE_AFTER_429", 0.05)
 
 
@@ -176,7 +179,7 @@ def test_nonsense_in_retry_after_does_no_harm(wish: str) -> None:
 
 
 def test_a_long_retry_after_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_AFTER_CAP", 0.2)
+    monkeypatch.setattr(retries, "RETRY_AFTER_CAP", 0.2)
     with ScriptedServer(answer(429, headers=("Retry-After: 86400",)), answer()) as server:
         client(server).read("GET", "/v0/orders")
     assert server.times[1] - server.times[0] < 5

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pixxel_api.client as module
-from pixxel_api import errors
+from pixxel_api import errors, retries
 from pixxel_api.client import Client
 from pixxel_api.throttle import Throttle
 from tests.api.scripted import ScriptedServer, answer
@@ -31,7 +31,7 @@ class StopNow(BaseException):
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BACKOFF", lambda _: 0.01)
+    monkeypatch.setattr(retries, "_BACKOFF", lambda _: 0.01)
     monkeypatch.setattr(module, "_PAUSE_AFTER_429", 0.05)
 
 
@@ -61,7 +61,7 @@ def test_a_server_that_has_answered_is_retried_until_the_deadline(
 
 
 def test_a_shorter_wish_does_not_shorten_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BACKOFF", lambda _: 1.5)
+    monkeypatch.setattr(retries, "_BACKOFF", lambda _: 1.5)
     with ScriptedServer(answer(503, headers=("Retry-After: 1",)), answer()) as server:
         client(server).read("GET", "/v0/orders")
     assert server.times[1] - server.times[0] >= 1.5

@@ -9,7 +9,7 @@ from itertools import count, islice
 import msgspec
 import pytest
 
-from pixxel_api.client import Answer
+from pixxel_api.answer import Answer
 from pixxel_api.pages import Page, PageNumber, read_pages
 
 

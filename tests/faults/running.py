@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pixxel_api.client
+import pixxel_api.retries
 from pixxel_api.client import Client
 from tap_pixxel.tap import TapPixxel
 from tests.tap.commands import environment, errors, logged
@@ -164,7 +165,8 @@ def _tap(variables: dict[str, str], client: dict[str, Any]) -> None:
     defaults = Client.__init__.__kwdefaults__ or {}
     defaults["deadline"] = client.pop("deadline", DEADLINE)
     for attribute, value in (_WAITS | client).items():
-        setattr(pixxel_api.client, attribute, value)
+        place = pixxel_api.client if hasattr(pixxel_api.client, attribute) else pixxel_api.retries
+        setattr(place, attribute, value)
     sys.argv = ["tap-pixxel"]
     status = 1
     try:
