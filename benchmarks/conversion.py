@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pystac
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import console
 from pixxel_sandbox import Workspace
 from pixxel_sandbox.bands import OTHER_ASSETS, assets
 from pixxel_sandbox.imagery import CYCLE
@@ -77,7 +77,7 @@ def main() -> None:
             f"{ours / dumps:.2f}",
             f"{ours / theirs:.2f}",
         )
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

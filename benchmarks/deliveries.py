@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
-from rich.console import Console
 from rich.table import Table
 from singer_sdk import Target
 from singer_sdk import typing as th
 from singer_sdk.sinks import RecordSink
 
+from benchmarks.printing import console
 from pixxel_sandbox import Habits, Sandbox
 
 RECORDS = 1_000
@@ -164,7 +164,7 @@ def main() -> None:
             f"{one.calls}",
             f"{medians[0].seconds / one.seconds:.1f}x",
         )
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

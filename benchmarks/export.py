@@ -16,8 +16,9 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
+
+from benchmarks.printing import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def main() -> None:
                     if one is not beside
                     else "",
                 )
-        Console().print(table)
+        console().print(table)
 
 
 if __name__ == "__main__":

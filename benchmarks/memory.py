@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from benchmarks.printing import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def main() -> None:
         "",
         f"{large.peak / small.peak:.2f}",
     )
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

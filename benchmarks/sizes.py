@@ -8,13 +8,13 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from rich.console import Console
 from rich.table import Table
+
+from benchmarks.printing import console
 
 PROJECT = "pixxel-singer"
 EXTRAS = ("", "stac", "store", "sandbox")
 MEGABYTE = 10**6
-WIDTH = 100  # characters; of a pipe rich knows none
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def main() -> None:
             *(each.brings for each in every if not each.extras or extra in each.extras)
         )
         table.add_row(PROJECT, extra, str(len(names)), "", f"{size(names):.1f}", "")
-    Console(width=WIDTH).print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -40,6 +41,9 @@ FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered:
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
 LARGEST = 256 << 20  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
 _CHUNK = 1 << 18  # bytes read at once
+_JSON = MappingProxyType({"Accept": "application/json"})
+# JSON that was cut off tells itself; of a text only its length does, which packing would hide.
+_ANY_TEXT = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity"})
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +209,7 @@ class Client:
 
     def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
         content, headers, status, start = self._exchange(
-            "GET", path, params, None, check=self._go_on, accept="*/*"
+            "GET", path, params, None, check=self._go_on, headers=_ANY_TEXT
         )
         if content.lstrip().startswith(b"<"):
             raise WrongShape("GET", path, status, reason=HTML)
@@ -231,7 +235,7 @@ class Client:
         body: Mapping[str, Any] | None,
         *,
         check: Callable[[], None],
-        accept: str = "application/json",
+        headers: Mapping[str, str] = _JSON,
     ) -> tuple[bytearray, Mapping[str, str], int, float]:
         """Send a request, and give the answer's body, headers and status, and when it was sent."""
         self._throttle.wait()
@@ -244,7 +248,7 @@ class Client:
                 self._url + path,
                 params=params,
                 json=body,
-                headers={"Accept": accept},
+                headers=dict(headers),
                 timeout=(CONNECT_TIMEOUT, self._read_timeout),
                 allow_redirects=False,
                 stream=True,

@@ -10,12 +10,15 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.archive.serving import ITEMS, TOKEN, served
+from benchmarks.printing import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 ROUNDS = 3
 STARTS = 7
@@ -110,7 +113,7 @@ def read_archive(latency: int, folder: Path, out: Console) -> None:
                     raise SystemExit(f"{name} has written {lines:,} of {ITEMS:,} items")
                 runs.setdefault(name, []).append(found)
     title = f"{ITEMS:,} items of {size / 1000:.0f} KB, {latency} ms a request"
-    table = Table(title, "records/s", "beside the first", "CPU seconds", "peak MiB")
+    table = Table("", "records/s", "beside the first", "CPU seconds", "peak MiB", title=title)
     first = middle(runs[PLAIN])
     for name, each in runs.items():
         found = middle(each)
@@ -140,7 +143,7 @@ def start(out: Console) -> None:
 
 def main() -> None:
     """Print the tables."""
-    out = Console()
+    out = console()
     with tempfile.TemporaryDirectory() as name:
         for latency in LATENCIES:
             read_archive(latency, Path(name), out)

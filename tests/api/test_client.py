@@ -283,3 +283,10 @@ def test_a_stop_ends_the_waiting_between_attempts() -> None:
         with pytest.raises(StopNow):
             client(server, check=check).read("GET", "/v0/orders")
     assert time.monotonic() - start < 5
+
+
+def test_a_text_is_asked_for_unpacked_so_that_its_length_tells_when_it_was_cut_off() -> None:
+    with ScriptedServer(answer(body=b"a,b\n1", length=90), answer(body=b"a,b\n1,2\n")) as server:
+        text = client(server).read_text("/v0/report")
+    assert text.content == b"a,b\n1,2\n"
+    assert all(b"accept-encoding: identity" in each.lower() for each in server.requests)
