@@ -10,7 +10,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
@@ -111,26 +111,22 @@ class Archive:
 async def _serve(
     archive: Archive, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answer the requests of a connection."""
-    while head := await _head(reader):
-        lines = head.split(b"\r\n")
-        method, target, _ = lines[0].decode().split(" ")
-        fields = dict(line.lower().split(b":", 1) for line in lines[1:] if b":" in line)
-        body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-        if archive.latency:
-            await asyncio.sleep(archive.latency)
-        content = archive.answer(method, target, body)
-        top = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-        writer.write(top.encode() + b"\r\n\r\n" + content)
-        await writer.drain()
+    """Answer the requests of a connection; its client may leave at any time."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lines = head.split(b"\r\n")
+            method, target, _ = lines[0].decode().split(" ")
+            fields = dict(line.lower().split(b":", 1) for line in lines[1:] if b":" in line)
+            body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+            if archive.latency:
+                await asyncio.sleep(archive.latency)
+            content = archive.answer(method, target, body)
+            top = [b"HTTP/1.1 200 OK", b"Content-Type: application/json"]
+            length = b"Content-Length: %d" % len(content)
+            writer.write(b"\r\n".join([*top, length, b"", content]))
+            await writer.drain()
     writer.close()
-
-
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.readuntil(b"\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return b""
 
 
 async def _run(count: int, latency: float) -> None:
