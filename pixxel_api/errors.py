@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.\- ]{0,63}")
 
@@ -48,6 +48,11 @@ class ApiError(PixxelError):
         answer = f" answered {status}" if status else ""
         code_text = f" ({code})" if code else ""
         super().__init__(f"{method} {path}{answer}{code_text}: {reason or self.reason}")
+
+    def about(self, what: str) -> Self:
+        """Say in front of the text what the request was for."""
+        self.args = (f"{what}: {self}",)
+        return self
 
 
 class BadRequest(ApiError):

@@ -97,12 +97,12 @@ class Books:
         self._accounts.failures += first
         halt: str | None = None
         if not self.passes_failures:
-            halt = f"{taken.stream} {_words(taken)}: {outcome.reason}"
+            halt = f"{called(taken)}: {outcome.reason}"
         elif not settings.dry_run and self._accounts.failures > settings.max_failures:
             halt = f"more than {settings.max_failures} records failed; see 'max_failures'"
         elif first and not settings.dry_run:
             self._accounts.reject(taken, self._schema_of(taken.stream))
-            logger.warning("%s %s: %s", taken.stream, _words(taken), outcome.reason)
+            logger.warning("%s: %s", called(taken), outcome.reason)
         self.account(taken, outcome, whereto)
         if halt:
             self._ledger.block(taken)
@@ -142,6 +142,11 @@ class Books:
                 halt = halt or error
         if halt:
             raise halt
+
+
+def called(taken: Taken) -> str:
+    """Name a record by its stream and its key."""
+    return f"{taken.stream} {_words(taken)}"
 
 
 def _words(taken: Taken) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from pixxel_api.errors import Forbidden
 from pixxel_singer.exits import Exit
 from target_pixxel_store.accounts import Outcome
-from target_pixxel_store.books import Halt, Whereto
+from target_pixxel_store.books import Halt, Whereto, called
 from target_pixxel_store.cases import Judge, no_store
 from target_pixxel_store.deliverer import UNKNOWN
 from target_pixxel_store.plan import Job, Kind, Step, Verdict
@@ -84,22 +85,37 @@ class Run:
         self._add(Pending(taken, request))
 
     def store(self, taken: Taken, settle: Callable[[], StoreOutcome]) -> None:
-        """Settle a store, behind the deliveries that were asked for before it."""
+        """Settle a store, behind the deliveries that were asked for before it.
+
+        Raises:
+            Forbidden: The token may not do this; the text names the record.
+        """
         self.flush()
         try:
             outcome = settle()
         except Rejected as error:
             self.fail(taken, str(error))
             return
+        except Forbidden as error:
+            raise error.about(called(taken)) from None
         store = outcome.store
         key = None if store is None or self._settings.dry_run else store.id
         made = Outcome(outcome.kind, outcome.reason, store=key)
         self._books.settle(taken, made, Whereto(store.name if store else ""))
 
     def area(self, taken: Taken, settle: Callable[[], Outcome]) -> None:
-        """Settle an area, behind the deliveries that were asked for before it."""
+        """Settle an area, behind the deliveries that were asked for before it.
+
+        Raises:
+            Forbidden: The token may not do this, or not in the record's project; the text names
+                the record.
+        """
         self.flush()
-        self._books.settle(taken, settle())
+        try:
+            outcome = settle()
+        except Forbidden as error:
+            raise error.about(called(taken)) from None
+        self._books.settle(taken, outcome)
 
     def fail(self, taken: Taken, why: str) -> None:
         """Account for a record that cannot be acted on, behind those before it.
