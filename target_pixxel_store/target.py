@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from jsonschema.exceptions import SchemaError
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
@@ -75,6 +76,7 @@ class TargetPixxelStore(Workshop):
 
     def __init__(self, **kwargs: Any) -> None:
         self._message: dict[str, Any] = {}
+        self._begun = False
         super().__init__(**kwargs)
         self._late = Findings()
         self._waited: Findings | None = None
@@ -97,30 +99,26 @@ class TargetPixxelStore(Workshop):
         Raises:
             InputError: The input is not Singer, or a file cannot be written; STATE of what came
                 before is written.
+            ConfigValidationError: A stream came first for which a setting is missing; nothing was
+                asked or written.
             PixxelError: The API does not answer as it should; STATE of what is done is written.
             WrongPlaceError: The API, the token or a record is of another place.
             Stopped: A signal came; STATE of what is done is written.
         """
         with self._open:
-            # What cannot be used is told first.
-            _ = self.accounts, self.journal, self.downloads
-            status, why = int(Exit.FAILED), ""
             try:
                 status, why = self._work(file_input)
             except BaseException as error:
-                status, why = _status_of(error), str(error) or type(error).__name__
+                # Before anything was begun only the input, or a signal, is worth a summary.
+                if self._begun or isinstance(error, InputError | Stopped):
+                    self._leave(_status_of(error), str(error) or type(error).__name__)
                 raise
-            finally:
-                try:
-                    self._emit()
-                finally:
-                    self._end(status, why)
+            self._leave(status, why)
         return Exit(status)
 
     def _work(self, file_input: IO[str] | None) -> tuple[int, str]:
         """Do all of it; give the exit status, and why the run ended early."""
         try:
-            self._begin()
             try:
                 self.listen(file_input)
             except InputError:
@@ -130,13 +128,18 @@ class TargetPixxelStore(Workshop):
             self.logger.error("%s", halt)  # noqa: TRY400 - one line
             return halt.status, str(halt)
         finally:
-            if self.downloads:
+            if self._begun and self.downloads:
                 self.downloads.close()
         failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
         return (Exit.INCOMPLETE if failed else Exit.OK), ""
 
     def _begin(self) -> None:
-        """Look at the workspace and at earlier deliveries, and ensure the declared stores."""
+        """Look at the workspace and at earlier deliveries, and ensure the declared stores, once."""
+        if self._begun:
+            return
+        # What cannot be used is told first.
+        _ = self.accounts, self.journal, self.downloads
+        self._begun = True
         settings = self.settings
         memory = self.journal.memory
         found = read_workspaces(self.api, settings.workspace, memory.workspaces)
@@ -156,6 +159,7 @@ class TargetPixxelStore(Workshop):
 
     def process_endofpipe(self) -> None:
         """Act on all that is left, then wait where that is wanted."""
+        self._begin()
         self._finish(self.work.finish)
         self._emit()
         settings = self.settings
@@ -171,13 +175,20 @@ class TargetPixxelStore(Workshop):
 
     def _tick(self) -> None:
         """Do what is due, and account for what is done."""
-        self.work.tick()
-        if self.downloads:
-            self.downloads.tick()
+        if self._begun:
+            self.work.tick()
+            if self.downloads:
+                self.downloads.tick()
         self._emit()
 
-    def _end(self, status: int, why: str) -> None:
-        """Tell what became of the run."""
+    def _leave(self, status: int, why: str) -> None:
+        """Write the last STATE, and tell what became of the run."""
+        try:
+            self._emit()
+        finally:
+            self._tell(status, why)
+
+    def _tell(self, status: int, why: str) -> None:
         settings = self.settings
         if settings.dry_run:
             from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
@@ -225,7 +236,10 @@ class TargetPixxelStore(Workshop):
             if settings.download_to is None:
                 return IgnoredSink
             if self.config.get("deliver_since") is None:
-                raise InputError(no_since("download_to", "downloaded"))
+                lack = no_since("download_to", "downloaded")
+                if self._begun:
+                    raise InputError(lack)
+                raise ConfigValidationError("bad settings", errors=[lack], schema=SCHEMA)
         return BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -243,6 +257,7 @@ class TargetPixxelStore(Workshop):
         try:
             mapped = stream_map.transform(record)
         except Exception as error:  # noqa: BLE001 - the user's expression may raise anything
+            self._begin()
             why = f"the stream map fails on it ({type(error).__name__})"
             self.work.fail(self.take({}), why)
             return
@@ -259,6 +274,10 @@ class TargetPixxelStore(Workshop):
         # The SDK adds fields of its own to the schema that it is given.
         self._schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
         super()._process_schema_message(message_dict)
+        # Which streams come decides which settings they need: before, nothing is asked or written.
+        maps = self.mapper.stream_maps[message_dict["stream"]]
+        if any(self.get_sink_class(each.stream_alias) is not IgnoredSink for each in maps):
+            self._begin()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         value = message_dict.get("value")
@@ -276,7 +295,8 @@ class TargetPixxelStore(Workshop):
         """Write the last STATE that is due; the records before it are on disk first."""
         state = self.ledger.due()
         if state is not None and not self.settings.dry_run:
-            self.accounts.sync()
+            if self._begun:
+                self.accounts.sync()
             try:
                 self._write_state_message(state)
             except OSError:

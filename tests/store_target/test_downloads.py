@@ -196,6 +196,20 @@ def test_the_tap_s_catalogs_are_not_downloaded_without_a_date(place: Workplace) 
     assert ran.kinds == ["created"], "what came before it is done"
 
 
+@pytest.mark.usefixtures("images")
+def test_a_date_that_the_first_stream_lacks_is_told_before_any_request_or_file(
+    place: Workplace, tmp_path: Path
+) -> None:
+    place.journal.unlink()
+    catalog = record("catalogs", id="b")
+    ran = place.run(catalog, state(1))
+    assert "'deliver_since' is missing; with 'download_to'" in errors(ran)
+    assert (ran.states, place.sandbox.requests, files(tmp_path)) == ([], [], [])
+    ran = place.run(record("archive_items", id="a"), state(1), catalog, state(2))
+    assert "'deliver_since' is missing; with 'download_to'" in errors(ran)
+    assert (ran.states, place.sandbox.requests) == ([{"upto": 1}], [])
+
+
 def test_no_download_to_is_told(place: Workplace) -> None:
     ran = place.run(wanted(place.catalogs(1)[0]), record("catalogs", id="x"), on_error="continue")
     assert ran.kinds == ["failed"]

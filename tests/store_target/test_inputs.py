@@ -167,6 +167,13 @@ def test_a_line_that_is_no_message_is_named_by_its_number(
     assert ran.summary["status"] == 2
 
 
+def test_a_first_line_that_is_no_message_is_in_the_summary(place: Workplace) -> None:
+    ran = place.run("no json\n")
+    assert isinstance(ran.error, InputError)
+    assert (ran.summary["status"], ran.summary["ended_because"]) == (2, str(ran.error))
+    assert place.sandbox.requests == []
+
+
 def test_other_streams_are_ignored_and_counted(place: Workplace) -> None:
     ran = place.run(
         record("deliveries", delivery_id="a"),
