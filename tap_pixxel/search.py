@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pixxel_api.errors import BadRequest
+from pixxel_api.errors import ApiError, BadRequest
+from pixxel_api.pages import at_once
 from tap_pixxel.base import PixxelStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from pixxel_api.pages import Page
 
+COLLECTIONS = "/v0/archives/collections"
 _BY_TIME = {"field": "properties->>'datetime'", "direction": "asc"}  # the contract's own form
 _BY_ID = {"field": "id", "direction": "asc"}
 _ORDERS: tuple[tuple[dict[str, str], ...], ...] = ((_BY_TIME, _BY_ID), (_BY_TIME,), ())
@@ -21,6 +25,31 @@ class SearchStream(PixxelStream):
 
     sort_key: ClassVar[str]
     """What the endpoint calls its sort parameter."""
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """Read the list, telling first which of the settings' collections there are not."""
+        if self.settings.collections:
+            try:
+                self.listed_collections()
+            except ApiError as error:  # images may be searched all the same
+                self.logger.info("%s: 'collections' is not checked: %s", self.name, error)
+        yield from super().get_records(context)
+
+    def listed_collections(self) -> list[str]:
+        """Name the archive's collections, warning of those of the settings that are not there."""
+        read = partial(self.client.read, "GET", COLLECTIONS)
+        # Which order the search takes will be asked for next.
+        answer, _ = at_once(read, lambda: self.order, check=self._pixxel.stop.check)
+        keys = map(self.key_of, answer.rows("collections"))
+        there = [str(key) for key in keys if key]
+        for name in self.settings.collections:
+            if name not in there:
+                self.logger.warning(
+                    "%s: the archive has no collection '%s'; check the setting 'collections'",
+                    self.name,
+                    name,
+                )
+        return there
 
     def fetch(self, offset: int, limit: int) -> Page:
         """Search for the page at an offset."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import Forbidden
-from pixxel_api.pages import Single, at_once
+from pixxel_api.pages import Single
 from pixxel_api.peek import Peek
 from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
 from tap_pixxel.base import PixxelStream
@@ -22,7 +21,7 @@ from tap_pixxel.schema import (
     Column,
     Shape,
 )
-from tap_pixxel.search import SearchStream
+from tap_pixxel.search import COLLECTIONS, SearchStream
 from tap_pixxel.stac_columns import STAC_COLLECTION, CarriesStac
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from tap_pixxel.stac import Converted
 
 _DATETIME = Peek("properties", "datetime")
-_COLLECTIONS = "/v0/archives/collections"
 
 
 class Collections(CarriesStac, PixxelStream):
@@ -43,7 +41,7 @@ class Collections(CarriesStac, PixxelStream):
     column = "stac_collection"
 
     name = "collections"
-    path = _COLLECTIONS
+    path = COLLECTIONS
     records_key = "collections"
     paging = Single()
     _columns = (
@@ -143,23 +141,12 @@ class ArchiveItems(ItemStream, FilteredStream, SearchStream):
     def _existing_collections(self) -> list[str]:
         """Name the collections to read, warning of those that the archive does not have."""
         wanted = list(self.settings.collections)
-        read = partial(self.client.read, "GET", _COLLECTIONS)
         try:
-            # Which order the search takes will be asked for next.
-            answer, _ = at_once(read, lambda: self.order, check=self._pixxel.stop.check)
+            there = self.listed_collections()
         except Forbidden:
             if not wanted:
                 raise
             return wanted
-        keys = map(self.key_of, answer.rows("collections"))
-        there = [str(key) for key in keys if key]
-        for name in wanted:
-            if name not in there:
-                self.logger.warning(
-                    "%s: the archive has no collection '%s'; check the setting 'collections'",
-                    self.name,
-                    name,
-                )
         return wanted or list(dict.fromkeys(there))
 
 

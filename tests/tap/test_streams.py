@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from pixxel_sandbox import Sandbox
+from pixxel_sandbox import Habits, Sandbox
 from pixxel_sandbox.resources import RESOURCES
 from pixxel_singer.exits import Exit
 from tap_pixxel.streams import STREAMS
@@ -262,6 +262,21 @@ def test_only_the_collections_of_the_settings_are_read(
         synced = sync(sandbox, "archive_items", collections=[name, "no-such"])
     assert {record["collection"] for record in synced.records["archive_items"]} == {name}
     assert any("no-such" in each and "'collections'" in each for each in caplog.messages)
+
+
+def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = sandbox.workspace.ids("collections")
+    told = "catalogs: the archive has no collection 'no-such'; check the setting 'collections'"
+    assert sync(sandbox, "catalogs", collections=[*names, "no-such"]).records["catalogs"]
+    assert [each for each in caplog.messages if "collection" in each] == [told]
+    caplog.clear()
+    sandbox.habits = Habits(forbid=frozenset({"collections"}))
+    with caplog.at_level(logging.INFO):
+        synced = sync(sandbox, "catalogs", collections=[*names, "no-such"])
+    assert (synced.status, len(synced.records["catalogs"]) > 0) == (Exit.OK, True)
+    assert any("catalogs: 'collections' is not checked: GET" in each for each in caplog.messages)
 
 
 def test_acquisition_time_bounds_the_imagery(sandbox: Sandbox) -> None:
