@@ -18,6 +18,10 @@ PIXXEL = "pixxel"
 """The provider of the images of Pixxel's own satellites."""
 GEOMETRY = "geometry"
 SATELLITE = "satellite_id"
+AREA_FIELDS = frozenset(
+    {"name", "project_id", SATELLITE, "provider", "description", GEOMETRY, "item_ids"}
+)
+"""What a record of an area has."""
 _LINES = "\n\r\t"  # what a description may hold beside what is printable
 
 

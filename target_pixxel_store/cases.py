@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from target_pixxel_store.look import wait_settled
 from target_pixxel_store.memory import listed_by
-from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.places import too_long
 from target_pixxel_store.plan import Claims, Job, Kind, Rules, Step, Verdict, decide
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.records import CATALOG_ID, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

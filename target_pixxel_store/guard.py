@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SANDBOX_HEADER = "X-Pixxel-Sandbox"
 """What a sandbox marks its answers with."""
+WORKSPACE = "org_id"
+"""The field that says of which workspace something is."""
 
 
 class WrongPlaceError(Exception):
@@ -48,7 +50,7 @@ def check_workspace(wanted: str | None, record: Mapping[str, Any], what: str) ->
     Raises:
         WrongPlaceError: It is of another one.
     """
-    if wanted is not None and record.get("org_id") not in (None, wanted):
+    if wanted is not None and record.get(WORKSPACE) not in (None, wanted):
         raise WrongPlaceError(
             f"{what} is of another workspace than 'workspace' says; nothing more is written"
         )

@@ -12,8 +12,6 @@ from target_pixxel_store.records import Rejected
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CATALOG_ID = "catalog_id"
-
 
 class BadTemplate(ValueError):
     """A template cannot be used; the text says why."""
@@ -25,6 +23,9 @@ class Template:
     Args:
         text: The template. A field is a name of the record's top level, with a date format
             (``%`` and letters, as of `datetime.strftime`) or without.
+
+    Attributes:
+        fields: The names in it.
 
     Raises:
         BadTemplate: It is not of this form.
@@ -45,6 +46,7 @@ class Template:
         if why := fault("".join(text + ("" if name is None else "x") for text, name, *_ in parts)):
             raise BadTemplate(why)
         self._parts = [(literal, name, form or "") for literal, name, form, _ in parts]
+        self.fields = frozenset(name for _, name, *_ in parts if name is not None)
 
     def render(self, record: Mapping[str, Any]) -> str:
         """Give the path of a record.

@@ -19,6 +19,9 @@ OUR_LABELS = frozenset({MANAGED_BY, VERSION})
 """Labels that this target sets; a record that has them, as the tap's do, does not ask for them."""
 DEEPEST = 100
 """Levels that a record may be nested; a STAC item has ten."""
+CATALOG_ID, ORDER_ITEM_ID, PATH, STORE = "catalog_id", "order_item_id", "path", "store"
+REQUEST_FIELDS = frozenset({CATALOG_ID, ORDER_ITEM_ID, PATH})
+"""What requests for deliveries and for downloads have."""
 _LONGEST = 512  # characters of an id or a name
 
 
@@ -117,7 +120,7 @@ def read_request(record: Mapping[str, Any]) -> Request:
         Rejected: A field is missing or of another type, or both ids are there.
     """
     catalog, item, path = _wanted(record)
-    return Request(text_of(record, "store"), path, catalog, item, record)
+    return Request(text_of(record, STORE), path, catalog, item, record)
 
 
 def read_download(record: Mapping[str, Any]) -> Request:
@@ -132,12 +135,12 @@ def read_download(record: Mapping[str, Any]) -> Request:
 
 def _wanted(record: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
     """Give the catalog or the order item that is wanted, and the path."""
-    catalog, item = optional_text(record, "catalog_id"), optional_text(record, "order_item_id")
+    catalog, item = optional_text(record, CATALOG_ID), optional_text(record, ORDER_ITEM_ID)
     if catalog and item:
-        raise Rejected("has both 'catalog_id' and 'order_item_id'; send one of them")
+        raise Rejected(f"has both '{CATALOG_ID}' and '{ORDER_ITEM_ID}'; send one of them")
     if not catalog and not item:
-        raise Rejected("has neither 'catalog_id' nor 'order_item_id'; send one of them")
-    path = optional_text(record, "path")
+        raise Rejected(f"has neither '{CATALOG_ID}' nor '{ORDER_ITEM_ID}'; send one of them")
+    path = optional_text(record, PATH)
     if path is not None and (why := fault(path)):
         raise Rejected(f"'path' {why}")
     return catalog, item, path
@@ -247,7 +250,7 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise Rejected(f"'{name}' is not a text")
-    if name in {"path", "path_prefix"}:
+    if name in {PATH, "path_prefix"}:
         return value
     if len(value) > _LONGEST or not value.isprintable():
         raise Rejected(f"'{name}' is too long, or not printable")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pixxel_api.times import TimestampError, to_utc
 from target_pixxel_store.guard import check_workspace
-from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.plan import Kind, Verdict
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.records import CATALOG_ID, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

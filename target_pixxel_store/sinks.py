@@ -11,9 +11,11 @@ from referencing.exceptions import Unresolvable
 from singer_sdk.sinks import RecordSink
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from target_pixxel_store.areas import read_area
-from target_pixxel_store.guard import check_workspace
+from target_pixxel_store.areas import AREA_FIELDS, read_area
+from target_pixxel_store.guard import WORKSPACE, check_workspace
 from target_pixxel_store.records import (
+    REQUEST_FIELDS,
+    STORE,
     Rejected,
     read_catalog,
     read_deleted,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.target import TargetPixxelStore
 
 _IDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
+_SDC = "_sdc_"  # what taps and stream maps add
 _LONGEST = 512  # characters of a key that is written down
 _NO_RULES = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
 """What a schema that keeps to the form of one can fail with when it is applied."""
@@ -43,6 +46,7 @@ class StoreTargetSink(RecordSink):
     def __init__(self, target: TargetPixxelStore, **kwargs: Any) -> None:
         super().__init__(target, **kwargs)
         self._store_target = target
+        self._told: set[str] = set()
         # A registry of its own, as the default one fetches what a reference names from anywhere.
         self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema, registry=Registry())
 
@@ -53,6 +57,7 @@ class StoreTargetSink(RecordSink):
         taken = target.take(self._key(record))
         try:
             self._check(record)
+            self._tell_unused(record)
             self.act(taken, record)
         except Rejected as error:
             target.work.fail(taken, str(error))
@@ -64,6 +69,24 @@ class StoreTargetSink(RecordSink):
             Rejected: It cannot be acted on.
         """
         raise NotImplementedError
+
+    def fields(self) -> frozenset[str] | None:
+        """Name the fields that are read; None where any may be, or where a tap sends them all."""
+        return None
+
+    def _tell_unused(self, record: dict[str, Any]) -> None:
+        """Warn, once for each, of the fields that somebody has written for nothing."""
+        used = self.fields()
+        if used is None:
+            return
+        unused = record.keys() - used - {WORKSPACE, *self.key_properties} - self._told
+        if names := sorted(name for name in unused if not name.startswith(_SDC)):
+            self._told |= unused
+            self.logger.warning(
+                "%s: fields that nothing is done with: %s; check how they are spelled",
+                self.stream_name,
+                ", ".join(names),
+            )
 
     def _check(self, record: dict[str, Any]) -> None:
         """Check a record by its stream's schema and keys, and its workspace.
@@ -114,6 +137,10 @@ class StoresSink(StoreTargetSink):
 class RequestsSink(StoreTargetSink):
     """`delivery_requests`: each a catalog or an order item, and a store."""
 
+    def fields(self) -> frozenset[str]:
+        """Name those of a request, and of the template that may make its path."""
+        return REQUEST_FIELDS | {STORE} | self._store_target.settings.template.fields
+
     def act(self, taken: Taken, record: dict[str, Any]) -> None:
         """Ask for deliveries."""
         self._store_target.work.request(taken, read_request(record))
@@ -121,6 +148,10 @@ class RequestsSink(StoreTargetSink):
 
 class AoiRequestsSink(StoreTargetSink):
     """`aoi_requests`: areas of interest, made where none of that name is in the project."""
+
+    def fields(self) -> frozenset[str]:
+        """Name those of an area."""
+        return AREA_FIELDS
 
     def act(self, taken: Taken, record: dict[str, Any]) -> None:
         """Settle an area."""
@@ -130,6 +161,10 @@ class AoiRequestsSink(StoreTargetSink):
 
 class DownloadsSink(StoreTargetSink):
     """`download_requests`: each a catalog or an order item."""
+
+    def fields(self) -> frozenset[str]:
+        """Name those of a request, and of the template that may make its path."""
+        return REQUEST_FIELDS | self._store_target.settings.template.fields
 
     def act(self, taken: Taken, record: dict[str, Any]) -> None:
         """Ask for downloads."""

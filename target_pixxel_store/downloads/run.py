@@ -10,9 +10,8 @@ from target_pixxel_store.accounts import Outcome
 from target_pixxel_store.books import Halt, Whereto
 from target_pixxel_store.deliverer import UNKNOWN
 from target_pixxel_store.downloads.downloader import FOREIGN, TAKEN, Got, Job
-from target_pixxel_store.paths import CATALOG_ID
 from target_pixxel_store.plan import Kind, Verdict
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.records import CATALOG_ID, Rejected
 from target_pixxel_store.selection import Pending
 from target_pixxel_store.streak import ServiceFailing, Streak
 

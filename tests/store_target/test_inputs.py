@@ -190,6 +190,43 @@ def test_other_streams_are_ignored_and_counted(place: Workplace) -> None:
     assert ran.states == [{"upto": 1}]
 
 
+REQUESTED: dict[str, Json] = {
+    "delivery_requests": {"catalog_id": "c", "store": "s", "path": "p", "order_item_id": None},
+    "download_requests": {"catalog_id": "c", "path": "p", "order_item_id": None},
+    "aoi_requests": {
+        "name": "n", "project_id": "p", "satellite_id": "s", "geometry": {}, "item_ids": [],
+        "description": "d", "provider": "pixxel"},
+}  # fmt: skip
+
+
+def test_fields_of_requests_that_nothing_reads_are_named_once(place: Workplace) -> None:
+    messages = [
+        each
+        for stream, fields in REQUESTED.items()
+        for each in (
+            schema(stream, ["row"]),
+            record(stream, **fields, row=1, org_id="o", _sdc_batched_at="t"),
+            record(stream, **fields, row=2, colour=MARK, catalogue=MARK, season=2),
+            record(stream, **fields, row=3, colour=MARK, zone=MARK),
+        )
+    ]
+    ran = place.run(
+        *messages, on_error="continue", max_failures=9, settle_seconds=0,
+        path_template="{season}/{catalog_id}",
+    )  # fmt: skip
+    before, behind = ": fields that nothing is done with: ", "; check how they are spelled"
+    told = [line.removesuffix(behind) for line in ran.log.splitlines() if line.endswith(behind)]
+    assert told == [
+        f"{stream}{before}{names}"
+        for stream in REQUESTED
+        for names in (
+            "catalogue, colour, season" if stream == "aoi_requests" else "catalogue, colour",
+            "zone",
+        )
+    ]
+    assert MARK not in ran.log
+
+
 def test_records_are_routed_by_a_stream_map(place: Workplace) -> None:
     key = place.catalogs(1)[0]
     ran = place.run(
