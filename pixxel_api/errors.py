@@ -54,11 +54,16 @@ class ApiError(PixxelError):
         self.args = (f"{what}: {self}",)
         return self
 
+    def advising(self, what: str) -> Self:
+        """Say behind the text what to do."""
+        self.args = (f"{self}; {what}",)
+        return self
+
 
 class BadRequest(ApiError):
     """400, 422: the API does not take the request as it stands."""
 
-    reason = "the API refuses the request; check the settings that filter it"
+    reason = "the API refuses the request"
 
 
 class Unauthorized(ApiError):

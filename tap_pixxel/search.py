@@ -100,4 +100,4 @@ class SearchStream(PixxelStream):
                     "%s: the API does not sort as asked; reading in the order it gives", self.name
                 )
             return order
-        raise refused or AssertionError
+        raise refused.advising("check the settings that filter it") if refused else AssertionError

@@ -181,4 +181,6 @@ def _exists(found: Area, wish: AreaWish) -> Outcome:
 def _words(error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {TAKEN}"
-    return f"{error}; {REFUSED}" if error.status in REFUSALS else str(error)
+    if error.status in REFUSALS:
+        return f"{error.method} {error.path} answered {error.status}: {REFUSED}"
+    return str(error)

@@ -56,10 +56,10 @@ def fault(path: str) -> str | None:
     """Say why a path cannot be delivered to; None when it can.
 
     Args:
-        path: Below the store's prefix.
+        path: Below the store's prefix, or the folder of downloads.
     """
     if path.startswith("/"):
-        return "is absolute; begin it with a folder below the store's prefix"
+        return "is absolute; begin it with a folder's name"
     if any(segment in {".", ".."} for segment in path.split("/")):
         return "has a . or .. in it"
     if any(character < _FIRST_PRINTABLE or character in "\\\x7f" for character in path):

@@ -97,7 +97,7 @@ def test_a_write_is_sent_once_whatever_comes(fault: Script) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (400, errors.BadRequest, "settings that filter"),
+        (400, errors.BadRequest, "refuses the request"),
         (401, errors.Unauthorized, "'api_token'"),
         (403, errors.Forbidden, "'api_token'"),
         (404, errors.NotFound, "'api_url'"),

@@ -42,7 +42,8 @@ BAD: dict[str, tuple[Json, str]] = {
         "'store' breaks the rule 'type'",
     ),
     "path of a wrong type": (request("CATALOG", path=7), "'path' breaks the rule 'type'"),
-    "absolute path": (request("CATALOG", path="/" + MARK), "'path' is absolute"),
+    "absolute path": (
+        request("CATALOG", path="/" + MARK), "'path' is absolute; begin it with a folder's name"),
     "path upwards": (request("CATALOG", path=f"a/../{MARK}"), "has a . or .. in it"),
     "path with NUL": (request("CATALOG", path="a\0b"), "control character"),
     "path of 10,000 characters": (request("CATALOG", path="x" * 10_000), "too long for a key"),

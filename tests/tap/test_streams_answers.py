@@ -13,7 +13,7 @@ from pixxel_sandbox import Habits, Sandbox
 from pixxel_singer.signals import Stopped
 from tap_pixxel.tap import TapPixxel
 from tests.api.scripted import ScriptedServer, answer
-from tests.tap.syncs import config_for, sync
+from tests.tap.syncs import catalog_of, config_for, sync
 from tests.tap.test_incremental import killing
 
 
@@ -175,6 +175,13 @@ def test_a_search_that_is_refused_half_way_is_an_error_and_not_the_end(sandbox: 
     sandbox.habits = Habits(max_offset=3)
     synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
+
+
+def test_a_filter_that_is_refused_is_told_to_be_one(sandbox: Sandbox) -> None:
+    config = config_for(sandbox, query={"gsd": {"nonsense": 1}})
+    tap = TapPixxel(config=config, catalog=catalog_of(config, "catalogs"))
+    with pytest.raises(BadRequest, match=r"the request; check the settings that filter it$"):
+        tap.run()
 
 
 def test_the_users_query_holds_for_later_runs_too(sandbox: Sandbox) -> None:
