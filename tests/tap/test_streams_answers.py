@@ -10,10 +10,11 @@ import pytest
 
 from pixxel_api.errors import BadRequest, TimedOut, WrongShape
 from pixxel_sandbox import Habits, Sandbox
+from pixxel_singer.exits import Exit
 from pixxel_singer.signals import Stopped
 from tap_pixxel.tap import TapPixxel
 from tests.api.scripted import ScriptedServer, answer
-from tests.tap.syncs import catalog_of, config_for, sync
+from tests.tap.syncs import Collector, catalog_of, config_for, sync
 from tests.tap.test_incremental import killing
 
 
@@ -175,6 +176,21 @@ def test_a_search_that_is_refused_half_way_is_an_error_and_not_the_end(sandbox: 
     sandbox.habits = Habits(max_offset=3)
     synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
+
+
+def test_a_test_that_passes_says_of_no_stream_that_it_failed(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
+        assert tap.test() is Exit.OK
+    told = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    assert any('"record_count"' in each for each in told)
+    assert not [each for each in told if "failed" in each]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        sync(sandbox, "projects")
+    assert any('"sync_duration"' in each and '"succeeded"' in each for each in caplog.messages)
 
 
 def test_a_filter_that_is_refused_is_told_to_be_one(sandbox: Sandbox) -> None:
