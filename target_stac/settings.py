@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,9 +153,17 @@ def problems(config: Mapping[str, Any]) -> list[str]:
     root, schemas = config.get("root_href"), config.get("schemas")
     if root and not _is_web_url(root.strip()):
         found.append("Setting 'root_href' is no URL of the form https://host/folder")
-    if schemas and not Path(schemas).expanduser().is_dir():
+    if schemas and not _can_be_listed(schemas):
         found.append("Setting 'schemas' is no folder that can be read")
     return found
+
+
+def _can_be_listed(folder: str) -> bool:
+    try:
+        with os.scandir(Path(folder).expanduser()):
+            return True
+    except (OSError, RuntimeError, ValueError):  # no such folder, no home, a NUL in a path
+        return False
 
 
 def _is_web_url(text: str) -> bool:

@@ -151,6 +151,21 @@ MISTAKES: list[tuple[str, Json, str]] = [
     ("half a URL", {"root_href": "https://[s3cret"}, "Setting 'root_href' is no URL"),
     ("unknown check", {"validate": "s3cret"}, "Setting 'validate' must be one of off, sample, all"),
     ("no folder", {"schemas": "/no/s3cret"}, "Setting 'schemas' is no folder that can be read"),
+    (
+        "folder of a long name",
+        {"schemas": "s3cret" * 50},
+        "Setting 'schemas' is no folder that can",
+    ),
+    (
+        "folder of nobody",
+        {"schemas": "~s3cret/x"},
+        "Setting 'schemas' is no folder that can be read",
+    ),
+    (
+        "folder with a NUL",
+        {"schemas": "s3cret\0"},
+        "Setting 'schemas' is no folder that can be read",
+    ),
     ("schemas of a file", {"schemas": str(DATA / "small.singer")}, "Setting 'schemas' is no f"),
 ]
 
