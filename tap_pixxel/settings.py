@@ -327,7 +327,7 @@ def _area(value: str | None) -> dict[str, Any] | None:
         return read_area(value)
     try:
         text = Path(value).expanduser().read_text(encoding="utf-8")
-    except (OSError, ValueError):
+    except (OSError, RuntimeError, ValueError):  # no such file, no home, a NUL in a path
         raise BadSetting("is neither GeoJSON nor the path of a readable GeoJSON file") from None
     return read_area(text)
 

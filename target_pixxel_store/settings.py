@@ -192,6 +192,13 @@ def _template(value: str) -> Template:
         raise BadSetting(str(error)) from None
 
 
+def _local(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise BadSetting("begins with the home of a user that there is not") from None
+
+
 def _is_folder(path: Path) -> bool | None:
     """Tell whether a path is a folder, or something else; None where there is nothing yet."""
     try:
@@ -205,7 +212,7 @@ def _path(value: str | None) -> Path | None:
         return None
     if not value.strip() or "\0" in value:
         raise BadSetting("is no path of a file")
-    path = Path(value.strip()).expanduser()
+    path = _local(value.strip())
     if _is_folder(path):
         raise BadSetting("is a folder; name a file in it")
     return path
@@ -220,7 +227,7 @@ def _place(value: str | None) -> str | None:
         raise BadSetting("has a control character in it")
     if "://" in text:
         return text.rstrip("/")
-    path = Path(text).expanduser().absolute()
+    path = _local(text).absolute()
     if _is_folder(path) is False:
         raise BadSetting("is a file; name a folder")
     return str(path)

@@ -321,6 +321,7 @@ def test_a_place_that_cannot_be_used_is_told_before_any_request(
         ("a\x07", "has a control character in it"),
         (__file__, "is a file"),
         ("x" * 300, "cannot be looked at: File name too long"),
+        ("~no-such-user/x", "begins with the home of a user that there is not"),
     ],
 )
 def test_a_setting_that_is_no_place_is_told(place: Workplace, to: str, why: str) -> None:

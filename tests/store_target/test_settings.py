@@ -51,6 +51,8 @@ BAD: dict[str, tuple[Json, str]] = {
         {"stores": [STORE, STORE], "credentials": {"main": KEYS}}, "is declared twice"),
     "an endpoint of another type": ({"endpoints": {"FTP": "http://a"}}, "'endpoints' names a type"),
     "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' is no URL"),
+    "a file of nobody": (
+        {"journal_path": f"~{MARK}/x"}, "'journal_path' begins with the home of a user"),
     "continue without a file": (
         {"on_error": "continue", "rejected_path": None}, "'rejected_path' is missing"),
 }  # fmt: skip

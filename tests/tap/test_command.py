@@ -102,6 +102,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("bbox of NaN", {"bbox": [float("nan"), 0, 1, 1]}, "Setting 'bbox' must have four numbers"),
     ("unreadable GeoJSON", {"intersects": '{"type": "s3cret"'}, "Setting 'intersects' cannot"),
     ("no such type", {"intersects": '{"type": "Circle"}'}, "Setting 'intersects' cannot"),
+    ("file of nobody", {"intersects": "~s3cret/x"}, "Setting 'intersects' is neither"),
     ("no such file", {"intersects": "/no/s3cret.geojson"}, "Setting 'intersects' is neither"),
     (
         "latitude first in GeoJSON",
