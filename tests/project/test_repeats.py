@@ -96,6 +96,26 @@ def test_meltanos_environments_refuse_each_others_api() -> None:
         assert found["journal_path"].startswith("${MELTANO_PROJECT_ROOT}/")
 
 
+def test_meltanos_environments_share_no_file() -> None:
+    places = []
+    for environment in MELTANO["environments"]:
+        loaders = environment["config"]["plugins"]["loaders"]
+        paths = {
+            (each["name"], setting): str(value)
+            for each in loaders
+            for setting, value in each["config"].items()
+            if str(value).startswith("${MELTANO_PROJECT_ROOT}/")
+        }
+        assert len(set(paths.values())) == len(paths)
+        places.append(paths)
+    sandbox, production = places
+    assert sandbox.keys() == production.keys()
+    assert ("target-pixxel-download", "journal_path") in sandbox
+    assert not set(sandbox.values()) & set(production.values())
+    of_plugins = [each.get("config", {}) for each in MELTANO["plugins"]["loaders"]]
+    assert "MELTANO_PROJECT_ROOT" not in str(of_plugins), "else all environments have it"
+
+
 def test_meltanos_jobs_name_plugins_that_there_are() -> None:
     names = {each["name"] for plugins in MELTANO["plugins"].values() for each in plugins}
     for job in MELTANO["jobs"]:
