@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tap_pixxel.children import ChildStream
 from tap_pixxel.filtered import FilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING, TapPixxel
@@ -47,10 +48,13 @@ def expected_of(stream: PixxelStream) -> Line:
         filters.insert(0, "`satellites`")
     if isinstance(stream, FilteredStream):
         filters.append("bookmark")
+    above = ""
+    if isinstance(stream, ChildStream):
+        above = f", for each of `{stream.parent.__dict__['name']}`"
     method = "POST" if stream.path.endswith("/search") else "GET"
     return Line(
         f"{method} {stream.path}",
-        f"stream `{stream.name}`",
+        f"stream `{stream.name}`{above}",
         ", ".join(f"`{key}`" for key in stream.primary_keys),
         f"`{stream.replication_key}`" if stream.replication_key else "full table",
         ", ".join(filters),
