@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixxel_sandbox import Habits
+
 from .runs import record, request, state
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ def test_two_catalogs_at_one_path_collide(place: Workplace) -> None:
 
 
 def test_a_failed_delivery_is_sent_again_as_often_as_said(place: Workplace) -> None:
+    place.sandbox.habits = Habits(delivery_seconds=0)  # nothing moves behind the test's back
     key = place.catalogs(1)[0]
     place.run(request(key))
 
@@ -148,6 +151,7 @@ def test_a_failed_delivery_is_sent_again_as_often_as_said(place: Workplace) -> N
 
 
 def test_retries_are_counted_from_the_list_alone_too(place: Workplace) -> None:
+    place.sandbox.habits = Habits(delivery_seconds=0)  # nothing moves behind the test's back
     key = place.catalogs(1)[0]
     place.run(request(key))
     for row in place.listed():
