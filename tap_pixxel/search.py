@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Page
 
 COLLECTIONS = "/v0/archives/collections"
+ADVICE = "check the settings that filter it"
+"""What to do when a search is refused."""
 _BY_TIME = {"field": "properties->>'datetime'", "direction": "asc"}  # the contract's own form
 _BY_ID = {"field": "id", "direction": "asc"}
 _ORDERS: tuple[tuple[dict[str, str], ...], ...] = ((_BY_TIME, _BY_ID), (_BY_TIME,), ())
@@ -100,4 +102,4 @@ class SearchStream(PixxelStream):
                     "%s: the API does not sort as asked; reading in the order it gives", self.name
                 )
             return order
-        raise refused.advising("check the settings that filter it") if refused else AssertionError
+        raise refused.advising(ADVICE) if refused else AssertionError

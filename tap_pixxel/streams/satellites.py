@@ -10,7 +10,7 @@ import msgspec
 
 from pixxel_api.bodies import row_of
 from pixxel_api.cursor import EitherSweep, TokenPage
-from pixxel_api.errors import Forbidden, NotFound, WrongShape
+from pixxel_api.errors import BadRequest, Forbidden, NotFound, WrongShape
 from pixxel_api.pages import Offset, Page, Single
 from pixxel_api.sweep import Seen
 from pixxel_api.times import from_datetime
@@ -18,6 +18,7 @@ from tap_pixxel.base import PixxelStream
 from tap_pixxel.items import COLUMNS, RAW, ItemStream
 from tap_pixxel.reading import Reading
 from tap_pixxel.schema import OBJECT, OBJECTS, TEXT, Column, Shape
+from tap_pixxel.search import ADVICE
 from tap_pixxel.stac_columns import STAC_ITEM
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class SatelliteImages(ItemStream, PixxelStream):
             yield from self._images_of(context)
         except (Forbidden, NotFound) as error:
             self._reading.leave_out({name: str(context[name]) for name in context}, error)
+        except BadRequest as error:
+            raise error.advising(ADVICE) from None
 
     def _images_of(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Read the images of a satellite's collection, in all parts of the area."""

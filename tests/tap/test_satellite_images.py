@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from pixxel_api.errors import WrongShape
+from pixxel_api.errors import BadRequest, WrongShape
 from pixxel_api.sweep import EndlessPages
 from pixxel_sandbox import Habits, Sandbox
 from pixxel_singer.exits import Exit, InputError
+from tap_pixxel.tap import TapPixxel
 from tests.api.scripted import ScriptedServer, answer
 from tests.sandbox.contracts import request_validator
 from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.commands import errors, run_tap
-from tests.tap.syncs import Synced, sync
+from tests.tap.syncs import Synced, catalog_of, config_for, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,6 +309,14 @@ def test_an_error_in_place_of_images_is_none_of_no_images() -> None:
     script = answer(body=b'{"error": {"code": "internal"}}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
         sync(server, "satellite_images", expect=WrongShape, **WORLD)
+
+
+def test_a_search_that_is_refused_points_at_the_settings() -> None:
+    with ScriptedServer(answer(body=SATELLITES), answer(400)) as server:
+        config = config_for(server, **WORLD)
+        tap = TapPixxel(config=config, catalog=catalog_of(config, "satellite_images"))
+        with pytest.raises(BadRequest, match=r"; check the settings that filter it$"):
+            tap.run()
 
 
 def test_an_open_end_is_now() -> None:
