@@ -154,8 +154,6 @@ class Sweep:
                 # In a list that has shifted, pages would most likely be read ahead in vain.
                 for page in ahead if steady else ():
                     if not self._follows(page):
-                        if self._is_past_the_end(page):
-                            return
                         break
                     fresh = self._take(page)
                     yield fresh
@@ -189,13 +187,6 @@ class Sweep:
         if not self._overlap or page.offset == 0:
             return True
         return bool(page.rows) and self._key(page.rows[0]) == self._last
-
-    def _is_past_the_end(self, page: Page) -> bool:
-        """Tell whether a page that was read ahead lies behind the last row of a list.
-
-        Nothing comes there, and the page before had room for more.
-        """
-        return page.total is None and not page.rows and page.offset >= self.position
 
     def _ends(self, page: Page, fresh: list[Row]) -> bool:
         """Tell whether a page is the last: nothing new could follow it.

@@ -101,13 +101,6 @@ def test_exactly_one_page_with_a_total_is_one_request() -> None:
     assert server.asked == [(0, 10)]
 
 
-def test_the_end_of_a_list_without_a_total_is_seen_by_what_was_read_ahead() -> None:
-    server = ChangingList(list(range(44)), tells_total=False)
-    assert swept(server, window=4) == list(range(44))
-    assert max(offset for offset, _ in server.asked) > 44
-    assert (43, 10) not in server.asked
-
-
 def test_one_answer_lists_are_asked_once() -> None:
     server = ChangingList(list(range(30)), tells_total=False)
     assert swept(server, limit=100, paging=Single()) == list(range(30))
