@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,6 +38,7 @@ _PROPERTIES = (
 _STAMPS = tuple((name, source) for name, source, kind, _ in _PROPERTIES if kind is TIMESTAMP)
 _PLAIN = tuple((name, source) for name, source, kind, _ in _PROPERTIES if kind is not TIMESTAMP)
 _EPSG = "EPSG:"
+_NUMBER = re.compile(r"[0-9]{1,10}").fullmatch
 NAMES = frozenset({"proj:code", *(source for _, source, _, _ in _PROPERTIES)})
 """Properties of the STAC Item that become columns."""
 _EDGES = ("west", "south", "east", "north")
@@ -135,7 +137,7 @@ class CarriesStac(PixxelStream):
         code = properties.get("proj:code")
         if code and code.startswith(_EPSG):
             number = code.removeprefix(_EPSG)
-            flat["epsg"] = int(number) if number.isdecimal() else None
+            flat["epsg"] = int(number) if _NUMBER(number) else None
         flat |= zip(_BOUNDS, stac.get("bbox", ()), strict=False)
         geometry = flat["geometry"] = stac["geometry"]
         if geometry is not None and WKT not in self.dropped:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import shapely
 from shapely.geometry import shape
 
 import tap_pixxel.stac
+from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exits import Exit
 from tap_pixxel.tap import TapPixxel
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
-
-if TYPE_CHECKING:
-    from pixxel_sandbox import Sandbox
 
 STREAMS = ("archive_items", "catalogs")
 FLAT = {
@@ -110,6 +108,15 @@ def test_raw_or_stac_the_flat_columns_are_the_same(sandbox: Sandbox, stream: str
         [r.get(name) for name in names] for r in raw
     ]
     assert not any("stac_item" in record for record in raw)
+
+
+@pytest.mark.parametrize("code", ["EPSG:" + "9" * 5_000, "EPSG:" + "9" * 20, "EPSG:x"])
+def test_a_code_that_no_registry_has_is_no_number_and_ends_nothing(code: str) -> None:
+    with Sandbox(seed=5, items=2) as sandbox:
+        key = sandbox.workspace.ids("archive_items")[0]
+        sandbox.workspace.update("archive_items", key, **{"proj:code": code, "proj:epsg": MISSING})
+        records = sync(sandbox, "archive_items").records["archive_items"]
+    assert {record["id"]: record.get("epsg") for record in records}[key] is None
 
 
 @pytest.mark.parametrize("stream", STREAMS)
