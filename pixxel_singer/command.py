@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import warnings
@@ -18,6 +19,8 @@ from pixxel_singer.signals import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_LOST = frozenset({errno.EPIPE, errno.ENOSPC})
 
 
 class PluginCommand(SingerCommand):
@@ -57,7 +60,10 @@ class PluginCommand(SingerCommand):
         except InputError as error:
             self._say(*error.lines)
             status = Exit.BAD_INPUT
-        except ReaderGoneError:
+        except (ReaderGoneError, OSError) as error:
+            # What the SDK prints itself, such as a catalog, ends in the system's own error.
+            if isinstance(error, OSError) and error.errno not in _LOST:
+                raise
             self._say("the reader of the output is gone (see its log for why), or its disk is full")
             leave(Exit.FAILED)
         except self._expected as error:

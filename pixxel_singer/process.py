@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
+
+from pixxel_singer.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -28,8 +33,16 @@ def lasting() -> Iterator[None]:
 
 
 def leave(status: int) -> NoReturn:
-    """Exit at once: no thread that hangs in a read is waited for, and a dead pipe is let be."""
-    logging.shutdown()
-    with suppress(OSError):
-        sys.stdout.flush()
+    """Exit at once: no thread that hangs in a read is waited for, and a dead pipe is let be.
+
+    What is registered with `atexit` is done, as a profiler's last word.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        if status == Exit.OK:  # else it is told already why
+            logger.error("standard output: %s", error.strerror)  # noqa: TRY400 - one line
+            status = Exit.FAILED
+    atexit._run_exitfuncs()  # noqa: SLF001 - nothing public does it without joining threads
     os._exit(status)

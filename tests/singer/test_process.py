@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,9 +29,11 @@ assert gc.isenabled() and gc.get_freeze_count()
 """
 
 
-def run(script: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, redirected: str = "") -> subprocess.CompletedProcess[str]:
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {redirected}', sys.executable, script]
+    buffered = {name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+        shell, capture_output=True, text=True, check=False, timeout=60, env=buffered
     )
 
 
@@ -39,6 +42,24 @@ def test_a_thread_that_hangs_is_not_waited_for_and_what_was_said_is_out() -> Non
     ran = run(_HANGING)
     assert (ran.returncode, ran.stdout, ran.stderr) == (3, "said", "")
     assert time.monotonic() - began < 30
+
+
+def test_what_a_full_disk_has_lost_is_told_and_no_success() -> None:
+    ran = run("from pixxel_singer.process import leave; print('x', end=''); leave(0)", ">/dev/full")
+    assert (ran.returncode, ran.stderr) == (1, "standard output: No space left on device\n")
+
+
+def test_without_a_standard_output_there_is_nothing_to_lose() -> None:
+    ran = run("from pixxel_singer.process import leave; print('x'); leave(3)", ">&-")
+    assert (ran.returncode, ran.stderr) == (3, "")
+
+
+def test_what_others_do_at_the_end_is_done() -> None:
+    ran = run(
+        "import atexit; from pixxel_singer.process import leave;"
+        "atexit.register(print, 'flushed', flush=True); leave(0)"
+    )
+    assert (ran.returncode, ran.stdout) == (0, "flushed\n")
 
 
 def test_what_is_imported_for_good_is_kept_from_the_collector_which_then_goes_on() -> None:
