@@ -142,11 +142,12 @@ class Sweep:
         while True:
             page = self._stand()
             steady = self._follows(page)
+            full = len(page.rows) >= self.size
             if page.offset == 0 and self._top is None:
                 self._adopt_cap(page)
             fresh = self._take(page)
             with self._ahead(page.total) as ahead:
-                if steady and len(page.rows) == self.size:
+                if steady and full and self._window > 1:
                     ahead.begin(2)  # more is likely to follow, and comes while these rows are used
                 yield fresh
                 if self._ends(page, fresh):

@@ -154,7 +154,8 @@ class PixxelStream(Stream):
             "key": self.key_of,
             "seen": Seen(),
             "limit": self.settings.page_size,
-            "window": self.settings.concurrency,
+            # --test wants one record.
+            "window": self.settings.concurrency if self.ABORT_AT_RECORD_COUNT is None else 1,
             "check": self._pixxel.stop.check,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,37 @@ def test_exactly_one_page_with_a_total_is_one_request() -> None:
     server = ChangingList(list(range(10)))
     assert swept(server) == list(range(10))
     assert server.asked == [(0, 10)]
+
+
+def test_a_short_list_is_two_requests_and_a_full_page_brings_the_next_two_at_once() -> None:
+    server = ChangingList(list(range(5)), tells_total=False)
+    assert swept(server, window=4) == list(range(5))
+    assert server.asked == [(0, 10), (4, 5)]
+    server = ChangingList(list(range(30)), tells_total=False)
+    sweep = Sweep(server.fetch, Offset(), key=ID, seen=Seen(), limit=10, window=4)
+    first = iter(sweep)
+    next(first)
+    time.sleep(0.1)
+    assert sorted(server.asked) == [(0, 10), (9, 10), (18, 10)]
+
+
+def test_one_page_at_a_time_is_one_at_a_time() -> None:
+    server = ChangingList(list(range(30)), tells_total=False)
+    next(iter(Sweep(server.fetch, Offset(), key=ID, seen=Seen(), limit=10, window=1)))
+    time.sleep(0.1)
+    assert server.asked == [(0, 10)]
+
+
+def test_a_page_cut_short_in_the_middle_loses_nothing() -> None:
+    """A server may bound its pages by bytes, or filter what it has paged."""
+    server = ChangingList(list(range(60)), tells_total=False)
+
+    def fetch(offset: int, limit: int) -> Page:
+        return ChangingList.fetch(server, offset, 4 if offset and offset % 4 else limit)
+
+    for window in (1, 2, 4):
+        sweep = Sweep(fetch, Offset(), key=ID, seen=Seen(), limit=10, window=window)
+        assert ids_of(each for rows in sweep for each in rows) == list(range(60))
 
 
 def test_one_answer_lists_are_asked_once() -> None:
