@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,8 +41,7 @@ class SearchStream(PixxelStream):
     def listed_collections(self) -> list[str]:
         """Name the archive's collections, warning of those of the settings that are not there."""
         read = partial(self.client.read, "GET", COLLECTIONS)
-        # Which order the search takes will be asked for next.
-        answer, _ = at_once(read, lambda: self.order, check=self._pixxel.stop.check)
+        _, answer = at_once(self._ask_ahead, read, check=self._pixxel.stop.check)
         keys = map(self.key_of, answer.rows("collections"))
         there = [str(key) for key in keys if key]
         for name in self.settings.collections:
@@ -52,6 +52,11 @@ class SearchStream(PixxelStream):
                     name,
                 )
         return there
+
+    def _ask_ahead(self) -> None:
+        """Ask already for the order, which is wanted next; what fails is told when it is used."""
+        with suppress(ApiError):
+            _ = self.order
 
     def fetch(self, offset: int, limit: int) -> Page:
         """Search for the page at an offset."""

@@ -156,6 +156,8 @@ def test_an_archive_without_collections_is_an_empty_stream(sandbox: Sandbox) -> 
     synced = sync(sandbox, "archive_items")
     assert synced.ids("archive_items") == []
     assert synced.status == 0
+    sandbox.habits = Habits(forbid=frozenset({"archive_items"}))
+    assert sync(sandbox, "archive_items").status == 0
 
 
 def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
