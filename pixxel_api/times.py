@@ -29,7 +29,8 @@ def to_utc(text: str) -> str:
     Raises:
         TimestampError: The text is none of these.
     """
-    if len(text) == _WIDTH and text[7] + text[10] + text[19] + text[26] == "-T.Z":
+    marks = text[7] + text[10] + text[19] + text[26] if len(text) == _WIDTH else ""
+    if marks == "-T.Z" and text[11:13] != "24":
         # Most have the form already; taking them apart and writing them anew takes far longer.
         try:
             datetime.fromisoformat(text)

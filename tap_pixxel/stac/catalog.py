@@ -44,7 +44,7 @@ def catalog_to_item(
     Raises:
         NotAnItem: it is no object, has no id or no details, or they have no id or no time.
     """
-    key, details, image = _begun(record)
+    key, details, image = _opened(record)
     api = api_url.rstrip("/")
     origin = identifier(details.get("collection"))
     owned = Owned(
@@ -77,14 +77,14 @@ def catalog_outline(record: dict[str, Any], names: frozenset[str]) -> dict[str, 
     Raises:
         NotAnItem: as for `catalog_to_item`.
     """
-    key, details, _ = _begun(record)
+    key, details, _ = _opened(record)
     try:
         return outline(details, names)
     except NotAnItem as error:
         raise NotAnItem("catalog", key, f"in its details: {error}") from None
 
 
-def _begun(record: object) -> tuple[str, dict[str, Any], str]:
+def _opened(record: object) -> tuple[str, dict[str, Any], str]:
     """Give the id of a record, its details, and the id of the image in them."""
     if not isinstance(record, dict):
         raise NotAnItem("catalog", None, "not an object")

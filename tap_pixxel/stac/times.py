@@ -11,7 +11,7 @@ from tap_pixxel.stac.notes import CONVERTED
 from tap_pixxel.stac.values import EMPTY, Mended, Unusable
 
 _DONE: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 )
 _NO_TIME: Final = Unusable("not a timestamp")
 

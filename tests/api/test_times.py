@@ -31,7 +31,15 @@ def test_forms_that_the_api_writes(text: str, stamp: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2024-13-01T00:00:00Z", "2024-05-27T06:50:20X", "0001-01-01T00:00+05:00"]
+    "text",
+    [
+        "",
+        "soon",
+        "2024-13-01T00:00:00Z",
+        "2024-13-01T00:00:00.000000Z",
+        "2024-05-27T06:50:20X",
+        "0001-01-01T00:00+05:00",
+    ],
 )
 def test_what_is_no_timestamp_is_a_typed_error_that_does_not_quote_it(text: str) -> None:
     with pytest.raises(TimestampError) as caught:

@@ -165,7 +165,7 @@ def _tap(variables: dict[str, str], client: dict[str, Any]) -> None:
     defaults = Client.__init__.__kwdefaults__ or {}
     defaults["deadline"] = client.pop("deadline", DEADLINE)
     for attribute, value in (_WAITS | client).items():
-        place = pixxel_api.client if hasattr(pixxel_api.client, attribute) else pixxel_api.retries
+        [place] = [m for m in (pixxel_api.client, pixxel_api.retries) if hasattr(m, attribute)]
         setattr(place, attribute, value)
     sys.argv = ["tap-pixxel"]
     status = 1
