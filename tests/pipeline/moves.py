@@ -20,6 +20,8 @@ PAGE = "7"
 def move_on(sandbox: Sandbox, rng: random.Random) -> None:
     """Update rows and insert others, in some lists of the workspace."""
     workspace = sandbox.workspace
+    for key in rng.sample(workspace.ids("archive_items"), 4):
+        workspace.update("archive_items", key)
     for name in rng.sample(MOVING, 3):
         key = rng.choice(workspace.ids(name))
         workspace.update(name, key)

@@ -1,13 +1,12 @@
-"""tap-pixxel | target-stac, each killed at random moments: it ends as one that was not killed."""
+"""tap-pixxel | target-stac, each killed at random points: it ends as one that was not killed."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,45 +14,61 @@ from rustac import read_sync
 
 from pixxel_sandbox import Sandbox
 from tests import forked
+from tests.kills import AtRequest, Death, noted
 from tests.pipeline.moves import move_on, tap_environment
-from tests.stac_target.exports import TREE, environment, lines_of, links_resolve, snapshot
+from tests.stac_target.exports import (
+    FORMATS,
+    differing,
+    environment,
+    files_are_whole,
+    links_resolve,
+    snapshot,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
-FORMATS = [*TREE, "geoparquet"]
-KILLS = 7
+TAP, TARGET = "tap", "target"
+KILLS = [(TAP,), (TARGET,), (TARGET,), (TAP, TARGET), (TARGET,), (TARGET,), (TAP,)]
 REQUESTS = 20
 """What every run asks for, at the least."""
+CHANGES = 200
+"""What a run that writes all does to files, at the least."""
+PARTS = ("catalog.json", "geoparquet", "items.ndjson", "preview.html")
+"""Of an export, those of few files."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kill:
-    """When to kill what.
+    """What to kill, and when.
 
     Attributes:
-        names: Of the commands, `tap` and `target`.
-        requests: How many the tap is to have made; None to wait until the target writes.
-        seconds: How long to wait from there.
+        names: Of the commands.
+        point: Of the tap, the number of its request; of the target alone, of its change to a file.
+        part: The part of the export that such a file is of; any by default.
+        calls: As of `Death`.
+        seconds: As of `AtRequest`.
     """
 
     names: tuple[str, ...]
-    requests: int | None
-    seconds: float
+    point: int
+    part: str = ""
+    calls: int = 0
+    seconds: float = 0.0
 
     @classmethod
-    def random(cls, rng: random.Random, writing: float) -> Kill:
-        """Give one of any kind.
+    def random(cls, rng: random.Random, names: tuple[str, ...]) -> Kill:
+        """Give one; most runs change few files, so early points are as likely as late ones."""
+        if names == (TARGET,):
+            part = rng.choice(["", "", "", *PARTS])
+            point = 1 if part else int(CHANGES ** rng.random())
+            return cls(names, point, part, calls=rng.randrange(4))
+        return cls(names, rng.randint(1, REQUESTS), seconds=rng.choice([0.0, 0.005, 0.02]))
 
-        Args:
-            rng: Decides.
-            writing: How many seconds the target writes.
-        """
-        names = rng.choice([("tap",), ("target",), ("tap", "target")])
-        if names == ("target",):
-            return cls(names, None, rng.uniform(0, writing))
-        return cls(names, rng.randint(1, REQUESTS), rng.uniform(0, 0.02))
+    def earlier(self) -> Kill:
+        """Give what surely comes before it, for a run that it came too late for."""
+        return replace(self, point=(self.point + 1) // 2, part="", seconds=0.0)
 
 
 @dataclass
@@ -63,12 +78,14 @@ class Ran:
     Attributes:
         statuses: The exit statuses of the tap and the target.
         state: The STATE that the target has told, or that they began with.
-        writing: How many seconds the target wrote.
     """
 
-    statuses: tuple[int, int]
+    statuses: dict[str, int]
     state: Json | None
-    writing: float
+
+    def was_hit(self, kill: Kill) -> bool:
+        """Tell whether a kill came before the end of all that it was for."""
+        return all(self.statuses[name] == -signal.SIGKILL for name in kill.names)
 
 
 def run(sandbox: Sandbox, out: Path, state: Json | None, kill: Kill | None = None) -> Ran:
@@ -80,41 +97,27 @@ def run(sandbox: Sandbox, out: Path, state: Json | None, kill: Kill | None = Non
         args.append(f"--state={file}")
     log = out.with_name("log")
     middle, into = forked.pipe()
-    told, end = forked.pipe()
-    sandbox.requests.clear()
-    tap = forked.start("tap-pixxel", *args, stdout=into, log=log, env=tap_environment(sandbox))
-    settings = environment({"output": str(out), "formats": FORMATS})
+    said, end = forked.pipe()
+    at = AtRequest(kill.point, kill.seconds) if kill and TAP in kill.names else None
     target = forked.start(
-        "target-stac", "--config=ENV", stdin=middle, stdout=end, log=log, env=settings
+        "target-stac",
+        "--config=ENV",
+        stdin=middle,
+        stdout=end,
+        log=log,
+        env=environment({"output": str(out), "formats": FORMATS}),
+        death=Death(out / kill.part, kill.point, kill.calls) if kill and not at else None,
     )
-    requests = kill.requests if kill else None
-    while target.is_alive() and not (
-        (out / ".unfinished").exists() if requests is None else len(sandbox.requests) >= requests
-    ):
-        time.sleep(0.001)
-    begun = time.monotonic()
-    if kill:
-        time.sleep(kill.seconds)
-        for name, process in (("tap", tap), ("target", target)):
-            if name in kill.names:
-                process.kill()
-    with told:
-        lines = b"".join(iter(lambda: os.read(told.fileno(), 1 << 16), b""))
+    sandbox.on_request = at
+    tap = forked.start("tap-pixxel", *args, stdout=into, log=log, env=tap_environment(sandbox))
+    if kill and at:
+        at.aim(*({TAP: tap, TARGET: target}[name] for name in kill.names))
+    lines = b"".join(forked.pieces(said, tap, target))
+    statuses = {TAP: tap.status(), TARGET: target.status()}
+    sandbox.on_request = None
     for line in lines.splitlines():
         state = json.loads(line)
-    writing = time.monotonic() - begun
-    return Ran((forked.status(tap), forked.status(target)), state, writing)
-
-
-def holds_together(out: Path) -> None:
-    """Assert that each file of an export is whole, and that every link leads to one."""
-    links_resolve(out, whole=False)
-    for name in ("items.ndjson", "collections.ndjson"):
-        if (out / name).exists():
-            assert all(each["id"] for each in lines_of(out / name))
-    for file in out.glob("geoparquet/*.parquet"):
-        content = file.read_bytes()
-        assert content[:4] == content[-4:] == b"PAR1"
+    return Ran(statuses, state)
 
 
 def contents(out: Path) -> dict[str, object]:
@@ -124,28 +127,37 @@ def contents(out: Path) -> dict[str, object]:
     return files | {name: read_sync(str(out / name))["features"] for name in tables}
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_export_killed_again_and_again_ends_as_one_that_was_not(
     tmp_path: Path, seed: int
 ) -> None:
-    rng = random.Random(seed)  # noqa: S311 - moments to kill at
-    out, whole = tmp_path / "out", tmp_path / "whole"
-    killed = 0
+    rng = random.Random(seed)  # noqa: S311 - points to kill at
+    out, whole, log = tmp_path / "out", tmp_path / "whole", tmp_path / "log"
+    kills: list[Kill | None] = [Kill.random(rng, names) for names in rng.sample(KILLS, len(KILLS))]
+    kills.insert(len(kills) // 2, None)
+    hits: Counter[str] = Counter()
     with Sandbox(seed=seed, items=20) as sandbox:
-        writing = run(sandbox, tmp_path / "first", None).writing
         state: Json | None = None
-        for number in range(KILLS + 1):  # in the middle one is left alone
-            kill = None if number == KILLS // 2 else Kill.random(rng, writing)
-            ran = run(sandbox, out, state, kill)
-            killed += -signal.SIGKILL in ran.statuses
+        for _ in range(2 * len(kills)):
+            kill = kills.pop(0)
+            with noted(kill):
+                ran = run(sandbox, out, state, kill)
+                links_resolve(out, whole=False)
+                files_are_whole(out)
             state = ran.state
-            holds_together(out)
             move_on(sandbox, rng)
+            if kill and ran.was_hit(kill):
+                hits.update(kill.names)
+            elif kill:
+                kills.insert(0, kill.earlier())
+            if not kills:
+                break
         for _ in range(2):  # what changed during the first sync comes with the one behind it
             ran = run(sandbox, out, state)
             state = ran.state
-            assert ran.statuses == (0, 0), (tmp_path / "log").read_text()[-2000:]
+            assert set(ran.statuses.values()) == {0}, log.read_text()[-2000:]
         run(sandbox, whole, None)
-    assert killed > KILLS // 2
+    assert hits == Counter(name for names in KILLS for name in names)
     links_resolve(out)
-    assert contents(out) == contents(whole)
+    assert differing(contents(out), contents(whole)) == []

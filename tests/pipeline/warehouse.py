@@ -31,8 +31,8 @@ class Warehouse:
     def load(self, output: bytes, *, ended: bool) -> None:
         """Take in what a run has written, all of it where it has ended, or up to a kill.
 
-        Asserts that nothing came that the STATE which the run began with has passed, and nothing
-        twice.
+        Asserts that nothing came that the STATE which the run began with has passed, nothing twice,
+        and that a table is activated only when all of it has come: nothing is ever deleted here.
         """
         lines = output[: output.rfind(b"\n") + 1].splitlines()
         pending: list[Callable[[], None]] = []
@@ -46,6 +46,7 @@ class Warehouse:
                 assert _not_passed(began_with, stream, message["record"]), (stream, key)
                 pending.append(lambda m=message, k=key: self._put(m, k))  # type: ignore[misc]  # bound now
             elif message["type"] == "ACTIVATE_VERSION":
+                assert all((stream, each) in seen for each in self.tables[stream]), stream
                 pending.append(lambda m=message: self._activate(m))  # type: ignore[misc]  # bound now
             elif message["type"] == "STATE":
                 for each in pending:
@@ -54,6 +55,10 @@ class Warehouse:
                 self.state = message["value"]
         for each in pending if ended else ():
             each()
+
+    def rows(self) -> dict[tuple[str, Any], Json]:
+        """All rows by stream and key."""
+        return {(name, key): row for name, rows in self.tables.items() for key, row in rows.items()}
 
     def _put(self, message: Json, key: Any) -> None:
         self.tables[message["stream"]][key] = message["record"]

@@ -33,6 +33,7 @@ API = "https://api.example.com/collections"
 STATE = {"bookmarks": {"items": {"replication_key_value": "2025-03-31"}}}
 TREE = ["catalog", "ndjson"]
 """Formats without GeoParquet, which most tests need not wait for."""
+FORMATS = [*TREE, "geoparquet"]
 MISTAKES = (InputError, OutputError)
 
 
@@ -203,6 +204,11 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def differing(one: Mapping[Any, object], other: Mapping[Any, object]) -> list[Any]:
+    """Name what is not the same in two snapshots; to tell how it differs takes pytest minutes."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     """What changes whenever a file is written, by its relative path."""
     return {
@@ -256,6 +262,20 @@ def links_resolve(folder: Path, *, whole: bool = True, root_href: str | None = N
         there = {path.resolve() for path, _ in documents(folder)}
         reached = Counter(_walk(folder, folder / "catalog.json", root_href))
         assert reached == Counter(dict.fromkeys(there, 1))
+
+
+def files_are_whole(folder: Path) -> None:
+    """Assert that no file of an export ends in the middle, but those that no reader looks at."""
+    for path in folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        if path.suffix == ".json":
+            assert json.loads(content), path
+        elif path.suffix == ".ndjson":
+            assert all(json.loads(line)["id"] for line in content.splitlines()), path
+        elif path.suffix == ".parquet":
+            assert content[:4] == content[-4:] == b"PAR1", path
+        elif path.suffix == ".html":
+            assert content.rstrip().endswith(b"</html>"), path
 
 
 def _walk(folder: Path, path: Path, root_href: str | None) -> Iterator[Path]:

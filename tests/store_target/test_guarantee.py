@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -14,14 +12,14 @@ import pytest
 
 from pixxel_sandbox import Habits, Sandbox
 from tests import forked
+from tests.kills import AtRequest
 
 from .runs import Workplace, environment, request, schema, state, text_of
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
-    from pixxel_sandbox import RequestRecord, Workspace
+    from pixxel_sandbox import RequestRecord
 
 RECORDS = 500
 SETTLE = 1.5
@@ -38,19 +36,9 @@ HABITS = {
 }
 
 
-class Killer:
-    """Kills a process some while after so many of its writes have come in."""
-
-    def __init__(self, target: ForkServerProcess, writes: int, seconds: float) -> None:
-        self._target = target
-        self._left = writes
-        self._seconds = seconds
-
-    def __call__(self, asked: RequestRecord, _workspace: Workspace) -> None:
-        if asked.method == "POST" and asked.path.endswith("/deliveries"):
-            self._left -= 1
-            if self._left == 0:
-                threading.Timer(self._seconds, self._target.kill).start()
+def writes(asked: RequestRecord) -> bool:
+    """Tell whether a request asks for deliveries."""
+    return asked.method == "POST" and asked.path.endswith("/deliveries")
 
 
 def run(place: Workplace, ids: list[str], since: int, rng: random.Random | None) -> tuple[int, int]:
@@ -76,11 +64,12 @@ def run(place: Workplace, ids: list[str], since: int, rng: random.Random | None)
         env=environment(),
     )
     if rng is not None:
-        writes, seconds = rng.randint(1, 6), rng.choice([0.0, rng.uniform(0, 0.03), LATE / 2])
-        place.sandbox.on_request = Killer(target, writes, seconds)
-    with told:
-        out = b"".join(iter(lambda: os.read(told.fileno(), 1 << 16), b""))
-    status = forked.status(target)
+        seconds = rng.choice([0.0, rng.uniform(0, 0.03), LATE / 2])
+        kill = AtRequest(rng.randint(1, 6), seconds, counts=writes)
+        kill.aim(target)
+        place.sandbox.on_request = kill
+    out = b"".join(forked.pieces(told, target))
+    status = target.status()
     place.sandbox.on_request = None
     upto = [json.loads(line)["upto"] for line in out.splitlines() if line.endswith(b"}")]
     return status, max(upto, default=since)
