@@ -92,6 +92,9 @@ class AtRequest:
         number: Of the request, from 1.
         seconds: How long from there; at 0 the request is not answered yet, and will be.
         counts: Which requests are counted.
+
+    Attributes:
+        came: Whether it has come to that request.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class AtRequest:
         self._seconds = seconds
         self._counts = counts
         self._commands: tuple[Command, ...] = ()
+        self.came = False
 
     def aim(self, *commands: Command) -> None:
         """Say what to kill."""
@@ -113,6 +117,7 @@ class AtRequest:
         """Count a request."""
         self._left -= self._counts(asked)
         if self._left <= 0 and self._commands:
+            self.came = True
             commands, self._commands = self._commands, ()
             if self._seconds:
                 threading.Timer(self._seconds, _kill, commands).start()
