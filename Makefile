@@ -9,6 +9,7 @@ GROUPS := --all-extras --group dev --group demo --group bench
 .DEFAULT_GOAL := help
 # Half as many again as there are processors: many tests wait for what they have killed or delayed.
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+PACKAGES := $(wildcard pixxel_* tap_* target_*)
 
 .PHONY: help demo test coverage audit bench lock clean
 
@@ -25,11 +26,11 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 # Slower than `make test` by half or more, as each program that a test starts is measured, too.
-coverage: $(VENV)/.ready  ## Run the tests with coverage of lines and branches; fail under 95 %.
+coverage: $(VENV)/.ready  ## Run the tests with coverage of lines and branches: 95 % of each package.
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	@for each in $(PACKAGES); do $(BIN)/coverage report --include="$$each/*" || exit 1; done
 
 # An index that has no advisories is no clean bill: --strict fails on what cannot be looked up.
 audit: $(VENV)/.ready  ## Look for known weaknesses in what requirements.lock installs.
