@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -88,10 +87,8 @@ def serve(**options: Any) -> None:
 
 
 def _reason(error: OSError) -> str:
-    """Words an error shortly; a resolver's numbers are not the system's, but it has words."""
-    if error.errno is None or isinstance(error, socket.gaierror):
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
+    """Words an error without the address, which Python adds to the system's or resolver's words."""
+    return str(error.strerror).partition(" (while ")[0]
 
 
 @main.command()

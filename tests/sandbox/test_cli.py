@@ -1,6 +1,7 @@
 """The command line: one line to start with, the child's status to end with."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from pixxel_sandbox.buckets import rclone
 from pixxel_sandbox.cli import main
+from pixxel_sandbox.relay import Relay
 
 from .client import TIMEOUT
 
@@ -67,6 +69,16 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert done.stderr.splitlines() == [
         f"Error: cannot listen on 127.0.0.1:{port}: Address already in use"
     ]
+
+
+def test_a_host_without_an_address_is_one_clear_line() -> None:
+    done = cli("serve", "--host", "nonesuch.invalid", "--port", "0", *SMALL)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: cannot listen on nonesuch.invalid:0: ")
+    with pytest.raises(socket.gaierror) as resolved:
+        socket.getaddrinfo("nonesuch.invalid", 0)
+    assert line.endswith(f": {resolved.value.strerror}")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +204,13 @@ def test_run_does_not_find_what_is_not_there() -> None:
     assert (done.returncode, done.stderr) == (127, "no-such-command: command not found\n")
 
 
+def test_run_says_what_cannot_be_executed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["run", *SMALL, "--no-s3", "--", str(tmp_path / "file")])
+    assert done.exit_code == 126
+    assert done.stderr == f"{tmp_path / 'file'}: cannot be executed\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
     code = (
@@ -206,6 +225,45 @@ def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
         process.send_signal(number)
         out, error = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, out, error) == (9, "got it\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_command_starts_reaches_it_then(number: signal.Signals) -> None:
+    with Relay() as relay:
+        signal.raise_signal(number)
+        assert relay.run(["sleep", "30"], os.environ) == 128 + number
+
+
+COUNT = """
+import signal, sys, time
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+print("ready", flush=True)
+signal.pause()
+time.sleep(0.2)
+sys.exit(len(seen))
+"""
+RELAYED = """
+import os, sys
+from pixxel_sandbox.relay import Relay
+with Relay() as relay:
+    sys.exit(relay.run([sys.executable, "-c", sys.argv[1]], os.environ))
+"""
+
+
+def test_an_interrupt_of_a_terminal_which_the_command_has_got_itself_is_not_handed_on() -> None:
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(sys.executable, [sys.executable, "-c", RELAYED, COUNT])  # noqa: S606 - our own
+    try:
+        shown = b""
+        while b"ready" not in shown:
+            shown += os.read(terminal, 1024)
+        os.write(terminal, b"\x03")
+        _, status = os.waitpid(child, 0)
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 1, "once"
 
 
 def test_a_signal_before_the_command_starts_is_not_lost() -> None:
