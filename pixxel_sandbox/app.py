@@ -199,7 +199,7 @@ def application(desk: Desk) -> ASGIApp:
     starlette = Starlette(
         routes=[*routes, *control.routes(desk)],
         middleware=[Middleware(FrontDesk, desk=desk)],
-        exception_handlers={Complaint: _complained, HTTPException: _refused},
+        exception_handlers=_WORDED,
     )
     # A path with a slash too many is unknown, as any other that is not in the table.
     starlette.router.redirect_slashes = False
@@ -234,13 +234,13 @@ def _allow(desk: Desk, request: Request, resource: str, what: str) -> None:
         raise forbidden(f"the token may not {what} {resource}", ids=sorted(named))
 
 
-async def _complained(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, Complaint):
-        raise error
+async def _complained(_request: Request, error: Complaint) -> Response:
     return envelope(error.status, error.message, error.details)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
+async def _refused(_request: Request, error: HTTPException) -> Response:
     return envelope(HTTPStatus(error.status_code), error.detail)
+
+
+_WORDED: Final[dict[type[Exception], Any]] = {Complaint: _complained, HTTPException: _refused}
+"""What answers each kind of error; starlette gives it no other."""

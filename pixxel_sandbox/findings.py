@@ -199,8 +199,7 @@ class _Analyst:
         }
         if seldom(SELDOM["asset without description"], number):
             row["description"] = None
-        if "centroid" in area:
-            row["centroid"] = area["centroid"]
+        row["centroid"] = area["centroid"]
         if seldom(SELDOM["size_in_bytes"], number):
             row["size_in_bytes"] = rng.randint(10**6, 10**9)
         self.findings.aoi_assets.append(row)
