@@ -82,6 +82,7 @@ REFUSALS: list[dict[str, Any]] = [
     {"secrets": {"access_key_id": "unknown-key", "secret_access_key": "wrong"}},
     {"configs": {"bucket": "nonesuch", "region": "r"}},
     {"configs": {"bucket": "not a bucket", "region": "r"}},
+    {"configs": {"bucket": "deliveries", "region": "r\n"}},
     {"configs": {"bucket": "deliveries", "region": "r", "path_prefix": "x" * 10_000}},
     {"configs": {"bucket": "deliveries", "region": "r", "path_prefix": "../.."}},
 ]
@@ -120,6 +121,21 @@ def test_a_seeded_store_without_credentials_has_no_bucket(buckets: BucketServer)
         )
         assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
         assert not list(buckets.folder.rglob(row["target_path"].rpartition("/")[0]))
+
+
+def test_a_bucket_server_that_says_nothing_and_does_not_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "rclone"
+    program.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ > {tmp_path}/pid\nexec sleep 30\n")
+    program.chmod(0o700)
+    monkeypatch.setattr("pixxel_sandbox.buckets.rclone", lambda: str(program))
+    monkeypatch.setattr("pixxel_sandbox.buckets.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("pixxel_sandbox.buckets.GRACE_SECONDS", 0.05)
+    with pytest.raises(RuntimeError, match="does not serve S3"):
+        BucketServer(tmp_path / "s3").__enter__()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_secrets_and_endpoints_belong_to_something() -> None:

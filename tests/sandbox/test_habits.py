@@ -199,7 +199,9 @@ def test_on_request_changes_the_workspace_before_the_answer(start: Start) -> Non
             workspace.delete("orders", first[0]["id"])
 
     whole = get(sandbox, "/v0/orders", limit=1000)["orders"]
+    assert sandbox.on_request is None
     sandbox.on_request = remove_the_first
+    assert sandbox.on_request is remove_the_first
     first = get(sandbox, "/v0/orders", limit=3)["orders"]
     second = get(sandbox, "/v0/orders", limit=2, offset=3)["orders"]
     assert second == whole[4:6]

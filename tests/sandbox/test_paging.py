@@ -59,6 +59,7 @@ def test_projects_are_paged_by_number(shared: Sandbox) -> None:
         ("/v0/order-items", {"limit": "ten"}),
         ("/v0/order-items", {"created_at": "yesterday"}),
         ("/v0/order-items", {"area": "9/1"}),
+        ("/v0/order-items", {"area": "wide"}),
         ("/v0/projects", {"page_num": "0"}),
         ("/v0/archives/collections/td1-l1c/items", {"offset": "--1"}),
     ],

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from pixxel_sandbox import MISSING, Workspace
+from pixxel_sandbox.drift import advance, date_into_the_future
 from pixxel_sandbox.resources import RESOURCES
 from pixxel_sandbox.times import instant
 
@@ -52,6 +53,27 @@ def whole(workspace: Workspace) -> str:
 
 def test_the_same_changes_make_the_same_rows() -> None:
     assert whole(Workspace(3, 30)) == whole(Workspace(3, 30)) != whole(Workspace(4, 30))
+
+
+def test_a_workspace_of_which_all_was_deleted_moves_on() -> None:
+    """Tests delete what they like, and then let it move on."""
+    workspace = Workspace(1, 5)
+    for name in ("orders", "order_items", "catalogs", "deliveries", "aois", "workflows"):
+        for key in workspace.ids(name):
+            workspace.delete(name, key)
+    counts = advance(workspace, pytest.fail, ())
+    assert {name for name, count in counts.items() if count} == {"archive_items"}
+    date_into_the_future(workspace)
+    assert not workspace.ids("orders")
+
+
+def test_what_refers_to_what_was_deleted_moves_on_alone() -> None:
+    workspace = Workspace(1, 5)
+    for name in ("orders", "aoi_assets"):
+        for key in workspace.ids(name):
+            workspace.delete(name, key)
+    counts = advance(workspace, lambda _: None, ())
+    assert {name for name, count in counts.items() if not count} == {"orders", "aoi_assets"}
 
 
 def test_a_workspace_is_made_fast_and_sized_from_its_items() -> None:
