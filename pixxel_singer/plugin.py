@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from abc import abstractmethod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -77,9 +78,9 @@ class PixxelPlugin(PluginBase):
         # The SDK sets INFO here, whatever the root logger's level is.
         self.metrics_logger.setLevel(logging.NOTSET)
 
+    @abstractmethod
     def problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema, a line each."""
-        return []
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         if not raise_errors:  # discovery needs no settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
@@ -25,9 +26,9 @@ class PixxelTarget(PixxelPlugin, Target):
         super().__init__(message_reader=self._reader, **kwargs)
         self._reader.check = self.between
 
+    @abstractmethod
     def run(self, file_input: IO[str] | None = None) -> Exit:
         """Read all messages and do what they ask for; give the exit status."""
-        raise NotImplementedError
 
     def between(self) -> None:
         """Look for a signal, between messages.
