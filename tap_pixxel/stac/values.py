@@ -114,11 +114,6 @@ def positive(value: object) -> Any:  # noqa: ANN401 - see Reader
     return read
 
 
-def any_number(value: object) -> Any:  # noqa: ANN401 - see Reader
-    """Read a number of any size."""
-    return number(value)
-
-
 def whole(low: int) -> Reader:
     """Make a reader of whole numbers, at least `low`."""
 
