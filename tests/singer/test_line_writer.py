@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from singer_sdk.singerlib import RecordMessage, StateMessage
@@ -20,11 +21,9 @@ from pixxel_singer.output import LineWriter, Pipe
 from pixxel_singer.signals import Stopped
 from tests.singer.test_output import drain, pipe_ends
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 __all__ = ["pipe_ends"]
 
+FULL = Path("/dev/full")
 RECORD = RecordMessage(stream="orders", record={"id": "a", "note": "x" * 9_000})
 
 
@@ -81,6 +80,67 @@ def test_room_is_kept_for_a_last_state_as_large_as_those_before(
         assert writer.write_last_state(state)
     lines = drain(reading).splitlines()
     assert json.loads(lines[-1])["value"] == state
+
+
+def test_after_a_stop_a_line_longer_than_the_pipe_waits_for_its_reader(
+    pipe_ends: tuple[int, int],
+) -> None:
+    reading, writing = pipe_ends
+    stops: list[bytes] = []
+
+    def stop() -> None:  # the reader reads only when a stop was met
+        stops.append(drain(reading))
+        raise Stopped(15)
+
+    line = bytearray(b"x" * 3_000_000 + b"\n")
+    Pipe(writing, stop).write(line, keep=4)
+    assert stops
+    assert b"".join(stops) + drain(reading) == bytes(line)
+
+
+def test_a_line_that_nobody_reads_on_is_given_up_and_no_state_is_put_behind_it(
+    monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
+) -> None:
+    reading, writing = pipe_ends
+    monkeypatch.setattr("pixxel_singer.output._LAST_STATE_SECONDS", 0.15)
+    stopped: list[bool] = []
+
+    def stop() -> None:
+        if stopped:
+            raise Stopped(15)
+        stopped.append(True)
+
+    with os.fdopen(writing, "w", closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        writer = LineWriter()
+        writer.check = stop
+        with pytest.raises(Stopped):
+            writer.write_message(RecordMessage(stream="orders", record={"id": "x" * 3_000_000}))
+        begun = drain(reading)
+        assert begun
+        assert b"\n" not in begun
+        assert not writer.write_last_state({"a": 1})
+    assert drain(reading) == b""
+
+
+def test_a_last_state_for_a_reader_that_is_gone_is_not_written(
+    monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
+) -> None:
+    reading, writing = pipe_ends
+    with os.fdopen(writing, "w", closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        writer = LineWriter()
+        writer.write_message(RECORD)
+        os.close(reading)
+        assert not writer.write_last_state({"a": 1})
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+def test_a_full_disk_is_no_longer_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FULL.open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with pytest.raises(ReaderGoneError):
+            LineWriter().write_message(RECORD)
 
 
 def test_lines_go_to_a_file_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

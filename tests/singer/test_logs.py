@@ -28,6 +28,17 @@ def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.root.handlers, logging.root.level = handlers, level
 
 
+def test_a_thread_that_ends_without_an_error_has_none_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Python may have lost the exception when it ends, and says so with None."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    log_uncaught(logging.getLogger("plugin"))
+    threading.excepthook(threading.ExceptHookArgs((ValueError, None, None, None)))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("environment", "level"),
     [

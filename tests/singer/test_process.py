@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from pixxel_singer.memory import return_large_buffers
 from tap_pixxel import __main__ as command
 from tap_pixxel.tap import TapPixxel
 
@@ -35,6 +37,18 @@ def run(script: str, redirected: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         shell, capture_output=True, text=True, check=False, timeout=60, env=buffered
     )
+
+
+def test_memory_is_told_of_large_buffers_only_where_it_is_glibcs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *option: told.append(option))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    for name in ("glibc", ""):
+        monkeypatch.setattr("platform.libc_ver", lambda name=name: (name, ""))
+        return_large_buffers()
+    assert told == [(-3, 1 << 18)]
 
 
 def test_a_thread_that_hangs_is_not_waited_for_and_what_was_said_is_out() -> None:

@@ -38,6 +38,7 @@ SCHEMA: dict[str, Any] = {
         ("on", "0", False),
         ("names", '["a", "b,c"]', ["a", "b,c"]),
         ("names", "a, 2024", ["a", "2024"]),
+        ("names", "2024", ["2024"]),
         ("box", "[1, 2.5]", [1, 2.5]),
         ("box", "1,-2.5", [1.0, -2.5]),
         ("query", '{"gsd": {"lt": 6}}', {"gsd": {"lt": 6}}),
@@ -69,6 +70,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ({"names": "s3cret"}, "Setting 'names' must be a list"),
         ({"names": [5]}, "Setting 'names.0' must be a text"),
         ({"query": "s3cret"}, "Setting 'query' must be an object"),
+        (typed(SCHEMA, {"query": "777"}), "Setting 'query' must be an object"),
         ({"mode": "s3cret"}, "Setting 'mode' must be one of a, b"),
     ],
 )
@@ -80,6 +82,12 @@ def test_a_missing_setting_names_its_variable() -> None:
     assert mistakes(SCHEMA, {}, "TAP_") == [
         "Setting 'token' is missing; set it in the config file, or as TAP_TOKEN with --config=ENV"
     ]
+
+
+def test_of_several_that_are_required_only_the_missing_one_is_named() -> None:
+    schema = {**SCHEMA, "required": ["token", "rate"]}
+    [line] = mistakes(schema, {"token": "t"}, "TAP_")
+    assert line.startswith("Setting 'rate' is missing")
 
 
 @given(
@@ -122,6 +130,13 @@ def test_only_texts_are_read_again() -> None:
         "x": "1",
     }
     assert typed(SCHEMA, config) == {**config, "rate": 2.5}
+
+
+def test_a_whole_number_with_a_point_is_one() -> None:
+    """YAML and JSON may have it so, and the schema lets it pass."""
+    found = typed(SCHEMA, {"size": 4.0, "rate": 4.0})
+    assert [type(value) for value in found.values()] == [int, float]
+    assert mistakes(SCHEMA, {"token": "t", **typed(SCHEMA, {"size": 4.5})}, "TAP_")
 
 
 @pytest.mark.parametrize("word", ["off", "no"])

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import _ConfigInput
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.exits import Exit, InputError
 from target_stac.settings import SCHEMA
+from target_stac.target import TargetStac
 from tests.stac_target.exports import (
     DATA,
     STATE,
@@ -57,6 +59,14 @@ def test_state_is_told_only_when_everything_is_written(
     assert capsys.readouterr().out == ""
     send(tmp_path, messages)
     assert capsys.readouterr().out == json.dumps(states[1]["value"]) + "\n"
+
+
+def test_about_may_be_asked_for_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    given = _ConfigInput(config={}, parse_env=False)
+    assert TargetStac.invoke(about=True, about_format="json", config=given) is Exit.OK
+    told = json.loads(capsys.readouterr().out)["settings"]["properties"]
+    assert set(SCHEMA["properties"]) <= set(told)
+    assert "add_record_metadata" not in told, "the SDK's, which do nothing here"
 
 
 def test_about_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

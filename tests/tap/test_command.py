@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
+from pixxel_singer.exits import InputError
+from pixxel_singer.plugin import read_object
 from tap_pixxel.tap import TapPixxel
 from tests.tap.commands import TAP, environment, errors, logged, run_tap
 
@@ -225,6 +227,11 @@ def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> No
     path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_sise=5)
     warnings = [each["message"] for each in logged(run_tap("--config", path))]
     assert any("'page_sise' is not known" in each for each in warnings)
+
+
+def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
+    with pytest.raises(InputError, match=r"^--state takes the path of a JSON file, not JSON"):
+        read_object("--state", ' {"s3cret": 1}')
 
 
 @pytest.mark.parametrize(

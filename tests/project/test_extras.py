@@ -1,0 +1,38 @@
+"""A command whose extra is not installed says in one line what to install."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pixxel_sandbox
+import target_pixxel_store.__main__
+import target_stac.__main__
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def test_the_sandbox_says_which_extra_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(SystemExit, match=r"pip install 'pixxel-singer\[sandbox\]'"):
+        importlib.reload(pixxel_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("command", "target", "extra"),
+    [
+        (target_stac.__main__, "target_stac.target", "stac"),
+        (target_pixxel_store.__main__, "target_pixxel_store.target", "store"),
+    ],
+)
+def test_a_target_says_what_is_missing_and_which_extra_has_it(
+    monkeypatch: pytest.MonkeyPatch, command: ModuleType, target: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, target, None)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert str(ended.value).endswith(f"needs '{target}'; install pixxel-singer[{extra}]")
