@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import NotAnItem, to_collection, to_item
+from tap_pixxel.stac.links import href_of
 
 WORLD = [-180, -90, 180, 90]
 
@@ -56,12 +57,33 @@ def test_intervals(raw: Any, expected: Any) -> None:
     assert made(extent=extent([WORLD], raw))["extent"]["temporal"]["interval"] == expected
 
 
+@pytest.mark.parametrize(
+    ("license_", "links"),
+    [
+        ("https://a.invalid/terms", ["https://a.invalid/terms"]),
+        ("see https://[nowhere", []),
+    ],
+)
+def test_a_license_that_is_a_link_is_linked(license_: str, links: list[str]) -> None:
+    stac = made(license=license_)
+    assert stac["license"] == "other"
+    assert [each["href"] for each in stac["links"] if each["rel"] == "license"] == links
+
+
+def test_the_first_link_of_a_kind_that_can_be_used_is_used() -> None:
+    both = [{"rel": "canonical", "href": each} for each in ("//[nowhere", "https://a.invalid/c")]
+    assert href_of(both, "canonical", "https://api.invalid/") == "https://a.invalid/c"
+
+
 def test_a_missing_extent_is_that_of_the_items() -> None:
     def item(lon: float, time: str) -> dict[str, Any]:
         point = {"type": "Point", "coordinates": [lon, 5]}
         return to_item({"id": "i", "geometry": point, "properties": {"datetime": time}}).stac
 
     items = [item(7, "2024-01-01T00:00:00Z"), item(3, "2023-01-01T00:00:00Z")]
+    items.insert(
+        1, to_item({"id": "nowhere", "properties": {"datetime": "2023-06-01T00:00:00Z"}}).stac
+    )
     stac = to_collection({"id": "c"}, iter(items)).stac
     whole = extent([[3, 5, 7, 5]], [["2023-01-01T00:00:00Z", "2024-01-01T00:00:00Z"]])
     assert stac["extent"] == whole

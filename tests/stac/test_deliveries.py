@@ -51,6 +51,10 @@ def assets(
     return made
 
 
+def test_a_delivery_of_an_unreadable_time_is_an_asset_all_the_same() -> None:
+    assert assets(delivery(updated_at="soon")).keys() == {"delivery-lake"}
+
+
 def test_an_asset_says_where_and_what_the_object_is() -> None:
     assert assets(delivery(path="in/", target_path="x y.zip")) == {
         "delivery-lake": {

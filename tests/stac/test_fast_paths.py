@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from pixxel_api.times import to_utc
 from pixxel_sandbox import Workspace
-from tap_pixxel.stac import NotAnItem, quads, shapes, to_item
+from tap_pixxel.stac import NotAnItem, quads, shapes, templates, to_item
+from tap_pixxel.stac.assets import _remembered, _remembered_order
+from tap_pixxel.stac.templates import _template
 from tap_pixxel.stac.times import in_order, moment
 from tap_pixxel.stac.values import Mended
 
@@ -50,6 +52,19 @@ def test_a_quadrilateral_comes_out_as_the_library_would_have_it(ring: list[list[
     quick = quads.repaired(geometry)
     if quick is not None:
         assert repr(quick) == repr(shapes.repaired(geometry, lambda *_: None))
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        pytest.param([[179, 0], [180, -1], [-179, 0], [180, 1]], id="corners on the antimeridian"),
+        pytest.param([[179, -0.1], [-179.999998, 0], [179, 0.1], [178, 0]], id="hardly over it"),
+        pytest.param([[-170, 80], [-60, 80], [60, 80], [170, 80]], id="round the pole"),
+        pytest.param([[0], [2, 0], [2, 2], [0, 2]], id="no positions"),
+    ],
+)
+def test_what_rounding_could_turn_round_is_left_to_the_library(ring: list[list[float]]) -> None:
+    assert quads.repaired({"type": "Polygon", "coordinates": [[*ring, ring[0]]]}) is None
 
 
 @pytest.mark.parametrize("height", [[], [412.5]])
@@ -139,6 +154,20 @@ def test_assets_as_text_come_out_as_the_same_objects_do(both: list[dict[str, Any
         found, said = to_item({**item, "assets": text})
         assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
         assert said == notes
+
+
+def test_assets_too_long_to_be_remembered_are_converted_each_time() -> None:
+    """Memory stays flat, whatever an asset says."""
+    remembering = (_remembered, _remembered_order, _template)
+    before = [each.cache_info().currsize for each in remembering]
+    long = {"href": "https://a.invalid/x.bin", "description": "x" * templates.LONGEST}
+    item = {"id": "a", "properties": {"datetime": TIME}, "assets": {"x": long}}
+    expected = to_item(item).stac
+    assert expected["assets"]["x"]["description"] == long["description"]
+    text = msgspec.Raw(msgspec.json.encode(item["assets"]))
+    found = to_item({**item, "assets": text}).stac
+    assert msgspec.json.decode(msgspec.json.encode(found)) == expected
+    assert [each.cache_info().currsize for each in remembering] == before
 
 
 def test_assets_that_are_alike_but_for_their_hrefs_stay_text() -> None:

@@ -10,7 +10,7 @@ from tap_pixxel.stac import projection
 from tap_pixxel.stac.extensions import _histogram, _nonzero, _software, doi
 from tap_pixxel.stac.signatures import unsigned
 from tap_pixxel.stac.times import in_order, moment
-from tap_pixxel.stac.values import EMPTY, HIGHEST, Dropped, Mended, Unusable
+from tap_pixxel.stac.values import EMPTY, HIGHEST, Dropped, Mended, Unusable, anything
 
 AFFINE = [10.0, 0.0, 500.0, 0.0, -10.0, 100.0]
 HISTOGRAM = {"count": 3, "min": 0, "max": 9, "buckets": [1, 1.0, 1]}
@@ -82,6 +82,7 @@ BAD: list[tuple[Any, Any, Any]] = [
     (_histogram, {**HISTOGRAM, "min": "0"}, Unusable),
     (_histogram, {**HISTOGRAM, "max": None}, Unusable),
     (_nonzero, 0, Unusable),
+    (anything, (1,), Dropped),
     (moment, 5, Unusable),
     (moment, "2025-13-01T00:00:00Z", Unusable),
     (moment, " ", EMPTY),

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+from shapely.geometry import Point, shape
 
 from tap_pixxel.stac import to_item
 
@@ -103,6 +104,31 @@ def test_a_point_stays_a_point() -> None:
     assert made(point, ["1.5", "2.5", "1.5", "2.5"])[:2] == (point, [1.5, 2.5, 1.5, 2.5])
 
 
+def test_a_line_becomes_flat_and_lies_within_half_a_turn() -> None:
+    line = {"type": "LineString", "coordinates": [["0", 0, 9], [190, 1]]}
+    geometry, bbox, notes = made(line)
+    assert geometry == {"type": "LineString", "coordinates": [[0, 0], [-170, 1]]}
+    assert (bbox, notes) == ([-170, 0, 0, 1], {("geometry", "repaired")})
+
+
+def test_what_a_geometry_cannot_have_is_left_out_of_one_that_is_repaired() -> None:
+    geometry, _, notes = made(polygon(SQUARE[::-1]) | {"crs": 1})
+    assert geometry.keys() == {"type", "coordinates"}
+    assert notes == {("geometry", "repaired"), ("geometry", "dropped")}
+    geometry, _, _ = made({"type": "GeometryCollection", "geometries": [5, polygon(SQUARE)]})
+    assert geometry == polygon(SQUARE)
+
+
+def test_a_ring_round_a_pole_holds_the_pole() -> None:
+    geometry, bbox, _ = made(polygon([[-170, 80], [-60, 80], [60, 80], [170, 80], [-170, 80]]))
+    assert bbox == [-180, 80, 180, 90]
+    assert shape(geometry).contains(Point(0, 85))
+
+
+def test_a_bbox_of_texts_that_are_no_numbers_is_repaired() -> None:
+    assert made(polygon(SQUARE), ["x", "0", "2", "2"])[1:] == (BOX, {("bbox", "repaired")})
+
+
 def test_json_text_is_read() -> None:
     texts = polygon(SQUARE) | {"coordinates": json.dumps([SQUARE])}
     for given in (texts, json.dumps(polygon(SQUARE))):
@@ -112,6 +138,7 @@ def test_json_text_is_read() -> None:
 UNUSABLE: list[Any] = [
     "nothing", [], 5, {}, {"type": "Polygon"}, polygon(), polygon([]), polygon([[0, 0], [1, 1]]),
     polygon([[0, 0], [1, 1], [2, 2], [0, 0]]), polygon([[0, 0], [float("nan"), 1], [1, 1]]),
+    polygon([[0], [2, 0], [2, 2], [0, 2], [0, 0]]), {"type": "LineString", "coordinates": [[0, 0]]},
     polygon([[0, 0], [0, 91], [1, 1]]), polygon([[0, 0], [True, 1], [1, 1]]),
     {"type": "Circle", "coordinates": [1, 2]}, {"type": ["Polygon"], "coordinates": [SQUARE]},
     {"type": "Polygon", "coordinates": "[[["},
@@ -135,6 +162,11 @@ def test_without_a_geometry_a_bbox_that_encloses_nothing_goes_too(bbox: Any) -> 
 def test_a_bbox_over_the_antimeridian_makes_two_boxes() -> None:
     geometry, bbox, _ = made(None, [170, 0, -170, 2])
     assert (geometry["type"], bbox) == ("MultiPolygon", [170, 0, -170, 2])
+
+
+def test_a_bbox_that_begins_at_the_antimeridian_is_one_box() -> None:
+    geometry, bbox, _ = made(None, [180, 0, -170, 2])
+    assert (geometry["type"], bbox) == ("Polygon", [-180, 0, -170, 2])
 
 
 def test_good_polygons_do_not_load_what_repairs_them() -> None:

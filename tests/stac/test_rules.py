@@ -43,6 +43,7 @@ PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"gsd": 0}, {"gsd": GONE}, {"gsd": "dropped"}),
     ({"gsd": -5}, {"gsd": GONE, "pixxel:gsd": -5}, {"gsd": "kept as pixxel:"}),
     ({"gsd": "30"}, {"gsd": 30}, {"gsd": "converted"}),
+    ({"gsd": "1e999"}, {"gsd": GONE, "pixxel:gsd": "1e999"}, {"gsd": "kept as pixxel:"}),
     ({"gsd": True}, {"gsd": GONE, "pixxel:gsd": True}, {"gsd": "kept as pixxel:"}),
     ({"eo:cloud_cover": 101}, {"pixxel:eo_cloud_cover": 101}, {"eo:cloud_cover": "kept as pixxel:"}),
     ({"eo:cloud_cover": float("nan")}, {"eo:cloud_cover": GONE}, {"eo:cloud_cover": "dropped"}),
@@ -64,6 +65,7 @@ PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"view:scene_center_lat": 1, "view:scene_center_lon": 2}, {"proj:centroid": {"lat": 1, "lon": 2}}, {}),
     ({"view:scene_center_lat": 1}, {"proj:centroid": GONE, "pixxel:scene_center_lat": 1}, {"view:scene_center_lat": "kept as pixxel:"}),
     ({"view:scene_center_lat": 1, "view:scene_center_lon": 180.5}, {"proj:centroid": {"lat": 1, "lon": -179.5}}, {"view:scene_center_lon": "repaired"}),
+    ({"view:scene_center_lat": 1, "view:scene_center_lon": 2, "proj:centroid": {"lat": 5, "lon": 6}}, {"proj:centroid": {"lat": 5, "lon": 6}, "pixxel:scene_center_lat": 1, "pixxel:scene_center_lon": 2}, {"view:scene_center_lat": "kept as pixxel:", "view:scene_center_lon": "kept as pixxel:"}),
     ({"altitude": 530000, "view:satellite_look_angle": 7}, {"pixxel:altitude": 530000, "pixxel:satellite_look_angle": 7}, {}),
     ({"altitude": 1, "view:altitude": 2}, {"pixxel:altitude": 1, "pixxel:altitude_2": 2}, {"view:altitude": "kept as pixxel:"}),
     ({"sat:orbit_state": "DESCENDING"}, {"sat:orbit_state": "descending"}, {"sat:orbit_state": "converted"}),
@@ -73,18 +75,22 @@ PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"rd:product_level": "LV2A"}, {"processing:level": "L2A"}, {"rd:product_level": "converted"}),
     ({"rd:sat_id": "TD1", "eo:new": 1, "proj:projjson": {"a": 1}}, {"pixxel:sat_id": "TD1", "pixxel:eo_new": 1, "pixxel:proj_projjson": {"a": 1}}, {}),
     ({"novel": [1], "file:size": 5}, {"pixxel:novel": [1], "novel": GONE, "file:size": 5}, {}),
+    ({"novel": None, "proj:epsg": None}, {"pixxel:novel": GONE, "proj:code": GONE, "pixxel:proj_epsg": GONE}, {}),
+    ({"novel": {"s3://a": 1, "s3://a?X-Amz-Signature=s": 2}}, {"pixxel:novel": {"s3://a": 1}}, {"novel": "repaired"}),
     ({"order:status": "pending"}, {"order:status": "orderable", "pixxel:order_status": "pending"}, {"order:status": "kept as pixxel:"}),
     ({"proj:reflectance_scaling_factor": 2e-5}, {"pixxel:proj_reflectance_scaling_factor": 2e-5}, {"proj:reflectance_scaling_factor": "kept as pixxel:"}),
 ]  # fmt: skip
 
 ASSETS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"type": "image/tiff"}, {"type": "image/tiff; application=geotiff"}, {}),
+    ({"type": "image/tiff; profile=x"}, {"type": "image/tiff; application=geotiff; profile=x"}, {"type": "converted"}),
     ({"href": "https://a.invalid/x.tif"}, {"type": "image/tiff; application=geotiff"}, {"type": "repaired"}),
     ({"href": "/x.tif", "type": "a/b"}, {"href": "https://api.pixxel.space/x.tif"}, {"href": "converted"}),
     ({"href": "https://a.invalid/x?X-Amz-Signature=s&X-Amz-Date=d"}, {"href": "https://a.invalid/x"}, {"href": "converted"}),
     ({"href": "https://a.invalid/x?sv=1&se=2&sig=s&band=3"}, {"href": "https://a.invalid/x?band=3"}, {"href": "converted"}),
     ({"href": "https://a.invalid/x?X-Goog-Signature=s"}, {"href": "https://a.invalid/x"}, {"href": "converted"}),
     ({"href": "https://a.invalid/x?se=2"}, {"href": "https://a.invalid/x?se=2"}, {}),
+    ({"roles": " "}, {"roles": GONE}, {"roles": "dropped"}),
     ({"roles": ["data", None]}, {"roles": ["data"]}, {"roles": "repaired"}),
     ({"gsd": 0}, {"gsd": GONE}, {"gsd": "dropped"}),
     ({"eo:bands": {"name": "B1"}}, {"bands": [{"name": "B1"}]}, {"eo:bands": "converted"}),
@@ -112,6 +118,7 @@ BANDS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"nodata": "NaN"}, {"nodata": "nan"}, {"nodata": "converted"}),
     ({"nodata": float("nan")}, {"nodata": "nan"}, {"nodata": "converted"}),
     ({"nodata": 0}, {"nodata": 0}, {}),
+    ({"nodata": 1.5}, {"nodata": 1.5}, {}),
     ({"statistics": {}}, {}, {"statistics": "dropped"}),
     ({"statistics": {"mean": "x", "maximum": 1}}, {"statistics": {"maximum": 1}}, {"statistics": "repaired"}),
     ({"description": ""}, {}, {"description": "dropped"}),
@@ -166,6 +173,17 @@ def test_what_can_be_no_item_is_refused_with_its_id_and_the_reason(raw: Any, why
     with pytest.raises(NotAnItem) as refused:
         to_item(raw)
     assert str(refused.value) == why
+
+
+def test_a_collection_and_a_catalog_named_by_a_number_are_named_by_its_text() -> None:
+    stac, notes = to_item(item(collection=5))
+    assert (stac["collection"], [(n.field, n.done) for n in notes]) == (
+        "5",
+        [("collection", "converted")],
+    )
+    stac, notes = catalog_to_item({"id": 5, "details": item()})
+    assert stac["id"] == "a-5"
+    assert ("id", "converted") in {(note.field, note.done) for note in notes}
 
 
 def test_a_start_alone_stands_in_for_a_missing_datetime() -> None:
