@@ -219,7 +219,9 @@ class StoreKeeper:
 
     def _post(self, wish: StoreWish, credentials: Credentials, labels: dict[str, str]) -> Store:
         """Make a store; names are unique, so asking twice cannot make two."""
-        for last in (*([False] * (TRIES - 1)), True):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return self._api.make_store(
                     wish.name, wish.place, wish.region, credentials.values, labels=labels
@@ -232,9 +234,8 @@ class StoreKeeper:
                     return found
                 if found is not None or isinstance(error, Conflict):
                     raise Rejected(f"{error}; the name is taken by another store") from None
-                if not error.repeatable or last:
+                if not error.repeatable or attempt == TRIES:
                     raise Rejected(str(error)) from None
-        raise AssertionError  # the last attempt has returned or raised
 
     def _listed(self, name: str) -> Store | None:
         """Look for a store until it is surely listed, were it there."""
