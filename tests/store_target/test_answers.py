@@ -15,8 +15,9 @@ from pixxel_sandbox import Habits
 from target_pixxel_store.look import MisunderstoodError
 from target_pixxel_store.streak import ServiceFailing
 
-from .between import DELIVERIES, Answer, Asked, Between
-from .runs import record, request, state
+from .between import DELIVERIES, STORES, Answer, Asked, Between
+from .runs import lines_of, record, request, state
+from .storing import ensure, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,3 +175,38 @@ def test_what_other_threads_made_is_written_when_one_is_refused(
     assert ran.kinds == ["created"] * 2
     assert {line["catalog_id"] for line in ran.outcomes} == set(made)
     assert ran.states == []
+
+
+def test_a_store_that_is_answered_otherwise_is_looked_for(
+    place: Workplace, between: Between
+) -> None:
+    def hide(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
+        answer = pass_on()
+        return Answer(200, {}) if asked.is_a("POST", STORES) else answer
+
+    between.otherwise = hide
+    ran = ensure(place)
+    assert ran.kinds == ["created"]
+    assert ran.outcomes[0]["store_id"] == named(place)[0]["id"]
+    assert between.count("POST", STORES) == 1
+
+
+@pytest.mark.parametrize("gone", [("projects",), ("projects", "catalogs")])
+def test_the_workspace_is_known_by_what_it_has(place: Workplace, gone: tuple[str, ...]) -> None:
+    """A workspace without projects still says in its lists which one it is."""
+    workspace = place.sandbox.workspace
+    [org] = {row["org_id"] for row in workspace.rows("projects")}
+    for name in gone:
+        for key in workspace.ids(name):
+            workspace.delete(name, key)
+    place.run(record("delivery_requests", store="research"), workspace=org)
+    runs = [line for line in lines_of(place.journal) if line["is"] == "run"]
+    assert runs[-1]["workspaces"] == [org]
+
+
+def test_a_delivery_of_an_unreadable_time_counts(place: Workplace) -> None:
+    [key] = place.catalogs(1)
+    assert place.run(request(key)).kinds == ["created"]
+    made = place.listed()[-1]["delivery_id"]
+    place.sandbox.workspace.update("deliveries", made, created_at="soon")
+    assert place.run(request(key)).kinds == ["exists"]

@@ -136,3 +136,27 @@ def test_a_bucket_takes_a_file_in_parts(place: Workplace, monkeypatch: pytest.Mo
     assert refused.kinds == ["failed"]
     assert "'s3://not-there/images': " in refused.reasons[0]
     assert server.secret not in refused.reasons[0]
+
+
+@pytest.mark.usefixtures("images")
+def test_an_object_that_is_not_as_large_as_its_file_is_no_download(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+    monkeypatch.setattr(
+        type(files), "put_file", lambda self, _, path, **__: self.pipe_file(path, b"PK")
+    )
+    ran = place.run(wanted(place.catalogs(1)[0]), download_to="memory://cut")
+    assert ran.kinds == ["failed"]
+    assert "is not as large as what was put there" in ran.reasons[0]
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_first(
+    place: Workplace, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root there is none, so that the system's word is put in its mouth."""
+    images.mkdir()
+    monkeypatch.setattr("os.access", lambda path, _: path != images)
+    ran = place.run(wanted(place.catalogs(1)[0]))
+    assert "'download_to': nothing may be written to the folder" in str(ran.error)
+    assert place.sandbox.requests == []

@@ -126,6 +126,19 @@ def test_an_order_items_catalogs_are_each_judged_alone(place: Workplace) -> None
     assert ran.states == [{"upto": 1}]
 
 
+def test_an_order_items_catalogs_are_delivered_by_their_own_age(place: Workplace) -> None:
+    item, ids = item_with_catalogs(place)
+    old, odd, new = ids
+    for key, made in ((old, "2025-03-06T23:59:59Z"), (odd, "soon")):
+        place.sandbox.workspace.update("catalogs", key, created_at=made)
+    settings = {"deliver_to": "research", "deliver_since": "2025-03-07", "on_error": "continue"}
+    ran = place.run(record("order_items", id=item), state(1), **settings)
+    assert Counter(ran.kinds) == Counter(created=1, skipped=1, failed=1)
+    assert [line["catalog_id"] for line in ran.outcomes if line["outcome"] == "created"] == [new]
+    [why] = [line["reason"] for line in ran.outcomes if line["outcome"] == "failed"]
+    assert why.startswith("a catalog of an order item ")
+
+
 def test_an_order_item_can_be_asked_for(place: Workplace) -> None:
     item, ids = item_with_catalogs(place)
     ran = place.run(record("delivery_requests", order_item_id=item, store="research"), state(1))
@@ -180,3 +193,10 @@ def test_one_catalog_from_both_streams_goes_to_one_path(
     messages = [by_catalog, by_item] if first == "catalogs" else [by_item, by_catalog]
     assert place.run(messages[0], state(1), path_template=template, **ALL).kinds == ["created"]
     assert place.run(messages[1], state(2), path_template=template, **ALL).kinds == ["exists"]
+
+
+def test_what_a_stream_map_filters_out_is_counted_as_ignored(place: Workplace) -> None:
+    maps = {"catalogs": {"__filter__": "platform == 'FF01'"}}
+    ran = place.run(*catalogs(place, 2, platform="TD1"), state(1), stream_maps=maps, **ALL)
+    assert (ran.status, ran.kinds, ran.states) == (0, [], [{"upto": 1}])
+    assert ran.summary["ignored"] == {"catalogs": 2}

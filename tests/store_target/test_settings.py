@@ -53,6 +53,10 @@ BAD: dict[str, tuple[Json, str]] = {
     "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' is no URL"),
     "a file of nobody": (
         {"journal_path": f"~{MARK}/x"}, "'journal_path' begins with the home of a user"),
+    "since that is no time": (
+        {"deliver_to": "research", "deliver_since": MARK}, "'deliver_since' is neither 'all' nor"),
+    "a file without a name": ({"outcomes_path": f"{MARK}\0"}, "'outcomes_path' is no path"),
+    "a folder for a file": ({"summary_path": "/"}, "'summary_path' is a folder"),
     "continue without a file": (
         {"on_error": "continue", "rejected_path": None}, "'rejected_path' is missing"),
 }  # fmt: skip

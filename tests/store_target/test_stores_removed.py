@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Habits
 
 from .between import STORES, Answer, Asked, Between
@@ -161,3 +162,65 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
     ran = ensure(place, region="us-east-1", store_drift="replace")
     assert str(ran.error).startswith("stores name new: POST /v0/stores answered 403: the token")
     assert f"store 'new' ({old['id']}) is deleted" in ran.log
+
+
+@pytest.mark.parametrize(
+    ("status", "gone", "why"),
+    [
+        (409, False, "the store is in use, run again later"),
+        (500, False, "answered 500"),
+        (500, True, ""),
+    ],
+)
+def test_a_deletion_that_fails_counts_as_done_only_where_the_store_is_gone(
+    place: Workplace,
+    between: Between,
+    status: int,
+    gone: bool,  # noqa: FBT001
+    why: str,
+) -> None:
+    ensure(place)
+
+    def fail(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
+        if asked.method != "DELETE":
+            return pass_on()
+        if gone:
+            pass_on()
+        return Answer(status)
+
+    between.otherwise = fail
+    ran = ensure(place, _sdc_deleted_at="2026-01-01", allow_delete=True)
+    assert ran.kinds == ["deleted" if gone else "failed"]
+    assert why in ran.reasons[0]
+    assert bool(named(place)) != gone
+
+
+def test_a_token_that_may_not_delete_stores_ends_the_run(
+    place: Workplace, between: Between
+) -> None:
+    ensure(place)
+    between.otherwise = lambda asked, pass_on: (
+        Answer(403) if asked.method == "DELETE" else pass_on()
+    )
+    ran = ensure(place, _sdc_deleted_at="2026-01-01", allow_delete=True)
+    assert isinstance(ran.error, Forbidden)
+    assert ran.states == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"_sdc_deleted_at": "2026-01-01", "allow_delete": True}, "deleted"),
+        ({"region": "us-east-1", "store_drift": "replace"}, "replaced"),
+    ],
+)
+def test_a_dry_run_removes_no_store_and_waits_for_nothing(
+    place: Workplace, capsys: pytest.CaptureFixture[str], settings: Json, kind: str
+) -> None:
+    ensure(place)
+    place.journal.unlink()
+    before = time.monotonic()
+    ran = ensure(place, dry_run=True, settle_seconds=60, **settings)
+    assert time.monotonic() - before < 30
+    assert kind in capsys.readouterr().err
+    assert (ran.status, ran.states, deletions(place), len(named(place))) == (0, [], 0, 1)

@@ -102,3 +102,21 @@ def test_several_areas_are_united() -> None:
     assert area is not None
     assert area["type"] == "MultiPolygon"
     assert shape(area).area == pytest.approx(2.5)
+
+
+BOW = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"intersects": json.dumps({"type": "Polygon", "coordinates": [BOW]})}, "crosses itself"),
+        ({"catalog_collection": " "}, "is empty; remove it"),
+        ({"store_urls": {" ": "https://host/a"}}, "names a store with an empty text"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(settings: dict[str, Any], line: str) -> None:
+    [name] = settings
+    [told] = problems({**BASE, **settings})
+    assert name in told
+    assert line in told

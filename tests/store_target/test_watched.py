@@ -1,0 +1,37 @@
+"""What a person at a terminal is shown beside the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_pixxel_store.watch import _Bar
+
+from .runs import request, state
+
+if TYPE_CHECKING:
+    import pytest
+
+    from .runs import Workplace
+
+
+def test_a_person_is_told_the_outcomes_at_the_end(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("target_pixxel_store.target.someone_watches", lambda: True)
+    place.run(request(place.catalogs(1)[0]), state(1))
+    told = "outcomes: {'delivery_requests': {'created': 1}}, ignored: {}\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_person_sees_how_many_deliveries_are_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _Bar(2) as bar:
+        bar.show(2)
+    assert capsys.readouterr().err == "", "nobody watches"
+    monkeypatch.setattr("target_pixxel_store.watch.someone_watches", lambda: True)
+    with _Bar(2) as bar:
+        bar.show(2)
+    told = capsys.readouterr().err
+    assert "deliveries done" in told
+    assert "100%" in told
