@@ -138,6 +138,13 @@ def test_a_server_whose_certificate_is_not_trusted_is_told_at_once() -> None:
     assert len(sent) == 1
 
 
+def test_certificates_that_are_not_there_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    reader = Client(TOKEN, url="https://127.0.0.1:9", user_agent="tests/1")
+    with pytest.raises(errors.Untrusted, match="certificate"):
+        reader.read("GET", "/ping")
+
+
 def test_a_host_name_that_is_none_is_a_typed_error() -> None:
     nowhere = Client(TOKEN, url=f"http://{'x' * 64}.example", user_agent="tests/1", deadline=0.0)
     with pytest.raises(errors.ApiError, match="'api_url'"):

@@ -132,10 +132,12 @@ def test_a_bucket_server_that_says_nothing_and_does_not_end_is_ended(
     monkeypatch.setattr("pixxel_sandbox.buckets.rclone", lambda: str(program))
     monkeypatch.setattr("pixxel_sandbox.buckets.PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr("pixxel_sandbox.buckets.GRACE_SECONDS", 0.05)
+    began = time.monotonic()
     with pytest.raises(RuntimeError, match="does not serve S3"):
         BucketServer(tmp_path / "s3").__enter__()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert time.monotonic() - began < 25, "it sleeps for 30 s"
 
 
 def test_secrets_and_endpoints_belong_to_something() -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import InputError
+from pixxel_singer.exits import Exit, InputError
 from pixxel_singer.plugin import read_object
 from tap_pixxel.tap import TapPixxel
 from tests.tap.commands import TAP, environment, errors, logged, run_tap
+from tests.tap.syncs import Collector, config_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,18 @@ def test_a_connection_test_says_which_streams_the_token_may_not_read(sandbox: Sa
     )
     assert result.returncode == 3
     assert any("stores" in line for line in errors(result))
+
+
+def test_a_connection_test_forgives_what_is_not_selected_by_default(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.habits = Habits(forbid=frozenset({"blocks"}))
+    monkeypatch.setattr("tap_pixxel.tap.someone_watches", lambda: True)
+    tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
+    assert tap.test() is Exit.OK
+    told = capsys.readouterr().err.splitlines()
+    assert any("satellite_images: not tried, it needs the setting" in line for line in told)
+    assert told[-1].startswith("20 of 22 streams can be read: ")
 
 
 def test_schemas_alone_need_no_network() -> None:

@@ -319,6 +319,12 @@ def test_a_search_that_is_refused_points_at_the_settings() -> None:
             tap.run()
 
 
+@pytest.mark.parametrize("found", ["7", '{"a": 7}'])
+def test_what_is_no_list_of_images_ends_the_sync(found: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), page(found)) as server:
+        sync(server, "satellite_images", expect=WrongShape, **WORLD)
+
+
 def test_an_open_end_is_now() -> None:
     with ScriptedServer(answer(body=SATELLITES), page("{}")) as server:
         images(server)

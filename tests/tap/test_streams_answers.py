@@ -202,6 +202,14 @@ def test_a_filter_that_is_refused_is_told_to_be_one(sandbox: Sandbox) -> None:
         tap.run()
 
 
+def test_a_query_that_the_api_refuses_in_any_order_is_an_error(sandbox: Sandbox) -> None:
+    query = {"gsd": {"nope": 1}}
+    synced = sync(sandbox, "archive_items", query=query, expect=BadRequest)
+    assert not [message for message in synced.messages if message["type"] == "STATE"]
+    asked = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert [len(body.get("sortby", ())) for body in asked][:3] == [2, 1, 0]
+
+
 def test_the_users_query_holds_for_later_runs_too(sandbox: Sandbox) -> None:
     query = {"eo:cloud_cover": {"lt": 50}}
     first = sync(sandbox, "archive_items", query=query)

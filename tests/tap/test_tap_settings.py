@@ -104,13 +104,16 @@ def test_several_areas_are_united() -> None:
     assert shape(area).area == pytest.approx(2.5)
 
 
-BOW = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
+TWICE = [square(0)["coordinates"], square(0.5)["coordinates"]]
 
 
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"intersects": json.dumps({"type": "Polygon", "coordinates": [BOW]})}, "crosses itself"),
+        (
+            {"intersects": json.dumps({"type": "MultiPolygon", "coordinates": TWICE})},
+            "crosses itself",
+        ),
         ({"catalog_collection": " "}, "is empty; remove it"),
         ({"store_urls": {" ": "https://host/a"}}, "names a store with an empty text"),
     ],
