@@ -186,7 +186,7 @@ def test_deliveries_are_asked_for_by_the_contract(start: Start) -> None:
 
 @pytest.mark.parametrize("end", ["success", "failed"])
 def test_downloads_are_asked_for_by_the_contract(start: Start, end: str) -> None:
-    sandbox = start(download_seconds=0.1, fail_downloads=end == "failed")
+    sandbox = start(download_seconds=0.5, fail_downloads=end == "failed")
     path, one = "/v0/catalogs/download", "/v0/catalogs/download/{download_id}"
     body = {"catalog_ids": sandbox.workspace.ids("catalogs")[:2], "order_item_ids": []}
     assert list(unexplained(request_validator("post", path), body)) == []
