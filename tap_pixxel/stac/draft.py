@@ -136,5 +136,4 @@ class Draft:
             if free != name and why is None:
                 self.notes.append(Note(path, KEPT, "another value under the same name"))
             fields[free] = read
-        self._leftovers.clear()
         return fields

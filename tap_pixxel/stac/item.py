@@ -147,8 +147,6 @@ def convert(
     key, properties, draft = _begun(raw, path, notes)
     if key != raw["id"]:
         say("id", CONVERTED, RETOLD_ID)
-    if (stated := raw.get("properties")) is not None and properties is not stated:
-        say("properties", DROPPED, "not an object")
     if owned:
         draft.fields["title"] = owned.title
     bought = owned is not None or isinstance(properties.get(CATALOG_ID), str)
