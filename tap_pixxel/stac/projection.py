@@ -52,7 +52,7 @@ def code(value: object) -> Any:  # noqa: ANN401 - see values.Reader
         return EMPTY
     match = _EPSG.fullmatch(text)
     read = f"EPSG:{match[1]}" if match else text
-    if not match and not _CODE.fullmatch(read):
+    if not _CODE.fullmatch(read):
         return _NO_CODE
     if read == value:
         return read
