@@ -9,13 +9,8 @@ from tap_pixxel.stac.item import API_URL, RETOLD_ID, Owned, convert, identifier,
 from tap_pixxel.stac.links import GEOJSON, JSON, catalog_href, item_href, link
 from tap_pixxel.stac.notes import CONVERTED, Converted, NotAnItem, Note
 
-FIELDS: Final = {
-    "area": "pixxel:area_km2",
-    "bandset_id": "pixxel:bandset_id",
-    "task_id": "pixxel:task_id",
-    "delivery_status": "pixxel:delivery_status",
-}
-"""Property by member of the record; the values are the API's own."""
+RENAMED: Final = {"area": "pixxel:area_km2"}
+"""Property by member of the record; others, such as ``task_id``, keep their names."""
 PERSONAL: Final = frozenset({"created_by", "updated_by", "org_id"})
 """Members that say who, and stay out of STAC."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -107,7 +102,7 @@ def _fields(key: str, image: str, origin: str | None) -> dict[str, Any]:
 
 def _leftovers(record: dict[str, Any]) -> list[tuple[str, str, Any]]:
     return [
-        (FIELDS.get(name, name), name, value)
+        (RENAMED.get(name, name), name, value)
         for name, value in record.items()
         if name not in PERSONAL and name not in {"id", "details"}
     ]
