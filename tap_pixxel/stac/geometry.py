@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_pixxel.stac import quads
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED
-from tap_pixxel.stac.quads import EDGE, NUMBERS, POLE
+from tap_pixxel.stac.quads import EDGE, NUMBERS, POLE, TURN
 from tap_pixxel.stac.values import numbers
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def to_box(value: object) -> list[float] | None:
         *_,
     ) = read[:2]
     east, north = read[len(read) // 2 :][:2]
-    good = -EDGE <= west <= EDGE and -EDGE <= east <= EDGE and west != east
+    # From 180 eastward to -180 it is as far as from a place to itself.
+    good = -EDGE <= west <= EDGE and -EDGE <= east <= EDGE and west - east not in {0, TURN}
     box = [float(west), float(south), float(east), float(north)]
     return box if good and -POLE <= south < north <= POLE else None
 
