@@ -112,11 +112,7 @@ def to_box(value: object) -> list[float] | None:
     read = numbers(value, FOUR_OR_SIX)
     if read is None:
         return None
-    (
-        west,
-        south,
-        *_,
-    ) = read[:2]
+    west, south = read[:2]
     east, north = read[len(read) // 2 :][:2]
     # From 180 eastward to -180 it is as far as from a place to itself.
     good = -EDGE <= west <= EDGE and -EDGE <= east <= EDGE and west - east not in {0, TURN}
@@ -158,7 +154,7 @@ def box_of(geometry: dict[str, Any]) -> list[float]:
 def edges(spans: list[tuple[float, float]]) -> tuple[float, float]:
     """Give the west and east edges around spans of longitude, none of which crosses."""
     west, east = min(span[0] for span in spans), max(span[1] for span in spans)
-    if west > -EDGE or east < EDGE or (-EDGE, EDGE) in spans:
+    if west > -EDGE or east < EDGE:
         return west, east
     # Both sides are touched: leave out the widest gap rather than the other side of the globe.
     reach, widest, around = -EDGE, 0.0, (west, east)
@@ -176,7 +172,7 @@ def _parts(geometry: dict[str, Any]) -> list[Any]:
 
 def positions(nested: Any) -> list[tuple[float, float]]:  # noqa: ANN401 - GeoJSON nests
     """Give all positions of a coordinates array, longitude and latitude."""
-    if not isinstance(nested[0], list | tuple):
+    if not isinstance(nested[0], list):
         return [(nested[0], nested[1])]
     return [position for each in nested for position in positions(each)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_pixxel.stac.bands import LISTS, bands
 from tap_pixxel.stac.draft import Draft
-from tap_pixxel.stac.extensions import EXTENSIONS, READERS, prefixes
+from tap_pixxel.stac.extensions import READERS, prefixes
 from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED, Note
 from tap_pixxel.stac.values import Dropped, Mended, Unusable
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 RANGE: Final = {"minimum", "maximum"}
 OLD_RANGE: Final = {"min", "max"}
-IN_ASSETS_TOO: Final = frozenset({"eo", "raster", "view", "proj", "sat", "sci", "processing"})
 _READERS: Final = READERS["properties"]
 
 
@@ -43,11 +42,11 @@ def to_summaries(raw: object, notes: list[Note]) -> tuple[dict[str, Any], set[st
         used |= prefixes(band)
     fields = draft.finish()
     # What was kept may be a scalar still, in summaries that were converted before or in odd ones.
-    return {name: _summary(value) for name, value in fields.items()}, used & EXTENSIONS.keys()
+    return {name: _summary(value) for name, value in fields.items()}, used
 
 
 def _summary(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, list) and value:
+    if isinstance(value, list):
         return value
     if isinstance(value, dict) and _is_range(value):
         return value
@@ -81,7 +80,7 @@ def _read_range(value: dict[str, Any], reader: Reader) -> Any:  # noqa: ANN401 -
     names = sorted(OLD_RANGE if value.keys() == OLD_RANGE else RANGE, reverse=True)
     low, high = (value.get(name) for name in names)
     ends = [_plain(reader(each)) if each is not None else None for each in (low, high)]
-    if value.keys() == set(names) and not any(isinstance(end, list | dict) for end in ends):
+    if value.keys() == set(names):
         made = dict(zip(("minimum", "maximum"), ends, strict=True))
         if _is_range(made):
             return made if made == value else Mended(made, REPAIRED, "a range in another form")
