@@ -55,7 +55,8 @@ def absolute(href: str, base: str | None = None) -> str | None:
         href = _joined(base, href)
     head, mark, fragment = unsigned(href).partition("#")
     href = head + (mark + fragment.replace("#", "%23"))
-    href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE, errors="replace")
+    # Half a surrogate pair as the digits it has: a ? would begin a query.
+    href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE, errors="backslashreplace")
     return href if _ABSOLUTE.fullmatch(href) else None
 
 
