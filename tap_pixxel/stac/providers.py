@@ -14,11 +14,10 @@ _WHY: Final = "providers, roles or members that STAC does not take"
 
 def providers(value: object) -> Any:  # noqa: ANN401 - see values.Reader
     """Read a list of providers; those without a name go, and roles that STAC does not know."""
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list):
+    listed = [value] if isinstance(value, dict) else value
+    if not isinstance(listed, list):
         return Unusable("not a list of providers")
-    made = [_provider(each) for each in value]
+    made = [_provider(each) for each in listed]
     kept = [each for each in made if each]
     if not kept:
         return Unusable("no provider with a name") if value else Dropped("empty")
