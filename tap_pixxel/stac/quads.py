@@ -44,7 +44,7 @@ def repaired(geometry: object) -> dict[str, Any] | None:
     straight = unrolled(ring)
     lons = [lon for lon, _ in straight]
     west, east = min(lons), max(lons)
-    if straight[0] != straight[-1] or east - west > WIDEST:
+    if east - west > WIDEST:  # as where it goes round a pole
         return None
     turns = TURN * math.floor((west + EDGE) / TURN)
     if _turns_left(straight) and west - turns < EDGE < east - turns:
