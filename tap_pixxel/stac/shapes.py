@@ -175,8 +175,17 @@ def _cut(polygon: Polygon) -> list[Polygon]:
     west, _, east, _ = polygon.bounds
     if west >= -EDGE and east <= EDGE and not _crosses(_corners(polygon.exterior)):
         return [polygon]
+    whole = _cut_ring(polygon.exterior)
+    # The library refuses holes beyond the antimeridian, and loses some that lie over it.
+    holes = [part for ring in polygon.interiors for part in _cut(_centred(Polygon(ring)))]
+    if not holes:
+        return whole
+    return _polygonal(shapely.difference(MultiPolygon(whole), MultiPolygon(holes)))
+
+
+def _cut_ring(ring: LinearRing) -> list[Polygon]:
     try:
-        fixed = antimeridian.fix_polygon(polygon, fix_winding=True, great_circle=False)
+        fixed = antimeridian.fix_polygon(Polygon(ring), fix_winding=True, great_circle=False)
     except (ValueError, IndexError, AssertionError):  # such as a ring along the antimeridian itself
         return []
     return [part for each in _polygonal(fixed) for part in _valid(each)]
