@@ -68,7 +68,7 @@ def _parsed(value: object) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _say_of_change(found: dict[str, Any], made: dict[str, Any], say: Say) -> None:
-    if found.get("coordinates") != made["coordinates"] or found.get("type") != made["type"]:
+    if found.get("coordinates") != made["coordinates"]:
         say("geometry", REPAIRED, CHANGED)
     if found.keys() - {"type", "coordinates", "geometries"}:
         say("geometry", DROPPED, "members that geometries do not have")
@@ -80,9 +80,7 @@ def _repaired(geometry: dict[str, Any]) -> dict[str, Any] | None:
         return _lines(kind, _parsed(geometry.get("coordinates")))
     polygons = list(_polygons(geometry, 0))
     shapes = [part for rings in polygons for part in _parts_of(rings)]
-    if not shapes:
-        return None
-    whole: BaseGeometry = shapes[0] if len(shapes) == 1 else MultiPolygon(shapes)
+    whole: BaseGeometry = MultiPolygon(shapes)
     if not whole.is_valid:
         whole = shapely.union_all(shapes)
     parts = [orient(part) for part in _polygonal(whole)]
