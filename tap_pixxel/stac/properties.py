@@ -199,11 +199,10 @@ def factors(raw: dict[str, Any], draft: Draft) -> tuple[float | None, float | No
 def _factor(raw: dict[str, Any], draft: Draft, names: tuple[str, ...]) -> float | None:
     for name in names:
         if raw.get(name) is not None:
-            read = number(raw[name])
-            found: float | None = draft.mended(name, raw[name], read)
-            if found == 0 and names is SCALE:
-                draft.keep(name, raw[name], "a scale of 0")
-                return None
+            read = plain(raw[name])
+            if read is None or (read == 0 and names is SCALE):
+                return None  # no band takes it, so it is kept
+            found: float = draft.mended(name, raw[name], number(raw[name]))
             return found
     return None
 
@@ -215,4 +214,4 @@ def keep_factors(raw: dict[str, Any], draft: Draft, took: tuple[bool, bool]) -> 
     for names, taken in zip((SCALE, OFFSET), took, strict=True):
         found = [name for name in names if raw.get(name) is not None]
         for name in found[taken:]:
-            draft.keep(name, raw[name], "no data band lacks it")
+            draft.keep(name, raw[name], "no factor, or no data band lacks it")
