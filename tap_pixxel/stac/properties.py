@@ -99,7 +99,7 @@ class _Plan(NamedTuple):
 @lru_cache(256)
 def _plan(*names: str) -> _Plan:
     here = [name for name in names if name not in ELSEWHERE]
-    own = {name: None for name in here if name not in _READERS and own_name(name) == name}
+    own = {name: None for name in here if own_name(name) == name}
     return _Plan(
         steps=tuple((name, _READERS.get(name)) for name in here if name not in own),
         own=tuple(own),
