@@ -204,7 +204,7 @@ def _converted(key: str, rest: dict[str, Any], ending: str, rules: Rules) -> Ass
 
 def _retype(draft: Draft, ending: str, *, assume_cog: bool) -> None:
     fields = draft.fields
-    if "type" not in fields and ending:
+    if ending:
         fields["type"] = BY_SUFFIX[ending]
         draft.note("type", REPAIRED, "told by the suffix of the link")
     if assume_cog and fields.get("type") == GEOTIFF:
