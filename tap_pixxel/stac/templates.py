@@ -110,5 +110,5 @@ def _rests(raw: dict[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
 
 def _piece(key: str, fields: dict[str, Any]) -> tuple[bytes, bytes]:
     """Give what stands before and behind the href of an asset."""
-    rest = b"," + _write(fields)[1:] if fields else b"}"
+    rest = b"," + _write(fields)[1:]  # there is a type at least
     return _write(key) + b':{"href":"', b'"' + rest
