@@ -1,31 +1,13 @@
 # ruff: noqa: E501 - tables, a case a line
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, catalog_to_item, to_item
-
-TIME = "2024-01-02T03:04:05Z"
-GONE = object()
-CATALOG = "b8e12380-00b5-4d38-8436-5e198b2f7190"
-
-
-def item(**members: Any) -> dict[str, Any]:
-    return {"id": "a", "properties": {"datetime": TIME}} | members
-
-
-def of_properties(**fields: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    stac, notes = to_item(item(properties={"datetime": TIME} | fields))
-    return stac["properties"], {note.field.removeprefix("properties."): note.done for note in notes}
-
-
-def of_asset(**fields: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    asset = {"href": "https://a.invalid/x.bin"} | fields
-    stac, notes = to_item(item(assets={"x": asset}))
-    return stac["assets"]["x"], {note.field.removeprefix("assets.x."): note.done for note in notes}
-
+from tap_pixxel.stac import NotAnItem, to_item
+from tests.stac.singles import GONE, TIME, assert_has, item, of_properties
 
 PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     # field of the API, fields of STAC (GONE: not there), what is noted
@@ -78,60 +60,14 @@ PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"novel": None, "proj:epsg": None}, {"pixxel:novel": GONE, "proj:code": GONE, "pixxel:proj_epsg": GONE}, {}),
     ({"novel": {"s3://a": 1, "s3://a?X-Amz-Signature=s": 2}}, {"pixxel:novel": {"s3://a": 1}}, {"novel": "repaired"}),
     ({"order:status": "pending"}, {"order:status": "orderable", "pixxel:order_status": "pending"}, {"order:status": "kept as pixxel:"}),
+    ({"enddatetime": TIME}, {"end_datetime": GONE, "pixxel:end_datetime": TIME}, {"enddatetime": "kept as pixxel:"}),
+    ({"view:scene_center_lon": 1}, {"proj:centroid": GONE, "pixxel:scene_center_lon": 1}, {"view:scene_center_lon": "kept as pixxel:"}),
+    ({"proj:epsg": 32643, "proj:code": "EPSG:32643"}, {"proj:code": "EPSG:32643", "pixxel:proj_epsg": GONE}, {"proj:epsg": "converted"}),
+    ({"altitude": 1, "view:altitude": 1}, {"pixxel:altitude": 1, "pixxel:altitude_2": GONE}, {}),
+    ({"novel": {"a": float("nan")}}, {"pixxel:novel": {"a": None}}, {"novel": "repaired"}),
+    ({"gr\u00f6\u00dfe\ud800": 1}, {"pixxel:gr\u00f6\u00dfe\ufffd": 1}, {}),
     ({"proj:reflectance_scaling_factor": 2e-5}, {"pixxel:proj_reflectance_scaling_factor": 2e-5}, {"proj:reflectance_scaling_factor": "kept as pixxel:"}),
 ]  # fmt: skip
-
-ASSETS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
-    ({"type": "image/tiff"}, {"type": "image/tiff; application=geotiff"}, {}),
-    ({"type": "image/tiff; profile=x"}, {"type": "image/tiff; application=geotiff; profile=x"}, {"type": "converted"}),
-    ({"href": "https://a.invalid/x.tif"}, {"type": "image/tiff; application=geotiff"}, {"type": "repaired"}),
-    ({"href": "/x.tif", "type": "a/b"}, {"href": "https://api.pixxel.space/x.tif"}, {"href": "converted"}),
-    ({"href": "https://a.invalid/x?X-Amz-Signature=s&X-Amz-Date=d"}, {"href": "https://a.invalid/x"}, {"href": "converted"}),
-    ({"href": "https://a.invalid/x?sv=1&se=2&sig=s&band=3"}, {"href": "https://a.invalid/x?band=3"}, {"href": "converted"}),
-    ({"href": "https://a.invalid/x?X-Goog-Signature=s"}, {"href": "https://a.invalid/x"}, {"href": "converted"}),
-    ({"href": "https://a.invalid/x?se=2"}, {"href": "https://a.invalid/x?se=2"}, {}),
-    ({"roles": " "}, {"roles": GONE}, {"roles": "dropped"}),
-    ({"roles": ["data", None]}, {"roles": ["data"]}, {"roles": "repaired"}),
-    ({"gsd": 0}, {"gsd": GONE}, {"gsd": "dropped"}),
-    ({"eo:bands": {"name": "B1"}}, {"bands": [{"name": "B1"}]}, {"eo:bands": "converted"}),
-    ({"eo:bands": {"B1": {"fwhm": 0.01}}}, {"bands": [{"name": "B1", "eo:full_width_half_max": 0.01}]}, {"eo:bands": "converted"}),
-    ({"eo:bands": [{}], "raster:bands": [{"scale": 2}]}, {"bands": [{"raster:scale": 2}]}, {}),
-]  # fmt: skip
-
-BANDS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
-    ({"center_wavelength": 493}, {"eo:center_wavelength": 0.493}, {"center_wavelength": "converted"}),
-    ({"center_wavelength": 0.493}, {"eo:center_wavelength": 0.493}, {}),
-    ({"center_wavelength": 0}, {}, {"center_wavelength": "dropped"}),
-    ({"center_wavelength": -1}, {}, {"center_wavelength": "dropped"}),
-    ({"center_wavelength": 50}, {}, {"center_wavelength": "dropped"}),
-    ({"center_wavelength": 493, "fwhm": 5}, {"eo:center_wavelength": 0.493, "eo:full_width_half_max": 0.005}, {"center_wavelength": "converted", "fwhm": "converted"}),
-    ({"fwhm": 0.005, "center_wavelength": 493}, {"eo:center_wavelength": 0.493, "eo:full_width_half_max": 0.005}, {"center_wavelength": "converted"}),
-    ({"center_wavelength": 0.5, "fwhm": 5}, {"eo:center_wavelength": 0.5, "eo:full_width_half_max": 0.005}, {"fwhm": "converted"}),
-    ({"center_wavelength": 0.5, "fwhm": 0.6}, {"eo:center_wavelength": 0.5, "eo:full_width_half_max": 0.0006}, {"fwhm": "converted"}),
-    ({"fwhm": 0}, {}, {"fwhm": "dropped"}),
-    ({"fwhm": 5000}, {}, {"fwhm": "dropped"}),
-    ({"common_name": "Blue"}, {"eo:common_name": "blue"}, {"common_name": "converted"}),
-    ({"common_name": "infra"}, {"pixxel:common_name": "infra"}, {"common_name": "kept as pixxel:"}),
-    ({"solar_irradiance": 1965.25}, {"eo:solar_illumination": 1965.25}, {}),
-    ({"scale": 2e-5, "offset": 0, "spatial_resolution": 30}, {"raster:scale": 2e-5, "raster:offset": 0, "raster:spatial_resolution": 30}, {}),
-    ({"data_type": "UInt16"}, {"data_type": "uint16"}, {"data_type": "converted"}),
-    ({"nodata": "NaN"}, {"nodata": "nan"}, {"nodata": "converted"}),
-    ({"nodata": float("nan")}, {"nodata": "nan"}, {"nodata": "converted"}),
-    ({"nodata": 0}, {"nodata": 0}, {}),
-    ({"nodata": 1.5}, {"nodata": 1.5}, {}),
-    ({"statistics": {}}, {}, {"statistics": "dropped"}),
-    ({"statistics": {"mean": "x", "maximum": 1}}, {"statistics": {"maximum": 1}}, {"statistics": "repaired"}),
-    ({"description": ""}, {}, {"description": "dropped"}),
-]  # fmt: skip
-
-
-def assert_has(made: dict[str, Any], expected: dict[str, Any]) -> None:
-    for name, value in expected.items():
-        if value is GONE:
-            assert name not in made
-        else:
-            assert made[name] == value
-            assert type(made[name]) is type(value)
 
 
 @pytest.mark.parametrize(("raw", "expected", "noted"), PROPERTIES)
@@ -141,20 +77,6 @@ def test_a_property(raw: dict[str, Any], expected: dict[str, Any], noted: dict[s
     assert notes == noted
 
 
-@pytest.mark.parametrize(("raw", "expected", "noted"), ASSETS)
-def test_an_asset(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str, str]) -> None:
-    made, notes = of_asset(**raw)
-    assert_has(made, expected)
-    assert notes == noted
-
-
-@pytest.mark.parametrize(("raw", "expected", "noted"), BANDS)
-def test_a_band(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str, str]) -> None:
-    made, notes = of_asset(**{"eo:bands": [raw]})
-    assert made.get("bands", [{}]) == [expected]
-    assert notes == {f"eo:bands.0.{name}": done for name, done in noted.items()}
-
-
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
@@ -162,6 +84,10 @@ def test_a_band(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str, 
         ({}, "item without an id: no id"),
         ({"id": True}, "item without an id: no id"),
         ({"id": "a\nb"}, "item 'a\\nb': no datetime, start or end that can be read"),
+        (
+            item(id="a" * 101, properties=[]),
+            f"item '{'a' * 100}': no datetime, start or end that can be read",
+        ),
         (item(properties=[]), "item 'a': no datetime, start or end that can be read"),
         (
             item(properties={"datetime": "x"}),
@@ -175,17 +101,6 @@ def test_what_can_be_no_item_is_refused_with_its_id_and_the_reason(raw: Any, why
     assert str(refused.value) == why
 
 
-def test_a_collection_and_a_catalog_named_by_a_number_are_named_by_its_text() -> None:
-    stac, notes = to_item(item(collection=5))
-    assert (stac["collection"], [(n.field, n.done) for n in notes]) == (
-        "5",
-        [("collection", "converted")],
-    )
-    stac, notes = catalog_to_item({"id": 5, "details": item()})
-    assert stac["id"] == "a-5"
-    assert ("id", "converted") in {(note.field, note.done) for note in notes}
-
-
 def test_a_start_alone_stands_in_for_a_missing_datetime() -> None:
     made, notes = of_properties(datetime=None, startdatetime=TIME)
     assert (made["datetime"], made["pixxel:start_datetime"]) == (TIME, TIME)
@@ -195,122 +110,13 @@ def test_a_start_alone_stands_in_for_a_missing_datetime() -> None:
     assert "start_datetime" not in made
 
 
-def test_a_collection_and_its_link_come_together() -> None:
-    stac, _ = to_item(item(collection="td/1"))
-    api = "https://api.pixxel.space/v0/archives/collections/td%2F1"
-    links = {link["rel"]: link["href"] for link in stac["links"]}
-    assert links == {"collection": api, "canonical": f"{api}/items/a"}
-    alone, notes = to_item(item(links=[{"rel": "collection", "href": "/c"}]))
-    assert alone["links"] == []
-    assert [note.done for note in notes] == ["dropped"]
-
-
-def test_structural_links_go_others_stay_once_and_a_doi_gets_its_link() -> None:
-    via = {"rel": "via", "href": "https://a.invalid/v"}
-    raw = item(links=[{"rel": "self", "href": "/i/a.json"}, via, via, {"rel": "x", "href": "b"}, 5])
-    raw["properties"]["sci:doi"] = "10.1234/a(b)"
-    stac, notes = to_item(raw, api_url="https://api.invalid/")
-    assert [(link["rel"], link["href"]) for link in stac["links"]] == [
-        ("cite-as", "https://doi.org/10.1234/a%28b%29"),
-        ("via", "https://a.invalid/v"),
-        ("x", "https://api.invalid/i/b"),
+def test_a_note_names_the_member_that_it_is_about_and_comes_once() -> None:
+    """What is kept under a name that is taken has been told of already."""
+    raw = item(novel=math.nan)
+    raw["properties"] |= {"gsd": -5, "pixxel:gsd": 1}
+    stac, notes = to_item(raw)
+    assert_has(stac["properties"], {"pixxel:gsd": 1, "pixxel:gsd_2": -5})
+    assert sorted((note.field, note.done) for note in notes) == [
+        ("novel", "dropped"),
+        ("properties.gsd", "kept as pixxel:"),
     ]
-    assert {note.field: note.done for note in notes} == {
-        "links.0": "dropped", "links.3": "converted", "links.4": "dropped",
-    }  # fmt: skip
-
-
-def test_a_license_that_is_an_address_gets_its_link() -> None:
-    stac, _ = to_item(item(properties={"datetime": TIME, "license": "https://a.invalid/terms"}))
-    assert stac["links"] == [{"rel": "license", "href": "https://a.invalid/terms"}]
-
-
-def test_reflectance_factors_go_to_the_data_bands_that_lack_them() -> None:
-    factors = {"proj:reflectance_scaling_factor": 2, "proj:reflectance_addition_factor": 1}
-    assets = {
-        "B1": {"href": "https://a.invalid/1", "roles": ["data"], "eo:bands": [{"name": "B1"}]},
-        "B2": {"href": "https://a.invalid/2", "raster:bands": [{"scale": 5}]},
-        "M": {"href": "https://a.invalid/3", "roles": ["data-mask"], "eo:bands": [{"name": "M"}]},
-    }
-    stac, notes = to_item(item(properties={"datetime": TIME} | factors, assets=assets))
-    assert notes == []
-    assert [asset["bands"] for asset in stac["assets"].values()] == [
-        [{"name": "B1", "raster:scale": 2, "raster:offset": 1}],
-        [{"raster:scale": 5, "raster:offset": 1}],
-        [{"name": "M"}],
-    ]
-
-
-def test_assets_come_overview_first_then_by_wavelength_then_the_rest_as_they_were() -> None:
-    def asset(centre: float | None = None, *roles: str) -> dict[str, Any]:
-        bands = {"eo:bands": [{"center_wavelength": centre}]} if centre else {}
-        return {"href": "https://a.invalid/x", "roles": list(roles)} | bands
-
-    raw = {
-        "meta": asset(), "B9": asset(900), "mask": asset(None, "mask"), "B2": asset(0.5),
-        "small": asset(None, "thumbnail"), "big": asset(None, "overview"), "B1": asset(470),
-    }  # fmt: skip
-    stac, _ = to_item(item(assets=raw))
-    assert list(stac["assets"]) == ["big", "small", "B1", "B2", "B9", "meta", "mask"]
-
-
-def test_cloud_optimised_is_said_only_when_asked_for_and_then_kept() -> None:
-    raw = item(assets={"x": {"href": "https://a.invalid/x.tif", "type": "image/tiff"}})
-    cog = to_item(raw, assume_cog=True).stac
-    assert cog["assets"]["x"]["type"].endswith("profile=cloud-optimized")
-    assert to_item(cog).stac == cog
-    assert "cloud" not in str(to_item(raw).stac)
-
-
-def test_an_asset_without_an_href_goes_with_a_note() -> None:
-    stac, notes = to_item(item(assets={"x": {"type": "image/png"}, "y": None}))
-    assert stac["assets"] == {}
-    assert [(note.field, note.done) for note in notes] == [("assets.x", "dropped")]
-
-
-def test_bands_of_values_that_are_equal_but_not_the_same_are_not_confused() -> None:
-    for value, kind in ((1, int), (1.0, float), (1, int)):
-        made, _ = of_asset(**{"raster:bands": [{"offset": value}]})
-        assert type(made["bands"][0]["raster:offset"]) is kind
-    assert "pixxel:offset" in of_asset(**{"raster:bands": [{"offset": True}]})[0]["bands"][0]
-
-
-def test_a_catalog_record_is_an_item_of_its_own() -> None:
-    details = item(id="img", collection="td1", properties={"datetime": TIME, "title": "t"})
-    record = {
-        "id": CATALOG, "details": details, "area": 12.5, "task_id": "t", "org_id": "o",
-        "bandset_id": "b", "delivery_status": "FAILED", "created_by": "who",
-    }  # fmt: skip
-    stac, notes = catalog_to_item(record)
-    assert (stac["id"], stac["collection"]) == ("img-b8e12380", "td1-owned")
-    assert_has(
-        stac["properties"],
-        {
-            "title": "img", "pixxel:item_id": "img", "pixxel:catalog_id": CATALOG,
-            "pixxel:area_km2": 12.5, "pixxel:bandset_id": "b", "pixxel:task_id": "t",
-            "pixxel:delivery_status": "FAILED", "order:status": "succeeded",
-        },
-    )  # fmt: skip
-    api = "https://api.pixxel.space/v0"
-    assert {link["rel"]: link["href"] for link in stac["links"]} == {
-        "collection": f"{api}/archives/collections/td1",
-        "derived_from": f"{api}/archives/collections/td1/items/img",
-        "via": f"{api}/catalogs/{CATALOG}",
-    }
-    assert "who" not in str(stac)
-    assert {note.field for note in notes} == {"details.properties.title"}
-    assert catalog_to_item(record, collection="mine").stac["collection"] == "mine"
-    assert catalog_to_item(record | {"id": "c"}).stac["id"] == "img-c"
-    with pytest.raises(NotAnItem, match="no details"):
-        catalog_to_item({"id": "c"})
-
-
-@pytest.mark.parametrize(
-    ("port", "kept"), [("80", True), ("8080", True), ("45123", True), ("65535", True),
-                       ("65536", False), ("99999", False)]
-)  # fmt: skip
-def test_a_link_may_have_any_port_that_there_is(port: str, kept: bool) -> None:  # noqa: FBT001 - a table
-    href = f"http://127.0.0.1:{port}/v0/x"
-    stac, notes = to_item(item(links=[{"rel": "about", "href": href}]))
-    assert (href in [link["href"] for link in stac["links"]]) is kept
-    assert ("links.0" in [note.field for note in notes]) is not kept

@@ -1,0 +1,91 @@
+"""Catalog records: what they add to the item in their details, and when there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_pixxel.stac import NotAnItem, catalog_to_item
+from tests.stac.singles import CATALOG, TIME, assert_has, item
+
+
+def test_a_catalog_record_is_an_item_of_its_own() -> None:
+    details = item(id="img", collection="td1", properties={"datetime": TIME, "title": "t"})
+    record = {
+        "id": CATALOG, "details": details, "area": 12.5, "task_id": "t", "bandset_id": "b",
+        "delivery_status": "FAILED", "created_by": "who", "updated_by": "who", "org_id": "who",
+    }  # fmt: skip
+    stac, notes = catalog_to_item(record)
+    assert (stac["id"], stac["collection"]) == ("img-b8e12380", "td1-owned")
+    assert_has(
+        stac["properties"],
+        {
+            "title": "img", "pixxel:item_id": "img", "pixxel:catalog_id": CATALOG,
+            "pixxel:area_km2": 12.5, "pixxel:bandset_id": "b", "pixxel:task_id": "t",
+            "pixxel:delivery_status": "FAILED", "order:status": "succeeded",
+        },
+    )  # fmt: skip
+    api = "https://api.pixxel.space/v0"
+    assert {link["rel"]: link["href"] for link in stac["links"]} == {
+        "collection": f"{api}/archives/collections/td1",
+        "derived_from": f"{api}/archives/collections/td1/items/img",
+        "via": f"{api}/catalogs/{CATALOG}",
+    }
+    assert "who" not in str(stac)
+    assert {note.field for note in notes} == {"details.properties.title"}
+    assert catalog_to_item(record, collection="mine").stac["collection"] == "mine"
+    assert catalog_to_item(record | {"id": "c"}).stac["id"] == "img-c"
+
+
+def test_what_a_record_says_besides_is_kept_and_its_own_parts_are_not_repeated() -> None:
+    record = {"id": CATALOG, "details": item(), "novel": 1, "odd": float("nan")}
+    stac, notes = catalog_to_item(record)
+    own = {name for name in stac["properties"] if name.startswith("pixxel:")}
+    assert own == {"pixxel:catalog_id", "pixxel:item_id", "pixxel:novel"}
+    assert [(note.field, note.done) for note in notes] == [("odd", "dropped")]
+
+
+def test_details_without_a_collection_make_an_item_without_one() -> None:
+    stac, _ = catalog_to_item({"id": CATALOG, "details": item()})
+    assert "collection" not in stac
+    assert "pixxel:collection" not in stac["properties"]
+    assert [link["rel"] for link in stac["links"]] == ["via"]
+
+
+def test_an_id_that_is_no_text_becomes_one_and_is_told_of() -> None:
+    stac, notes = catalog_to_item({"id": 5, "details": item()})
+    assert (stac["id"], stac["properties"]["pixxel:catalog_id"]) == ("a-5", "5")
+    assert [(note.field, note.done) for note in notes] == [("id", "converted")]
+
+
+def test_the_address_of_the_api_and_the_type_of_tiffs_are_as_for_items() -> None:
+    tiff = {"href": "https://a.invalid/x", "type": "image/tiff"}
+    record = {"id": CATALOG, "details": item(collection="c", assets={"x": tiff})}
+    made = catalog_to_item(record)
+    assert catalog_to_item(record, api_url="https://api.pixxel.space/") == made
+    assert made.stac["assets"]["x"]["type"] == "image/tiff; application=geotiff"
+    cog = catalog_to_item(record, assume_cog=True).stac["assets"]["x"]["type"]
+    assert cog.endswith("profile=cloud-optimized")
+
+
+REFUSED: list[tuple[Any, str]] = [
+    ([], "catalog without an id: not an object"),
+    ({}, "catalog without an id: no id"),
+    ({"id": "k"}, "catalog 'k': no details"),
+    ({"id": "k", "details": []}, "catalog 'k': no details"),
+    ({"id": "k", "details": {}}, "catalog 'k': no id in its details"),
+    (
+        {"id": "k", "details": {"id": "a"}},
+        "catalog 'k': in its details: item 'a': no datetime, start or end that can be read",
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "why"), REFUSED)
+def test_a_record_that_makes_no_item_is_refused_with_its_id_and_the_reason(
+    record: Any, why: str
+) -> None:
+    with pytest.raises(NotAnItem) as refused:
+        catalog_to_item(record)
+    assert str(refused.value) == why
