@@ -48,7 +48,17 @@ def test_a_catalogs_outline_is_part_of_its_item(raw: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("raw", [None, [], {}, {"id": "a"}, {"id": "a", "details": {}}])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        [],
+        {},
+        {"id": "a"},
+        {"id": "a", "details": {}},
+        {"id": "a", "details": {"id": "b"}},
+    ],
+)
 def test_what_is_no_item_has_no_outline(raw: Any) -> None:
     for outlined, whole in (
         (lambda each: outline(each, NAMES), to_item),
@@ -64,3 +74,25 @@ def sorted_in(made: Any) -> Any:
     if isinstance(made, dict):
         return {name: sorted_in(made[name]) for name in sorted(made)}
     return made
+
+
+def test_an_outline_says_what_it_is_asked_for_wherever_that_was_stated() -> None:
+    early, late = "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"
+    point = {"type": "Point", "coordinates": [1, 2]}
+    stated = {
+        "datetime": late, "startdatetime": early, "enddatetime": late, "gsd": "5",
+        "platform": "FF01", "proj:epsg": 4326, "rd:product_level": "LV2A", "order:status": "x",
+    }  # fmt: skip
+    raw = {"id": "a", "geometry": point, "properties": stated}
+    times = {"datetime": late, "start_datetime": early, "end_datetime": late}
+    names = frozenset({"gsd", "proj:code"})
+    asked = {"gsd": 5, "proj:code": "EPSG:4326"}
+    assert outline(raw, names) == {
+        "geometry": point,
+        "bbox": [1, 2, 1, 2],
+        "properties": times | asked,
+    }
+    record = {"id": "k", "details": raw}
+    assert catalog_outline(record, names) == outline(raw, names)
+    bare = outline({"id": "a", "properties": stated}, frozenset())
+    assert bare == {"geometry": None, "properties": times}
