@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, to_collection, to_item
+from tap_pixxel.stac import NotAnItem, to_collection
 from tap_pixxel.stac.links import href_of
+from tests.stac.singles import GONE, TIME
 
 WORLD = [-180, -90, 180, 90]
 
 
 def extent(boxes: Any, intervals: Any) -> dict[str, Any]:
     return {"spatial": {"bbox": boxes}, "temporal": {"interval": intervals}}
+
+
+PLAIN = {"id": "c", "description": "D", "license": "MIT", "extent": extent([WORLD], [[None, None]])}
+SCHEMA = "https://stac-extensions.github.io/{}/schema.json".format
+RANGE = {"minimum": 0, "maximum": 50}
 
 
 def made(**members: Any) -> dict[str, Any]:
@@ -27,34 +33,6 @@ def test_a_bare_collection_gets_what_stac_requires() -> None:
     assert (stac["description"], stac["license"]) == ("c", "other")
     assert stac["extent"] == extent([WORLD], [[None, None]])
     assert made(title="T")["description"] == "T"
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ([[0, 0, 1, 1], [2, 2, 3, 3]], [[0, 0, 3, 3], [0, 0, 1, 1], [2, 2, 3, 3]]),
-        ([["170", 0, 180, 1], [-180, 0, -170, 1]], [[170, 0, -170, 1], [170, 0, 180, 1], [-180, 0, -170, 1]]),
-        ([170, 0, -170, 1], [[170, 0, -170, 1]]),
-        ([[0, 0, 1, 1], "x"], [[0, 0, 1, 1]]),
-        ([], [WORLD]),
-        ("x", [WORLD]),
-    ],
-)  # fmt: skip
-def test_bounding_boxes(raw: Any, expected: Any) -> None:
-    assert made(extent=extent(raw, [[None, None]]))["extent"]["spatial"]["bbox"] == expected
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ([["2023-01-01T00:00:00Z", ".."]], [["2023-01-01T00:00:00Z", None]]),
-        ([["", "2023-01-01 00:00:00+00:00"]], [[None, "2023-01-01T00:00:00.000000Z"]]),
-        (["2023-01-01T00:00:00Z", None], [["2023-01-01T00:00:00Z", None]]),
-        ([["2024-01-01T00:00:00Z", "2023-01-01T00:00:00Z"]], [[None, None]]),
-    ],
-)
-def test_intervals(raw: Any, expected: Any) -> None:
-    assert made(extent=extent([WORLD], raw))["extent"]["temporal"]["interval"] == expected
 
 
 @pytest.mark.parametrize(
@@ -75,20 +53,6 @@ def test_the_first_link_of_a_kind_that_can_be_used_is_used() -> None:
     assert href_of(both, "canonical", "https://api.invalid/") == "https://a.invalid/c"
 
 
-def test_a_missing_extent_is_that_of_the_items() -> None:
-    def item(lon: float, time: str) -> dict[str, Any]:
-        point = {"type": "Point", "coordinates": [lon, 5]}
-        return to_item({"id": "i", "geometry": point, "properties": {"datetime": time}}).stac
-
-    items = [item(7, "2024-01-01T00:00:00Z"), item(3, "2023-01-01T00:00:00Z")]
-    items.insert(
-        1, to_item({"id": "nowhere", "properties": {"datetime": "2023-06-01T00:00:00Z"}}).stac
-    )
-    stac = to_collection({"id": "c"}, iter(items)).stac
-    whole = extent([[3, 5, 7, 5]], [["2023-01-01T00:00:00Z", "2024-01-01T00:00:00Z"]])
-    assert stac["extent"] == whole
-
-
 def test_summaries_are_lists_or_ranges() -> None:
     raw = {
         "gsd": 30, "platform": ["TD1"], "mission": None, "instruments": [],
@@ -102,6 +66,46 @@ def test_summaries_are_lists_or_ranges() -> None:
         "view:off_nadir": {"minimum": 1, "maximum": 2}, "pixxel:eo_odd": [1], "pixxel:odd": ["x"],
     }  # fmt: skip
     assert [url.split("/")[3] for url in stac["stac_extensions"]] == ["eo", "view"]
+
+
+SUMMARIES: list[tuple[Any, Any, dict[str, str]]] = [
+    # the API's summaries, STAC's, what is noted
+    ({"gsd": [30]}, {"gsd": [30]}, {}),
+    ({"gsd": 30}, {"gsd": [30]}, {"gsd": "converted"}),
+    ({"gsd": ["30", None, -5]}, {"gsd": [30]}, {"gsd": "converted"}),
+    ({"gsd": [-5]}, {"pixxel:gsd": [-5]}, {"gsd": "kept as pixxel:"}),
+    ({"gsd": -5}, {"pixxel:gsd": [-5]}, {"gsd": "kept as pixxel:"}),
+    ({"instruments": [["a"], "b"]}, {"instruments": ["a", "b"]}, {"instruments": "converted"}),
+    ({"eo:cloud_cover": RANGE}, {"eo:cloud_cover": RANGE}, {}),
+    ({"eo:cloud_cover": {"min": 0, "max": 50}}, {"eo:cloud_cover": RANGE}, {"eo:cloud_cover": "repaired"}),
+    ({"eo:cloud_cover": RANGE | {"maximum": "50"}}, {"eo:cloud_cover": RANGE}, {"eo:cloud_cover": "repaired"}),
+    ({"eo:cloud_cover": {"minimum": 0}}, {"pixxel:eo_cloud_cover": [{"minimum": 0}]}, {"eo:cloud_cover": "kept as pixxel:"}),
+    ({"eo:cloud_cover": RANGE | {"mean": 5}}, {"pixxel:eo_cloud_cover": [RANGE | {"mean": 5}]}, {"eo:cloud_cover": "kept as pixxel:"}),
+    ({"eo:cloud_cover": RANGE | {"maximum": 101}}, {"pixxel:eo_cloud_cover": RANGE | {"maximum": 101}}, {"eo:cloud_cover": "kept as pixxel:"}),
+    ({"proj:centroid": {"lat": 1, "lon": 2}}, {"proj:centroid": [{"lat": 1, "lon": 2}]}, {}),
+    ({"odd": RANGE}, {"pixxel:odd": RANGE}, {}),
+    ({"odd": {"minimum": 0.5, "maximum": "b"}}, {"pixxel:odd": {"minimum": 0.5, "maximum": "b"}}, {}),
+    ({"odd": RANGE | {"mean": 5}}, {"pixxel:odd": [RANGE | {"mean": 5}]}, {}),
+    ({"odd": {"minimum": True, "maximum": 1}}, {"pixxel:odd": [{"minimum": True, "maximum": 1}]}, {}),
+    ({"odd": {"minimum": 0, "maximum": None}}, {"pixxel:odd": [{"minimum": 0, "maximum": None}]}, {}),
+    ({"odd": {"minimum": None, "maximum": 1}}, {"pixxel:odd": [{"minimum": None, "maximum": 1}]}, {}),
+    ({"odd": None, "odder": [], "oddest": {}, "gsd": [30]}, {"gsd": [30]}, {}),
+    (None, GONE, {}),
+    (5, GONE, {"summaries": "dropped"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "expected", "noted"), SUMMARIES)
+def test_a_summary(raw: Any, expected: Any, noted: dict[str, str]) -> None:
+    stac, notes = to_collection(PLAIN | {"summaries": raw})
+    assert stac.get("summaries", GONE) == expected
+    assert {note.field.removeprefix("summaries."): note.done for note in notes} == noted
+    assert to_collection(stac) == (stac, [])
+
+
+def test_bands_in_summaries_state_their_extensions() -> None:
+    raw = {"bands": [{"name": "B1", "raster:scale": 2}]}
+    assert made(summaries=raw)["stac_extensions"] == [SCHEMA("raster/v2.0.0")]
 
 
 def test_providers_keep_the_roles_that_stac_knows() -> None:
@@ -121,6 +125,71 @@ def test_other_members_are_kept_and_times_are_stacs() -> None:
     assert (stac["created"], stac["pixxel:novel"]) == ("2022-11-14T12:55:49Z", 1)
     api = "https://api.pixxel.space/v0/archives/collections/c"
     assert [(link["rel"], link["href"]) for link in stac["links"]] == [("canonical", api)]
+
+
+API = "https://api.pixxel.space/v0/archives/collections/c"
+CANONICAL = {"rel": "canonical", "href": API, "type": "application/json"}
+EO, SCI = SCHEMA("eo/v2.0.0"), SCHEMA("scientific/v1.0.0")
+TIFF = {"title": "A", "type": "image/tiff"}
+ASSET = {"title": "A", "eo:cloud_cover": 5}
+MEMBERS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
+    # members of the API's collection, what becomes different in STAC's, what is noted
+    ({}, {}, {}),
+    ({"type": "Collection", "stac_version": "0.1.0", "stac_extensions": ["eo"]}, {}, {}),
+    ({"type": "Catalog"}, {}, {"type": "dropped"}),
+    ({"type": 5}, {}, {"type": "dropped"}),
+    ({"stac_version": 1}, {}, {"stac_version": "dropped"}),
+    ({"stac_extensions": "eo"}, {}, {"stac_extensions": "dropped"}),
+    ({"stac_extensions": {}}, {}, {}),
+    ({"id": " c "}, {}, {"id": "converted"}),
+    ({"description": None, "title": "T"}, {"title": "T", "description": "T"}, {"description": "repaired"}),
+    ({"title": "T"}, {"title": "T"}, {}),
+    ({"license": None}, {"license": "other"}, {"license": "repaired"}),
+    ({"license": " "}, {"license": "other"}, {"license": "dropped"}),
+    ({"license": "all of it"}, {"license": "other", "pixxel:license": "all of it"}, {"license": "kept as pixxel:"}),
+    ({"license": "https://a.invalid/t"}, {"license": "other", "pixxel:license": "https://a.invalid/t", "links": [{"rel": "license", "href": "https://a.invalid/t"}, CANONICAL]}, {"license": "kept as pixxel:"}),
+    ({"license": "https://a.invalid:99999/t"}, {"license": "other", "pixxel:license": "https://a.invalid:99999/t"}, {"license": "kept as pixxel:"}),
+    ({"license": "mailto:t@a.invalid"}, {"license": "other", "pixxel:license": "mailto:t@a.invalid"}, {"license": "kept as pixxel:"}),
+    ({"pixxel:license": "https://a.invalid/t"}, {"pixxel:license": "https://a.invalid/t"}, {}),
+    ({"license": "other", "pixxel:license": ["://"]}, {"license": "other", "pixxel:license": ["://"]}, {}),
+    ({"created_at": TIME, "updated_at": TIME}, {"created": TIME, "updated": TIME}, {}),
+    ({"created_at": "soon"}, {"pixxel:created_at": "soon"}, {"created_at": "kept as pixxel:"}),
+    ({"x": 1, "pixxel:x": 2}, {"pixxel:x": 2, "pixxel:x_2": 1}, {"x": "kept as pixxel:"}),
+    ({"novel": None, "keywords": None}, {}, {}),
+    ({"sci:doi": "10.1234/a/b"}, {"sci:doi": "10.1234/a/b", "stac_extensions": [SCI], "links": [{"rel": "cite-as", "href": "https://doi.org/10.1234/a/b"}, CANONICAL]}, {}),
+    ({"links": [CANONICAL | {"href": "https://a.invalid/c"}]}, {"links": [CANONICAL | {"href": "https://a.invalid/c"}]}, {}),
+    ({"assets": {"a": ASSET | {"href": "a"}}}, {"assets": {"a": ASSET | {"href": "https://api.pixxel.space/a"}}, "stac_extensions": [EO]}, {"assets.a.href": "converted"}),
+    ({"item_assets": {"a": ASSET}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {}),
+    ({"item_assets": {"a": ASSET | {"href": "a"}}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {"item_assets.a.href": "dropped"}),
+    ({"item_assets": {"a": ASSET | {"title": " A "}}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {"item_assets.a.title": "converted"}),
+    ({"item_assets": {"a": TIFF}}, {"item_assets": {"a": TIFF | {"type": "image/tiff; application=geotiff"}}}, {}),
+    ({"item_assets": {"a": {"title": "A"}}}, {}, {"item_assets.a": "dropped"}),
+    ({"item_assets": {"a": 5}}, {}, {"item_assets.a": "dropped"}),
+    ({"item_assets": {"\ud800": ASSET}}, {}, {"item_assets.\ud800": "dropped"}),
+    ({"item_assets": [ASSET]}, {}, {"item_assets": "dropped"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "expected", "noted"), MEMBERS)
+def test_a_member(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str, str]) -> None:
+    plain = to_collection(PLAIN).stac
+    stac, notes = to_collection(PLAIN | raw)
+    assert plain.keys() <= stac.keys()
+    assert {name: each for name, each in stac.items() if each != plain.get(name, GONE)} == expected
+    assert {note.field: note.done for note in notes} == noted
+    assert len(notes) == len(noted)
+
+
+def test_a_collection_begins_with_what_people_read() -> None:
+    stac = to_collection(
+        {"keywords": ["k"], "license": "MIT", "description": "D", "title": "T", "id": "c"}
+    ).stac
+    assert list(stac)[3:7] == ["id", "title", "description", "license"]
+    assert "title" not in to_collection(PLAIN).stac
+
+
+def test_a_slash_behind_the_apis_address_does_not_count() -> None:
+    assert to_collection(PLAIN, api_url="https://api.pixxel.space/") == to_collection(PLAIN)
 
 
 def test_no_id_no_collection() -> None:
