@@ -82,6 +82,7 @@ def test_a_type_is_stated_only_where_the_suffix_tells(
 ) -> None:
     [asset] = assets(delivery(target_path=name)).values()
     assert asset.get("type") == kind
+    assert ("type" in asset) is (kind is not None)
     assert asset["roles"] == roles
     assert asset["href"] == f"s3://b/p/{name}"
 
@@ -90,6 +91,9 @@ def test_cog_is_claimed_only_on_request() -> None:
     found = delivered_assets([delivery(target_path="a.tif")], [S3], {}).by_catalog[CATALOG]
     [asset] = with_deliveries({"assets": {}}, found, assume_cog=True)["assets"].values()
     assert asset["type"].endswith("profile=cloud-optimized")
+    found = delivered_assets([delivery()], [S3], {}).by_catalog[CATALOG]
+    [asset] = with_deliveries({"assets": {}}, found, assume_cog=True)["assets"].values()
+    assert asset["type"] == "application/zip"
 
 
 PART = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -151,7 +155,8 @@ def test_the_item_that_was_given_stays_as_it_was() -> None:
 def test_an_asset_of_the_items_own_is_never_written_over() -> None:
     own = {"delivery-lake": {"href": "https://data.invalid/a"}}
     found = delivered_assets([delivery()], [S3], {}).by_catalog[CATALOG]
-    item = with_deliveries({"assets": own}, found)
+    item = with_deliveries({"id": "i", "assets": own}, found)
+    assert item["id"] == "i"
     assert list(item["assets"]) == ["delivery-lake", "delivery-lake_2"]
     assert item["assets"]["delivery-lake"] == own["delivery-lake"]
 
@@ -174,6 +179,9 @@ def test_the_key_of_a_further_object_depends_on_its_path_alone() -> None:
 
 def test_a_link_in_a_stores_name_loses_its_signature() -> None:
     store = {**S3, "name": "https://user:secret@host.invalid/?sig=secret"}
+    [asset] = assets(delivery(), stores=(store,)).values()
+    assert asset["title"] == "Delivery to https://host.invalid/"
+    store = {**S3, "name": "https://host.invalid/ ?sig=secret"}
     [asset] = assets(delivery(), stores=(store,)).values()
     assert asset["title"] == "Delivery to https://host.invalid/"
 
@@ -213,9 +221,12 @@ def test_stores_of_one_name_do_not_hide_each_other() -> None:
         ({}, {"configs": {"bucket": "b", "path_prefix": 5}}, NO_URL),
         ({"target_path": None}, {}, INCOMPLETE),
         ({"target_path": "//"}, {}, INCOMPLETE),
+        ({"target_path": " "}, {}, INCOMPLETE),
+        ({"target_path": 5}, {}, INCOMPLETE),
         ({"path": 5}, {}, INCOMPLETE),
         ({"delivery_id": None}, {}, INCOMPLETE),
         ({"catalog_id": None}, {}, INCOMPLETE),
+        ({"catalog_id": " "}, {}, INCOMPLETE),
     ],
 )
 def test_what_makes_no_asset_is_counted_by_reason(
