@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pixxel_api.sweep import Seen
 from pixxel_api.windows import WindowedSweep
 from tests.api.test_windows import ID, Archive, row, stamp, swept, time_of
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from pixxel_api.pages import Fetch, Page
 
 
-def windowed(between: Callable[[str | None, str | None], Fetch]) -> WindowedSweep:
+def windowed(
+    between: Callable[[str | None, str | None], Fetch], low: str | None = None
+) -> WindowedSweep:
     return WindowedSweep(
         between,
         time_of,
@@ -26,6 +30,7 @@ def windowed(between: Callable[[str | None, str | None], Fetch]) -> WindowedSwee
         window=1,
         check=lambda: None,
         ordered=True,
+        low=low,
         rows=50,
     )
 
@@ -74,16 +79,33 @@ def test_the_clock_of_the_first_window_is_when_it_began() -> None:
     assert sweep.began == first
 
 
-def test_a_rest_that_did_not_settle_is_told() -> None:
+@pytest.mark.parametrize("unsettled", ["first window", "last window", "every rest", "first rest"])
+def test_a_part_that_did_not_settle_is_told(unsettled: str) -> None:
     archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+    highs: list[str] = []
 
     def between(low: str | None, high: str | None) -> Fetch:
         fetch = archive.between(low, high)
-        return lambda offset, limit: replace(fetch(offset, limit), total=1000 if high else None)
+        if high:
+            highs.append(high)
+        lacks = {
+            "first window": low is None and high is None,
+            "last window": low is not None and high is None,
+            "every rest": high is not None,
+            "first rest": highs == [high],
+        }[unsettled]
+        return lambda offset, limit: replace(fetch(offset, limit), total=1000 if lacks else None)
 
     sweep = windowed(between)
     assert sum(len(batch.rows) for batch in sweep) == 200
-    assert not sweep.settled
+    assert sweep.settled is (unsettled == "first window")  # it was closed, and its rest told all
+
+
+def test_rows_without_a_time_close_no_window() -> None:
+    archive = Archive([row(i, None) for i in range(120)], max_offset=200)
+    ids, reached, _ = swept(archive)
+    assert ids == list(range(120))
+    assert reached == []
 
 
 def test_a_row_whose_range_began_before_the_window_does_not_look_unsorted() -> None:
@@ -92,3 +114,13 @@ def test_a_row_whose_range_began_before_the_window_does_not_look_unsorted() -> N
     ids, reached, _ = swept(Archive(rows, max_offset=120), low=stamp(100))
     assert sorted(ids) == sorted(each["id"] for each in rows)
     assert reached
+
+
+def test_such_a_row_may_come_where_its_range_ends() -> None:
+    rows = [row(i, stamp(i)) for i in range(100, 300)]
+    rows.insert(50, row(1000, stamp(50), (stamp(50), stamp(150))))
+    archive = Archive(rows, max_offset=120, sorts=False)
+    sweep = windowed(archive.between, low=stamp(100))
+    given = [int(ID(each) or 0) for batch in sweep for each in batch.rows]
+    assert sorted(given) == [*range(100, 300), 1000]
+    assert len({low for low, _, _ in archive.asked}) > 1
