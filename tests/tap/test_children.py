@@ -273,6 +273,9 @@ def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas:
     tap.run_sync_dry_run(streams=[tap.streams["insights"]])
     asked = [each for each in areas.requests if each.path.endswith("/insights")]
     assert len(asked) == 20
+    sync(areas, "insights")
+    asked = [each for each in areas.requests if each.path.endswith("/insights")]
+    assert len(asked) == 20 + len(areas.workspace.ids("aois")) > 50
 
 
 def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -301,6 +304,37 @@ def test_a_full_table_is_not_activated_when_every_list_is_gone(areas: Sandbox) -
     areas.on_request = gone
     synced = sync(areas, "insights", concurrency=1)
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
+
+
+def test_a_full_table_below_nothing_is_activated_empty(areas: Sandbox) -> None:
+    for key in areas.workspace.ids("aois"):
+        areas.workspace.delete("aois", key)
+    synced = sync(areas, "insights")
+    assert not synced.ids("insights")
+    assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
+
+
+def test_a_full_table_is_activated_when_one_of_its_lists_is_gone(areas: Sandbox) -> None:
+    lost = owners(areas, "insights")[0]
+
+    def gone(asked: RequestRecord, workspace: Workspace) -> None:
+        if asked.path.endswith(f"/{lost}/insights"):
+            workspace.delete("aois", lost)
+
+    areas.on_request = gone
+    synced = sync(areas, "insights", concurrency=1)
+    assert lost not in {each["aoi_id"] for each in synced.records["insights"]}
+    assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
+
+
+@pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
+def test_pages_are_as_long_as_the_settings_say_and_overlap(
+    quiet: Sandbox, size: int, limit: str
+) -> None:
+    before = len(quiet.requests)
+    sync(quiet, "aoi_assets", page_size=size)
+    asked = [each for each in quiet.requests[before:] if each.path.endswith("/assets")]
+    assert {each.query["limit"] for each in asked} == {limit}
 
 
 def test_a_token_that_expires_midway_leaves_the_stream_out_and_bars_nothing(

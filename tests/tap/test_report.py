@@ -113,6 +113,8 @@ def test_the_columns_are_those_of_the_header_and_typed() -> None:
         (["true", "False"], "boolean"),
         (["true", "1"], "text"),
         (["2025-01-31", "31-01-2025"], "date"),
+        (["2025-01-31T00:00:00Z", "2025-01-31 12:00"], "timestamp"),
+        (["2025-01-31T25:00:00Z"], "text"),
         (["2025-01-31", "2025-01-31T00:00:00Z"], "text"),
         (["2025-13-31"], "text"),
         (["", "  "], "text"),
@@ -225,10 +227,38 @@ def test_a_cell_may_be_long() -> None:
     assert read_report(f"A\r\n{cell}\r\n".encode()).rows == [[cell]]
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff"])
-def test_an_error_quotes_nothing(text: bytes) -> None:
-    with pytest.raises(NotAReport, match=r"^is "):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "is empty, without even a header"),
+        (b"\r\n\r\n", "is empty, without even a header"),
+        (b"\xff", "is not UTF-8 text"),
+        (b' {\r\n "error": 1,\r\n "code": 2\r\n}', "is JSON where CSV should be"),
+        (b'A,B\r\n"1"x,2\r\n', "is no CSV"),
+        (b"OK", "is a line of text where CSV should be"),
+    ],
+)
+def test_an_error_says_why_and_quotes_nothing(text: bytes, why: str) -> None:
+    with pytest.raises(NotAReport) as caught:
         read_report(text)
+    assert str(caught.value) == why
+
+
+def test_one_column_is_a_report_and_so_is_a_header_of_several() -> None:
+    assert read_report(b"A\r\n\r\n1\r\n").rows == [["1"]]
+    assert read_report(b"A,B").rows == []
+
+
+def test_cells_become_values_of_their_columns_type() -> None:
+    report = read_report(
+        b"A,B,C,D,E\r\n TRUE , 1.5,31-01-2025,2025-01-31 12:00+01:00, x\r\nfalse,,,, "
+    )
+    kinds = report.kinds({})
+    assert list(kinds.values()) == ["boolean", "number", "date", "timestamp", "text"]
+    assert list(report.fields(kinds)) == [
+        {"a": True, "b": 1.5, "c": "2025-01-31", "d": "2025-01-31T11:00:00.000000Z", "e": " x"},
+        {"a": False, "b": None, "c": None, "d": None, "e": None},
+    ]
 
 
 def test_columns_can_be_deselected_in_a_catalog_that_cannot_know_them(sandbox: Sandbox) -> None:
