@@ -1,10 +1,14 @@
-"""Every test is held to the provider's contract, where that is beside this checkout."""
+"""Every test is held to the provider's contract, where that is beside this checkout.
+
+Those of what is generated take the time that they take.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.contract.operations import beside
 from tests.contract.witness import Witness
@@ -12,6 +16,12 @@ from tests.sandbox.contracts import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long a machine takes to draw an example, or to run one, says nothing of what is tested.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str | None:
