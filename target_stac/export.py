@@ -209,7 +209,7 @@ class Export:
         """
         if not self._settings.updates:
             self._forget_the_rest(ended=ended)
-        elif not (self._items or self._brought or self.rejected or self._is_there()):
+        elif self.is_idle and not (self.rejected or self._is_there()):
             self._logger.warning("no record brought an item or collection; nothing was written")
             return
         total = self._index.count()
@@ -234,6 +234,11 @@ class Export:
         self._leftovers.forget()
         self._tell(total)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no record has brought an item or a collection."""
+        return not self._items and not self._brought
+
     def _is_there(self) -> bool:
         return self._root is not None or bool(self._lines)
 
@@ -243,7 +248,7 @@ class Export:
                 "the input does not end with a STATE, so the tap may have been cut off, and 'mode' "
                 "overwrite would lose what is missing; the export is left as it is"
             )
-        if not self._items and not self._brought:
+        if self.is_idle:
             raise InputError(
                 "no record brought an item or collection, so 'mode' overwrite would leave nothing; "
                 "the export is left as it is"

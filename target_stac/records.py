@@ -51,10 +51,15 @@ def brought(record: Json) -> Brought | None:
     for column, kind in _COLUMNS.items():
         if column in record:
             return Brought(kind, _object(column, record[column]))
-    itself = _TYPES.get(str(record.get("type"))) if "stac_version" in record else None
+    itself = _TYPES.get(str(record.get("type"))) if _is_stac(record.get("stac_version")) else None
     if itself is None or not record.keys().isdisjoint(_FLATTENED):
         return None
     return Brought(itself, {k: v for k, v in record.items() if not k.startswith("_sdc_")})
+
+
+def _is_stac(version: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Tell whether a `stac_version` is one of STAC 1; drafts before it had other members."""
+    return isinstance(version, str) and version.startswith("1.")
 
 
 def _object(column: str, value: Any) -> Json | None:  # noqa: ANN401 - any JSON

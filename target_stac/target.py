@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from functools import cached_property
@@ -85,7 +86,13 @@ class TargetStac(PixxelTarget):
         self.export.publish(ended=self._reader.ended)
         if self.ignored:
             counts = ", ".join(f"{name} ({n:,})" for name, n in sorted(self.ignored.items()))
-            self.logger.info("ignored, as their records carry no STAC: %s", counts)
+            level, hint = logging.INFO, ""
+            if self.export.is_idle:  # as from a tap that does not convert
+                level, hint = (
+                    logging.WARNING,
+                    "; is the conversion to STAC off in the tap?",
+                )
+            self.logger.log(level, "ignored, as their records carry no STAC: %s%s", counts, hint)
         for stream, count in sorted(self.empty.items()):
             self.logger.warning("%s: %d records have no STAC Item to export", stream, count)
         super().process_endofpipe()
