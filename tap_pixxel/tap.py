@@ -154,6 +154,8 @@ class TapPixxel(PixxelPlugin, Tap):
             for need in each.needs()
         ]:
             raise InputError(*lines)
+        if not selected:
+            self.logger.warning("no stream is selected, so nothing is read; see --catalog")
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()

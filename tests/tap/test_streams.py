@@ -241,6 +241,14 @@ def test_deselected_columns_do_not_leave_the_tap(sandbox: Sandbox) -> None:
     assert "assets" not in schema["schema"]["properties"]
 
 
+def test_that_no_stream_is_selected_is_told(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    synced = sync(sandbox, "none-of-them")
+    assert (synced.status, synced.messages) == (Exit.OK, [])
+    assert "no stream is selected, so nothing is read; see --catalog" in caplog.messages
+
+
 def test_an_area_and_a_query_reach_both_searches(sandbox: Sandbox) -> None:
     everything = sync(sandbox, "archive_items", "catalogs")
     some = sync(
@@ -270,7 +278,8 @@ def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read
     names = sandbox.workspace.ids("collections")
     told = "catalogs: the archive has no collection 'no-such'; check the setting 'collections'"
     assert sync(sandbox, "catalogs", collections=[*names, "no-such"]).records["catalogs"]
-    assert [each for each in caplog.messages if "collection" in each] == [told]
+    warned = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
+    assert [each for each in warned if "collection" in each] == [told]
     caplog.clear()
     sandbox.habits = Habits(forbid=frozenset({"collections"}))
     with caplog.at_level(logging.INFO):
