@@ -23,7 +23,7 @@ Row = dict[str, msgspec.Raw]
 A row that is no object has no members.
 """
 
-BESIDE = ("pagination", "count", "next_token", "error")
+BESIDE = ("pagination", "count")
 """What is read of an answer beside its rows."""
 _OBJECT = msgspec.json.Decoder(Row)
 _ROWS = msgspec.json.Decoder(list[Row] | None)
