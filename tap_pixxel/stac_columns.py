@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pixxel_api.times import to_utc
 from tap_pixxel.base import PixxelStream
@@ -64,13 +64,6 @@ STAC_COLLECTION = (
 )
 
 
-class Convert(Protocol):
-    """Makes a STAC object of raw fields."""
-
-    def __call__(self, raw: Fields) -> Converted:
-        """Convert; raises NotAnItem."""
-
-
 class CarriesStac(PixxelStream):
     """A stream with a column for the STAC object; put it before the stream's base.
 
@@ -92,7 +85,7 @@ class CarriesStac(PixxelStream):
         super().__init__(tap)
 
     def convert(self, raw: Fields) -> Converted:
-        """Convert raw fields."""
+        """Convert raw fields; raises NotAnItem."""
         raise NotImplementedError
 
     def outline(self, raw: Fields) -> Fields:
