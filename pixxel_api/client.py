@@ -14,42 +14,52 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from pixxel_api.answer import Answer, Text
-from pixxel_api.bodies import HTML, json_object, objects_of
 from pixxel_api.errors import (
     ApiError,
-    BadAddress,
+    BodyTooLarge,
     ClientClosedError,
-    NoConnection,
+    ConnectError,
+    InvalidUrl,
     RateLimited,
-    TimedOut,
-    TooLarge,
-    Untrusted,
-    WrongShape,
-    envelope_code,
-    error_for,
+    RequestTimeout,
+    TlsError,
+    UnexpectedResponse,
+    error_class_for,
+    parse_error_code,
 )
-from pixxel_api.retries import asked, log_retry, pause_before_retry, repeatable, retry_after
-from pixxel_api.throttle import Throttle
+from pixxel_api.json_decoding import HTML_REASON, decode_object, to_python
+from pixxel_api.rate_limit import RateLimiter
+from pixxel_api.response import JsonResponse, TextResponse
+from pixxel_api.retry import (
+    is_retryable,
+    log_retry,
+    parse_retry_after,
+    pause_before_retry,
+    request_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEFAULT_URL = "https://api.pixxel.space"
 CONNECT_TIMEOUT = 10.0  # seconds
-FIRST_CONTACT = 30.0  # seconds of retrying while the server has never answered: likely a typo
+FIRST_CONNECT_DEADLINE = (
+    30.0  # seconds of retrying while the server has never answered: likely a typo
+)
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
-LARGEST = 256 << 20  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
-_CHUNK = 1 << 18  # bytes read at once
-_JSON = MappingProxyType({"Accept": "application/json"})
+MAX_BODY_BYTES = (
+    256 << 20
+)  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
+_CHUNK_BYTES = 1 << 18  # bytes read at once
+_JSON_HEADERS = MappingProxyType({"Accept": "application/json"})
 # JSON that was cut off tells itself; of a text only its length does, which packing would hide.
-_ANY_TEXT = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity"})
+_TEXT_HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity"})
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RequestLog:
     """One request that was sent, for metrics: nothing secret in it."""
 
     method: str
@@ -97,19 +107,19 @@ class Client:
         deadline: float = 300.0,
         requests_per_second: float | None = None,
         check: Callable[[], None] = lambda: None,
-        observe: Callable[[Exchange], None] = lambda _: None,
-        inspect: Callable[[Mapping[str, str]], None] = lambda _: None,
+        on_request: Callable[[RequestLog], None] = lambda _: None,
+        check_headers: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._url = url.rstrip("/")
         self._read_timeout = read_timeout
         self._deadline = deadline
         self._check = check
-        self._observe = observe
-        self._inspect = inspect
-        self._reached = False
+        self._on_request = on_request
+        self._check_headers = check_headers
+        self._has_connected = False
         self._closed = False
-        self._told: set[str] = set()  # paths whose texts were mended
-        self._throttle = Throttle(requests_per_second, self._go_on)
+        self._warned_paths: set[str] = set()  # paths whose texts were mended
+        self._rate_limiter = RateLimiter(requests_per_second, self._check_cancelled)
         self._session = requests.Session()
         self._session.auth = BearerAuth(token)
         self._session.headers["User-Agent"] = user_agent
@@ -122,18 +132,17 @@ class Client:
     def close(self) -> None:
         """Close the connections; threads that still wait for an answer give up soon."""
         self._closed = True
-        self._throttle.close()
         self._session.close()
 
-    def read(
+    def send_with_retries(
         self,
         method: str,
         path: str,
         *,
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
-        rows: str | None = None,
-    ) -> Answer:
+        rows_key: str | None = None,
+    ) -> JsonResponse:
         """Send a request that changes nothing, repeating it while that may help.
 
         Repeated are connect errors, timeouts, broken bodies, 429, 500, 502, 503 and 504, with
@@ -144,23 +153,25 @@ class Client:
             path: Of the request, from the base URL on.
             params: Its query.
             body: Its JSON.
-            rows: Name of the answer's list, where nothing but it and `bodies.BESIDE` is wanted.
+            rows_key: Name of the answer's list, where nothing but it and `bodies.BESIDE` is wanted.
 
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        check = self._go_on
-        return self._retrying()(self._answer, method, path, params, body, check=check, rows=rows)
+        check = self._check_cancelled
+        return self._make_retrying()(
+            self._request_json, method, path, params, body, check=check, rows_key=rows_key
+        )
 
-    def read_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> Text:
+    def get_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> TextResponse:
         """GET what is not JSON, a report or a word, repeating it as `read` does.
 
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        return self._retrying()(self._text, path, params)
+        return self._make_retrying()(self._request_text, path, params)
 
-    def write(self, method: str, path: str, *, body: Mapping[str, Any]) -> Answer:
+    def send_once(self, method: str, path: str, *, body: Mapping[str, Any]) -> JsonResponse:
         """Send a request that changes something, once: it may have happened even when it fails.
 
         A stop does not interrupt it: its answer says what has happened.
@@ -168,23 +179,23 @@ class Client:
         Raises:
             ApiError: The kind tells what went wrong, the text where.
         """
-        return self._answer(method, path, None, body, check=self._unless_closed)
+        return self._request_json(method, path, None, body, check=self._check_open)
 
-    def remove(self, path: str) -> None:
+    def delete(self, path: str) -> None:
         """Send a DELETE, once, as `write` does; its answer has no body that matters."""
-        self._exchange("DELETE", path, None, None, check=self._unless_closed)
+        self._send("DELETE", path, None, None, check=self._check_open)
 
-    def _retrying(self) -> tenacity.Retrying:
+    def _make_retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(repeatable),
+            retry=tenacity.retry_if_exception(is_retryable),
             wait=pause_before_retry,
-            stop=self._enough,
-            sleep=self._throttle.sleep,
+            stop=self._stop_retrying,
+            sleep=self._rate_limiter.sleep,
             before_sleep=log_retry,
             reraise=True,
         )
 
-    def _answer(
+    def _request_json(
         self,
         method: str,
         path: str,
@@ -192,42 +203,46 @@ class Client:
         body: Mapping[str, Any] | None,
         *,
         check: Callable[[], None],
-        rows: str | None = None,
-    ) -> Answer:
-        content, headers, status, start = self._exchange(method, path, params, body, check=check)
-        found = json_object(content, method, path, status, rows)
-        if found.halves and path not in self._told:
-            self._told.add(path)
+        rows_key: str | None = None,
+    ) -> JsonResponse:
+        content, headers, status, start = self._send(method, path, params, body, check=check)
+        found = decode_object(content, method, path, status, rows_key)
+        if found.lone_surrogates and path not in self._warned_paths:
+            self._warned_paths.add(path)
             logger.warning(
                 "%s %s: %d halves of surrogate pairs, which are no characters, became U+FFFD",
                 method,
                 path,
-                found.halves,
+                found.lone_surrogates,
             )
-        listed = {rows: found.rows} if rows and found.rows else {}
-        return Answer(found.fields, asked(headers, start), method, path, status, listed)
+        listed = {rows_key: found.rows} if rows_key and found.rows else {}
+        return JsonResponse(
+            found.fields, request_time(headers, start), method, path, status, listed
+        )
 
-    def _text(self, path: str, params: Mapping[str, str | int] | None) -> Text:
-        content, headers, status, start = self._exchange(
-            "GET", path, params, None, check=self._go_on, headers=_ANY_TEXT
+    def _request_text(self, path: str, params: Mapping[str, str | int] | None) -> TextResponse:
+        content, headers, status, start = self._send(
+            "GET", path, params, None, check=self._check_cancelled, headers=_TEXT_HEADERS
         )
         if content.lstrip().startswith(b"<"):
-            raise WrongShape("GET", path, status, reason=HTML)
-        return Text(bytes(content), asked(headers, start))
+            raise UnexpectedResponse("GET", path, status, reason=HTML_REASON)
+        return TextResponse(bytes(content), request_time(headers, start))
 
-    def _go_on(self) -> None:
+    def _check_cancelled(self) -> None:
         self._check()
-        self._unless_closed()
+        self._check_open()
 
-    def _unless_closed(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClientClosedError
 
-    def _enough(self, state: tenacity.RetryCallState) -> bool:
-        limit = self._deadline if self._reached else min(self._deadline, FIRST_CONTACT)
+    def _stop_retrying(self, state: tenacity.RetryCallState) -> bool:
+        limit = (
+            self._deadline if self._has_connected else min(self._deadline, FIRST_CONNECT_DEADLINE)
+        )
         return tenacity.stop_before_delay(limit)(state)
 
-    def _exchange(
+    def _send(
         self,
         method: str,
         path: str,
@@ -235,11 +250,11 @@ class Client:
         body: Mapping[str, Any] | None,
         *,
         check: Callable[[], None],
-        headers: Mapping[str, str] = _JSON,
+        headers: Mapping[str, str] = _JSON_HEADERS,
     ) -> tuple[bytearray, Mapping[str, str], int, float]:
         """Send a request, and give the answer's body, headers and status, and when it was sent."""
-        self._throttle.wait()
-        self._go_on()
+        self._rate_limiter.wait()
+        self._check_cancelled()
         start = time.monotonic()
         status: int | None = None
         try:
@@ -254,51 +269,51 @@ class Client:
                 stream=True,
             ) as response:
                 status = response.status_code
-                self._reached = True
-                self._inspect(response.headers)
-                content = self._content(response, method, path, check)
+                self._has_connected = True
+                self._check_headers(response.headers)
+                content = self._read_body(response, method, path, check)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise TimedOut(method, path, status) from None
+            raise RequestTimeout(method, path, status) from None
         # requests raises a plain OSError for a certificate file that is not there.
         except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as error:
-            raise _connection_error(error)(method, path, status) from None
+            raise _classify_connection_error(error)(method, path, status) from None
         finally:
-            self._observe(Exchange(method, path, status, time.monotonic() - start))
+            self._on_request(RequestLog(method, path, status, time.monotonic() - start))
         if response.ok and status < 300:  # noqa: PLR2004 - HTTP's own ranges
             return content, response.headers, status, start
-        failure = error_for(status)(
+        failure = error_class_for(status)(
             method,
             path,
             status,
-            code=envelope_code(objects_of(content)),
-            retry_after=retry_after(response.headers.get("Retry-After")),
+            code=parse_error_code(to_python(content)),
+            retry_after=parse_retry_after(response.headers.get("Retry-After")),
         )
         if isinstance(failure, RateLimited):
-            self._throttle.pause(failure.retry_after or _PAUSE_AFTER_429)
+            self._rate_limiter.pause(failure.retry_after or _PAUSE_AFTER_429)
         raise failure
 
-    def _content(
+    def _read_body(
         self, response: requests.Response, method: str, path: str, check: Callable[[], None]
     ) -> bytearray:
         """Read the body as it arrives, so that none outlasts the deadline or fills the memory."""
         end = time.monotonic() + self._deadline
         content = bytearray()
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             content += chunk
             check()
-            if len(content) > LARGEST:
-                raise TooLarge(method, path, response.status_code)
+            if len(content) > MAX_BODY_BYTES:
+                raise BodyTooLarge(method, path, response.status_code)
             if time.monotonic() > end:
                 raise requests.Timeout
         return content
 
 
-def _connection_error(error: Exception) -> type[ApiError]:
+def _classify_connection_error(error: Exception) -> type[ApiError]:
     """Choose the error by what a user can mend; the library's own text may quote the query."""
     if isinstance(error, requests.exceptions.SSLError):
-        return Untrusted
+        return TlsError
     if type(error) is OSError:
-        return Untrusted
+        return TlsError
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return BadAddress
-    return NoConnection
+        return InvalidUrl
+    return ConnectError

@@ -16,6 +16,10 @@ class ClientClosedError(PixxelError):
     """The client was closed while a thread was still reading."""
 
 
+class EndlessList(PixxelError):
+    """The server returns the same page repeatedly, whatever the offset."""
+
+
 class ApiError(PixxelError):
     """A request to the API did not bring what it should.
 
@@ -28,7 +32,7 @@ class ApiError(PixxelError):
     """
 
     reason: ClassVar[str] = "the request failed"
-    repeatable: ClassVar[bool] = False
+    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -49,12 +53,12 @@ class ApiError(PixxelError):
         code_text = f" ({code})" if code else ""
         super().__init__(f"{method} {path}{answer}{code_text}: {reason or self.reason}")
 
-    def about(self, what: str) -> Self:
+    def add_context(self, what: str) -> Self:
         """Say in front of the text what the request was for."""
         self.args = (f"{what}: {self}",)
         return self
 
-    def advising(self, what: str) -> Self:
+    def add_hint(self, what: str) -> Self:
         """Say behind the text what to do."""
         self.args = (f"{self}; {what}",)
         return self
@@ -103,7 +107,7 @@ class RateLimited(ApiError):
     """429: too many requests."""
 
     reason = "too many requests; lower the setting 'requests_per_second' or 'concurrency'"
-    repeatable = True
+    retryable = True
 
 
 class ServerError(ApiError):
@@ -115,23 +119,23 @@ class ServerError(ApiError):
 class ServerUnavailable(ServerError):
     """500, 502, 503, 504: a failure that passes."""
 
-    repeatable = True
+    retryable = True
 
 
-class NoConnection(ApiError):
+class ConnectError(ApiError):
     """No connection could be made, or it broke before the answer was whole."""
 
     reason = "no whole answer came; check the network and the setting 'api_url'"
-    repeatable = True
+    retryable = True
 
 
-class BadAddress(ApiError):
+class InvalidUrl(ApiError):
     """The base URL is none."""
 
     reason = "no such address; check the setting 'api_url'"
 
 
-class Untrusted(ApiError):
+class TlsError(ApiError):
     """TLS failed."""
 
     reason = (
@@ -140,33 +144,33 @@ class Untrusted(ApiError):
     )
 
 
-class TimedOut(ApiError):
+class RequestTimeout(ApiError):
     """The answer did not come in time."""
 
     reason = "no answer in time; raise the setting 'request_timeout' if this is usual"
-    repeatable = True
+    retryable = True
 
 
-class BrokenBody(ApiError):
+class InvalidBody(ApiError):
     """The body is not the JSON it should be: cut off, or a page of HTML."""
 
     reason = "the answer is not JSON"
-    repeatable = True
+    retryable = True
 
 
-class Unreadable(ApiError):
+class UndecodableBody(ApiError):
     """The body came whole, but no reader can take it; another try would bring the same."""
 
     reason = "the answer cannot be read"
 
 
-class TooLarge(ApiError):
+class BodyTooLarge(ApiError):
     """The body is larger than any that is read."""
 
     reason = "the answer is too large; lower the setting 'page_size'"
 
 
-class WrongShape(ApiError):
+class UnexpectedResponse(ApiError):
     """The body is JSON, but not of the shape that the contract gives."""
 
     reason = "the answer has not the shape that the API documents"
@@ -187,7 +191,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_for(status: int) -> type[ApiError]:
+def error_class_for(status: int) -> type[ApiError]:
     """Choose the error of an HTTP status other than 2xx."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
@@ -196,7 +200,7 @@ def error_for(status: int) -> type[ApiError]:
     return ServerError if status >= 500 else ApiError  # noqa: PLR2004
 
 
-def envelope_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON
+def parse_error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON
     """Read `error.code` from the envelope ``{"error": {code, message, details}}``.
 
     Only a short plain word is taken, so that nothing of a body can reach an error's text.

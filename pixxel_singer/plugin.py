@@ -15,18 +15,18 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from pixxel_singer import DISTRIBUTION
-from pixxel_singer.command import PluginCommand
-from pixxel_singer.exits import InputError
-from pixxel_singer.logs import set_up_logs
-from pixxel_singer.memory import return_large_buffers
-from pixxel_singer.redaction import Redactor, redact_logs, secrets_in
+from pixxel_singer.cli import PluginCommand
+from pixxel_singer.errors import InputError
+from pixxel_singer.log_setup import set_up_logging
+from pixxel_singer.process import return_large_buffers
+from pixxel_singer.redaction import Redactor, find_secrets, redact_logs
 from pixxel_singer.settings import (
+    add_defaults,
+    coerce_types,
     env_name,
-    from_environment,
-    mistakes,
-    typed,
-    unknown,
-    with_defaults,
+    read_environment,
+    schema_errors,
+    unknown_settings,
 )
 from pixxel_singer.signals import StopFlag
 
@@ -40,7 +40,7 @@ _redact = Redactor()
 _stop = StopFlag()
 
 
-def _not_the_sdks_remark(record: logging.LogRecord) -> bool:
+def filter_sdk_env_warning(record: logging.LogRecord) -> bool:
     """Drop what the SDK says of variables: our settings are read from them before it looks."""
     return "env var for settings" not in str(record.msg) and "env var settings" not in str(
         record.msg
@@ -64,14 +64,14 @@ class PixxelPlugin(PluginBase):
     ) -> None:
         self.stop = _stop
         settings = dict(config or {})
-        self.logger.addFilter(_not_the_sdks_remark)
+        self.logger.addFilter(filter_sdk_env_warning)
         if parse_env_config:
-            settings |= self._from_environment()
-            self._warn_of_misspelt_variables()
-        self._hide_secrets(settings)
+            settings |= self._read_environment()
+            self._warn_about_unknown_variables()
+        self._register_setting_secrets(settings)
         schema = self._settings_schema()
         super().__init__(
-            config=with_defaults(schema, typed(schema, settings)),
+            config=add_defaults(schema, coerce_types(schema, settings)),
             validate_config=validate_config,
             **kwargs,
         )
@@ -79,29 +79,32 @@ class PixxelPlugin(PluginBase):
         self.metrics_logger.setLevel(logging.NOTSET)
 
     @abstractmethod
-    def problems(self) -> list[str]:
+    def find_setting_problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema, a line each."""
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         if not raise_errors:  # discovery needs no settings
             return []
         schema = self._settings_schema()
-        for name in unknown(schema, self._config):
+        for name in unknown_settings(schema, self._config):
             self.logger.warning("Setting '%s' is not known and has no effect; see --about", name)
-        errors = mistakes(schema, self._config, self._env_var_prefix) or self.problems()
+        errors = (
+            schema_errors(schema, self._config, self._env_var_prefix)
+            or self.find_setting_problems()
+        )
         if errors:
             raise ConfigValidationError("bad settings", errors=errors, schema=schema)
         return []
 
     def _setup_signal_handlers(self) -> None:
-        self.stop.listen()
+        self.stop.install_handlers()
 
     @classmethod
     def _settings_schema(cls) -> dict[str, Any]:
         cls.append_builtin_config(cls.config_jsonschema)
         return cls.config_jsonschema
 
-    def _warn_of_misspelt_variables(self) -> None:
+    def _warn_about_unknown_variables(self) -> None:
         """Name the variables that look like settings and are none; Meltano's own begin with _."""
         prefix = self._env_var_prefix
         known = {env_name(prefix, name) for name in self._settings_schema()["properties"]}
@@ -113,16 +116,16 @@ class PixxelPlugin(PluginBase):
                 )
 
     @classmethod
-    def _from_environment(cls) -> dict[str, str]:
+    def _read_environment(cls) -> dict[str, str]:
         environment = {**dotenv_values(find_dotenv(usecwd=True)), **os.environ}
-        return from_environment(cls._settings_schema(), cls._env_var_prefix, environment)
+        return read_environment(cls._settings_schema(), cls._env_var_prefix, environment)
 
     @classmethod
-    def _hide_secrets(cls, settings: Mapping[str, Any]) -> None:
-        _redact.add(secrets_in(cls._settings_schema(), settings))
+    def _register_setting_secrets(cls, settings: Mapping[str, Any]) -> None:
+        _redact.add(find_secrets(cls._settings_schema(), settings))
 
     @staticmethod
-    def hide(secrets: Iterable[str]) -> None:
+    def register_secrets(secrets: Iterable[str]) -> None:
         """Keep these texts out of every log from now on."""
         _redact.add(secrets)
 
@@ -149,22 +152,22 @@ class PixxelPlugin(PluginBase):
         config: dict[str, Any] = {}
         for path in value:
             if path != "ENV":
-                config |= read_object("--config", path)
-        cls._hide_secrets(config)
+                config |= read_json_file("--config", path)
+        cls._register_setting_secrets(config)
         return _ConfigInput(config=config, parse_env="ENV" in value)
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the decorator hands over the class
         """Set signals, memory, logs and redaction up and give the command."""
-        _stop.listen()
+        _stop.install_handlers()
         return_large_buffers()
-        set_up_logs(cls._env_var_prefix)
-        cls._hide_secrets(cls._from_environment())
+        set_up_logging(cls._env_var_prefix)
+        cls._register_setting_secrets(cls._read_environment())
         redact_logs(_redact)
         return cls.get_singer_command()
 
 
-def read_object(option: str, path: str) -> dict[str, Any]:
+def read_json_file(option: str, path: str) -> dict[str, Any]:
     """Read a JSON object from a file that was named on the command line.
 
     Raises:
@@ -174,21 +177,21 @@ def read_object(option: str, path: str) -> dict[str, Any]:
         raise InputError(f"{option} takes the path of a JSON file, not JSON itself")
     try:
         with Path(path).open(encoding="utf-8") as file:
-            return _object(option, path, file)
+            return _parse_object(option, path, file)
     except OSError as error:
         raise InputError(f"{option}: cannot read '{path}': {error.strerror}") from None
 
 
-def object_in(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+def parse_json_file(option: str, file: IO[str] | None) -> dict[str, Any] | None:
     """Read a JSON object from a file that the command line has opened, if it has.
 
     Raises:
         InputError: It holds something else.
     """
-    return None if file is None else _object(option, file.name, file)
+    return None if file is None else _parse_object(option, file.name, file)
 
 
-def _object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
+def _parse_object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
     text = ""
     try:
         text = file.read()

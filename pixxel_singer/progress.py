@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Self
 
-from pixxel_singer.logs import someone_watches
+from pixxel_singer.log_setup import is_interactive
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +23,7 @@ class StreamProgress:
 
     def __enter__(self) -> Self:
         """Begin to show."""
-        if someone_watches():
+        if is_interactive():
             self._bars = _bars()
             self._bars.start()
         return self

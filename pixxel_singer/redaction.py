@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MASK = "[redacted]"
-_SHORTEST = 4  # a shorter text is no secret, and hiding it would garble every line
+_MIN_SECRET_LENGTH = 4  # a shorter text is no secret, and hiding it would garble every line
 
 
 class Redactor:
@@ -29,8 +29,8 @@ class Redactor:
                 continue
             # A token may be pasted with its scheme, and is used without.
             for text in (secret, secret.strip(), secret.strip().removeprefix("Bearer ").strip()):
-                if len(text) >= _SHORTEST:
-                    forms |= _forms(text)
+                if len(text) >= _MIN_SECRET_LENGTH:
+                    forms |= _encoded_forms(text)
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -62,7 +62,7 @@ def redact_logs(redact: Redactor) -> None:
             handler.setFormatter(RedactingFormatter(inner, redact))
 
 
-def secrets_in(schema: Mapping[str, object], values: Mapping[str, object]) -> list[object]:
+def find_secrets(schema: Mapping[str, object], values: Mapping[str, object]) -> list[object]:
     """Pick the values of the settings that a settings schema marks as secret."""
     properties = schema.get("properties")
     if not isinstance(properties, dict):
@@ -72,7 +72,7 @@ def secrets_in(schema: Mapping[str, object], values: Mapping[str, object]) -> li
     ]
 
 
-def _forms(secret: str) -> set[str]:
+def _encoded_forms(secret: str) -> set[str]:
     return {
         secret,
         quote(secret, safe=""),

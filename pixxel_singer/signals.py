@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """The process was asked to stop; like KeyboardInterrupt, no handler of errors catches it.
 
     Attributes:
@@ -30,11 +30,11 @@ class StopFlag:
     def __init__(self) -> None:
         self._signum: int | None = None
 
-    def listen(self) -> None:
+    def install_handlers(self) -> None:
         """Take over the signals; does nothing outside the main thread."""
         if threading.current_thread() is threading.main_thread():
             for signum in _SIGNALS:
-                signal.signal(signum, self._note)
+                signal.signal(signum, self._handle_signal)
 
     def check(self) -> None:
         """Return, or raise when a stop was asked for.
@@ -43,7 +43,7 @@ class StopFlag:
             Stopped: A signal has come.
         """
         if self._signum is not None:
-            raise Stopped(self._signum)
+            raise StopRequested(self._signum)
 
-    def _note(self, signum: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, signum: int, _frame: FrameType | None) -> None:
         self._signum = signum

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import lasting, leave
+from pixxel_singer.process import exit_now, freeze_gc
 
 
 def main() -> None:
     """Run tap-pixxel."""
-    with lasting():
-        from tap_pixxel.tap import TapPixxel  # noqa: PLC0415 - see `lasting`
+    with freeze_gc():
+        from tap_pixxel.tap import TapPixxel  # noqa: PLC0415 - see `freeze_gc`
     try:
         TapPixxel.cli()
     except SystemExit as end:
-        leave(int(end.code or 0))  # pages that were asked for behind a list's end no longer matter
+        exit_now(
+            int(end.code or 0)
+        )  # pages that were asked for behind a list's end no longer matter
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 import shapely
 from shapely.geometry import mapping
 
-from pixxel_singer.connection import BadSetting
+from pixxel_singer.errors import SettingError
 
 _LONGEST_EDGE = 90.0  # degrees
 _WORLD = (-180.0, -90.0, 180.0, 90.0)  # degrees
@@ -28,23 +28,23 @@ def read_area(text: str) -> dict[str, Any]:
     try:
         geometry = shapely.from_geojson(text)
     except (shapely.errors.GEOSException, UnicodeEncodeError):
-        raise BadSetting("cannot be read as GeoJSON") from None
+        raise SettingError("cannot be read as GeoJSON") from None
     parts = shapely.get_parts(geometry)
     if not shapely.is_valid(parts).all():
-        raise BadSetting("crosses itself or is otherwise invalid; mend the geometry")
+        raise SettingError("crosses itself or is otherwise invalid; mend the geometry")
     if geometry.geom_type == "GeometryCollection" and len(parts):
         geometry = shapely.union_all(parts)
     geometry = shapely.force_2d(geometry)
     if geometry.is_empty:
-        raise BadSetting("holds no geometry")
+        raise SettingError("holds no geometry")
     west, south, east, north = geometry.bounds
     if not (west >= _WORLD[0] and south >= _WORLD[1] and east <= _WORLD[2] and north <= _WORLD[3]):
-        raise BadSetting(
+        raise SettingError(
             "has coordinates outside -180 to 180 and -90 to 90; GeoJSON has longitude first, in "
             "degrees"
         )
     if not geometry.is_valid:
-        raise BadSetting("crosses itself or is otherwise invalid; mend the geometry")
+        raise SettingError("crosses itself or is otherwise invalid; mend the geometry")
     return dict(mapping(geometry))
 
 

@@ -12,21 +12,21 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
-from pixxel_api.bodies import fields_of
 from pixxel_api.errors import Forbidden
-from pixxel_api.pages import Offset, Page, watched
-from pixxel_api.peek import Peek
-from pixxel_api.sweep import Seen, Sweep
+from pixxel_api.json_decoding import FieldPath, row_to_python
+from pixxel_api.pagination.concurrency import run_interruptibly
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.paging import OffsetPaging, Page
 from tap_pixxel.bookmarks import Bookmark, fingerprint
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    from pixxel_api.answer import Answer
-    from pixxel_api.bodies import Row
     from pixxel_api.client import Client
-    from pixxel_api.pages import Paging
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.paging import Paging
+    from pixxel_api.response import JsonResponse
     from tap_pixxel.reading import Keys, Reading
     from tap_pixxel.schema import Shape
     from tap_pixxel.settings import Settings
@@ -53,7 +53,7 @@ class PixxelStream(Stream):
     path: ClassVar[str]
     records_key: ClassVar[str]
     shape: Shape
-    paging: ClassVar[Paging] = Offset()
+    paging: ClassVar[Paging] = OffsetPaging()
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     row_key: ClassVar[str] = "id"
     """The field of a raw row that tells it from the others of its list."""
@@ -65,7 +65,7 @@ class PixxelStream(Stream):
         super().__init__(tap)
         self._pixxel = tap
         self.logger.addFilter(_not_the_sdks_alarm)
-        self._peek_key = Peek(self.row_key)
+        self._peek_key = FieldPath(self.row_key)
         self._new_fields: set[str] = set()
         self._unusable = 0
         self._whole = True
@@ -109,41 +109,45 @@ class PixxelStream(Stream):
         self, offset: int, limit: int, only: Mapping[str, str], path: str | None = None
     ) -> Page:
         """Read a page of the list, filtered by more in the query than its paging."""
-        params: dict[str, str | int] = {**only, **self.paging.request(offset, limit)}
-        answer = self.client.read("GET", path or self.path, params=params, rows=self.records_key)
+        params: dict[str, str | int] = {**only, **self.paging.query_for(offset, limit)}
+        answer = self.client.send_with_retries(
+            "GET", path or self.path, params=params, rows_key=self.records_key
+        )
         return self.page(offset, answer)
 
-    def page(self, offset: int, answer: Answer) -> Page:
+    def page(self, offset: int, answer: JsonResponse) -> Page:
         """Take the rows out of an answer.
 
         Raises:
             WrongShape: It holds no such list.
         """
         rows = answer.rows(self.records_key)
-        return Page(offset, rows, self.paging.total(answer), answer.asked)
+        return Page(offset, rows, self.paging.read_total(answer), answer.requested_at)
 
-    def ask(self, method: str, **request: Any) -> Answer:
+    def ask(self, method: str, **request: Any) -> JsonResponse:
         """Send one request of this stream's own, in the main thread."""
         path = request.pop("path", self.path)
-        return watched(lambda: self.client.read(method, path, **request), self._pixxel.stop.check)
+        return run_interruptibly(
+            lambda: self.client.send_with_retries(method, path, **request), self._pixxel.stop.check
+        )
 
-    def key_of(self, row: Row) -> str | int | None:
+    def key_of(self, row: RawRow) -> str | int | None:
         """Give a row's identity in its list, None when it has none."""
         return self._peek_key(row)
 
-    def key_in_path(self, row: Row) -> str | int | None:
+    def key_in_path(self, row: RawRow) -> str | int | None:
         """Give what names a row in the paths of the lists that hang on it."""
         return self.key_of(row)
 
-    def each_row(self, reading: Reading) -> Iterator[tuple[Keys, Row]]:
+    def each_row(self, reading: Reading) -> Iterator[tuple[Keys, RawRow]]:
         """Give all rows, for the lists that hang on them.
 
         Args:
             reading: Is told what was met.
         """
-        sweep = Sweep(self.fetch, self.paging, **self.sweep_options())
+        sweep = ListScan(self.fetch, self.paging, **self.sweep_options())
         for rows in sweep:
-            reading.began = reading.began or sweep.began
+            reading.began = reading.began or sweep.started_at
             for row in rows:
                 yield {}, row
         reading.take(sweep)
@@ -152,10 +156,10 @@ class PixxelStream(Stream):
         """Give what every sweep of this stream is made with."""
         return {
             "key": self.key_of,
-            "seen": Seen(),
+            "recent_keys": RecentKeys(),
             "limit": self.settings.page_size,
             # --test wants one record.
-            "window": self.settings.concurrency if self.ABORT_AT_RECORD_COUNT is None else 1,
+            "concurrency": self.settings.concurrency if self.ABORT_AT_RECORD_COUNT is None else 1,
             "check": self._pixxel.stop.check,
         }
 
@@ -165,19 +169,19 @@ class PixxelStream(Stream):
         """Read the list and give the records that are to be emitted."""
         bookmark = self.bookmark(context)
         self.prepare(bookmark)
-        sweep = Sweep(self.fetch, self.paging, **self.sweep_options())
+        sweep = ListScan(self.fetch, self.paging, **self.sweep_options())
         for rows in sweep:
             if bookmark:
-                bookmark.begin(sweep.began)
+                bookmark.begin(sweep.started_at)
             yield from self.records(rows, bookmark)
-        self.finish(bookmark, whole=sweep.settled)
+        self.finish(bookmark, whole=sweep.complete)
 
     def prepare(self, bookmark: Bookmark | None) -> None:
         """Read what the records need beside the list; nothing, unless a stream does."""
 
     def records(
         self,
-        rows: list[Row],
+        rows: list[RawRow],
         bookmark: Bookmark | None,
         given: Mapping[str, str] = MappingProxyType({}),
         *,
@@ -207,9 +211,9 @@ class PixxelStream(Stream):
                         continue
                 yield self.complete(record, part)
 
-    def parsed(self, row: Row) -> Fields:
+    def parsed(self, row: RawRow) -> Fields:
         """Make objects of a row; none of one that is no object, or nested too deep."""
-        return fields_of(row)
+        return row_to_python(row)
 
     def parts(self, fields: Fields) -> Iterable[Fields]:
         """Give what a row holds records of; itself, unless a stream says otherwise."""

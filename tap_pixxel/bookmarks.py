@@ -19,8 +19,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import TimestampError, earlier, from_datetime, to_utc
-from pixxel_singer.exits import InputError
+from pixxel_api.timestamps import TimestampError, format_timestamp, normalize_timestamp, subtract
+from pixxel_singer.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,14 +89,14 @@ class Bookmark:
         self.boundary: str | None = state.get(BOUNDARY) if old else None
         barred = state.get(BARRED) if old else None
         self.barred: list[str] = barred if isinstance(barred, list) else []
-        self._began = from_datetime(datetime.now(UTC))  # until the server's clock is known
+        self._began = format_timestamp(datetime.now(UTC))  # until the server's clock is known
         self._server_clock = False
         self._largest: str | None = None
         self._largest_id: str | None = None
         self._reached: str | None = None
         if self.first and isinstance(backfill, dict):
             self._take_up(backfill)
-        since = earlier(old, timedelta(seconds=lookback)) if old else None
+        since = subtract(old, timedelta(seconds=lookback)) if old else None
         self.since = max((stamp for stamp in (since, start_date) if stamp), default=None)
         self.floor = min((stamp for stamp in (self.since, old) if stamp), default=None)
 
@@ -110,7 +110,7 @@ class Bookmark:
     def begin(self, clock: datetime | None) -> None:
         """Note the server's clock at the first answer; later ones change nothing."""
         if clock is not None and not self._server_clock:
-            self._began, self._server_clock = from_datetime(clock), True
+            self._began, self._server_clock = format_timestamp(clock), True
 
     def resume(self) -> str | None:
         """Give the time up to which a first sync has got."""
@@ -196,6 +196,6 @@ def check_state(state: Mapping[str, Any]) -> None:
 
 def _stamp(value: object) -> str | None:
     try:
-        return to_utc(value) if isinstance(value, str) else None
+        return normalize_timestamp(value) if isinstance(value, str) else None
     except TimestampError:
         return None

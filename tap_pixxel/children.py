@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from pixxel_api.errors import Forbidden, NotFound
-from pixxel_api.pages import InOrder, begun, watched
-from pixxel_api.sweep import Seen, Sweep
+from pixxel_api.pagination.concurrency import OrderedExecutor, run_interruptibly
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.paging import with_first_page
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixxel_api.bodies import Row
-    from pixxel_api.pages import Fetch, Page
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.paging import FetchPage, Page
     from tap_pixxel.reading import Keys
 
 _NO_NAMES = frozenset({"", ".", ".."})  # in a path these lead to another list (RFC 3986, 5.2.4)
@@ -76,9 +77,9 @@ class ChildStream(PixxelStream):
         top = self._pixxel.stream(self.parent)
         while isinstance(top, ChildStream):
             top = self._pixxel.stream(top.parent)
-        watched(partial(top.fetch, 0, 1), self._pixxel.stop.check)
+        run_interruptibly(partial(top.fetch, 0, 1), self._pixxel.stop.check)
 
-    def each_row(self, reading: Reading) -> Iterator[tuple[Keys, Row]]:
+    def each_row(self, reading: Reading) -> Iterator[tuple[Keys, RawRow]]:
         """Give all rows, each with what its list's path was filled with."""
         for keys, rows in self._pages(reading):
             for row in rows:
@@ -92,7 +93,7 @@ class ChildStream(PixxelStream):
 
     def _parents(self, reading: Reading) -> Iterator[Keys]:
         """Give what fills the path, for each row of the parent's list."""
-        parent, seen = self._pixxel.stream(self.parent), Seen()
+        parent, seen = self._pixxel.stream(self.parent), RecentKeys()
         for above, row in parent.each_row(reading):
             key = parent.key_in_path(row)
             if key is None or str(key) in _NO_NAMES:
@@ -102,20 +103,20 @@ class ChildStream(PixxelStream):
             if seen.is_new(tuple(keys.values())):  # rows may share a list, as a block's versions do
                 yield keys
 
-    def _pages(self, reading: Reading) -> Iterator[tuple[Keys, list[Row]]]:
+    def _pages(self, reading: Reading) -> Iterator[tuple[Keys, list[RawRow]]]:
         """Read the parents' lists, the first pages of several at once, in the parents' order."""
         parents = self._parents(reading)
         if self.ABORT_AT_RECORD_COUNT is not None:
             parents = islice(parents, _TRIED)
         window, check = self.settings.concurrency, self._pixxel.stop.check
         calls = (partial(self._begin, each) for each in parents)
-        with InOrder(calls, window=window, check=check) as lists:
+        with OrderedExecutor(calls, concurrency=window, check=check) as lists:
             for keys, first in lists:
                 if isinstance(first, Forbidden | NotFound):
                     reading.leave_out(keys, first)
                     continue
-                fetch = begun(self._fetch_of(keys), first)
-                sweep = Sweep(fetch, self.paging, **self.sweep_options())
+                fetch = with_first_page(self._fetch_of(keys), first)
+                sweep = ListScan(fetch, self.paging, **self.sweep_options())
                 try:
                     for rows in sweep:
                         yield keys, rows
@@ -132,6 +133,6 @@ class ChildStream(PixxelStream):
         except (Forbidden, NotFound) as error:
             return keys, error
 
-    def _fetch_of(self, keys: Keys) -> Fetch:
+    def _fetch_of(self, keys: Keys) -> FetchPage:
         path = self.path.format_map({name: quote(key, safe="") for name, key in keys.items()})
         return lambda offset, limit: self.listed_page(offset, limit, {}, path)

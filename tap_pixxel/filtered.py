@@ -6,17 +6,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import BadRequest
-from pixxel_api.peek import Peek
-from pixxel_api.sweep import Seen
-from pixxel_api.times import TimestampError, earlier, to_utc
-from pixxel_api.windows import WindowedSweep
+from pixxel_api.json_decoding import FieldPath
+from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.window_scan import TimeWindowScan
+from pixxel_api.timestamps import TimestampError, normalize_timestamp, subtract
 from tap_pixxel.base import PixxelStream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
-    from pixxel_api.bodies import Row
-    from pixxel_api.pages import Fetch, Page
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.paging import FetchPage, Page
     from tap_pixxel.bookmarks import Bookmark
 
 _LONG_AGO = "1970-01-01T00:00:00.000000Z"
@@ -30,7 +30,7 @@ class FilteredStream(PixxelStream):
     is checked: it must hold the record at the bookmark, and nothing older.
     """
 
-    updated: ClassVar[Peek] = Peek("updated_at")
+    updated: ClassVar[FieldPath] = FieldPath("updated_at")
     """Where a raw row has the replication key's value."""
     _told_not_heeded = False
 
@@ -45,8 +45,8 @@ class FilteredStream(PixxelStream):
             self._tell_not_heeded()
             bookmark.start_over()
             # What this gave is not given again, but tells nothing of what lies between.
-            given = options["seen"]
-            options = options | {"seen": Seen()}
+            given = options["recent_keys"]
+            options = options | {"recent_keys": RecentKeys()}
         yield from self._read(context, bookmark, options, given=given)
 
     def may_filter(self) -> bool:
@@ -57,7 +57,7 @@ class FilteredStream(PixxelStream):
         """
         only = {str(self.replication_key): f"{_LONG_AGO}/.."}
         try:
-            answer = self.ask("GET", params=only | self.paging.request(0, 1))
+            answer = self.ask("GET", params=only | self.paging.query_for(0, 1))
         except BadRequest:
             answer = None
         if answer is not None and answer.rows(self.records_key):
@@ -71,7 +71,7 @@ class FilteredStream(PixxelStream):
         options: dict[str, Any],
         bookmark: Bookmark | None,
         bound: str | None,
-    ) -> WindowedSweep:
+    ) -> TimeWindowScan:
         """Give the sweep of what was updated after a time, or of everything."""
         del context, bookmark
         only = {str(self.replication_key): f"{bound}/.."} if bound else {}
@@ -79,10 +79,10 @@ class FilteredStream(PixxelStream):
         def fetch(offset: int, limit: int) -> Page:
             return self.listed_page(offset, limit, only)
 
-        def everything(_start: str | None, _end: str | None) -> Fetch:
+        def everything(_start: str | None, _end: str | None) -> FetchPage:
             return fetch
 
-        return WindowedSweep(everything, lambda _: None, ordered=False, **options)
+        return TimeWindowScan(everything, lambda _: None, ordered=False, **options)
 
     def _read(
         self,
@@ -90,7 +90,7 @@ class FilteredStream(PixxelStream):
         bookmark: Bookmark | None,
         options: dict[str, Any],
         floor: str | None = None,
-        given: Seen | None = None,
+        given: RecentKeys | None = None,
     ) -> Generator[dict[str, Any], None, bool]:
         """Read the list, or with a floor only what was updated at or after it.
 
@@ -100,13 +100,13 @@ class FilteredStream(PixxelStream):
             Whether the API has heeded the floor: it has not when it refuses the filter, gives
             older rows, nothing at all, or not the row that must be there.
         """
-        bound = earlier(floor, _MICROSECOND) if floor else None
+        bound = subtract(floor, _MICROSECOND) if floor else None
         found, missing = False, bookmark.boundary if bookmark and floor else None
         sweep = self.swept(context, options, bookmark, bound)
         try:
             for batch in sweep:
                 if bookmark:
-                    bookmark.begin(sweep.began)
+                    bookmark.begin(sweep.started_at)
                 rows = [row for row in batch.rows if given is None or self.key_of(row) not in given]
                 yield from self.records(rows, bookmark)
                 for row in batch.rows if bound else ():
@@ -115,8 +115,8 @@ class FilteredStream(PixxelStream):
                     updated = stamp_in(row, self.updated)
                     if bound and updated and updated < bound:
                         return False
-                if batch.reached and bookmark and bookmark.first:
-                    bookmark.reach(batch.reached)
+                if batch.completed_until and bookmark and bookmark.first:
+                    bookmark.reach(batch.completed_until)
                     self.state_manager.is_flushed = False
                     self._write_state_message()
         except BadRequest:
@@ -125,7 +125,7 @@ class FilteredStream(PixxelStream):
             return False
         if floor is not None and (not found or missing is not None):
             return False
-        self.finish(bookmark, whole=sweep.settled)
+        self.finish(bookmark, whole=sweep.complete)
         return True
 
     def _tell_not_heeded(self) -> None:
@@ -138,10 +138,10 @@ class FilteredStream(PixxelStream):
             )
 
 
-def stamp_in(row: Row, place: Peek) -> str | None:
+def stamp_in(row: RawRow, place: FieldPath) -> str | None:
     """Read a timestamp in a raw row, None where there is none."""
     value = place(row)
     try:
-        return to_utc(value) if isinstance(value, str) else None
+        return normalize_timestamp(value) if isinstance(value, str) else None
     except TimestampError:
         return None

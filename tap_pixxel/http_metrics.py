@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from pixxel_api.client import Exchange
+    from pixxel_api.client import RequestLog
 
 _NAME = re.compile(r"\{\w+\}")
 
@@ -52,7 +52,7 @@ class HttpMetrics:
             (re.compile(_NAME.sub("[^/]+", path)), path) for path in endpoints if "{" in path
         ]
 
-    def count(self, exchange: Exchange) -> None:
+    def count(self, exchange: RequestLog) -> None:
         """Note a request."""
         matches = (path for ids, path in self._endpoints if ids.fullmatch(exchange.path))
         endpoint = next(matches, exchange.path)

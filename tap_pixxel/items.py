@@ -20,7 +20,7 @@ from tap_pixxel.schema import (
 from tap_pixxel.stac_columns import FLAT, GEOMETRY, NAMES, STAC_ITEM, CarriesStac
 
 if TYPE_CHECKING:
-    from pixxel_api.bodies import Row
+    from pixxel_api.json_decoding import RawRow
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted
 
@@ -64,7 +64,7 @@ class ItemStream(CarriesStac):
             for each in self.stream_maps
         )
 
-    def parsed(self, row: Row) -> Fields:
+    def parsed(self, row: RawRow) -> Fields:
         """Make objects of a row, but of its assets, which are most of it."""
         assets = row.get("assets")
         if assets is None or not self.leaves_text or memoryview(assets)[0] != _BRACE:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from pixxel_api.sweep import Sweep
+    from pixxel_api.pagination.list_scan import ListScan
 
 Keys = dict[str, str]
 """What fills the path of a list: the ids of the rows that it hangs on, by their places there."""
@@ -41,9 +41,9 @@ class Reading:
         self.barred: list[str] = []
         self.nameless = 0
 
-    def take(self, sweep: Sweep) -> None:
+    def take(self, sweep: ListScan) -> None:
         """Note a list that was read."""
-        self.settled = self.settled and sweep.settled
+        self.settled = self.settled and sweep.complete
 
     def leave_out(self, keys: Keys, error: Forbidden | NotFound) -> None:
         """Note rows whose lists cannot be read."""

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.times import TimestampError, to_date, to_utc
+from pixxel_api.timestamps import TimestampError, normalize_date, normalize_timestamp
 from tap_pixxel.schema import BOOLEAN, DATE, NUMBER, TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _by_pattern(pattern: re.Pattern[str], read: Callable[[str], Any]) -> Callabl
 KINDS: dict[str, Kind] = {
     "boolean": Kind(BOOLEAN, lambda text: _TRUTH[text.strip().lower()]),
     "number": Kind(NUMBER, _by_pattern(_NUMBER, json.loads)),
-    "date": Kind(DATE, _by_pattern(_DAY, to_date)),
-    "timestamp": Kind(TIMESTAMP, _by_pattern(_MOMENT, to_utc)),
+    "date": Kind(DATE, _by_pattern(_DAY, normalize_date)),
+    "timestamp": Kind(TIMESTAMP, _by_pattern(_MOMENT, normalize_timestamp)),
     "text": Kind(TEXT, str),
 }
 """The types of cells, by the names that the state keeps.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pixxel_api.times import TimestampError, to_date, to_utc
+from pixxel_api.timestamps import TimestampError, normalize_date, normalize_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,14 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def _timestamp(value: Any) -> str:  # noqa: ANN401 - any JSON
     try:
-        return to_utc(_text(value))
+        return normalize_timestamp(_text(value))
     except TimestampError:
         raise NotThisType from None
 
 
 def _date(value: Any) -> str:  # noqa: ANN401 - any JSON
     try:
-        return to_date(_text(value))
+        return normalize_date(_text(value))
     except TimestampError:
         raise NotThisType from None
 

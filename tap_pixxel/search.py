@@ -7,13 +7,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import ApiError, BadRequest
-from pixxel_api.pages import at_once
+from pixxel_api.pagination.concurrency import gather
 from tap_pixxel.base import PixxelStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixxel_api.pages import Page
+    from pixxel_api.pagination.paging import Page
 
 COLLECTIONS = "/v0/archives/collections"
 ADVICE = "check the settings that filter it"
@@ -40,8 +40,8 @@ class SearchStream(PixxelStream):
 
     def listed_collections(self) -> list[str]:
         """Name the archive's collections, warning of those of the settings that are not there."""
-        read = partial(self.client.read, "GET", COLLECTIONS)
-        _, answer = at_once(self._ask_ahead, read, check=self._pixxel.stop.check)
+        read = partial(self.client.send_with_retries, "GET", COLLECTIONS)
+        _, answer = gather(self._ask_ahead, read, check=self._pixxel.stop.check)
         keys = map(self.key_of, answer.rows("collections"))
         there = [str(key) for key in keys if key]
         for name in self.settings.collections:
@@ -64,8 +64,10 @@ class SearchStream(PixxelStream):
 
     def search(self, offset: int, limit: int, more: dict[str, Any]) -> Page:
         """Search for a page, with more filters than those of the settings."""
-        body = self.body(more) | self.paging.request(offset, limit)
-        answer = self.client.read("POST", self.path, body=body, rows=self.records_key)
+        body = self.body(more) | self.paging.query_for(offset, limit)
+        answer = self.client.send_with_retries(
+            "POST", self.path, body=body, rows_key=self.records_key
+        )
         return self.page(offset, answer)
 
     def body(self, more: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class SearchStream(PixxelStream):
         refused: BadRequest | None = None
         for order in _ORDERS:
             sort = {self.sort_key: list(order)} if order else {}
-            body = self._given_filters() | sort | self.paging.request(0, 1)
+            body = self._given_filters() | sort | self.paging.query_for(0, 1)
             try:
                 self.ask("POST", body=body)
             except BadRequest as error:
@@ -107,4 +109,4 @@ class SearchStream(PixxelStream):
                     "%s: the API does not sort as asked; reading in the order it gives", self.name
                 )
             return order
-        raise refused.advising(ADVICE) if refused else AssertionError
+        raise refused.add_hint(ADVICE) if refused else AssertionError

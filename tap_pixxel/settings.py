@@ -13,18 +13,19 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 
 from pixxel_api.client import DEFAULT_URL
-from pixxel_api.times import TimestampError, to_utc
-from pixxel_singer.connection import (
-    LIMITS,
-    BadSetting,
-    base_url,
-    finite,
-    token,
-    user_agent,
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from pixxel_singer.api_settings import (
+    RATE_PROPERTIES,
+    parse_base_url,
+    parse_finite_number,
+    parse_token,
+    parse_user_agent,
 )
+from pixxel_singer.errors import SettingError
+from pixxel_singer.settings import Parsers, find_problems, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 MAX_PAGE_SIZE = 1000  # rows; a page of archive items this long is some 30 MB
 MAX_CONCURRENCY = 32
@@ -117,7 +118,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Pages to read at the same time; more than 4 mostly costs memory.",
         default=4,
     ),
-    *LIMITS,
+    *RATE_PROPERTIES,
     _property(
         "lookback_seconds",
         th.IntegerType(minimum=0, maximum=MAX_LOOKBACK),
@@ -221,25 +222,12 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         BadSetting: One of them cannot be used; `problems` names all of them.
     """
-    return Settings(
-        **{field: reader(config.get(name)) for field, name, reader in _READERS},
-        page_size=config["page_size"],
-        concurrency=config["concurrency"],
-        lookback_seconds=config["lookback_seconds"],
-        stac=config["stac"],
-        assume_cog=config["assume_cog"],
-        delivered_assets=config["delivered_assets"],
-    )
+    return parse_settings(Settings, _PARSERS, config)
 
 
 def problems(config: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
-    found = []
-    for _, name, reader in _READERS:
-        try:
-            reader(config.get(name))
-        except BadSetting as error:
-            found.append(f"Setting '{name}' {error}")
+    found = find_problems(_PARSERS, config)
     if config.get("bbox") is not None and config.get("intersects") is not None:
         found.append("Settings 'bbox' and 'intersects' exclude each other; remove one of them")
     return found
@@ -249,9 +237,9 @@ def _timestamp(value: str | None) -> str | None:
     if value is None:
         return None
     try:
-        return to_utc(value)
+        return normalize_timestamp(value)
     except TimestampError:
-        raise BadSetting("is no date or timestamp, such as 2025-01-31T00:00:00Z") from None
+        raise SettingError("is no date or timestamp, such as 2025-01-31T00:00:00Z") from None
 
 
 def _interval(value: str | None) -> Interval:
@@ -262,14 +250,14 @@ def _interval(value: str | None) -> Interval:
         ends *= 2
     try:
         first, last = ends
-        start = None if first in _OPEN else to_utc(_whole(first)[0])
-        end = None if last in _OPEN else to_utc(_whole(last)[1])
+        start = None if first in _OPEN else normalize_timestamp(_whole(first)[0])
+        end = None if last in _OPEN else normalize_timestamp(_whole(last)[1])
     except ValueError:
-        raise BadSetting(
+        raise SettingError(
             "is no timestamp or interval, such as 2025-01-01T00:00:00Z/2025-02-01T00:00:00Z"
         ) from None
     if start is not None and end is not None and start > end:
-        raise BadSetting("ends before it starts; exchange the two timestamps")
+        raise SettingError("ends before it starts; exchange the two timestamps")
     return Interval(start, end)
 
 
@@ -288,9 +276,9 @@ def _whole(text: str) -> tuple[str, str]:
 def _names(value: list[str] | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value or ()))
     if value is not None and not all(names):
-        raise BadSetting("holds an empty name; remove it")
+        raise SettingError("holds an empty name; remove it")
     if value is not None and not names:
-        raise BadSetting("is an empty list; remove it to read all there are")
+        raise SettingError("is an empty list; remove it to read all there are")
     return names
 
 
@@ -298,20 +286,22 @@ def _bbox(value: list[float] | None) -> tuple[float, ...] | None:
     if value is None:
         return None
     if len(value) != _BBOX or not all(map(math.isfinite, value)):
-        raise BadSetting("must have four numbers: west, south, east, north in degrees")
+        raise SettingError("must have four numbers: west, south, east, north in degrees")
     west, south, east, north = value
     if not (-180 <= west <= 180 and -180 <= east <= 180):  # noqa: PLR2004 - degrees
-        raise BadSetting(
+        raise SettingError(
             "has a longitude outside -180 to 180; the order is west, south, east, north"
         )
     if not (-90 <= south <= 90 and -90 <= north <= 90):  # noqa: PLR2004 - degrees
-        raise BadSetting("has a latitude outside -90 to 90; the order is west, south, east, north")
+        raise SettingError(
+            "has a latitude outside -90 to 90; the order is west, south, east, north"
+        )
     if south > north:
-        raise BadSetting(
+        raise SettingError(
             "has a south greater than its north; the order is west, south, east, north"
         )
     if west > east and west - east < _HALF_TURN:
-        raise BadSetting(
+        raise SettingError(
             "has a west greater than its east; the order is west, south, east, north (west may be "
             "greater only where the box crosses the antimeridian)"
         )
@@ -328,20 +318,20 @@ def _area(value: str | None) -> dict[str, Any] | None:
     try:
         text = Path(value).expanduser().read_text(encoding="utf-8")
     except (OSError, RuntimeError, ValueError):  # no such file, no home, a NUL in a path
-        raise BadSetting("is neither GeoJSON nor the path of a readable GeoJSON file") from None
+        raise SettingError("is neither GeoJSON nor the path of a readable GeoJSON file") from None
     return read_area(text)
 
 
 def _query(value: dict[str, Any] | None) -> dict[str, Any]:
     query = value or {}
     if not all(isinstance(rule, dict) and rule for rule in query.values()):
-        raise BadSetting('must map each property to operators, such as {"gsd": {"lt": 6}}')
+        raise SettingError('must map each property to operators, such as {"gsd": {"lt": 6}}')
     return query
 
 
 def _name(value: str | None) -> str | None:
     if value is not None and not value.strip():
-        raise BadSetting("is empty; remove it")
+        raise SettingError("is empty; remove it")
     return value.strip() if value else None
 
 
@@ -349,22 +339,22 @@ def _store_urls(value: dict[str, str] | None) -> dict[str, str]:
     urls = {name.strip(): url.strip() for name, url in (value or {}).items()}
     for name, url in urls.items():
         if not name:
-            raise BadSetting("names a store with an empty text")
+            raise SettingError("names a store with an empty text")
         try:
             usable = _STORE_URL.fullmatch(url) and urlsplit(url).port != 0
         except ValueError:
             usable = False
         if not usable:
-            raise BadSetting(
+            raise SettingError(
                 "must map names of stores to plain base URLs of the form https://host/path, "
                 "without user, query or fragment"
             )
     return urls
 
 
-_READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("token", "api_token", token),
-    ("url", "api_url", base_url),
+_PARSERS: Parsers = (
+    ("token", "api_token", parse_token),
+    ("url", "api_url", parse_base_url),
     ("start_date", "start_date", _timestamp),
     ("collections", "collections", _names),
     ("bbox", "bbox", _bbox),
@@ -372,10 +362,10 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("acquired", "datetime", _interval),
     ("satellites", "satellites", _names),
     ("query", "query", _query),
-    ("requests_per_second", "requests_per_second", finite),
-    ("request_timeout", "request_timeout", finite),
+    ("requests_per_second", "requests_per_second", parse_finite_number),
+    ("request_timeout", "request_timeout", parse_finite_number),
     ("catalog_collection", "catalog_collection", _name),
     ("store_urls", "store_urls", _store_urls),
-    ("user_agent", "user_agent", user_agent),
+    ("user_agent", "user_agent", parse_user_agent),
 )
 """Field of `Settings`, name of the setting, and what reads and checks it."""

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import to_utc
+from pixxel_api.timestamps import normalize_timestamp
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.wkt import wkt
@@ -126,7 +126,7 @@ class CarriesStac(PixxelStream):
         flat = {name: properties.get(source) for name, source in _PLAIN}
         for name, source in _STAMPS:
             stamp = properties.get(source)
-            flat[name] = stamp and to_utc(stamp)
+            flat[name] = stamp and normalize_timestamp(stamp)
         code = properties.get("proj:code")
         if code and code.startswith(_EPSG):
             number = code.removeprefix(_EPSG)

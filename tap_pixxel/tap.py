@@ -12,14 +12,15 @@ from singer_sdk.tap_base import Tap
 
 from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
-from pixxel_api.pages import watched
+from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_singer import distribution_version
-from pixxel_singer.exits import Exit, InputError
-from pixxel_singer.logs import someone_watches
-from pixxel_singer.output import LineWriter
-from pixxel_singer.plugin import PixxelPlugin, object_in
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.log_setup import is_interactive
+from pixxel_singer.message_writer import StoppableMessageWriter
+from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
-from pixxel_singer.signals import Stopped
+from pixxel_singer.signals import StopRequested
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.bookmarks import check_state
 from tap_pixxel.http_metrics import HttpMetrics
@@ -87,9 +88,9 @@ class TapPixxel(PixxelPlugin, Tap):
         """The streams that the token may not read, with the API's error."""
         self.progress = StreamProgress()
         self.http_metrics = HttpMetrics()
-        kwargs.setdefault("message_writer", LineWriter())
+        kwargs.setdefault("message_writer", StoppableMessageWriter())
         super().__init__(**kwargs)
-        if isinstance(self.message_writer, LineWriter):
+        if isinstance(self.message_writer, StoppableMessageWriter):
             self.message_writer.check = self.stop.check
 
     @cached_property
@@ -109,10 +110,10 @@ class TapPixxel(PixxelPlugin, Tap):
             read_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self.stop.check,
-            observe=self.http_metrics.count,
+            on_request=self.http_metrics.count,
         )
 
-    def problems(self) -> list[str]:
+    def find_setting_problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
         return problems(self._config)
 
@@ -136,7 +137,7 @@ class TapPixxel(PixxelPlugin, Tap):
         check_state(state)
         super().load_state(state)
 
-    def run(self) -> Exit:
+    def run(self) -> ExitCode:
         """Sync what the catalog selects.
 
         Returns:
@@ -159,14 +160,14 @@ class TapPixxel(PixxelPlugin, Tap):
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()
-        except Stopped:
+        except StopRequested:
             self.write_last_state()
             raise
         finally:
             self.client.close()
         return self.status()
 
-    def test(self) -> Exit:
+    def test(self) -> ExitCode:
         """Read one record of each stream, and say which the token may read.
 
         Returns:
@@ -179,7 +180,7 @@ class TapPixxel(PixxelPlugin, Tap):
         able = [each for each in streams if not each.needs()]
         self.metrics_logger.addFilter(_no_time_of_a_sync)
         try:
-            watched(lambda: self.client.read_text(PING), self.stop.check)
+            run_interruptibly(lambda: self.client.get_text(PING), self.stop.check)
             self.run_sync_dry_run(streams=able)
         finally:
             self.metrics_logger.removeFilter(_no_time_of_a_sync)
@@ -198,25 +199,25 @@ class TapPixxel(PixxelPlugin, Tap):
     def _say(self, text: str) -> None:
         """Log what was asked for; a person, who is shown warnings only, is told it too."""
         self.logger.info("%s", text)
-        if someone_watches():
+        if is_interactive():
             click.echo(text, err=True)
 
     def write_last_state(self) -> None:
         """Write STATE on the way out."""
-        if isinstance(self.message_writer, LineWriter) and not self.message_writer.write_last_state(
-            self.state
-        ):
+        if isinstance(
+            self.message_writer, StoppableMessageWriter
+        ) and not self.message_writer.write_last_state(self.state):
             self.logger.warning("the reader made no room for a last STATE; the one before holds")
 
-    def status(self) -> Exit:
+    def status(self) -> ExitCode:
         """Give the exit status, telling which streams were left out."""
         if not self.unreadable:
-            return Exit.OK
+            return ExitCode.OK
         self.logger.error(
             "left out, because the token may not read them: %s; deselect them or ask for the role",
             ", ".join(sorted(self.unreadable)),
         )
-        return Exit.INCOMPLETE
+        return ExitCode.INCOMPLETE
 
     @classmethod
     def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
@@ -227,18 +228,18 @@ class TapPixxel(PixxelPlugin, Tap):
         config: _ConfigInput,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
-    ) -> Exit:
+    ) -> ExitCode:
         """Run the command line's sync, or print what `--about` asks for."""
         if about:
             cls.print_about(about_format)
-            return Exit.OK
+            return ExitCode.OK
         cls.print_version(print_fn=cls.logger.info)
-        selection = object_in("--catalog", catalog)
+        selection = parse_json_file("--catalog", catalog)
         if selection is not None:
             check_catalog(selection)
         tap = cls(
             config=config.config,
-            state=object_in("--state", state),
+            state=parse_json_file("--state", state),
             catalog=selection,
             parse_env_config=config.parse_env,
         )
@@ -254,5 +255,5 @@ class TapPixxel(PixxelPlugin, Tap):
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         if value == "schema":
             tap.write_schemas()
-            ctx.exit(Exit.OK)
+            ctx.exit(ExitCode.OK)
         ctx.exit(tap.test())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import lasting
+from pixxel_singer.process import freeze_gc
 
 
 def main() -> None:
     """Run target-pixxel-store."""
     try:
-        with lasting():
+        with freeze_gc():
             from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
         raise SystemExit(

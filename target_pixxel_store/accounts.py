@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
-from pixxel_api.times import from_datetime
-from pixxel_singer.exits import InputError
+from pixxel_api.timestamps import format_timestamp
+from pixxel_singer.durable_io import PRIVATE_MODE
+from pixxel_singer.errors import InputError
 from target_pixxel_store.records import without_secrets
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.ledger import Taken
     from target_pixxel_store.plan import Kind
 
-_PRIVATE = 0o600
 _BEGINNING = b'{"t'  # of our lines: "time", or "type"; the end of any other file is left as it is
 
 
@@ -109,7 +109,7 @@ class Accounts:
         """Write what became of a record."""
         self.counts[taken.stream, outcome.kind] += 1
         line = {
-            "time": from_datetime(datetime.now(UTC)),
+            "time": format_timestamp(datetime.now(UTC)),
             "run_id": self.run,
             "stream": taken.stream,
             "key": taken.key,
@@ -165,8 +165,8 @@ class Accounts:
             by_stream.setdefault(stream, {})[kind.value] = count
         summary = {
             "run_id": self.run,
-            "began": from_datetime(self._began),
-            "ended": from_datetime(datetime.now(UTC)),
+            "began": format_timestamp(self._began),
+            "ended": format_timestamp(datetime.now(UTC)),
             "outcomes": by_stream,
             "ignored": dict(sorted(self.ignored.items())),
             **more,
@@ -194,7 +194,7 @@ def _unwritable(name: str, error: OSError) -> AccountsError:
 
 def _appended(name: str, path: Path) -> IO[bytes]:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _PRIVATE)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_MODE)
         _drop_half_line(fd)
     except OSError as error:
         raise InputError(f"Setting '{name}': cannot write the file: {error.strerror}") from None

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.bodies import fields_of, objects_of
-from pixxel_api.errors import ApiError, PixxelError, WrongShape
-from pixxel_api.pages import Offset, Page
-from pixxel_api.sweep import Seen, Sweep
-from pixxel_api.times import TimestampError, to_utc
+from pixxel_api.errors import ApiError, PixxelError, UnexpectedResponse
+from pixxel_api.json_decoding import row_to_python, to_python
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.paging import OffsetPaging, Page
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.places import Destination, as_folder, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pixxel_api.answer import Answer
-    from pixxel_api.bodies import Row
     from pixxel_api.client import Client
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.response import JsonResponse
 
 PAGE = 100
 DONE_ITEMS = frozenset({"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
@@ -119,18 +119,20 @@ class Api:
 
     def stores(self) -> list[Store]:
         """List the stores."""
-        rows = self._client.read("GET", STORES).rows("stores")
-        return [made for row in rows if (made := _store(fields_of(row))) is not None]
+        rows = self._client.send_with_retries("GET", STORES).rows("stores")
+        return [made for row in rows if (made := _store(row_to_python(row))) is not None]
 
     def deliveries(self, **only: str) -> Listing:
         """List the deliveries, all or those of a `catalog_id` or a `delivery_id`."""
-        rows = self._client.read("GET", DELIVERIES, params=only or None).rows("deliveries")
+        rows = self._client.send_with_retries("GET", DELIVERIES, params=only or None).rows(
+            "deliveries"
+        )
         return Listing(len(rows), _deliveries(rows))
 
     def catalogs_of(self, order_item: str) -> list[Fields]:
         """List what came of an order item: id, created_at, org_id and the item's id and time."""
         found = self._catalogs({"order_item_ids": [order_item]})
-        return [_catalog(fields_of(row)) for row in found]
+        return [_catalog(row_to_python(row)) for row in found]
 
     def known(self, catalogs: Sequence[str]) -> set[str]:
         """Tell which of these catalogs there are."""
@@ -139,21 +141,23 @@ class Api:
 
     def workspaces(self) -> set[str]:
         """Give the ids of the workspaces that the token reads (`org_id` of what it lists)."""
-        answer = self._client.read("GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE})
+        answer = self._client.send_with_retries(
+            "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE}
+        )
         rows = answer.rows("projects")
         window = {"offset": 0, "limit": 1}
         if not rows:
-            rows = self._client.read("POST", CATALOGS, body=window).rows("catalogs")
+            rows = self._client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
         if not rows:
-            rows = self._client.read("GET", "/v0/orders", params=window).rows("orders")
-        ids = (fields_of(row).get("org_id") for row in rows)
+            rows = self._client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+        ids = (row_to_python(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
 
     def open_order_items(self, store: str) -> int:
         """Count the order items that are not done and name a store."""
         found = 0
         for row in self._sweep(ORDER_ITEMS, "order_items", None):
-            item = fields_of(row)
+            item = row_to_python(row)
             config = item.get("cloud_delivery")
             if isinstance(config, dict) and config.get("config") == store:
                 found += str(item.get("status", "")).upper() not in DONE_ITEMS
@@ -174,7 +178,7 @@ class Api:
                 for entry in entries
             ]
         }
-        return _deliveries(self._client.write("POST", DELIVERIES, body=body).rows("deliveries"))
+        return _deliveries(self._client.send_once("POST", DELIVERIES, body=body).rows("deliveries"))
 
     def make_store(
         self, name: str, place: Destination, region: str, secrets: Mapping[str, str], **more: Any
@@ -190,60 +194,62 @@ class Api:
             # The code comes from the answer's body, which may echo the secrets.
             raise type(error)("POST", STORES, error.status) from None
         if made is None:
-            raise WrongShape("POST", STORES, reason="the answer is no store")
+            raise UnexpectedResponse("POST", STORES, reason="the answer is no store")
         return made
 
     def make(self, path: str, body: Fields) -> Fields:
         """Make something, and give it; it may have happened even when it fails."""
-        answer = self._client.write("POST", path, body=body)
-        return fields_of(answer.fields)
+        answer = self._client.send_once("POST", path, body=body)
+        return row_to_python(answer.fields)
 
     def listed(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
         """Read all rows of a list that may change meanwhile; `key` is the field of their id."""
-        return map(fields_of, self._sweep(path, name, None, key))
+        return map(row_to_python, self._sweep(path, name, None, key))
 
     def delete_store(self, store: str) -> None:
         """Delete a store; it may have happened even when it fails."""
-        self._client.remove(f"{STORES}/{store}")
+        self._client.delete(f"{STORES}/{store}")
 
-    def _catalogs(self, body: Fields) -> Iterator[Row]:
+    def _catalogs(self, body: Fields) -> Iterator[RawRow]:
         return self._sweep(CATALOGS, "catalogs", body)
 
-    def _sweep(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[Row]:
+    def _sweep(
+        self, path: str, name: str, body: Fields | None, key: str = "id"
+    ) -> Iterator[RawRow]:
         """Read all pages of a list that may change meanwhile."""
 
         def fetch(offset: int, limit: int) -> Page:
-            window = paging.request(offset, limit)
-            answer: Answer
+            window = paging.query_for(offset, limit)
+            answer: JsonResponse
             if body is None:
-                answer = self._client.read("GET", path, params=window)
+                answer = self._client.send_with_retries("GET", path, params=window)
             else:
-                answer = self._client.read("POST", path, body={**body, **window})
-            return Page(offset, answer.rows(name), paging.total(answer), answer.asked)
+                answer = self._client.send_with_retries("POST", path, body={**body, **window})
+            return Page(offset, answer.rows(name), paging.read_total(answer), answer.requested_at)
 
-        paging = Offset()
-        sweep = Sweep(
+        paging = OffsetPaging()
+        sweep = ListScan(
             fetch,
             paging,
             key=lambda row: _id(row, key),
-            seen=Seen(),
+            recent_keys=RecentKeys(),
             limit=PAGE,
-            window=self._pages,
+            concurrency=self._pages,
             check=self._check,
         )
         for rows in sweep:
             yield from rows
-        if not sweep.settled:
+        if not sweep.complete:
             raise ListKeepsChanging(f"{path} changes faster than it can be read; run again later")
 
 
-def _id(row: Row, key: str = "id") -> str | None:
-    found = objects_of(row[key]) if key in row else None
+def _id(row: RawRow, key: str = "id") -> str | None:
+    found = to_python(row[key]) if key in row else None
     return None if found is None else str(found)
 
 
-def _deliveries(rows: Iterable[Row]) -> list[Delivery]:
-    made = (_delivery(fields_of(row)) for row in rows)
+def _deliveries(rows: Iterable[RawRow]) -> list[Delivery]:
+    made = (_delivery(row_to_python(row)) for row in rows)
     return [each for each in made if each is not None]
 
 
@@ -293,6 +299,6 @@ def _catalog(row: Fields) -> Fields:
 
 def _moment(value: object) -> str:
     try:
-        return to_utc(value) if isinstance(value, str) else ""
+        return normalize_timestamp(value) if isinstance(value, str) else ""
     except TimestampError:
         return ""

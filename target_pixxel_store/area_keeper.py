@@ -9,7 +9,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, WrongShape
+from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
 from target_pixxel_store.accounts import Outcome
 from target_pixxel_store.areas import Area, identity_of, read_listed
 from target_pixxel_store.deliverer import REFUSALS, TRIES
@@ -133,7 +133,7 @@ class AreaKeeper:
                 break
             self._streak.fail(str(error))
             self._streak.check()
-            if not error.repeatable:
+            if not error.retryable:
                 break
         return Outcome(Kind.FAILED, _words(error), attempts=attempt)
 
@@ -149,7 +149,7 @@ class AreaKeeper:
             return error
         key = made.get("aoi_id")
         if not isinstance(key, str):
-            return WrongShape("POST", AOIS, reason="the answer is no area")
+            return UnexpectedResponse("POST", AOIS, reason="the answer is no area")
         named = identity_of(
             str(made.get("project_id") or wish.project), str(made.get("name") or wish.name)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.plan import Kind
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Halt(Exception):
         status: The exit status.
     """
 
-    def __init__(self, status: Exit, why: str) -> None:
+    def __init__(self, status: ExitCode, why: str) -> None:
         super().__init__(why)
         self.status = status
 
@@ -106,7 +106,7 @@ class Books:
         self.account(taken, outcome, whereto)
         if halt:
             self._ledger.block(taken)
-            raise Halt(Exit.FAILED, halt)
+            raise Halt(ExitCode.FAILED, halt)
 
     def close(self, taken: Taken) -> None:
         """Note that one of a record's catalogs has its outcome."""

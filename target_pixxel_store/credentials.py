@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

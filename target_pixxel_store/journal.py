@@ -9,10 +9,11 @@ import fcntl
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder, write_all
 from target_pixxel_store.memory import (
     AREA_INTENT,
     AREA_MADE,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.memory import AreaIdentity, File, Identity, Spot
     from target_pixxel_store.places import Destination
-
-PRIVATE: Final = 0o600
 
 
 class JournalError(Exception):
@@ -74,7 +73,7 @@ class Journal:
             return self
         flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         try:
-            self._fd = os.open(self._path, flags, PRIVATE)
+            self._fd = os.open(self._path, flags, PRIVATE_MODE)
             if not self._read_only:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = self._path.read_bytes()
@@ -199,7 +198,7 @@ class Journal:
             if self._read_only:
                 return
             try:
-                _write_all(self._fd, msgspec.json.encode(line) + b"\n")
+                write_all(self._fd, msgspec.json.encode(line) + b"\n")
                 if sync:
                     os.fsync(self._fd)
             except OSError as error:
@@ -211,18 +210,3 @@ class Journal:
 def _entry(identity: Identity) -> dict[str, Any]:
     catalog, place = identity
     return {"catalog": catalog, "place": list(place)}
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the name of a new file on disk."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, line: bytes) -> None:
-    view = memoryview(line)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import TimestampError, to_datetime
+from pixxel_api.timestamps import TimestampError, parse_timestamp
 from target_pixxel_store.places import fault
 from target_pixxel_store.records import Rejected
 
@@ -72,7 +72,7 @@ def _written(record: Mapping[str, Any], name: str, form: str) -> str:
         raise Rejected(f"has no '{name}', which path_template needs")
     if form:
         try:
-            return to_datetime(str(value)).strftime(form)
+            return parse_timestamp(str(value)).strftime(form)
         except (TimestampError, ValueError):
             raise Rejected(f"'{name}' is no date, which path_template needs") from None
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import Forbidden
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.accounts import Outcome
 from target_pixxel_store.books import Halt, Whereto, called
 from target_pixxel_store.cases import Judge, no_store
@@ -97,7 +97,7 @@ class Run:
             self.fail(taken, str(error))
             return
         except Forbidden as error:
-            raise error.about(called(taken)) from None
+            raise error.add_context(called(taken)) from None
         store = outcome.store
         key = None if store is None or self._settings.dry_run else store.id
         made = Outcome(outcome.kind, outcome.reason, store=key)
@@ -114,7 +114,7 @@ class Run:
         try:
             outcome = settle()
         except Forbidden as error:
-            raise error.about(called(taken)) from None
+            raise error.add_context(called(taken)) from None
         self._books.settle(taken, outcome)
 
     def fail(self, taken: Taken, why: str) -> None:
@@ -177,7 +177,7 @@ class Run:
                     self._send(sending)
                     asked = self._books.deliveries
                     why = f"{asked} deliveries were asked for; see 'max_deliveries'"
-                    raise Halt(Exit.INCOMPLETE, why)
+                    raise Halt(ExitCode.INCOMPLETE, why)
                 sending[job] = [case.taken]
             else:
                 if verdict.kind is Kind.FAILED and not self._books.passes_failures:

@@ -6,7 +6,7 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from pixxel_singer.connection import LIMITS
+from pixxel_singer.api_settings import RATE_PROPERTIES
 
 PRODUCTION, SANDBOX = ENVIRONMENTS = ("production", "sandbox")
 ERROR, KEEP, REPLACE = DRIFT = ("error", "keep", "replace")
@@ -279,7 +279,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Hours after which an unfinished delivery of an earlier run is reported.",
         default=DAY_HOURS,
     ),
-    *LIMITS,
+    *RATE_PROPERTIES,
     _text(
         "user_agent",
         "User agent",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import TimestampError, to_utc
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.guard import check_workspace
 from target_pixxel_store.plan import Kind, Verdict
 from target_pixxel_store.records import CATALOG_ID, Rejected
@@ -58,7 +58,7 @@ class Selection:
         if since is None:
             return None
         try:
-            created = to_utc(str(catalog.get("created_at") or ""))
+            created = normalize_timestamp(str(catalog.get("created_at") or ""))
         except TimestampError:
             raise Rejected("has no 'created_at', which 'deliver_since' looks at") from None
         return "created before 'deliver_since'" if created < since else None

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.times import TimestampError, to_utc
-from pixxel_singer.connection import (
-    BadSetting,
-    base_url,
-    finite,
-    token,
-    user_agent,
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from pixxel_singer.api_settings import (
+    parse_base_url,
+    parse_finite_number,
+    parse_token,
+    parse_user_agent,
 )
+from pixxel_singer.errors import SettingError
+from pixxel_singer.settings import Parsers, find_problems, parse_settings
 from target_pixxel_store.credentials import KEYS, CredentialsError, mistakes, resolve
 from target_pixxel_store.paths import BadTemplate, Template
 from target_pixxel_store.records import Rejected, read_store
 from target_pixxel_store.schema import ALL, CONTINUE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from target_pixxel_store.records import StoreWish
 
@@ -87,19 +88,12 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         BadSetting: One of them cannot be used; `problems` names all of them.
     """
-    read: dict[str, Any] = {field: reader(config.get(name)) for field, name, reader in _READERS}
-    plain = Settings.__dataclass_fields__.keys() - read.keys()
-    return Settings(**(read | {name: config.get(name) for name in plain}))
+    return parse_settings(Settings, _PARSERS, config)
 
 
 def problems(config: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
-    found = []
-    for _, name, reader in _READERS:
-        try:
-            reader(config.get(name))
-        except BadSetting as error:
-            found.append(f"Setting '{name}' {error}")
+    found = find_problems(_PARSERS, config)
     if _given(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
         found.append(no_since("deliver_to", "delivered"))
     if config["on_error"] == CONTINUE and not config.get("rejected_path"):
@@ -126,8 +120,8 @@ def _endpoint_mistakes(kind: str, url: str) -> list[str]:
     if kind not in KEYS:
         return [f"Setting 'endpoints' names a type other than {', '.join(KEYS)}"]
     try:
-        base_url(url)
-    except BadSetting as error:
+        parse_base_url(url)
+    except SettingError as error:
         return [f"Setting 'endpoints.{kind}' {error}"]
     return []
 
@@ -180,23 +174,23 @@ def _since(value: str | None) -> str | None:
     if value is None or value.strip().lower() == ALL:
         return None
     try:
-        return to_utc(value)
+        return normalize_timestamp(value)
     except TimestampError:
-        raise BadSetting("is neither 'all' nor a date or timestamp, such as 2025-01-31") from None
+        raise SettingError("is neither 'all' nor a date or timestamp, such as 2025-01-31") from None
 
 
 def _template(value: str) -> Template:
     try:
         return Template(value)
     except BadTemplate as error:
-        raise BadSetting(str(error)) from None
+        raise SettingError(str(error)) from None
 
 
 def _local(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise BadSetting("begins with the home of a user that there is not") from None
+        raise SettingError("begins with the home of a user that there is not") from None
 
 
 def _is_folder(path: Path) -> bool | None:
@@ -204,17 +198,17 @@ def _is_folder(path: Path) -> bool | None:
     try:
         return path.is_dir() if path.exists() else None
     except OSError as error:  # as of a folder that the user may not look into
-        raise BadSetting(f"cannot be looked at: {error.strerror}") from None
+        raise SettingError(f"cannot be looked at: {error.strerror}") from None
 
 
 def _path(value: str | None) -> Path | None:
     if value is None:
         return None
     if not value.strip() or "\0" in value:
-        raise BadSetting("is no path of a file")
+        raise SettingError("is no path of a file")
     path = _local(value.strip())
     if _is_folder(path):
-        raise BadSetting("is a folder; name a file in it")
+        raise SettingError("is a folder; name a file in it")
     return path
 
 
@@ -224,18 +218,18 @@ def _place(value: str | None) -> str | None:
     if not text:
         return None
     if not text.isprintable():
-        raise BadSetting("has a control character in it")
+        raise SettingError("has a control character in it")
     if "://" in text:
         return text.rstrip("/")
     path = _local(text).absolute()
     if _is_folder(path) is False:
-        raise BadSetting("is a file; name a folder")
+        raise SettingError("is a file; name a folder")
     return str(path)
 
 
-_READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("token", "api_token", token),
-    ("url", "api_url", base_url),
+_PARSERS: Parsers = (
+    ("token", "api_token", parse_token),
+    ("url", "api_url", parse_base_url),
     ("deliver_since", "deliver_since", _since),
     ("deliver_to", "deliver_to", _given),
     ("download_to", "download_to", _place),
@@ -246,7 +240,7 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("summary_path", "summary_path", _path),
     ("rejected_path", "rejected_path", _path),
     *(
-        (name, name, finite)
+        (name, name, parse_finite_number)
         for name in (
             "requests_per_second",
             "request_timeout",
@@ -257,6 +251,6 @@ _READERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
             "stuck_after",
         )
     ),
-    ("user_agent", "user_agent", user_agent),
+    ("user_agent", "user_agent", parse_user_agent),
 )
 """Field of `Settings`, name of the setting, and what reads and checks it."""

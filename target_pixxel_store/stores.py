@@ -234,7 +234,7 @@ class StoreKeeper:
                     return found
                 if found is not None or isinstance(error, Conflict):
                     raise Rejected(f"{error}; the name is taken by another store") from None
-                if not error.repeatable or attempt == TRIES:
+                if not error.retryable or attempt == TRIES:
                     raise Rejected(str(error)) from None
 
     def _listed(self, name: str) -> Store | None:

@@ -13,9 +13,10 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from pixxel_api.errors import PixxelError
 from pixxel_singer import distribution_version
-from pixxel_singer.exits import Exit, InputError, ReaderGoneError
-from pixxel_singer.logs import someone_watches
-from pixxel_singer.signals import Stopped
+from pixxel_singer.errors import InputError, OutputClosedError
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.log_setup import is_interactive
+from pixxel_singer.signals import StopRequested
 from target_pixxel_store.accounts import AccountsError, Outcome
 from target_pixxel_store.books import Halt
 from target_pixxel_store.downloads.part import NoRoomError
@@ -82,13 +83,13 @@ class TargetPixxelStore(Workshop):
         self._waited: Findings | None = None
         self._workspaces: set[str] = set()
 
-    def problems(self) -> list[str]:
+    def find_setting_problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
         return problems(self._config)
 
     # The order of work
 
-    def run(self, file_input: IO[str] | None = None) -> Exit:
+    def run(self, file_input: IO[str] | None = None) -> ExitCode:
         """Read all messages and do what they ask for.
 
         Returns:
@@ -105,16 +106,16 @@ class TargetPixxelStore(Workshop):
             WrongPlaceError: The API, the token or a record is of another place.
             Stopped: A signal came; STATE of what is done is written.
         """
-        with self._open:
+        with self._resources:
             try:
                 status, why = self._work(file_input)
             except BaseException as error:
                 # Before anything was begun only the input, or a signal, is worth a summary.
-                if self._begun or isinstance(error, InputError | Stopped):
+                if self._begun or isinstance(error, InputError | StopRequested):
                     self._leave(_status_of(error), str(error) or type(error).__name__)
                 raise
             self._leave(status, why)
-        return Exit(status)
+        return ExitCode(status)
 
     def _work(self, file_input: IO[str] | None) -> tuple[int, str]:
         """Do all of it; give the exit status, and why the run ended early."""
@@ -131,7 +132,7 @@ class TargetPixxelStore(Workshop):
             if self._begun and self.downloads:
                 self.downloads.close()
         failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
-        return (Exit.INCOMPLETE if failed else Exit.OK), ""
+        return (ExitCode.INCOMPLETE if failed else ExitCode.OK), ""
 
     def _begin(self) -> None:
         """Look at the workspace and at earlier deliveries, and ensure the declared stores, once."""
@@ -154,7 +155,7 @@ class TargetPixxelStore(Workshop):
             except Rejected as error:
                 why = f"store '{wish.name}': {error}"
                 self.accounts.outcome(taken, Outcome(Kind.FAILED, str(error)))
-                raise Halt(Exit.FAILED, why) from None
+                raise Halt(ExitCode.FAILED, why) from None
             self.work.store(taken, lambda made=outcome: made)  # type: ignore[misc]  # bound now
 
     def process_endofpipe(self) -> None:
@@ -213,7 +214,7 @@ class TargetPixxelStore(Workshop):
             waited=None if self._waited is None else self._waited.to_dict(),
         )
         self.logger.info("summary: %s", summary)
-        if someone_watches():  # who is shown warnings only
+        if is_interactive():  # who is shown warnings only
             click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
 
     def ignore(self, stream: str) -> None:
@@ -243,13 +244,13 @@ class TargetPixxelStore(Workshop):
         return BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        stream, record = self.stream_and_record(message_dict)
+        stream, record = self.parse_record_message(message_dict)
         self._message = message_dict
         try:
             for stream_map in self.mapper.stream_maps[stream]:
                 self._act(stream_map, dict(record))
         except RecursionError:
-            raise self._reader.mistake("is nested too deep") from None
+            raise self._reader.input_error("is nested too deep") from None
         self._emit()
 
     def _act(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
@@ -270,7 +271,7 @@ class TargetPixxelStore(Workshop):
         try:
             DEFAULT_JSONSCHEMA_VALIDATOR.check_schema(message_dict.get("schema") or {})
         except (SchemaError, RecursionError):
-            raise self._reader.mistake("is a SCHEMA that is no JSON Schema") from None
+            raise self._reader.input_error("is a SCHEMA that is no JSON Schema") from None
         # The SDK adds fields of its own to the schema that it is given.
         self._schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
         super()._process_schema_message(message_dict)
@@ -282,13 +283,13 @@ class TargetPixxelStore(Workshop):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         value = message_dict.get("value")
         if not isinstance(value, dict):
-            raise self._reader.mistake("is a STATE without a value")
+            raise self._reader.input_error("is a STATE without a value")
         self.ledger.state(value)
         self._tick()
 
-    def between(self) -> None:
+    def on_between_messages(self) -> None:
         """Look for a signal, and for a batch that has waited long enough, between messages."""
-        super().between()
+        super().on_between_messages()
         self._tick()
 
     def _emit(self) -> None:
@@ -300,11 +301,11 @@ class TargetPixxelStore(Workshop):
             try:
                 self._write_state_message(state)
             except OSError:
-                raise ReaderGoneError from None
+                raise OutputClosedError from None
 
 
 def _status_of(error: BaseException) -> int:
     """Tell the exit status that an error leads to."""
-    if isinstance(error, Stopped):
+    if isinstance(error, StopRequested):
         return error.status
-    return Exit.BAD_INPUT if isinstance(error, InputError) else Exit.FAILED
+    return ExitCode.BAD_INPUT if isinstance(error, InputError) else ExitCode.FAILED

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pixxel_singer.logs import someone_watches
+from pixxel_singer.log_setup import is_interactive
 from target_pixxel_store.look import wait_until
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class _Bar:
 
     def __init__(self, total: int) -> None:
         self._progress = None
-        if total and someone_watches():
+        if total and is_interactive():
             from rich.console import Console  # noqa: PLC0415 - only where a person watches
             from rich.progress import Progress  # noqa: PLC0415
 

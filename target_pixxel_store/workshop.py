@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixxel_api.client import Client
 from pixxel_singer import distribution_version
-from pixxel_singer.target import PixxelTarget
+from pixxel_singer.target_base import PixxelTarget
 from target_pixxel_store.accounts import Accounts
 from target_pixxel_store.api import Api
 from target_pixxel_store.area_keeper import AreaKeeper
@@ -49,7 +49,7 @@ class Workshop(PixxelTarget):
         """What became of each record."""
         settings = self.settings
         wet = not settings.dry_run
-        return self._open.enter_context(
+        return self._resources.enter_context(
             Accounts(
                 self.run_id,
                 outcomes=settings.outcomes_path if wet else None,
@@ -70,7 +70,7 @@ class Workshop(PixxelTarget):
         journal = Journal(
             settings.journal_path, settings.settle_seconds, read_only=settings.dry_run
         )
-        return self._open.enter_context(journal)
+        return self._resources.enter_context(journal)
 
     @cached_property
     def client(self) -> Client:
@@ -84,9 +84,9 @@ class Workshop(PixxelTarget):
             read_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self.stop.check,
-            inspect=inspector(settings.environment),
+            check_headers=inspector(settings.environment),
         )
-        self._open.callback(client.close)
+        self._resources.callback(client.close)
         return client
 
     @cached_property
@@ -108,7 +108,7 @@ class Workshop(PixxelTarget):
             self.looks,
             self.journal,
             logger=self.logger,
-            hide=self.hide,
+            hide=self.register_secrets,
             check=self.stop.check,
         )
 
@@ -156,7 +156,7 @@ class Workshop(PixxelTarget):
             journal=self.journal,
             books=self.books,
             user_agent=settings.user_agent or USER_AGENT,
-            hide=self.hide,
+            hide=self.register_secrets,
             check=self.stop.check,
         )
 

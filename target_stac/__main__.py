@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import lasting
+from pixxel_singer.process import freeze_gc
 
 
 def main() -> None:
     """Run target-stac."""
     try:
-        with lasting():
+        with freeze_gc():
             from target_stac.target import TargetStac  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
         raise SystemExit(f"target-stac needs '{error.name}'; install pixxel-singer[stac]") from None

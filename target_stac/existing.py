@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_stac.facts import facts_of, from_link
 from target_stac.index import LOCATED, NO_COLLECTION, UNLOCATED, Place
 from target_stac.links import ROOT, bare

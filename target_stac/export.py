@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_stac import existing
 from target_stac.bodies import Bodies
 from target_stac.collections import made_of

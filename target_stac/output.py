@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pixxel_singer import remote
-from pixxel_singer.exits import InputError
+from pixxel_singer import filesystem
+from pixxel_singer.errors import InputError
 from target_stac.names import TEMPORARY
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def opened(url: str) -> Iterator[Output]:
     """
     with tempfile.TemporaryDirectory(prefix="target-stac-") as scratch:
         try:
-            files, root = remote.opened(url)
-        except remote.BadPlace as error:
+            files, root = filesystem.open_filesystem(url)
+        except filesystem.InvalidLocation as error:
             raise InputError(f"output: {error}") from None
-        if remote.is_local(files):
+        if filesystem.is_local(files):
             yield Folder(Path(root))
             return
         store = Store(files, root.rstrip("/"), Path(scratch))
@@ -270,5 +270,7 @@ def _told(what: str, where: str) -> Iterator[None]:
     """Word an error of the disk, the store or fsspec in one line, without URLs' passwords."""
     try:
         yield
-    except remote.FAILURES as error:
-        raise OutputError(f"output: cannot {what} '{where}': {remote.reason(error)}") from None
+    except filesystem.FILESYSTEM_ERRORS as error:
+        raise OutputError(
+            f"output: cannot {what} '{where}': {filesystem.describe_error(error)}"
+        ) from None

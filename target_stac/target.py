@@ -11,8 +11,8 @@ from typing import IO, Any, ClassVar
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
 
-from pixxel_singer.exits import Exit
-from pixxel_singer.target import PixxelTarget
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.target_base import PixxelTarget
 from target_stac.export import Export
 from target_stac.output import OutputError, opened
 from target_stac.settings import SCHEMA, Settings, problems, read_settings
@@ -40,7 +40,7 @@ class TargetStac(PixxelTarget):
         """Records whose STAC column is empty."""
         super().__init__(**kwargs)
 
-    def problems(self) -> list[str]:
+    def find_setting_problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
         return problems(self._config)
 
@@ -52,19 +52,19 @@ class TargetStac(PixxelTarget):
     @cached_property
     def export(self) -> Export:
         """The export that all streams go to."""
-        scratch = self._open.enter_context(tempfile.TemporaryDirectory(prefix="target-stac-"))
+        scratch = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="target-stac-"))
         export = Export(
             settings=self.settings,
-            output=self._open.enter_context(opened(self.settings.output)),
+            output=self._resources.enter_context(opened(self.settings.output)),
             scratch=Path(scratch),
             validator=Validator(self.settings.validate, self.settings.schemas),
             logger=self.logger,
             check=self.stop.check,
         )
-        self._open.callback(export.close)
+        self._resources.callback(export.close)
         return export
 
-    def run(self, file_input: IO[str] | None = None) -> Exit:
+    def run(self, file_input: IO[str] | None = None) -> ExitCode:
         """Read all messages and write the export.
 
         Returns:
@@ -75,15 +75,15 @@ class TargetStac(PixxelTarget):
             OutputError: The export cannot be read or written.
             Stopped: A signal came; a later run goes on from the last state.
         """
-        with self._open:
+        with self._resources:
             _ = self.export  # an output that cannot be used is told before anything is read
             self.listen(file_input)
         left_out = self.export.rejected or self.export.incomplete
-        return Exit.INCOMPLETE if left_out else Exit.OK
+        return ExitCode.INCOMPLETE if left_out else ExitCode.OK
 
     def process_endofpipe(self) -> None:
         """Write the export, then the STATE that its records were up to."""
-        self.export.publish(ended=self._reader.ended)
+        self.export.publish(ended=self._reader.ends_with_state)
         if self.ignored:
             counts = ", ".join(f"{name} ({n:,})" for name, n in sorted(self.ignored.items()))
             level, hint = logging.INFO, ""
@@ -98,5 +98,5 @@ class TargetStac(PixxelTarget):
         super().process_endofpipe()
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self.stream_and_record(message_dict)
+        self.parse_record_message(message_dict)
         super()._process_record_message(message_dict)

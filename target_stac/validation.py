@@ -8,7 +8,7 @@ import jsonschema_rs
 import msgspec
 from pystac.validation.local_validator import get_local_schema_cache
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_stac.settings import OFF, SAMPLE
 
 if TYPE_CHECKING:

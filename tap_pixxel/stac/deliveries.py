@@ -6,7 +6,7 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pixxel_api.times import TimestampError, to_utc
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from tap_pixxel.stac.draft import OWN, clear_name
 from tap_pixxel.stac.hrefs import absolute, quoted, quoted_path
 from tap_pixxel.stac.media import BY_SUFFIX, COG, GEOTIFF, suffix
@@ -235,6 +235,6 @@ def _text(value: object) -> str | None:
 
 def _stamp(value: object) -> str | None:
     try:
-        return to_utc(value) if isinstance(value, str) else None
+        return normalize_timestamp(value) if isinstance(value, str) else None
     except TimestampError:
         return None

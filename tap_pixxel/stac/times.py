@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pixxel_api.times import TimestampError, to_datetime
+from pixxel_api.timestamps import TimestampError, parse_timestamp
 from tap_pixxel.stac.notes import CONVERTED
 from tap_pixxel.stac.values import EMPTY, Mended, Unusable
 
@@ -43,7 +43,7 @@ def in_order(start: str, end: str) -> bool:
 def _in_utc(text: str) -> str:
     read = datetime.fromisoformat(text)
     if read.tzinfo is not UTC:  # most stamps are in UTC, and turning one takes long
-        read = to_datetime(text)
+        read = parse_timestamp(text)
     stamp = read.replace(tzinfo=None).isoformat()  # writing the offset takes longer than all else
     return f"{stamp}Z" if read.microsecond else f"{stamp}.000000Z"
 

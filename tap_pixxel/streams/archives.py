@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import Forbidden
-from pixxel_api.pages import Single
-from pixxel_api.peek import Peek
-from pixxel_api.windows import WINDOW_ROWS, WindowedSweep
+from pixxel_api.json_decoding import FieldPath
+from pixxel_api.pagination.paging import SinglePage
+from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.filtered import FilteredStream, stamp_in
 from tap_pixxel.items import ItemStream
@@ -27,12 +27,12 @@ from tap_pixxel.stac_columns import STAC_COLLECTION, CarriesStac
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixxel_api.pages import Fetch
+    from pixxel_api.pagination.paging import FetchPage
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stac import Converted
 
-_DATETIME = Peek("properties", "datetime")
+_DATETIME = FieldPath("properties", "datetime")
 
 
 class Collections(CarriesStac, PixxelStream):
@@ -43,7 +43,7 @@ class Collections(CarriesStac, PixxelStream):
     name = "collections"
     path = COLLECTIONS
     records_key = "collections"
-    paging = Single()
+    paging = SinglePage()
     _columns = (
         Column("id", TEXT, "Id of the collection."),
         Column("title", TEXT, "Title."),
@@ -85,7 +85,7 @@ class ArchiveItems(ItemStream, FilteredStream, SearchStream):
     path = "/v0/archives/search"
     records_key = "features"
     sort_key = "sortby"
-    updated = Peek("properties", "updated")
+    updated = FieldPath("properties", "updated")
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collections: list[str] | None = None
 
@@ -117,24 +117,24 @@ class ArchiveItems(ItemStream, FilteredStream, SearchStream):
         options: dict[str, Any],
         bookmark: Bookmark | None,
         bound: str | None,
-    ) -> WindowedSweep:
+    ) -> TimeWindowScan:
         """Give the sweep of a collection, in windows of the time of acquisition."""
         acquired = self.settings.acquired
         more: dict[str, Any] = {"collections": [(context or {})["collection"]]}
         if bound:
             more["query"] = {**self.settings.query, self.replication_key: {"gt": bound}}
 
-        def between(start: str | None, end: str | None) -> Fetch:
+        def between(start: str | None, end: str | None) -> FetchPage:
             span = {"datetime": f"{start or '..'}/{end or '..'}"} if start or end else {}
             return lambda offset, limit: self.search(offset, limit, more | span)
 
-        return WindowedSweep(
+        return TimeWindowScan(
             between,
             lambda row: stamp_in(row, _DATETIME),
             ordered=bool(self.order),
             low=(bookmark.resume() if bookmark else None) or acquired.start,
             high=acquired.end,
-            rows=self.window_rows,
+            window_rows=self.window_rows,
             **options,
         )
 

@@ -1,6 +1,6 @@
 """Areas of interest, what was made of them, and the indices that are drawn on them."""
 
-from pixxel_api.pages import Single
+from pixxel_api.pagination.paging import SinglePage
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.children import ChildStream
 from tap_pixxel.filtered import FilteredStream
@@ -112,7 +112,7 @@ class Insights(ChildStream):
     name = "insights"
     path = "/v0/aoi/{aoi_id}/insights"
     records_key = "insights"
-    paging = Single()
+    paging = SinglePage()
     parent = Aois
     selected_by_default = False
     shape = Shape(

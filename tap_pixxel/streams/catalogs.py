@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import Forbidden
-from pixxel_api.pages import Single
+from pixxel_api.pagination.paging import SinglePage
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
 from tap_pixxel.search import SearchStream
@@ -16,7 +16,7 @@ from tap_pixxel.streams.workspace import Stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixxel_api.answer import Answer
+    from pixxel_api.response import JsonResponse
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stac import Converted
@@ -105,7 +105,7 @@ class Catalogs(CarriesStac, SearchStream):
                 )
             return
         began = datetime.now(UTC)
-        answers: list[Answer] = []
+        answers: list[JsonResponse] = []
         for stream in (Deliveries, Stores):
             try:
                 answers.append(self.ask("GET", path=stream.path))
@@ -121,10 +121,10 @@ class Catalogs(CarriesStac, SearchStream):
                 return
         deliveries, stores = answers
         if bookmark:
-            bookmark.begin(deliveries.asked or began)
+            bookmark.begin(deliveries.requested_at or began)
         self._find_delivered(deliveries, stores)
 
-    def _find_delivered(self, deliveries: Answer, stores: Answer) -> None:
+    def _find_delivered(self, deliveries: JsonResponse, stores: JsonResponse) -> None:
         from tap_pixxel.stac.deliveries import delivered_assets  # noqa: PLC0415 - takes long to import
 
         urls = self.settings.store_urls
@@ -212,7 +212,7 @@ class Deliveries(PixxelStream):
     name = "deliveries"
     path = "/v0/catalogs/deliveries"
     records_key = "deliveries"
-    paging = Single()
+    paging = SinglePage()
     primary_keys = ("delivery_id",)
     row_key = "delivery_id"
     replication_key = "updated_at"

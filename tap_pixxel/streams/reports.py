@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers._catalog import get_selected_schema
 
-from pixxel_api.errors import WrongShape
-from pixxel_api.pages import watched
+from pixxel_api.errors import UnexpectedResponse
+from pixxel_api.pagination.concurrency import run_interruptibly
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.report import KINDS, MORE, NotAReport, read_report
 from tap_pixxel.schema import EXTRA, INTEGER, TEXTS, Column, Shape
@@ -57,13 +57,13 @@ class OrderReport(PixxelStream):
             WrongShape: It is no CSV.
         """
         params = {"tz": "UTC"}
-        text = watched(
-            lambda: self.client.read_text(self.path, params=params), self._pixxel.stop.check
+        text = run_interruptibly(
+            lambda: self.client.get_text(self.path, params=params), self._pixxel.stop.check
         )
         try:
             return read_report(text.content, taken=(_ROW.name, MORE, EXTRA))
         except NotAReport as error:
-            raise WrongShape("GET", self.path, reason=f"the answer {error}") from None
+            raise UnexpectedResponse("GET", self.path, reason=f"the answer {error}") from None
 
     def _declare(self, report: Report, kinds: Mapping[str, str]) -> None:
         """Take the report's columns into the schema, and write it."""

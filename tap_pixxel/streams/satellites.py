@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
-from pixxel_api.bodies import row_of
-from pixxel_api.cursor import EitherSweep, TokenPage
-from pixxel_api.errors import BadRequest, Forbidden, NotFound, WrongShape
-from pixxel_api.pages import Offset, Page, Single
-from pixxel_api.sweep import Seen
-from pixxel_api.times import from_datetime
+from pixxel_api.errors import BadRequest, Forbidden, NotFound, UnexpectedResponse
+from pixxel_api.json_decoding import decode_row
+from pixxel_api.pagination.cursor_scan import CursorOrOffsetScan, TokenPage
+from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.paging import OffsetPaging, Page, SinglePage
+from pixxel_api.timestamps import format_timestamp
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.items import COLUMNS, RAW, ItemStream
 from tap_pixxel.reading import Reading
@@ -24,9 +24,9 @@ from tap_pixxel.stac_columns import STAC_ITEM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixxel_api.answer import Answer
-    from pixxel_api.bodies import Row
-    from pixxel_api.cursor import FetchEither
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.cursor_scan import FetchTokenPage
+    from pixxel_api.response import JsonResponse
     from tap_pixxel.base import Fields
     from tap_pixxel.stac import Converted
 
@@ -40,7 +40,7 @@ class Satellites(PixxelStream):
     name = "satellites"
     path = "/v0/satellites"
     records_key = "satellites"
-    paging = Single()
+    paging = SinglePage()
     selected_by_default = False
     shape = Shape(
         Column("id", TEXT, "Id of the satellite."),
@@ -61,7 +61,7 @@ class SatelliteImages(ItemStream, PixxelStream):
     name = "satellite_images"
     path = "/v0/search"
     records_key = "items"
-    paging = Offset(name="skip")
+    paging = OffsetPaging(offset_name="skip")
     primary_keys = ("id", "collection")
     selected_by_default = False
     archived = False
@@ -109,21 +109,23 @@ class SatelliteImages(ItemStream, PixxelStream):
         except (Forbidden, NotFound) as error:
             self._reading.leave_out({name: str(context[name]) for name in context}, error)
         except BadRequest as error:
-            raise error.advising(ADVICE) from None
+            raise error.add_hint(ADVICE) from None
 
     def _images_of(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Read the images of a satellite's collection, in all parts of the area."""
         bookmark = self.bookmark(context)
         given = {name: context[name] for name in ("collection", "satellite_id")}
-        whole, met = True, Seen()  # parts of the area share images
+        whole, met = True, RecentKeys()  # parts of the area share images
         for area in self._areas():
-            sweep = EitherSweep(self._fetch_in(context, area), self.paging, **self.sweep_options())
+            sweep = CursorOrOffsetScan(
+                self._fetch_in(context, area), self.paging, **self.sweep_options()
+            )
             for rows in sweep:
                 if bookmark:
-                    bookmark.begin(sweep.began)
+                    bookmark.begin(sweep.started_at)
                 new = [row for row in rows if met.is_new(self.key_of(row))]
                 yield from self.records(new, bookmark, given)
-            whole = whole and sweep.settled
+            whole = whole and sweep.complete
         self.finish(bookmark, whole=whole)
         self._read = True
 
@@ -143,11 +145,11 @@ class SatelliteImages(ItemStream, PixxelStream):
 
         return polygons(self.settings.bbox, self.settings.intersects)
 
-    def _fetch_in(self, context: Mapping[str, Any], area: dict[str, Any]) -> FetchEither:
+    def _fetch_in(self, context: Mapping[str, Any], area: dict[str, Any]) -> FetchTokenPage:
         acquired = self.settings.acquired
         search = {
             "start_date": acquired.start,
-            "end_date": acquired.end or from_datetime(datetime.now(UTC)),
+            "end_date": acquired.end or format_timestamp(datetime.now(UTC)),
             "satellites": [
                 {"collection_id": context["collection"], "satellite_id": context["satellite_id"]}
             ],
@@ -156,13 +158,13 @@ class SatelliteImages(ItemStream, PixxelStream):
 
         def fetch(offset: int, limit: int, token: str | int | None) -> TokenPage:
             # Neither is in the contract's schema of the request, so a first page asks for neither.
-            place: dict[str, Any] = self.paging.request(offset, limit) if offset else {}
+            place: dict[str, Any] = self.paging.query_for(offset, limit) if offset else {}
             if token is not None:
                 place["next_token"] = token
             body = {**search, "limit": limit, **place}
-            answer = self.client.read("POST", self.path, body=body)
+            answer = self.client.send_with_retries("POST", self.path, body=body)
             rows = images_in(answer)
-            page = Page(offset, rows, self.paging.total(answer), answer.asked)
+            page = Page(offset, rows, self.paging.read_total(answer), answer.requested_at)
             return TokenPage(page, next_token(answer))
 
         return fetch
@@ -201,7 +203,7 @@ def _is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value != ""
 
 
-def images_in(answer: Answer) -> list[Row]:
+def images_in(answer: JsonResponse) -> list[RawRow]:
     """Take the images out of an answer, whose `items` is a map by satellite and collection.
 
     What stands under a key has been described as an image, and as several.
@@ -211,13 +213,13 @@ def images_in(answer: Answer) -> list[Row]:
     """
     raw = answer.fields.get(SatelliteImages.records_key)
     if raw is None:
-        answer.check()
+        answer.raise_for_error()
         return []
     try:
-        return [row_of(image) for part in _parts(raw) for image in _images(part)]
+        return [decode_row(image) for part in _parts(raw) for image in _images(part)]
     except msgspec.ValidationError:
         reason = "the answer has no 'items' of images"
-        raise WrongShape(answer.method, answer.path, answer.status, reason=reason) from None
+        raise UnexpectedResponse(answer.method, answer.path, answer.status, reason=reason) from None
 
 
 def _parts(raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -234,11 +236,11 @@ def _images(raw: msgspec.Raw) -> list[msgspec.Raw]:
     return found
 
 
-def next_token(answer: Answer) -> str | int | None:
+def next_token(answer: JsonResponse) -> str | int | None:
     """Read the token of the next page, which may stand beside the total."""
-    paging = answer.value("pagination")
+    paging = answer.decode_field("pagination")
     beside = paging.get("next_token") if isinstance(paging, dict) else None
-    for token in (answer.value("next_token"), beside):
+    for token in (answer.decode_field("next_token"), beside):
         if isinstance(token, str | int) and token:
             return token
     return None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pixxel_api.pages import Single
-from pixxel_api.peek import Peek
+from pixxel_api.json_decoding import FieldPath
+from pixxel_api.pagination.paging import SinglePage
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.children import ChildStream
 from tap_pixxel.filtered import FilteredStream
@@ -24,13 +24,13 @@ from tap_pixxel.schema import (
 )
 
 if TYPE_CHECKING:
-    from pixxel_api.answer import Answer
-    from pixxel_api.bodies import Row
-    from pixxel_api.pages import Page
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.paging import Page
+    from pixxel_api.response import JsonResponse
     from tap_pixxel.base import Fields
 
-_BLOCK_NAME = Peek("spec", "name")
-_BLOCK_VERSION = Peek("spec", "version")
+_BLOCK_NAME = FieldPath("spec", "name")
+_BLOCK_VERSION = FieldPath("spec", "version")
 _CHANGES = (
     Column("created_by", TEXT, "Id of the user who created it."),
     Column("created_at", TIMESTAMP, "When it was created, UTC."),
@@ -63,7 +63,7 @@ class Jobs(ChildStream):
     name = "jobs"
     path = "/v0/workflows/{workflow_id}/jobs"
     records_key = "jobs"
-    paging = Single()
+    paging = SinglePage()
     parent = Workflows
     place = "job_id"
     replication_key = "updated_at"
@@ -87,7 +87,7 @@ class JobTasks(ChildStream):
     name = "job_tasks"
     path = "/v0/workflows/{workflow_id}/jobs/{job_id}"
     records_key = "tasks"
-    paging = Single()
+    paging = SinglePage()
     parent = Jobs
     replication_key = "updated_at"
     selected_by_default = False
@@ -117,7 +117,7 @@ class JobTasks(ChildStream):
         *_CHANGES[1:],
     )
 
-    def page(self, offset: int, answer: Answer) -> Page:
+    def page(self, offset: int, answer: JsonResponse) -> Page:
         """Take the tasks out of a job; one that was never started may have none."""
         answer.fields.setdefault(self.records_key, msgspec.Raw(b"null"))
         return super().page(offset, answer)
@@ -148,12 +148,12 @@ class _BlockStream(PixxelStream):
     """What both lists of blocks share."""
 
     records_key = "blocks"
-    paging = Single()
+    paging = SinglePage()
     place = "name"
     selected_by_default = False
     shape = _BLOCK
 
-    def key_in_path(self, row: Row) -> str | int | None:
+    def key_in_path(self, row: RawRow) -> str | int | None:
         """Give the name."""
         return _BLOCK_NAME(row)
 
@@ -189,7 +189,7 @@ class BlockVersions(_BlockStream, ChildStream):
     parent = Blocks
     primary_keys = ("name", "version")
 
-    def key_of(self, row: Row) -> str | int | None:
+    def key_of(self, row: RawRow) -> str | int | None:
         """Give the version: all versions may have the id of their block."""
         return _BLOCK_VERSION(row)
 

@@ -1,6 +1,6 @@
 """What a workspace has to order and deliver with: stores, bandsets, projects."""
 
-from pixxel_api.pages import PageNumber, Single
+from pixxel_api.pagination.paging import PageNumberPaging, SinglePage
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import INTEGER, OBJECT, OBJECTS, TEXT, TIMESTAMP, Column, Shape
 
@@ -11,7 +11,7 @@ class Stores(PixxelStream):
     name = "stores"
     path = "/v0/stores"
     records_key = "stores"
-    paging = Single()
+    paging = SinglePage()
     shape = Shape(
         Column("id", TEXT, "Id of the store, named by deliveries as cloud_delivery.config."),
         Column("name", TEXT, "Name, unique in the workspace."),
@@ -30,7 +30,7 @@ class Bandsets(PixxelStream):
     name = "bandsets"
     path = "/v0/bandsets"
     records_key = "bandsets"
-    paging = Single()
+    paging = SinglePage()
     shape = Shape(
         Column("id", TEXT, "Id of the bandset."),
         Column("name", TEXT, "Name."),
@@ -46,7 +46,7 @@ class Projects(PixxelStream):
     name = "projects"
     path = "/v0/projects"
     records_key = "projects"
-    paging = PageNumber()
+    paging = PageNumberPaging()
     shape = Shape(
         Column("id", TEXT, "Id of the project, named by order items."),
         Column("name", TEXT, "Short name."),

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pixxel_api.bodies import fields_of
-from pixxel_api.errors import ApiError, NotFound, WrongShape
+from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
+from pixxel_api.json_decoding import row_to_python
 
 if TYPE_CHECKING:
-    from pixxel_api.answer import Answer
     from pixxel_api.client import Client
+    from pixxel_api.response import JsonResponse
 
 DOWNLOADS = "/v0/catalogs/download"
 
@@ -52,12 +52,12 @@ class DownloadApi:
         The contract wants both lists of ids, and one of them empty.
         """
         body = {"catalog_ids": [catalog], "order_item_ids": []}
-        return _download(self._client.write("POST", DOWNLOADS, body=body))
+        return _download(self._client.send_once("POST", DOWNLOADS, body=body))
 
     def show(self, key: str) -> Download | None:
         """Show a download, None when there is none (any more)."""
         try:
-            answer = self._client.read("GET", f"{DOWNLOADS}/{quote(key, safe='')}")
+            answer = self._client.send_with_retries("GET", f"{DOWNLOADS}/{quote(key, safe='')}")
         except NotFound:
             return None
         except ApiError as error:
@@ -66,16 +66,16 @@ class DownloadApi:
         return _download(answer)
 
 
-def _download(answer: Answer) -> Download:
+def _download(answer: JsonResponse) -> Download:
     """Read a download.
 
     Raises:
         WrongShape: The answer is none.
     """
-    row = fields_of(answer.fields)
+    row = row_to_python(answer.fields)
     key, url = row.get("id"), row.get("signed_url")
     if not isinstance(key, str) or not key:
         reason = "the answer is no download"
-        raise WrongShape(answer.method, DOWNLOADS, answer.status, reason=reason)
+        raise UnexpectedResponse(answer.method, DOWNLOADS, answer.status, reason=reason)
     usable = isinstance(url, str) and url != ""
     return Download(key, str(row.get("status") or "").lower(), url if usable else None)

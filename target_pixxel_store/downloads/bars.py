@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pixxel_singer.logs import someone_watches
+from pixxel_singer.log_setup import is_interactive
 from pixxel_singer.progress import console
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Bars:
 
     def open(self) -> None:
         """Begin to show, if somebody watches and nothing is shown yet."""
-        if self._progress is None and someone_watches():
+        if self._progress is None and is_interactive():
             self._progress = _progress()
             self._all = self._progress.add_task("all of them", total=None)
             self._progress.start()

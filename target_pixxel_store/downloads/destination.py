@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_pixxel_store.downloads.part import Part, told
 from target_pixxel_store.places import normalised
 from target_pixxel_store.records import Rejected
@@ -109,16 +109,16 @@ class RemoteFolder:
     """
 
     def __init__(self, url: str, parts: Path, hide: Callable[[list[str]], None]) -> None:
-        from pixxel_singer import remote  # noqa: PLC0415 - obstore, only where it is wanted
+        from pixxel_singer import filesystem  # noqa: PLC0415 - obstore, only where it is wanted
 
-        self._remote = remote
+        self._filesystem = filesystem
         self._parts = parts
-        self.root = remote.without_userinfo(url).rstrip("/")
-        if secret := remote.password(url):
+        self.root = filesystem.strip_userinfo(url).rstrip("/")
+        if secret := filesystem.url_password(url):
             hide([secret])
         try:
-            self._files, root = remote.opened(url)
-        except remote.BadPlace as error:
+            self._files, root = filesystem.open_filesystem(url)
+        except filesystem.InvalidLocation as error:
             raise InputError(f"Setting 'download_to': {error}") from None
         self._root = root.rstrip("/")
         self._one_at_a_time = threading.Lock()
@@ -130,7 +130,7 @@ class RemoteFolder:
             found = self._files.info(self._at(path, name))
         except FileNotFoundError:
             return None
-        except self._remote.FAILURES as error:
+        except self._filesystem.FILESYSTEM_ERRORS as error:
             raise self._rejected("look at", error) from None
         return int(found["size"]) if found["type"] == "file" else None
 
@@ -146,7 +146,7 @@ class RemoteFolder:
         try:
             with self._one_at_a_time:  # each takes tens of megabytes of memory
                 self._files.put_file(str(part.path), self._at(path, name))
-        except self._remote.FAILURES as error:
+        except self._filesystem.FILESYSTEM_ERRORS as error:
             raise self._rejected("write to", error) from None
         if self.size(path, name) != part.size:
             raise Rejected(f"its object in '{self.root}' is not as large as what was put there")
@@ -156,7 +156,7 @@ class RemoteFolder:
         return "/".join(filter(None, (self._root, normalised(path, name))))
 
     def _rejected(self, what: str, error: Exception) -> Rejected:
-        return Rejected(f"cannot {what} '{self.root}': {self._remote.reason(error)}")
+        return Rejected(f"cannot {what} '{self.root}': {self._filesystem.describe_error(error)}")
 
 
 def _plain(catalog: str) -> str:

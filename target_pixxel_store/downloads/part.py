@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from target_pixxel_store.journal import PRIVATE, sync_folder
+from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder
 from target_pixxel_store.records import Rejected
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Part:
         """Open, lock and read it."""
         with told():
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._fd = os.open(self.path, flags, PRIVATE)
+            self._fd = os.open(self.path, flags, PRIVATE_MODE)
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._read()
@@ -181,7 +181,7 @@ class Part:
         os.fsync(self._fd)
         fresh = self._note.with_name(f"{self._note.name}.new")
         with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "wb"
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE), "wb"
         ) as file:
             file.write(msgspec.json.encode(_Note(self.whole, self.size)))
         fresh.replace(self._note)

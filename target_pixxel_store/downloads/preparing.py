@@ -152,7 +152,7 @@ def _is_unfinished(found: Download | None) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.repeatable
+    return isinstance(error, ApiError) and error.retryable
 
 
 def _last(state: tenacity.RetryCallState) -> Download | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.accounts import Outcome
 from target_pixxel_store.books import Halt, Whereto
 from target_pixxel_store.deliverer import UNKNOWN
@@ -143,7 +143,7 @@ class Downloads:
     def _too_many(self) -> Halt:
         asked = self._books.deliveries + self._books.downloads
         why = f"{asked} deliveries and downloads were asked for; see 'max_deliveries'"
-        return Halt(Exit.INCOMPLETE, why)
+        return Halt(ExitCode.INCOMPLETE, why)
 
     def _get(self, job: Job) -> Got:
         """Do a job, in a thread."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pixxel_api.client
-import pixxel_api.retries
+import pixxel_api.retry
 from pixxel_api.client import Client
 from tap_pixxel.tap import TapPixxel
 from tests.tap.commands import environment, errors, logged
@@ -31,8 +31,8 @@ DEADLINE = 0.4  # seconds; five minutes otherwise
 _WAITS = {
     "_BACKOFF": lambda _: 0.01,
     "_PAUSE_AFTER_429": 0.01,
-    "FIRST_CONTACT": DEADLINE,
-    "RETRY_AFTER_CAP": 0.05,
+    "FIRST_CONNECT_DEADLINE": DEADLINE,
+    "MAX_RETRY_AFTER": 0.05,
 }
 _PATIENCE = 60  # seconds, for a run that is to end by itself
 
@@ -165,7 +165,7 @@ def _tap(variables: dict[str, str], client: dict[str, Any]) -> None:
     defaults = Client.__init__.__kwdefaults__ or {}
     defaults["deadline"] = client.pop("deadline", DEADLINE)
     for attribute, value in (_WAITS | client).items():
-        [place] = [m for m in (pixxel_api.client, pixxel_api.retries) if hasattr(m, attribute)]
+        [place] = [m for m in (pixxel_api.client, pixxel_api.retry) if hasattr(m, attribute)]
         setattr(place, attribute, value)
     sys.argv = ["tap-pixxel"]
     status = 1

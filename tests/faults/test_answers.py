@@ -1,6 +1,6 @@
 """Every fault once, over the whole tap: its status and its one line, or all of its records.
 
-What the client does with each by itself, such as asking again, is in tests/api.
+What the client does with each by itself, such as asking again, is in tests/pixxel_api.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.scripted import ScriptedServer, answer
 from tests.faults.running import TOKEN, run
+from tests.pixxel_api.scripted import ScriptedServer, answer
 
 if TYPE_CHECKING:
-    from tests.api.scripted import Script
+    from tests.pixxel_api.scripted import Script
 
 HTML = b"<html><body>Bad Gateway " + TOKEN.encode() + b"</body></html>"
 GOOD = b'{"stores": [{"id": "a"}, {"id": "b"}]}'

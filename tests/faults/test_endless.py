@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.api.scripted import ScriptedServer, answer
 from tests.faults.running import run, running
+from tests.pixxel_api.scripted import ScriptedServer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 The client is the tap's, whose faults are in test_answers.py. Answers that are not what was asked
 for are in tests/store_target/test_answers.py, fetches that break in test_downloads_breaks.py there,
-and lines of input that are no messages in tests/singer/test_input.py.
+and lines of input that are no messages in tests/pixxel_singer/test_message_reader.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pixxel_api import errors
 from pixxel_api.client import Client
 from target_pixxel_store.api import Api
 from target_pixxel_store.downloads.asking import DownloadApi
-from tests.api.scripted import ScriptedServer, answer
 from tests.faults.running import TOKEN
+from tests.pixxel_api.scripted import ScriptedServer, answer
 
 ODD = rb'"odd": [1e400, 1' + b"0" * 5000 + rb', "\ud800"]'
 STORE = (

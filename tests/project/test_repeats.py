@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel import settings as tap_settings
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store import schema as store_settings
@@ -205,7 +205,7 @@ def test_the_operators_page_states_the_guarantee_and_every_exit_status() -> None
     assert f"\n> {guarantee}\n" in text
     rows = table("docs/operating-deliveries.md", "| status | meaning | what to do |")
     stops = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
-    assert [row[0] for row in rows] == [*(str(int(each)) for each in Exit), "143, 130"]
+    assert [row[0] for row in rows] == [*(str(int(each)) for each in ExitCode), "143, 130"]
     assert stops == [143, 130]
 
 

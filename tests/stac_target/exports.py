@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_stac.output import OutputError
 from target_stac.target import TargetStac
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pixxel_singer.exits import Exit
+    from pixxel_singer.exit_codes import ExitCode
 
 Json = dict[str, Any]
 
@@ -140,12 +140,12 @@ def target(output: Path | str, **settings: Any) -> TargetStac:
     return TargetStac(config={"output": str(output), "formats": TREE} | settings)
 
 
-def export(output: Path | str, *objects: Json, **settings: Any) -> Exit:
+def export(output: Path | str, *objects: Json, **settings: Any) -> ExitCode:
     """Export items and collections in this process."""
     return send(output, sync(*objects), **settings)
 
 
-def send(output: Path | str, messages: Iterable[Json], **settings: Any) -> Exit:
+def send(output: Path | str, messages: Iterable[Json], **settings: Any) -> ExitCode:
     """Export what Singer messages bring in this process."""
     lines = io.TextIOWrapper(io.BytesIO(as_lines(messages)), encoding="utf-8")
     return target(output, **settings).run(lines)

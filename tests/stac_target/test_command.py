@@ -10,7 +10,8 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
 
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from target_stac.settings import SCHEMA
 from target_stac.target import TargetStac
 from tests.stac_target.exports import (
@@ -63,7 +64,7 @@ def test_state_is_told_only_when_everything_is_written(
 
 def test_about_may_be_asked_for_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
     given = _ConfigInput(config={}, parse_env=False)
-    assert TargetStac.invoke(about=True, about_format="json", config=given) is Exit.OK
+    assert TargetStac.invoke(about=True, about_format="json", config=given) is ExitCode.OK
     told = json.loads(capsys.readouterr().out)["settings"]["properties"]
     assert set(SCHEMA["properties"]) <= set(told)
     assert "add_record_metadata" not in told, "the SDK's, which do nothing here"

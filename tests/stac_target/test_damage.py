@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from target_stac.output import OutputError, opened
 from tests.stac_target.exports import (
     DATA,
@@ -223,5 +224,5 @@ def test_a_bucket_without_credentials_says_what_to_set(monkeypatch: pytest.Monke
 
 def test_a_path_with_a_home_is_that_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert export("~/out", item("a")) == Exit.OK
+    assert export("~/out", item("a")) == ExitCode.OK
     links_resolve(tmp_path / "out")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tests.stac_target.exports import (
     DATA,
     MISTAKES,
@@ -38,7 +38,7 @@ def test_a_sync_becomes_a_tree_ndjson_and_geoparquet(tmp_path: Path) -> None:
     lines = (DATA / "small.singer").read_bytes()
     result = run_target(lines, tmp_path / "out", formats=["catalog", "ndjson", "geoparquet"])
     assert logged(result, "error") == []
-    assert result.returncode == Exit.OK
+    assert result.returncode == ExitCode.OK
     assert sorted(snapshot(tmp_path / "out")) == [
         "catalog.json",
         "collections.ndjson",
@@ -225,6 +225,6 @@ def test_an_item_collection_of_too_many_items_is_refused_before_anything_is_writ
 
 def test_nothing_is_made_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As when a tap fails before its first record."""
-    assert export(tmp_path, formats=["catalog", "ndjson", "geoparquet"]) == Exit.OK
+    assert export(tmp_path, formats=["catalog", "ndjson", "geoparquet"]) == ExitCode.OK
     assert snapshot(tmp_path) == {}
     assert "no record brought an item or collection; nothing was written" in caplog.messages

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from pixxel_sandbox.buckets import BucketServer, rclone
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from target_stac.output import OutputError, Store
 from tests.stac_target.exports import (
     DATA,
@@ -158,7 +158,7 @@ def test_an_s3_bucket_holds_the_same_files_as_a_folder(
     lines = (DATA / "mixed.singer").read_bytes()
     result = run_target(lines, "s3://bucket/a/b/", formats=FORMATS)
     assert logged(result, "error") == []
-    assert (result.returncode, result.stdout.count("\n")) == (Exit.OK, 1)
+    assert (result.returncode, result.stdout.count("\n")) == (ExitCode.OK, 1)
     assert str(STATE["bookmarks"]["items"]["replication_key_value"]) in result.stdout
     moved: list[Json] = [placed("second", [1, 2, 3, 4], collection="archive"), collection("new")]
     export("s3://bucket/a/b", *moved, formats=FORMATS)
@@ -187,7 +187,7 @@ def test_a_store_that_refuses_is_one_line_without_credentials(
     for name, value in (s3[1] | change).items():
         monkeypatch.setenv(name, value)
     result = run_target((DATA / "small.singer").read_bytes(), url)
-    assert result.returncode == Exit.FAILED
+    assert result.returncode == ExitCode.FAILED
     [line] = logged(result, "error")
     assert line.startswith("output: cannot ")
     assert "s3cret" not in result.stderr

@@ -18,7 +18,7 @@ import rasterio  # type: ignore[import-untyped]  # it has none
 import yaml
 from pystac.validation.local_validator import get_local_schema_cache
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tests.stac_target.exports import (
     Json,
     collection,
@@ -103,7 +103,7 @@ def test_what_only_the_last_of_many_items_has_is_in_the_geoparquet(tmp_path: Pat
     many = [item(f"{n:03}", "2025-01-01") for n in range(450)]
     last = with_properties(item("last", "2025-12-31"), **{"own:depth": 7, "own:deep": {"x": [1.5]}})
     last["assets"]["B999"] = {"href": "https://example.com/B999.tif", "own:gain": 2}
-    assert export(tmp_path, *many, last, formats=["geoparquet", "catalog"]) == Exit.OK
+    assert export(tmp_path, *many, last, formats=["geoparquet", "catalog"]) == ExitCode.OK
     file = tmp_path / "geoparquet/l2a.parquet"
     frame = gpd.read_parquet(file)
     assert len(frame) == 451
@@ -120,7 +120,7 @@ def test_what_only_the_last_of_many_items_has_is_in_the_geoparquet(tmp_path: Pat
 def test_whole_and_broken_numbers_share_a_column(tmp_path: Path) -> None:
     values = [1, 2.5, None, 3]
     items = [with_properties(item(str(n)), gsd=v) for n, v in enumerate(values)]
-    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == Exit.OK
+    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == ExitCode.OK
     file = tmp_path / "geoparquet/l2a.parquet"
     assert table(file, "SELECT gsd FROM {} ORDER BY id") == [(1.0,), (2.5,), (None,), (3.0,)]
 
@@ -141,14 +141,14 @@ def test_whole_and_broken_numbers_share_a_column(tmp_path: Path) -> None:
 )
 def test_odd_properties_fit_into_the_geoparquet(tmp_path: Path, odd: Json) -> None:
     items = [item("a"), with_properties(item("b"), **odd)]
-    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == Exit.OK
+    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == ExitCode.OK
     frame = gpd.read_parquet(tmp_path / "geoparquet/l2a.parquet")
     assert sorted(frame["id"]) == ["a", "b"]
 
 
 def test_items_without_any_asset_fit_into_the_geoparquet(tmp_path: Path) -> None:
     items = [item("a", assets={}), item("b", assets={})]
-    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == Exit.OK
+    assert export(tmp_path, *items, formats=["geoparquet", "catalog"]) == ExitCode.OK
     assert table(tmp_path / "geoparquet/l2a.parquet", "SELECT count(*) FROM {}") == [(2,)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tests.stac_target.exports import (
     DATA,
     Json,
@@ -37,7 +37,7 @@ def test_records_that_are_items_and_collections_are_taken_without_the_taps_own_f
 ) -> None:
     own = {"_sdc_extracted_at": "2025-01-01T00:00:00Z", "_sdc_sequence": 1}
     records = [record("s", **item("a"), **own), record("s", **collection("l2a"), **own)]
-    assert send(tmp_path, [schema("s"), *records]) == Exit.OK
+    assert send(tmp_path, [schema("s"), *records]) == ExitCode.OK
     assert set(item_files(tmp_path)) == {"l2a/a"}
     assert b"_sdc_" not in b"".join(snapshot(tmp_path).values())
     assert read(tmp_path / "l2a/collection.json")["title"] == "Title of l2a"
@@ -45,7 +45,7 @@ def test_records_that_are_items_and_collections_are_taken_without_the_taps_own_f
 
 def test_an_item_may_come_as_text(tmp_path: Path) -> None:
     texts = [record("s", stac_item=json.dumps(item("a"))), record("s", stac_item="null")]
-    assert send(tmp_path, [schema("s"), *texts]) == Exit.OK
+    assert send(tmp_path, [schema("s"), *texts]) == ExitCode.OK
     assert set(item_files(tmp_path)) == {"l2a/a"}
 
 
@@ -61,7 +61,7 @@ def test_records_that_carry_nothing_are_counted_and_told(
         record("items", stac_item=item("a")),
     ]
     caplog.set_level("INFO")
-    assert send(tmp_path, messages) == Exit.OK
+    assert send(tmp_path, messages) == ExitCode.OK
     assert told(caplog) == ["items: 1 records have no STAC Item to export"]
     assert "ignored, as their records carry no STAC: orders (2)" in caplog.messages
     assert not (tmp_path / "rejected.ndjson").exists()
@@ -74,7 +74,7 @@ def test_a_tables_row_that_looks_like_an_item_is_none(
     """As tap-pixxel's are without STAC: flat columns beside the raw members of an item."""
     caplog.set_level("INFO")
     row = item("a") | {column: "x"}
-    assert send(tmp_path, [schema("items"), record("items", **row)]) == Exit.OK
+    assert send(tmp_path, [schema("items"), record("items", **row)]) == ExitCode.OK
     [*_, told_last] = told(caplog)
     assert told_last.startswith(
         "ignored, as their records carry no STAC: items (1); is the conversion"
@@ -84,10 +84,10 @@ def test_a_tables_row_that_looks_like_an_item_is_none(
 
 def test_a_collection_of_no_version_of_stac_does_not_stand_for_one(tmp_path: Path) -> None:
     """As the API's own are, which tap-pixxel passes on without STAC."""
-    assert send(tmp_path, [schema("c"), record("c", **collection("l2a"))]) == Exit.OK
+    assert send(tmp_path, [schema("c"), record("c", **collection("l2a"))]) == ExitCode.OK
     before = snapshot(tmp_path)
     raw = {**collection("l2a"), "stac_version": "0.1.0", "title": "raw"}
-    assert send(tmp_path, [schema("c"), record("c", **raw)]) == Exit.OK
+    assert send(tmp_path, [schema("c"), record("c", **raw)]) == ExitCode.OK
     assert snapshot(tmp_path) == before
 
 
@@ -103,7 +103,7 @@ def test_a_stream_map_may_rename_and_drop(tmp_path: Path) -> None:
         record("items", stac_item=item("a")),
         record("items", stac_item={"id": "bad"}),
     ]
-    assert send(tmp_path, messages, stream_maps=maps) == Exit.INCOMPLETE
+    assert send(tmp_path, messages, stream_maps=maps) == ExitCode.INCOMPLETE
     assert set(item_files(tmp_path)) == {"l2a/a"}
     [rejected] = lines_of(tmp_path / "rejected.ndjson")
     assert rejected["stream"] == "scenes"
@@ -113,7 +113,7 @@ def test_new_schemas_and_versions_on_the_way_change_nothing(tmp_path: Path) -> N
     other = schema("items") | {"key_properties": ["id"]}
     version = {"type": "ACTIVATE_VERSION", "stream": "items", "version": 1}
     messages = [schema("items"), record("items", stac_item=item("a")), version, other]
-    assert send(tmp_path, [*messages, record("items", stac_item=item("b"))]) == Exit.OK
+    assert send(tmp_path, [*messages, record("items", stac_item=item("b"))]) == ExitCode.OK
     assert set(item_files(tmp_path)) == {"l2a/a", "l2a/b"}
 
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_exported_is_kept_with_its_reason(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, bad: dict[str, Any], reason: str
 ) -> None:
     messages = [schema("s"), record("s", **bad), record("s", stac_item=item("good"))]
-    assert send(tmp_path, messages) == Exit.INCOMPLETE
+    assert send(tmp_path, messages) == ExitCode.INCOMPLETE
     assert set(item_files(tmp_path)) == {"l2a/good"}
     links_resolve(tmp_path)
     [kept] = lines_of(tmp_path / "rejected.ndjson")
@@ -174,9 +174,9 @@ def test_what_cannot_be_exported_is_kept_with_its_reason(
 
 def test_rejects_are_those_of_the_last_run(tmp_path: Path) -> None:
     bad = without("id")
-    assert send(tmp_path, [schema("s"), record("s", stac_item=bad)]) == Exit.INCOMPLETE
+    assert send(tmp_path, [schema("s"), record("s", stac_item=bad)]) == ExitCode.INCOMPLETE
     assert (tmp_path / "rejected.ndjson").exists()
-    assert export(tmp_path, item("a")) == Exit.OK
+    assert export(tmp_path, item("a")) == ExitCode.OK
     assert not (tmp_path / "rejected.ndjson").exists()
 
 
@@ -194,5 +194,5 @@ def test_deeply_nested_properties_do_not_end_the_run(tmp_path: Path) -> None:
         deep = {"x": [deep]}
     made = with_properties(item("a"), deep=deep)
     status = export(tmp_path, made, item("b"), formats=["catalog", "ndjson", "geoparquet"])
-    assert status in {Exit.OK, Exit.INCOMPLETE}
+    assert status in {ExitCode.OK, ExitCode.INCOMPLETE}
     assert set(item_files(tmp_path)) == {"l2a/a", "l2a/b"}

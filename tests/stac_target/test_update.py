@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from tests.stac_target.exports import (
     DATA,
     MISTAKES,
@@ -92,7 +93,7 @@ def test_a_second_run_of_the_same_records_touches_no_file(
 def test_the_command_run_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     lines = (DATA / "mixed.singer").read_bytes()
     for name in ("once", "twice", "twice"):
-        assert run_target(lines, tmp_path / name, formats=ALL).returncode == Exit.OK
+        assert run_target(lines, tmp_path / name, formats=ALL).returncode == ExitCode.OK
     assert snapshot(tmp_path / "once") == snapshot(tmp_path / "twice")
     links_resolve(tmp_path / "once")
 
@@ -205,5 +206,5 @@ def test_an_update_of_formats_that_cannot_be_merged_into_is_refused(tmp_path: Pa
     with pytest.raises(Exception, match="bad settings") as caught:
         target(tmp_path / "out", formats=["geoparquet"])
     assert "needs catalog or ndjson" in caught.value.errors[0]  # type: ignore[attr-defined]  # SDK
-    assert export(tmp_path, ITEMS[0], formats=["geoparquet"], mode="overwrite") == Exit.OK
+    assert export(tmp_path, ITEMS[0], formats=["geoparquet"], mode="overwrite") == ExitCode.OK
     assert list(snapshot(tmp_path)) == ["geoparquet/l2a.parquet"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from tests.stac_target.exports import (
     SCHEMAS,
     Json,
@@ -47,7 +48,7 @@ def write(file: Path, schema: Json) -> None:
     file.write_text(json.dumps(draft | schema))
 
 
-def run(folder: Path, *objects: Json, **settings: Any) -> tuple[Exit, list[str]]:
+def run(folder: Path, *objects: Json, **settings: Any) -> tuple[ExitCode, list[str]]:
     """Export with all checks; give the status and why objects were left out."""
     out = folder / "out"
     status = export(out, *objects, **{"validate": "all", **settings})
@@ -58,7 +59,7 @@ def run(folder: Path, *objects: Json, **settings: Any) -> tuple[Exit, list[str]]
 def test_an_item_that_breaks_a_rule_of_stac_is_left_out_and_told_why(tmp_path: Path) -> None:
     bad = item("bad", assets={"a": {"title": "s3cret"}})
     status, [reason] = run(tmp_path, item("good"), bad)
-    assert status == Exit.INCOMPLETE
+    assert status == ExitCode.INCOMPLETE
     assert reason.startswith("item is not valid: assets/a breaks the rule at ")
     assert reason.endswith("of https://schemas.stacspec.org/v1.1.0/item-spec/json-schema/item.json")
     assert "s3cret" not in reason
@@ -69,18 +70,18 @@ def test_a_collection_is_checked_too(tmp_path: Path) -> None:
     bad = collection("bad")
     del bad["license"]
     status, [reason] = run(tmp_path, collection("good"), bad)
-    assert status == Exit.INCOMPLETE
+    assert status == ExitCode.INCOMPLETE
     assert "collection is not valid" in reason
 
 
 def test_items_are_checked_with_the_links_they_are_written_with(tmp_path: Path) -> None:
     made = item("a")
     del made["links"]
-    assert run(tmp_path, made, item("b", collection=None)) == (Exit.OK, [])
+    assert run(tmp_path, made, item("b", collection=None)) == (ExitCode.OK, [])
 
 
 def test_off_checks_nothing(tmp_path: Path) -> None:
-    assert run(tmp_path, item("bad", assets=7), validate="off") == (Exit.OK, [])
+    assert run(tmp_path, item("bad", assets=7), validate="off") == (ExitCode.OK, [])
 
 
 def test_sample_checks_the_first_of_each_collection_and_some_more(
@@ -90,7 +91,7 @@ def test_sample_checks_the_first_of_each_collection_and_some_more(
     items = [item(f"{c}-{n}", collection=c) for n in range(45) for c in ("l1c", "l2a")]
     items[1] |= {"assets": 7}
     status, reasons = run(tmp_path, *items, validate="sample")
-    assert (status, len(reasons)) == (Exit.INCOMPLETE, 1)
+    assert (status, len(reasons)) == (ExitCode.INCOMPLETE, 1)
     assert "6 objects were validated" in caplog.text
 
 
@@ -101,7 +102,7 @@ def test_extensions_are_checked_with_the_schemas_of_the_folder(
     url = HERE.format(name)
     objects = [extended("good", url, **{"own:s3cret": 1}), extended("bad", url)]
     status, [reason] = run(tmp_path, *objects, schemas=str(own))
-    assert status == Exit.INCOMPLETE
+    assert status == ExitCode.INCOMPLETE
     assert reason.endswith(f"of {url}")
 
 
@@ -110,7 +111,7 @@ def test_a_schema_that_is_not_there_is_told_once_and_not_fetched(
 ) -> None:
     missing = HERE.format("missing")
     objects = [extended(name, OWN, missing, **{"own:s3cret": 1}) for name in "abc"]
-    assert run(tmp_path, *objects, schemas=str(own)) == (Exit.OK, [])
+    assert run(tmp_path, *objects, schemas=str(own)) == (ExitCode.OK, [])
     assert [line for line in told(caplog) if missing in line] == [
         f"not validated against these, which 'schemas' does not have: {missing}"
     ]
@@ -145,7 +146,7 @@ def test_a_schema_that_refers_to_one_that_is_not_there_is_told(
     missing = HERE.format("missing")
     write(folder / "mine.json", {"$id": OWN, "$ref": missing})
     status, reasons = run(tmp_path, extended("a"), schemas=str(folder))
-    assert (status, reasons) == (Exit.OK, [])
+    assert (status, reasons) == (ExitCode.OK, [])
     [line] = told(caplog)
     assert line == f"not validated against these, which 'schemas' does not have: {missing}"
 
@@ -156,5 +157,5 @@ def test_published_extensions_are_checked(tmp_path: Path) -> None:
     good = extended("good", eo, **{"eo:cloud_cover": 5})
     bad = extended("bad", eo, **{"eo:cloud_cover": 500})
     status, [reason] = run(tmp_path, good, bad, schemas=str(SCHEMAS))
-    assert status == Exit.INCOMPLETE
+    assert status == ExitCode.INCOMPLETE
     assert reason.startswith("item is not valid: properties/eo:cloud_cover breaks the rule")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from pixxel_singer.redaction import Redactor
 from target_pixxel_store.credentials import (
     KEYS,

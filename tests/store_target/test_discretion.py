@@ -117,7 +117,7 @@ def test_the_logs_know_the_secrets_before_they_are_sent(
 ) -> None:
     hidden: list[str] = []
     sent_with: list[set[str]] = []
-    monkeypatch.setattr(TargetPixxelStore, "hide", staticmethod(hidden.extend))
+    monkeypatch.setattr(TargetPixxelStore, "register_secrets", staticmethod(hidden.extend))
     monkeypatch.setenv("THE_SECRET", SECRET)
     place.sandbox.on_request = lambda asked, _: (
         sent_with.append(set(hidden)) if asked.method == "POST" else None

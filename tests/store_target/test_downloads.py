@@ -10,7 +10,7 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from pixxel_sandbox import Habits
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 
 from .downloading import files, polled, posted, whole
 from .runs import record, request, state, wanted

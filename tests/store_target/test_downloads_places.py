@@ -90,7 +90,7 @@ def test_a_password_in_the_url_is_told_nowhere(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden: list[str] = []
-    monkeypatch.setattr(TargetPixxelStore, "hide", staticmethod(hidden.extend))
+    monkeypatch.setattr(TargetPixxelStore, "register_secrets", staticmethod(hidden.extend))
     ran = place.run(wanted(place.catalogs(1)[0]), download_to="memory://me:s3cret@images/x")
     assert hidden == ["s3cret"]
     told = json.dumps([ran.outcomes, ran.log, place.journal.read_text()])
@@ -108,7 +108,7 @@ def test_a_person_sees_how_far_the_files_are(
     ids = place.catalogs(2)
     place.run(wanted(ids[0]))
     assert capsys.readouterr().err == "", "nobody watches"
-    monkeypatch.setattr("target_pixxel_store.downloads.bars.someone_watches", lambda: True)
+    monkeypatch.setattr("target_pixxel_store.downloads.bars.is_interactive", lambda: True)
     place.run(*map(wanted, ids))
     assert "all of them" in (said := capsys.readouterr().err)
     assert "3.0/3.0 MB" in said

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Habits
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_pixxel_store.journal import Journal, JournalError
 
 from .runs import TARGET, environment, lines_of, record, request, state, text_of, with_schemas

@@ -13,7 +13,7 @@ from singer_sdk.testing.suites import SingerTestSuite
 from singer_sdk.testing.suites import target_tests as usual
 from singer_sdk.testing.templates import TargetTestTemplate
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from target_pixxel_store.target import TargetPixxelStore
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_a_person_is_told_the_outcomes_at_the_end(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("target_pixxel_store.target.someone_watches", lambda: True)
+    monkeypatch.setattr("target_pixxel_store.target.is_interactive", lambda: True)
     place.run(request(place.catalogs(1)[0]), state(1))
     told = "outcomes: {'delivery_requests': {'created': 1}}, ignored: {}\n"
     assert capsys.readouterr().err == told
@@ -29,7 +29,7 @@ def test_a_person_sees_how_many_deliveries_are_done(
     with _Bar(2) as bar:
         bar.show(2)
     assert capsys.readouterr().err == "", "nobody watches"
-    monkeypatch.setattr("target_pixxel_store.watch.someone_watches", lambda: True)
+    monkeypatch.setattr("target_pixxel_store.watch.is_interactive", lambda: True)
     with _Bar(2) as bar:
         bar.show(2)
     told = capsys.readouterr().err

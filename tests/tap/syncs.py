@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import Message
 
-    from pixxel_singer.exits import Exit
+    from pixxel_singer.exit_codes import ExitCode
 
 
 KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
@@ -50,7 +50,7 @@ class Server(Protocol):
 class Synced:
     """What a run gave."""
 
-    status: Exit | None
+    status: ExitCode | None
     messages: list[dict[str, Any]]
     records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pixxel_singer.exits import InputError
+from pixxel_singer.errors import InputError
 from tap_pixxel.bookmarks import Bookmark, check_state, fingerprint
 
 OLD, MARK, NEW = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))

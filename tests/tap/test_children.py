@@ -9,11 +9,11 @@ import pytest
 
 from pixxel_api.errors import Forbidden, NotFound
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.reading import Reading
 from tap_pixxel.streams.areas import Aois
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, config_for, sync
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_
     kept = {row["id"] for row in areas.workspace.rows("aoi_assets") if row["aoi_id"] != lost}
     with caplog.at_level(logging.WARNING):
         synced = sync(areas, "aoi_assets")
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     assert set(synced.ids("aoi_assets")) == kept
     assert any(f"/v0/aois/{lost}/assets answered {status}" in each for each in caplog.messages)
     assert any("1 lists were left out" in each and told in each for each in caplog.messages)
@@ -245,7 +245,7 @@ def test_a_stream_none_of_whose_lists_may_be_read_is_left_out(
 ) -> None:
     areas.habits = Habits(forbid=frozenset({forbidden}))
     synced = sync(areas, "insights", "satellites")
-    assert synced.status is Exit.INCOMPLETE
+    assert synced.status is ExitCode.INCOMPLETE
     assert synced.ids("satellites")
     assert not synced.ids("insights")
 
@@ -259,7 +259,7 @@ def test_a_parent_that_fails_on_a_later_page_is_left_out_too(error: int) -> None
     with ScriptedServer(*answers) as server:
         synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
     assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     barred = synced.bookmark("aoi_assets").get("barred")
     assert barred is None  # no record had a time, so there is no bookmark to keep it with
 
@@ -351,5 +351,5 @@ def test_a_token_that_expires_midway_leaves_the_stream_out_and_bars_nothing(
     seen: list[str] = []
     areas.on_request = expire
     second = sync(areas, "aoi_assets", state=first.state)
-    assert second.status is Exit.INCOMPLETE
+    assert second.status is ExitCode.INCOMPLETE
     assert second.bookmark("aoi_assets") == first.bookmark("aoi_assets")

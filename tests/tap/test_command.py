@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import Exit, InputError
-from pixxel_singer.plugin import read_object
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.plugin import read_json_file
 from tap_pixxel.tap import TapPixxel
 from tests.tap.commands import TAP, environment, errors, logged, run_tap
 from tests.tap.syncs import Collector, config_for
@@ -81,9 +82,9 @@ def test_a_connection_test_forgives_what_is_not_selected_by_default(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.habits = Habits(forbid=frozenset({"blocks"}))
-    monkeypatch.setattr("tap_pixxel.tap.someone_watches", lambda: True)
+    monkeypatch.setattr("tap_pixxel.tap.is_interactive", lambda: True)
     tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
-    assert tap.test() is Exit.OK
+    assert tap.test() is ExitCode.OK
     told = capsys.readouterr().err.splitlines()
     assert any("satellite_images: not tried, it needs the setting" in line for line in told)
     assert told[-1].startswith("20 of 22 streams can be read: ")
@@ -244,7 +245,7 @@ def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> No
 
 def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
     with pytest.raises(InputError, match=r"^--state takes the path of a JSON file, not JSON"):
-        read_object("--state", ' {"s3cret": 1}')
+        read_json_file("--state", ' {"s3cret": 1}')
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,7 @@ def test_a_dead_address_ends_with_the_setting_to_check(monkeypatch: pytest.Monke
     """The connection is tried again for a while; the error then names what to check."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    monkeypatch.setattr("pixxel_api.client.FIRST_CONTACT", 0.1)
+    monkeypatch.setattr("pixxel_api.client.FIRST_CONNECT_DEADLINE", 0.1)
     tap = TapPixxel(config={"api_token": "token-1", "api_url": url})
     with pytest.raises(Exception, match="'api_url'"):
         tap.run()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pystac
 import pytest
 
-from pixxel_api.errors import WrongShape
+from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import MISSING, Habits, Sandbox
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.settings import problems as setting_problems
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, pystac_offline, schema_errors
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
@@ -92,7 +92,7 @@ def test_an_item_links_to_the_object_in_each_cloud(
     catalog = a_catalog(workspace)
     key = deliver(workspace, catalog, name, target_path="a b/image.zip")
     synced = synced_with(sandbox, store_urls=urls)
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     [(asset_key, asset)] = delivered(synced, catalog).items()
     assert asset_key == f"delivery-{name}"
     assert asset["href"] == f"{base}/incoming/a%20b/image.zip"
@@ -113,7 +113,7 @@ def test_what_makes_no_asset_is_counted_and_told_once(
     deliver(workspace, catalog, cloud_delivery={"config": "no-such-store"})
     with caplog.at_level(logging.WARNING):
         synced = synced_with(sandbox)
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     assert delivered(synced, catalog) == {}
     [line] = told(caplog, "no asset")
     assert line == (
@@ -300,7 +300,7 @@ def test_where_they_may_not_be_read_catalogs_flow_and_come_again_later(
     sandbox.habits = Habits(forbid=frozenset({resource}))
     with caplog.at_level(logging.WARNING):
         without = synced_with(sandbox, state=first.state)
-    assert without.status is Exit.INCOMPLETE
+    assert without.status is ExitCode.INCOMPLETE
     assert changed in without.ids("catalogs")
     assert delivered(without, changed) == {}
     assert without.state == first.state
@@ -308,13 +308,13 @@ def test_where_they_may_not_be_read_catalogs_flow_and_come_again_later(
     assert len(told(caplog, "left out, because the token may not read them", resource)) == 1
     sandbox.habits = Habits()
     again = synced_with(sandbox, state=without.state)
-    assert again.status is Exit.OK
+    assert again.status is ExitCode.OK
     assert all(delivered(again, each) for each in (catalog, changed))
 
 
 def test_an_answer_without_its_list_is_an_error_and_takes_no_assets_away() -> None:
     with ScriptedServer(answer(body=b'{"stores": [], "catalogs": [{"id": "a"}]}')) as server:
-        synced = sync(server, "catalogs", delivered_assets=True, expect=WrongShape)
+        synced = sync(server, "catalogs", delivered_assets=True, expect=UnexpectedResponse)
     assert synced.ids("catalogs") == []
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from pixxel_api.errors import BadRequest
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import sync
 
 OLD, MARK, NEW = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import MISSING, Habits, Sandbox
-from pixxel_singer.signals import Stopped
-from tests.api.scripted import ScriptedServer, answer
+from pixxel_singer.signals import StopRequested
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import KEYS, Synced, sync
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def killing(at: int) -> Callable[[dict[str, Any]], None]:
         nonlocal records
         records += message["type"] == "RECORD"
         if records >= at:
-            raise Stopped(15)
+            raise StopRequested(15)
 
     return count
 
@@ -315,7 +315,7 @@ def test_a_killed_backfill_goes_on_from_its_windows_without_loss(
     settings: dict[str, Any] = {"page_size": 4, "start_date": start_date}
     with Sandbox(seed=7, items=120) as sandbox:
         there = set(sandbox.workspace.ids("archive_items"))
-        first = sync(sandbox, "archive_items", after=killing(at), expect=Stopped, **settings)
+        first = sync(sandbox, "archive_items", after=killing(at), expect=StopRequested, **settings)
         state = first.state if any(m["type"] == "STATE" for m in first.messages) else None
         before_state = [m["record"]["id"] for m in _until_last_state(first.messages)]
         changed = before_state[0] if before_state else sandbox.workspace.ids("archive_items")[0]
@@ -345,7 +345,11 @@ def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
             changed[name] = sandbox.workspace.ids(name)[2]
             sandbox.workspace.update(name, changed[name])
         killed = sync(
-            sandbox, *INCREMENTAL, state=first.state, after=killing(min(at, 6)), expect=Stopped
+            sandbox,
+            *INCREMENTAL,
+            state=first.state,
+            after=killing(min(at, 6)),
+            expect=StopRequested,
         )
         state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
         done = {

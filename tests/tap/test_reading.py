@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pixxel_api.errors import Forbidden, NotFound
-from pixxel_api.pages import Offset, Page
-from pixxel_api.sweep import Seen, Sweep
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.paging import OffsetPaging, Page
 from tap_pixxel.reading import Reading
 
 REFUSED = Forbidden("GET", "/v0/a", 403)
@@ -52,9 +52,16 @@ def test_what_was_left_out_is_named_by_its_keys_and_counted_by_its_reason(
 
 
 def test_one_list_that_did_not_settle_leaves_the_reading_unsettled(reading: Reading) -> None:
-    def sweep(total: int) -> Sweep:
+    def sweep(total: int) -> ListScan:
         page = Page(0, [], total)
-        made = Sweep(lambda *_: page, Offset(), key=lambda _: None, seen=Seen(), limit=5, window=1)
+        made = ListScan(
+            lambda *_: page,
+            OffsetPaging(),
+            key=lambda _: None,
+            recent_keys=RecentKeys(),
+            limit=5,
+            concurrency=1,
+        )
         assert list(made) == [[]] * (1 if total == 0 else 3)
         return made
 

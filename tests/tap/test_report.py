@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixxel_api.errors import WrongShape
+from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import Sandbox
 from tap_pixxel.report import KINDS, MORE, NotAReport, read_report
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, catalog_of, config_for, sync
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_any_cells_come_back(rows: list[list[str]]) -> None:
 )
 def test_what_is_no_report_ends_the_run_with_its_reason(body: bytes) -> None:
     with served(body) as server:
-        synced = sync(server, "order_report", expect=WrongShape)
+        synced = sync(server, "order_report", expect=UnexpectedResponse)
     assert not any(each["type"] == "ACTIVATE_VERSION" for each in synced.messages)
 
 

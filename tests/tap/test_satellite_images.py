@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from pixxel_api.errors import BadRequest, WrongShape
-from pixxel_api.sweep import EndlessPages
+from pixxel_api.errors import BadRequest, EndlessList, UnexpectedResponse
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import Exit, InputError
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.sandbox.contracts import request_validator
 from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.commands import errors, run_tap
@@ -276,7 +276,7 @@ def test_a_token_may_be_a_number() -> None:
 def test_a_token_that_comes_again_ends_the_run() -> None:
     script = page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
-        sync(server, "satellite_images", expect=EndlessPages, **WORLD)
+        sync(server, "satellite_images", expect=EndlessList, **WORLD)
         assert len(server.requests) == 3
 
 
@@ -308,7 +308,7 @@ def test_images_without_ids_are_no_endless_list() -> None:
 def test_an_error_in_place_of_images_is_none_of_no_images() -> None:
     script = answer(body=b'{"error": {"code": "internal"}}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
-        sync(server, "satellite_images", expect=WrongShape, **WORLD)
+        sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
 
 
 def test_a_search_that_is_refused_points_at_the_settings() -> None:
@@ -322,7 +322,7 @@ def test_a_search_that_is_refused_points_at_the_settings() -> None:
 @pytest.mark.parametrize("found", ["7", '{"a": 7}'])
 def test_what_is_no_list_of_images_ends_the_sync(found: str) -> None:
     with ScriptedServer(answer(body=SATELLITES), page(found)) as server:
-        sync(server, "satellite_images", expect=WrongShape, **WORLD)
+        sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
 
 
 def test_an_open_end_is_now() -> None:
@@ -354,11 +354,11 @@ def test_a_collection_that_may_not_be_searched_is_left_out_and_the_others_are_re
     with ScriptedServer(answer(body=several), *scripts) as server:
         synced = sync(server, "satellite_images", **WORLD)
     assert synced.ids("satellite_images") == ["1"]
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     assert any("1 lists were left out" in each for each in caplog.messages)
 
 
 def test_when_no_collection_may_be_searched_the_stream_is_left_out() -> None:
     with ScriptedServer(answer(body=SATELLITES), answer(403)) as server:
         synced = sync(server, "satellite_images", **WORLD)
-    assert synced.status is Exit.INCOMPLETE
+    assert synced.status is ExitCode.INCOMPLETE

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.signals import Stopped
+from pixxel_singer.signals import StopRequested
 from tests.tap.commands import TAP, environment
 from tests.tap.syncs import sync
 
@@ -106,9 +106,9 @@ def test_a_backfill_stopped_between_windows_goes_on_there(
         nonlocal count
         count += message["type"] == "RECORD"
         if count == 1200:
-            raise Stopped(15)
+            raise StopRequested(15)
 
-    first = sync(large, "archive_items", after=stop_late, expect=Stopped)
+    first = sync(large, "archive_items", after=stop_late, expect=StopRequested)
     second = sync(large, "archive_items", state=first.state)
     there = set(large.workspace.ids("archive_items"))
     assert set(first.ids("archive_items")) | set(second.ids("archive_items")) == there

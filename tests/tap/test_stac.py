@@ -11,7 +11,7 @@ from shapely.geometry import shape
 
 import tap_pixxel.stac
 from pixxel_sandbox import MISSING, Sandbox
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, schema_errors
@@ -43,7 +43,7 @@ def sync_without(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str,
                 part["metadata"]["selected"] = False
     writer = Collector()
     TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
-    return Synced(Exit.OK, writer.messages).records[stream]
+    return Synced(ExitCode.OK, writer.messages).records[stream]
 
 
 @needs_schemas
@@ -147,7 +147,7 @@ def test_what_cannot_be_an_item_flows_with_the_reason_and_all_that_came(
         member = "details"
     with caplog.at_level(logging.WARNING):
         synced = sync(sandbox, stream)
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     record = next(r for r in synced.records[stream] if r["id"] == key)
     assert record["stac_item"] is None
     assert "no datetime" in record["stac_error"]

@@ -10,10 +10,10 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from pixxel_sandbox import Habits, Sandbox
 from pixxel_sandbox.resources import RESOURCES
-from pixxel_singer.exits import Exit
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, catalog_of, config_for, sync
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_counts_equal_the_sandboxs_and_ids_are_unique(seed: int) -> None:
         synced = sync(sandbox, *NAMES)
         counts = sandbox.counts()
         assert {name: len(synced.records[name]) for name in NAMES} == {n: counts[n] for n in NAMES}
-    assert synced.status is Exit.OK
+    assert synced.status is ExitCode.OK
     for name in NAMES:
         assert len(synced.ids(name)) == len(set(synced.ids(name)))
 
@@ -245,7 +245,7 @@ def test_that_no_stream_is_selected_is_told(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     synced = sync(sandbox, "none-of-them")
-    assert (synced.status, synced.messages) == (Exit.OK, [])
+    assert (synced.status, synced.messages) == (ExitCode.OK, [])
     assert "no stream is selected, so nothing is read; see --catalog" in caplog.messages
 
 
@@ -284,7 +284,7 @@ def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read
     sandbox.habits = Habits(forbid=frozenset({"collections"}))
     with caplog.at_level(logging.INFO):
         synced = sync(sandbox, "catalogs", collections=[*names, "no-such"])
-    assert (synced.status, len(synced.records["catalogs"]) > 0) == (Exit.OK, True)
+    assert (synced.status, len(synced.records["catalogs"]) > 0) == (ExitCode.OK, True)
     assert any("catalogs: 'collections' is not checked: GET" in each for each in caplog.messages)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pixxel_api.errors import BadRequest, TimedOut, WrongShape
+from pixxel_api.errors import BadRequest, RequestTimeout, UnexpectedResponse
 from pixxel_sandbox import Habits, Sandbox
-from pixxel_singer.exits import Exit
-from pixxel_singer.signals import Stopped
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.signals import StopRequested
 from tap_pixxel.tap import TapPixxel
-from tests.api.scripted import ScriptedServer, answer
+from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, catalog_of, config_for, sync
 from tests.tap.test_incremental import killing
 
@@ -21,7 +21,7 @@ from tests.tap.test_incremental import killing
 def test_an_answer_without_its_list_is_an_error_and_not_an_empty_stream() -> None:
     """An empty full table would be activated, and empty the warehouse's."""
     with ScriptedServer(answer(body=b'{"items": []}')) as server:
-        synced = sync(server, "stores", expect=WrongShape)
+        synced = sync(server, "stores", expect=UnexpectedResponse)
     assert {message["type"] for message in synced.messages} <= {"SCHEMA", "STATE"}
 
 
@@ -118,9 +118,9 @@ def test_the_user_agent_is_the_settings_or_the_taps_own(agent: str | None, sent:
 
 
 def test_the_request_timeout_of_the_settings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixxel_api.client.FIRST_CONTACT", 0.1)
+    monkeypatch.setattr("pixxel_api.client.FIRST_CONNECT_DEADLINE", 0.1)
     with ScriptedServer(answer(), drip=0.5) as server:
-        sync(server, "stores", request_timeout=0.1, expect=TimedOut)
+        sync(server, "stores", request_timeout=0.1, expect=RequestTimeout)
 
 
 def test_there_are_as_many_connections_as_pages_read_at_once(sandbox: Sandbox) -> None:
@@ -185,7 +185,7 @@ def test_a_test_that_passes_says_of_no_stream_that_it_failed(
 ) -> None:
     with caplog.at_level(logging.INFO):
         tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
-        assert tap.test() is Exit.OK
+        assert tap.test() is ExitCode.OK
     told = [each for each in caplog.messages if each.startswith("METRIC: ")]
     assert any('"record_count"' in each for each in told)
     assert not [each for each in told if "failed" in each]
@@ -280,7 +280,7 @@ def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
     monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 10)
     settings: dict[str, Any] = {"page_size": 4, "start_date": "2020-01-01"}
     whole = sync(sandbox, "archive_items", **settings).records["archive_items"]
-    killed = sync(sandbox, "archive_items", after=killing(60), expect=Stopped, **settings)
+    killed = sync(sandbox, "archive_items", after=killing(60), expect=StopRequested, **settings)
     parts = killed.bookmark("archive_items")["partitions"]
     [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
     sandbox.habits = Habits(empty_query=True)

@@ -1,0 +1,1 @@
+"""Scans of the API's lists: paging styles, concurrent page reads, and complete passes."""

@@ -1,0 +1,83 @@
+"""The command line of a plugin: one line for each mistake, and an exit status that says what."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import click
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.plugin_base import SingerCommand
+
+from pixxel_singer.errors import InputError, OutputClosedError
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.log_setup import log_uncaught_exceptions
+from pixxel_singer.process import exit_now
+from pixxel_singer.signals import StopRequested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BROKEN_PIPE_ERRNOS = frozenset({errno.EPIPE, errno.ENOSPC})
+
+
+class PluginCommand(SingerCommand):
+    """A Singer command whose errors are lines, not tracebacks.
+
+    Args:
+        expected: Errors whose text is all that a user needs.
+        args, kwargs: As for `SingerCommand`.
+    """
+
+    def __init__(self, *args: Any, expected: tuple[type[Exception], ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._expected: tuple[type[Exception], ...] = (*expected, SingerSDKError)
+
+    def main(  # type: ignore[override]  # click's overloads tell standalone modes apart
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,
+    ) -> None:
+        """Run the command and exit with a status of `Exit`, or 128 plus a signal's number."""
+        extra["standalone_mode"] = False
+        logging.captureWarnings(capture=True)
+        warnings.filterwarnings("once", category=DeprecationWarning)
+        log_uncaught_exceptions(self.logger)
+        try:
+            status = super().main(args, prog_name, **extra) or ExitCode.OK
+        except click.ClickException as error:
+            error.show()
+            status = ExitCode.BAD_INPUT
+        except StopRequested as stop:
+            self.logger.warning("%s; a later run goes on from the last state", stop)
+            exit_now(stop.status)
+        except ConfigValidationError as error:
+            self._log_errors(*error.errors)
+            status = ExitCode.BAD_INPUT
+        except InputError as error:
+            self._log_errors(*error.lines)
+            status = ExitCode.BAD_INPUT
+        except (OutputClosedError, OSError) as error:
+            # What the SDK prints itself, such as a catalog, ends in the system's own error.
+            if isinstance(error, OSError) and error.errno not in _BROKEN_PIPE_ERRNOS:
+                raise
+            self._log_errors(
+                "the reader of the output is gone (see its log for why), or its disk is full"
+            )
+            exit_now(ExitCode.FAILED)
+        except self._expected as error:
+            self._log_errors(str(error) or type(error).__name__)
+            exit_now(ExitCode.FAILED)  # pages that are still awaited no longer matter
+        sys.exit(status)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        """Invoke the callback; `main` deals with what it raises."""
+        return click.Command.invoke(self, ctx)
+
+    def _log_errors(self, *lines: str) -> None:
+        for line in lines:
+            self.logger.error("%s", " ".join(line.split()))

@@ -1,0 +1,117 @@
+"""Logs: who decides the level and the form, and that errors of threads are among them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.logging import RichHandler
+from singer_sdk.logging import StructuredFormatter
+
+from pixxel_singer import log_setup, progress
+from pixxel_singer.log_setup import log_uncaught_exceptions, set_up_logging
+from pixxel_singer.progress import StreamProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("SINGER_SDK_LOG_CONFIG", raising=False)
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    logging.root.handlers, logging.root.level = handlers, level
+
+
+def test_a_thread_that_ends_without_an_error_has_none_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Python may have lost the exception when it ends, and says so with None."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    log_uncaught_exceptions(logging.getLogger("plugin"))
+    threading.excepthook(threading.ExceptHookArgs((ValueError, None, None, None)))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("environment", "level"),
+    [
+        ({}, "INFO"),
+        ({"LOGLEVEL": "debug"}, "DEBUG"),
+        ({"TAP_LOGLEVEL": "ERROR", "LOGLEVEL": "DEBUG"}, "ERROR"),
+        ({"TAP_LOGLEVEL": "loud"}, "INFO"),
+    ],
+)
+def test_the_level_is_the_plugins_own_or_the_common_one(
+    environment: dict[str, str], level: str
+) -> None:
+    set_up_logging("TAP_", environment)
+    assert logging.getLevelName(logging.root.level) == level
+    assert isinstance(logging.root.handlers[0].formatter, StructuredFormatter)
+
+
+def test_for_a_person_there_are_short_lines_and_only_warnings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_setup, "is_interactive", lambda: True)
+    set_up_logging("TAP_", {})
+    assert logging.root.level == logging.WARNING
+    [handler] = logging.root.handlers
+    assert isinstance(handler, RichHandler)
+
+
+def test_a_log_config_decides_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "logging.yaml"
+    path.write_text(
+        "version: 1\n"
+        "disable_existing_loggers: false\n"
+        "formatters: {plain: {format: 'MARK %(message)s'}}\n"
+        "handlers: {err: {class: logging.StreamHandler, formatter: plain}}\n"
+        "root: {level: INFO, handlers: [err]}\n"
+    )
+    monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", str(path))
+    set_up_logging("TAP_")
+    formatter = logging.root.handlers[0].formatter
+    assert formatter is not None
+    assert formatter._fmt == "MARK %(message)s"
+
+
+def test_an_error_that_ends_a_thread_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    log_uncaught_exceptions(logging.getLogger("tests.uncaught"))
+
+    def fail() -> None:
+        raise RuntimeError("in a thread")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    assert "unexpected error, please report it" in caplog.messages
+
+
+def test_progress_is_counted_per_stream_for_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "is_interactive", lambda: True)
+    with StreamProgress() as shown:
+        shown.advance("orders", 3)
+        shown.advance("stores", 1)
+        shown.advance("orders", 4)
+        bars = shown._bars
+    assert bars is not None
+    assert {task.description: task.completed for task in bars.tasks} == {"orders": 7, "stores": 1}
+
+
+def test_no_progress_is_shown_to_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+    with StreamProgress() as shown:
+        shown.advance("orders", 3)
+    assert capfd.readouterr() == ("", "")
