@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pixxel_sandbox import Sandbox
-from pixxel_sandbox.reports import COLUMNS
+from pixxel_sandbox.endpoints.order_report import COLUMNS
 from tap_pixxel.streams import STREAMS
 from tests.tap.syncs import sync
 

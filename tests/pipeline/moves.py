@@ -28,7 +28,7 @@ def move_on(sandbox: Sandbox, rng: random.Random) -> None:
         if name == "order_items":  # the order embeds it
             workspace.update("orders", workspace.get(name, key)["order_id"])
     for name in rng.sample(GROWING, 2):
-        workspace.insert_twin(name, rng.choice(workspace.ids(name)), first=rng.random() < 0.5)
+        workspace.insert_copy(name, rng.choice(workspace.ids(name)), first=rng.random() < 0.5)
 
 
 def tap_environment(sandbox: Sandbox) -> dict[str, str]:

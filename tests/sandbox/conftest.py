@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
-from pixxel_sandbox.chance import stream
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.seed.rng import rng_for
 
 from .fetching import plain
 
@@ -23,11 +23,11 @@ def shared() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a small sandbox with the habits given as keywords."""
+    """Starts a small sandbox with the behavior given as keywords."""
     with ExitStack() as stack:
 
-        def make(seed: int = 1, items: int = 60, **habits: Any) -> Sandbox:
-            sandbox = Sandbox(seed=seed, items=items, habits=Habits(**habits))
+        def make(seed: int = 1, items: int = 60, **behavior: Any) -> Sandbox:
+            sandbox = Sandbox(seed=seed, items=items, behavior=Behavior(**behavior))
             return stack.enter_context(sandbox)
 
         yield make
@@ -43,9 +43,9 @@ def lasting() -> Iterator[Sandbox]:
 @pytest.fixture
 def emptied(lasting: Sandbox) -> Sandbox:
     """A sandbox without downloads, that was asked for nothing and has drawn nothing."""
-    lasting.habits = plain()
-    lasting._desk.chance = stream(1, "faults")
-    shelf = lasting._desk.shelf
-    for seen in (shelf.downloads, shelf.fetches, shelf.broken, lasting.requests):
+    lasting.behavior = plain()
+    lasting._state.rng = rng_for(1, "faults")
+    downloads = lasting._state.downloads
+    for seen in (downloads.by_id, downloads.fetches, downloads.interruptions, lasting.requests):
         seen.clear()
     return lasting

@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import ProtocolError
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 from .client import TIMEOUT, get, send
 from .writes import until
@@ -49,14 +49,14 @@ def got(url: str, **headers: str) -> bytes:
     return b"".join(parts)
 
 
-def plain(**habits: Any) -> Habits:
-    """Returns habits under which a download takes no time."""
-    return Habits(**{"download_seconds": 0, **habits})
+def plain(**behavior: Any) -> Behavior:
+    """Returns behavior under which a download takes no time."""
+    return Behavior(**{"download_seconds": 0, **behavior})
 
 
-def bulk(size: int = SIZE, **habits: Any) -> Habits:
+def bulk(size: int = SIZE, **behavior: Any) -> Behavior:
     """Returns the same, with objects of a size."""
-    return plain(download_bytes=size, **habits)
+    return plain(download_bytes=size, **behavior)
 
 
 def digest_of(content: bytes) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import pytest
 import requests
 from requests.exceptions import ChunkedEncodingError
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 from .client import TIMEOUT, get, send
 from .conftest import Start
@@ -71,10 +71,10 @@ def test_every_answer_says_that_it_is_the_sandboxs(start: Start) -> None:
         ask("GET", path)
     for path in ("/v0/orders", "/_sandbox/advance", "/v0/stores", "/v0/catalogs/deliveries"):
         ask("POST", path)
-    sandbox.habits = Habits(forbid=frozenset({"stores"}), rate_limit=0.01)
+    sandbox.behavior = Behavior(forbid=frozenset({"stores"}), rate_limit=0.01)
     ask("GET", "/v0/stores")
     ask("GET", "/v0/stores")
-    sandbox.habits = Habits(error_rate=1)
+    sandbox.behavior = Behavior(error_rate=1)
     while not {500, 502, 503, 504} <= seen:
         with suppress(requests.ConnectionError, ChunkedEncodingError):
             ask("GET", "/v0/stores")

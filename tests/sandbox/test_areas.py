@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import get, send, sweep
 from .conftest import Start
@@ -46,15 +46,15 @@ def test_offsets_reach_every_row_once(
     )
     page = get(sandbox, path)
     assert page["pagination"] == {"limit": limit, "offset": 0, "total": len(rows)}
-    sandbox.habits.max_limit = 2
+    sandbox.behavior.max_limit = 2
     assert len(get(sandbox, path, limit=50)[key]) == 2
-    sandbox.habits = Habits(insert_while_paging=True)
+    sandbox.behavior = Behavior(insert_while_paging=True)
     first = get(sandbox, path, limit=3)[key]
     second = get(sandbox, path, limit=3, offset=3)[key]
     assert second[0][name] == first[-1][name], "a row was inserted ahead of the next page"
-    sandbox.habits = Habits(update_while_paging=True)
+    sandbox.behavior = Behavior(update_while_paging=True)
     get(sandbox, path, limit=3)
-    assert sandbox.workspace.log[-1][:2] == ("update", resource)
+    assert sandbox.workspace.changes[-1][:2] == ("update", resource)
 
 
 def ids(sandbox: Sandbox, path: str, list_key: str, **params: Any) -> list[str]:
@@ -107,7 +107,7 @@ FILTERS = (
 
 
 def at(row: Any, name: str) -> Any:
-    return instant(row[name])
+    return parse_timestamp(row[name])
 
 
 @pytest.mark.parametrize("of", FILTERS, ids=[f"{of.path} {of.name}" for of in FILTERS])
@@ -172,12 +172,12 @@ def test_updated_at_may_be_ignored_or_find_nothing_or_be_refused(
     everything = ids(sandbox, path, key)
     sandbox.workspace.update(key, everything[0], updated_at="2999-01-01T00:00:00Z")
     assert ids(sandbox, path, key, **since) == everything[:1]
-    sandbox.habits = Habits(ignore_query=True)
+    sandbox.behavior = Behavior(ignore_query=True)
     assert ids(sandbox, path, key, **since) == everything
-    sandbox.habits = Habits(empty_query=True)
+    sandbox.behavior = Behavior(empty_query=True)
     assert ids(sandbox, path, key, **since) == []
     assert ids(sandbox, path, key) == everything
-    sandbox.habits = Habits(reject_query=True)
+    sandbox.behavior = Behavior(reject_query=True)
     assert send(sandbox, "GET", path, params=since).status_code == 400
     assert ids(sandbox, path, key) == everything
 
@@ -257,7 +257,7 @@ def test_each_resource_can_be_forbidden_alone(start: Start, resource: str, path:
     workspace = sandbox.workspace
     path = path.format(aoi=workspace.ids("aois")[0], workflow=workspace.ids("workflows")[0])
     assert send(sandbox, "GET", path).status_code == 403
-    sandbox.habits.forbid = frozenset({"stores"})
+    sandbox.behavior.forbid = frozenset({"stores"})
     assert send(sandbox, "GET", path).status_code == 200
 
 
@@ -265,7 +265,7 @@ def test_paths_with_a_forbidden_id_answer_403(start: Start) -> None:
     sandbox = start()
     area, other = sandbox.workspace.ids("aois")[:2]
     flow = sandbox.workspace.ids("workflows")[0]
-    sandbox.habits = Habits(forbid_id=frozenset({area, flow}))
+    sandbox.behavior = Behavior(forbid_id=frozenset({area, flow}))
     for path in (f"/v0/aois/{area}/assets", f"/v0/aoi/{area}", f"/v0/workflows/{flow}/jobs"):
         answer = send(sandbox, "GET", path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")

@@ -17,27 +17,29 @@ from urllib.parse import unquote
 
 import pytest
 
-from pixxel_sandbox import BucketServer, Habits, Sandbox
-from pixxel_sandbox.buckets import rclone
+from pixxel_sandbox import Behavior, S3Server, Sandbox
+from pixxel_sandbox.delivery.s3_server import find_rclone
 
 from .client import get
 from .writes import deliver, ended, make_store, store_of, until
 
-needs_rclone = pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
+needs_rclone = pytest.mark.skipif(
+    find_rclone() is None, reason="rclone, which speaks S3, is missing"
+)
 
 
 @pytest.fixture(scope="module")
-def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
-    with BucketServer(tmp_path_factory.mktemp("s3"), ("deliveries", "analysis")) as server:
+def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3"), ("deliveries", "analysis")) as server:
         yield server
 
 
 @pytest.fixture
-def sandbox(buckets: BucketServer) -> Iterator[Sandbox]:
+def sandbox(buckets: S3Server) -> Iterator[Sandbox]:
     pair = {"access_key_id": buckets.key_id, "secret_access_key": buckets.secret}
     with Sandbox(
         items=60,
-        habits=Habits(delivery_seconds=0.02),
+        behavior=Behavior(delivery_seconds=0.02),
         endpoints={"S3": buckets.url},
         secrets={"analysis": pair},
     ) as started:
@@ -56,7 +58,7 @@ PLACES = [
 @needs_rclone
 @pytest.mark.parametrize(("prefix", "path", "folder"), PLACES)
 def test_the_object_lies_at_prefix_path_and_target_path(
-    sandbox: Sandbox, buckets: BucketServer, prefix: str | None, path: str | None, folder: str
+    sandbox: Sandbox, buckets: S3Server, prefix: str | None, path: str | None, folder: str
 ) -> None:
     configs = {"bucket": "deliveries", "region": "eu-central-1"}
     configs |= {} if prefix is None else {"path_prefix": prefix}
@@ -91,7 +93,7 @@ REFUSALS: list[dict[str, Any]] = [
 @needs_rclone
 @pytest.mark.parametrize("changes", REFUSALS, ids=lambda changes: str(changes)[:60])
 def test_a_bucket_that_refuses_fails_the_delivery(
-    sandbox: Sandbox, buckets: BucketServer, changes: dict[str, Any]
+    sandbox: Sandbox, buckets: S3Server, changes: dict[str, Any]
 ) -> None:
     before = sorted(buckets.folder.rglob("*"))
     store = store_of(sandbox, buckets, **changes)
@@ -102,7 +104,7 @@ def test_a_bucket_that_refuses_fails_the_delivery(
 
 @needs_rclone
 def test_a_seeded_store_has_a_bucket_when_its_credentials_are_given(
-    sandbox: Sandbox, buckets: BucketServer
+    sandbox: Sandbox, buckets: S3Server
 ) -> None:
     for store in sandbox.workspace.rows("stores"):
         [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store["id"])
@@ -113,9 +115,9 @@ def test_a_seeded_store_has_a_bucket_when_its_credentials_are_given(
 
 
 @needs_rclone
-def test_a_seeded_store_without_credentials_has_no_bucket(buckets: BucketServer) -> None:
-    habits = Habits(delivery_seconds=0)
-    with Sandbox(items=20, endpoints={"S3": buckets.url}, habits=habits) as sandbox:
+def test_a_seeded_store_without_credentials_has_no_bucket(buckets: S3Server) -> None:
+    behavior = Behavior(delivery_seconds=0)
+    with Sandbox(items=20, endpoints={"S3": buckets.url}, behavior=behavior) as sandbox:
         [row] = deliver(
             sandbox, sandbox.workspace.ids("catalogs")[:1], sandbox.workspace.ids("stores")[0]
         )
@@ -129,19 +131,19 @@ def test_a_bucket_server_that_says_nothing_and_does_not_end_is_ended(
     program = tmp_path / "rclone"
     program.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ > {tmp_path}/pid\nexec sleep 30\n")
     program.chmod(0o700)
-    monkeypatch.setattr("pixxel_sandbox.buckets.rclone", lambda: str(program))
-    monkeypatch.setattr("pixxel_sandbox.buckets.PATIENCE_SECONDS", 0.3)
-    monkeypatch.setattr("pixxel_sandbox.buckets.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: str(program))
+    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.START_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.STOP_TIMEOUT_SECONDS", 0.05)
     began = time.monotonic()
     with pytest.raises(RuntimeError, match="does not serve S3"):
-        BucketServer(tmp_path / "s3").__enter__()
+        S3Server(tmp_path / "s3").__enter__()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert time.monotonic() - began < 25, "it sleeps for 30 s"
 
 
 def test_secrets_and_endpoints_belong_to_something() -> None:
-    with pytest.raises(ValueError, match="no store is named nonesuch"):
+    with pytest.raises(ValueError, match="unknown stores: nonesuch"):
         Sandbox(items=5, secrets={"nonesuch": {}})
     for wrong in ({"FTP": "http://127.0.0.1"}, {"S3": "127.0.0.1:9000"}):
         with pytest.raises(ValueError, match="endpoints"):
@@ -150,7 +152,7 @@ def test_secrets_and_endpoints_belong_to_something() -> None:
 
 @needs_rclone
 def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> None:
-    with BucketServer(tmp_path, ("one",), secret='a"secret') as server:
+    with S3Server(tmp_path, ("one",), secret='a"secret') as server:
         process = Path("/proc")
         lines = [path.read_bytes() for path in process.glob("[0-9]*/cmdline") if _ours(path)]
         assert any(str(tmp_path).encode() in line for line in lines) or not process.exists()
@@ -158,7 +160,7 @@ def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> 
         assert 'a"secret' not in repr(server)
         assert list(tmp_path.iterdir()) == [tmp_path / "one"]
         with Sandbox(
-            items=5, endpoints={"S3": server.url}, habits=Habits(delivery_seconds=0)
+            items=5, endpoints={"S3": server.url}, behavior=Behavior(delivery_seconds=0)
         ) as sandbox:
             configs = {"bucket": "one", "region": "r"}
             store = store_of(sandbox, server, configs=configs)
@@ -167,7 +169,7 @@ def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> 
         port = int(server.url.rpartition(":")[2])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-    with BucketServer() as server:
+    with S3Server() as server:
         folder = server.folder
         assert folder.is_dir()
     assert not folder.exists()
@@ -184,8 +186,8 @@ def _ours(path: Path) -> bool:
 def test_the_server_ends_when_what_started_it_is_killed() -> None:
     code = (
         "import sys\n"
-        "from pixxel_sandbox import BucketServer\n"
-        "with BucketServer() as server: print(server.url, flush=True); sys.stdin.read()"
+        "from pixxel_sandbox import S3Server\n"
+        "with S3Server() as server: print(server.url, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -202,8 +204,8 @@ def test_the_server_ends_when_what_started_it_is_killed() -> None:
 
 
 def test_without_rclone_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixxel_sandbox.buckets.rclone", lambda: None)
-    with pytest.raises(FileNotFoundError, match="rclone is not installed"), BucketServer():
+    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: None)
+    with pytest.raises(FileNotFoundError, match="rclone is not installed"), S3Server():
         pass
 
 
@@ -213,15 +215,17 @@ def test_a_server_that_does_not_start_says_so(
     program = tmp_path / "rclone"
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr("pixxel_sandbox.buckets.rclone", lambda: str(program))
-    with pytest.raises(RuntimeError, match="does not serve"), BucketServer():
+    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: str(program))
+    with pytest.raises(RuntimeError, match="does not serve"), S3Server():
         pass
 
 
 def test_a_bucket_that_hangs_holds_up_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        with Sandbox(items=20, endpoints={"S3": url}, habits=Habits(delivery_seconds=0)) as sandbox:
+        with Sandbox(
+            items=20, endpoints={"S3": url}, behavior=Behavior(delivery_seconds=0)
+        ) as sandbox:
             store = make_store(sandbox)["id"]
             [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
             deaf.accept()[0].close()
@@ -280,7 +284,9 @@ def test_google_and_azure_are_put_to_where_they_are_imitated(kind: str) -> None:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
-        with Sandbox(items=20, endpoints={kind: url}, habits=Habits(delivery_seconds=0)) as sandbox:
+        with Sandbox(
+            items=20, endpoints={kind: url}, behavior=Behavior(delivery_seconds=0)
+        ) as sandbox:
             store = make_store(sandbox, kind, **changes)["id"]
             [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
             assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
@@ -294,7 +300,7 @@ def test_google_and_azure_are_put_to_where_they_are_imitated(kind: str) -> None:
 
 def test_a_key_that_cannot_be_read_fails_the_delivery() -> None:
     with Sandbox(
-        items=20, endpoints={"GCS": "http://127.0.0.1:9"}, habits=Habits(delivery_seconds=0)
+        items=20, endpoints={"GCS": "http://127.0.0.1:9"}, behavior=Behavior(delivery_seconds=0)
     ) as sandbox:
         secrets = {"project_id": "p", "service_account_credentials": "not JSON"}
         store = make_store(sandbox, "GCS", secrets=secrets)["id"]

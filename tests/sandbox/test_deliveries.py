@@ -116,7 +116,7 @@ def test_a_delivery_moves_and_its_time_with_it(
     monkeypatch.setattr(workspace, "update", noted)
     [row] = deliver(sandbox, workspace.ids("catalogs")[:1], make_store(sandbox)["id"])
     assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
-    assert not sandbox._desk.moving, "advance may move it on from now on"
+    assert not sandbox._state.pending_deliveries, "advance may move it on from now on"
     assert row["status"] == "CREATED"
     [(began, going), (arrived, gone)] = seen
     assert (going["status"], gone["status"]) == ("IN_PROGRESS", "SUCCESS")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from pixxel_sandbox import Habits, Sandbox
-from pixxel_sandbox.bulk import SMALLEST
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
 
 from .client import search, send
 from .fetching import PATH, ask, digest_of, fetch, look, plain, ready
@@ -23,7 +23,7 @@ def sandbox(emptied: Sandbox) -> Sandbox:
 
 
 def test_a_download_takes_its_time(sandbox: Sandbox) -> None:
-    sandbox.habits = plain(download_seconds=0.2)
+    sandbox.behavior = plain(download_seconds=0.2)
     answer = ask(sandbox, catalog_ids=sandbox.workspace.ids("catalogs")[:1], order_item_ids=[])
     assert answer.status_code == 201
     key, seen = answer.json()["id"], [answer.json()]
@@ -41,7 +41,7 @@ def test_a_download_takes_its_time(sandbox: Sandbox) -> None:
 
 
 def test_a_download_may_take_no_time_or_fail(sandbox: Sandbox) -> None:
-    sandbox.habits = plain(download_seconds=0, fail_downloads=1)
+    sandbox.behavior = plain(download_seconds=0, fail_downloads=1)
     made = ask(sandbox, catalog_ids=sandbox.workspace.ids("catalogs")[:1]).json()
     assert made["status"] == "created"
     assert look(sandbox, made["id"]) == {"id": made["id"], "status": "failed"}
@@ -74,7 +74,7 @@ def test_what_cannot_be_downloaded_is_refused(
 
 def test_a_download_that_may_not_be_asked_for_is_forbidden(sandbox: Sandbox) -> None:
     url = ready(sandbox)
-    sandbox.habits = Habits(forbid=frozenset({"downloads"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"downloads"}))
     assert ask(sandbox, catalog_ids=["any"]).status_code == 403
     assert send(sandbox, "GET", f"{PATH}/any").status_code == 403
     assert fetch(url).status_code == 200, "a signed URL asks for no permission"
@@ -82,22 +82,22 @@ def test_a_download_that_may_not_be_asked_for_is_forbidden(sandbox: Sandbox) -> 
 
 def test_a_write_of_a_download_has_mishaps_too(sandbox: Sandbox) -> None:
     catalogs = sandbox.workspace.ids("catalogs")[:2]
-    shelf = sandbox._desk.shelf
-    sandbox.habits = Habits(drop_accepted=1)
+    downloads = sandbox._state.downloads
+    sandbox.behavior = Behavior(drop_accepted=1)
     with pytest.raises(requests.ConnectionError):
         ask(sandbox, catalog_ids=catalogs)
-    assert [each.catalogs for each in shelf.downloads.values()] == [tuple(catalogs)]
-    sandbox.habits = Habits(fail_accepted=1)
+    assert [each.catalog_ids for each in downloads.by_id.values()] == [tuple(catalogs)]
+    sandbox.behavior = Behavior(fail_accepted=1)
     assert ask(sandbox, catalog_ids=catalogs).status_code == 500
-    assert len(shelf.downloads) == 2
-    sandbox.habits = Habits(accept_late=1, late_seconds=0.05)
+    assert len(downloads.by_id) == 2
+    sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.05)
     with pytest.raises(requests.ConnectionError):
         ask(sandbox, catalog_ids=catalogs)
-    assert len(shelf.downloads) == 2
-    until(lambda: len(shelf.downloads) == 3)
-    sandbox.habits = Habits(accept_part=1)
+    assert len(downloads.by_id) == 2
+    until(lambda: len(downloads.by_id) == 3)
+    sandbox.behavior = Behavior(accept_part=1)
     assert ask(sandbox, catalog_ids=catalogs).status_code == 201
-    assert list(shelf.downloads.values())[-1].catalogs == tuple(catalogs), "it has no parts"
+    assert list(downloads.by_id.values())[-1].catalog_ids == tuple(catalogs), "it has no parts"
 
 
 def test_an_object_is_a_zip_of_the_details_and_says_what_it_is(sandbox: Sandbox) -> None:
@@ -136,7 +136,7 @@ def test_several_catalogs_are_one_object(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"download_bytes": SMALLEST - 1},
+        {"download_bytes": MIN_ZIP_BYTES - 1},
         {"download_bytes": 1 << 32},
         {"break_downloads": 2},
         {"forbid": frozenset({"uploads"})},
@@ -144,4 +144,4 @@ def test_several_catalogs_are_one_object(sandbox: Sandbox) -> None:
 )
 def test_impossible_switches_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Habits(**wrong)
+        Behavior(**wrong)

@@ -12,7 +12,7 @@ import requests
 from requests.exceptions import ChunkedEncodingError
 
 from pixxel_sandbox import Sandbox
-from pixxel_sandbox.bulk import BLOCK, SMALLEST
+from pixxel_sandbox.generated_zip import BLOCK_BYTES, MIN_ZIP_BYTES
 
 from .client import TIMEOUT, get
 from .fetching import PATH, SIZE, ask, bulk, digest_of, fetch, got, look, plain, ready, refused
@@ -24,16 +24,18 @@ def sandbox(emptied: Sandbox) -> Sandbox:
     return emptied
 
 
-@pytest.mark.parametrize("size", [SMALLEST, SMALLEST + 1, SMALLEST + BLOCK, 3 * BLOCK + 5])
+@pytest.mark.parametrize(
+    "size", [MIN_ZIP_BYTES, MIN_ZIP_BYTES + 1, MIN_ZIP_BYTES + BLOCK_BYTES, 3 * BLOCK_BYTES + 5]
+)
 def test_an_object_may_be_of_any_size(sandbox: Sandbox, size: int) -> None:
-    sandbox.habits = bulk(size)
+    sandbox.behavior = bulk(size)
     one, two = sandbox.workspace.ids("catalogs")[:2]
     content = fetch(ready(sandbox, one)).content
     assert len(content) == size
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         [member] = archive.infolist()
-    assert member.file_size == size - SMALLEST
+    assert member.file_size == size - MIN_ZIP_BYTES
     assert sandbox.digest(one) == digest_of(content)
     if member.file_size:
         assert sandbox.digest(two) != sandbox.digest(one)
@@ -62,9 +64,9 @@ def test_a_url_that_was_changed_or_is_too_old_is_refused(sandbox: Sandbox) -> No
     later = re.sub(r"expires=\d+", "expires=9999999999", url)
     for wrong in (url[:-1], bare, later, f"{bare[:-4]}.tif?{signed}"):
         assert refused(fetch(wrong)) == (403, "SignatureDoesNotMatch")
-    sandbox.habits = plain(url_seconds=0)
+    sandbox.behavior = plain(url_seconds=0)
     assert refused(fetch(ready(sandbox))) == (403, "AccessDenied")
-    sandbox.habits = plain()
+    sandbox.behavior = plain()
     assert fetch(url).status_code == 200
     gone = sandbox.workspace.insert("catalogs", {"task_id": "none"})
     url = ready(sandbox, gone)
@@ -77,7 +79,7 @@ def test_a_token_that_is_sent_along_is_refused_and_noted(sandbox: Sandbox) -> No
     answer = fetch(url, Authorization=f"Bearer {sandbox.token}")
     assert refused(answer) == (400, "InvalidArgument")
     assert fetch(url).status_code == 200
-    assert [(each.status, each.authorised) for each in sandbox.fetches] == [
+    assert [(each.status, each.has_authorization) for each in sandbox.fetches] == [
         (400, True),
         (200, False),
     ]
@@ -98,7 +100,7 @@ WHOLE = ["bytes=20-10", "bytes=-", "bytes=0-1,5-6", "rows=1-2", "bytes=x-"]
 
 @pytest.mark.parametrize(("header", "places"), PARTS)
 def test_a_part_is_what_was_asked_for(sandbox: Sandbox, header: str, places: range) -> None:
-    sandbox.habits = bulk()
+    sandbox.behavior = bulk()
     url = ready(sandbox)
     answer = fetch(url, Range=header)
     assert answer.status_code == 206
@@ -111,7 +113,7 @@ def test_a_part_is_what_was_asked_for(sandbox: Sandbox, header: str, places: ran
 
 
 def test_ranges_that_say_nothing_get_all_and_those_beyond_nothing(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk()
+    sandbox.behavior = bulk()
     url = ready(sandbox)
     for header in WHOLE:
         answer = fetch(url, Range=header)
@@ -123,13 +125,13 @@ def test_ranges_that_say_nothing_get_all_and_those_beyond_nothing(sandbox: Sandb
 
 
 def test_a_part_of_an_object_that_changed_is_the_whole_of_it(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk()
+    sandbox.behavior = bulk()
     url = ready(sandbox)
     etag = fetch(url).headers["ETag"]
     known = {"Range": "bytes=500-", "If-Range": etag}
     assert fetch(url, **known).status_code == 206
     assert sandbox.fetches[-1].if_range == etag
-    sandbox.habits.download_bytes = SIZE + 1
+    sandbox.behavior.download_bytes = SIZE + 1
     answer = fetch(url, **known)
     assert (answer.status_code, len(answer.content)) == (200, SIZE + 1)
     assert answer.headers["ETag"] != etag
@@ -137,21 +139,21 @@ def test_a_part_of_an_object_that_changed_is_the_whole_of_it(sandbox: Sandbox) -
 
 
 def test_a_head_tells_all_and_sends_nothing(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(break_downloads=1, error_page=1, breaks=5)
+    sandbox.behavior = bulk(break_downloads=1, error_page=1, interrupt_fetches=5)
     url = ready(sandbox)
     answer = fetch(url, "HEAD")
     assert (answer.status_code, answer.content) == (200, b"")
     assert (answer.headers["Content-Length"], sandbox.fetches[0].sent) == (str(SIZE), 0)
     assert fetch(url + "0", "HEAD").status_code == 403
     assert sandbox.fetches[1].sent == 0
-    sandbox.habits = bulk()
+    sandbox.behavior = bulk()
     whole = fetch(url)
     same = ("Content-Length", "Content-Type", "Content-Disposition", "ETag", "Accept-Ranges")
     assert [answer.headers[name] for name in same] == [whole.headers[name] for name in same]
 
 
 def test_a_connection_breaks_within_the_body(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(break_downloads=1)
+    sandbox.behavior = bulk(break_downloads=1)
     url, sizes = ready(sandbox), set()
     for _ in range(5):
         with pytest.raises(ChunkedEncodingError):
@@ -160,7 +162,7 @@ def test_a_connection_breaks_within_the_body(sandbox: Sandbox) -> None:
         assert sandbox.fetches[-1].status == 200
     assert max(sizes) < SIZE
     assert len(sizes) > 1
-    sandbox.habits.break_downloads = 0.5
+    sandbox.behavior.break_downloads = 0.5
     broken = 0
     for _ in range(30):
         try:
@@ -171,7 +173,7 @@ def test_a_connection_breaks_within_the_body(sandbox: Sandbox) -> None:
 
 
 def test_the_first_fetches_break_and_resuming_gets_the_whole(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(breaks=10)
+    sandbox.behavior = bulk(interrupt_fetches=10)
     one, two = sandbox.workspace.ids("catalogs")[:2]
     url, content, fetches = ready(sandbox, one), b"", 0
     while len(content) < SIZE:
@@ -188,7 +190,7 @@ def test_the_first_fetches_break_and_resuming_gets_the_whole(sandbox: Sandbox) -
 
 
 def test_a_page_may_come_instead_of_the_object(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(error_page=1)
+    sandbox.behavior = bulk(error_page=1)
     answer = fetch(ready(sandbox), Range="bytes=5-")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -197,14 +199,14 @@ def test_a_page_may_come_instead_of_the_object(sandbox: Sandbox) -> None:
 
 
 def test_a_range_may_be_ignored(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(ignore_range=True)
+    sandbox.behavior = bulk(ignore_range=True)
     for header in ("bytes=500-", f"bytes={SIZE}-"):
         answer = fetch(ready(sandbox), Range=header)
         assert (answer.status_code, len(answer.content)) == (200, SIZE)
 
 
 def test_a_fetch_may_be_slow_and_hinders_nobody_else(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(100_000, download_rate=200_000)
+    sandbox.behavior = bulk(100_000, download_rate=200_000)
     url, done = ready(sandbox), []
     began = time.monotonic()
     slow = threading.Thread(target=lambda: done.append(fetch(url).content))
@@ -218,7 +220,7 @@ def test_a_fetch_may_be_slow_and_hinders_nobody_else(sandbox: Sandbox) -> None:
 
 
 def test_a_fetch_ends_with_the_client(sandbox: Sandbox) -> None:
-    sandbox.habits = bulk(100_000_000, download_rate=1_000_000)
+    sandbox.behavior = bulk(100_000_000, download_rate=1_000_000)
     with requests.get(ready(sandbox), stream=True, timeout=TIMEOUT) as answer:
         assert next(answer.iter_content(10)).startswith(b"PK\3\4")
     sent = 0
@@ -234,10 +236,10 @@ def test_a_fetch_ends_with_the_client(sandbox: Sandbox) -> None:
 
 
 def test_a_fetch_does_not_keep_a_sandbox_from_its_end() -> None:
-    with Sandbox(items=5, habits=bulk(100_000_000, download_rate=1_000_000)) as sandbox:
+    with Sandbox(items=5, behavior=bulk(100_000_000, download_rate=1_000_000)) as sandbox:
         url = ready(sandbox)
         slow = requests.get(url, stream=True, timeout=TIMEOUT)
-        sandbox.habits = bulk(100_000_000)
+        sandbox.behavior = bulk(100_000_000)
         idle = requests.get(url, stream=True, timeout=TIMEOUT)
         began = time.monotonic()
     assert time.monotonic() - began < 0.9

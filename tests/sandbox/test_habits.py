@@ -9,8 +9,8 @@ import pytest
 import requests
 from requests.exceptions import ChunkedEncodingError
 
-from pixxel_sandbox import Habits, RequestRecord, Sandbox, Workspace
-from pixxel_sandbox.faults import FAULTS
+from pixxel_sandbox import Behavior, RequestRecord, Sandbox, Workspace
+from pixxel_sandbox.web.faults import FAULTS
 
 from .client import TIMEOUT, found, get, search, send, sweep
 from .conftest import Start
@@ -78,12 +78,12 @@ def test_a_query_may_be_ignored_or_find_nothing_or_be_refused(start: Start) -> N
     sandbox = start()
     everything, some = found(sandbox), found(sandbox, query=NEWEST_UPDATES)
     assert 0 < len(some) < len(everything)
-    sandbox.habits = Habits(ignore_query=True)
+    sandbox.behavior = Behavior(ignore_query=True)
     assert found(sandbox, query=NEWEST_UPDATES) == everything
-    sandbox.habits = Habits(empty_query=True)
+    sandbox.behavior = Behavior(empty_query=True)
     assert found(sandbox, query=NEWEST_UPDATES) == []
     assert found(sandbox) == everything
-    sandbox.habits = Habits(reject_query=True)
+    sandbox.behavior = Behavior(reject_query=True)
     body = {"query": NEWEST_UPDATES}
     assert send(sandbox, "POST", "/v0/archives/search", json=body).status_code == 400
     assert send(sandbox, "POST", "/v0/catalogs/search", json=body).status_code == 400
@@ -93,9 +93,9 @@ def test_an_order_may_be_ignored_or_refused(start: Start) -> None:
     sandbox = start()
     sorting = [{"field": "id", "direction": "asc"}]
     assert found(sandbox, sortby=sorting) != found(sandbox)
-    sandbox.habits.ignore_sort = True
+    sandbox.behavior.ignore_sort = True
     assert found(sandbox, sortby=sorting) == found(sandbox)
-    sandbox.habits = Habits(reject_sort=True)
+    sandbox.behavior = Behavior(reject_sort=True)
     for path, name in (("archives", "sortby"), ("catalogs", "sort_by")):
         assert send(sandbox, "POST", f"/v0/{path}/search", json={name: sorting}).status_code == 400
 
@@ -109,17 +109,17 @@ def test_inserts_while_paging_repeat_a_row(start: Start, path: str, key: str) ->
     first = get(sandbox, path, limit=3)[key]
     second = get(sandbox, path, limit=3, offset=3)[key]
     assert second[0]["id"] == first[-1]["id"]
-    assert [change.kind for change in sandbox.workspace.log] == ["insert", "insert"]
-    assert get(sandbox, path, limit=1)[key][0]["id"] == sandbox.workspace.log[1].id
+    assert [change.kind for change in sandbox.workspace.changes] == ["insert", "insert"]
+    assert get(sandbox, path, limit=1)[key][0]["id"] == sandbox.workspace.changes[1].id
 
 
 @pytest.mark.parametrize(("path", "key"), PAGED)
 def test_deletes_while_paging_skip_a_row(start: Start, path: str, key: str) -> None:
     sandbox = start()
     whole = [row["id"] for row in get(sandbox, path, limit=1000)[key]]
-    sandbox.habits.delete_while_paging = True
+    sandbox.behavior.delete_while_paging = True
     first = [row["id"] for row in get(sandbox, path, limit=3)[key]]
-    deleted = sandbox.workspace.log[0]
+    deleted = sandbox.workspace.changes[0]
     assert deleted.kind == "delete"
     assert deleted.id in first
     second = [row["id"] for row in get(sandbox, path, limit=3, offset=3)[key]]
@@ -131,7 +131,7 @@ def test_updates_while_paging_change_time_and_content(start: Start) -> None:
     workspace = sandbox.workspace
     before = {key: workspace.get("orders", key) for key in workspace.ids("orders")}
     get(sandbox, "/v0/orders", limit=3)
-    (kind, resource, key) = workspace.log[0]
+    (kind, resource, key) = workspace.changes[0]
     now = workspace.get("orders", key)
     assert (kind, resource) == ("update", "orders")
     changed = {name for name in now if now[name] != before[key].get(name)}
@@ -150,7 +150,7 @@ def test_updates_reorder_lists_without_an_order(start: Start) -> None:
     ]  # fmt: skip
     assert found(sandbox)[-2:] == [images[2], images[0]]
     assert found(sandbox, sortby=[{"field": "id"}]) == sorted(images)
-    sandbox.habits.updates_reorder = False
+    sandbox.behavior.updates_reorder = False
     assert found(sandbox) == images
 
 
@@ -176,7 +176,7 @@ def test_the_future_is_dated_2999_once_per_resource(start: Start) -> None:
 )
 def test_impossible_habits_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Habits(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+        Behavior(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_requests_are_recorded(start: Start) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import everywhere, send
 from .conftest import Start
@@ -32,7 +32,7 @@ def source(sandbox: Sandbox, collection: str) -> dict[str, str]:
 
 def taken(item: Any) -> Any:
     props = item["properties"]
-    return instant(props["datetime"] or props["startdatetime"])
+    return parse_timestamp(props["datetime"] or props["startdatetime"])
 
 
 def test_it_finds_every_image_that_is_somewhere_the_newest_first(shared: Sandbox) -> None:
@@ -103,7 +103,7 @@ def test_a_token_that_is_not_of_this_search_answers_400(shared: Sandbox) -> None
 def test_by_skip_the_answer_groups_images_and_counts_them(start: Start) -> None:
     sandbox = start()
     expected = {item["id"] for item in items(sandbox)}
-    sandbox.habits = Habits(skip_paging=True)
+    sandbox.behavior = Behavior(skip_paging=True)
     seen: list[str] = []
     while True:
         answer = ask(sandbox, limit=7, skip=len(seen), next_token="any")
@@ -120,7 +120,7 @@ def test_by_skip_the_answer_groups_images_and_counts_them(start: Start) -> None:
 def test_the_server_may_cap_the_limit_or_forbid_the_search(start: Start) -> None:
     sandbox = start(max_limit=3)
     assert len(ask(sandbox, limit=50)["items"]) == 3
-    sandbox.habits = Habits(forbid=frozenset({"satellite_images"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"satellite_images"}))
     assert send(sandbox, "POST", "/v0/search", json=everywhere(sandbox)).status_code == 403
 
 

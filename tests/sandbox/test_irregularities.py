@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixxel_sandbox import Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import get, search
 
@@ -166,7 +166,7 @@ def test_every_stated_time_can_be_read(rows: dict[str, list[Row]]) -> None:
     for item in rows["archive_items"]:
         for name in ("datetime", "created", "updated"):
             value = props(item).get(name)
-            assert value is None or instant(value)
+            assert value is None or parse_timestamp(value)
 
 
 def test_orders_do_not_repeat_what_only_the_list_of_order_items_has(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 from .client import get, send
 from .conftest import Start
@@ -42,7 +42,7 @@ def test_writes_are_plain_without_a_switch(bench: Bench) -> None:
 
 
 def test_an_accepted_write_may_get_no_answer(bench: Bench) -> None:
-    bench.sandbox.habits = Habits(drop_accepted=1)
+    bench.sandbox.behavior = Behavior(drop_accepted=1)
     with pytest.raises(requests.ConnectionError):
         bench.ask()
     assert bench.accepted() == bench.catalogs[:4]
@@ -53,7 +53,7 @@ def test_an_accepted_write_may_get_no_answer(bench: Bench) -> None:
 
 
 def test_an_accepted_write_may_be_answered_with_500(bench: Bench) -> None:
-    bench.sandbox.habits = Habits(fail_accepted=1, delivery_seconds=0)
+    bench.sandbox.behavior = Behavior(fail_accepted=1, delivery_seconds=0)
     answer = bench.ask()
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
     assert bench.accepted() == bench.catalogs[:4]
@@ -63,7 +63,7 @@ def test_an_accepted_write_may_be_answered_with_500(bench: Bench) -> None:
 
 
 def test_a_write_may_be_accepted_after_its_connection_was_dropped(bench: Bench) -> None:
-    bench.sandbox.habits = Habits(accept_late=1, late_seconds=1)
+    bench.sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=1)
     with pytest.raises(requests.ConnectionError):
         bench.ask()
     assert bench.accepted() == []
@@ -72,7 +72,7 @@ def test_a_write_may_be_accepted_after_its_connection_was_dropped(bench: Bench) 
 
 
 def test_a_late_write_that_cannot_be_accepted_any_more_is_lost(bench: Bench) -> None:
-    bench.sandbox.habits = Habits(accept_late=1, late_seconds=0.2)
+    bench.sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.2)
     for _ in range(2):
         with pytest.raises(requests.ConnectionError):
             send(bench.sandbox, "POST", "/v0/stores", json=store_body(name="late"))
@@ -85,7 +85,7 @@ def test_a_late_write_that_cannot_be_accepted_any_more_is_lost(bench: Bench) -> 
 
 @pytest.mark.parametrize("error", [0, 400, 503])
 def test_a_part_of_a_batch_may_be_accepted(bench: Bench, error: int) -> None:
-    bench.sandbox.habits = Habits(accept_part=1, part_error=error, delivery_seconds=0)
+    bench.sandbox.behavior = Behavior(accept_part=1, part_error=error, delivery_seconds=0)
     sizes = set()
     for _ in range(12):
         bench.before = bench.sandbox.workspace.ids("deliveries")
@@ -104,7 +104,7 @@ def test_a_part_of_a_batch_may_be_accepted(bench: Bench, error: int) -> None:
 
 def test_a_refused_write_is_answered_whatever_the_switches(bench: Bench) -> None:
     for switch in ("drop_accepted", "fail_accepted", "accept_late", "accept_part"):
-        bench.sandbox.habits = Habits(**{switch: 1})  # type: ignore[arg-type]  # a name of a table
+        bench.sandbox.behavior = Behavior(**{switch: 1})  # type: ignore[arg-type]  # a name of a table
         assert request(bench.sandbox).status_code == 400
         assert send(bench.sandbox, "DELETE", "/v0/stores/nonesuch").status_code == 404
 
@@ -115,8 +115,8 @@ def test_a_refused_write_is_answered_whatever_the_switches(bench: Bench) -> None
 def test_a_share_is_drawn_and_the_same_for_the_same_seed(start: Start, switch: str) -> None:
     def outcomes() -> list[Any]:
         bench = Bench(start())
-        bench.sandbox.habits = Habits(
-            delivery_seconds=0, late_seconds=60, **{switch: 0.4}  # type: ignore[arg-type]
+        bench.sandbox.behavior = Behavior(
+            delivery_seconds=0, accept_late_seconds=60, **{switch: 0.4}  # type: ignore[arg-type]
         )  # fmt: skip
         seen: list[Any] = []
         for _ in range(20):
@@ -166,7 +166,7 @@ def test_lists_may_be_cut_to_the_newest_rows(start: Start) -> None:
     assert [row["delivery_id"] for row in listed(sandbox, catalog_id=catalog)] == keys
     shown = get(sandbox, "/v0/stores")["stores"]
     assert (len(shown), shown[-1]) == (2, made)
-    sandbox.habits = Habits()
+    sandbox.behavior = Behavior()
     assert len(listed(sandbox)) == sandbox.counts()["deliveries"]
 
 
@@ -182,4 +182,4 @@ def test_deliveries_may_fail(start: Start) -> None:
 )
 def test_impossible_switches_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Habits(**wrong)
+        Behavior(**wrong)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pixxel_sandbox import Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import found, get, search, send, sweep
 from .conftest import Start
@@ -17,7 +17,7 @@ from .conftest import Start
 def test_offsets_reach_every_row_once_newest_first(shared: Sandbox, path: str, key: str) -> None:
     rows = list(sweep(shared, path, key, limit=4))
     assert sorted(row["id"] for row in rows) == sorted(shared.workspace.ids(key))
-    moments = [instant(row["created_at"]) for row in rows]
+    moments = [parse_timestamp(row["created_at"]) for row in rows]
     assert moments == sorted(moments, key=str, reverse=True)
     page = get(shared, path, offset=3, limit=2)
     assert page["pagination"] == {"limit": 2, "offset": 3, "total": len(rows)}
@@ -100,7 +100,7 @@ def test_order_items_pass_their_documented_filters(shared: Sandbox) -> None:
 
 
 def _at(row: Any) -> Any:
-    return instant(row["created_at"])
+    return parse_timestamp(row["created_at"])
 
 
 def test_deliveries_pass_their_documented_filters(shared: Sandbox) -> None:

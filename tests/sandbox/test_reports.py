@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from pixxel_sandbox import MISSING, Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import send
 from .conftest import Start
@@ -54,7 +54,9 @@ def test_times_are_those_of_the_zone(shared: Sandbox) -> None:
     assert all(row["Created At"].endswith("+00:00") for row in here)
     assert all(row["Created At"].endswith("+05:30") for row in there)
     for name in ("Created At", "Paid At"):
-        assert [instant(row[name]) for row in here] == [instant(row[name]) for row in there]
+        assert [parse_timestamp(row[name]) for row in here] == [
+            parse_timestamp(row[name]) for row in there
+        ]
 
 
 @pytest.mark.parametrize("zone", ["Europe", "Middle/Earth", "../UTC", "", "/etc/passwd"])

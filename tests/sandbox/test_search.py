@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shapely.geometry import shape
 
 from pixxel_sandbox import MISSING, Sandbox
-from pixxel_sandbox.times import instant
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import found, get, search, send
 from .conftest import Start
@@ -106,8 +106,8 @@ moments = st.datetimes(datetime(2022, 12, 1), datetime(2026, 2, 1)).map(
 
 def taken_within(item: Row, first: datetime | None, last: datetime | None) -> bool:
     props = item["properties"]
-    start = instant(props["datetime"] or props["startdatetime"])
-    end = instant(props["datetime"] or props["enddatetime"])
+    start = parse_timestamp(props["datetime"] or props["startdatetime"])
+    end = parse_timestamp(props["datetime"] or props["enddatetime"])
     assert start
     assert end
     return (first is None or first <= end) and (last is None or start <= last)
@@ -131,7 +131,7 @@ def test_an_instant_finds_what_was_taken_then(shared: Sandbox, items: list[Row])
     dated = next(item for item in items if item["properties"]["datetime"])
     assert dated["id"] in found(shared, datetime=dated["properties"]["datetime"])
     spanning = next(item for item in items if not item["properties"]["datetime"])
-    start = instant(spanning["properties"]["startdatetime"])
+    start = parse_timestamp(spanning["properties"]["startdatetime"])
     assert start
     middle = start + timedelta(seconds=9)
     assert found(shared, datetime=middle.isoformat()) == [spanning["id"]]
@@ -154,7 +154,7 @@ def test_query_compares_numbers(
 def test_query_compares_times_and_not_their_text(
     shared: Sandbox, items: list[Row], bound: datetime
 ) -> None:
-    updated = {item["id"]: instant(item["properties"].get("updated")) for item in items}
+    updated = {item["id"]: parse_timestamp(item["properties"].get("updated")) for item in items}
     expected = [key for key, moment in updated.items() if moment and moment > bound]
     assert (
         found(shared, query={"updated": {"gt": f"{bound:%Y-%m-%d %H:%M:%S.%f+00:00}"}}) == expected
@@ -188,7 +188,7 @@ def test_ids_and_collections_narrow_together(shared: Sandbox, items: list[Row]) 
 def test_sort_orders_times_with_null_last_ascending(
     shared: Sandbox, items: list[Row], field: str, direction: str
 ) -> None:
-    moments = {item["id"]: instant(item["properties"]["datetime"]) for item in items}
+    moments = {item["id"]: parse_timestamp(item["properties"]["datetime"]) for item in items}
     got = [moments[key] for key in found(shared, sortby=[{"field": field, "direction": direction}])]
     if direction == "DESC":
         got.reverse()

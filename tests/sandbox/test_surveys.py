@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 from .client import get, send
 from .conftest import Start
@@ -106,10 +106,10 @@ def test_a_write_may_be_accepted_and_not_answered_or_only_later(start: Start) ->
     with pytest.raises(requests.ConnectionError):
         ask(sandbox)
     assert len(mine(sandbox)) == 1
-    sandbox.habits = Habits(fail_accepted=1)
+    sandbox.behavior = Behavior(fail_accepted=1)
     assert ask(sandbox, name="other").status_code == 500
     assert get(sandbox, "/v0/aois", aoi_name="other")["aois"]
-    sandbox.habits = Habits(accept_late=1, late_seconds=0.1)
+    sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.1)
     with pytest.raises(requests.ConnectionError):
         ask(sandbox, name="late")
     assert until(lambda: get(sandbox, "/v0/aois", aoi_name="late")["aois"])

@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from pixxel_sandbox import MISSING, Workspace
-from pixxel_sandbox.drift import advance, date_into_the_future
+from pixxel_sandbox.mutations import advance, set_future_timestamps
 from pixxel_sandbox.resources import RESOURCES
-from pixxel_sandbox.times import instant
+from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
 from .client import TIMEOUT, found, get, search
 from .conftest import Start
@@ -63,7 +63,7 @@ def test_a_workspace_of_which_all_was_deleted_moves_on() -> None:
             workspace.delete(name, key)
     counts = advance(workspace, pytest.fail, ())
     assert {name for name, count in counts.items() if count} == {"archive_items"}
-    date_into_the_future(workspace)
+    set_future_timestamps(workspace)
     assert not workspace.ids("orders")
 
 
@@ -92,7 +92,7 @@ def test_a_workspace_is_made_fast_and_sized_from_its_items() -> None:
 def changed_since(rows: list[Any], old: dict[str, Any], key: str, stamp: str) -> list[Any]:
     changed = [row for row in rows if old.get(row[key]) != row]
     for row in changed:
-        moment = instant(row.get("properties", row)[stamp])
+        moment = parse_timestamp(row.get("properties", row)[stamp])
         assert moment
         assert abs(datetime.now(UTC) - moment) < timedelta(seconds=30)
     return changed
@@ -116,7 +116,7 @@ def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
         "workflows": sandbox.workspace.rows("workflows"),
     }
     for name, listed in rows.items():
-        key, stamp = RESOURCES[name].key, RESOURCES[name].updated
+        key, stamp = RESOURCES[name].key, RESOURCES[name].updated_field
         assert stamp
         changed = changed_since(listed, old[name], key, stamp)
         assert len(changed) == answer[name] > 0, name
@@ -143,7 +143,7 @@ def test_rows_can_be_inserted_updated_and_deleted(start: Start) -> None:
     }  # fmt: skip
     workspace.delete("orders", key)
     assert key not in workspace.ids("orders")
-    assert [change.kind for change in workspace.log] == ["insert", "update", "delete"]
+    assert [change.kind for change in workspace.changes] == ["insert", "update", "delete"]
     with pytest.raises(KeyError):
         workspace.update("orders", key)
 

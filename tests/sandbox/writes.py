@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from pixxel_sandbox import BucketServer, Sandbox
+from pixxel_sandbox import S3Server, Sandbox
 
 from .client import TIMEOUT, get, send
 
@@ -38,7 +38,7 @@ def make_store(sandbox: Sandbox, kind: str = "S3", **changes: Any) -> Any:
     return answer.json()
 
 
-def store_of(sandbox: Sandbox, buckets: BucketServer, **changes: Any) -> str:
+def store_of(sandbox: Sandbox, buckets: S3Server, **changes: Any) -> str:
     """Makes a store of a bucket server, with the right credentials unless others are given."""
     pair = {"access_key_id": buckets.key_id, "secret_access_key": buckets.secret}
     return str(make_store(sandbox, **{"secrets": pair, **changes})["id"])

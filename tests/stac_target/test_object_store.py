@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
+from pixxel_sandbox.buckets import S3Server, find_rclone
 
-from pixxel_sandbox.buckets import BucketServer, rclone
 from pixxel_singer.exit_codes import ExitCode
 from target_stac.output import OutputError, Store
 from tests.stac_target.exports import (
@@ -133,10 +133,10 @@ def test_a_write_that_fails_ends_the_run(memory: Told, monkeypatch: pytest.Monke
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A server that speaks S3, the folder it keeps buckets in, and how to reach it."""
-    if rclone() is None:
+    if find_rclone() is None:
         pytest.skip("rclone, which speaks S3, is not installed")
     root = tmp_path_factory.mktemp("s3")
-    with BucketServer(root, ["bucket"], key_id=KEY, secret=SECRET) as server:
+    with S3Server(root, ["bucket"], key_id=KEY, secret=SECRET) as server:
         yield (
             root / "bucket",
             {

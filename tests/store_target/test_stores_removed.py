@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_api.errors import Forbidden
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 
 from .between import STORES, Answer, Asked, Between
 from .runs import record, request, state
@@ -40,10 +40,10 @@ def test_a_store_in_use_or_of_others_is_left_alone(
             workspace.update("stores", store["id"], labels={"managed_by": "somebody"})
             why = "is not labelled"
         case "unfinished":
-            place.sandbox.habits = Habits(delivery_seconds=600)
+            place.sandbox.behavior = Behavior(delivery_seconds=600)
             place.run(request(key, "new"))
         case "unlisted":
-            place.sandbox.habits = Habits(delivery_seconds=0, list_lag=600)
+            place.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=600)
             place.run(request(key, "new"))
         case "asked for":
             entry = {"catalog": key, "place": ["S3", "images", "raw/x"], "store": store["id"]}
@@ -73,10 +73,10 @@ def test_a_request_that_surely_came_to_nothing_does_not_keep_a_store(place: Work
 
 
 def test_after_a_lost_journal_a_store_is_kept_until_all_is_listed(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0, list_lag=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=1.0)
     ensure(place)
     time.sleep(1.1)
-    place.sandbox.habits = Habits(delivery_seconds=600, list_lag=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=600, list_lag=1.0)
     place.run(request(place.catalogs(1)[0], "new"))
     place.journal.unlink()
     ran = ensure(place, allow_delete=True, _sdc_deleted_at="2026-01-01", settle_seconds=1.5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_api.errors import Forbidden, NotFound
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.reading import Reading
 from tap_pixxel.streams.areas import Aois
@@ -135,7 +135,7 @@ def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_
 ) -> None:
     lost, *_ = owners(areas)
     if status == "403":
-        areas.habits = Habits(forbid_id=frozenset({lost}))
+        areas.behavior = Behavior(forbid_id=frozenset({lost}))
     else:
         areas.on_request = lambda asked, workspace: (
             workspace.delete("aois", lost)
@@ -155,10 +155,10 @@ def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbo
     """Its rows are older than the bookmark by then."""
     barred = owners(areas)[1]
     theirs = {row["id"] for row in areas.workspace.rows("aoi_assets") if row["aoi_id"] == barred}
-    areas.habits = Habits(forbid_id=frozenset({barred}))
+    areas.behavior = Behavior(forbid_id=frozenset({barred}))
     first = sync(areas, "aoi_assets")
     assert not theirs & set(first.ids("aoi_assets"))
-    areas.habits = Habits()
+    areas.behavior = Behavior()
     second = sync(areas, "aoi_assets", state=first.state)
     assert theirs <= set(second.ids("aoi_assets"))
     assert len(second.ids("aoi_assets")) < len(areas.workspace.ids("aoi_assets"))
@@ -175,9 +175,9 @@ def test_what_was_barred_is_read_from_the_start_date_on(areas: Sandbox) -> None:
         if rows[each["id"]] == barred and each.get("updated_at")
     }
     start = max(times.values())
-    areas.habits = Habits(forbid_id=frozenset({barred}))
+    areas.behavior = Behavior(forbid_id=frozenset({barred}))
     first = sync(areas, "aoi_assets", start_date=start)
-    areas.habits = Habits()
+    areas.behavior = Behavior()
     found = set(sync(areas, "aoi_assets", start_date=start, state=first.state).ids("aoi_assets"))
     assert found & times.keys() == {key for key, value in times.items() if value == start}
     assert len(times) > 1
@@ -218,10 +218,10 @@ def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
     areas: Sandbox,
 ) -> None:
     barred = next(row["workflow_id"] for row in areas.workspace.rows("jobs"))
-    areas.habits = Habits(forbid_id=frozenset({barred}))
+    areas.behavior = Behavior(forbid_id=frozenset({barred}))
     first = sync(areas, "job_tasks")
     assert barred not in {each["workflow_id"] for each in first.records["job_tasks"]}
-    areas.habits = Habits()
+    areas.behavior = Behavior()
     whole = [
         each
         for each in sync(areas, "job_tasks").records["job_tasks"]
@@ -233,9 +233,9 @@ def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
 
 def test_a_full_table_is_not_activated_while_a_parent_may_not_be_read(areas: Sandbox) -> None:
     """A loader would delete records that are not gone."""
-    areas.habits = Habits(forbid_id=frozenset({owners(areas, "insights")[0]}))
+    areas.behavior = Behavior(forbid_id=frozenset({owners(areas, "insights")[0]}))
     assert "ACTIVATE_VERSION" not in {each["type"] for each in sync(areas, "insights").messages}
-    areas.habits = Habits()
+    areas.behavior = Behavior()
     assert "ACTIVATE_VERSION" in {each["type"] for each in sync(areas, "insights").messages}
 
 
@@ -243,7 +243,7 @@ def test_a_full_table_is_not_activated_while_a_parent_may_not_be_read(areas: San
 def test_a_stream_none_of_whose_lists_may_be_read_is_left_out(
     areas: Sandbox, forbidden: str
 ) -> None:
-    areas.habits = Habits(forbid=frozenset({forbidden}))
+    areas.behavior = Behavior(forbid=frozenset({forbidden}))
     synced = sync(areas, "insights", "satellites")
     assert synced.status is ExitCode.INCOMPLETE
     assert synced.ids("satellites")
@@ -268,7 +268,7 @@ def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas:
     for key in areas.workspace.ids("insights"):
         areas.workspace.delete("insights", key)
     for _ in range(30):
-        areas.workspace.insert_twin("aois", areas.workspace.ids("aois")[0])
+        areas.workspace.insert_copy("aois", areas.workspace.ids("aois")[0])
     tap = TapPixxel(config=config_for(areas), message_writer=Collector())
     tap.run_sync_dry_run(streams=[tap.streams["insights"]])
     asked = [each for each in areas.requests if each.path.endswith("/insights")]
@@ -346,7 +346,7 @@ def test_a_token_that_expires_midway_leaves_the_stream_out_and_bars_nothing(
         if asked.path.endswith("/assets") and int(asked.query["offset"]) == 0:
             seen.append(asked.path)
         if len(seen) == 3:
-            areas.habits = Habits(forbid=frozenset({"aois", "aoi_assets"}))
+            areas.behavior = Behavior(forbid=frozenset({"aois", "aoi_assets"}))
 
     seen: list[str] = []
     areas.on_request = expire

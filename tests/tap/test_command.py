@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.plugin import read_json_file
@@ -70,7 +70,7 @@ def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> 
 
 
 def test_a_connection_test_says_which_streams_the_token_may_not_read(sandbox: Sandbox) -> None:
-    sandbox.habits = Habits(forbid=frozenset({"stores"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
     result = run_tap(
         "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
     )
@@ -81,7 +81,7 @@ def test_a_connection_test_says_which_streams_the_token_may_not_read(sandbox: Sa
 def test_a_connection_test_forgives_what_is_not_selected_by_default(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sandbox.habits = Habits(forbid=frozenset({"blocks"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"blocks"}))
     monkeypatch.setattr("tap_pixxel.tap.is_interactive", lambda: True)
     tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
     assert tap.test() is ExitCode.OK

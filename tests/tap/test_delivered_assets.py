@@ -10,7 +10,7 @@ import pystac
 import pytest
 
 from pixxel_api.errors import UnexpectedResponse
-from pixxel_sandbox import MISSING, Habits, Sandbox
+from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.settings import problems as setting_problems
 from tap_pixxel.tap import TapPixxel
@@ -240,7 +240,7 @@ def test_a_store_made_while_deliveries_are_read_is_known(
     def make(record: RequestRecord, there: Workspace) -> None:
         if record.path == READS[0]:
             sandbox.on_request = None
-            new = there.insert_twin("stores", store(there, "analysis"))
+            new = there.insert_copy("stores", store(there, "analysis"))
             there.update("stores", new, name="new")
             deliver(there, catalog, "new")
 
@@ -297,7 +297,7 @@ def test_where_they_may_not_be_read_catalogs_flow_and_come_again_later(
     changed = workspace.ids("catalogs")[5]
     workspace.update("catalogs", changed)
     deliver(workspace, changed)
-    sandbox.habits = Habits(forbid=frozenset({resource}))
+    sandbox.behavior = Behavior(forbid=frozenset({resource}))
     with caplog.at_level(logging.WARNING):
         without = synced_with(sandbox, state=first.state)
     assert without.status is ExitCode.INCOMPLETE
@@ -306,7 +306,7 @@ def test_where_they_may_not_be_read_catalogs_flow_and_come_again_later(
     assert without.state == first.state
     assert len(told(caplog, "catalogs: delivered assets are left out", "403")) == 1
     assert len(told(caplog, "left out, because the token may not read them", resource)) == 1
-    sandbox.habits = Habits()
+    sandbox.behavior = Behavior()
     again = synced_with(sandbox, state=without.state)
     assert again.status is ExitCode.OK
     assert all(delivered(again, each) for each in (catalog, changed))

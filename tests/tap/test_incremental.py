@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import MISSING, Habits, Sandbox
+from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_singer.signals import StopRequested
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import KEYS, Synced, sync
@@ -64,7 +64,7 @@ def test_what_changed_comes_with_the_second_run(sandbox: Sandbox, name: str) -> 
     quiet = set(sync(sandbox, name, state=first.state).ids(name))
     changed = sandbox.workspace.ids(name)[3]
     sandbox.workspace.update(name, changed)
-    new = sandbox.workspace.insert_twin(name, sandbox.workspace.ids(name)[5])
+    new = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[5])
     second = sync(sandbox, name, state=first.state)
     assert {changed, new} <= set(second.ids(name)) <= quiet | {changed, new}
 
@@ -102,7 +102,7 @@ def test_mixed_forms_of_time_compare_as_times(sandbox: Sandbox, name: str) -> No
 @pytest.mark.parametrize("name", INCREMENTAL)
 def test_an_older_record_that_arrives_late_moves_nothing_back(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
-    late = sandbox.workspace.insert_twin(name, sandbox.workspace.ids(name)[0])
+    late = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[0])
     old = datetime.now(UTC) - timedelta(days=1)
     sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): "2020-01-01T00:00:00Z"})
     second = sync(sandbox, name, state=first.state)
@@ -118,7 +118,7 @@ def test_a_lookback_meets_records_that_arrive_late(sandbox: Sandbox, name: str) 
     mark = datetime.fromisoformat(max(bookmarks(first, name)))
     stamped = stamps(first, name)
     source = next(key for key, stamp in stamped.items() if stamp == max(bookmarks(first, name)))
-    late = sandbox.workspace.insert_twin(name, source)
+    late = sandbox.workspace.insert_copy(name, source)
     moment = (mark - timedelta(seconds=30)).isoformat()
     sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): moment})
     assert late not in sync(sandbox, name, state=first.state).ids(name)
@@ -128,7 +128,7 @@ def test_a_lookback_meets_records_that_arrive_late(sandbox: Sandbox, name: str) 
 
 
 def test_a_record_dated_2999_does_not_carry_the_bookmark_into_the_future() -> None:
-    with Sandbox(seed=7, items=80, habits=Habits(future_timestamps=True)) as sandbox:
+    with Sandbox(seed=7, items=80, behavior=Behavior(future_timestamps=True)) as sandbox:
         start = datetime.now(UTC).isoformat()
         first = sync(sandbox, *INCREMENTAL)
         for name in INCREMENTAL:
@@ -161,18 +161,18 @@ def test_a_record_changed_during_the_sweep_is_met_again(sandbox: Sandbox) -> Non
 
 
 @pytest.mark.parametrize(
-    "habits",
-    [Habits(ignore_query=True), Habits(empty_query=True), Habits(reject_query=True)],
+    "behavior",
+    [Behavior(ignore_query=True), Behavior(empty_query=True), Behavior(reject_query=True)],
     ids=["ignored", "empty", "rejected"],
 )
 def test_a_filter_that_is_not_heeded_costs_a_full_read_but_no_record(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, habits: Habits
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, behavior: Behavior
 ) -> None:
     first = sync(sandbox, "archive_items")
     changed = sandbox.workspace.ids("archive_items")[9]
     sandbox.workspace.update("archive_items", changed)
     expected = sync(sandbox, "archive_items", state=first.state)
-    sandbox.habits = habits
+    sandbox.behavior = behavior
     with caplog.at_level(logging.WARNING):
         second = sync(sandbox, "archive_items", state=first.state)
     assert changed in second.ids("archive_items")
@@ -263,13 +263,15 @@ def test_another_collection_begins_without_starting_the_others_again(sandbox: Sa
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-@pytest.mark.parametrize("habits", [Habits(), Habits(ignore_query=True)], ids=["plain", "ignored"])
+@pytest.mark.parametrize(
+    "behavior", [Behavior(), Behavior(ignore_query=True)], ids=["plain", "ignored"]
+)
 def test_a_start_date_bounds_the_time_of_the_update(
-    sandbox: Sandbox, name: str, habits: Habits
+    sandbox: Sandbox, name: str, behavior: Behavior
 ) -> None:
     stamped = stamps(sync(sandbox, name), name)
     start = sorted(stamp for stamp in stamped.values() if stamp)[len(stamped) // 2]
-    sandbox.habits = habits
+    sandbox.behavior = behavior
     synced = sync(sandbox, name, start_date=start)
     wanted = {key for key, stamp in stamped.items() if stamp and stamp >= start}
     assert (

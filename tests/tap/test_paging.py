@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from tests.tap.syncs import sync
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_any_page_size_gives_the_same_records_in_the_same_order(
 @pytest.mark.parametrize("cap", [1, 3, 10])
 def test_a_server_may_cap_the_limit(sandbox: Sandbox, name: str, cap: int) -> None:
     there = set(sandbox.workspace.ids(name))
-    sandbox.habits = Habits(max_limit=cap)
+    sandbox.behavior = Behavior(max_limit=cap)
     synced = sync(sandbox, name, page_size=100)
     assert set(synced.ids(name)) == there
     assert len(synced.ids(name)) == len(there)
@@ -62,30 +62,30 @@ def test_a_limit_is_always_sent(sandbox: Sandbox) -> None:
         assert {"limit", "page_size"} & asked.keys(), request.path
 
 
-def stirred(sandbox: Sandbox, name: str, habits: Habits) -> tuple[set[str], list[str]]:
+def stirred(sandbox: Sandbox, name: str, behavior: Behavior) -> tuple[set[str], list[str]]:
     """Sync while the list changes; give the keys that stayed throughout and those that came."""
     before = set(sandbox.workspace.ids(name))
-    sandbox.habits = habits
+    sandbox.behavior = behavior
     synced = sync(sandbox, name, page_size=5)
-    assert sandbox.workspace.log, "nothing has changed meanwhile"
+    assert sandbox.workspace.changes, "nothing has changed meanwhile"
     return before & set(sandbox.workspace.ids(name)), synced.ids(name)
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs", "orders", "order_items"])
 @pytest.mark.parametrize(
-    "habits",
+    "behavior",
     [
-        Habits(insert_while_paging=True),
-        Habits(delete_while_paging=True),
-        Habits(update_while_paging=True),
-        Habits(insert_while_paging=True, delete_while_paging=True, update_while_paging=True),
+        Behavior(insert_while_paging=True),
+        Behavior(delete_while_paging=True),
+        Behavior(update_while_paging=True),
+        Behavior(insert_while_paging=True, delete_while_paging=True, update_while_paging=True),
     ],
     ids=["insert", "delete", "update", "all"],
 )
 def test_what_stays_comes_out_once_whatever_changes(
-    sandbox: Sandbox, name: str, habits: Habits
+    sandbox: Sandbox, name: str, behavior: Behavior
 ) -> None:
-    stayed, given = stirred(sandbox, name, habits)
+    stayed, given = stirred(sandbox, name, behavior)
     assert stayed <= set(given)
     assert len(given) == len(set(given))
 
@@ -94,7 +94,7 @@ def test_what_stays_comes_out_once_whatever_changes(
 def test_a_row_that_an_update_moves_behind_the_cursor_is_not_lost(
     sandbox: Sandbox, name: str
 ) -> None:
-    stayed, given = stirred(sandbox, name, Habits(update_while_paging=True, updates_reorder=True))
+    stayed, given = stirred(sandbox, name, Behavior(update_while_paging=True, updates_reorder=True))
     assert stayed <= set(given)
     assert len(given) == len(set(given))
 
@@ -116,12 +116,12 @@ def test_without_the_overlap_a_deletion_would_skip_a_row(sandbox: Sandbox) -> No
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
-@pytest.mark.parametrize("habits", [Habits(reject_sort=True), Habits(ignore_sort=True)])
+@pytest.mark.parametrize("behavior", [Behavior(reject_sort=True), Behavior(ignore_sort=True)])
 def test_an_endpoint_that_does_not_sort_is_read_all_the_same(
-    sandbox: Sandbox, name: str, habits: Habits
+    sandbox: Sandbox, name: str, behavior: Behavior
 ) -> None:
     there = set(sandbox.workspace.ids(name))
-    sandbox.habits = habits
+    sandbox.behavior = behavior
     assert set(sync(sandbox, name, page_size=7).ids(name)) == there
 
 
@@ -130,7 +130,7 @@ def test_deep_offsets_are_never_asked_for(
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 10)
     there = set(sandbox.workspace.ids("archive_items"))
-    sandbox.habits = Habits(max_offset=20)
+    sandbox.behavior = Behavior(max_offset=20)
     given = sync(sandbox, "archive_items", page_size=4, concurrency=2).ids("archive_items")
     assert set(given) == there
     assert len(given) == len(there)
@@ -139,7 +139,7 @@ def test_deep_offsets_are_never_asked_for(
 def test_faults_on_the_way_change_nothing_in_what_comes_out() -> None:
     with Sandbox(seed=3, items=150) as sandbox:
         calm = sync(sandbox, page_size=10)
-        sandbox.habits = Habits(latency_ms=50, error_rate=0.05, rate_limit=50)
+        sandbox.behavior = Behavior(latency_ms=50, error_rate=0.05, rate_limit=50)
         rough = sync(sandbox, page_size=10)
         faults = [r for r in sandbox.requests if r.status is None or r.status >= 400]
     assert faults, "the sandbox has not failed once"
@@ -150,7 +150,7 @@ def test_faults_on_the_way_change_nothing_in_what_comes_out() -> None:
 def test_a_stream_that_may_not_be_read_is_told_and_the_others_go_on(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sandbox.habits = Habits(forbid=frozenset({"catalogs", "stores", "collections"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"catalogs", "stores", "collections"}))
     with caplog.at_level(logging.ERROR):
         synced = sync(sandbox)
     assert synced.status == 3
@@ -163,12 +163,12 @@ def test_a_stream_that_may_not_be_read_is_told_and_the_others_go_on(
 
 def test_a_forbidden_full_table_is_not_activated_empty(sandbox: Sandbox) -> None:
     """An ACTIVATE_VERSION without the records would empty the warehouse's table."""
-    sandbox.habits = Habits(forbid=frozenset({"stores"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
     types = {m["type"] for m in sync(sandbox, "stores").messages if m.get("stream") == "stores"}
     assert types == {"SCHEMA"}
 
 
 def test_the_rate_of_the_settings_is_kept(sandbox: Sandbox) -> None:
-    sandbox.habits = Habits(rate_limit=30)
+    sandbox.behavior = Behavior(rate_limit=30)
     sync(sandbox, "orders", page_size=2, requests_per_second=20)
     assert not [request for request in sandbox.requests if request.status == 429]

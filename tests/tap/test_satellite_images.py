@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
 from pixxel_api.errors import BadRequest, EndlessList, UnexpectedResponse
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
@@ -55,9 +55,9 @@ def page(items: str, more: str = "") -> bytes:
 def test_every_image_comes_once_in_both_ways_of_paging(
     sandbox: Sandbox, whole: Synced, *, skip: bool, page_size: int
 ) -> None:
-    sandbox.habits = Habits(skip_paging=skip)
+    sandbox.behavior = Behavior(skip_paging=skip)
     found = images(sandbox, page_size=page_size)
-    sandbox.habits = Habits()
+    sandbox.behavior = Behavior()
     keys = [(each["collection"], each["id"]) for each in found]
     assert len(keys) == len(set(keys))
     assert sorted(keys) == sorted(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from tests.tap.commands import run_tap
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ def clean(text: str) -> bool:
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
 @pytest.mark.parametrize(
-    "habits",
+    "behavior",
     [
-        Habits(),
-        Habits(error_rate=0.3),
-        Habits(forbid=frozenset({"archive_items", "catalogs", "orders", "stores"})),
-        Habits(reject_query=True, reject_sort=True),
+        Behavior(),
+        Behavior(error_rate=0.3),
+        Behavior(forbid=frozenset({"archive_items", "catalogs", "orders", "stores"})),
+        Behavior(reject_query=True, reject_sort=True),
     ],
     ids=["fine", "failing", "forbidden", "rejecting"],
 )
 @pytest.mark.parametrize("source", ["environment", "file"])
 def test_a_sync_never_tells_the_token(
-    tmp_path: Path, level: str, habits: Habits, source: str
+    tmp_path: Path, level: str, behavior: Behavior, source: str
 ) -> None:
-    with Sandbox(seed=2, items=30, habits=habits, token=TOKEN) as sandbox:
+    with Sandbox(seed=2, items=30, behavior=behavior, token=TOKEN) as sandbox:
         if source == "file":
             path = tmp_path / "config.json"
             path.write_text(json.dumps({"api_token": TOKEN, "api_url": sandbox.url}))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.signals import StopRequested
 from tests.tap.commands import TAP, environment
 from tests.tap.syncs import sync
@@ -116,7 +116,7 @@ def test_a_backfill_stopped_between_windows_goes_on_there(
 
 
 def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
-    with Sandbox(seed=5, items=50, habits=Habits(latency_ms=20_000)) as sandbox:
+    with Sandbox(seed=5, items=50, behavior=Behavior(latency_ms=20_000)) as sandbox:
         process = start(sandbox)
         wait_for_start(process)
         time.sleep(0.5)
@@ -130,7 +130,7 @@ def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
 
 
 def test_a_signal_ends_the_waiting_between_retries() -> None:
-    with Sandbox(seed=5, items=50, habits=Habits(error_rate=1.0)) as sandbox:
+    with Sandbox(seed=5, items=50, behavior=Behavior(error_rate=1.0)) as sandbox:
         process = start(sandbox)
         wait_for_start(process)
         time.sleep(0.5)

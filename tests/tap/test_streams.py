@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.resources import RESOURCES
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.streams import STREAMS
@@ -96,7 +96,7 @@ def test_every_value_of_the_api_is_in_a_record(sandbox: Sandbox) -> None:
             raw = workspace.get(name, key)
             extra = record.get("extra", {})
             for field, value in raw.items():
-                if value in (None, "") or field in RESOURCES[name].alone:
+                if value in (None, "") or field in RESOURCES[name].detail_fields:
                     continue
                 if (name, field) == ("orders", "order_items") or field == "spec":
                     continue
@@ -281,7 +281,7 @@ def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read
     warned = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
     assert [each for each in warned if "collection" in each] == [told]
     caplog.clear()
-    sandbox.habits = Habits(forbid=frozenset({"collections"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"collections"}))
     with caplog.at_level(logging.INFO):
         synced = sync(sandbox, "catalogs", collections=[*names, "no-such"])
     assert (synced.status, len(synced.records["catalogs"]) > 0) == (ExitCode.OK, True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pixxel_api.errors import BadRequest, RequestTimeout, UnexpectedResponse
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.signals import StopRequested
 from tap_pixxel.tap import TapPixxel
@@ -104,7 +104,7 @@ def test_a_search_is_sorted_by_time_and_then_by_id(sandbox: Sandbox, name: str) 
 def test_an_endpoint_that_refuses_to_sort_is_told_of(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    sandbox.habits = Habits(reject_sort=True)
+    sandbox.behavior = Behavior(reject_sort=True)
     with caplog.at_level(logging.WARNING):
         sync(sandbox, name)
     assert len([each for each in caplog.messages if "does not sort as asked" in each]) == 1
@@ -156,7 +156,7 @@ def test_an_archive_without_collections_is_an_empty_stream(sandbox: Sandbox) -> 
     synced = sync(sandbox, "archive_items")
     assert synced.ids("archive_items") == []
     assert synced.status == 0
-    sandbox.habits = Habits(forbid=frozenset({"archive_items"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"archive_items"}))
     assert sync(sandbox, "archive_items").status == 0
 
 
@@ -164,7 +164,7 @@ def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
     sandbox: Sandbox,
 ) -> None:
     name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
-    sandbox.habits = Habits(forbid=frozenset({"collections"}))
+    sandbox.behavior = Behavior(forbid=frozenset({"collections"}))
     synced = sync(sandbox, "archive_items", collections=[name])
     assert synced.status == 0
     assert {record["collection"] for record in synced.records["archive_items"]} == {name}
@@ -175,7 +175,7 @@ def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
 
 def test_a_search_that_is_refused_half_way_is_an_error_and_not_the_end(sandbox: Sandbox) -> None:
     """Only a search with our filter may be refused; then all is read instead."""
-    sandbox.habits = Habits(max_offset=3)
+    sandbox.behavior = Behavior(max_offset=3)
     synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
 
@@ -269,7 +269,7 @@ def test_an_empty_answer_is_not_trusted_though_no_boundary_is_known(sandbox: San
         part.pop("boundary", None)
     changed = sandbox.workspace.ids("archive_items")[9]
     sandbox.workspace.update("archive_items", changed)
-    sandbox.habits = Habits(empty_query=True)
+    sandbox.behavior = Behavior(empty_query=True)
     assert changed in sync(sandbox, "archive_items", state=first.state).ids("archive_items")
 
 
@@ -283,14 +283,14 @@ def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
     killed = sync(sandbox, "archive_items", after=killing(60), expect=StopRequested, **settings)
     parts = killed.bookmark("archive_items")["partitions"]
     [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
-    sandbox.habits = Habits(empty_query=True)
+    sandbox.behavior = Behavior(empty_query=True)
     resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
     wanted = {record["id"] for record in whole if record["collection"] == begun}
     assert wanted <= set(resumed.ids("archive_items"))
 
 
 def test_sorted_catalogs_are_read_once_though_some_come_meanwhile(sandbox: Sandbox) -> None:
-    sandbox.habits = Habits(insert_while_paging=True)
+    sandbox.behavior = Behavior(insert_while_paging=True)
     sync(sandbox, "catalogs", page_size=10)
     pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
     assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
