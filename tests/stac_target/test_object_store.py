@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
-from pixxel_sandbox.buckets import S3Server, find_rclone
 
+from pixxel_sandbox.delivery.s3_server import S3Server, find_rclone
 from pixxel_singer.exit_codes import ExitCode
 from target_stac.output import OutputError, Store
 from tests.stac_target.exports import (
