@@ -90,10 +90,10 @@ def get_project(state: SandboxState, request: Request) -> object:
 
 def get_archive_item(state: SandboxState, request: Request) -> object:
     """Return one archive item of a collection."""
-    shown = get_or_404(state, "archive_items", request.path_params["id"])
-    if shown["collection"] != request.path_params["cid"]:
-        raise not_found("archive_items", shown["id"])
-    return shown
+    item = get_or_404(state, "archive_items", request.path_params["id"])
+    if item["collection"] != request.path_params["cid"]:
+        raise not_found("archive_items", item["id"])
+    return item
 
 
 def _search_page(
@@ -238,8 +238,8 @@ def _route(state: SandboxState, resource: str, endpoint: Endpoint) -> Callable[[
         _check_permission(state, request, resource, "read")
         # No await while the lock is held, so that a request sees a consistent workspace.
         with state.workspace.lock:
-            found = endpoint(state, request)
-            return found if isinstance(found, Response) else json_response(found)
+            result = endpoint(state, request)
+            return result if isinstance(result, Response) else json_response(result)
 
     return serve
 

@@ -66,8 +66,8 @@ def advance(
 
 
 def _advance_imagery(workspace: Workspace, deliver: Callable[[str], None]) -> None:
-    known = workspace.ids("archive_items")
-    for key in workspace.rng.sample(known, min(UPDATED_ITEMS, len(known))):
+    keys = workspace.ids("archive_items")
+    for key in workspace.rng.sample(keys, min(UPDATED_ITEMS, len(keys))):
         update_row(workspace, "archive_items", key)
     for _ in range(workspace.rng.randint(*NEW_ITEMS)):
         moment = timestamp_formats.now()
@@ -128,7 +128,7 @@ def mutate_between_pages(
     page_rows: Sequence[ResourceRow],
     behavior: Behavior,
 ) -> None:
-    """Change a list after one of its pages was served, as the behavior says.
+    """Change a list after one of its pages was served, as the behavior sets.
 
     A new row is a copy of the list's first row, inserted before all others: it comes ahead of the
     next page in every order that does not depend on the copy's new id and times.

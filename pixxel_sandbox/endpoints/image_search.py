@@ -211,7 +211,7 @@ def _page_by_token(
 ) -> Json:
     """Return items by their full names, and a token if there are more.
 
-    A token stands for the last item of its page: what comes ahead of it does not shift the next.
+    A token refers to the last item of its page, so that new items do not shift the next page.
     """
     start = 0
     if token is not None:

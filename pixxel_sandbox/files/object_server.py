@@ -60,7 +60,7 @@ def make_signed_url(state: SandboxState, base: str, key: str, download: Prepared
 
 
 def make_content(state: SandboxState, catalogs: tuple[str, ...]) -> Content:
-    """Return the object of one or more catalogs, of the size that the behavior says.
+    """Return the object of one or more catalogs, of the size that the behavior sets.
 
     Raises:
         KeyError: A catalog does not exist.
@@ -171,8 +171,8 @@ def parse_range_header(header: str | None, size: int) -> range | None:
         The offsets that it asks for, an empty range if all are beyond the end. None if the header
         is missing, malformed, or asks for several ranges, and so for the whole object.
     """
-    found = _RANGE.fullmatch(header or "")
-    first, last = found.groups() if found else ("", "")
+    match = _RANGE.fullmatch(header or "")
+    first, last = match.groups() if match else ("", "")
     if not first:
         return range(max(0, size - int(last)), size) if last else None
     if last and int(last) < int(first):

@@ -1,4 +1,4 @@
-"""Send an object's bytes: at a limited rate, and interrupted where the behavior says so."""
+"""Send an object's bytes: at a limited rate, and interrupted if the behavior sets it."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ class _OrderGenerator:
         automatic = "cloud_delivery" in item
         task: Json = {
             "id": draw_uuid(rng),
-            # Seen in real answers: the image's name where the order item's id belongs.
+            # Real responses have an image's name here at times.
             "order_item_id": self._next_item().id
             if every_nth(RARE["image for order item"], number)
             else item["id"],

@@ -63,8 +63,8 @@ class SatelliteSpec:
 
     def nearest_band(self, colour: str) -> str:
         """Return the name of the band with the wavelength nearest to a colour's."""
-        bands, wanted = self.wavelengths(), COLOUR_WAVELENGTHS[colour]
-        return min(bands, key=lambda name: abs(bands[name] - wanted))
+        bands, target = self.wavelengths(), COLOUR_WAVELENGTHS[colour]
+        return min(bands, key=lambda name: abs(bands[name] - target))
 
 
 SATELLITES = (

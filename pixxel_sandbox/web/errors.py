@@ -24,7 +24,7 @@ class RequestRejected(Exception):
 
     Attributes:
         status: The HTTP status of the response.
-        message: What is wrong, in words.
+        message: What is wrong, as a sentence.
         details: What is wrong, as any JSON.
     """
 

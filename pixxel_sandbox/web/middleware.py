@@ -67,8 +67,8 @@ class RequestMiddleware:
     def _check_token(self, request: Request) -> Response | None:
         """Return the error of a request without the token, None for one with it."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        known = hmac.compare_digest(token.encode(), self.state.token.encode())
-        if request.url.path in PUBLIC_PATHS or (scheme.lower() == "bearer" and known):
+        matches = hmac.compare_digest(token.encode(), self.state.token.encode())
+        if request.url.path in PUBLIC_PATHS or (scheme.lower() == "bearer" and matches):
             return None
         return error_response(HTTPStatus.UNAUTHORIZED, "the token is missing or unknown")
 

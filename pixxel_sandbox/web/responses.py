@@ -83,7 +83,7 @@ def render_list_row(workspace: Workspace, resource: str, row: ResourceRow) -> Js
 
 
 def render_page(state: SandboxState, resource: str, page: ListPage) -> list[Json]:
-    """Render the rows of a page, then change the list as the behavior says."""
+    """Render the rows of a page, then change the list as the behavior sets."""
     rendered = [render_list_row(state.workspace, resource, row) for row in page.page_rows]
     mutate_between_pages(state.workspace, resource, page.rows, page.page_rows, state.behavior)
     return rendered
