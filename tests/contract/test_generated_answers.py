@@ -17,7 +17,7 @@ from tap_pixxel.children import ChildStream
 from tap_pixxel.stac_columns import CarriesStac
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
-from tests.sandbox.contracts import contract
+from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for
 
 from .generated import objects, reports
@@ -52,7 +52,7 @@ SEARCHED = {"datetime": "2020-01-01T00:00:00Z/2030-01-01T00:00:00Z", "bbox": [-1
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """The server of all answers."""
-    contract()
+    load_contract()
     with Service().open() as opened:
         yield opened
 

@@ -10,7 +10,7 @@ import requests
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
-from tests.sandbox.contracts import contract
+from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.tap.syncs import sync
 
 from . import answers
@@ -28,7 +28,7 @@ SEARCHED: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _with_the_contract() -> None:
-    contract()
+    load_contract()
 
 
 @pytest.mark.parametrize(

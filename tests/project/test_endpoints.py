@@ -13,8 +13,8 @@ from tap_pixxel.filtered import FilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING, TapPixxel
 from target_pixxel_store.sinks import BY_STREAM
+from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.project.test_repeats import in_meltano, table
-from tests.sandbox.contracts import contract
 
 if TYPE_CHECKING:
     from tap_pixxel.base import PixxelStream
@@ -84,7 +84,7 @@ def test_the_table_names_each_stream_and_sink_that_there_is() -> None:
 def test_every_endpoint_of_the_contract_has_its_line_and_none_is_made_up() -> None:
     there = {
         f"{method.upper()} {unnamed(path)}"
-        for path, operations in contract()["paths"].items()
+        for path, operations in load_contract()["paths"].items()
         for method in operations
         if method in METHODS
     }

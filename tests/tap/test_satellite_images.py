@@ -16,7 +16,7 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.sandbox.contracts import request_validator
+from tests.pixxel_sandbox.contract_checks import request_validator
 from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.commands import errors, run_tap
 from tests.tap.syncs import Synced, catalog_of, config_for, sync

@@ -1,4 +1,6 @@
-"""Objects are made as they are read, at any place, and are not held."""
+"""Generated zips: any range of bytes, without holding them in memory."""
+
+from __future__ import annotations
 
 import time
 import tracemalloc
@@ -7,7 +9,7 @@ from itertools import pairwise
 from pixxel_sandbox.generated_zip import BLOCK_BYTES, GeneratedZip, compute_digest, iter_chunks
 
 
-def test_no_two_blocks_of_an_object_are_alike() -> None:
+def test_generated_zip_blocks_all_differ() -> None:
     bulk = GeneratedZip("key", 40 * BLOCK_BYTES)
     blocks = list(iter_chunks(bulk, range(bulk.size)))
     assert b"".join(blocks) == b"".join(iter_chunks(bulk, range(bulk.size), 99_991))
@@ -17,7 +19,7 @@ def test_no_two_blocks_of_an_object_are_alike() -> None:
     assert all(before[:64] not in after[:4096] for before, after in pairwise(inner))
 
 
-def test_a_large_object_is_made_fast_and_never_held() -> None:
+def test_generated_zip_of_200_mb_is_fast_and_uses_little_memory() -> None:
     size = 200_000_000
     began = time.monotonic()
     tracemalloc.start()

@@ -1,4 +1,6 @@
-"""The command line: one line to start with, the child's status to end with."""
+"""The command line: options, output, signals and exit status."""
+
+from __future__ import annotations
 
 import os
 import pty
@@ -7,8 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -18,63 +19,65 @@ from pixxel_sandbox.cli import main
 from pixxel_sandbox.delivery.s3_server import find_rclone
 from pixxel_sandbox.subprocess_runner import SubprocessRunner
 
-from .client import TIMEOUT
+from .api_client import TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 CLI = (sys.executable, "-W", "error", "-m", "pixxel_sandbox")
 SMALL = ("--items", "5")
-needs_rclone = pytest.mark.skipif(
-    find_rclone() is None, reason="rclone, which speaks S3, is missing"
-)
+needs_rclone = pytest.mark.skipif(find_rclone() is None, reason="rclone is not installed")
 
 
-def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CLI, *arguments], check=False, capture_output=True, text=True, timeout=TIMEOUT
     )
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start_cli(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*CLI, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def run(command: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
-    return cli("run", *SMALL, *options, "--", *command)
+def run_command(command: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
+    return run_cli("run", *SMALL, *options, "--", *command)
 
 
-def python(code: str) -> list[str]:
+def python_command(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_says_where_and_exits_0_when_stopped(number: signal.Signals) -> None:
-    with start("serve", "--port", "0", "--token", "secret", *SMALL) as process:
+def test_serve_prints_url_and_exits_0_on_signal(number: signal.Signals) -> None:
+    with start_cli("serve", "--port", "0", "--token", "secret", *SMALL) as process:
         assert process.stdout
         line = process.stdout.readline()
         url = line.split()[0]
-        answer = requests.get(
+        response = requests.get(
             url + "/v0/stores", headers={"Authorization": "Bearer secret"}, timeout=TIMEOUT
         )
-        assert answer.status_code == 200
+        assert response.status_code == 200
         process.send_signal(number)
         out, error = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, out, error) == (0, "", "")
     assert "Bearer secret" in line
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_serve_with_port_in_use_prints_one_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = cli("serve", "--port", str(port), *SMALL)
+        done = run_cli("serve", "--port", str(port), *SMALL)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"Error: cannot listen on 127.0.0.1:{port}: Address already in use"
     ]
 
 
-def test_a_host_without_an_address_is_one_clear_line() -> None:
-    done = cli("serve", "--host", "nonesuch.invalid", "--port", "0", *SMALL)
+def test_serve_with_unknown_host_prints_one_error() -> None:
+    done = run_cli("serve", "--host", "nonesuch.invalid", "--port", "0", *SMALL)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: cannot listen on nonesuch.invalid:0: ")
@@ -93,20 +96,20 @@ def test_a_host_without_an_address_is_one_clear_line() -> None:
         ("--nope",),
     ],
 )
-def test_bad_options_are_a_usage_error(options: tuple[str, ...]) -> None:
+def test_serve_with_invalid_options_is_usage_error(options: tuple[str, ...]) -> None:
     done = CliRunner().invoke(main, ["serve", *options])
     assert done.exit_code == 2
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
-def test_run_tells_the_command_where_the_sandbox_is() -> None:
+def test_run_passes_url_and_token_in_environment() -> None:
     code = (
         "import os, urllib.request as u; e = os.environ; url = e['TAP_PIXXEL_API_URL'];"
         "assert url == e['TARGET_PIXXEL_STORE_API_URL'] == e['PIXXEL_SANDBOX_URL'];"
         "assert e['TAP_PIXXEL_API_TOKEN'] == e['TARGET_PIXXEL_STORE_API_TOKEN'] == 'tok';"
         "print(u.urlopen(url + '/_sandbox/counts').read().decode())"
     )
-    done = run(python(code), "--token", "tok")
+    done = run_command(python_command(code), "--token", "tok")
     assert (done.returncode, done.stderr) == (0, "")
     assert '"archive_items":5' in done.stdout
 
@@ -117,8 +120,8 @@ e = os.environ
 def ask(path, body=None, wrong=""):
     request = u.Request(e["TARGET_PIXXEL_STORE_API_URL"] + path, body and json.dumps(body).encode(),
                         {"Authorization": "Bearer " + e["TARGET_PIXXEL_STORE_API_TOKEN"]})
-    with u.urlopen(request) as answer:
-        return json.load(answer)
+    with u.urlopen(request) as response:
+        return json.load(response)
 store = ask("/v0/stores", {
     "name": "mine", "type": "S3",
     "configs": {"bucket": e["PIXXEL_SANDBOX_S3_BUCKET"], "region": "us-east-1"},
@@ -140,8 +143,10 @@ print([r["status"] for r in rows], e["PIXXEL_SANDBOX_S3_ENDPOINT"].rpartition(":
 
 
 @needs_rclone
-def test_run_starts_an_s3_server_and_delivers_into_it(tmp_path: Path) -> None:
-    done = run(python(DELIVER), "--bucket-dir", str(tmp_path / "s3"), "--delivery-seconds", "0.02")
+def test_run_delivers_into_s3_server(tmp_path: Path) -> None:
+    done = run_command(
+        python_command(DELIVER), "--bucket-dir", str(tmp_path / "s3"), "--delivery-seconds", "0.02"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     statuses, _, port = done.stdout.strip().rpartition(" ")
     assert statuses == "['SUCCESS', 'SUCCESS']"
@@ -155,12 +160,12 @@ def test_run_starts_an_s3_server_and_delivers_into_it(tmp_path: Path) -> None:
 SHOW_S3 = "import os; print(sorted(name for name in os.environ if 'SANDBOX_S3' in name))"
 
 
-def test_the_s3_server_can_be_left_out() -> None:
-    done = run(python(SHOW_S3), "--no-s3")
+def test_run_with_no_s3_starts_no_s3_server() -> None:
+    done = run_command(python_command(SHOW_S3), "--no-s3")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
-def test_a_missing_rclone_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_rclone_prints_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixxel_sandbox.cli.find_rclone", lambda: None)
     done = CliRunner().invoke(main, ["run", *SMALL, "--", "true"])
     assert done.exit_code == 0
@@ -168,15 +173,15 @@ def test_a_missing_rclone_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @needs_rclone
-def test_an_s3_server_that_cannot_start_is_one_clear_line(tmp_path: Path) -> None:
+def test_run_with_failing_s3_server_prints_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = run(["true"], "--bucket-dir", str(tmp_path / "file" / "s3"))
+    done = run_command(["true"], "--bucket-dir", str(tmp_path / "file" / "s3"))
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: cannot start the S3 server: ")
 
 
-def test_habits_are_options() -> None:
+def test_run_with_behavior_options_applies_them() -> None:
     code = (
         "import os, urllib.request as u, urllib.error as r\n"
         "try: u.urlopen(u.Request(os.environ['PIXXEL_SANDBOX_URL'] + '/v0/stores',"
@@ -184,11 +189,13 @@ def test_habits_are_options() -> None:
         "except r.HTTPError as error: print(error.code); error.close()"
     )
     options = ("--forbid", "stores", "--forbid", "orders", "--updates-reorder", "--max-limit", "5")
-    assert run(python(code), *options).stdout == "403\n"
+    assert run_command(python_command(code), *options).stdout == "403\n"
 
 
-def test_run_exits_as_the_command_does_and_leaves_no_server() -> None:
-    done = run(python("import os; print(os.environ['PIXXEL_SANDBOX_URL']); raise SystemExit(3)"))
+def test_run_returns_status_of_command_and_stops_server() -> None:
+    done = run_command(
+        python_command("import os; print(os.environ['PIXXEL_SANDBOX_URL']); raise SystemExit(3)")
+    )
     assert done.returncode == 3
     port = int(done.stdout.rpartition(":")[2])
     with socket.socket() as probe:
@@ -196,17 +203,17 @@ def test_run_exits_as_the_command_does_and_leaves_no_server() -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_run_reports_a_command_that_a_signal_ended() -> None:
+def test_run_with_killed_command_returns_128_plus_signal() -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    assert run(python(code)).returncode == 128 + signal.SIGKILL
+    assert run_command(python_command(code)).returncode == 128 + signal.SIGKILL
 
 
-def test_run_does_not_find_what_is_not_there() -> None:
-    done = run(["no-such-command"])
+def test_run_with_unknown_command_returns_127() -> None:
+    done = run_command(["no-such-command"])
     assert (done.returncode, done.stderr) == (127, "no-such-command: command not found\n")
 
 
-def test_run_says_what_cannot_be_executed(tmp_path: Path) -> None:
+def test_run_with_unexecutable_command_returns_126(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = CliRunner().invoke(main, ["run", *SMALL, "--no-s3", "--", str(tmp_path / "file")])
     assert done.exit_code == 126
@@ -214,14 +221,14 @@ def test_run_says_what_cannot_be_executed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
+def test_run_forwards_signals_and_waits(number: signal.Signals) -> None:
     code = (
         "import signal, sys, time\n"
         f"signal.signal({int(number)}, lambda *_: (print('got it'), sys.exit(9)))\n"
         "print('ready', flush=True)\n"
         "time.sleep(30)"
     )
-    with start("run", *SMALL, "--", *python(code)) as process:
+    with start_cli("run", *SMALL, "--", *python_command(code)) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
@@ -230,10 +237,10 @@ def test_run_hands_signals_on_and_waits(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_command_starts_reaches_it_then(number: signal.Signals) -> None:
-    with SubprocessRunner() as relay:
+def test_subprocess_runner_forwards_signal_received_before_start(number: signal.Signals) -> None:
+    with SubprocessRunner() as runner:
         signal.raise_signal(number)
-        assert relay.run(["sleep", "30"], os.environ) == 128 + number
+        assert runner.run(["sleep", "30"], os.environ) == 128 + number
 
 
 COUNT = """
@@ -254,12 +261,12 @@ except BlockingIOError:
 RELAYED = """
 import os, sys
 from pixxel_sandbox.subprocess_runner import SubprocessRunner
-with SubprocessRunner() as relay:
-    sys.exit(relay.run([sys.executable, "-c", sys.argv[1]], os.environ))
+with SubprocessRunner() as runner:
+    sys.exit(runner.run([sys.executable, "-c", sys.argv[1]], os.environ))
 """
 
 
-def test_an_interrupt_of_a_terminal_which_the_command_has_got_itself_is_not_handed_on() -> None:
+def test_subprocess_runner_does_not_repeat_interrupt_of_terminal() -> None:
     child, terminal = pty.fork()
     if not child:
         os.execv(sys.executable, [sys.executable, "-c", RELAYED, COUNT])  # noqa: S606 - our own
@@ -274,8 +281,8 @@ def test_an_interrupt_of_a_terminal_which_the_command_has_got_itself_is_not_hand
     assert os.waitstatus_to_exitcode(status) == 1, "once"
 
 
-def test_a_signal_before_the_command_starts_is_not_lost() -> None:
-    process = start("run", *SMALL, "--", "sleep", "30")
+def test_run_with_signal_before_start_stops() -> None:
+    process = start_cli("run", *SMALL, "--", "sleep", "30")
     time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
     process.communicate(timeout=TIMEOUT)

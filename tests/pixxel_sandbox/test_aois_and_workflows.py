@@ -1,19 +1,24 @@
-"""Areas, workflows and what belongs to them are listed, filtered and paged as documented."""
+"""The lists of AOIs, workflows and of what belongs to them: filters, paging and single rows."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
-from .client import get, send, sweep
-from .conftest import Start
+from .api_client import get, iter_rows, send_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import StartSandbox
 
 
-def area_with(sandbox: Sandbox, resource: str, count: int) -> str:
-    """Returns the id of an area with so many rows of a resource."""
+def aoi_with(sandbox: Sandbox, resource: str, count: int) -> str:
+    """Return the id of an AOI with a number of rows of a resource."""
     rows = sandbox.workspace.rows(resource)
     return next(
         key
@@ -32,15 +37,15 @@ def area_with(sandbox: Sandbox, resource: str, count: int) -> str:
         ("/v0/workflows", "workflows", "workflows", 50),
     ],
 )
-def test_offsets_reach_every_row_once(
-    start: Start, path: str, key: str, resource: str, limit: int
+def test_list_paged_by_offset_returns_every_row_once(
+    start_sandbox: StartSandbox, path: str, key: str, resource: str, limit: int
 ) -> None:
-    sandbox = start()
+    sandbox = start_sandbox()
     name = "aoi_id" if resource == "aois" else "id"
-    parent = area_with(sandbox, resource, 12) if resource == "visualizations" else None
-    parent = area_with(sandbox, resource, 25) if resource == "aoi_assets" else parent
+    parent = aoi_with(sandbox, resource, 12) if resource == "visualizations" else None
+    parent = aoi_with(sandbox, resource, 25) if resource == "aoi_assets" else parent
     path = path.format(parent)
-    rows = list(sweep(sandbox, path, key, limit=4))
+    rows = list(iter_rows(sandbox, path, key, limit=4))
     assert sorted(row[name] for row in rows) == sorted(
         row[name] for row in sandbox.workspace.rows(resource) if parent in {None, row.get("aoi_id")}
     )
@@ -57,13 +62,13 @@ def test_offsets_reach_every_row_once(
     assert sandbox.workspace.changes[-1][:2] == ("update", resource)
 
 
-def ids(sandbox: Sandbox, path: str, list_key: str, **params: Any) -> list[str]:
+def list_ids(sandbox: Sandbox, path: str, list_key: str, **params: Any) -> list[str]:
     rows = get(sandbox, path, **params)[list_key]
     return [row.get("id", row.get("aoi_id")) for row in rows]
 
 
 class Filter(NamedTuple):
-    """A filter of a list, a value for it taken from one row, and which rows it lets pass."""
+    """A filter of a list, its value as taken from one row, and the test of the rows that match."""
 
     path: str
     name: str
@@ -86,9 +91,10 @@ FILTERS = (
     Filter("/v0/aois", "project_ids", lambda one: one["project_id"] + ",nonesuch",
      lambda row, one: row["project_id"] == one["project_id"]),
     Filter("/v0/aois", "created_at", lambda one: "../" + one["created_at"],
-     lambda row, one: at(row, "created_at") <= at(one, "created_at")),
+     lambda row, one: timestamp(row, "created_at") <= timestamp(one, "created_at")),
     Filter("/v0/aois", "updated_at", lambda one: one["updated_at"] + "/..",
-     lambda row, one: "updated_at" in row and at(row, "updated_at") >= at(one, "updated_at")),
+     lambda row, one: "updated_at" in row
+     and timestamp(row, "updated_at") >= timestamp(one, "updated_at")),
     Filter("/v0/aois", "updated_at", lambda one: one["updated_at"],
      lambda row, one: row["aoi_id"] == one["aoi_id"]),
     Filter("/v0/workflows", "project_id", lambda one: one["project_id"],
@@ -100,30 +106,37 @@ FILTERS = (
     Filter("/v0/workflows", "created_by", lambda one: one["created_by"],
      lambda row, one: row["created_by"] == one["created_by"]),
     Filter("/v0/workflows", "created_on", lambda one: one["created_at"] + "/..",
-     lambda row, one: at(row, "created_at") >= at(one, "created_at")),
+     lambda row, one: timestamp(row, "created_at") >= timestamp(one, "created_at")),
     Filter("/v0/workflows", "updated_at", lambda one: one["updated_at"] + "/..",
-     lambda row, one: "updated_at" in row and at(row, "updated_at") >= at(one, "updated_at")),
+     lambda row, one: "updated_at" in row
+     and timestamp(row, "updated_at") >= timestamp(one, "updated_at")),
 )  # fmt: skip
 
 
-def at(row: Any, name: str) -> Any:
+def timestamp(row: Any, name: str) -> Any:
     return parse_timestamp(row[name])
 
 
 @pytest.mark.parametrize("of", FILTERS, ids=[f"{of.path} {of.name}" for of in FILTERS])
-def test_lists_pass_their_documented_filters(shared: Sandbox, of: Filter) -> None:
+def test_list_with_documented_filter_returns_matching_rows(
+    shared_sandbox: Sandbox, of: Filter
+) -> None:
     key = of.path.removeprefix("/v0/")
-    rows = get(shared, of.path, limit=1000)[key]
+    rows = get(shared_sandbox, of.path, limit=1000)[key]
     one = next(row for row in rows[1:] if "updated_at" in row)
     expected = [row.get("id", row.get("aoi_id")) for row in rows if of.passes(row, one)]
     assert 0 < len(expected) < len(rows)
-    assert ids(shared, of.path, key, limit=1000, **{of.name: of.value(one)}) == expected
+    assert (
+        list_ids(shared_sandbox, of.path, key, limit=1000, **{of.name: of.value(one)}) == expected
+    )
 
 
-def test_visualizations_pass_their_documented_filters(shared: Sandbox) -> None:
-    path = f"/v0/aois/{area_with(shared, 'visualizations', 12)}/visualizations"
-    rows = get(shared, path, limit=100)["visualization"]
-    indices = {row["id"]: row for row in shared.workspace.rows("indices")}
+def test_visualizations_with_documented_filter_returns_matching_rows(
+    shared_sandbox: Sandbox,
+) -> None:
+    path = f"/v0/aois/{aoi_with(shared_sandbox, 'visualizations', 12)}/visualizations"
+    rows = get(shared_sandbox, path, limit=100)["visualization"]
+    indices = {row["id"]: row for row in shared_sandbox.workspace.rows("indices")}
     one = rows[0]
     index = indices[one["index_id"]]
     cases: list[tuple[dict[str, str], Callable[[Any], bool]]] = [
@@ -139,82 +152,96 @@ def test_visualizations_pass_their_documented_filters(shared: Sandbox) -> None:
     for params, passes in cases:
         expected = [row["id"] for row in rows if passes(row)]
         assert len(expected) < len(rows)
-        assert ids(shared, path, "visualization", limit=100, **params) == expected
+        assert list_ids(shared_sandbox, path, "visualization", limit=100, **params) == expected
 
 
-def test_insights_and_jobs_come_at_once_and_pass_their_filters(shared: Sandbox) -> None:
-    area = area_with(shared, "insights", 3)
-    flow = shared.workspace.rows("jobs")[-1]["workflow_id"]
+def test_insights_and_jobs_are_unpaged_and_filtered(shared_sandbox: Sandbox) -> None:
+    area = aoi_with(shared_sandbox, "insights", 3)
+    flow = shared_sandbox.workspace.rows("jobs")[-1]["workflow_id"]
     for path, key in (
         (f"/v0/aoi/{area}/insights", "insights"),
         (f"/v0/workflows/{flow}/jobs", "jobs"),
     ):
-        answer = get(shared, path, limit=1)
-        assert set(answer) == {key}
-        rows = answer[key]
+        response = get(shared_sandbox, path, limit=1)
+        assert set(response) == {key}
+        rows = response[key]
         one = rows[0]
-        assert ids(shared, path, key, id=one["id"]) == [one["id"]]
-        assert ids(shared, path, key, status="nonesuch") == []
+        assert list_ids(shared_sandbox, path, key, id=one["id"]) == [one["id"]]
+        assert list_ids(shared_sandbox, path, key, status="nonesuch") == []
         expected = [row["id"] for row in rows if row["status"] == one["status"]]
-        assert ids(shared, path, key, status=one["status"]) == expected
-        assert ids(shared, path, key, created_on=one["created_at"]) == [one["id"]]
+        assert list_ids(shared_sandbox, path, key, status=one["status"]) == expected
+        assert list_ids(shared_sandbox, path, key, created_on=one["created_at"]) == [one["id"]]
         expected = [row["id"] for row in rows if row["created_by"] == one["created_by"]]
-        assert ids(shared, path, key, created_by=one["created_by"]) == expected
-        assert send(shared, "GET", path, params={"created_on": "today"}).status_code == 400
+        assert list_ids(shared_sandbox, path, key, created_by=one["created_by"]) == expected
+        assert (
+            send_request(shared_sandbox, "GET", path, params={"created_on": "today"}).status_code
+            == 400
+        )
 
 
 @pytest.mark.parametrize(("path", "key"), [("/v0/aois", "aois"), ("/v0/workflows", "workflows")])
-def test_updated_at_may_be_ignored_or_find_nothing_or_be_refused(
-    start: Start, path: str, key: str
+def test_updated_at_filter_with_query_options_is_ignored_empty_or_rejected(
+    start_sandbox: StartSandbox, path: str, key: str
 ) -> None:
-    sandbox = start()
+    sandbox = start_sandbox()
     since = {"updated_at": "2999-01-01T00:00:00Z/.."}
-    everything = ids(sandbox, path, key)
+    everything = list_ids(sandbox, path, key)
     sandbox.workspace.update(key, everything[0], updated_at="2999-01-01T00:00:00Z")
-    assert ids(sandbox, path, key, **since) == everything[:1]
+    assert list_ids(sandbox, path, key, **since) == everything[:1]
     sandbox.behavior = Behavior(ignore_query=True)
-    assert ids(sandbox, path, key, **since) == everything
+    assert list_ids(sandbox, path, key, **since) == everything
     sandbox.behavior = Behavior(empty_query=True)
-    assert ids(sandbox, path, key, **since) == []
-    assert ids(sandbox, path, key) == everything
+    assert list_ids(sandbox, path, key, **since) == []
+    assert list_ids(sandbox, path, key) == everything
     sandbox.behavior = Behavior(reject_query=True)
-    assert send(sandbox, "GET", path, params=since).status_code == 400
-    assert ids(sandbox, path, key) == everything
+    assert send_request(sandbox, "GET", path, params=since).status_code == 400
+    assert list_ids(sandbox, path, key) == everything
 
 
-def test_a_job_alone_shows_its_tasks_and_a_list_does_not(shared: Sandbox) -> None:
-    whole = shared.workspace.rows("jobs")[0]
+def test_single_job_has_tasks_that_list_omits(shared_sandbox: Sandbox) -> None:
+    whole = shared_sandbox.workspace.rows("jobs")[0]
     path = f"/v0/workflows/{whole['workflow_id']}/jobs"
-    [listed] = get(shared, path, id=whole["id"])["jobs"]
-    alone = get(shared, f"{path}/{whole['id']}")
+    [listed] = get(shared_sandbox, path, id=whole["id"])["jobs"]
+    alone = get(shared_sandbox, f"{path}/{whole['id']}")
     assert alone["tasks"]
     assert {name: alone[name] for name in listed} == listed
     assert not {"tasks", "spec", "val_errors"} & set(listed)
 
 
-def test_a_workflow_alone_names_its_project_and_shows_its_cost(shared: Sandbox) -> None:
-    [listed, other, *_] = get(shared, "/v0/workflows")["workflows"]
+def test_single_workflow_requires_project_and_has_estimate(shared_sandbox: Sandbox) -> None:
+    [listed, other, *_] = get(shared_sandbox, "/v0/workflows")["workflows"]
     path = f"/v0/workflows/{listed['id']}"
-    alone = get(shared, path, project_id=listed["project_id"])
+    alone = get(shared_sandbox, path, project_id=listed["project_id"])
     assert "estimated_cost" not in listed
-    assert get(shared, path + "/estimate") == {"estimated_cost": alone["estimated_cost"]}
-    assert send(shared, "GET", path).status_code == 400
-    assert send(shared, "GET", path, params={"project_id": "nonesuch"}).status_code == 404
-    job = shared.workspace.rows("jobs")[0]
+    assert get(shared_sandbox, path + "/estimate") == {"estimated_cost": alone["estimated_cost"]}
+    assert send_request(shared_sandbox, "GET", path).status_code == 400
+    assert (
+        send_request(shared_sandbox, "GET", path, params={"project_id": "nonesuch"}).status_code
+        == 404
+    )
+    job = shared_sandbox.workspace.rows("jobs")[0]
     wrong = next(row["id"] for row in (listed, other) if row["id"] != job["workflow_id"])
-    assert send(shared, "GET", f"/v0/workflows/{wrong}/jobs/{job['id']}").status_code == 404
+    assert (
+        send_request(shared_sandbox, "GET", f"/v0/workflows/{wrong}/jobs/{job['id']}").status_code
+        == 404
+    )
 
 
-def test_blocks_list_the_newest_version_and_all_on_request(shared: Sandbox) -> None:
-    blocks = get(shared, "/v0/blocks")["blocks"]
-    modes = [get(shared, "/v0/blocks", mode=mode)["blocks"] for mode in ("insight", "workflow")]
+def test_blocks_list_newest_versions_and_block_lists_all(shared_sandbox: Sandbox) -> None:
+    blocks = get(shared_sandbox, "/v0/blocks")["blocks"]
+    modes = [
+        get(shared_sandbox, "/v0/blocks", mode=mode)["blocks"] for mode in ("insight", "workflow")
+    ]
     assert sorted(row["id"] for rows in modes for row in rows) == sorted(b["id"] for b in blocks)
-    assert send(shared, "GET", "/v0/blocks", params={"mode": "batch"}).status_code == 400
+    assert (
+        send_request(shared_sandbox, "GET", "/v0/blocks", params={"mode": "batch"}).status_code
+        == 400
+    )
     block = next(row for row in blocks if row["spec"]["name"] == "crop-stress")
-    assert block["spec"]["version"] == "0.10.0", "the newest is not the last by the alphabet"
-    versions = get(shared, "/v0/blocks/crop-stress")["blocks"]
+    assert block["spec"]["version"] == "0.10.0", "the newest version is not the last alphabetically"
+    versions = get(shared_sandbox, "/v0/blocks/crop-stress")["blocks"]
     assert [row["spec"]["version"] for row in versions] == ["0.9.0", "0.10.0"]
-    assert get(shared, "/v0/blocks/crop-stress/versions/0.10.0") == block
+    assert get(shared_sandbox, "/v0/blocks/crop-stress/versions/0.10.0") == block
 
 
 @pytest.mark.parametrize(
@@ -232,9 +259,9 @@ def test_blocks_list_the_newest_version_and_all_on_request(shared: Sandbox) -> N
         "/v0/blocks/mosaic/versions/nonesuch",
     ],
 )
-def test_what_is_not_there_answers_404_in_the_envelope(shared: Sandbox, path: str) -> None:
-    answer = send(shared, "GET", path)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+def test_unknown_aoi_workflow_or_block_returns_404(shared_sandbox: Sandbox, path: str) -> None:
+    response = send_request(shared_sandbox, "GET", path)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -252,22 +279,27 @@ def test_what_is_not_there_answers_404_in_the_envelope(shared: Sandbox, path: st
         ("block_versions", "/v0/blocks/mosaic"),
     ],
 )
-def test_each_resource_can_be_forbidden_alone(start: Start, resource: str, path: str) -> None:
-    sandbox = start(forbid={resource})
+def test_forbidden_analytics_resource_returns_403(
+    start_sandbox: StartSandbox, resource: str, path: str
+) -> None:
+    sandbox = start_sandbox(forbid={resource})
     workspace = sandbox.workspace
     path = path.format(aoi=workspace.ids("aois")[0], workflow=workspace.ids("workflows")[0])
-    assert send(sandbox, "GET", path).status_code == 403
+    assert send_request(sandbox, "GET", path).status_code == 403
     sandbox.behavior.forbid = frozenset({"stores"})
-    assert send(sandbox, "GET", path).status_code == 200
+    assert send_request(sandbox, "GET", path).status_code == 200
 
 
-def test_paths_with_a_forbidden_id_answer_403(start: Start) -> None:
-    sandbox = start()
+def test_path_with_forbidden_id_returns_403(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     area, other = sandbox.workspace.ids("aois")[:2]
     flow = sandbox.workspace.ids("workflows")[0]
     sandbox.behavior = Behavior(forbid_id=frozenset({area, flow}))
     for path in (f"/v0/aois/{area}/assets", f"/v0/aoi/{area}", f"/v0/workflows/{flow}/jobs"):
-        answer = send(sandbox, "GET", path)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+        response = send_request(sandbox, "GET", path)
+        assert (response.status_code, response.json()["error"]["code"]) == (
+            403,
+            "permission_denied",
+        )
     assert get(sandbox, f"/v0/aois/{other}/assets")["pagination"]["total"]
     assert area in {row["aoi_id"] for row in get(sandbox, "/v0/aois", limit=100)["aois"]}

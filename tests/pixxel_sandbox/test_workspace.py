@@ -1,11 +1,13 @@
-"""The workspace moves on when told to, and is the same for the same seed."""
+"""The workspace: reproducible from its seed, changed by `advance` and by tests."""
+
+from __future__ import annotations
 
 import hashlib
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -16,8 +18,10 @@ from pixxel_sandbox.mutations import advance, set_future_timestamps
 from pixxel_sandbox.resources import RESOURCES
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
-from .client import TIMEOUT, found, get, search
-from .conftest import Start
+from .api_client import TIMEOUT, find_item_ids, get, search_rows
+
+if TYPE_CHECKING:
+    from .conftest import StartSandbox
 
 DIGEST = """
 import hashlib, sys
@@ -37,26 +41,26 @@ print(digest.hexdigest())
 """
 
 
-def digest(seed: int) -> str:
+def digest_in_new_process(seed: int) -> str:
     command = [sys.executable, "-c", DIGEST, str(seed)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_the_same_seed_makes_the_same_bytes_in_another_process() -> None:
-    assert digest(5) == digest(5)
+def test_same_seed_in_another_process_makes_same_bytes() -> None:
+    assert digest_in_new_process(5) == digest_in_new_process(5)
 
 
-def whole(workspace: Workspace) -> str:
+def hash_rows(workspace: Workspace) -> str:
     rows = [[workspace.get(name, key) for key in workspace.ids(name)] for name in RESOURCES]
     return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
 
-def test_the_same_changes_make_the_same_rows() -> None:
-    assert whole(Workspace(3, 30)) == whole(Workspace(3, 30)) != whole(Workspace(4, 30))
+def test_same_seed_makes_same_rows() -> None:
+    assert hash_rows(Workspace(3, 30)) == hash_rows(Workspace(3, 30)) != hash_rows(Workspace(4, 30))
 
 
-def test_a_workspace_of_which_all_was_deleted_moves_on() -> None:
-    """Tests delete what they like, and then let it move on."""
+def test_advance_with_all_rows_deleted_succeeds() -> None:
+    """A test may delete any rows before it advances the workspace."""
     workspace = Workspace(1, 5)
     for name in ("orders", "order_items", "catalogs", "deliveries", "aois", "workflows"):
         for key in workspace.ids(name):
@@ -67,7 +71,7 @@ def test_a_workspace_of_which_all_was_deleted_moves_on() -> None:
     assert not workspace.ids("orders")
 
 
-def test_what_refers_to_what_was_deleted_moves_on_alone() -> None:
+def test_advance_with_missing_references_changes_the_rest() -> None:
     workspace = Workspace(1, 5)
     for name in ("orders", "aoi_assets"):
         for key in workspace.ids(name):
@@ -76,7 +80,7 @@ def test_what_refers_to_what_was_deleted_moves_on_alone() -> None:
     assert {name for name, count in counts.items() if not count} == {"orders", "aoi_assets"}
 
 
-def test_a_workspace_is_made_fast_and_sized_from_its_items() -> None:
+def test_workspace_is_generated_fast_and_sized_from_items() -> None:
     before = time.perf_counter()
     counts = Workspace(1, 200).counts()
     assert time.perf_counter() - before < 0.3
@@ -89,7 +93,7 @@ def test_a_workspace_is_made_fast_and_sized_from_its_items() -> None:
     assert Workspace(1, 1).counts()["orders"] == 6
 
 
-def changed_since(rows: list[Any], old: dict[str, Any], key: str, stamp: str) -> list[Any]:
+def changed_rows(rows: list[Any], old: dict[str, Any], key: str, stamp: str) -> list[Any]:
     changed = [row for row in rows if old.get(row[key]) != row]
     for row in changed:
         moment = parse_timestamp(row.get("properties", row)[stamp])
@@ -98,17 +102,17 @@ def changed_since(rows: list[Any], old: dict[str, Any], key: str, stamp: str) ->
     return changed
 
 
-def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
-    sandbox = start()
+def test_advance_changes_rows_and_their_update_times(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     analyses = ("aois", "aoi_assets", "workflows")
     old = {
         name: {key: sandbox.workspace.get(name, key) for key in sandbox.workspace.ids(name)}
         for name in ("archive_items", "catalogs", "order_items", "deliveries", *analyses)
     }
-    answer = requests.post(sandbox.url + "/_sandbox/advance", timeout=TIMEOUT).json()
+    response = requests.post(sandbox.url + "/_sandbox/advance", timeout=TIMEOUT).json()
     rows = {
-        "archive_items": search(sandbox, "archives", limit=999)["features"],
-        "catalogs": search(sandbox, "catalogs", limit=999)["catalogs"],
+        "archive_items": search_rows(sandbox, "archives", limit=999)["features"],
+        "catalogs": search_rows(sandbox, "catalogs", limit=999)["catalogs"],
         "order_items": get(sandbox, "/v0/order-items", limit=999)["order_items"],
         "deliveries": get(sandbox, "/v0/catalogs/deliveries")["deliveries"],
         "aois": get(sandbox, "/v0/aois", limit=999)["aois"],
@@ -118,13 +122,13 @@ def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
     for name, listed in rows.items():
         key, stamp = RESOURCES[name].key, RESOURCES[name].updated_field
         assert stamp
-        changed = changed_since(listed, old[name], key, stamp)
-        assert len(changed) == answer[name] > 0, name
+        changed = changed_rows(listed, old[name], key, stamp)
+        assert len(changed) == response[name] > 0, name
     new = len(rows["archive_items"]) - len(old["archive_items"])
     assert new in {2, 3}
     assert len(rows["catalogs"]) == len(old["catalogs"]) + 1
-    assert answer["orders"] == 1
-    assert [answer[name] for name in analyses] == [1, 1, 1]
+    assert response["orders"] == 1
+    assert [response[name] for name in analyses] == [1, 1, 1]
     assert len(rows["aoi_assets"]) == len(old["aoi_assets"]) + 1
     changed_delivery = next(
         row for row in rows["deliveries"] if row not in old["deliveries"].values()
@@ -132,8 +136,8 @@ def test_advance_changes_rows_and_dates_them_now(start: Start) -> None:
     assert changed_delivery["status"] == "SUCCESS"
 
 
-def test_rows_can_be_inserted_updated_and_deleted(start: Start) -> None:
-    sandbox = start()
+def test_rows_inserted_updated_and_deleted_are_served(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     workspace = sandbox.workspace
     key = workspace.insert("orders", {"id": "new", "created_at": "2030-01-01T00:00:00Z"})
     assert get(sandbox, "/v0/orders", limit=1)["orders"][0]["id"] == key == "new"
@@ -148,8 +152,8 @@ def test_rows_can_be_inserted_updated_and_deleted(start: Start) -> None:
         workspace.update("orders", key)
 
 
-def test_an_update_reaches_the_order_that_holds_the_item(start: Start) -> None:
-    sandbox = start()
+def test_order_item_update_changes_order(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     key = sandbox.workspace.ids("order_items")[0]
     sandbox.workspace.update("order_items", key, name="renamed")
     order = get(sandbox, f"/v0/order-items/{key}")["order_id"]
@@ -158,8 +162,8 @@ def test_an_update_reaches_the_order_that_holds_the_item(start: Start) -> None:
     ]
 
 
-def test_an_archive_item_is_given_in_part_and_made_up_for_the_rest(start: Start) -> None:
-    sandbox = start()
+def test_archive_item_inserted_in_part_is_completed(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     row = {
         "id": "mine",
         "collection": "td2-l2a",
@@ -170,13 +174,13 @@ def test_an_archive_item_is_given_in_part_and_made_up_for_the_rest(start: Start)
     item = get(sandbox, "/v0/archives/collections/td2-l2a/items/mine")
     assert item["flag"] == 1
     assert len(item["assets"]) > 60
-    assert found(sandbox, datetime="2027-01-01T00:00:00Z") == ["mine"]
+    assert find_item_ids(sandbox, datetime="2027-01-01T00:00:00Z") == ["mine"]
 
 
-def test_a_catalog_keeps_details_of_its_own(start: Start) -> None:
-    sandbox = start()
+def test_catalog_update_changes_its_details(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
     key = sandbox.workspace.insert("catalogs", {"task_id": "t", "details": {"id": "image"}})
     sandbox.workspace.update("catalogs", key, area=1, details={"properties": {"gsd": 7}})
     catalog = get(sandbox, f"/v0/catalogs/{key}")
     assert (catalog["details"]["id"], catalog["details"]["properties"]["gsd"]) == ("image", 7)
-    assert search(sandbox, "catalogs", query={"gsd": {"eq": 7}})["pagination"]["total"] == 1
+    assert search_rows(sandbox, "catalogs", query={"gsd": {"eq": 7}})["pagination"]["total"] == 1

@@ -1,4 +1,6 @@
-"""A delivery puts an object into the store's bucket, with the store's credentials or not at all."""
+"""The S3 server, and deliveries into s3_server with the credentials of stores."""
+
+from __future__ import annotations
 
 import io
 import json
@@ -9,10 +11,9 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
@@ -20,27 +21,28 @@ import pytest
 from pixxel_sandbox import Behavior, S3Server, Sandbox
 from pixxel_sandbox.delivery.s3_server import find_rclone
 
-from .client import get
-from .writes import deliver, ended, make_store, store_of, until
+from .api_client import get
+from .write_requests import deliver, make_store, make_store_in, wait_for_end, wait_until
 
-needs_rclone = pytest.mark.skipif(
-    find_rclone() is None, reason="rclone, which speaks S3, is missing"
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+needs_rclone = pytest.mark.skipif(find_rclone() is None, reason="rclone is not installed")
 
 
 @pytest.fixture(scope="module")
-def buckets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with S3Server(tmp_path_factory.mktemp("s3"), ("deliveries", "analysis")) as server:
         yield server
 
 
 @pytest.fixture
-def sandbox(buckets: S3Server) -> Iterator[Sandbox]:
-    pair = {"access_key_id": buckets.key_id, "secret_access_key": buckets.secret}
+def sandbox(s3_server: S3Server) -> Iterator[Sandbox]:
+    pair = {"access_key_id": s3_server.key_id, "secret_access_key": s3_server.secret}
     with Sandbox(
         items=60,
         behavior=Behavior(delivery_seconds=0.02),
-        endpoints={"S3": buckets.url},
+        endpoints={"S3": s3_server.url},
         secrets={"analysis": pair},
     ) as started:
         yield started
@@ -57,25 +59,25 @@ PLACES = [
 
 @needs_rclone
 @pytest.mark.parametrize(("prefix", "path", "folder"), PLACES)
-def test_the_object_lies_at_prefix_path_and_target_path(
-    sandbox: Sandbox, buckets: S3Server, prefix: str | None, path: str | None, folder: str
+def test_delivery_writes_object_at_prefix_path_and_target_path(
+    sandbox: Sandbox, s3_server: S3Server, prefix: str | None, path: str | None, folder: str
 ) -> None:
     configs = {"bucket": "deliveries", "region": "eu-central-1"}
     configs |= {} if prefix is None else {"path_prefix": prefix}
-    store = store_of(sandbox, buckets, configs=configs)
+    store = make_store_in(sandbox, s3_server, configs=configs)
     [catalog, *_] = sandbox.workspace.ids("catalogs")
     [row] = deliver(sandbox, [catalog], store, **({} if path is None else {"path": path}))
-    assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
-    content = (buckets.folder / "deliveries" / folder / row["target_path"]).read_bytes()
+    assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
+    content = (s3_server.folder / "deliveries" / folder / row["target_path"]).read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         [entry] = archive.infolist()
         details = json.loads(archive.read(entry))
-    assert entry.date_time == (1980, 1, 1, 0, 0, 0), "the same at any time"
+    assert entry.date_time == (1980, 1, 1, 0, 0, 0), "the bytes do not depend on the time"
     assert details["id"] == sandbox.workspace.get("catalogs", catalog)["details"]["id"]
     [again] = deliver(sandbox, [catalog], store, path="again")
-    assert ended(sandbox, again["delivery_id"]) == "SUCCESS"
+    assert wait_for_end(sandbox, again["delivery_id"]) == "SUCCESS"
     second = configs.get("path_prefix", "").strip("/").replace("//", "/")
-    other = buckets.folder / "deliveries" / second / "again" / row["target_path"]
+    other = s3_server.folder / "deliveries" / second / "again" / row["target_path"]
     assert other.read_bytes() == content, "the same catalog, the same bytes"
 
 
@@ -92,40 +94,40 @@ REFUSALS: list[dict[str, Any]] = [
 
 @needs_rclone
 @pytest.mark.parametrize("changes", REFUSALS, ids=lambda changes: str(changes)[:60])
-def test_a_bucket_that_refuses_fails_the_delivery(
-    sandbox: Sandbox, buckets: S3Server, changes: dict[str, Any]
+def test_delivery_denied_by_bucket_fails(
+    sandbox: Sandbox, s3_server: S3Server, changes: dict[str, Any]
 ) -> None:
-    before = sorted(buckets.folder.rglob("*"))
-    store = store_of(sandbox, buckets, **changes)
+    before = sorted(s3_server.folder.rglob("*"))
+    store = make_store_in(sandbox, s3_server, **changes)
     [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[-1:], store)
-    assert ended(sandbox, row["delivery_id"]) == "FAILED"
-    assert sorted(buckets.folder.rglob("*")) == before
+    assert wait_for_end(sandbox, row["delivery_id"]) == "FAILED"
+    assert sorted(s3_server.folder.rglob("*")) == before
 
 
 @needs_rclone
-def test_a_seeded_store_has_a_bucket_when_its_credentials_are_given(
-    sandbox: Sandbox, buckets: S3Server
+def test_seeded_store_with_credentials_receives_object(
+    sandbox: Sandbox, s3_server: S3Server
 ) -> None:
     for store in sandbox.workspace.rows("stores"):
         [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store["id"])
-        assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
-        written = buckets.folder / "analysis" / "pixxel" / row["target_path"]
+        assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
+        written = s3_server.folder / "analysis" / "pixxel" / row["target_path"]
         assert written.exists()
         assert len(list(written.parent.iterdir())) == 1
 
 
 @needs_rclone
-def test_a_seeded_store_without_credentials_has_no_bucket(buckets: S3Server) -> None:
+def test_seeded_store_without_credentials_receives_nothing(s3_server: S3Server) -> None:
     behavior = Behavior(delivery_seconds=0)
-    with Sandbox(items=20, endpoints={"S3": buckets.url}, behavior=behavior) as sandbox:
+    with Sandbox(items=20, endpoints={"S3": s3_server.url}, behavior=behavior) as sandbox:
         [row] = deliver(
             sandbox, sandbox.workspace.ids("catalogs")[:1], sandbox.workspace.ids("stores")[0]
         )
-        assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
-        assert not list(buckets.folder.rglob(row["target_path"].rpartition("/")[0]))
+        assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
+        assert not list(s3_server.folder.rglob(row["target_path"].rpartition("/")[0]))
 
 
-def test_a_bucket_server_that_says_nothing_and_does_not_end_is_ended(
+def test_s3_server_that_hangs_at_start_is_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "rclone"
@@ -142,7 +144,7 @@ def test_a_bucket_server_that_says_nothing_and_does_not_end_is_ended(
     assert time.monotonic() - began < 25, "it sleeps for 30 s"
 
 
-def test_secrets_and_endpoints_belong_to_something() -> None:
+def test_sandbox_with_unknown_secrets_or_endpoints_raises_value_error() -> None:
     with pytest.raises(ValueError, match="unknown stores: nonesuch"):
         Sandbox(items=5, secrets={"nonesuch": {}})
     for wrong in ({"FTP": "http://127.0.0.1"}, {"S3": "127.0.0.1:9000"}):
@@ -151,10 +153,10 @@ def test_secrets_and_endpoints_belong_to_something() -> None:
 
 
 @needs_rclone
-def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> None:
+def test_s3_server_hides_secret_and_stops_with_block(tmp_path: Path) -> None:
     with S3Server(tmp_path, ("one",), secret='a"secret') as server:
         process = Path("/proc")
-        lines = [path.read_bytes() for path in process.glob("[0-9]*/cmdline") if _ours(path)]
+        lines = [path.read_bytes() for path in process.glob("[0-9]*/cmdline") if _is_readable(path)]
         assert any(str(tmp_path).encode() in line for line in lines) or not process.exists()
         assert not any(b'a"secret' in line for line in lines)
         assert 'a"secret' not in repr(server)
@@ -163,9 +165,9 @@ def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> 
             items=5, endpoints={"S3": server.url}, behavior=Behavior(delivery_seconds=0)
         ) as sandbox:
             configs = {"bucket": "one", "region": "r"}
-            store = store_of(sandbox, server, configs=configs)
+            store = make_store_in(sandbox, server, configs=configs)
             [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
-            assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
+            assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
         port = int(server.url.rpartition(":")[2])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
@@ -175,7 +177,7 @@ def test_the_server_keeps_its_secret_and_ends_with_its_block(tmp_path: Path) -> 
     assert not folder.exists()
 
 
-def _ours(path: Path) -> bool:
+def _is_readable(path: Path) -> bool:
     try:
         return path.stat().st_uid == os.getuid() and bool(path.read_bytes())
     except OSError:
@@ -183,7 +185,7 @@ def _ours(path: Path) -> bool:
 
 
 @needs_rclone
-def test_the_server_ends_when_what_started_it_is_killed() -> None:
+def test_s3_server_stops_when_parent_is_killed() -> None:
     code = (
         "import sys\n"
         "from pixxel_sandbox import S3Server\n"
@@ -200,16 +202,16 @@ def test_the_server_ends_when_what_started_it_is_killed() -> None:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) != 0
 
-    until(look)
+    wait_until(look)
 
 
-def test_without_rclone_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_server_without_rclone_raises_file_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: None)
     with pytest.raises(FileNotFoundError, match="rclone is not installed"), S3Server():
         pass
 
 
-def test_a_server_that_does_not_start_says_so(
+def test_s3_server_that_exits_at_start_raises_runtime_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "rclone"
@@ -220,7 +222,7 @@ def test_a_server_that_does_not_start_says_so(
         pass
 
 
-def test_a_bucket_that_hangs_holds_up_nobody() -> None:
+def test_delivery_to_hanging_bucket_does_not_block_requests() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         with Sandbox(
@@ -229,7 +231,7 @@ def test_a_bucket_that_hangs_holds_up_nobody() -> None:
             store = make_store(sandbox)["id"]
             [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
             deaf.accept()[0].close()
-            connection, _ = deaf.accept()  # the second try; it waits for an answer
+            connection, _ = deaf.accept()  # the second try; no response is sent
             with connection:
                 before = time.monotonic()
                 get(sandbox, "/v0/stores")
@@ -238,24 +240,24 @@ def test_a_bucket_that_hangs_holds_up_nobody() -> None:
                 assert status == "IN_PROGRESS"
 
 
-class Cloud(BaseHTTPRequestHandler):
-    """Stands for Google's and Azure's storage: takes what is put, and gives a token."""
+class FakeCloud(BaseHTTPRequestHandler):
+    """An imitation of Google's and Azure's storage: accepts objects, and issues tokens."""
 
     puts: list[tuple[str, str]]
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.puts.append((self.path, self.headers.get("Authorization", "")))
-        self._answer(201, b"")
+        self._respond(201, b"")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, b'{"access_token": "drawn", "expires_in": 3600}')
+        self._respond(200, b'{"access_token": "drawn", "expires_in": 3600}')
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
-    def _answer(self, status: int, content: bytes) -> None:
+    def _respond(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -276,10 +278,10 @@ CLOUDS = {
 
 
 @pytest.mark.parametrize("kind", CLOUDS)
-def test_google_and_azure_are_put_to_where_they_are_imitated(kind: str) -> None:
+def test_delivery_to_google_or_azure_writes_to_endpoint(kind: str) -> None:
     changes, folder, token = CLOUDS[kind]
     puts: list[tuple[str, str]] = []
-    handler = type("Taking", (Cloud,), {"puts": puts})
+    handler = type("Taking", (FakeCloud,), {"puts": puts})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -289,7 +291,7 @@ def test_google_and_azure_are_put_to_where_they_are_imitated(kind: str) -> None:
         ) as sandbox:
             store = make_store(sandbox, kind, **changes)["id"]
             [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
-            assert ended(sandbox, row["delivery_id"]) == "SUCCESS"
+            assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
         server.shutdown()
         thread.join()
     [(path, authorization)] = puts
@@ -298,11 +300,11 @@ def test_google_and_azure_are_put_to_where_they_are_imitated(kind: str) -> None:
     assert authorization.startswith(token)
 
 
-def test_a_key_that_cannot_be_read_fails_the_delivery() -> None:
+def test_delivery_with_invalid_google_key_fails() -> None:
     with Sandbox(
         items=20, endpoints={"GCS": "http://127.0.0.1:9"}, behavior=Behavior(delivery_seconds=0)
     ) as sandbox:
         secrets = {"project_id": "p", "service_account_credentials": "not JSON"}
         store = make_store(sandbox, "GCS", secrets=secrets)["id"]
         [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], store)
-        assert ended(sandbox, row["delivery_id"]) == "FAILED"
+        assert wait_for_end(sandbox, row["delivery_id"]) == "FAILED"

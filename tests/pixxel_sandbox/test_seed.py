@@ -1,30 +1,35 @@
-"""The workspace shows every irregularity that real answers are known for, even a small one."""
+"""The seeded rows have every known irregularity of real responses, and consistent references."""
+
+from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Sandbox
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
-from .client import get, search
+from .api_client import get, search_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_sandbox import Sandbox
 
 Row = dict[str, Any]
 LISTS: dict[str, Callable[[Sandbox], list[Row]]] = {
     "collections": lambda box: get(box, "/v0/archives/collections")["collections"],
-    "archive_items": lambda box: search(box, "archives", limit=1000)["features"],
-    "catalogs": lambda box: search(box, "catalogs", limit=1000)["catalogs"],
+    "archive_items": lambda box: search_rows(box, "archives", limit=1000)["features"],
+    "catalogs": lambda box: search_rows(box, "catalogs", limit=1000)["catalogs"],
     "orders": lambda box: get(box, "/v0/orders", limit=1000)["orders"],
     "order_items": lambda box: get(box, "/v0/order-items", limit=1000)["order_items"],
     "deliveries": lambda box: get(box, "/v0/catalogs/deliveries")["deliveries"],
     "satellites": lambda box: get(box, "/v0/satellites")["satellites"],
     "indices": lambda box: get(box, "/v0/indices", limit=1000)["indices"],
     "aois": lambda box: get(box, "/v0/aois", limit=1000)["aois"],
-    "aoi_assets": lambda box: of_areas(box, "/v0/aois/{}/assets", "assets"),
-    "visualizations": lambda box: of_areas(box, "/v0/aois/{}/visualizations", "visualization"),
-    "insights": lambda box: of_areas(box, "/v0/aoi/{}/insights", "insights"),
+    "aoi_assets": lambda box: list_for_aois(box, "/v0/aois/{}/assets", "assets"),
+    "visualizations": lambda box: list_for_aois(box, "/v0/aois/{}/visualizations", "visualization"),
+    "insights": lambda box: list_for_aois(box, "/v0/aoi/{}/insights", "insights"),
     "workflows": lambda box: get(box, "/v0/workflows", limit=1000)["workflows"],
     "jobs": lambda box: [
         job
@@ -40,31 +45,31 @@ LISTS: dict[str, Callable[[Sandbox], list[Row]]] = {
 }
 
 
-def of_areas(box: Sandbox, path: str, key: str) -> list[Row]:
+def list_for_aois(box: Sandbox, path: str, key: str) -> list[Row]:
     keys = box.workspace.ids("aois")
     return [row for aoi in keys for row in get(box, path.format(aoi), limit=1000)[key]]
 
 
 @pytest.fixture(scope="module")
-def rows(shared: Sandbox) -> dict[str, list[Row]]:
-    return {name: fetch(shared) for name, fetch in LISTS.items()}
+def rows(shared_sandbox: Sandbox) -> dict[str, list[Row]]:
+    return {name: fetch(shared_sandbox) for name, fetch in LISTS.items()}
 
 
-def props(item: Row) -> Row:
+def properties(item: Row) -> Row:
     found: Row = item["properties"]
     return found
 
 
-def band(item: Row) -> Row:
+def first_band(item: Row) -> Row:
     found: Row = next(iter(item["assets"].values()))["eo:bands"][0]
     return found
 
 
-def crosses(item: Row) -> bool:
+def crosses_antimeridian(item: Row) -> bool:
     return "bbox" in item and float(item["bbox"][0]) > float(item["bbox"][2])
 
 
-def deep(item: Row) -> bool:
+def is_3d(item: Row) -> bool:
     geometry = item["geometry"]
     return bool(
         geometry and geometry["type"] == "Polygon" and len(geometry["coordinates"][0][0]) == 3
@@ -75,23 +80,23 @@ SHOWN: tuple[tuple[str, str, Callable[[Row], bool]], ...] = (
     ("archive_items", "string bbox", lambda i: isinstance(i.get("bbox", [0])[0], str)),
     ("archive_items", "geometry null", lambda i: i["geometry"] is None),
     ("archive_items", "point", lambda i: (i["geometry"] or {}).get("type") == "Point"),
-    ("archive_items", "crosses the antimeridian", crosses),
-    ("archive_items", "3D", deep),
-    ("archive_items", "proj:code", lambda i: "proj:code" in props(i)),
-    ("archive_items", "older projection", lambda i: props(i).get("proj:epsg") == 4326),
-    ("archive_items", "datetime null", lambda i: props(i)["datetime"] is None),
-    ("archive_items", "enddatetime", lambda i: "enddatetime" in props(i)),
-    ("archive_items", "altitude", lambda i: props(i)["altitude"] > 0),
-    ("archive_items", "scene centre", lambda i: "view:scene_center_lat" in props(i)),
-    ("archive_items", "no updated", lambda i: "updated" not in props(i)),
-    ("archive_items", "space in time", lambda i: " " in props(i).get("updated", "")),
-    ("archive_items", "offset in time", lambda i: "T" in props(i).get("updated", "")
-     and props(i)["updated"].endswith("+00:00")),
-    ("archive_items", "Z in time", lambda i: props(i).get("updated", "").endswith("Z")),
-    ("archive_items", "micrometres", lambda i: band(i)["center_wavelength"] < 1),
-    ("archive_items", "nanometres", lambda i: band(i)["center_wavelength"] > 400),
-    ("archive_items", "fwhm 0", lambda i: band(i)["fwhm"] == 0),
-    ("archive_items", "irradiance", lambda i: "solar_irradiance" in band(i)),
+    ("archive_items", "crosses the antimeridian", crosses_antimeridian),
+    ("archive_items", "3D", is_3d),
+    ("archive_items", "proj:code", lambda i: "proj:code" in properties(i)),
+    ("archive_items", "older projection", lambda i: properties(i).get("proj:epsg") == 4326),
+    ("archive_items", "datetime null", lambda i: properties(i)["datetime"] is None),
+    ("archive_items", "enddatetime", lambda i: "enddatetime" in properties(i)),
+    ("archive_items", "altitude", lambda i: properties(i)["altitude"] > 0),
+    ("archive_items", "scene centre", lambda i: "view:scene_center_lat" in properties(i)),
+    ("archive_items", "no updated", lambda i: "updated" not in properties(i)),
+    ("archive_items", "space in time", lambda i: " " in properties(i).get("updated", "")),
+    ("archive_items", "offset in time", lambda i: "T" in properties(i).get("updated", "")
+     and properties(i)["updated"].endswith("+00:00")),
+    ("archive_items", "Z in time", lambda i: properties(i).get("updated", "").endswith("Z")),
+    ("archive_items", "micrometres", lambda i: first_band(i)["center_wavelength"] < 1),
+    ("archive_items", "nanometres", lambda i: first_band(i)["center_wavelength"] > 400),
+    ("archive_items", "fwhm 0", lambda i: first_band(i)["fwhm"] == 0),
+    ("archive_items", "irradiance", lambda i: "solar_irradiance" in first_band(i)),
     ("archive_items", "undocumented field", lambda i: "processing_note" in i),
     ("archive_items", "many bands", lambda i: len(i["assets"]) > 200),
     ("collections", "no extent", lambda c: "extent" not in c),
@@ -102,7 +107,7 @@ SHOWN: tuple[tuple[str, str, Callable[[Row], bool]], ...] = (
     ("catalogs", "no update time", lambda c: "updated_at" not in c),
     ("catalogs", "older status", lambda c: c.get("delivery_status") == "SUCCESSFUL"),
     ("catalogs", "undocumented field", lambda c: "retention_days" in c),
-    ("catalogs", "wkt2", lambda c: "proj:wkt2" in props(c["details"])),
+    ("catalogs", "wkt2", lambda c: "proj:wkt2" in properties(c["details"])),
     ("orders", "paid_at empty", lambda o: o["paid_at"] == ""),
     ("orders", "no update time", lambda o: "updated_at" not in o),
     ("orders", "undocumented field", lambda o: "invoice_reference" in o),
@@ -155,21 +160,21 @@ SHOWN: tuple[tuple[str, str, Callable[[Row], bool]], ...] = (
 @pytest.mark.parametrize(
     ("resource", "what", "shows"), SHOWN, ids=[f"{r}: {w}" for r, w, _ in SHOWN]
 )
-def test_the_irregularity_is_there(
+def test_seeded_rows_have_irregularity(
     rows: dict[str, list[Row]], resource: str, what: str, shows: Callable[[Row], bool]
 ) -> None:
     count = sum(shows(row) for row in rows[resource])
     assert count, f"no row of {resource} shows: {what}"
 
 
-def test_every_stated_time_can_be_read(rows: dict[str, list[Row]]) -> None:
+def test_archive_item_timestamps_can_be_parsed(rows: dict[str, list[Row]]) -> None:
     for item in rows["archive_items"]:
         for name in ("datetime", "created", "updated"):
-            value = props(item).get(name)
+            value = properties(item).get(name)
             assert value is None or parse_timestamp(value)
 
 
-def test_orders_do_not_repeat_what_only_the_list_of_order_items_has(
+def test_order_items_in_orders_omit_list_only_fields(
     rows: dict[str, list[Row]],
 ) -> None:
     listed = {item["id"]: item for item in rows["order_items"]}
@@ -184,11 +189,11 @@ def test_orders_do_not_repeat_what_only_the_list_of_order_items_has(
             assert item == own
 
 
-def test_resources_refer_to_rows_that_exist(rows: dict[str, list[Row]], shared: Sandbox) -> None:
+def test_references_of_orders_exist(rows: dict[str, list[Row]], shared_sandbox: Sandbox) -> None:
     tasks = {task["id"] for item in rows["order_items"] for task in item.get("tasks", ())}
     items = {item["id"] for item in rows["archive_items"]}
     catalogs = {catalog["id"] for catalog in rows["catalogs"]}
-    stores = set(shared.workspace.ids("stores"))
+    stores = set(shared_sandbox.workspace.ids("stores"))
     assert {catalog["task_id"] for catalog in rows["catalogs"]} <= tasks
     assert {catalog["details"]["id"] for catalog in rows["catalogs"]} <= items
     assert {delivery["catalog_id"] for delivery in rows["deliveries"]} <= catalogs
@@ -210,16 +215,16 @@ def test_resources_refer_to_rows_that_exist(rows: dict[str, list[Row]], shared: 
         ("jobs", "workflow_id", "workflows"),
     ],
 )
-def test_rows_of_analytics_name_rows_that_exist(
-    rows: dict[str, list[Row]], shared: Sandbox, resource: str, field: str, parents: str
+def test_references_of_analytics_exist(
+    rows: dict[str, list[Row]], shared_sandbox: Sandbox, resource: str, field: str, parents: str
 ) -> None:
     named = {row[field] for row in rows[resource]} - {None}
     assert named
-    assert named <= set(shared.workspace.ids(parents))
+    assert named <= set(shared_sandbox.workspace.ids(parents))
 
 
-def test_areas_and_workflows_have_many_children_or_none(
-    rows: dict[str, list[Row]], shared: Sandbox
+def test_aois_and_workflows_have_many_children_or_none(
+    rows: dict[str, list[Row]], shared_sandbox: Sandbox
 ) -> None:
     for children, parents, field, many in (
         ("aoi_assets", "aois", "aoi_id", 25),
@@ -228,11 +233,11 @@ def test_areas_and_workflows_have_many_children_or_none(
     ):
         numbers = Counter(row[field] for row in rows[children])
         assert max(numbers.values()) == many
-        assert len(numbers) < len(shared.workspace.ids(parents))
+        assert len(numbers) < len(shared_sandbox.workspace.ids(parents))
 
 
-def test_counts_are_what_the_lists_hold(rows: dict[str, list[Row]], shared: Sandbox) -> None:
-    counts = shared.counts()
+def test_counts_equal_lengths_of_lists(rows: dict[str, list[Row]], shared_sandbox: Sandbox) -> None:
+    counts = shared_sandbox.counts()
     assert {name: len(listed) for name, listed in rows.items()} == {n: counts[n] for n in rows}
     tasks = sum(len(item.get("tasks", ())) for item in rows["order_items"])
     assert counts["order_tasks"] == tasks

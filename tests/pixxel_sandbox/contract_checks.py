@@ -1,16 +1,20 @@
-"""The provider's contract, what checks answers by it, and where answers may differ from it."""
+"""Validate responses against the provider's contract, except for known deviations."""
+
+from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft4Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 CONTRACT = SHARED / "pixxel-api" / "openapi.json"
@@ -18,9 +22,9 @@ CONTRACT = SHARED / "pixxel-api" / "openapi.json"
 
 @dataclass(frozen=True)
 class Deviation:
-    """A place where an answer may differ from the contract, and why."""
+    """A path and a value of a response that may differ from the contract, and why."""
 
-    place: str
+    path: str
     value: str
     reason: str
 
@@ -33,7 +37,7 @@ DEVIATIONS = (
     Deviation(r"properties/datetime", r"None",
               "datetime may be null beside startdatetime and enddatetime"),
     Deviation(r"deliveries/\d+/task_id", r"None",
-              "null for deliveries asked for by hand"),
+              "null for deliveries requested by the API"),
     Deviation(r"status", r"'COMPLETED'",
               "older status word"),
     Deviation(r"(delivery_)?status", r"'SUCCESSFUL'",
@@ -41,45 +45,45 @@ DEVIATIONS = (
     Deviation(r"tasks/\d+/delivery_status", r"'(SUCCESSFUL|NOT_APPLICABLE)'",
               "the contract names two enums for a task's delivery status, nearly disjoint"),
     Deviation(r"(description|colormap)", r"None",
-              "null where nobody wrote one"),
+              "null if it was not given"),
     Deviation(r"assets/\d+/visualization_id", r"None",
-              "null for assets that are no visualization"),
+              "null for assets that are not visualizations"),
     Deviation(r"insights/\d+/deleted_at", r"None",
-              "null as long as it is not deleted, as the contract's own words say"),
+              "null until it is deleted, as the contract's description says"),
     Deviation(r"(finished_at|block_inf_end_time)", r"None",
               "null until it is finished"),
     Deviation(r"items/[^/]+/[^/]+", r"(?s)\[.*\]",
               "with skip the items of a collection are a list; the contract shows one item"),
     Deviation(r"bbox/\d+", r"-?[\d.]+",
-              "an external image states its bounding box in numbers, as STAC does"),
+              "the bounding box of an external image has numbers, as in STAC"),
     Deviation(r"err", r"None",
-              "null where there was no error"),
+              "null if there was no error"),
     Deviation(r"(input|output|inputs|outputs|result|spec)", r"(?s)None|\{.*\}",
-              "what is passed on unread stands as JSON; the contract knows the list of its bytes"),
+              "raw JSON may be returned as JSON; the contract has the list of its bytes"),
     Deviation(r"(input|output|inputs|outputs|result|spec)/\d+", r"(?s)\{.*\}",
-              "the same, where that JSON is a list"),
+              "the same for JSON that is a list"),
 )  # fmt: skip
 
 
-def contract() -> Any:
+def load_contract() -> Any:
     if not CONTRACT.is_file():
-        pytest.skip("the provider's contract is not beside this checkout")
+        pytest.skip("the provider's contract is not next to this checkout")
     return json.loads(CONTRACT.read_text())
 
 
-def validator(method: str, path: str, status: str = "200") -> Draft4Validator:
-    """Returns what checks an answer of an operation."""
-    return checking(path, method, "responses", status)
+def response_validator(method: str, path: str, status: str = "200") -> Draft4Validator:
+    """Return the validator of an operation's response."""
+    return make_validator(path, method, "responses", status)
 
 
 def request_validator(method: str, path: str) -> Draft4Validator:
-    """Returns what checks the body of a request."""
-    return checking(path, method, "requestBody")
+    """Return the validator of an operation's request body."""
+    return make_validator(path, method, "requestBody")
 
 
-def checking(*parts: str) -> Draft4Validator:
-    """Returns what checks JSON by a schema of the contract's paths."""
-    document = contract()
+def make_validator(*parts: str) -> Draft4Validator:
+    """Return the validator of a schema below the contract's paths."""
+    document = load_contract()
     pointer = "/".join(
         part.replace("~", "~0").replace("/", "~1")
         for part in ("paths", *parts, "content", "application/json")
@@ -89,17 +93,19 @@ def checking(*parts: str) -> Draft4Validator:
     return Draft4Validator({"$ref": f"urn:contract#/{pointer}/schema"}, registry=registry)
 
 
-def unexplained(check: Draft4Validator, answer: Any) -> Iterator[str]:
-    """Yields the answer's violations that no deviation explains."""
-    for error in check.iter_errors(answer):
-        place = "/".join(map(str, error.absolute_path))
-        if explained(place, error.instance) is None:
-            yield f"{place}: {error.message[:200]}"
+def unexplained_violations(check: Draft4Validator, response: Any) -> Iterator[str]:
+    """Yield the violations of a response that no known deviation explains."""
+    for error in check.iter_errors(response):
+        path = "/".join(map(str, error.absolute_path))
+        if find_deviation(path, error.instance) is None:
+            yield f"{path}: {error.message[:200]}"
 
 
-def explained(place: str, value: Any) -> Deviation | None:
-    """Finds the deviation that explains a value in a place."""
-    for known in DEVIATIONS:
-        if re.search(f"(^|/){known.place}$", place) and re.fullmatch(known.value, repr(value)):
-            return known
+def find_deviation(path: str, value: Any) -> Deviation | None:
+    """Return the deviation that explains a value at a path, None if there is none."""
+    for deviation in DEVIATIONS:
+        if re.search(f"(^|/){deviation.path}$", path) and re.fullmatch(
+            deviation.value, repr(value)
+        ):
+            return deviation
     return None
