@@ -98,3 +98,11 @@ def test_forbidden_resource_returns_403_while_others_return_200(
     assert (response.status_code, response.json()["error"]["code"]) == (403, "permission_denied")
     assert send_request(sandbox, "POST", "/v0/archives/search", json={}).status_code == 403
     assert get(sandbox, "/v0/orders")["orders"]
+
+
+def test_sandbox_with_unknown_secrets_or_endpoints_raises_value_error() -> None:
+    with pytest.raises(ValueError, match="unknown stores: nonesuch"):
+        Sandbox(items=5, secrets={"nonesuch": {}})
+    for wrong in ({"FTP": "http://127.0.0.1"}, {"S3": "127.0.0.1:9000"}):
+        with pytest.raises(ValueError, match="endpoints"):
+            Sandbox(items=5, endpoints=wrong)
