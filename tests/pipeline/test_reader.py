@@ -15,8 +15,8 @@ from tests import forked
 from tests.kills import noted
 from tests.pipeline.moves import move_on, tap_environment
 from tests.pipeline.warehouse import Warehouse
-from tests.stac_target.exports import differing
 from tests.tap.syncs import KEYS, sync
+from tests.target_stac.exports import find_differences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,4 +92,4 @@ def test_each_record_is_with_the_reader_and_none_that_its_state_has_passed_comes
         for name, records in whole.records.items()
         for record in records
     }
-    assert differing(warehouse.rows(), rows) == []
+    assert find_differences(warehouse.rows(), rows) == []
