@@ -1,4 +1,4 @@
-"""Runs target-stac, as a command or in this process, and looks at what it has left."""
+"""Run target-stac, as a command or in this process, and read its exports."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ TARGET = str(Path(sys.executable).with_name("target-stac"))
 API = "https://api.example.com/collections"
 STATE = {"bookmarks": {"items": {"replication_key_value": "2025-03-31"}}}
 CATALOG_AND_NDJSON = ["catalog", "ndjson"]
-"""Formats without GeoParquet, which most tests need not wait for."""
+"""Formats without GeoParquet, which would slow down most tests."""
 FORMATS = [*CATALOG_AND_NDJSON, "geoparquet"]
 EXPORT_ERRORS = (InputError, StorageError)
 
 
-# --- what comes ---------------------------------------------------------------------------------
+# --- input --------------------------------------------------------------------------------------
 
 
 def make_item(
     name: str, day: str = "2025-03-07", collection: str | None = "l2a", **more: Any
 ) -> Json:
-    """Make an item at a point, taken at noon; `more` are members of it."""
-    made = {
+    """Make an item at a point, acquired at noon; `more` are further members."""
+    item = {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [],
@@ -57,12 +57,12 @@ def make_item(
         "assets": {"B001": {"href": f"https://example.com/{day}/B001.tif"}},
     }
     if collection is None:
-        del made["collection"]
-    return made | more
+        del item["collection"]
+    return item | more
 
 
 def make_item_with_bbox(name: str, bbox: list[float] | None, **more: Any) -> Json:
-    """Make an item with a box, or without a geometry."""
+    """Make an item with a bbox, or without a geometry."""
     if bbox is None:
         unlocated = make_item(name, geometry=None, **more)
         del unlocated["bbox"]
@@ -71,20 +71,19 @@ def make_item_with_bbox(name: str, bbox: list[float] | None, **more: Any) -> Jso
     return make_item(name, geometry=point, bbox=bbox, **more)
 
 
-def set_properties(made: Json, **properties: Any) -> Json:
-    """Add properties to an item; a None takes one away."""
-    merged = made["properties"] | properties
-    return made | {"properties": merged}
+def set_properties(item: Json, **properties: Any) -> Json:
+    """Add properties to an item."""
+    return item | {"properties": item["properties"] | properties}
 
 
 def make_api_link(rel: str, *ids: str) -> Json:
-    """Make a link such as an API gives: to a collection, or to an item of it."""
+    """Make a link as of an API: to a collection, or to an item of it."""
     href = "/items/".join((f"{API}/{ids[0]}", *ids[1:]))
     return {"rel": rel, "href": href, "type": "application/json"}
 
 
 def make_derived_item(name: str, origin: str, **more: Any) -> Json:
-    """Make an item that is derived from another one of collection `archive`."""
+    """Make an item that is derived from an item of the collection `archive`."""
     return make_item(name, links=[make_api_link("derived_from", "archive", origin)], **more)
 
 
@@ -121,7 +120,7 @@ def make_record_message(stream: str, **columns: Any) -> Json:
 
 
 def make_sync(*objects: Json) -> list[Json]:
-    """Make the Singer messages that bring items and collections, with a STATE at the end."""
+    """Make the Singer messages of items and collections, with a STATE at the end."""
     messages = [make_schema_message("items"), make_schema_message("collections")]
     for each in objects:
         if each["type"] == "Collection":
@@ -133,6 +132,17 @@ def make_sync(*objects: Json) -> list[Json]:
 
 def encode_messages(messages: Iterable[Json]) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+
+
+EXAMPLE_ITEMS = [
+    make_item_with_bbox("a", [77.0, 12.0, 77.5, 12.5]),
+    make_item("b/c", "2024-12-01", collection="l1c"),
+    make_item_with_bbox("unlocated", None),
+    make_item("origin", collection="archive"),
+    make_derived_item("child", "origin"),
+    make_item("alone", collection=None),
+]
+"""Items of the fixture `example_export`."""
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -148,13 +158,13 @@ def export(output: Path | str, *objects: Json, **settings: Any) -> ExitCode:
 
 
 def export_messages(output: Path | str, messages: Iterable[Json], **settings: Any) -> ExitCode:
-    """Export what Singer messages bring in this process."""
+    """Export the records of Singer messages in this process."""
     lines = io.TextIOWrapper(io.BytesIO(encode_messages(messages)), encoding="utf-8")
     return make_target(output, **settings).run(lines)
 
 
 def make_environment(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The environment with settings of the target, and no other settings of it."""
+    """Make an environment with these settings of the target and no others."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_STAC")}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
     return kept | {f"TARGET_STAC_{name.upper()}": text for name, text in texts.items()}
@@ -163,7 +173,7 @@ def make_environment(settings: Mapping[str, Any]) -> dict[str, str]:
 def run_target(
     lines: bytes, output: Path | str, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the installed command over Singer lines to its end."""
+    """Run the installed command with Singer lines as input."""
     result = subprocess.run(
         [TARGET, "--config=ENV"],
         input=lines,
@@ -178,7 +188,7 @@ def run_target(
 
 
 def read_command_log(result: subprocess.CompletedProcess[str], level: str) -> list[str]:
-    """The messages of a level, the log being lines without tracebacks."""
+    """Return the log messages of a level; assert that the log has no traceback."""
     assert "Traceback" not in result.stderr
     records = [json.loads(line) for line in result.stderr.splitlines()]
     return [each["message"] for each in records if each["level"] == level]
@@ -188,7 +198,7 @@ def read_log(caplog: pytest.LogCaptureFixture, level: str = "WARNING") -> list[s
     return [each.getMessage() for each in caplog.records if each.levelname == level]
 
 
-# --- what is left -------------------------------------------------------------------------------
+# --- output -------------------------------------------------------------------------------------
 
 
 def read_json(file: Path) -> Json:
@@ -201,18 +211,18 @@ def read_ndjson(file: Path) -> list[Json]:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """All files of a folder by their relative path."""
+    """Return the content of all files of a folder by relative path."""
     files = (path for path in sorted(folder.rglob("*")) if not path.is_dir())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def find_differences(one: Mapping[Any, object], other: Mapping[Any, object]) -> list[Any]:
-    """Name what is not the same in two snapshots; to tell how it differs takes pytest minutes."""
+    """Return the names whose content differs; pytest takes minutes to show the differences."""
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
 def read_stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """What changes whenever a file is written, by its relative path."""
+    """Return, by relative path, values that change whenever a file is written."""
     return {
         name: ((folder / name).stat().st_mtime_ns, (folder / name).stat().st_ino)
         for name in snapshot(folder)
@@ -220,14 +230,14 @@ def read_stamps(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def find_item_files(folder: Path) -> dict[str, Path]:
-    """The item files of a tree by `collection/id`, checked to be one for each."""
-    found: dict[str, Path] = {}
+    """Return the item files by `collection/id`; assert that each item has one file."""
+    files: dict[str, Path] = {}
     for path, document in read_documents(folder):
         if document["type"] == "Feature":
             key = f"{document.get('collection', '')}/{document['id']}"
-            assert key not in found
-            found[key] = path
-    return found
+            assert key not in files
+            files[key] = path
+    return files
 
 
 def find_links(document: Json, rel: str) -> list[Json]:
@@ -240,34 +250,34 @@ def find_link(document: Json, rel: str) -> Json:
 
 
 def read_documents(folder: Path) -> Iterator[tuple[Path, Json]]:
-    """All files of the tree, whether anything links to them or not."""
+    """Yield all files of the catalog, with or without links to them."""
     for path in sorted(folder.rglob("*.json")):
         if path.name != "itemcollection.json":
             yield path, read_json(path)
 
 
 def assert_links_resolve(folder: Path, *, whole: bool = True, root_href: str | None = None) -> None:
-    """Assert that every link into the export, of every file in it, leads to a file of the export.
+    """Assert that all links of all files into the export lead to a file of the export.
 
     Args:
-        folder: Of the export.
-        whole: Whether it must also list each item exactly once, and hold nothing but what it lists.
-        root_href: Of an export that is published.
+        folder: The export.
+        whole: Whether the catalog must also list each of its files exactly once.
+        root_href: Root href of the export, if any.
     """
     for path, document in read_documents(folder):
         for each in document["links"]:
-            found = _resolve_href(folder, path, each["href"], root_href)
-            if found is not None:
-                assert found.is_file(), (path.relative_to(folder), each)
-                assert found.is_relative_to(folder.resolve()), (path, each)
+            target = _resolve_href(folder, path, each["href"], root_href)
+            if target is not None:
+                assert target.is_file(), (path.relative_to(folder), each)
+                assert target.is_relative_to(folder.resolve()), (path, each)
     if whole:
-        there = {path.resolve() for path, _ in read_documents(folder)}
+        paths = {path.resolve() for path, _ in read_documents(folder)}
         reached = Counter(_walk(folder, folder / "catalog.json", root_href))
-        assert reached == Counter(dict.fromkeys(there, 1))
+        assert reached == Counter(dict.fromkeys(paths, 1))
 
 
 def assert_files_are_whole(folder: Path) -> None:
-    """Assert that no file of an export ends in the middle, but those that no reader looks at."""
+    """Assert that all files of an export are complete, except those that no reader opens."""
     for path in folder.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         if path.suffix == ".json":

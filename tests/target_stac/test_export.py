@@ -1,7 +1,9 @@
-"""Runs over an export that is there: merged, moved, overwritten, or left as it is."""
+"""Tests of exports as a whole: updates, overwrites, formats, and memory use."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,18 +14,24 @@ from tests.target_stac.exports import (
     CATALOG_AND_NDJSON,
     DATA,
     EXPORT_ERRORS,
+    TARGET,
     Json,
     assert_links_resolve,
+    encode_messages,
     export,
     export_messages,
     find_item_files,
     make_api_link,
     make_collection,
     make_derived_item,
+    make_environment,
     make_item,
     make_item_with_bbox,
+    make_record_message,
+    make_schema_message,
     make_sync,
-    make_target,
+    read_command_log,
+    read_json,
     read_ndjson,
     read_stamps,
     run_target,
@@ -50,7 +58,7 @@ ITEMS = [
 COLLECTIONS = [make_collection("l2a"), make_collection("empty")]
 
 
-def test_overwrite_tells_how_many_it_removes(
+def test_overwrite_logs_number_of_removed_items(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     export(tmp_path, *ITEMS)
@@ -59,8 +67,8 @@ def test_overwrite_tells_how_many_it_removes(
     assert line.startswith(f"removed {len(ITEMS) - 1} items missing from this run")
 
 
-def test_overwrite_by_a_sync_that_was_cut_off_is_refused(tmp_path: Path) -> None:
-    """A tap that dies ends its output at some record, and the target sees no more than an end."""
+def test_overwrite_with_incomplete_input_is_refused(tmp_path: Path) -> None:
+    """If a tap is interrupted, the target reads an input that ends after some record."""
     export(tmp_path, *ITEMS)
     before = snapshot(tmp_path)
     state, *_ = reversed(make_sync())
@@ -77,7 +85,7 @@ def test_overwrite_by_a_sync_that_was_cut_off_is_refused(tmp_path: Path) -> None
     "formats", [ALL, CATALOG_AND_NDJSON, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]]
 )
 @pytest.mark.parametrize("root_href", [None, "https://stac.example.com"])
-def test_a_second_run_of_the_same_records_touches_no_file(
+def test_update_with_same_records_writes_no_file(
     tmp_path: Path, formats: list[str], root_href: str | None
 ) -> None:
     settings: dict[str, Any] = {"formats": formats, "root_href": root_href}
@@ -92,7 +100,7 @@ def test_a_second_run_of_the_same_records_touches_no_file(
     assert read_stamps(tmp_path) == before
 
 
-def test_the_command_run_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+def test_command_run_twice_writes_same_bytes(tmp_path: Path) -> None:
     lines = (DATA / "mixed.singer").read_bytes()
     for name in ("once", "twice", "twice"):
         assert run_target(lines, tmp_path / name, formats=ALL).returncode == ExitCode.OK
@@ -100,7 +108,7 @@ def test_the_command_run_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     assert_links_resolve(tmp_path / "once")
 
 
-def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
+def test_export_of_records_in_any_order_is_same(tmp_path: Path) -> None:
     export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=ALL)
     export(tmp_path / "two", *COLLECTIONS, *reversed(ITEMS), formats=ALL)
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
@@ -109,7 +117,7 @@ def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "formats", [ALL, CATALOG_AND_NDJSON, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]]
 )
-def test_updates_end_where_one_run_of_all_records_ends(tmp_path: Path, formats: list[str]) -> None:
+def test_updates_in_steps_equal_one_run_of_all_records(tmp_path: Path, formats: list[str]) -> None:
     changed = [
         set_properties(make_item("b", "2025-04-01"), title="B"),
         make_item("c", "2025-03-31"),
@@ -130,7 +138,7 @@ def test_updates_end_where_one_run_of_all_records_ends(tmp_path: Path, formats: 
     assert snapshot(tmp_path / "steps") == snapshot(tmp_path / "once")
 
 
-def test_an_update_rewrites_only_what_has_changed(tmp_path: Path) -> None:
+def test_update_of_one_item_writes_only_its_files(tmp_path: Path) -> None:
     export(tmp_path, *ITEMS)
     before = read_stamps(tmp_path)
     export(tmp_path, *ITEMS[:1], set_properties(ITEMS[1], title="B"))
@@ -143,7 +151,7 @@ def test_an_update_rewrites_only_what_has_changed(tmp_path: Path) -> None:
     }
 
 
-def test_an_item_whose_month_changes_moves_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_item_with_changed_month_moves_without_leftovers(tmp_path: Path) -> None:
     export(tmp_path, make_item("a"), make_item("b", "2025-04-01"), make_item("c"))
     assert find_item_files(tmp_path)["l2a/b"] == tmp_path / "l2a/2025/04/b.json"
     export(tmp_path, make_item("b", "2024-12-31"))
@@ -155,7 +163,7 @@ def test_an_item_whose_month_changes_moves_and_leaves_nothing_behind(tmp_path: P
     assert not (tmp_path / "l2a/2025").exists()
 
 
-def test_items_of_one_id_in_two_collections_are_two_items(tmp_path: Path) -> None:
+def test_items_with_same_id_in_two_collections_are_two_items(tmp_path: Path) -> None:
     export(
         tmp_path, make_item("a"), make_item("a", collection="l1c"), make_item("a", collection=None)
     )
@@ -164,7 +172,7 @@ def test_items_of_one_id_in_two_collections_are_two_items(tmp_path: Path) -> Non
     assert_links_resolve(tmp_path)
 
 
-def test_the_last_record_of_an_id_counts(tmp_path: Path) -> None:
+def test_item_received_twice_keeps_last_record(tmp_path: Path) -> None:
     export(
         tmp_path,
         make_item("a"),
@@ -179,7 +187,7 @@ def test_the_last_record_of_an_id_counts(tmp_path: Path) -> None:
 # --- overwrite ----------------------------------------------------------------------------------
 
 
-def test_overwrite_leaves_only_what_the_run_brings(tmp_path: Path) -> None:
+def test_overwrite_keeps_only_records_of_run(tmp_path: Path) -> None:
     export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=ALL)
     export(tmp_path / "one", *ITEMS[1:3], formats=ALL, mode="overwrite")
     export(tmp_path / "two", *ITEMS[1:3], formats=ALL)
@@ -187,7 +195,7 @@ def test_overwrite_leaves_only_what_the_run_brings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("formats", [CATALOG_AND_NDJSON, ["ndjson"]])
-def test_overwrite_by_an_empty_run_is_refused(tmp_path: Path, formats: list[str]) -> None:
+def test_overwrite_with_empty_run_is_refused(tmp_path: Path, formats: list[str]) -> None:
     export(tmp_path, *ITEMS, formats=formats)
     before = read_stamps(tmp_path)
     with pytest.raises(EXPORT_ERRORS, match="would remove the whole export"):
@@ -195,14 +203,14 @@ def test_overwrite_by_an_empty_run_is_refused(tmp_path: Path, formats: list[str]
     assert read_stamps(tmp_path) == before
 
 
-def test_files_of_others_are_never_deleted(tmp_path: Path) -> None:
+def test_overwrite_keeps_files_of_other_programs(tmp_path: Path) -> None:
     export(tmp_path, *ITEMS, *COLLECTIONS, formats=ALL)
-    theirs = ["notes.txt", "l1c/notes.txt", "l1c/2024/04/x.json.bak", "geoparquet/notes.txt"]
-    for name in theirs:
+    names = ["notes.txt", "l1c/notes.txt", "l1c/2024/04/x.json.bak", "geoparquet/notes.txt"]
+    for name in names:
         (tmp_path / name).write_text("mine")
     export(tmp_path, *ITEMS[:1], formats=["catalog"], mode="overwrite")
     left = {name for name, content in snapshot(tmp_path).items() if content == b"mine"}
-    assert left == set(theirs)
+    assert left == set(names)
     assert_links_resolve(tmp_path)
 
 
@@ -216,20 +224,131 @@ def test_files_of_others_are_never_deleted(tmp_path: Path) -> None:
     ids="+".join,
 )
 @pytest.mark.parametrize(
-    "brought", [[], [make_item("c", "2025-09-01")]], ids=["nothing", "something"]
+    "received", [[], [make_item("c", "2025-09-01")]], ids=["nothing", "something"]
 )
-def test_formats_may_change_from_run_to_run(
-    tmp_path: Path, before: list[str], after: list[str], brought: list[Json]
+def test_update_with_other_formats_equals_new_export(
+    tmp_path: Path, before: list[str], after: list[str], received: list[Json]
 ) -> None:
     export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=before)
-    export(tmp_path / "one", *brought, formats=after)
-    export(tmp_path / "two", *ITEMS, *COLLECTIONS, *brought, formats=after)
+    export(tmp_path / "one", *received, formats=after)
+    export(tmp_path / "two", *ITEMS, *COLLECTIONS, *received, formats=after)
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
-def test_an_update_of_formats_that_cannot_be_merged_into_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="bad settings") as caught:
-        make_target(tmp_path / "out", formats=["geoparquet"])
-    assert "must include catalog or ndjson" in caught.value.errors[0]  # type: ignore[attr-defined]  # SDK
-    assert export(tmp_path, ITEMS[0], formats=["geoparquet"], mode="overwrite") == ExitCode.OK
-    assert list(snapshot(tmp_path)) == ["geoparquet/l2a.parquet"]
+HOST = "https://stac.example.com/pixxel"
+
+
+def test_export_of_sync_writes_all_files(tmp_path: Path) -> None:
+    lines = (DATA / "small.singer").read_bytes()
+    result = run_target(lines, tmp_path / "out", formats=["catalog", "ndjson", "geoparquet"])
+    assert read_command_log(result, "error") == []
+    assert result.returncode == ExitCode.OK
+    assert sorted(snapshot(tmp_path / "out")) == [
+        "catalog.json",
+        "collections.ndjson",
+        "geoparquet/l1c.parquet",
+        "geoparquet/l2a.parquet",
+        "items.ndjson",
+        "l1c/2024/12/catalog.json",
+        "l1c/2024/12/winter.json",
+        "l1c/2024/catalog.json",
+        "l1c/collection.json",
+        "l2a/2025/03/april-1st-in-india.json",
+        "l2a/2025/03/catalog.json",
+        "l2a/2025/03/march.json",
+        "l2a/2025/04/april.json",
+        "l2a/2025/04/catalog.json",
+        "l2a/2025/catalog.json",
+        "l2a/collection.json",
+        "preview.html",
+    ]
+    assert_links_resolve(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, HOST), (HOST, None), (HOST, f"{HOST}2")])
+def test_update_with_other_root_href_is_refused(
+    tmp_path: Path, first: str | None, then: str | None
+) -> None:
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    export(out, make_item("a"), root_href=first)
+    before = snapshot(out)
+    with pytest.raises(EXPORT_ERRORS, match="another 'root_href'"):
+        export(out, make_item("b"), root_href=then)
+    assert snapshot(out) == before
+    export(out, make_item("a"), root_href=then, mode="overwrite")
+    export(fresh, make_item("a"), root_href=then)
+    assert snapshot(out) == snapshot(fresh)
+
+
+def test_item_with_unknown_members_keeps_them(tmp_path: Path) -> None:
+    item = make_item("a", assets={}) | {"x:y": {"z": [1, 2.5, None, "é\u2028"]}}
+    export(tmp_path, item)
+    [line] = read_ndjson(tmp_path / "items.ndjson")
+    file = read_json(find_item_files(tmp_path)["l2a/a"])
+    for document in (line, file):
+        assert {k: v for k, v in document.items() if k != "links"} == {
+            k: v for k, v in item.items() if k != "links"
+        }
+
+
+def test_export_of_empty_run_writes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """This happens if a tap fails before its first record."""
+    assert export(tmp_path, formats=["catalog", "ndjson", "geoparquet"]) == ExitCode.OK
+    assert snapshot(tmp_path) == {}
+    assert "received no STAC Items or Collections; nothing written" in caplog.messages
+
+
+_PEAK = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+def make_wide_item(number: int) -> Json:
+    """Make an item of 20 kB, like items of many bands."""
+    href = f"https://example.com/{number}/"
+    assets = {f"B{n:03}": {"href": f"{href}{n}.tif", "title": "band " * 20} for n in range(130)}
+    return make_item(f"wide-{number:05}", f"2025-{number % 12 + 1:02}-01", assets=assets)
+
+
+def measure_peak_memory(folder: Path, count: int) -> int:
+    """Return the peak memory, in kB, of an export of a collection and `count` items."""
+    lines = folder / f"{count}.singer"
+    with lines.open("wb") as file:
+        file.write(
+            encode_messages(
+                [
+                    make_schema_message("s"),
+                    make_record_message("s", stac_collection=make_collection("l2a")),
+                ]
+            )
+        )
+        file.writelines(
+            encode_messages([make_record_message("s", stac_item=make_wide_item(n))])
+            for n in range(count)
+        )
+    settings = {"output": str(folder / str(count)), "formats": ["catalog", "ndjson"]}
+    # A small intermediate process starts it: a child's peak includes the size of its parent.
+    with lines.open("rb") as stdin:
+        result = subprocess.run(
+            [sys.executable, "-c", _PEAK, TARGET, "--config=ENV"],
+            stdin=stdin,
+            capture_output=True,
+            check=True,
+            timeout=60,
+            env=make_environment(settings),
+        )
+    status, memory = map(int, result.stdout.split()[-2:])
+    assert status == 0
+    return memory
+
+
+def test_export_of_many_items_uses_constant_memory(tmp_path: Path) -> None:
+    """Ten times as many items are 40 MB more."""
+    few, many = measure_peak_memory(tmp_path, 250), measure_peak_memory(tmp_path, 2500)
+    assert len(find_item_files(tmp_path / "2500")) == 2500
+    assert many - few < 10_000, (few, many)

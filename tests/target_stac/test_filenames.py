@@ -1,4 +1,4 @@
-"""Ids, whatever they are: inside the export, apart from each other, and never lost."""
+"""Tests of file names: any id gets its own file inside the export."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def list_siblings(folder: Path) -> set[str]:
 
 
 def assert_export_holds(folder: Path, ids: list[str]) -> None:
-    """Assert that a folder has all of these ids, as items or as collections."""
+    """Assert that an export has these ids as items or collections, with safe file names."""
     assert_links_resolve(folder)
     assert all(
         len(os.fsencode(part)) < 200 for name in snapshot(folder) for part in name.split("/")
@@ -95,7 +95,7 @@ def assert_export_holds(folder: Path, ids: list[str]) -> None:
     assert len(read_ndjson(folder / "items.ndjson")) == len(ids)
 
 
-def test_hostile_item_ids_stay_inside_apart_and_found(tmp_path: Path) -> None:
+def test_hostile_item_ids_get_distinct_files_inside_export(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "er" / "out"
     export(out, *map(make_item, HOSTILE))
     assert_export_holds(out, HOSTILE)
@@ -117,7 +117,7 @@ def test_hostile_item_ids_stay_inside_apart_and_found(tmp_path: Path) -> None:
     assert set(find_item_files(out)) == {f"l2a/{name}" for name in HOSTILE}
 
 
-def test_hostile_collection_ids_stay_inside_apart_and_found(tmp_path: Path) -> None:
+def test_hostile_collection_ids_get_distinct_folders_inside_export(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "er" / "out"
     items = [make_item("a", collection=name) for name in HOSTILE]
     formats = ["catalog", "ndjson", "geoparquet"]
@@ -153,15 +153,15 @@ def test_ids_that_differ_only_in_case_keep_their_files(
     assert_links_resolve(tmp_path)
 
 
-def test_an_origin_with_a_hostile_id_is_linked_to(tmp_path: Path) -> None:
+def test_origin_with_hostile_id_is_linked(tmp_path: Path) -> None:
     link = {"rel": "derived_from", "href": f"{API}/archive/items/..%2F..%2Fx"}
-    made: Json = make_item("child", links=[link])
-    export(tmp_path, made, make_item("../../x", collection="archive"))
+    child: Json = make_item("child", links=[link])
+    export(tmp_path, child, make_item("../../x", collection="archive"))
     assert_links_resolve(tmp_path)
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
-def test_any_two_ids_have_names_of_their_own_that_are_fit_for_any_disk(ids: list[str]) -> None:
+def test_file_names_of_two_ids_are_distinct_and_portable(ids: list[str]) -> None:
     names = [make_file_name(each) for each in ids]
     assert names[0] != names[1]
     for name in names:
@@ -171,6 +171,6 @@ def test_any_two_ids_have_names_of_their_own_that_are_fit_for_any_disk(ids: list
 
 
 @given(st.text(min_size=1))
-def test_a_name_that_looks_hashed_is_hashed_again(identifier: str) -> None:
+def test_file_name_of_hashed_looking_id_is_hashed_again(identifier: str) -> None:
     hashed = make_hashed_name(identifier)
     assert make_file_name(hashed) != hashed

@@ -1,4 +1,4 @@
-"""Items derived from items: a relative link where both are in the export, wherever they lie."""
+"""Tests of derived_from links, which become relative if the export has both items."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOST = "https://stac.example.com"
 
 
 def read_derived_from(folder: Path, name: str = "l2a/child") -> str:
-    """Where the item's file says it is derived from; its line of ndjson must say where it was."""
+    """Return the derived_from href of an item's file; assert that ndjson has an absolute one."""
     [line] = [each for each in read_ndjson(folder / "items.ndjson") if each["id"] == name[4:]]
     assert find_link(line, "derived_from")["href"].endswith("/origin")
     return str(find_link(read_json(find_item_files(folder)[name]), "derived_from")["href"])
@@ -37,7 +37,9 @@ def read_derived_from(folder: Path, name: str = "l2a/child") -> str:
 
 @pytest.mark.parametrize("objects", [[ORIGIN, make_derived_item("child", "origin")],
                                      [make_derived_item("child", "origin"), ORIGIN]])  # fmt: skip
-def test_the_link_is_relative_whichever_comes_first(tmp_path: Path, objects: list[Json]) -> None:
+def test_derived_from_link_in_any_record_order_is_relative(
+    tmp_path: Path, objects: list[Json]
+) -> None:
     export(tmp_path, *objects)
     assert read_derived_from(tmp_path) == "../../../archive/2025/03/origin.json"
     assert_links_resolve(tmp_path)
@@ -45,7 +47,9 @@ def test_the_link_is_relative_whichever_comes_first(tmp_path: Path, objects: lis
     assert find_link(line, "derived_from") == make_api_link("derived_from", "archive", "origin")
 
 
-def test_the_link_is_absolute_without_the_origin_and_relative_when_it_comes(tmp_path: Path) -> None:
+def test_derived_from_link_without_origin_is_absolute_until_origin_is_exported(
+    tmp_path: Path,
+) -> None:
     export(tmp_path, make_derived_item("child", "origin"), make_item("other", "2024-01-01"))
     assert read_derived_from(tmp_path) == ABSOLUTE
     export(tmp_path, ORIGIN)
@@ -53,21 +57,21 @@ def test_the_link_is_absolute_without_the_origin_and_relative_when_it_comes(tmp_
     assert_links_resolve(tmp_path)
 
 
-def test_the_link_follows_an_origin_that_moves(tmp_path: Path) -> None:
+def test_derived_from_link_to_moved_origin_is_updated(tmp_path: Path) -> None:
     export(tmp_path, ORIGIN, make_derived_item("child", "origin", day="2025-01-05"))
     export(tmp_path, make_item("origin", "2023-02-01", collection="archive"))
     assert read_derived_from(tmp_path) == "../../../archive/2023/02/origin.json"
     assert_links_resolve(tmp_path)
 
 
-def test_the_link_is_restored_when_the_origin_goes(tmp_path: Path) -> None:
+def test_derived_from_link_to_removed_origin_is_restored(tmp_path: Path) -> None:
     export(tmp_path, ORIGIN, make_derived_item("child", "origin"))
     export(tmp_path, make_derived_item("child", "origin"), mode="overwrite")
     assert read_derived_from(tmp_path) == ABSOLUTE
     assert_links_resolve(tmp_path)
 
 
-def test_the_link_is_absolute_in_a_published_export_and_still_follows(tmp_path: Path) -> None:
+def test_derived_from_link_with_root_href_is_absolute_and_updated(tmp_path: Path) -> None:
     export(tmp_path, make_derived_item("child", "origin"), root_href=HOST)
     assert read_derived_from(tmp_path) == ABSOLUTE
     export(tmp_path, ORIGIN, root_href=HOST)
@@ -80,18 +84,18 @@ def test_the_link_is_absolute_in_a_published_export_and_still_follows(tmp_path: 
         assert_links_resolve(tmp_path, root_href=HOST)
 
 
-def test_chains_and_circles_resolve(tmp_path: Path) -> None:
-    def made(name: str, origin: str) -> Json:
+def test_derived_from_links_in_chains_and_cycles_resolve(tmp_path: Path) -> None:
+    def make(name: str, origin: str) -> Json:
         return make_item(
             name, collection="archive", links=[make_api_link("derived_from", "archive", origin)]
         )
 
-    objects = [made("c", "b"), made("b", "a"), made("x", "y"), made("y", "x"), made("z", "z")]
+    objects = [make("c", "b"), make("b", "a"), make("x", "y"), make("y", "x"), make("z", "z")]
     export(tmp_path / "one", *objects, make_item("a", collection="archive"))
     assert_links_resolve(tmp_path / "one")
-    found = find_item_files(tmp_path / "one")
+    files = find_item_files(tmp_path / "one")
     for name, origin in ("cb", "ba", "xy", "yx", "zz"):
-        hrefs = find_link(read_json(found[f"archive/{name}"]), "derived_from")["href"]
+        hrefs = find_link(read_json(files[f"archive/{name}"]), "derived_from")["href"]
         assert hrefs == f"./{origin}.json"
     export(tmp_path / "two", *objects[:2])
     export(tmp_path / "two", *objects[2:])
@@ -99,7 +103,7 @@ def test_chains_and_circles_resolve(tmp_path: Path) -> None:
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
-def test_an_archive_item_and_two_catalogs_of_it_are_three_items(tmp_path: Path) -> None:
+def test_archive_item_and_two_derived_catalogs_are_three_items(tmp_path: Path) -> None:
     catalogs = [
         make_derived_item(f"catalog-{n}", "origin", collection="archive", assets={}) for n in (1, 2)
     ]
@@ -113,7 +117,7 @@ def test_an_archive_item_and_two_catalogs_of_it_are_three_items(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "link_object",
     [
         {"rel": "derived_from", "href": "https://example.com/origin"},
         {"rel": "derived_from", "href": "https://example.com/collections/archive/items/"},
@@ -122,19 +126,21 @@ def test_an_archive_item_and_two_catalogs_of_it_are_three_items(tmp_path: Path) 
         {"href": "https://example.com/x"},
     ],
 )
-def test_links_of_another_form_are_kept_as_they_come(tmp_path: Path, odd: dict[str, Any]) -> None:
-    absolute = str(odd.get("href")).startswith("https:")
-    export(tmp_path, ORIGIN, make_item("child", links=[odd]))
+def test_derived_from_link_of_other_form_is_unchanged(
+    tmp_path: Path, link_object: dict[str, Any]
+) -> None:
+    absolute = str(link_object.get("href")).startswith("https:")
+    export(tmp_path, ORIGIN, make_item("child", links=[link_object]))
     before = snapshot(tmp_path)
-    assert odd in read_json(find_item_files(tmp_path)["l2a/child"])["links"]
-    assert (odd in read_ndjson(tmp_path / "items.ndjson")[-1]["links"]) == absolute
-    export(tmp_path, ORIGIN, make_item("child", links=[odd]))
+    assert link_object in read_json(find_item_files(tmp_path)["l2a/child"])["links"]
+    assert (link_object in read_ndjson(tmp_path / "items.ndjson")[-1]["links"]) == absolute
+    export(tmp_path, ORIGIN, make_item("child", links=[link_object]))
     assert snapshot(tmp_path) == before
 
 
-def test_an_id_with_reserved_characters_is_found(tmp_path: Path) -> None:
-    made = make_item("child", links=[make_api_link("derived_from", "an%20archive", "x%2Fy%3F")])
-    export(tmp_path, make_item("x/y?", collection="an archive"), made)
+def test_derived_from_link_with_reserved_characters_resolves(tmp_path: Path) -> None:
+    child = make_item("child", links=[make_api_link("derived_from", "an%20archive", "x%2Fy%3F")])
+    export(tmp_path, make_item("x/y?", collection="an archive"), child)
     assert_links_resolve(tmp_path)
     target = find_item_files(tmp_path)["an archive/x/y?"]
     relative = find_link(read_json(find_item_files(tmp_path)["l2a/child"]), "derived_from")["href"]

@@ -1,4 +1,4 @@
-"""What records bring: STAC itself or in a column; what is left out, counted and told."""
+"""Tests of the STAC objects of records, and of the records that are rejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from pixxel_singer.exit_codes import ExitCode
 from tests.target_stac.exports import (
-    DATA,
     Json,
     assert_links_resolve,
     export,
@@ -19,11 +18,9 @@ from tests.target_stac.exports import (
     make_item,
     make_record_message,
     make_schema_message,
-    read_command_log,
     read_json,
     read_log,
     read_ndjson,
-    run_target,
     set_properties,
     snapshot,
 )
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_records_that_are_items_and_collections_are_taken_without_the_taps_own_fields(
+def test_record_that_is_stac_is_exported_without_sdc_fields(
     tmp_path: Path,
 ) -> None:
     own = {"_sdc_extracted_at": "2025-01-01T00:00:00Z", "_sdc_sequence": 1}
@@ -46,7 +43,7 @@ def test_records_that_are_items_and_collections_are_taken_without_the_taps_own_f
     assert read_json(tmp_path / "l2a/collection.json")["title"] == "Title of l2a"
 
 
-def test_an_item_may_come_as_text(tmp_path: Path) -> None:
+def test_item_as_json_string_is_exported(tmp_path: Path) -> None:
     texts = [
         make_record_message("s", stac_item=json.dumps(make_item("a"))),
         make_record_message("s", stac_item="null"),
@@ -55,46 +52,8 @@ def test_an_item_may_come_as_text(tmp_path: Path) -> None:
     assert set(find_item_files(tmp_path)) == {"l2a/a"}
 
 
-def test_records_that_carry_nothing_are_counted_and_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    messages = [
-        make_schema_message("orders"),
-        make_record_message("orders", id=1, type="Feature"),  # GeoJSON, and not STAC
-        make_record_message("orders", id=2),
-        make_schema_message("items"),
-        make_record_message("items", id=3, stac_item=None),
-        make_record_message("items", stac_item=make_item("a")),
-    ]
-    caplog.set_level("INFO")
-    assert export_messages(tmp_path, messages) == ExitCode.OK
-    assert read_log(caplog) == ["items: ignored 1 records whose STAC column is empty"]
-    assert "ignored records without STAC: orders (2)" in caplog.messages
-    assert not (tmp_path / "rejected.ndjson").exists()
-
-
-@pytest.mark.parametrize("column", ["datetime", "gsd", "platform"])
-def test_a_tables_row_that_looks_like_an_item_is_none(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
-) -> None:
-    """As tap-pixxel's are without STAC: flat columns beside the raw members of an item."""
-    caplog.set_level("INFO")
-    row = make_item("a") | {column: "x"}
-    assert (
-        export_messages(
-            tmp_path, [make_schema_message("items"), make_record_message("items", **row)]
-        )
-        == ExitCode.OK
-    )
-    [*_, told_last] = read_log(caplog)
-    assert told_last.startswith(
-        "ignored records without STAC: items (1); check that the tap converts"
-    )
-    assert snapshot(tmp_path) == {}
-
-
-def test_a_collection_of_no_version_of_stac_does_not_stand_for_one(tmp_path: Path) -> None:
-    """As the API's own are, which tap-pixxel passes on without STAC."""
+def test_collection_without_stac_1_version_is_ignored(tmp_path: Path) -> None:
+    """The API's own collections are such; tap-pixxel emits them with its setting `stac` off."""
     assert (
         export_messages(
             tmp_path, [make_schema_message("c"), make_record_message("c", **make_collection("l2a"))]
@@ -108,42 +67,6 @@ def test_a_collection_of_no_version_of_stac_does_not_stand_for_one(tmp_path: Pat
         == ExitCode.OK
     )
     assert snapshot(tmp_path) == before
-
-
-def test_a_stream_map_may_rename_and_drop(tmp_path: Path) -> None:
-    maps: dict[str, Any] = {
-        "items": {"__alias__": "scenes", "stac_item": "stac_item"},
-        "orders": "__NULL__",
-    }
-    messages = [
-        make_schema_message("orders"),
-        make_record_message("orders", stac_item=make_item("b")),
-        make_schema_message("items"),
-        make_record_message("items", stac_item=make_item("a")),
-        make_record_message("items", stac_item={"id": "bad"}),
-    ]
-    assert export_messages(tmp_path, messages, stream_maps=maps) == ExitCode.INCOMPLETE
-    assert set(find_item_files(tmp_path)) == {"l2a/a"}
-    [rejected] = read_ndjson(tmp_path / "rejected.ndjson")
-    assert rejected["stream"] == "scenes"
-
-
-def test_new_schemas_and_versions_on_the_way_change_nothing(tmp_path: Path) -> None:
-    other = make_schema_message("items") | {"key_properties": ["id"]}
-    version = {"type": "ACTIVATE_VERSION", "stream": "items", "version": 1}
-    messages = [
-        make_schema_message("items"),
-        make_record_message("items", stac_item=make_item("a")),
-        version,
-        other,
-    ]
-    assert (
-        export_messages(
-            tmp_path, [*messages, make_record_message("items", stac_item=make_item("b"))]
-        )
-        == ExitCode.OK
-    )
-    assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b"}
 
 
 def make_item_without(*names: str, **more: Any) -> Json:
@@ -208,7 +131,7 @@ INVALID_RECORDS: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("bad", "reason"), [b[1:] for b in INVALID_RECORDS], ids=[b[0] for b in INVALID_RECORDS]
 )
-def test_what_cannot_be_exported_is_kept_with_its_reason(
+def test_invalid_record_is_rejected_with_reason(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, bad: dict[str, Any], reason: str
 ) -> None:
     messages = [
@@ -219,15 +142,15 @@ def test_what_cannot_be_exported_is_kept_with_its_reason(
     assert export_messages(tmp_path, messages) == ExitCode.INCOMPLETE
     assert set(find_item_files(tmp_path)) == {"l2a/good"}
     assert_links_resolve(tmp_path)
-    [kept] = read_ndjson(tmp_path / "rejected.ndjson")
-    assert kept["stream"] == "s"
-    assert reason in kept["reason"]
-    assert kept["record"] in (bad, *bad.values())
+    [rejected] = read_ndjson(tmp_path / "rejected.ndjson")
+    assert rejected["stream"] == "s"
+    assert reason in rejected["reason"]
+    assert rejected["record"] in (bad, *bad.values())
     assert read_log(caplog, "ERROR") == ["s: rejected 1 records; see rejected.ndjson"]
-    assert "s3cret" not in caplog.text + kept["reason"]
+    assert "s3cret" not in caplog.text + rejected["reason"]
 
 
-def test_rejects_are_those_of_the_last_run(tmp_path: Path) -> None:
+def test_rejected_file_after_clean_run_is_deleted(tmp_path: Path) -> None:
     bad = make_item_without("id")
     assert (
         export_messages(
@@ -240,19 +163,13 @@ def test_rejects_are_those_of_the_last_run(tmp_path: Path) -> None:
     assert not (tmp_path / "rejected.ndjson").exists()
 
 
-def test_the_command_ends_with_3_when_something_was_left_out(tmp_path: Path) -> None:
-    lines = (DATA / "rejected.singer").read_bytes()
-    result = run_target(lines, tmp_path / "out")
-    assert result.returncode == 3
-    assert read_command_log(result, "error") == ["items: rejected 2 records; see rejected.ndjson"]
-    assert json.loads(result.stdout), "the STATE is that of a run that is done"
-
-
-def test_deeply_nested_properties_do_not_end_the_run(tmp_path: Path) -> None:
+def test_item_with_deeply_nested_properties_does_not_stop_run(tmp_path: Path) -> None:
     deep: Any = 1
     for _ in range(300):
         deep = {"x": [deep]}
-    made = set_properties(make_item("a"), deep=deep)
-    status = export(tmp_path, made, make_item("b"), formats=["catalog", "ndjson", "geoparquet"])
+    deep_item = set_properties(make_item("a"), deep=deep)
+    status = export(
+        tmp_path, deep_item, make_item("b"), formats=["catalog", "ndjson", "geoparquet"]
+    )
     assert status in {ExitCode.OK, ExitCode.INCOMPLETE}
     assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b"}

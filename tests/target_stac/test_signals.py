@@ -1,4 +1,4 @@
-"""The process killed at any moment, or asked to stop: nothing dangles, and no STATE is told."""
+"""Tests of killed and stopped processes: all links resolve, and no STATE is emitted."""
 
 from __future__ import annotations
 
@@ -38,35 +38,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = 5
-"""Of an export, those that every run changes: two collections, GeoParquet, the map, the items."""
+"""Parts that every run changes: two collections, GeoParquet, the preview, the ndjson items."""
 
 
 def make_objects(count: int, *, later: bool = False) -> list[Json]:
-    """Items of some months, half of them derived from the others; later all have moved a month."""
-    made: list[Json] = [make_collection("l2a")]
+    """Make items of some months, half of them derived; `later` moves all by one month."""
+    objects: list[Json] = [make_collection("l2a")]
     for n in range(count):
         day = f"2025-{(n + later) % 12 + 1:02}-{n % 28 + 1:02}"
-        made.append(make_item(f"{n:04}", day, collection="archive"))
-        born = f"2024-{(n + later) % 12 + 1:02}-01"
-        child = make_derived_item(f"of-{n:04}", f"{n:04}", day=born)
-        made.append(set_properties(child, title=f"{later}"))
-    return made
+        objects.append(make_item(f"{n:04}", day, collection="archive"))
+        child_day = f"2024-{(n + later) % 12 + 1:02}-01"
+        child = make_derived_item(f"of-{n:04}", f"{n:04}", day=child_day)
+        objects.append(set_properties(child, title=f"{later}"))
+    return objects
 
 
 def choose_deaths(
-    out: Path, there: dict[str, bytes], expected: dict[str, bytes], rng: random.Random
+    out: Path, before: dict[str, bytes], expected: dict[str, bytes], rng: random.Random
 ) -> Iterator[Death]:
-    """Give points to be killed at: of each part of the export an early and a late one.
+    """Yield an early and a late point to kill a run at, for each part of the export.
 
     Args:
         out: The export.
-        there: What it is before a run.
-        expected: What it is to be.
-        rng: Decides.
+        before: Its files before the run.
+        expected: Its files after the run.
+        rng: Chooses the points.
     """
     changes: Counter[str] = Counter()
-    for name in find_differences(there, expected):
-        # A small file is opened and renamed, or removed with what a kill may have left of it.
+    for name in find_differences(before, expected):
+        # A small file is opened and renamed, or deleted together with its temporary file.
         changes[name.partition("/")[0]] += 2 if name.endswith(".json") else 1
     assert len(changes) >= PARTS
     for part, number in changes.items():
@@ -92,7 +92,7 @@ def write_input(process: subprocess.Popen[bytes], lines: bytes) -> None:
 
 
 def wait_for_file(file: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a run has begun to write."""
+    """Wait until a file exists or the process has ended."""
     while not file.exists() and process.poll() is None:
         time.sleep(0.001)
 
@@ -106,24 +106,24 @@ def read_output(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("run", ["first", "update"])
-def test_a_kill_leaves_whole_files_and_links_that_resolve_and_the_next_run_does_all(
+def test_killed_process_leaves_whole_files_and_next_run_completes_export(
     tmp_path: Path, run: str
 ) -> None:
     before, out, log = tmp_path / "before", tmp_path / "out", tmp_path / "log"
     before.mkdir()
     if run == "update":
         export(before, *make_objects(12), formats=FORMATS)
-    brought = make_objects(14, later=True)
+    received = make_objects(14, later=True)
     lines = tmp_path / "lines"
-    lines.write_bytes(encode_messages(make_sync(*brought)))
+    lines.write_bytes(encode_messages(make_sync(*received)))
     whole = shutil.copytree(before, tmp_path / "whole")
-    export(whole, *brought, formats=FORMATS)
-    expected, there = snapshot(whole), snapshot(before)
+    export(whole, *received, formats=FORMATS)
+    expected = snapshot(whole)
     rng = random.Random(run)  # noqa: S311 - points to kill at
-    for death in choose_deaths(out, there, expected, rng):
+    for death in choose_deaths(out, snapshot(before), expected, rng):
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(before, out)
-        said, end = forked.pipe()
+        output, end = forked.pipe()
         target = forked.start(
             "target-stac",
             "--config=ENV",
@@ -134,18 +134,18 @@ def test_a_kill_leaves_whole_files_and_links_that_resolve_and_the_next_run_does_
             death=death,
         )
         with noted(death):
-            assert b"".join(forked.pieces(said, target)) == b""
+            assert b"".join(forked.pieces(output, target)) == b""
             assert target.status() == -signal.SIGKILL, log.read_text()[-2000:]
             assert_links_resolve(out, whole=False)
             assert_files_are_whole(out)
-            export(out, *brought, formats=FORMATS)
+            export(out, *received, formats=FORMATS)
             assert find_differences(snapshot(out), expected) == []
 
 
 @pytest.mark.parametrize(
     ("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
 )
-def test_a_signal_while_reading_leaves_the_export_as_it_was(
+def test_signal_while_reading_leaves_export_unchanged(
     tmp_path: Path, signum: signal.Signals, status: int
 ) -> None:
     export(tmp_path, make_item("a"), formats=FORMATS)
@@ -153,33 +153,33 @@ def test_a_signal_while_reading_leaves_the_export_as_it_was(
     process = start_target(tmp_path)
     assert process.stdin
     process.stdin.write(encode_messages(make_sync(make_item("b"))))
-    process.stdin.flush()  # and never ends
+    process.stdin.flush()  # the input does not end
     assert process.stderr
-    process.stderr.readline()  # it is up
+    process.stderr.readline()  # the process runs
     time.sleep(0.3)
     process.send_signal(signum)
     assert process.wait(10) == status
     process.stdin.close()
-    told, log = read_output(process)
-    assert told == b""
+    output, log = read_output(process)
+    assert output == b""
     assert f"stopped by {signum.name}" in json.loads(log.splitlines()[-1])["message"]
     assert snapshot(tmp_path) == before
 
 
-def test_a_signal_while_writing_ends_with_143_without_state(tmp_path: Path) -> None:
+def test_sigterm_while_writing_exits_with_143_without_state(tmp_path: Path) -> None:
     process = start_target(tmp_path / "out")
     write_input(process, encode_messages(make_sync(*make_objects(600))))
     wait_for_file(tmp_path / "out/.unfinished", process)
     process.terminate()
-    told, log = read_output(process)
+    output, log = read_output(process)
     assert process.wait(10) == 143
-    assert told == b""
+    assert output == b""
     assert "Traceback" not in log
     assert_links_resolve(tmp_path / "out", whole=False)
     assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_scratch_files_do_not_outlive_a_stopped_run(tmp_path: Path) -> None:
+def test_stopped_run_removes_scratch_files(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     variables: dict[str, Any] = {"output": str(tmp_path / "out"), "formats": FORMATS}

@@ -1,7 +1,8 @@
-"""Object stores: the same bytes as on a disk, in an order that never leaves a link to nothing."""
+"""Tests of the storages: the same files in both, the order of writes, and errors."""
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,14 @@ import fsspec
 import pytest
 
 from pixxel_sandbox.delivery.s3_server import S3Server, find_rclone
+from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
-from target_stac.storage import ObjectStorage, StorageError
+from target_stac.storage import ObjectStorage, StorageError, open_storage
 from tests.target_stac.exports import (
     DATA,
     STATE,
     Json,
+    assert_links_resolve,
     export,
     make_collection,
     make_derived_item,
@@ -41,11 +44,11 @@ FIRST = [
 SECOND = [make_item("b", "2024-12-31"), make_item("origin", "2024-02-02", collection="archive")]
 
 
-# --- a store in memory, which tells what was done to it -----------------------------------------
+# --- object storage in memory -------------------------------------------------------------------
 
 
 class RecordingStorage(ObjectStorage):
-    """A store that notes writes and deletions in the order they are asked for."""
+    """An object storage that records writes and deletions in the order of the calls."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -83,7 +86,7 @@ def read_memory(folder: str = "/bucket/folder/") -> dict[str, bytes]:
     return {path.removeprefix(folder): file.getvalue() for path, file in store.items()}
 
 
-def test_a_store_holds_the_same_bytes_as_a_folder(
+def test_object_storage_has_same_bytes_as_local_storage(
     tmp_path: Path, memory_storage: RecordingStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for objects in (FIRST, SECOND, []):
@@ -95,10 +98,10 @@ def test_a_store_holds_the_same_bytes_as_a_folder(
     memory_storage.flush()
 
 
-def test_the_root_is_filled_last_and_deletions_come_after(memory_storage: RecordingStorage) -> None:
+def test_storage_writes_root_last_and_deletes_afterwards(memory_storage: RecordingStorage) -> None:
     export("memory", *FIRST, formats=["catalog"])
     writes = [path for what, path in memory_storage.changes if what == "write"]
-    assert writes[0] == "catalog.json"  # empty, so that links up lead somewhere
+    assert writes[0] == "catalog.json"  # without children, so that links to it resolve
     assert [path for path in writes if path.endswith("json")][-1] == "catalog.json"
     memory_storage.changes.clear()
     export("memory", *SECOND, formats=["catalog"])
@@ -110,14 +113,14 @@ def test_the_root_is_filled_last_and_deletions_come_after(memory_storage: Record
     assert all(paths.index(p) < first_deletion for p in paths if p.endswith("2024/12/b.json"))
 
 
-def test_an_idle_run_writes_nothing(memory_storage: RecordingStorage) -> None:
+def test_storage_of_unchanged_export_gets_no_writes(memory_storage: RecordingStorage) -> None:
     export("memory", *FIRST, formats=FORMATS)
     memory_storage.changes.clear()
     export("memory", *FIRST, formats=FORMATS)
     assert {path for _, path in memory_storage.changes} <= {".unfinished"}
 
 
-def test_a_write_that_fails_ends_the_run(
+def test_object_storage_write_error_stops_run(
     memory_storage: RecordingStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: str, _content: bytes) -> None:
@@ -136,7 +139,7 @@ def test_a_write_that_fails_ends_the_run(
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A server that speaks S3, the folder it keeps buckets in, and how to reach it."""
+    """The bucket's folder of an S3 server, and the variables to reach it."""
     if find_rclone() is None:
         pytest.skip("rclone, which speaks S3, is not installed")
     root = tmp_path_factory.mktemp("s3")
@@ -153,7 +156,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[st
         )
 
 
-def test_an_s3_bucket_holds_the_same_files_as_a_folder(
+def test_s3_bucket_has_same_files_as_local_folder(
     tmp_path: Path, s3: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket, variables = s3
@@ -185,7 +188,7 @@ def test_an_s3_bucket_holds_the_same_files_as_a_folder(
     ],
     ids=["wrong secret", "no bucket"],
 )
-def test_a_store_that_refuses_is_one_line_without_credentials(
+def test_s3_access_error_is_one_line_without_credentials(
     s3: tuple[Path, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, str],
@@ -200,3 +203,72 @@ def test_a_store_that_refuses_is_one_line_without_credentials(
     assert "s3cret" not in result.stderr
     assert KEY not in result.stderr
     assert result.stdout == ""
+
+
+SMALL = (DATA / "small.singer").read_bytes()
+
+
+def make_unusable_outputs(folder: Path) -> Iterator[tuple[str, Path]]:
+    (folder / "file").write_text("mine")
+    yield "an output that is a file", folder / "file"
+    yield "a folder in a file", folder / "file/out"
+    (folder / "taken/catalog.json").mkdir(parents=True)
+    yield "a root that is a folder", folder / "taken"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_unusable_output_is_one_line_before_reading_input(tmp_path: Path, number: int) -> None:
+    _, out = list(make_unusable_outputs(tmp_path))[number]
+    result = run_target(b"no Singer, which would be another error\n", out)
+    assert result.returncode == (1 if number == 2 else 2)
+    [line] = read_command_log(result, "error")
+    assert line.startswith("output: cannot " if number == 2 else "output: '")
+    assert result.stdout == ""
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_write_error_is_one_line_without_state(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "items.ndjson" / "x").mkdir(parents=True)
+    result = run_target(SMALL, out)
+    assert result.returncode == 1
+    [line] = read_command_log(result, "error")
+    assert line.startswith("output: cannot write 'items.ndjson'")
+    assert result.stdout == ""
+    assert_links_resolve(out)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_missing_permission_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir(mode=0o500)
+    result = run_target(SMALL, tmp_path / "out")
+    assert result.returncode == 1
+    assert read_command_log(result, "error")[0].endswith("Permission denied")
+
+
+@pytest.mark.parametrize(
+    "url", ["nowhere://u:s3cret@host/x", "s3cret+x://a", "s3://", "az://", "gs://"]
+)
+def test_unusable_url_error_has_no_password(url: str) -> None:
+    errors = (InputError, StorageError)
+    with pytest.raises(errors, match=r"^output: ") as caught, open_storage(url) as output:
+        output.read("catalog.json")
+    assert "s3cret@" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bucket_without_credentials_error_names_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    with (
+        pytest.raises(StorageError, match=r"no credentials; set .*AWS_ACCESS_KEY_ID"),
+        open_storage("s3://bucket/folder") as output,
+    ):
+        output.read("catalog.json")
+
+
+def test_output_path_with_tilde_is_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert export("~/out", make_item("a")) == ExitCode.OK
+    assert_links_resolve(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The command line: settings, broken input, STATE; one clear line for each mistake."""
+"""Tests of the command: STATE, `--about`, and one error line for invalid input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
 
 from pixxel_singer.errors import InputError
@@ -18,7 +17,6 @@ from tests.target_stac.exports import (
     CATALOG_AND_NDJSON,
     DATA,
     STATE,
-    Json,
     encode_messages,
     export,
     export_messages,
@@ -39,12 +37,12 @@ if TYPE_CHECKING:
 SMALL = (DATA / "small.singer").read_bytes()
 
 
-def test_state_is_all_that_is_on_standard_output(tmp_path: Path) -> None:
+def test_command_writes_only_state_to_stdout(tmp_path: Path) -> None:
     result = run_target(SMALL, tmp_path / "out")
     assert [json.loads(line) for line in result.stdout.splitlines()] == [STATE]
 
 
-def test_state_is_told_only_when_everything_is_written(
+def test_state_is_emitted_only_after_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: Any) -> None:
@@ -67,15 +65,15 @@ def test_state_is_told_only_when_everything_is_written(
     assert capsys.readouterr().out == json.dumps(states[1]["value"]) + "\n"
 
 
-def test_about_may_be_asked_for_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    given = _ConfigInput(config={}, parse_env=False)
-    assert TargetStac.invoke(about=True, about_format="json", config=given) is ExitCode.OK
-    told = json.loads(capsys.readouterr().out)["settings"]["properties"]
-    assert set(SCHEMA["properties"]) <= set(told)
-    assert "add_record_metadata" not in told, "the SDK's, which do nothing here"
+def test_about_without_settings_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
+    config = _ConfigInput(config={}, parse_env=False)
+    assert TargetStac.invoke(about=True, about_format="json", config=config) is ExitCode.OK
+    settings = json.loads(capsys.readouterr().out)["settings"]["properties"]
+    assert set(SCHEMA["properties"]) <= set(settings)
+    assert "add_record_metadata" not in settings, "a setting of the SDK without effect here"
 
 
-def test_about_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+def test_about_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     type(make_target("x")).print_about("markdown")
     out = capsys.readouterr().out
     assert all(f"| {name} " in out for name in SCHEMA["properties"])
@@ -122,7 +120,7 @@ INVALID_INPUT: list[tuple[str, bytes, str]] = [
 @pytest.mark.parametrize(
     ("line", "text"), [b[1:] for b in INVALID_INPUT], ids=[b[0] for b in INVALID_INPUT]
 )
-def test_broken_input_is_an_error_that_names_its_line_and_leaves_the_export(
+def test_invalid_input_error_names_line_and_leaves_export_unchanged(
     tmp_path: Path, line: bytes, text: str
 ) -> None:
     export(tmp_path, make_item("a"))
@@ -133,17 +131,15 @@ def test_broken_input_is_an_error_that_names_its_line_and_leaves_the_export(
     lines = io.TextIOWrapper(io.BytesIO(good + b"\n" + line), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         make_target(tmp_path).run(lines)
-    [told] = caught.value.lines
-    assert told.startswith("line 4 of the input ")
-    assert text in told
-    assert "s3cret" not in told
+    [error] = caught.value.lines
+    assert error.startswith("line 4 of the input ")
+    assert text in error
+    assert "s3cret" not in error
     assert read_stamps(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["cut-off", "log-between"])
-def test_the_command_tells_broken_input_in_one_line_and_ends_with_2(
-    tmp_path: Path, name: str
-) -> None:
+def test_command_with_invalid_input_exits_with_2(tmp_path: Path, name: str) -> None:
     export(tmp_path / "out", make_item("a"))
     before = snapshot(tmp_path / "out")
     result = run_target((DATA / f"{name}.singer").read_bytes(), tmp_path / "out")
@@ -155,57 +151,7 @@ def test_the_command_tells_broken_input_in_one_line_and_ends_with_2(
     assert snapshot(tmp_path / "out") == before
 
 
-INVALID_SETTINGS: list[tuple[str, Json, str]] = [
-    ("no output", {"output": None}, "Setting 'output' is missing"),
-    ("blank output", {"output": " "}, "Setting 'output' is empty"),
-    ("no format", {"formats": []}, "Setting 'formats' is empty; choose from catalog, ndjson"),
-    ("unknown format", {"formats": ["s3cret"]}, "Setting 'formats.0' must be one of catalog"),
-    ("unknown mode", {"mode": "s3cret"}, "Setting 'mode' must be one of update, overwrite"),
-    ("blank id", {"catalog_id": ""}, "Setting 'catalog_id' is empty"),
-    ("blank title", {"title": " "}, "Setting 'title' is empty"),
-    ("title of a number", {"title": 7}, "Setting 'title' must be a text"),
-    ("blank description", {"description": " "}, "Setting 'description' is empty"),
-    ("no URL", {"root_href": "s3cret"}, "Setting 'root_href' must be a URL such as https"),
-    ("URL of a query", {"root_href": "https://h/x?s3cret"}, "Setting 'root_href' must be a URL"),
-    ("URL of a bucket", {"root_href": "s3://s3cret/x"}, "Setting 'root_href' must be a URL"),
-    ("half a URL", {"root_href": "https://[s3cret"}, "Setting 'root_href' must be a URL"),
-    ("unknown check", {"validate": "s3cret"}, "Setting 'validate' must be one of off, sample, all"),
-    ("no folder", {"schemas": "/no/s3cret"}, "Setting 'schemas' must be a folder that can be read"),
-    (
-        "folder of a long name",
-        {"schemas": "s3cret" * 50},
-        "Setting 'schemas' must be a folder that can",
-    ),
-    (
-        "folder of nobody",
-        {"schemas": "~s3cret/x"},
-        "Setting 'schemas' must be a folder that can be read",
-    ),
-    (
-        "folder with a NUL",
-        {"schemas": "s3cret\0"},
-        "Setting 'schemas' must be a folder that can be read",
-    ),
-    ("schemas of a file", {"schemas": str(DATA / "small.singer")}, "Setting 'schemas' must be a f"),
-]
-
-
-@pytest.mark.parametrize(
-    ("settings", "line"), [m[1:] for m in INVALID_SETTINGS], ids=[m[0] for m in INVALID_SETTINGS]
-)
-def test_a_bad_setting_is_one_line_without_its_value(
-    tmp_path: Path, settings: Json, line: str
-) -> None:
-    config = {"output": str(tmp_path / "out")} | settings
-    with pytest.raises(ConfigValidationError) as caught:
-        type(make_target("x"))(config=config)
-    [told] = caught.value.errors
-    assert line in told
-    assert "s3cret" not in told
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_command_tells_bad_settings_and_ends_with_2(tmp_path: Path) -> None:
+def test_command_with_invalid_settings_exits_with_2(tmp_path: Path) -> None:
     result = run_target(SMALL, tmp_path / "out", formats="s3cret", mode="s3cret")
     assert result.returncode == 2
     assert [line.split("'")[1] for line in read_command_log(result, "error")] == [
@@ -216,9 +162,17 @@ def test_the_command_tells_bad_settings_and_ends_with_2(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
-def test_no_value_of_a_record_is_in_the_log(tmp_path: Path) -> None:
-    made = make_item("s3cret", "2025-05-05", collection=None, title="s3cret")
-    lines = encode_messages(make_sync(made, made | {"id": 7, "x": "s3cret"}))
+def test_log_has_no_values_of_records(tmp_path: Path) -> None:
+    item = make_item("s3cret", "2025-05-05", collection=None, title="s3cret")
+    lines = encode_messages(make_sync(item, item | {"id": 7, "x": "s3cret"}))
     result = run_target(lines, tmp_path / "out", formats=[*CATALOG_AND_NDJSON, "geoparquet"])
     assert result.returncode == 3
     assert "s3cret" not in result.stderr
+
+
+def test_command_with_rejected_records_exits_with_3(tmp_path: Path) -> None:
+    lines = (DATA / "rejected.singer").read_bytes()
+    result = run_target(lines, tmp_path / "out")
+    assert result.returncode == 3
+    assert read_command_log(result, "error") == ["items: rejected 2 records; see rejected.ndjson"]
+    assert json.loads(result.stdout), "the STATE is that of a run that is done"

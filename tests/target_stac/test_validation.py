@@ -1,4 +1,4 @@
-"""Validation against JSON Schemas, from the disk alone: of which objects, and what is said."""
+"""Tests of the validation against local JSON Schemas."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_extended_item(name: str, *urls: str, **properties: Any) -> Json:
 
 @pytest.fixture
 def schema_folder(tmp_path: Path) -> Path:
-    """A folder with a schema that wants a property, and one that refers to another."""
+    """A folder with a schema that requires a property, and one that refers to it."""
     folder = tmp_path / "schemas" / "deeper"
     folder.mkdir(parents=True)
     rule = {"properties": {"properties": {"required": ["own:s3cret"]}}}
@@ -54,14 +54,14 @@ def write_schema(file: Path, schema: Json) -> None:
 
 
 def export_validated(folder: Path, *objects: Json, **settings: Any) -> tuple[ExitCode, list[str]]:
-    """Export with all checks; give the status and why objects were left out."""
+    """Export with validation; return the status and the reasons of rejected objects."""
     out = folder / "out"
     status = export(out, *objects, **{"validate": "all", **settings})
     rejected = out / "rejected.ndjson"
     return status, [each["reason"] for each in read_ndjson(rejected)] if rejected.exists() else []
 
 
-def test_an_item_that_breaks_a_rule_of_stac_is_left_out_and_told_why(tmp_path: Path) -> None:
+def test_item_invalid_by_stac_schema_is_rejected_with_reason(tmp_path: Path) -> None:
     bad = make_item("bad", assets={"a": {"title": "s3cret"}})
     status, [reason] = export_validated(tmp_path, make_item("good"), bad)
     assert status == ExitCode.INCOMPLETE
@@ -71,7 +71,7 @@ def test_an_item_that_breaks_a_rule_of_stac_is_left_out_and_told_why(tmp_path: P
     assert set(find_item_files(tmp_path / "out")) == {"l2a/good"}
 
 
-def test_a_collection_is_checked_too(tmp_path: Path) -> None:
+def test_collection_invalid_by_stac_schema_is_rejected(tmp_path: Path) -> None:
     bad = make_collection("bad")
     del bad["license"]
     status, [reason] = export_validated(tmp_path, make_collection("good"), bad)
@@ -79,20 +79,20 @@ def test_a_collection_is_checked_too(tmp_path: Path) -> None:
     assert "collection is invalid" in reason
 
 
-def test_items_are_checked_with_the_links_they_are_written_with(tmp_path: Path) -> None:
-    made = make_item("a")
-    del made["links"]
-    assert export_validated(tmp_path, made, make_item("b", collection=None)) == (ExitCode.OK, [])
+def test_item_without_links_is_validated_with_written_links(tmp_path: Path) -> None:
+    item = make_item("a")
+    del item["links"]
+    assert export_validated(tmp_path, item, make_item("b", collection=None)) == (ExitCode.OK, [])
 
 
-def test_off_checks_nothing(tmp_path: Path) -> None:
+def test_validate_off_accepts_invalid_item(tmp_path: Path) -> None:
     assert export_validated(tmp_path, make_item("bad", assets=7), validate="off") == (
         ExitCode.OK,
         [],
     )
 
 
-def test_sample_checks_the_first_of_each_collection_and_some_more(
+def test_validate_sample_checks_first_item_and_every_twentieth(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -104,7 +104,7 @@ def test_sample_checks_the_first_of_each_collection_and_some_more(
 
 
 @pytest.mark.parametrize("name", ["own", "other"])
-def test_extensions_are_checked_with_the_schemas_of_the_folder(
+def test_item_with_extension_is_validated_with_schema_of_folder(
     tmp_path: Path, schema_folder: Path, name: str
 ) -> None:
     url = SCHEMA_URL.format(name)
@@ -114,7 +114,7 @@ def test_extensions_are_checked_with_the_schemas_of_the_folder(
     assert reason.endswith(f"of {url}")
 
 
-def test_a_schema_that_is_not_there_is_told_once_and_not_fetched(
+def test_missing_schema_is_logged_once_and_not_downloaded(
     tmp_path: Path, schema_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     missing = SCHEMA_URL.format("missing")
@@ -138,9 +138,7 @@ def test_a_schema_that_is_not_there_is_told_once_and_not_fetched(
         '{"$id": "https://example.com/x", "$schema": "https://example.com/draft-99"}',
     ],
 )
-def test_a_file_that_is_no_schema_is_an_error_before_anything_is_read(
-    tmp_path: Path, content: str
-) -> None:
+def test_invalid_schema_file_is_error_before_reading_input(tmp_path: Path, content: str) -> None:
     folder = tmp_path / "schemas"
     folder.mkdir()
     (folder / "mine.json").write_text(content)
@@ -148,7 +146,7 @@ def test_a_file_that_is_no_schema_is_an_error_before_anything_is_read(
         export_validated(tmp_path, make_item("a"), schemas=str(folder))
 
 
-def test_a_schema_that_refers_to_one_that_is_not_there_is_told(
+def test_schema_with_missing_reference_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "schemas"
@@ -162,7 +160,7 @@ def test_a_schema_that_refers_to_one_that_is_not_there_is_told(
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the extensions' schemas are not at hand")
-def test_published_extensions_are_checked(tmp_path: Path) -> None:
+def test_item_with_published_extension_is_validated(tmp_path: Path) -> None:
     eo = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
     good = make_extended_item("good", eo, **{"eo:cloud_cover": 5})
     bad = make_extended_item("bad", eo, **{"eo:cloud_cover": 500})

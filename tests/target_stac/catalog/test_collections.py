@@ -1,4 +1,4 @@
-"""Collections that records bring, and those made of the items that name them."""
+"""Tests of collections: those of records, and those synthesised from items."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Box = tuple[float, float, float, float]
 
 
 def read_collection(folder: Path) -> Json:
-    """The collection in the tree, checked to be the one in the ndjson."""
-    found = read_json(folder / "l2a/collection.json")
+    """Read the collection of the catalog; assert that collections.ndjson has the same."""
+    document = read_json(folder / "l2a/collection.json")
     [line] = read_ndjson(folder / "collections.ndjson")
-    assert {k: v for k, v in found.items() if k != "links"} == {
+    assert {k: v for k, v in document.items() if k != "links"} == {
         k: v for k, v in line.items() if k != "links"
     }
-    return found
+    return document
 
 
-def test_a_collection_that_no_record_brought_is_made_of_its_items(tmp_path: Path) -> None:
+def test_collection_without_record_is_synthesised_from_items(tmp_path: Path) -> None:
     span = set_properties(
         make_item_with_bbox("b", [-5, 1, 6, 9]),
         datetime=None,
@@ -46,17 +46,17 @@ def test_a_collection_that_no_record_brought_is_made_of_its_items(tmp_path: Path
     export(
         tmp_path, make_item_with_bbox("a", [-10, -1, 0, 5]), span, make_item_with_bbox("c", None)
     )
-    found = read_collection(tmp_path)
-    assert found["extent"] == {
+    document = read_collection(tmp_path)
+    assert document["extent"] == {
         "spatial": {"bbox": [[-10, -1, 6, 9]]},
         "temporal": {"interval": [["2025-01-01T00:00:00Z", "2025-12-01T00:00:00Z"]]},
     }
-    assert (found["id"], found["license"]) == ("l2a", "other")
-    assert found["description"]
+    assert (document["id"], document["license"]) == ("l2a", "other")
+    assert document["description"]
     assert_links_resolve(tmp_path)
 
 
-def test_a_made_collection_grows_with_its_items(tmp_path: Path) -> None:
+def test_synthesised_collection_after_update_covers_new_items(tmp_path: Path) -> None:
     export(tmp_path, make_item_with_bbox("a", [0, 0, 1, 1]))
     export(tmp_path, make_item_with_bbox("b", [5, 5, 6, 6], day="2026-01-01"))
     assert read_collection(tmp_path)["extent"] == {
@@ -65,40 +65,40 @@ def test_a_made_collection_grows_with_its_items(tmp_path: Path) -> None:
     }
 
 
-def test_fractions_of_a_second_do_not_narrow_the_extent(tmp_path: Path) -> None:
+def test_synthesised_collection_with_fractional_seconds_covers_all_times(tmp_path: Path) -> None:
     times = ("2025-03-07T12:00:00.5Z", "2025-03-07T12:00:00Z")
     export(tmp_path, *(set_properties(make_item(t[-3:]), datetime=t) for t in times))
     [interval] = read_collection(tmp_path)["extent"]["temporal"]["interval"]
     assert interval == ["2025-03-07T12:00:00Z", "2025-03-07T12:00:00.5Z"]
 
 
-def test_heights_are_no_part_of_a_made_extent(tmp_path: Path) -> None:
+def test_synthesised_collection_of_bbox_with_heights_has_flat_extent(tmp_path: Path) -> None:
     export(tmp_path, make_item_with_bbox("a", [0, 1, 100, 2, 3, 200]))
     assert read_collection(tmp_path)["extent"]["spatial"]["bbox"] == [[0, 1, 2, 3]]
 
 
-def test_a_collection_brought_later_takes_the_place_of_a_made_one(tmp_path: Path) -> None:
+def test_synthesised_collection_with_later_record_is_replaced(tmp_path: Path) -> None:
     export(tmp_path, make_item("a"))
-    brought = make_collection("l2a", item_assets={"B001": {"type": "image/tiff"}})
-    export(tmp_path, brought)
+    received = make_collection("l2a", item_assets={"B001": {"type": "image/tiff"}})
+    export(tmp_path, received)
     export(tmp_path, make_item("b"))
-    found = read_collection(tmp_path)
-    assert {k: v for k, v in found.items() if k != "links"} == {
-        k: v for k, v in brought.items() if k != "links"
+    document = read_collection(tmp_path)
+    assert {k: v for k, v in document.items() if k != "links"} == {
+        k: v for k, v in received.items() if k != "links"
     }
     [child] = find_links(read_json(tmp_path / "catalog.json"), "child")
     assert child["title"] == "Title of l2a"
     assert_links_resolve(tmp_path)
 
 
-def test_the_last_record_of_a_collection_counts(tmp_path: Path) -> None:
+def test_collection_received_twice_keeps_last_record(tmp_path: Path) -> None:
     export(tmp_path, make_collection("l2a"), make_collection("l2a", title="Later"))
     assert read_collection(tmp_path)["title"] == "Later"
     export(tmp_path, make_collection("l2a", title="Last"), make_item("a"))
     assert read_collection(tmp_path)["title"] == "Last"
 
 
-def test_a_collection_without_items_is_kept(tmp_path: Path) -> None:
+def test_collection_without_items_is_kept(tmp_path: Path) -> None:
     export(tmp_path, make_collection("l2a"))
     assert_links_resolve(tmp_path)
     export(tmp_path)
@@ -108,13 +108,13 @@ def test_a_collection_without_items_is_kept(tmp_path: Path) -> None:
     assert_links_resolve(tmp_path)
 
 
-def test_links_of_a_collection_that_are_its_own_are_kept(tmp_path: Path) -> None:
+def test_collection_with_own_links_keeps_them(tmp_path: Path) -> None:
     license_link = {"rel": "license", "href": "https://example.com/license"}
-    came = [{"rel": "items", "href": "https://api.example.com/items"}, license_link]
-    export(tmp_path, make_collection("l2a", links=came), make_item("a"))
-    found = read_collection(tmp_path)
-    assert find_links(found, "license") == [license_link]
-    assert find_links(found, "items") == []
+    source_links = [{"rel": "items", "href": "https://api.example.com/items"}, license_link]
+    export(tmp_path, make_collection("l2a", links=source_links), make_item("a"))
+    document = read_collection(tmp_path)
+    assert find_links(document, "license") == [license_link]
+    assert find_links(document, "items") == []
     [line] = read_ndjson(tmp_path / "collections.ndjson")
     assert line["links"] == [license_link]
 
@@ -133,9 +133,9 @@ BOXES: list[tuple[str, list[Box], list[float]]] = [
 
 
 @pytest.mark.parametrize(("boxes", "box"), [b[1:] for b in BOXES], ids=[b[0] for b in BOXES])
-def test_the_box_around_boxes(boxes: list[Box], box: list[float]) -> None:
+def test_bbox_union_in_any_order_covers_all_bboxes(boxes: list[Box], box: list[float]) -> None:
     for order in (boxes, boxes[::-1]):
-        reach = BboxUnion()
+        union = BboxUnion()
         for each in order:
-            reach.add(each)
-        assert reach.bbox() == box
+            union.add(each)
+        assert union.bbox() == box

@@ -1,4 +1,4 @@
-"""Runs that end halfway: what is there holds together, and the next run leaves no trace of them."""
+"""Tests of killed runs: all links resolve, and the next run completes the export."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRIDE = 5
-"""The next run is tried after one in five changes; 1 tries them all, and takes a minute."""
+"""The next run is tested after every fifth change; 1 tests all of them, and takes a minute."""
 FIRST = [
     make_item("a"),
     make_item("b", "2025-04-01"),
@@ -38,7 +38,7 @@ FIRST = [
 ]
 SECOND = [
     set_properties(make_item("a"), title="A"),
-    make_item("b", "2024-12-31"),  # leaves its month empty
+    make_item("b", "2024-12-31"),  # its old month becomes empty
     make_item("origin", "2025-06-01", collection="archive"),
     make_derived_item("new", "newer", collection="archive"),
     make_item("newer", "2025-08-01", collection="archive"),
@@ -47,9 +47,9 @@ SECOND = [
 
 
 class CheckedStorage(LocalStorage):
-    """A folder whose links are looked at before each change, and which is copied before some.
+    """A local folder that checks all links before each change, and copies itself before some.
 
-    The copy is what a process that was killed leaves, with half a file where one was being written.
+    The copy is what a killed process leaves, with half of the file that was being written.
     """
 
     changes = 0
@@ -73,9 +73,9 @@ class CheckedStorage(LocalStorage):
             copy = self._root.with_name(f"killed-{CheckedStorage.changes}")
             shutil.copytree(self._root, copy)
             if content is not None:
-                begun = copy / f"{path}.part"
-                begun.parent.mkdir(parents=True, exist_ok=True)
-                begun.write_bytes(content[: len(content) // 2])
+                partial = copy / f"{path}.part"
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_bytes(content[: len(content) // 2])
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def open_checked_storage(url: str) -> Iterator[LocalStorage]:
 
 
 def make_killed_copies(folder: Path, monkeypatch: pytest.MonkeyPatch, run: str) -> list[Path]:
-    """Do a run, links being looked at all the way; give what it would have left if killed."""
+    """Export with checked links; return copies of what a killed run would have left."""
     before, first_settings, objects, settings = RUNS[run]
     if run == "divided":
         monkeypatch.setattr("target_stac.catalog.layout.MAX_LINK_BYTES", 700)
@@ -116,7 +116,7 @@ RUNS: dict[str, tuple[list[Json], dict[str, Any], list[Json], dict[str, Any]]] =
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_links_resolve_between_any_two_changes_and_a_killed_run_can_be_repeated(
+def test_run_killed_at_any_change_leaves_resolving_links_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
 ) -> None:
     _, _, objects, settings = RUNS[run]
@@ -126,7 +126,7 @@ def test_links_resolve_between_any_two_changes_and_a_killed_run_can_be_repeated(
 
 
 @pytest.mark.parametrize("run", ["first", "update", "tree added", "tree alone"])
-def test_a_run_of_other_records_after_a_killed_one_loses_nothing(
+def test_run_of_other_records_after_killed_run_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
 ) -> None:
     before, _, objects, settings = RUNS[run]
@@ -136,13 +136,13 @@ def test_a_run_of_other_records_after_a_killed_one_loses_nothing(
     for killed in copies:
         export(killed, other, **settings)
         assert_links_resolve(killed)
-        there = {name.rpartition("/")[2] for name in find_item_files(killed)}
-        assert {"z", *(each["id"] for each in before if each["type"] == "Feature")} <= there
+        ids = {name.rpartition("/")[2] for name in find_item_files(killed)}
+        assert {"z", *(each["id"] for each in before if each["type"] == "Feature")} <= ids
         export(killed, *objects, **settings)
         assert snapshot(killed) == snapshot(tmp_path / "out"), killed.name
 
 
-def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
+def test_run_killed_repeatedly_ends_as_uninterrupted_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, _, objects, settings = RUNS["update"]

@@ -1,4 +1,4 @@
-"""What target-stac keeps while it runs: nobody else may read it, whatever the umask is."""
+"""Tests of the index's scratch files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_the_index_and_the_spool_are_where_nobody_else_looks(
+def test_scratch_files_are_private_with_any_umask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"
