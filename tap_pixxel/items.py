@@ -22,7 +22,7 @@ from tap_pixxel.stac_columns import FLAT, GEOMETRY, NAMES, STAC_ITEM, CarriesSta
 if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
     from tap_pixxel.base import Fields
-    from tap_pixxel.stac import Converted
+    from tap_pixxel.stac import ConversionResult
 
 _BRACE = ord("{")
 COLUMNS = (
@@ -82,7 +82,7 @@ class ItemStream(CarriesStac):
             return columns
         return columns | {name: properties.get(name) for name in ("datetime", "created", "updated")}
 
-    def convert(self, raw: Fields) -> Converted:
+    def convert(self, raw: Fields) -> ConversionResult:
         """Convert an item."""
         from tap_pixxel.stac import to_item  # noqa: PLC0415 - takes long to import
 
@@ -91,11 +91,11 @@ class ItemStream(CarriesStac):
             raw,
             api_url=settings.url,
             assume_cog=settings.assume_cog,
-            archived=self.archived,
+            in_archive=self.archived,
         )
 
     def outline(self, raw: Fields) -> Fields:
         """Give an item's outline."""
-        from tap_pixxel.stac import outline  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac import to_partial_item  # noqa: PLC0415 - takes long to import
 
-        return outline(raw, NAMES)
+        return to_partial_item(raw, NAMES)

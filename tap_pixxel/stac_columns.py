@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pixxel_api.timestamps import normalize_timestamp
 from tap_pixxel.base import PixxelStream
 from tap_pixxel.schema import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
-from tap_pixxel.wkt import wkt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_pixxel.base import Fields
-    from tap_pixxel.stac import Converted, Note
+    from tap_pixxel.stac import ConversionNote, ConversionResult
     from tap_pixxel.tap import TapPixxel
 
 ERROR = "stac_error"
@@ -84,7 +83,7 @@ class CarriesStac(PixxelStream):
         self._not_stac = 0
         super().__init__(tap)
 
-    def convert(self, raw: Fields) -> Converted:
+    def convert(self, raw: Fields) -> ConversionResult:
         """Convert raw fields; raises NotAnItem."""
         raise NotImplementedError
 
@@ -100,12 +99,12 @@ class CarriesStac(PixxelStream):
 
     def complete(self, record: dict[str, Any], fields: Fields) -> dict[str, Any]:
         """Add the STAC object, and what people filter on."""
-        from tap_pixxel.stac import NotAnItem  # noqa: PLC0415 - shapely takes long to import
+        from tap_pixxel.stac import ConversionError  # noqa: PLC0415 - shapely takes long to import
 
         whole = self._with_stac and self.column not in self.dropped
         try:
             stac, notes = self.convert(fields) if whole else (self.outline(fields), ())
-        except NotAnItem as error:
+        except ConversionError as error:
             self._not_stac += 1
             if not self._with_stac:
                 return record
@@ -134,7 +133,11 @@ class CarriesStac(PixxelStream):
         flat |= zip(_BOUNDS, stac.get("bbox", ()), strict=False)
         geometry = flat["geometry"] = stac["geometry"]
         if geometry is not None and WKT not in self.dropped:
-            flat[WKT] = wkt(geometry)
+            from tap_pixxel.stac.geometry.wkt import (  # noqa: PLC0415 - takes long to import
+                format_wkt,
+            )
+
+            flat[WKT] = format_wkt(geometry)
         return flat
 
     def remark(self) -> None:
@@ -151,7 +154,7 @@ class CarriesStac(PixxelStream):
                 "%s: %d records cannot be STAC; their %s says why", self.name, self._not_stac, ERROR
             )
 
-    def _note(self, notes: Iterable[Note]) -> None:
+    def _note(self, notes: Iterable[ConversionNote]) -> None:
         for field, done, why in notes:
             self._noted[_kind_of(field), done, why] += 1
 

@@ -6,33 +6,45 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tap_pixxel.stac.assets import Assets, Rules, to_assets
-from tap_pixxel.stac.common import OTHER_LICENSE
-from tap_pixxel.stac.draft import OWN, Draft, clear_name
-from tap_pixxel.stac.extensions import schemas_with
-from tap_pixxel.stac.geometry import footprint
-from tap_pixxel.stac.hrefs import absolute, quoted
+from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
+from tap_pixxel.stac.assets.templates import convert_raw_assets
+from tap_pixxel.stac.common_metadata import OTHER_LICENSE
+from tap_pixxel.stac.extensions import schema_urls_with
+from tap_pixxel.stac.geometry.footprint import normalize_footprint
+from tap_pixxel.stac.hrefs import make_absolute, quote_segment
 from tap_pixxel.stac.links import (
     GEOJSON,
     JSON,
     Link,
-    base_of,
     collection_href,
-    href_of,
+    convert_links,
+    find_base_href,
+    find_href,
     item_href,
-    link,
-    to_links,
+    make_link,
 )
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, Converted, NotAnItem, Note
-from tap_pixxel.stac.properties import factors, keep_factors, named, read_properties, read_times
-from tap_pixxel.stac.templates import in_text
+from tap_pixxel.stac.object_builder import PIXXEL_PREFIX, ObjectBuilder, replace_lone_surrogates
+from tap_pixxel.stac.properties import (
+    keep_unused_factors,
+    read_properties,
+    read_times,
+    reflectance_factors,
+    source_names,
+)
+from tap_pixxel.stac.result import (
+    CONVERTED,
+    DROPPED,
+    ConversionError,
+    ConversionNote,
+    ConversionResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 API_URL: Final = "https://api.pixxel.space"
 STAC_VERSION: Final = "1.1.0"
-MEMBERS: Final = frozenset(
+ITEM_MEMBERS: Final = frozenset(
     {
         "type",
         "stac_version",
@@ -47,16 +59,20 @@ MEMBERS: Final = frozenset(
     }
 )
 """What a STAC Item consists of; other members of a raw item become properties."""
-CONSTANT: Final[dict[str, type]] = {"type": str, "stac_version": str, "stac_extensions": list}
+CONSTANT_MEMBERS: Final[dict[str, type]] = {
+    "type": str,
+    "stac_version": str,
+    "stac_extensions": list,
+}
 """Members whose value the conversion knows better, and the type that needs no note."""
-RETOLD_ID: Final = "not a text, or not one of Unicode characters without blanks"
+ID_CONVERTED: Final = "not a text, or not one of Unicode characters without blanks"
 ORDERABLE: Final = "orderable"
 SUCCEEDED: Final = "succeeded"
 CATALOG_ID: Final = "pixxel:catalog_id"
 """Only an item that the workspace owns has it."""
 
 
-class Owned(NamedTuple):
+class CatalogInfo(NamedTuple):
     """What a catalog record adds to the item in its details.
 
     Attributes:
@@ -74,17 +90,17 @@ class Owned(NamedTuple):
     title: str
     fields: dict[str, Any]
     links: list[Link]
-    leftovers: list[tuple[str, str, Any]]
+    extras: list[tuple[str, str, Any]]
 
 
-class Origin(NamedTuple):
+class ItemSource(NamedTuple):
     """Where an item comes from: its ids, the API, whether it was bought, or is of the archive."""
 
-    key: str
+    item_id: str
     collection: str | None
     api_url: str
-    bought: bool
-    archived: bool
+    is_owned: bool
+    in_archive: bool
 
 
 def to_item(
@@ -92,8 +108,8 @@ def to_item(
     *,
     api_url: str = API_URL,
     assume_cog: bool = False,
-    archived: bool = True,
-) -> Converted:
+    in_archive: bool = True,
+) -> ConversionResult:
     """Convert an item of the archive to a STAC 1.1 Item.
 
     The input is not changed. The output may share objects with it (a geometry that is right as
@@ -105,87 +121,89 @@ def to_item(
             may be the JSON text of them (`msgspec.Raw`), and then stay text where that is faster.
         api_url: the API's address, which relative links are resolved against.
         assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
-        archived: whether it is of the archive, and so can be ordered and has an address there;
+        in_archive: whether it is of the archive, and so can be ordered and has an address there;
             what POST /v0/search gives may be of other providers.
 
     Raises:
         NotAnItem: it is no object, has no id, or no time whatever.
     """
     if not isinstance(raw, dict):
-        raise NotAnItem("item", None, "not an object")
-    return convert(raw, api_url=api_url, assume_cog=assume_cog, archived=archived)
+        raise ConversionError("item", None, "not an object")
+    return convert_item(raw, api_url=api_url, assume_cog=assume_cog, in_archive=in_archive)
 
 
-def convert(
+def convert_item(
     raw: dict[str, Any],
     *,
     api_url: str,
     assume_cog: bool,
-    archived: bool = True,
-    owned: Owned | None = None,
+    in_archive: bool = True,
+    catalog_info: CatalogInfo | None = None,
     path: str = "",
-) -> Converted:
+) -> ConversionResult:
     """Convert an item, as `to_item` and `catalog_to_item` say.
 
     Args:
         raw: the item.
         api_url: the API's address.
         assume_cog: call GeoTIFFs cloud-optimised.
-        archived: whether it is of the archive.
-        owned: the catalog record's part, for an item out of one.
+        in_archive: whether it is of the archive.
+        catalog_info: the catalog record's part, for an item out of one.
         path: what fields' paths begin with, with the dot.
 
     Raises:
         NotAnItem: there is no id, or no time whatever.
     """
     api_url = api_url.rstrip("/")
-    notes: list[Note] = []
+    notes: list[ConversionNote] = []
 
     def say(field: str, done: str, why: str) -> None:
-        notes.append(Note(path + field, done, why))
+        notes.append(ConversionNote(path + field, done, why))
 
-    key, properties, draft = _begun(raw, path, notes)
+    key, properties, draft = _start_properties(raw, path, notes)
     if key != raw["id"]:
-        say("id", CONVERTED, RETOLD_ID)
-    if owned:
-        draft.fields["title"] = owned.title
-    bought = owned is not None or isinstance(properties.get(CATALOG_ID), str)
-    status = SUCCEEDED if bought else ORDERABLE if archived else None
-    read_properties(properties, draft, status, owned.fields if owned else {})
-    geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), say)
+        say("id", CONVERTED, ID_CONVERTED)
+    if catalog_info:
+        draft.fields["title"] = catalog_info.title
+    bought = catalog_info is not None or isinstance(properties.get(CATALOG_ID), str)
+    status = SUCCEEDED if bought else ORDERABLE if in_archive else None
+    read_properties(properties, draft, status, catalog_info.fields if catalog_info else {})
+    geometry, box = normalize_footprint(raw.get("geometry"), raw.get("bbox"), say)
 
     base = ""
 
     def resolve() -> str:
         nonlocal base
-        base = base or base_of(raw.get("links"), api_url)
+        base = base or find_base_href(raw.get("links"), api_url)
         return base
 
-    rules = Rules(f"{path}assets.", *factors(properties, draft), assume_cog)
-    assets, used, took = _assets(raw.get("assets"), rules, resolve, notes, key)
-    keep_factors(properties, draft, took)
-    collection = _members(raw, draft, owned, path, say)
-    fields = draft.finish()
-    origin = Origin(key, collection, api_url, bought, archived)
-    made = _made_links(raw, origin, owned, fields)
+    rules = AssetOptions(f"{path}assets.", *reflectance_factors(properties, draft), assume_cog)
+    assets, used, took = _convert_assets(raw.get("assets"), rules, resolve, notes, key)
+    keep_unused_factors(properties, draft, took)
+    collection = _convert_members(raw, draft, catalog_info, path, say)
+    fields = draft.build()
+    origin = ItemSource(key, collection, api_url, bought, in_archive)
+    made = _make_links(raw, origin, catalog_info, fields)
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": schemas_with(fields, used),
-        "id": owned.id if owned else key,
+        "stac_extensions": schema_urls_with(fields, used),
+        "id": catalog_info.id if catalog_info else key,
         "geometry": geometry,
     }
     if box is not None:
         item["bbox"] = box
     item["properties"] = fields
-    item["links"] = to_links(_api_links(raw, owned), made, resolve(), notes, f"{path}links")
+    item["links"] = convert_links(
+        _relabel_canonical(raw, catalog_info), made, resolve(), notes, f"{path}links"
+    )
     item["assets"] = assets
     if collection is not None:
         item["collection"] = collection
-    return Converted(item, notes)
+    return ConversionResult(item, notes)
 
 
-def outline(raw: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def to_partial_item(raw: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Give what a STAC Item says in a few of its properties, and where its image lies.
 
     This takes a fifth of the time of `to_item`.
@@ -202,75 +220,81 @@ def outline(raw: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
         NotAnItem: it is no object, has no id, or no time whatever.
     """
     if not isinstance(raw, dict):
-        raise NotAnItem("item", None, "not an object")
-    _, properties, draft = _begun(raw, "", [])
-    sources = named(names)
+        raise ConversionError("item", None, "not an object")
+    _, properties, draft = _start_properties(raw, "", [])
+    sources = source_names(names)
     wanted = {name: value for name, value in properties.items() if name in sources}
     read_properties(wanted, draft, None, {})
-    geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), lambda *_: None)
+    geometry, box = normalize_footprint(raw.get("geometry"), raw.get("bbox"), lambda *_: None)
     item = {"geometry": geometry, "properties": draft.fields}
     return item if box is None else {**item, "bbox": box}
 
 
-def _begun(raw: dict[str, Any], path: str, notes: list[Note]) -> tuple[str, dict[str, Any], Draft]:
+def _start_properties(
+    raw: dict[str, Any], path: str, notes: list[ConversionNote]
+) -> tuple[str, dict[str, Any], ObjectBuilder]:
     """Give an item's id, its raw properties, and a draft of its own with its times."""
-    key = identifier(raw.get("id"))
+    key = parse_id(raw.get("id"))
     if key is None:
-        raise NotAnItem("item", None, "no id")
+        raise ConversionError("item", None, "no id")
     stated = raw.get("properties")
     properties = stated if isinstance(stated, dict) else {}
-    draft = Draft(f"{path}properties.", notes)
+    draft = ObjectBuilder(f"{path}properties.", notes)
     if not read_times(properties, draft):
-        raise NotAnItem("item", key, "no datetime, start or end that can be read")
+        raise ConversionError("item", key, "no datetime, start or end that can be read")
     return key, properties, draft
 
 
-def _assets(
-    raw: object, rules: Rules, resolve: Callable[[], str], notes: list[Note], key: str
-) -> Assets:
+def _convert_assets(
+    raw: object,
+    rules: AssetOptions,
+    resolve: Callable[[], str],
+    notes: list[ConversionNote],
+    key: str,
+) -> ConvertedAssets:
     """Convert assets, as text where they are text and fit the pattern."""
     if isinstance(raw, msgspec.Raw):
-        found = in_text(bytes(raw), rules, notes)
+        found = convert_raw_assets(bytes(raw), rules, notes)
         if found is not None:
             return found
         try:
             raw = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError):
-            raise NotAnItem("item", key, "assets that cannot be read") from None
-    return to_assets(raw, rules, resolve, notes)
+            raise ConversionError("item", key, "assets that cannot be read") from None
+    return convert_assets(raw, rules, resolve, notes)
 
 
-def identifier(value: object) -> str | None:
+def parse_id(value: object) -> str | None:
     """Give an id as a text that is not empty; None when there is none."""
     if type(value) is int and abs(value) < 2**64:
         return str(value)
     if not isinstance(value, str):
         return None
-    return clear_name(value).strip() or None
+    return replace_lone_surrogates(value).strip() or None
 
 
-def _members(
+def _convert_members(
     raw: dict[str, Any],
-    draft: Draft,
-    owned: Owned | None,
+    draft: ObjectBuilder,
+    owned: CatalogInfo | None,
     path: str,
     say: Any,  # noqa: ANN401 - see geometry.Say
 ) -> str | None:
     """Give the item's collection, and keep the members that items do not have."""
     for name, value in raw.items():
-        if name not in MEMBERS:
-            draft.keep(name, value, path=path + name)
+        if name not in ITEM_MEMBERS:
+            draft.keep_as_extra(name, value, path=path + name)
     if owned:
-        for target, name, value in owned.leftovers:
-            draft.keep(target, value, path=name)
+        for target, name, value in owned.extras:
+            draft.keep_as_extra(target, value, path=name)
     stated = raw.get("collection")
-    collection = identifier(stated)
+    collection = parse_id(stated)
     if stated is not None and collection != stated:
         if collection is None:
-            draft.keep("collection", stated, "not a text", path=f"{path}collection")
+            draft.keep_as_extra("collection", stated, "not a text", path=f"{path}collection")
         else:
             say("collection", CONVERTED, "not a text, or not one without blanks")
-    for name, kind in CONSTANT.items():
+    for name, kind in CONSTANT_MEMBERS.items():
         stated = raw.get(name)
         if stated is not None and (
             not isinstance(stated, kind) or (name == "type" and stated != "Feature")
@@ -279,8 +303,8 @@ def _members(
     return owned.collection if owned else collection
 
 
-def _made_links(
-    raw: dict[str, Any], origin: Origin, owned: Owned | None, fields: dict[str, Any]
+def _make_links(
+    raw: dict[str, Any], origin: ItemSource, owned: CatalogInfo | None, fields: dict[str, Any]
 ) -> list[Link]:
     key, collection, api_url, bought, archived = origin
     made: list[Link] = []
@@ -288,34 +312,34 @@ def _made_links(
         # The archive knows no collection of owned items: theirs is the one they were taken from.
         taken = fields.get("pixxel:collection") if bought else collection
         own = bought or not archived
-        stated = href_of(raw.get("links"), "collection", f"{api_url}/") if own else None
+        stated = find_href(raw.get("links"), "collection", f"{api_url}/") if own else None
         href = stated or collection_href(api_url, taken if isinstance(taken, str) else collection)
-        made.append(link("collection", href, JSON))
+        made.append(make_link("collection", href, JSON))
     if "sci:doi" in fields:
-        made.append(link("cite-as", f"https://doi.org/{quoted_doi(fields['sci:doi'])}"))
-    text = fields.get(f"{OWN}license")
+        made.append(make_link("cite-as", f"https://doi.org/{quote_doi(fields['sci:doi'])}"))
+    text = fields.get(f"{PIXXEL_PREFIX}license")
     if fields.get("license") == OTHER_LICENSE and isinstance(text, str) and "://" in text:
-        terms = absolute(text)
+        terms = make_absolute(text)
         if terms:
-            made.append(link("license", terms))
+            made.append(make_link("license", terms))
     if owned:
         made += owned.links
-    elif archived and not bought and collection and not _has_canonical(raw, api_url):
-        made.append(link("canonical", item_href(api_url, collection, key), GEOJSON))
+    elif archived and not bought and collection and not _has_canonical_link(raw, api_url):
+        made.append(make_link("canonical", item_href(api_url, collection, key), GEOJSON))
     return made
 
 
-def quoted_doi(doi: str) -> str:
+def quote_doi(doi: str) -> str:
     """Escape a DOI for its place in the resolver's address."""
     prefix, _, suffix = doi.partition("/")
-    return f"{prefix}/{quoted(suffix).replace('%2F', '/')}"
+    return f"{prefix}/{quote_segment(suffix).replace('%2F', '/')}"
 
 
-def _has_canonical(raw: dict[str, Any], api_url: str) -> bool:
-    return href_of(raw.get("links"), "canonical", f"{api_url}/") is not None
+def _has_canonical_link(raw: dict[str, Any], api_url: str) -> bool:
+    return find_href(raw.get("links"), "canonical", f"{api_url}/") is not None
 
 
-def _api_links(raw: dict[str, Any], owned: Owned | None) -> Any:  # noqa: ANN401 - any JSON
+def _relabel_canonical(raw: dict[str, Any], owned: CatalogInfo | None) -> Any:  # noqa: ANN401 - any JSON
     links = raw.get("links")
     if owned is None or not isinstance(links, list):
         return links

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.paging import FetchPage
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
-    from tap_pixxel.stac import Converted
+    from tap_pixxel.stac import ConversionResult
 
 _DATETIME = FieldPath("properties", "datetime")
 
@@ -66,7 +66,7 @@ class Collections(CarriesStac, PixxelStream):
     raw_shape = Shape(*_columns, *_raw)
     stac_shape = Shape(*_columns, *STAC_COLLECTION)
 
-    def convert(self, raw: Fields) -> Converted:
+    def convert(self, raw: Fields) -> ConversionResult:
         """Convert a collection."""
         from tap_pixxel.stac import to_collection  # noqa: PLC0415 - takes long to import
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pixxel_api.response import JsonResponse
     from tap_pixxel.base import Fields
     from tap_pixxel.bookmarks import Bookmark
-    from tap_pixxel.stac import Converted
-    from tap_pixxel.stac.deliveries import Delivered
+    from tap_pixxel.stac import ConversionResult
+    from tap_pixxel.stac.assets.delivered import DeliveredObject
     from tap_pixxel.tap import TapPixxel
 
 _WITH_DELIVERIES = (
@@ -73,7 +73,7 @@ class Catalogs(CarriesStac, SearchStream):
         )
         if self._with_deliveries:
             self.stac_shape = self.delivered_shape
-        self._delivered: Mapping[str, tuple[Delivered, ...]] = {}
+        self._delivered: Mapping[str, tuple[DeliveredObject, ...]] = {}
         self._left_out: Mapping[str, int] = {}
         self._bookmark_stays = False
         super().__init__(tap)
@@ -125,7 +125,7 @@ class Catalogs(CarriesStac, SearchStream):
         self._find_delivered(deliveries, stores)
 
     def _find_delivered(self, deliveries: JsonResponse, stores: JsonResponse) -> None:
-        from tap_pixxel.stac.deliveries import delivered_assets  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac.assets.delivered import find_delivered_objects  # noqa: PLC0415 - takes long to import
 
         urls = self.settings.store_urls
         there = [self.parsed(row) for row in stores.rows(Stores.records_key)]
@@ -136,7 +136,9 @@ class Catalogs(CarriesStac, SearchStream):
                 name,
             )
         rows = deliveries.rows(Deliveries.records_key)
-        self._delivered, self._left_out = delivered_assets(map(self.parsed, rows), there, urls)
+        self._delivered, self._left_out = find_delivered_objects(
+            map(self.parsed, rows), there, urls
+        )
 
     def finish(self, bookmark: Bookmark | None, *, whole: bool) -> None:
         """Move the bookmark, unless the deliveries could not be read."""
@@ -176,11 +178,11 @@ class Catalogs(CarriesStac, SearchStream):
         delivered = self._delivered.get(key) if isinstance(key, str) else None
         if not delivered:
             return {"updated_at": own, "catalog_updated_at": own}
-        from tap_pixxel.stac.deliveries import last_change  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac.assets.delivered import last_updated  # noqa: PLC0415 - takes long to import
 
-        return {"updated_at": last_change(own, delivered), "catalog_updated_at": own}
+        return {"updated_at": last_updated(own, delivered), "catalog_updated_at": own}
 
-    def convert(self, raw: Fields) -> Converted:
+    def convert(self, raw: Fields) -> ConversionResult:
         """Convert a catalog, its `details` being the item."""
         from tap_pixxel.stac import catalog_to_item  # noqa: PLC0415 - takes long to import
 
@@ -194,16 +196,16 @@ class Catalogs(CarriesStac, SearchStream):
         delivered = self._delivered.get(raw["id"]) if self._delivered else None
         if not delivered:
             return made
-        from tap_pixxel.stac.deliveries import with_deliveries  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac.assets.delivered import add_delivery_assets  # noqa: PLC0415 - takes long to import
 
-        stac = with_deliveries(made.stac, delivered, assume_cog=settings.assume_cog)
+        stac = add_delivery_assets(made.stac, delivered, assume_cog=settings.assume_cog)
         return made._replace(stac=stac)
 
     def outline(self, raw: Fields) -> Fields:
         """Give the outline of the item that a catalog's `details` are."""
-        from tap_pixxel.stac import catalog_outline  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac import catalog_to_partial_item  # noqa: PLC0415 - takes long to import
 
-        return catalog_outline(raw, NAMES)
+        return catalog_to_partial_item(raw, NAMES)
 
 
 class Deliveries(PixxelStream):

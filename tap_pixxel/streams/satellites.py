@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.cursor_scan import FetchTokenPage
     from pixxel_api.response import JsonResponse
     from tap_pixxel.base import Fields
-    from tap_pixxel.stac import Converted
+    from tap_pixxel.stac import ConversionResult
 
 _SATELLITE_ID = Column("satellite_id", TEXT, "Id of the satellite that was searched.")
 _EITHER = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
@@ -136,7 +136,7 @@ class SatelliteImages(ItemStream, PixxelStream):
         if self._reading.refusal and not self._read:
             self._pixxel.unreadable[self.name] = str(self._reading.refusal)
 
-    def convert(self, raw: Fields) -> Converted:
+    def convert(self, raw: Fields) -> ConversionResult:
         """Convert an image; the satellite's id is not its own."""
         return super().convert({name: raw[name] for name in raw if name != _SATELLITE_ID.name})
 

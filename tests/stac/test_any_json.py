@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tap_pixxel.stac import DROPPED, Converted, NotAnItem, catalog_to_item, to_collection, to_item
+from tap_pixxel.stac import (
+    DROPPED,
+    ConversionError,
+    ConversionResult,
+    catalog_to_item,
+    to_collection,
+    to_item,
+)
 from tests.stac import strategies
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, schema_errors
@@ -22,11 +29,11 @@ SECRET = "terces"[::-1]  # not written out, or hypothesis would find it here and
 PERSONAL = {"created_by", "updated_by", "org_id"}
 
 
-def attempt(convert: Callable[[Any], Converted], raw: Any) -> Converted | None:
+def attempt(convert: Callable[[Any], ConversionResult], raw: Any) -> ConversionResult | None:
     before = marshal.dumps(raw, 2)
     try:
         made = convert(raw)
-    except NotAnItem as error:
+    except ConversionError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
         return None
     finally:
@@ -45,7 +52,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield path, value
 
 
-def lost(raw: Any, made: Converted) -> list[str]:
+def lost(raw: Any, made: ConversionResult) -> list[str]:
     """Leaves of the input that are neither in the output nor covered by a note."""
     present = {(type(value) is bool, value) for _, value in leaves(made.stac)}
     noted = {note.field for note in made.notes}
@@ -62,7 +69,7 @@ def without_constants(raw: dict[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in raw.items() if name not in CONSTANT | PERSONAL}
 
 
-def assert_good(made: Converted, convert: Callable[[Any], Converted]) -> None:
+def assert_good(made: ConversionResult, convert: Callable[[Any], ConversionResult]) -> None:
     stac = made.stac
     json.dumps(stac, allow_nan=False).encode()
     assert schema_errors(stac) == []
@@ -121,10 +128,10 @@ def test_nesting_beyond_every_readers_reach_is_no_crash(member: str) -> None:
         raw = good | {member: inner}
         try:
             made = to_item(raw)
-        except NotAnItem:
+        except ConversionError:
             assert member == "properties"
             continue
         json.dumps(made.stac)
         assert member == "links" or any(note.field.startswith(member) for note in made.notes)
     made = to_item(good | {"assets": {"a": {"href": "https://a.invalid/x", "odd": deep}}})
-    assert {note.done for note in made.notes} <= {DROPPED, "repaired"}
+    assert {note.action for note in made.notes} <= {DROPPED, "repaired"}

@@ -66,7 +66,7 @@ def test_an_asset_without_an_href_goes_with_a_note() -> None:
     raw = {"x": {"type": "image/png"}, "y": None, "z": {"href": " "}}
     stac, notes = to_item(item(assets=raw))
     assert stac["assets"] == {}
-    assert [(note.field, note.done) for note in notes] == [
+    assert [(note.field, note.action) for note in notes] == [
         ("assets.x", "dropped"),
         ("assets.z", "dropped"),
     ]
@@ -76,7 +76,7 @@ def test_the_key_of_an_asset_is_a_text_that_utf_8_has() -> None:
     asset = {"href": "https://a.invalid/x"}
     stac, notes = to_item(item(assets={"gr\u00f6\u00dfe": asset, "\ud800": asset}))
     assert list(stac["assets"]) == ["gr\u00f6\u00dfe"]
-    assert [(note.field, note.done) for note in notes] == [("assets.\ud800", "dropped")]
+    assert [(note.field, note.action) for note in notes] == [("assets.\ud800", "dropped")]
 
 
 def test_without_assets_no_band_takes_a_factor() -> None:

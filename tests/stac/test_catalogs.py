@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, catalog_to_item
+from tap_pixxel.stac import ConversionError, catalog_to_item
 from tests.stac.singles import CATALOG, TIME, assert_has, item
 
 
@@ -43,7 +43,7 @@ def test_what_a_record_says_besides_is_kept_and_its_own_parts_are_not_repeated()
     stac, notes = catalog_to_item(record)
     own = {name for name in stac["properties"] if name.startswith("pixxel:")}
     assert own == {"pixxel:catalog_id", "pixxel:item_id", "pixxel:novel"}
-    assert [(note.field, note.done) for note in notes] == [("odd", "dropped")]
+    assert [(note.field, note.action) for note in notes] == [("odd", "dropped")]
 
 
 def test_details_without_a_collection_make_an_item_without_one() -> None:
@@ -56,7 +56,7 @@ def test_details_without_a_collection_make_an_item_without_one() -> None:
 def test_an_id_that_is_no_text_becomes_one_and_is_told_of() -> None:
     stac, notes = catalog_to_item({"id": 5, "details": item()})
     assert (stac["id"], stac["properties"]["pixxel:catalog_id"]) == ("a-5", "5")
-    assert [(note.field, note.done) for note in notes] == [("id", "converted")]
+    assert [(note.field, note.action) for note in notes] == [("id", "converted")]
 
 
 def test_the_address_of_the_api_and_the_type_of_tiffs_are_as_for_items() -> None:
@@ -86,6 +86,6 @@ REFUSED: list[tuple[Any, str]] = [
 def test_a_record_that_makes_no_item_is_refused_with_its_id_and_the_reason(
     record: Any, why: str
 ) -> None:
-    with pytest.raises(NotAnItem) as refused:
+    with pytest.raises(ConversionError) as refused:
         catalog_to_item(record)
     assert str(refused.value) == why

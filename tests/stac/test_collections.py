@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, to_collection
-from tap_pixxel.stac.links import href_of
+from tap_pixxel.stac import ConversionError, to_collection
+from tap_pixxel.stac.links import find_href
 from tests.stac.singles import GONE, TIME
 
 WORLD = [-180, -90, 180, 90]
@@ -50,7 +50,7 @@ def test_a_license_that_is_a_link_is_linked(license_: str, links: list[str]) -> 
 
 def test_the_first_link_of_a_kind_that_can_be_used_is_used() -> None:
     both = [{"rel": "canonical", "href": each} for each in ("//[nowhere", "https://a.invalid/c")]
-    assert href_of(both, "canonical", "https://api.invalid/") == "https://a.invalid/c"
+    assert find_href(both, "canonical", "https://api.invalid/") == "https://a.invalid/c"
 
 
 def test_summaries_are_lists_or_ranges() -> None:
@@ -99,7 +99,7 @@ SUMMARIES: list[tuple[Any, Any, dict[str, str]]] = [
 def test_a_summary(raw: Any, expected: Any, noted: dict[str, str]) -> None:
     stac, notes = to_collection(PLAIN | {"summaries": raw})
     assert stac.get("summaries", GONE) == expected
-    assert {note.field.removeprefix("summaries."): note.done for note in notes} == noted
+    assert {note.field.removeprefix("summaries."): note.action for note in notes} == noted
     assert to_collection(stac) == (stac, [])
 
 
@@ -176,7 +176,7 @@ def test_a_member(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str
     stac, notes = to_collection(PLAIN | raw)
     assert plain.keys() <= stac.keys()
     assert {name: each for name, each in stac.items() if each != plain.get(name, GONE)} == expected
-    assert {note.field: note.done for note in notes} == noted
+    assert {note.field: note.action for note in notes} == noted
     assert len(notes) == len(noted)
 
 
@@ -195,5 +195,5 @@ def test_a_slash_behind_the_apis_address_does_not_count() -> None:
 def test_no_id_no_collection() -> None:
     refused: list[Any] = [[], {}, {"id": " "}]
     for raw in refused:
-        with pytest.raises(NotAnItem, match="collection without an id"):
+        with pytest.raises(ConversionError, match="collection without an id"):
             to_collection(raw)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from pixxel_sandbox import Workspace
 from tap_pixxel.stac import catalog_to_item, to_item
-from tap_pixxel.stac.deliveries import (
+from tap_pixxel.stac.assets.delivered import (
     INCOMPLETE,
     NO_URL,
     UNKNOWN_STORE,
-    delivered_assets,
-    with_deliveries,
+    add_delivery_assets,
+    find_delivered_objects,
 )
-from tap_pixxel.stac.hrefs import absolute
+from tap_pixxel.stac.hrefs import make_absolute
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, schema_errors
 
@@ -46,8 +46,8 @@ def assets(
     urls: dict[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The assets that an item without any of its own gets."""
-    delivered = delivered_assets(deliveries, stores, urls or {}).by_catalog.get(CATALOG, ())
-    made: dict[str, dict[str, Any]] = with_deliveries({"assets": {}}, delivered)["assets"]
+    delivered = find_delivered_objects(deliveries, stores, urls or {}).by_catalog.get(CATALOG, ())
+    made: dict[str, dict[str, Any]] = add_delivery_assets({"assets": {}}, delivered)["assets"]
     return made
 
 
@@ -88,11 +88,11 @@ def test_a_type_is_stated_only_where_the_suffix_tells(
 
 
 def test_cog_is_claimed_only_on_request() -> None:
-    found = delivered_assets([delivery(target_path="a.tif")], [S3], {}).by_catalog[CATALOG]
-    [asset] = with_deliveries({"assets": {}}, found, assume_cog=True)["assets"].values()
+    found = find_delivered_objects([delivery(target_path="a.tif")], [S3], {}).by_catalog[CATALOG]
+    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
     assert asset["type"].endswith("profile=cloud-optimized")
-    found = delivered_assets([delivery()], [S3], {}).by_catalog[CATALOG]
-    [asset] = with_deliveries({"assets": {}}, found, assume_cog=True)["assets"].values()
+    found = find_delivered_objects([delivery()], [S3], {}).by_catalog[CATALOG]
+    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
     assert asset["type"] == "application/zip"
 
 
@@ -109,20 +109,20 @@ def test_a_link_names_the_very_object_whatever_its_key(
     """One slash between names, each character escaped once, and nothing left for to_item to do."""
     store = {**S3, "name": name, "configs": {"bucket": "b", "path_prefix": prefix}}
     given_url = {name.strip(): "https://host.invalid/c/"} if url else {}
-    made = delivered_assets([delivery(path=path, target_path=target)], [store], given_url)
+    made = find_delivered_objects([delivery(path=path, target_path=target)], [store], given_url)
     parts = [name for part in (prefix, path, target) for name in part.split("/") if name]
     if not "/".join(name for name in target.split("/") if name).strip():
         assert made.by_catalog == {}
-        assert made.left_out == {INCOMPLETE: 1}
+        assert made.skipped == {INCOMPLETE: 1}
         return
-    item = with_deliveries(ITEM, made.by_catalog[CATALOG])
+    item = add_delivery_assets(ITEM, made.by_catalog[CATALOG])
     [key] = item["assets"].keys() - ITEM["assets"].keys()
     href = item["assets"][key]["href"]
     named = bool(name.strip()) and url
     base = "https://host.invalid/c/" if named else "s3://b/"
     assert href.startswith(base)
     assert unquote(href.removeprefix(base)) == "/".join(parts)
-    assert absolute(href) == href
+    assert make_absolute(href) == href
     again = to_item(item)
     assert json.dumps(again.stac) == json.dumps(item)
     assert again.notes == []
@@ -140,7 +140,7 @@ def test_an_item_stays_valid_whatever_names_stores_and_paths_have(
     name, bucket, path, target = texts
     store = {**S3, "name": name, "configs": {"bucket": f"b{bucket}"}}
     row = {**more, **delivery(path=path, target_path=f"a{target}")}
-    item = with_deliveries(ITEM, delivered_assets([row], [store], {}).by_catalog[CATALOG])
+    item = add_delivery_assets(ITEM, find_delivered_objects([row], [store], {}).by_catalog[CATALOG])
     assert len(item["assets"]) == len(ITEM["assets"]) + 1
     assert schema_errors(item) == []
     assert problems(item) == []
@@ -148,14 +148,14 @@ def test_an_item_stays_valid_whatever_names_stores_and_paths_have(
 
 def test_the_item_that_was_given_stays_as_it_was() -> None:
     before = json.dumps(ITEM)
-    with_deliveries(ITEM, delivered_assets([delivery()], [S3], {}).by_catalog[CATALOG])
+    add_delivery_assets(ITEM, find_delivered_objects([delivery()], [S3], {}).by_catalog[CATALOG])
     assert json.dumps(ITEM) == before
 
 
 def test_an_asset_of_the_items_own_is_never_written_over() -> None:
     own = {"delivery-lake": {"href": "https://data.invalid/a"}}
-    found = delivered_assets([delivery()], [S3], {}).by_catalog[CATALOG]
-    item = with_deliveries({"id": "i", "assets": own}, found)
+    found = find_delivered_objects([delivery()], [S3], {}).by_catalog[CATALOG]
+    item = add_delivery_assets({"id": "i", "assets": own}, found)
     assert item["id"] == "i"
     assert list(item["assets"]) == ["delivery-lake", "delivery-lake_2"]
     assert item["assets"]["delivery-lake"] == own["delivery-lake"]
@@ -232,9 +232,9 @@ def test_stores_of_one_name_do_not_hide_each_other() -> None:
 def test_what_makes_no_asset_is_counted_by_reason(
     fields: dict[str, Any], store: dict[str, Any], why: str
 ) -> None:
-    made = delivered_assets([delivery(**fields)], [{**S3, **store}], {})
+    made = find_delivered_objects([delivery(**fields)], [{**S3, **store}], {})
     assert made.by_catalog == {}
-    assert made.left_out == {why: 1}
+    assert made.skipped == {why: 1}
 
 
 @pytest.mark.parametrize("kind", ["s3", " S3 "])
@@ -254,7 +254,7 @@ def test_deliveries_are_kept_small() -> None:
             yield delivery(f"d{key}", catalog_id=key, **more)
 
     tracemalloc.start()
-    found = delivered_assets(rows(), [S3], {})
+    found = find_delivered_objects(rows(), [S3], {})
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found.by_catalog) == number

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac.deliveries import delivered_assets, last_change
+from tap_pixxel.stac.assets.delivered import find_delivered_objects, last_updated
 from tests.stac.test_deliveries import CATALOG, S3, assets, delivery
 
 STATUSES: list[tuple[Any, bool]] = [
@@ -17,9 +17,9 @@ STATUSES: list[tuple[Any, bool]] = [
 
 @pytest.mark.parametrize(("status", "arrived"), STATUSES)
 def test_only_what_arrived_makes_an_asset(status: Any, arrived: bool) -> None:  # noqa: FBT001 - a table
-    made = delivered_assets([delivery(status=status)], [S3], {})
+    made = find_delivered_objects([delivery(status=status)], [S3], {})
     assert list(made.by_catalog) == ([CATALOG] if arrived else [])
-    assert made.left_out == {}
+    assert made.skipped == {}
 
 
 PLACES: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
@@ -77,5 +77,5 @@ def test_an_item_changes_with_its_deliveries_where_all_times_are_known(
     own: Any, delivered: list[str | None], expected: str | None
 ) -> None:
     rows = [delivery(str(at), path=str(at), updated_at=each) for at, each in enumerate(delivered)]
-    found = delivered_assets(rows, [S3], {}).by_catalog.get(CATALOG, ())
-    assert last_change(own, found) == expected
+    found = find_delivered_objects(rows, [S3], {}).by_catalog.get(CATALOG, ())
+    assert last_updated(own, found) == expected

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import to_collection, to_item
-from tap_pixxel.stac.common import license_token, nodata, statistics
-from tap_pixxel.stac.extensions import READERS, _histogram, doi, level
-from tap_pixxel.stac.values import Dropped, Unusable
+from tap_pixxel.stac.common_metadata import parse_license, parse_nodata, parse_statistics
+from tap_pixxel.stac.extensions import PARSERS, _parse_histogram, parse_doi, parse_level
+from tap_pixxel.stac.parsers import Dropped, Invalid
 from tests.stac.singles import TIME, assert_reads, item, mended, of_asset
 from tests.stac.validation import needs_schemas, schema_errors
 
@@ -144,9 +144,9 @@ WORDS = {
 
 @pytest.mark.parametrize("name", WORDS)
 def test_each_word_that_stac_knows_is_passed_on(name: str) -> None:
-    read = READERS["properties"][name]
+    read = PARSERS["properties"][name]
     assert [read(word) for word in WORDS[name]] == [*WORDS[name]]
-    assert type(read("mauve")) is Unusable
+    assert type(read("mauve")) is Invalid
 
 
 LIMITS: list[tuple[str, list[Any], list[Any]]] = [
@@ -172,52 +172,52 @@ LIMITS: list[tuple[str, list[Any], list[Any]]] = [
 
 @pytest.mark.parametrize(("name", "good", "bad"), LIMITS)
 def test_a_number_goes_as_far_as_its_field(name: str, good: list[Any], bad: list[Any]) -> None:
-    read = READERS["properties"][name]
+    read = PARSERS["properties"][name]
     assert [read(value) for value in good] == good
-    assert {type(read(value)) for value in bad} == {Unusable}
+    assert {type(read(value)) for value in bad} == {Invalid}
 
 
 READINGS: list[tuple[Any, Any, Any]] = [
     # reader, value, what comes out
-    (READERS["properties"]["view:off_nadir"], -90, mended(90)),
-    (READERS["properties"]["view:off_nadir"], "-5", mended(5)),
-    (READERS["properties"]["view:azimuth"], -360, mended(0)),
-    (READERS["properties"]["view:azimuth"], -0.5, mended(359.5)),
-    (doi, "10.1234/a\u200bc", Unusable),
-    (level, "L2A", "L2A"),
-    (level, "raw", "raw"),
-    (level, " Level-2a ", mended("L2A")),
-    (level, " raw ", mended("raw")),
-    (level, 5, Unusable),
-    (_histogram, [*HISTOGRAM], Unusable),
-    (_histogram, HISTOGRAM | {"buckets": [1, 1, None]}, Unusable),
-    (license_token, " MIT ", mended("MIT")),
-    (license_token, "various", Unusable),
-    (license_token, " proprietary ", Unusable),
-    (license_token, 5, Unusable),
-    (nodata, "nan", "nan"),
-    (nodata, "inf", "inf"),
-    (nodata, "-inf", "-inf"),
-    (nodata, "+inf", mended("inf")),
-    (nodata, " Infinity ", mended("inf")),
-    (nodata, "-infinity", mended("-inf")),
-    (nodata, nan, mended("nan")),
-    (nodata, inf, mended("inf")),
-    (nodata, -inf, mended("-inf")),
-    (nodata, 0.5, 0.5),
-    (nodata, "5", mended(5)),
-    (nodata, "none", Unusable),
-    (statistics, STATISTICS, STATISTICS),
-    (statistics, {"valid_percent": 0}, {"valid_percent": 0}),
-    (statistics, {"odd": "x"}, {"odd": "x"}),
-    (statistics, {"mean": "5"}, mended({"mean": 5})),
-    (statistics, {"mean": 1, "odd": None}, mended({"mean": 1})),
-    (statistics, {"mean": 1, "count": -1}, mended({"mean": 1})),
-    (statistics, {"mean": 1, "valid_percent": -0.1}, mended({"mean": 1})),
-    (statistics, {"mean": 1, "valid_percent": 100.1}, mended({"mean": 1})),
-    (statistics, {"minimum": "x", "maximum": "x", "stddev": "x"}, Dropped),
-    (statistics, {}, Dropped),
-    (statistics, [1], Unusable),
+    (PARSERS["properties"]["view:off_nadir"], -90, mended(90)),
+    (PARSERS["properties"]["view:off_nadir"], "-5", mended(5)),
+    (PARSERS["properties"]["view:azimuth"], -360, mended(0)),
+    (PARSERS["properties"]["view:azimuth"], -0.5, mended(359.5)),
+    (parse_doi, "10.1234/a\u200bc", Invalid),
+    (parse_level, "L2A", "L2A"),
+    (parse_level, "raw", "raw"),
+    (parse_level, " Level-2a ", mended("L2A")),
+    (parse_level, " raw ", mended("raw")),
+    (parse_level, 5, Invalid),
+    (_parse_histogram, [*HISTOGRAM], Invalid),
+    (_parse_histogram, HISTOGRAM | {"buckets": [1, 1, None]}, Invalid),
+    (parse_license, " MIT ", mended("MIT")),
+    (parse_license, "various", Invalid),
+    (parse_license, " proprietary ", Invalid),
+    (parse_license, 5, Invalid),
+    (parse_nodata, "nan", "nan"),
+    (parse_nodata, "inf", "inf"),
+    (parse_nodata, "-inf", "-inf"),
+    (parse_nodata, "+inf", mended("inf")),
+    (parse_nodata, " Infinity ", mended("inf")),
+    (parse_nodata, "-infinity", mended("-inf")),
+    (parse_nodata, nan, mended("nan")),
+    (parse_nodata, inf, mended("inf")),
+    (parse_nodata, -inf, mended("-inf")),
+    (parse_nodata, 0.5, 0.5),
+    (parse_nodata, "5", mended(5)),
+    (parse_nodata, "none", Invalid),
+    (parse_statistics, STATISTICS, STATISTICS),
+    (parse_statistics, {"valid_percent": 0}, {"valid_percent": 0}),
+    (parse_statistics, {"odd": "x"}, {"odd": "x"}),
+    (parse_statistics, {"mean": "5"}, mended({"mean": 5})),
+    (parse_statistics, {"mean": 1, "odd": None}, mended({"mean": 1})),
+    (parse_statistics, {"mean": 1, "count": -1}, mended({"mean": 1})),
+    (parse_statistics, {"mean": 1, "valid_percent": -0.1}, mended({"mean": 1})),
+    (parse_statistics, {"mean": 1, "valid_percent": 100.1}, mended({"mean": 1})),
+    (parse_statistics, {"minimum": "x", "maximum": "x", "stddev": "x"}, Dropped),
+    (parse_statistics, {}, Dropped),
+    (parse_statistics, [1], Invalid),
 ]
 
 
@@ -227,4 +227,4 @@ def test_a_reading(read: Any, value: Any, expected: Any) -> None:
 
 
 def test_the_buckets_of_a_histogram_become_whole_numbers() -> None:
-    assert repr(_histogram(HISTOGRAM | {"buckets": [1.0, 1, 1.0]})["buckets"]) == "[1, 1, 1]"
+    assert repr(_parse_histogram(HISTOGRAM | {"buckets": [1.0, 1, 1.0]})["buckets"]) == "[1, 1, 1]"

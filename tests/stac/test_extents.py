@@ -26,7 +26,7 @@ def made(raw: Any, items: Any = None) -> tuple[Any, list[tuple[str, str]]]:
     again = to_collection(stac)
     assert again.stac == stac
     assert again.notes == []
-    return stac["extent"], [(note.field.removeprefix("extent."), note.done) for note in notes]
+    return stac["extent"], [(note.field.removeprefix("extent."), note.action) for note in notes]
 
 
 @pytest.mark.parametrize(

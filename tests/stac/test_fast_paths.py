@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from pixxel_api.timestamps import normalize_timestamp
 from pixxel_sandbox import Workspace
-from tap_pixxel.stac import NotAnItem, quads, shapes, templates, to_item
-from tap_pixxel.stac.assets import _remembered, _remembered_order
-from tap_pixxel.stac.templates import _template
-from tap_pixxel.stac.times import in_order, moment
-from tap_pixxel.stac.values import Mended
+from tap_pixxel.stac import ConversionError, to_item
+from tap_pixxel.stac.assets import templates
+from tap_pixxel.stac.assets.convert import _convert_cached, _convert_sorted_cached
+from tap_pixxel.stac.assets.templates import _make_template
+from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
+from tap_pixxel.stac.geometry import fast_path, repair
+from tap_pixxel.stac.parsers import Repaired
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,9 +51,9 @@ def four_corners(draw: st.DrawFn) -> list[list[float]]:
 @given(four_corners())
 def test_a_quadrilateral_comes_out_as_the_library_would_have_it(ring: list[list[float]]) -> None:
     geometry = {"type": "Polygon", "coordinates": [ring]}
-    quick = quads.repaired(geometry)
+    quick = fast_path.repair_quadrilateral(geometry)
     if quick is not None:
-        assert repr(quick) == repr(shapes.repaired(geometry, lambda *_: None))
+        assert repr(quick) == repr(repair.repair_geometry(geometry, lambda *_: None))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +66,16 @@ def test_a_quadrilateral_comes_out_as_the_library_would_have_it(ring: list[list[
     ],
 )
 def test_what_rounding_could_turn_round_is_left_to_the_library(ring: list[list[float]]) -> None:
-    assert quads.repaired({"type": "Polygon", "coordinates": [[*ring, ring[0]]]}) is None
+    geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    assert fast_path.repair_quadrilateral(geometry) is None
 
 
 @pytest.mark.parametrize("height", [[], [412.5]])
 def test_a_quadrilateral_over_the_antimeridian_is_cut_the_quick_way(height: list[float]) -> None:
     corners = [[179.5, -60.5], [-179.5, -60.5], [-179.5, -59.5], [179.5, -59.5], [179.5, -60.5]]
-    made = quads.repaired({"type": "Polygon", "coordinates": [[c + height for c in corners]]})
+    made = fast_path.repair_quadrilateral(
+        {"type": "Polygon", "coordinates": [[c + height for c in corners]]}
+    )
     assert made is not None
     assert made["type"] == "MultiPolygon"
 
@@ -79,18 +84,18 @@ def test_a_quadrilateral_over_the_antimeridian_is_cut_the_quick_way(height: list
 @given(st.datetimes(), st.sampled_from(["+00:00", "+05:30", "-11:00", "", "z", " "]))
 def test_a_stamp_is_read_as_by_the_api_library(stamp: datetime, offset: str) -> None:
     text = f"{stamp.isoformat()}{offset}"
-    read = moment(text)
+    read = parse_datetime(text)
     try:
         expected = normalize_timestamp(text.strip().upper())
     except ValueError:
-        assert type(read) is not Mended
+        assert type(read) is not Repaired
     else:
         assert read.value == expected
 
 
 @given(st.datetimes(), st.datetimes())
 def test_stamps_are_in_order_as_their_times_are(one: datetime, two: datetime) -> None:
-    assert in_order(f"{one.isoformat()}Z", f"{two.isoformat()}Z") == (one <= two)
+    assert is_chronological(f"{one.isoformat()}Z", f"{two.isoformat()}Z") == (one <= two)
 
 
 def test_what_is_remembered_of_an_asset_is_not_taken_for_one_like_it() -> None:
@@ -158,9 +163,9 @@ def test_assets_as_text_come_out_as_the_same_objects_do(both: list[dict[str, Any
 
 def test_assets_too_long_to_be_remembered_are_converted_each_time() -> None:
     """Memory stays flat, whatever an asset says."""
-    remembering = (_remembered, _remembered_order, _template)
+    remembering = (_convert_cached, _convert_sorted_cached, _make_template)
     before = [each.cache_info().currsize for each in remembering]
-    long = {"href": "https://a.invalid/x.bin", "description": "x" * templates.LONGEST}
+    long = {"href": "https://a.invalid/x.bin", "description": "x" * templates.MAX_CACHED_BYTES}
     item = {"id": "a", "properties": {"datetime": TIME}, "assets": {"x": long}}
     expected = to_item(item).stac
     assert expected["assets"]["x"]["description"] == long["description"]
@@ -186,5 +191,5 @@ def test_assets_that_are_alike_but_for_their_hrefs_stay_text() -> None:
 
 def test_assets_that_nobody_can_read_make_no_item() -> None:
     item = {"id": "a", "properties": {"datetime": TIME}, "assets": msgspec.Raw(b'{"a": {"href"')}
-    with pytest.raises(NotAnItem, match="assets that cannot be read"):
+    with pytest.raises(ConversionError, match="assets that cannot be read"):
         to_item(item)

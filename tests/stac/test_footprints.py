@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pixxel.stac.geometry import _convex, edges, footprint, from_box, to_box
+from tap_pixxel.stac.geometry.footprint import (
+    _convex_bbox,
+    bbox_polygon,
+    longitude_bounds,
+    normalize_footprint,
+    parse_bbox,
+)
 from tests.stac.test_geometry import BOX, SQUARE, polygon
 
 if TYPE_CHECKING:
@@ -27,8 +33,8 @@ def everywhere(corners: list[list[float]]) -> Iterator[tuple[dict[str, Any], flo
 
 def test_a_convex_quadrilateral_is_right_as_it_is_but_not_clockwise() -> None:
     for geometry, x, y in everywhere(KITE):
-        assert _convex(geometry) == [x - 2, y - 3, x + 3, y + 2]
-    assert all(_convex(geometry) is None for geometry, _, _ in everywhere(KITE[::-1]))
+        assert _convex_bbox(geometry) == [x - 2, y - 3, x + 3, y + 2]
+    assert all(_convex_bbox(geometry) is None for geometry, _, _ in everywhere(KITE[::-1]))
 
 
 @pytest.mark.parametrize("bent", range(4))
@@ -37,7 +43,7 @@ def test_a_quadrilateral_is_looked_at_closely_where_one_corner_turns_right(bent:
     (x, y), before, after = KITE[bent], KITE[bent - 1], KITE[bent - 3]
     middle = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
     corners[bent] = [1.1 * middle[0] - 0.1 * x, 1.1 * middle[1] - 0.1 * y]
-    assert all(_convex(geometry) is None for geometry, _, _ in everywhere(corners))
+    assert all(_convex_bbox(geometry) is None for geometry, _, _ in everywhere(corners))
 
 
 def box(west: float, south: float, east: float, north: float) -> list[list[float]]:
@@ -68,14 +74,14 @@ CLOSELY: list[Any] = [
 
 @pytest.mark.parametrize("geometry", CLOSELY)
 def test_whatever_else_is_looked_at_closely(geometry: Any) -> None:
-    assert _convex(geometry) is None
+    assert _convex_bbox(geometry) is None
 
 
 @pytest.mark.parametrize(
     "bounds", [[-180, -90, 0, 90], [0.0, -90, 180, 90.0], [1, 1, 1.5, 1.5], [-90, 0, 90, 1]]
 )
 def test_the_edges_of_the_globe_belong_to_it(bounds: list[float]) -> None:
-    assert _convex(polygon(box(*bounds))) == bounds
+    assert _convex_bbox(polygon(box(*bounds))) == bounds
 
 
 @pytest.mark.parametrize(
@@ -99,20 +105,20 @@ def test_the_edges_of_the_globe_belong_to_it(bounds: list[float]) -> None:
     ],
 )
 def test_a_box_encloses_something_on_the_globe(value: Any, expected: Any) -> None:
-    assert to_box(value) == expected
+    assert parse_bbox(value) == expected
 
 
 def test_a_box_becomes_a_polygon_whose_steps_are_no_longer_than_half_a_turn() -> None:
-    assert from_box([0, 0, 180, 1]) == polygon(box(0, 0, 180, 1))
+    assert bbox_polygon([0, 0, 180, 1]) == polygon(box(0, 0, 180, 1))
     wide = [[-90, 0], [5, 0], [100, 0], [100, 1], [5, 1], [-90, 1], [-90, 0]]
-    assert from_box([-90, 0, 100, 1]) == polygon(wide)
+    assert bbox_polygon([-90, 0, 100, 1]) == polygon(wide)
 
 
 def test_a_box_over_the_antimeridian_is_one_polygon_where_it_only_touches_it() -> None:
     halves = [[box(170, 0, 180, 1)], [box(-180, 0, -170, 1)]]
-    assert from_box([170, 0, -170, 1]) == {"type": "MultiPolygon", "coordinates": halves}
-    assert from_box([170, 0, -180, 1]) == polygon(*halves[0])
-    assert from_box([180, 0, -170, 1]) == polygon(*halves[1])
+    assert bbox_polygon([170, 0, -170, 1]) == {"type": "MultiPolygon", "coordinates": halves}
+    assert bbox_polygon([170, 0, -180, 1]) == polygon(*halves[0])
+    assert bbox_polygon([180, 0, -170, 1]) == polygon(*halves[1])
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,7 @@ def test_a_box_over_the_antimeridian_is_one_polygon_where_it_only_touches_it() -
 def test_the_widest_gap_is_left_out_where_both_sides_of_the_antimeridian_are_touched(
     spans: list[tuple[float, float]], expected: tuple[float, float]
 ) -> None:
-    assert edges(spans) == expected
+    assert longitude_bounds(spans) == expected
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,6 @@ def test_the_widest_gap_is_left_out_where_both_sides_of_the_antimeridian_are_tou
 )
 def test_a_bbox_is_compared_with_the_geometry(bbox: Any, done: list[str]) -> None:
     said: list[str] = []
-    made, found = footprint(polygon(SQUARE), bbox, lambda _, what, __: said.append(what))
+    made, found = normalize_footprint(polygon(SQUARE), bbox, lambda _, what, __: said.append(what))
     assert (made, found) == (polygon(SQUARE), BOX)
     assert said == done

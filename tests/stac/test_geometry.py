@@ -20,7 +20,7 @@ def made(geometry: Any, bbox: Any = None) -> tuple[Any, Any, set[tuple[str, str]
     stac, notes = to_item(raw)
     again = to_item(stac).stac
     assert again == stac
-    return stac["geometry"], stac.get("bbox"), {(note.field, note.done) for note in notes}
+    return stac["geometry"], stac.get("bbox"), {(note.field, note.action) for note in notes}
 
 
 def polygon(*rings: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, catalog_to_item, to_item
+from tap_pixxel.stac import ConversionError, catalog_to_item, to_item
 from tests.stac.singles import CATALOG, TIME, item
 
 API = "https://api.pixxel.space/v0"
@@ -39,14 +39,14 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
 
 @pytest.mark.parametrize(("raw", "expected", "noted"), MEMBERS)
 def test_a_member(raw: dict[str, Any], expected: dict[str, Any], noted: dict[str, str]) -> None:
-    stac, notes = to_item(item(**raw), archived=False)
+    stac, notes = to_item(item(**raw), in_archive=False)
     assert {name: stac[name] for name in expected} == expected
-    assert {note.field: note.done for note in notes} == noted
+    assert {note.field: note.action for note in notes} == noted
 
 
 @pytest.mark.parametrize("key", [2**64, -(2**64), True, 1.5, " ", None])
 def test_what_is_no_id_makes_no_item(key: Any) -> None:
-    with pytest.raises(NotAnItem, match="no id"):
+    with pytest.raises(ConversionError, match="no id"):
         to_item(item(id=key))
 
 
@@ -54,7 +54,7 @@ def test_a_collection_that_has_no_name_is_kept_as_a_property() -> None:
     stac, notes = to_item(item(collection=["c"]))
     assert "collection" not in stac
     assert stac["properties"]["pixxel:collection"] == ["c"]
-    assert [(note.field, note.done) for note in notes] == [("collection", "kept as pixxel:")]
+    assert [(note.field, note.action) for note in notes] == [("collection", "kept as pixxel:")]
 
 
 def test_an_item_without_a_geometry_or_a_collection_says_nothing_of_a_bbox_or_one() -> None:
@@ -78,12 +78,12 @@ def test_a_slash_behind_the_apis_address_does_not_count() -> None:
 
 def test_only_items_of_the_archive_can_be_ordered_and_have_an_address_there() -> None:
     raw = item(collection="c")
-    archived, other = to_item(raw).stac, to_item(raw, archived=False).stac
+    archived, other = to_item(raw).stac, to_item(raw, in_archive=False).stac
     assert archived["properties"]["order:status"] == "orderable"
     assert links(archived) == {"collection": f"{ARCHIVE}/c", "canonical": f"{ARCHIVE}/c/items/a"}
     assert "order:status" not in other["properties"]
     raw["properties"]["order:status"] = "pending"
-    stated = to_item(raw, archived=False).stac["properties"]
+    stated = to_item(raw, in_archive=False).stac["properties"]
     assert stated == {"datetime": TIME, "pixxel:order_status": "pending"}
     assert links(other) == {"collection": f"{ARCHIVE}/c"}
 
@@ -91,7 +91,7 @@ def test_only_items_of_the_archive_can_be_ordered_and_have_an_address_there() ->
 def test_another_providers_item_keeps_the_address_of_its_collection() -> None:
     stated = {"rel": "collection", "href": "https://a.invalid/c"}
     raw = item(collection="c", links=[stated])
-    assert links(to_item(raw, archived=False).stac) == {"collection": "https://a.invalid/c"}
+    assert links(to_item(raw, in_archive=False).stac) == {"collection": "https://a.invalid/c"}
     assert links(to_item(raw).stac)["collection"] == f"{ARCHIVE}/c"
 
 
@@ -131,7 +131,7 @@ def test_what_an_owned_items_details_call_its_own_address_is_the_archives() -> N
         "via": f"{API}/catalogs/{CATALOG}",
         "about": "https://a.invalid/about",
     }
-    assert {note.field: note.done for note in notes} == {
+    assert {note.field: note.action for note in notes} == {
         "details.links.0": "dropped",
         "details.links.2": "dropped",
     }

@@ -16,7 +16,7 @@ def test_a_collection_and_its_link_come_together() -> None:
     assert [link["type"] for link in stac["links"]] == ["application/json", "application/geo+json"]
     alone, notes = to_item(item(links=[{"rel": "collection", "href": "/c"}]))
     assert alone["links"] == []
-    assert [note.done for note in notes] == ["dropped"]
+    assert [note.action for note in notes] == ["dropped"]
 
 
 def test_structural_links_go_others_stay_once_and_a_doi_gets_its_link() -> None:
@@ -29,7 +29,7 @@ def test_structural_links_go_others_stay_once_and_a_doi_gets_its_link() -> None:
         ("via", "https://a.invalid/v"),
         ("x", "https://api.invalid/i/b"),
     ]
-    assert {note.field: note.done for note in notes} == {
+    assert {note.field: note.action for note in notes} == {
         "links.0": "dropped", "links.3": "converted", "links.4": "dropped",
     }  # fmt: skip
 
@@ -83,7 +83,7 @@ LINKS: list[tuple[Any, Any, dict[str, str]]] = [
 def test_a_link(raw: Any, expected: Any, noted: dict[str, str]) -> None:
     stac, notes = to_item(item(links=[raw]))
     assert stac["links"] == ([expected] if expected else [])
-    assert {note.field: note.done for note in notes} == noted
+    assert {note.field: note.action for note in notes} == noted
 
 
 COLLECTION = "https://api.pixxel.space/v0/archives/collections/c"
@@ -106,7 +106,7 @@ def test_a_link_that_is_there_already_goes_with_a_word_where_it_says_more(
     raw = {"rel": "collection", "href": COLLECTION} | more
     stac, notes = to_item(item(collection="c", links=[raw]))
     assert [link["rel"] for link in stac["links"]] == ["collection", "canonical"]
-    assert [note.field for note in notes if note.done == "converted"] == noted
+    assert [note.field for note in notes if note.action == "converted"] == noted
 
 
 def test_links_are_resolved_against_the_first_address_that_can_be_used() -> None:

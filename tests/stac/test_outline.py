@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from tap_pixxel.stac import NotAnItem, catalog_outline, catalog_to_item, outline, to_item
+from tap_pixxel.stac import (
+    ConversionError,
+    catalog_to_item,
+    catalog_to_partial_item,
+    to_item,
+    to_partial_item,
+)
 from tests.stac import strategies
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ def made_of(make: Callable[[Any], Any], raw: Any) -> Any:
     """Give what is made of an input, or the reason why nothing is."""
     try:
         return make(raw)
-    except NotAnItem as error:
+    except ConversionError as error:
         return str(error)
 
 
@@ -35,7 +41,7 @@ def part_of(stac: dict[str, Any]) -> dict[str, Any]:
 @settings(deadline=None)
 @given(strategies.ITEMS)
 def test_an_items_outline_is_part_of_the_item(raw: dict[str, Any]) -> None:
-    assert repr(sorted_in(made_of(lambda each: outline(each, NAMES), raw))) == repr(
+    assert repr(sorted_in(made_of(lambda each: to_partial_item(each, NAMES), raw))) == repr(
         sorted_in(made_of(lambda each: part_of(to_item(each).stac), raw))
     )
 
@@ -43,7 +49,7 @@ def test_an_items_outline_is_part_of_the_item(raw: dict[str, Any]) -> None:
 @settings(deadline=None)
 @given(strategies.RECORDS)
 def test_a_catalogs_outline_is_part_of_its_item(raw: dict[str, Any]) -> None:
-    assert repr(sorted_in(made_of(lambda each: catalog_outline(each, NAMES), raw))) == repr(
+    assert repr(sorted_in(made_of(lambda each: catalog_to_partial_item(each, NAMES), raw))) == repr(
         sorted_in(made_of(lambda each: part_of(catalog_to_item(each).stac), raw))
     )
 
@@ -61,8 +67,8 @@ def test_a_catalogs_outline_is_part_of_its_item(raw: dict[str, Any]) -> None:
 )
 def test_what_is_no_item_has_no_outline(raw: Any) -> None:
     for outlined, whole in (
-        (lambda each: outline(each, NAMES), to_item),
-        (lambda each: catalog_outline(each, NAMES), catalog_to_item),
+        (lambda each: to_partial_item(each, NAMES), to_item),
+        (lambda each: catalog_to_partial_item(each, NAMES), catalog_to_item),
     ):
         reason = made_of(outlined, raw)
         assert isinstance(reason, str)
@@ -87,12 +93,12 @@ def test_an_outline_says_what_it_is_asked_for_wherever_that_was_stated() -> None
     times = {"datetime": late, "start_datetime": early, "end_datetime": late}
     names = frozenset({"gsd", "proj:code"})
     asked = {"gsd": 5, "proj:code": "EPSG:4326"}
-    assert outline(raw, names) == {
+    assert to_partial_item(raw, names) == {
         "geometry": point,
         "bbox": [1, 2, 1, 2],
         "properties": times | asked,
     }
     record = {"id": "k", "details": raw}
-    assert catalog_outline(record, names) == outline(raw, names)
-    bare = outline({"id": "a", "properties": stated}, frozenset())
+    assert catalog_to_partial_item(record, names) == to_partial_item(raw, names)
+    bare = to_partial_item({"id": "a", "properties": stated}, frozenset())
     assert bare == {"geometry": None, "properties": times}

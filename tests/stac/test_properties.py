@@ -60,7 +60,7 @@ def test_properties(
 ) -> None:
     stac, notes = to_item(item(properties={"datetime": TIME} | raw))
     assert stac["properties"] == {"datetime": TIME, "order:status": "orderable"} | expected
-    assert [(note.field.removeprefix("properties."), note.done) for note in notes] == noted
+    assert [(note.field.removeprefix("properties."), note.action) for note in notes] == noted
 
 
 FACTORS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = [
@@ -87,4 +87,4 @@ def test_factors_go_to_the_data_band_or_stay(
     stac, notes = to_item(item(properties={"datetime": TIME} | raw, assets=assets))
     assert stac["assets"]["x"]["bands"] == [{"name": "B1"} | band]
     assert stac["properties"] == {"datetime": TIME, "order:status": "orderable"} | left
-    assert [(note.field.removeprefix("properties."), note.done) for note in notes] == noted
+    assert [(note.field.removeprefix("properties."), note.action) for note in notes] == noted

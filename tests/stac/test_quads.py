@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import quads, shapes
+from tap_pixxel.stac.geometry import fast_path, repair
 from tests.stac.test_geometry import polygon
 
 SLANTED = [[178.3, -10.1], [181.2, -9.7], [180.6, 3.3], [178.9, 2.1]]
@@ -46,9 +46,9 @@ QUICK: dict[str, list[list[float]]] = {
 def test_what_goes_the_quick_way_comes_out_as_the_library_has_it(corners: Any) -> None:
     for start in range(4):
         geometry = polygon(closed(corners[start:] + corners[:start]))
-        made = quads.repaired(geometry)
+        made = fast_path.repair_quadrilateral(geometry)
         assert made is not None
-        assert repr(made) == repr(shapes.repaired(geometry, lambda *_: None))
+        assert repr(made) == repr(repair.repair_geometry(geometry, lambda *_: None))
 
 
 LEFT: dict[str, Any] = {
@@ -83,7 +83,7 @@ LEFT: dict[str, Any] = {
 
 @pytest.mark.parametrize("corners", LEFT.values(), ids=LEFT)
 def test_what_is_not_as_simple_is_left_to_the_library(corners: Any) -> None:
-    assert quads.repaired(polygon(closed(corners))) is None
+    assert fast_path.repair_quadrilateral(polygon(closed(corners))) is None
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_what_is_not_as_simple_is_left_to_the_library(corners: Any) -> None:
     ],
 )
 def test_what_is_no_quadrilateral_is_left_to_the_library(geometry: Any) -> None:
-    assert quads.repaired(geometry) is None
+    assert fast_path.repair_quadrilateral(geometry) is None

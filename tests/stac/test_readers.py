@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac.hrefs import absolute
-from tap_pixxel.stac.media import COG, GEOTIFF, media_type, suffix
-from tap_pixxel.stac.providers import providers
-from tap_pixxel.stac.signatures import unsigned
-from tap_pixxel.stac.spectra import wavelength, width
-from tap_pixxel.stac.values import EMPTY, Dropped, Unusable
+from tap_pixxel.stac.assets.media_types import COG, GEOTIFF, find_suffix, parse_media_type
+from tap_pixxel.stac.assets.wavelengths import parse_fwhm, parse_wavelength
+from tap_pixxel.stac.hrefs import make_absolute
+from tap_pixxel.stac.parsers import EMPTY, Dropped, Invalid
+from tap_pixxel.stac.providers import parse_providers
+from tap_pixxel.stac.signed_urls import strip_signature
 from tests.stac.singles import assert_reads, mended, of_asset
 
 P = {"name": "P"}
@@ -27,65 +27,65 @@ WHOLE = P | {
 
 READINGS: list[tuple[Any, Any, Any]] = [
     # reader, value, what comes out
-    (wavelength, 0.0001, 0.0001),
-    (wavelength, 0, Dropped),
-    (wavelength, 19.9, 19.9),
-    (wavelength, "0.5", mended(0.5)),
-    (wavelength, 100, mended(0.1)),
-    (wavelength, "493", mended(0.493)),
-    (wavelength, 19999, mended(19.999)),
-    (wavelength, 20, Dropped),
-    (wavelength, 99.9, Dropped),
-    (wavelength, 20000, Dropped),
-    (wavelength, "x", Unusable),
-    (width, 0.0003, 0.0003),
-    (width, 1.0, 1.0),
-    (width, "0.5", mended(0.5)),
-    (width, 1.5, mended(0.0015)),
-    (width, 0, Dropped("0 is no value")),
-    (width, 0.0002, Dropped),
-    (width, 1000.1, Dropped),
-    (width, -1, Dropped),
-    (width, "x", Unusable),
-    (partial(width, in_nanometres=True), 5, mended(0.005)),
-    (partial(width, in_nanometres=True), 0.5, mended(0.0005)),
-    (partial(width, in_nanometres=True), 0.01, 0.01),
-    (partial(width, centre=0.5), 0.4, 0.4),
-    (partial(width, centre=0.5), 0.5, mended(0.0005)),
-    (providers, [P], [P]),
-    (providers, [WHOLE], [WHOLE]),
-    (providers, P, mended([P])),
-    (providers, [{"name": " P ", "description": " d "}], mended([P | {"description": "d"}])),
-    (providers, [P | {"roles": " Host "}], mended([P | {"roles": ["host"]}])),
-    (providers, [P | {"roles": ["boss"]}], mended([P])),
-    (providers, [P | {"roles": ["host", None]}], mended([P | {"roles": ["host"]}])),
-    (providers, [P | {"url": 5, "odd": None}], mended([P])),
-    (providers, [P | {"url": "https://a.invalid/?sig=1"}], mended([P | {"url": "https://a.invalid/"}])),
-    (providers, [P | {"processing:level": "L2A"}], mended([P])),
-    (providers, [P | {"odd": [nan]}], mended([P | {"odd": [None]}])),
-    (providers, [5, P, {"url": "https://a.invalid/"}, {"name": " "}], mended([P])),
-    (providers, [{"url": "https://a.invalid/"}], Unusable),
-    (providers, [], EMPTY),
-    (providers, 5, Unusable),
-    (media_type, "image/png", "image/png"),
-    (media_type, " image/png ", mended("image/png")),
-    (media_type, "image/tiff", GEOTIFF),
-    (media_type, "image/tif", GEOTIFF),
-    (media_type, "image/geotiff", GEOTIFF),
-    (media_type, "image/vnd.stac.geotiff", GEOTIFF),
-    (media_type, GEOTIFF, GEOTIFF),
-    (media_type, COG, COG),
-    (media_type, "image/tiff; application = geotiff", "image/tiff; application = geotiff"),
-    (media_type, " image/tiff ", GEOTIFF),
-    (media_type, "image/TIFF", mended(GEOTIFF)),
-    (media_type, "image/tiff ;", mended(GEOTIFF)),
-    (media_type, "image/tiff;profile=cloud-optimized", mended(COG)),
-    (media_type, " ", EMPTY),
-    (media_type, 5, Unusable),
-    (suffix, "https://a.invalid/x.tif", "tif"),
-    (suffix, "https://a.invalid/x.y.TIFF?z=1.png#z.pdf", "tiff"),
-    (suffix, "https://a.invalid/x#y.png?z", ""),
-    (suffix, "https://a.invalid/x.exe", ""),
+    (parse_wavelength, 0.0001, 0.0001),
+    (parse_wavelength, 0, Dropped),
+    (parse_wavelength, 19.9, 19.9),
+    (parse_wavelength, "0.5", mended(0.5)),
+    (parse_wavelength, 100, mended(0.1)),
+    (parse_wavelength, "493", mended(0.493)),
+    (parse_wavelength, 19999, mended(19.999)),
+    (parse_wavelength, 20, Dropped),
+    (parse_wavelength, 99.9, Dropped),
+    (parse_wavelength, 20000, Dropped),
+    (parse_wavelength, "x", Invalid),
+    (parse_fwhm, 0.0003, 0.0003),
+    (parse_fwhm, 1.0, 1.0),
+    (parse_fwhm, "0.5", mended(0.5)),
+    (parse_fwhm, 1.5, mended(0.0015)),
+    (parse_fwhm, 0, Dropped("0 is no value")),
+    (parse_fwhm, 0.0002, Dropped),
+    (parse_fwhm, 1000.1, Dropped),
+    (parse_fwhm, -1, Dropped),
+    (parse_fwhm, "x", Invalid),
+    (partial(parse_fwhm, in_nanometres=True), 5, mended(0.005)),
+    (partial(parse_fwhm, in_nanometres=True), 0.5, mended(0.0005)),
+    (partial(parse_fwhm, in_nanometres=True), 0.01, 0.01),
+    (partial(parse_fwhm, centre=0.5), 0.4, 0.4),
+    (partial(parse_fwhm, centre=0.5), 0.5, mended(0.0005)),
+    (parse_providers, [P], [P]),
+    (parse_providers, [WHOLE], [WHOLE]),
+    (parse_providers, P, mended([P])),
+    (parse_providers, [{"name": " P ", "description": " d "}], mended([P | {"description": "d"}])),
+    (parse_providers, [P | {"roles": " Host "}], mended([P | {"roles": ["host"]}])),
+    (parse_providers, [P | {"roles": ["boss"]}], mended([P])),
+    (parse_providers, [P | {"roles": ["host", None]}], mended([P | {"roles": ["host"]}])),
+    (parse_providers, [P | {"url": 5, "odd": None}], mended([P])),
+    (parse_providers, [P | {"url": "https://a.invalid/?sig=1"}], mended([P | {"url": "https://a.invalid/"}])),
+    (parse_providers, [P | {"processing:level": "L2A"}], mended([P])),
+    (parse_providers, [P | {"odd": [nan]}], mended([P | {"odd": [None]}])),
+    (parse_providers, [5, P, {"url": "https://a.invalid/"}, {"name": " "}], mended([P])),
+    (parse_providers, [{"url": "https://a.invalid/"}], Invalid),
+    (parse_providers, [], EMPTY),
+    (parse_providers, 5, Invalid),
+    (parse_media_type, "image/png", "image/png"),
+    (parse_media_type, " image/png ", mended("image/png")),
+    (parse_media_type, "image/tiff", GEOTIFF),
+    (parse_media_type, "image/tif", GEOTIFF),
+    (parse_media_type, "image/geotiff", GEOTIFF),
+    (parse_media_type, "image/vnd.stac.geotiff", GEOTIFF),
+    (parse_media_type, GEOTIFF, GEOTIFF),
+    (parse_media_type, COG, COG),
+    (parse_media_type, "image/tiff; application = geotiff", "image/tiff; application = geotiff"),
+    (parse_media_type, " image/tiff ", GEOTIFF),
+    (parse_media_type, "image/TIFF", mended(GEOTIFF)),
+    (parse_media_type, "image/tiff ;", mended(GEOTIFF)),
+    (parse_media_type, "image/tiff;profile=cloud-optimized", mended(COG)),
+    (parse_media_type, " ", EMPTY),
+    (parse_media_type, 5, Invalid),
+    (find_suffix, "https://a.invalid/x.tif", "tif"),
+    (find_suffix, "https://a.invalid/x.y.TIFF?z=1.png#z.pdf", "tiff"),
+    (find_suffix, "https://a.invalid/x#y.png?z", ""),
+    (find_suffix, "https://a.invalid/x.exe", ""),
 ]  # fmt: skip
 
 
@@ -120,7 +120,7 @@ BESIDE = (
 
 @pytest.mark.parametrize("name", SIGNING)
 def test_a_parameter_that_signs_a_link_goes(name: str) -> None:
-    assert unsigned(f"https://a.invalid/x?a=1&{name}=2&{name}x=3") in {
+    assert strip_signature(f"https://a.invalid/x?a=1&{name}=2&{name}x=3") in {
         f"https://a.invalid/x?a=1&{name}x=3",
         "https://a.invalid/x?a=1",  # of a family of names
     }
@@ -128,8 +128,10 @@ def test_a_parameter_that_signs_a_link_goes(name: str) -> None:
 
 @pytest.mark.parametrize("name", BESIDE)
 def test_what_belongs_to_a_signature_goes_with_it_alone(name: str) -> None:
-    assert unsigned(f"https://a.invalid/x?{name}=1&a=2&sig=3") == "https://a.invalid/x?a=2"
-    assert unsigned(f"https://a.invalid/x?{name}=1&a=2") == f"https://a.invalid/x?{name}=1&a=2"
+    assert strip_signature(f"https://a.invalid/x?{name}=1&a=2&sig=3") == "https://a.invalid/x?a=2"
+    assert (
+        strip_signature(f"https://a.invalid/x?{name}=1&a=2") == f"https://a.invalid/x?{name}=1&a=2"
+    )
 
 
 AT = "https://a.invalid/x/y"
@@ -167,6 +169,6 @@ HREFS: list[tuple[str, str | None, str | None]] = [
 def test_a_link_becomes_an_absolute_one_that_every_reader_takes(
     href: str, base: str | None, expected: str | None
 ) -> None:
-    assert absolute(href, base) == expected
+    assert make_absolute(href, base) == expected
     if expected:
-        assert absolute(expected) == expected
+        assert make_absolute(expected) == expected

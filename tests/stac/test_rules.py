@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import NotAnItem, to_item
+from tap_pixxel.stac import ConversionError, to_item
 from tests.stac.singles import GONE, TIME, assert_has, item, of_properties
 
 PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
@@ -96,7 +96,7 @@ def test_a_property(raw: dict[str, Any], expected: dict[str, Any], noted: dict[s
     ],
 )
 def test_what_can_be_no_item_is_refused_with_its_id_and_the_reason(raw: Any, why: str) -> None:
-    with pytest.raises(NotAnItem) as refused:
+    with pytest.raises(ConversionError) as refused:
         to_item(raw)
     assert str(refused.value) == why
 
@@ -116,7 +116,7 @@ def test_a_note_names_the_member_that_it_is_about_and_comes_once() -> None:
     raw["properties"] |= {"gsd": -5, "pixxel:gsd": 1}
     stac, notes = to_item(raw)
     assert_has(stac["properties"], {"pixxel:gsd": 1, "pixxel:gsd_2": -5})
-    assert sorted((note.field, note.done) for note in notes) == [
+    assert sorted((note.field, note.action) for note in notes) == [
         ("novel", "dropped"),
         ("properties.gsd", "kept as pixxel:"),
     ]

@@ -7,7 +7,7 @@ import pystac
 import pytest
 
 from pixxel_sandbox import Workspace
-from tap_pixxel.stac import Converted, catalog_to_item, to_collection, to_item
+from tap_pixxel.stac import ConversionResult, catalog_to_item, to_collection, to_item
 from tests.stac.checks import problems
 from tests.stac.validation import needs_schemas, pystac_offline, schema_errors
 
@@ -17,7 +17,7 @@ SEEDS = (1, 7, 42)
 ITEMS = 80  # two cycles of the sandbox's irregularities
 
 
-def converted(seed: int) -> list[tuple[str, dict[str, Any], Converted]]:
+def converted(seed: int) -> list[tuple[str, dict[str, Any], ConversionResult]]:
     workspace = Workspace(seed=seed, items=ITEMS)
     converters: dict[str, Any] = {
         "archive_items": to_item,

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from shapely.geometry import shape
 
-from tap_pixxel.stac.shapes import repaired
+from tap_pixxel.stac.geometry.repair import repair_geometry
 from tests.stac.test_geometry import SQUARE, polygon
 
 
 def made(geometry: Any) -> tuple[Any, list[str]]:
     said: list[str] = []
-    return repaired(geometry, lambda _, done, __: said.append(done)), said
+    return repair_geometry(geometry, lambda _, done, __: said.append(done)), said
 
 
 def closed(*corners: list[float]) -> list[list[float]]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tap_pixxel.stac.assets import Rules, to_assets
-from tap_pixxel.stac.templates import LONGEST, in_text
+from tap_pixxel.stac.assets.convert import AssetOptions, convert_assets
+from tap_pixxel.stac.assets.templates import MAX_CACHED_BYTES, convert_raw_assets
 
 if TYPE_CHECKING:
-    from tap_pixxel.stac.notes import Note
+    from tap_pixxel.stac.result import ConversionNote
 
 TIFF = {"href": "s3://images/1.tif", "type": "image/tiff"}
 PNG = {"type": "image/png", "href": "https://a.invalid/2.png", "roles": ["overview"]}
@@ -32,17 +32,21 @@ def as_text(assets: Any) -> bytes:
         {"one": {"href": "s3://images/1.tif", "type": " image/tiff "}},
     ],
 )
-@pytest.mark.parametrize("rules", [Rules(), Rules("a.", scale=2.0, assume_cog=True)])
-def test_assets_as_text_are_what_they_are_as_objects(assets: Any, rules: Rules) -> None:
-    said: list[Note] = []
-    found = in_text(as_text(assets), rules, said)
-    notes: list[Note] = []
-    expected = to_assets(assets, rules, str, notes)
+@pytest.mark.parametrize("rules", [AssetOptions(), AssetOptions("a.", scale=2.0, assume_cog=True)])
+def test_assets_as_text_are_what_they_are_as_objects(assets: Any, rules: AssetOptions) -> None:
+    said: list[ConversionNote] = []
+    found = convert_raw_assets(as_text(assets), rules, said)
+    notes: list[ConversionNote] = []
+    expected = convert_assets(assets, rules, str, notes)
     assert found is not None
     assert isinstance(found.assets, msgspec.Raw)
     made = msgspec.json.decode(found.assets)
     assert repr(made) == repr(expected.assets)
-    assert (found.extensions, found.took, said) == (expected.extensions, expected.took, notes)
+    assert (found.extensions, found.used_factors, said) == (
+        expected.extensions,
+        expected.used_factors,
+        notes,
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,11 +69,11 @@ def test_assets_as_text_are_what_they_are_as_objects(assets: Any, rules: Rules) 
         {"one": TIFF | {"alternate": {"href": 5}}},
         {"one": TIFF, "href": TIFF},
         {"one": TIFF | {"title": 'has "href" in it'}, "href": PNG},
-        {"one": TIFF | {"title": "x" * LONGEST}},
+        {"one": TIFF | {"title": "x" * MAX_CACHED_BYTES}},
     ],
 )
 def test_what_does_not_fit_the_pattern_is_left_to_be_read(assets: Any) -> None:
-    assert in_text(as_text(assets), Rules(), []) is None
+    assert convert_raw_assets(as_text(assets), AssetOptions(), []) is None
 
 
 @pytest.mark.parametrize(
@@ -77,14 +81,14 @@ def test_what_does_not_fit_the_pattern_is_left_to_be_read(assets: Any) -> None:
     [b"", b'{"one":', b'{"one": {"href": "s3://images/1.tif", "type": "image/tiff"}}', b"\xff"],
 )
 def test_text_of_another_form_is_left_to_be_read(text: bytes) -> None:
-    assert in_text(text, Rules(), []) is None
+    assert convert_raw_assets(text, AssetOptions(), []) is None
 
 
 def test_links_with_nothing_else_alike_do_not_share_their_places() -> None:
     """The same template, its links the other way round."""
     both = {"one": TIFF, "two": TIFF | {"href": "s3://images/2.tif"}}
     for assets in (both, {"one": both["two"], "two": both["one"]}):
-        found = in_text(as_text(assets), Rules(), [])
+        found = convert_raw_assets(as_text(assets), AssetOptions(), [])
         assert found is not None
         made = msgspec.json.decode(found.assets)  # type: ignore[arg-type]  # text, as tested above
         assert {key: each["href"] for key, each in made.items()} == {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from tap_pixxel.wkt import wkt
+from tap_pixxel.stac.geometry.wkt import format_wkt
 
 _DEGREES = st.one_of(
     st.floats(-540, 540),
@@ -31,12 +31,12 @@ def by_shapely(geometry: dict[str, Any]) -> str:
 
 @given(geometry=polygons(_DEGREES.map(lambda each: round(each, 9))))
 def test_a_polygon_is_written_as_shapely_writes_it(geometry: dict[str, Any]) -> None:
-    assert wkt(geometry) == by_shapely(geometry)
+    assert format_wkt(geometry) == by_shapely(geometry)
 
 
 @given(geometry=polygons(_DEGREES.filter(lambda each: abs(each) > 1e-4)))
 def test_a_polygon_is_read_as_what_it_was(geometry: dict[str, Any]) -> None:
-    assert shapely.from_wkt(wkt(geometry)).equals_exact(shape(geometry))
+    assert shapely.from_wkt(format_wkt(geometry)).equals_exact(shape(geometry))
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_a_polygon_is_read_as_what_it_was(geometry: dict[str, Any]) -> None:
     ],
 )
 def test_other_geometries_are_written_too(kind: str, coordinates: list[Any], text: str) -> None:
-    assert wkt({"type": kind, "coordinates": coordinates}) == text
+    assert format_wkt({"type": kind, "coordinates": coordinates}) == text

@@ -14,7 +14,7 @@ DROPPED: Final = "dropped"
 """Not in the output."""
 
 
-class Note(NamedTuple):
+class ConversionNote(NamedTuple):
     """What was done to one field of the input.
 
     Attributes:
@@ -25,18 +25,18 @@ class Note(NamedTuple):
     """
 
     field: str
-    done: str
-    why: str
+    action: str
+    reason: str
 
 
-class Converted(NamedTuple):
+class ConversionResult(NamedTuple):
     """A STAC object, read-only by convention, and the notes on its making."""
 
     stac: dict[str, Any]
-    notes: list[Note]
+    notes: list[ConversionNote]
 
 
-class NotAnItem(ValueError):
+class ConversionError(ValueError):
     """No STAC object can be made of the input; the text is one line with its id and the reason."""
 
     def __init__(self, kind: str, key: object, why: str) -> None:

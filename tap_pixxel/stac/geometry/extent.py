@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_pixxel.stac.geometry import FOUR_OR_SIX, edges
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED
-from tap_pixxel.stac.quads import EDGE, POLE
-from tap_pixxel.stac.times import in_order, moment
-from tap_pixxel.stac.values import Mended, as_it_was, numbers
+from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
+from tap_pixxel.stac.geometry.fast_path import MAX_LATITUDE, MAX_LONGITUDE
+from tap_pixxel.stac.geometry.footprint import BBOX_LENGTHS, longitude_bounds
+from tap_pixxel.stac.parsers import Repaired, mark_if_converted, parse_number_list
+from tap_pixxel.stac.result import CONVERTED, DROPPED, REPAIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Say = Callable[[str, str, str], None]
 
-WORLD: Final = [-EDGE, -POLE, EDGE, POLE]
-OPEN: Final = frozenset({"", ".."})
+WORLD_BBOX: Final = [-MAX_LONGITUDE, -MAX_LATITUDE, MAX_LONGITUDE, MAX_LATITUDE]
+OPEN_ENDS: Final = frozenset({"", ".."})
 """Texts that stand for an end that is open; STAC writes null."""
-TWO: Final = 2
-Box = list[float]
+PAIR: Final = 2
+Bbox = list[float]
 Interval = list[str | None]
 
 
-def to_extent(raw: object, items: Iterable[dict[str, Any]] | None, say: Say) -> dict[str, Any]:
+def convert_extent(raw: object, items: Iterable[dict[str, Any]] | None, say: Say) -> dict[str, Any]:
     """Give a collection's extent.
 
     Args:
@@ -37,17 +37,17 @@ def to_extent(raw: object, items: Iterable[dict[str, Any]] | None, say: Say) -> 
     stated: dict[str, Any] = raw if isinstance(raw, dict) else {}
     for name in sorted(stated.keys() - {"spatial", "temporal"}):
         say(f"extent.{name}", DROPPED, "not a member of extents")
-    boxes = _boxes(_member(stated, "spatial", "bbox", say), say)
-    intervals = _intervals(_member(stated, "temporal", "interval", say), say)
+    boxes = _convert_bboxes(_read_member(stated, "spatial", "bbox", say), say)
+    intervals = _convert_intervals(_read_member(stated, "temporal", "interval", say), say)
     if not boxes or not intervals:
-        of_items = _extent_of(items or ())
+        of_items = _extent_of_items(items or ())
         boxes = boxes or [of_items[0]]
         intervals = intervals or [of_items[1]]
         say("extent", REPAIRED, "missing in part: that of the items, or the world")
     return {"spatial": {"bbox": boxes}, "temporal": {"interval": intervals}}
 
 
-def _member(stated: dict[str, Any], half: str, name: str, say: Say) -> list[Any]:
+def _read_member(stated: dict[str, Any], half: str, name: str, say: Say) -> list[Any]:
     member = stated.get(half)
     if isinstance(member, dict):
         for other in sorted(member.keys() - {name}):
@@ -64,44 +64,47 @@ def _member(stated: dict[str, Any], half: str, name: str, say: Say) -> list[Any]
     return member
 
 
-def _boxes(raw: list[Any], say: Say) -> list[Box]:
-    made: list[Box] = []
+def _convert_bboxes(raw: list[Any], say: Say) -> list[Bbox]:
+    made: list[Bbox] = []
     for at, each in enumerate(raw):
         path = f"extent.spatial.bbox.{at}"
-        read = numbers(each, FOUR_OR_SIX)
-        if read is None or not _on_globe(read):
+        read = parse_number_list(each, BBOX_LENGTHS)
+        if read is None or not _is_on_globe(read):
             say(path, DROPPED, "not a bounding box in degrees")
             continue
-        if type(as_it_was(each, read)) is Mended:
+        if type(mark_if_converted(each, read)) is Repaired:
             say(path, CONVERTED, "numbers written as text")
         made.append(read)
-    if len(made) == TWO:
+    if len(made) == PAIR:
         say("extent.spatial.bbox", REPAIRED, "two: STAC wants the whole before the parts")
-        made.insert(0, union(made))
+        made.insert(0, union_bbox(made))
     return made
 
 
-def _on_globe(box: Box) -> bool:
+def _is_on_globe(box: Bbox) -> bool:
     half = len(box) // 2
     west, south, east, north = box[0], box[1], box[half], box[half + 1]
-    return max(abs(west), abs(east)) <= EDGE and -POLE <= south <= north <= POLE
+    return (
+        max(abs(west), abs(east)) <= MAX_LONGITUDE
+        and -MAX_LATITUDE <= south <= north <= MAX_LATITUDE
+    )
 
 
-def union(boxes: list[Box]) -> Box:
+def union_bbox(boxes: list[Bbox]) -> Bbox:
     """Give the bbox around others; its west is greater than its east if one of theirs is."""
     flat = [[*box[:2], *box[len(box) // 2 :][:2]] for box in boxes]
     spans: list[tuple[float, float]] = []
     for west, _, east, _ in flat:
-        spans += [(west, east)] if west <= east else [(west, EDGE), (-EDGE, east)]
-    left, right = edges(spans)
+        spans += [(west, east)] if west <= east else [(west, MAX_LONGITUDE), (-MAX_LONGITUDE, east)]
+    left, right = longitude_bounds(spans)
     return [left, min(box[1] for box in flat), right, max(box[3] for box in flat)]
 
 
-def _intervals(raw: list[Any], say: Say) -> list[Interval]:
+def _convert_intervals(raw: list[Any], say: Say) -> list[Interval]:
     made: list[Interval] = []
     for at, each in enumerate(raw):
         path = f"extent.temporal.interval.{at}"
-        read = _interval(each)
+        read = _parse_interval(each)
         if read is None:
             say(path, DROPPED, "not an interval of timestamps")
             continue
@@ -111,34 +114,34 @@ def _intervals(raw: list[Any], say: Say) -> list[Interval]:
     return made
 
 
-def _interval(raw: object) -> Interval | None:
-    if not isinstance(raw, list) or len(raw) != TWO:
+def _parse_interval(raw: object) -> Interval | None:
+    if not isinstance(raw, list) or len(raw) != PAIR:
         return None
     made: Interval = []
     for each in raw:
-        if each is None or (isinstance(each, str) and each.strip() in OPEN):
+        if each is None or (isinstance(each, str) and each.strip() in OPEN_ENDS):
             made.append(None)
             continue
-        read = moment(each)
-        read = read.value if type(read) is Mended else read
+        read = parse_datetime(each)
+        read = read.value if type(read) is Repaired else read
         if type(read) is not str:
             return None
         made.append(read)
     start, end = made
-    return None if start and end and not in_order(start, end) else made
+    return None if start and end and not is_chronological(start, end) else made
 
 
-def _extent_of(items: Iterable[dict[str, Any]]) -> tuple[Box, Interval]:
-    box: Box | None = None
+def _extent_of_items(items: Iterable[dict[str, Any]]) -> tuple[Bbox, Interval]:
+    box: Bbox | None = None
     start: str | None = None
     end: str | None = None
     for item in items:
         other = item.get("bbox")
         if other:
-            box = union([box, other]) if box else list(other)
+            box = union_bbox([box, other]) if box else list(other)
         fields = item["properties"]
         begin = fields.get("start_datetime") or fields["datetime"]
         until = fields.get("end_datetime") or fields["datetime"]
-        start = begin if start is None or not in_order(start, begin) else start
-        end = until if end is None or not in_order(until, end) else end
-    return box or list(WORLD), [start, end]
+        start = begin if start is None or not is_chronological(start, begin) else start
+        end = until if end is None or not is_chronological(until, end) else end
+    return box or list(WORLD_BBOX), [start, end]

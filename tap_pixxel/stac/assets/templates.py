@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tap_pixxel.stac.assets import Assets, Rules, in_order
-from tap_pixxel.stac.hrefs import PLAIN
+from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_sorted
+from tap_pixxel.stac.hrefs import PLAIN_URL
 
 if TYPE_CHECKING:
-    from tap_pixxel.stac.notes import Note
+    from tap_pixxel.stac.result import ConversionNote
 
-KINDS: Final = 64
+CACHE_SIZE: Final = 64
 """Templates that are remembered, one for each kind of image."""
-LONGEST: Final = 1 << 18
+MAX_CACHED_BYTES: Final = 1 << 18
 """Bytes of a text that is worth remembering."""
-_PLACE: Final = b'"href":""'
-_HREF: Final = re.compile(b'"href":"(' + PLAIN.encode() + b')"')
-_write: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (ValueError, RecursionError, TypeError)
+_EMPTY_HREF: Final = b'"href":""'
+_HREF: Final = re.compile(b'"href":"(' + PLAIN_URL.encode() + b')"')
+_encode: Final = msgspec.json.Encoder().encode
+_DECODE_ERRORS: Final = (ValueError, RecursionError, TypeError)
 
 
 class _Template(NamedTuple):
@@ -40,13 +40,15 @@ class _Template(NamedTuple):
     """
 
     pieces: tuple[bytes, ...]
-    order: tuple[int, ...]
-    notes: tuple[Note, ...]
+    href_order: tuple[int, ...]
+    notes: tuple[ConversionNote, ...]
     extensions: frozenset[str]
-    took: tuple[bool, bool]
+    used_factors: tuple[bool, bool]
 
 
-def in_text(text: bytes, rules: Rules, notes: list[Note]) -> Assets | None:
+def convert_raw_assets(
+    text: bytes, rules: AssetOptions, notes: list[ConversionNote]
+) -> ConvertedAssets | None:
     """Convert the JSON text of an item's assets.
 
     Args:
@@ -58,30 +60,30 @@ def in_text(text: bytes, rules: Rules, notes: list[Note]) -> Assets | None:
         The assets as text (`msgspec.Raw`); None when they do not fit the pattern: every asset has
         a plain absolute href and a type, and none is nested in another.
     """
-    if len(text) > LONGEST:
+    if len(text) > MAX_CACHED_BYTES:
         return None
     parts = _HREF.split(text)
     hrefs = parts[1::2]
-    template = _template(_PLACE.join(parts[::2]), rules)
-    if template is None or len(template.order) != len(hrefs):
+    template = _make_template(_EMPTY_HREF.join(parts[::2]), rules)
+    if template is None or len(template.href_order) != len(hrefs):
         return None
-    placed = [hrefs[at] for at in template.order]
+    placed = [hrefs[at] for at in template.href_order]
     notes += template.notes
     made = chain.from_iterable(zip(template.pieces, placed, strict=False))
     whole = b"".join((*made, template.pieces[-1]))
-    return Assets(msgspec.Raw(whole), template.extensions, template.took)
+    return ConvertedAssets(msgspec.Raw(whole), template.extensions, template.used_factors)
 
 
-@lru_cache(KINDS)
-def _template(text: bytes, rules: Rules) -> _Template | None:
+@lru_cache(CACHE_SIZE)
+def _make_template(text: bytes, rules: AssetOptions) -> _Template | None:
     try:
         raw = msgspec.json.decode(text)
-        rests = _rests(raw) if isinstance(raw, dict) else None
+        rests = _assets_without_href(raw) if isinstance(raw, dict) else None
         if not rests or len(rests) != text.count(b'"href"'):
             return None
-        found = in_order([(key, rest, "") for key, rest in rests], rules)
-        parts = [_piece(key, fields) for key, fields in found.fields]
-    except _UNREADABLE:
+        found = convert_sorted([(key, rest, "") for key, rest in rests], rules)
+        parts = [_split_at_href(key, fields) for key, fields in found.fields]
+    except _DECODE_ERRORS:
         return None
     places = {key: at for at, (key, _) in enumerate(rests)}
     heads, tails = zip(*parts, strict=True)
@@ -91,11 +93,11 @@ def _template(text: bytes, rules: Rules) -> _Template | None:
         tuple(places[key] for key, _ in found.fields),
         found.notes,
         found.extensions,
-        found.took,
+        found.used_factors,
     )
 
 
-def _rests(raw: dict[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
+def _assets_without_href(raw: dict[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
     """Give the assets without their places for hrefs; None where one does not fit."""
     rests = []
     for key, asset in raw.items():
@@ -108,7 +110,7 @@ def _rests(raw: dict[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
     return rests
 
 
-def _piece(key: str, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+def _split_at_href(key: str, fields: dict[str, Any]) -> tuple[bytes, bytes]:
     """Give what stands before and behind the href of an asset."""
-    rest = b"," + _write(fields)[1:]  # there is a type at least
-    return _write(key) + b':{"href":"', b'"' + rest
+    rest = b"," + _encode(fields)[1:]  # there is a type at least
+    return _encode(key) + b':{"href":"', b'"' + rest
