@@ -1,7 +1,10 @@
-"""STAC: Pixxel's items, catalog records and collections as valid STAC 1.1.
+"""Convert Pixxel's items, catalog records and collections to valid STAC 1.1.
 
-Pure functions from plain dicts to plain dicts, and notes on what could not simply be passed on.
+The functions are pure: they take plain dicts and return plain dicts, with a note for each field
+that could not be passed on unchanged.
 """
+
+from __future__ import annotations
 
 from tap_pixxel.stac.catalog_record import catalog_to_item, catalog_to_partial_item
 from tap_pixxel.stac.collection import to_collection

@@ -1,9 +1,9 @@
-"""Catalog: a STAC Item out of a catalog record, an image that the workspace owns."""
+"""Convert a catalog record, an image that the workspace owns, to a STAC Item."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
 from tap_pixxel.stac.item import (
     API_URL,
@@ -16,12 +16,12 @@ from tap_pixxel.stac.item import (
 from tap_pixxel.stac.links import GEOJSON, JSON, catalog_href, item_href, make_link
 from tap_pixxel.stac.result import CONVERTED, ConversionError, ConversionNote, ConversionResult
 
-RENAMED_MEMBERS: Final = {"area": "pixxel:area_km2"}
-"""Property by member of the record; others, such as ``task_id``, keep their names."""
-PERSONAL_MEMBERS: Final = frozenset({"created_by", "updated_by", "org_id"})
-"""Members that say who, and stay out of STAC."""
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SHORT_ID_CHARACTERS: Final = 8
+RENAMED_MEMBERS = {"area": "pixxel:area_km2"}
+"""Property by member of the record; other members, such as `task_id`, keep their names."""
+PERSONAL_MEMBERS = frozenset({"created_by", "updated_by", "org_id"})
+"""Members that identify a person or an organization; they are left out of STAC."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHORT_ID_CHARACTERS = 8
 
 
 def catalog_to_item(
@@ -31,86 +31,90 @@ def catalog_to_item(
     collection: str | None = None,
     assume_cog: bool = False,
 ) -> ConversionResult:
-    """Convert a catalog record to the STAC Item of the image that it stands for.
+    """Convert a catalog record to the STAC Item of its image.
 
-    The id is that of the archive's item and the first eight characters of the catalog's, for
-    an image may be bought twice. Sharing and read-only parts are as for `to_item`, which takes
-    the output unchanged.
+    The Item's id is the archive item's id and the first eight characters of the catalog's id,
+    because an image may be bought twice. The rules on shared and read-only objects are those of
+    `to_item`, which returns the Item unchanged.
 
     Args:
-        record: the record as POST /v0/catalogs/search gives it.
-        api_url: the API's address.
-        collection: the items' collection; ``<collection>-owned`` when there is none.
-        assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
+        record: a record of POST /v0/catalogs/search.
+        api_url: URL of the API.
+        collection: the Item's collection; `<collection>-owned` by default.
+        assume_cog: declare GeoTIFFs cloud-optimized, which the API does not state.
 
     Raises:
-        NotAnItem: it is no object, has no id or no details, or they have no id or no time.
+        ConversionError: when the record is not an object, has no id or no details, or the details
+            have no id or no time.
     """
-    key, details, image = _read_record(record)
-    api = api_url.rstrip("/")
-    origin = parse_id(details.get("collection"))
-    owned = CatalogInfo(
-        id=f"{image}-{key[:_SHORT_ID_CHARACTERS] if _UUID.fullmatch(key) else key}",
-        collection=collection or (f"{origin}-owned" if origin else None),
-        title=image,
-        fields=_make_fields(key, image, origin),
-        links=[
-            *(
-                [make_link("derived_from", item_href(api, origin, image), GEOJSON)]
-                if origin
-                else []
-            ),
-            make_link("via", catalog_href(api, key), JSON),
-        ],
+    catalog_id, details, item_id = _read_record(record)
+    api_url = api_url.rstrip("/")
+    archive = parse_id(details.get("collection"))
+    derived_from = (
+        [make_link("derived_from", item_href(api_url, archive, item_id), GEOJSON)]
+        if archive
+        else []
+    )
+    short_id = catalog_id[:_SHORT_ID_CHARACTERS] if _UUID.fullmatch(catalog_id) else catalog_id
+    catalog_info = CatalogInfo(
+        id=f"{item_id}-{short_id}",
+        collection=collection or (f"{archive}-owned" if archive else None),
+        title=item_id,
+        fields=_make_fields(catalog_id, item_id, archive),
+        links=[*derived_from, make_link("via", catalog_href(api_url, catalog_id), JSON)],
         extras=_list_extras(record),
     )
     try:
-        made = convert_item(
-            details, api_url=api, assume_cog=assume_cog, catalog_info=owned, path="details."
+        result = convert_item(
+            details,
+            api_url=api_url,
+            assume_cog=assume_cog,
+            catalog_info=catalog_info,
+            path="details.",
         )
     except ConversionError as error:
-        raise ConversionError("catalog", key, f"in its details: {error}") from None
-    if key != record["id"]:
-        made.notes.append(ConversionNote("id", CONVERTED, ID_CONVERTED))
-    return made
+        raise ConversionError("catalog", catalog_id, f"in its details: {error}") from None
+    if catalog_id != record["id"]:
+        result.notes.append(ConversionNote("id", CONVERTED, ID_CONVERTED))
+    return result
 
 
 def catalog_to_partial_item(record: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Give what the STAC Item of a catalog record says in a few of its properties, and where.
+    """Return the geometry, bbox, times and named properties of a catalog record's STAC Item.
 
     Args:
         record: as for `catalog_to_item`.
-        names: as for `outline`.
+        names: as for `to_partial_item`.
 
     Raises:
-        NotAnItem: as for `catalog_to_item`.
+        ConversionError: as for `catalog_to_item`.
     """
-    key, details, _ = _read_record(record)
+    catalog_id, details, _ = _read_record(record)
     try:
         return to_partial_item(details, names)
     except ConversionError as error:
-        raise ConversionError("catalog", key, f"in its details: {error}") from None
+        raise ConversionError("catalog", catalog_id, f"in its details: {error}") from None
 
 
 def _read_record(record: object) -> tuple[str, dict[str, Any], str]:
-    """Give the id of a record, its details, and the id of the image in them."""
+    """Return the id of a record, its details, and the item id in the details."""
     if not isinstance(record, dict):
         raise ConversionError("catalog", None, "not an object")
-    key = parse_id(record.get("id"))
-    if key is None:
+    catalog_id = parse_id(record.get("id"))
+    if catalog_id is None:
         raise ConversionError("catalog", None, "no id")
     details = record.get("details")
     if not isinstance(details, dict):
-        raise ConversionError("catalog", key, "no details")
-    image = parse_id(details.get("id"))
-    if image is None:
-        raise ConversionError("catalog", key, "no id in its details")
-    return key, details, image
+        raise ConversionError("catalog", catalog_id, "no details")
+    item_id = parse_id(details.get("id"))
+    if item_id is None:
+        raise ConversionError("catalog", catalog_id, "no id in its details")
+    return catalog_id, details, item_id
 
 
-def _make_fields(key: str, image: str, origin: str | None) -> dict[str, Any]:
-    made = {"pixxel:catalog_id": key, "pixxel:item_id": image}
-    return made | ({"pixxel:collection": origin} if origin else {})
+def _make_fields(catalog_id: str, item_id: str, archive: str | None) -> dict[str, Any]:
+    fields = {"pixxel:catalog_id": catalog_id, "pixxel:item_id": item_id}
+    return fields | ({"pixxel:collection": archive} if archive else {})
 
 
 def _list_extras(record: dict[str, Any]) -> list[tuple[str, str, Any]]:

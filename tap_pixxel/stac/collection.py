@@ -1,8 +1,8 @@
-"""Collection: a STAC Collection out of a collection of the archive."""
+"""Convert a collection of the archive to a STAC Collection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_pixxel.stac.assets.convert import AssetOptions, convert_asset, convert_assets
 from tap_pixxel.stac.common_metadata import OTHER_LICENSE
@@ -18,14 +18,9 @@ from tap_pixxel.stac.links import (
     find_href,
     make_link,
 )
-from tap_pixxel.stac.object_builder import (
-    PIXXEL_PREFIX,
-    ObjectBuilder,
-    prefixed_name,
-    replace_lone_surrogates,
-)
-from tap_pixxel.stac.parsers import sanitize_json
-from tap_pixxel.stac.properties import read_license
+from tap_pixxel.stac.object_builder import PIXXEL_PREFIX, ObjectBuilder, prefixed_name
+from tap_pixxel.stac.parsers import replace_lone_surrogates, sanitize_json
+from tap_pixxel.stac.properties import set_license
 from tap_pixxel.stac.result import (
     CONVERTED,
     DROPPED,
@@ -41,7 +36,7 @@ if TYPE_CHECKING:
 
     from tap_pixxel.stac.links import Link
 
-COLLECTION_MEMBERS: Final = frozenset(
+COLLECTION_MEMBERS = frozenset(
     {
         "type",
         "stac_version",
@@ -55,11 +50,11 @@ COLLECTION_MEMBERS: Final = frozenset(
         "links",
     }
 )
-"""What is not read as a field; other members of a raw collection go by STAC's fields."""
-LEADING_FIELDS: Final = ("title", "description", "license")
-COLLECTION_ALIASES: Final = {"created_at": "created", "updated_at": "updated"}
-MIN_ITEM_ASSET_FIELDS: Final = 2
-_COLLECTION_PARSERS: Final = PARSERS["collection"]
+"""Members that are not parsed as fields; the others are parsed by STAC's table of fields."""
+LEADING_FIELDS = ("title", "description", "license")
+COLLECTION_ALIASES = {"created_at": "created", "updated_at": "updated"}
+MIN_ITEM_ASSET_FIELDS = 2
+_COLLECTION_PARSERS = PARSERS["collection"]
 
 
 def to_collection(
@@ -70,94 +65,95 @@ def to_collection(
 ) -> ConversionResult:
     """Convert a collection of the archive to a STAC 1.1 Collection.
 
-    The input is not changed; the output is read-only, as for `to_item`. A converted collection
-    comes out as it went in.
+    The input is not changed; the output is read-only, as for `to_item`. A converted collection is
+    returned unchanged.
 
     Args:
-        raw: the collection as GET /v0/archives/collections gives it.
-        items: its STAC Items, for an extent that the API does not state. They are gone through
-            once, and only then.
-        api_url: the API's address, which relative links are resolved against.
+        raw: a collection of GET /v0/archives/collections.
+        items: its STAC Items, for an extent that the API does not state. They are read once, and
+            only in that case.
+        api_url: URL of the API, against which relative links are resolved.
 
     Raises:
-        NotAnItem: it is no object, or has no id.
+        ConversionError: when the input is not an object or has no id.
     """
     if not isinstance(raw, dict):
         raise ConversionError("collection", None, "not an object")
-    key = parse_id(raw.get("id"))
-    if key is None:
+    collection_id = parse_id(raw.get("id"))
+    if collection_id is None:
         raise ConversionError("collection", None, "no id")
     api_url = api_url.rstrip("/")
     notes: list[ConversionNote] = []
 
-    def say(field: str, done: str, why: str) -> None:
-        notes.append(ConversionNote(field, done, why))
+    def add_note(field: str, action: str, reason: str) -> None:
+        notes.append(ConversionNote(field, action, reason))
 
-    if key != raw["id"]:
-        say("id", CONVERTED, ID_CONVERTED)
+    if collection_id != raw["id"]:
+        add_note("id", CONVERTED, ID_CONVERTED)
     for name, kinds in (("type", str), ("stac_version", str), ("stac_extensions", list | dict)):
         if raw.get(name) is not None and (
             not isinstance(raw[name], kinds) or (name == "type" and raw[name] != "Collection")
         ):
-            say(name, DROPPED, "stated by the conversion")
+            add_note(name, DROPPED, "set by the conversion")
     base = find_base_href(raw.get("links"), api_url)
-    fields = _convert_fields(raw, key, notes)
-    summaries, used = convert_summaries(raw.get("summaries"), notes)
+    fields = _convert_fields(raw, collection_id, notes)
+    summaries, extensions = convert_summaries(raw.get("summaries"), notes)
     assets = convert_assets(raw.get("assets"), AssetOptions(), lambda: base, notes)
-    item_assets, of_items = _convert_item_assets(raw.get("item_assets"), notes)
-    used |= assets.extensions | of_items | used_extensions(fields)
-    made: dict[str, Any] = {
+    item_assets, item_asset_extensions = _convert_item_assets(raw.get("item_assets"), notes)
+    extensions |= assets.extensions | item_asset_extensions | used_extensions(fields)
+    collection: dict[str, Any] = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
-        "stac_extensions": schema_urls(used),
-        "id": key,
+        "stac_extensions": schema_urls(extensions),
+        "id": collection_id,
         **fields,
-        "extent": convert_extent(raw.get("extent"), items, say),
+        "extent": convert_extent(raw.get("extent"), items, add_note),
     }
     parts = (("summaries", summaries), ("assets", assets.assets), ("item_assets", item_assets))
-    made |= {name: part for name, part in parts if part}
-    made["links"] = convert_links(
-        raw.get("links"), _make_links(raw, key, fields, api_url), base, notes
-    )
-    return ConversionResult(made, notes)
+    collection |= {name: part for name, part in parts if part}
+    links = _make_links(raw, collection_id, fields, api_url)
+    collection["links"] = convert_links(raw.get("links"), links, base, notes)
+    return ConversionResult(collection, notes)
 
 
-def _convert_fields(raw: dict[str, Any], key: str, notes: list[ConversionNote]) -> dict[str, Any]:
-    draft = ObjectBuilder("", notes)
-    own: list[str] = []
+def _convert_fields(
+    raw: dict[str, Any], collection_id: str, notes: list[ConversionNote]
+) -> dict[str, Any]:
+    builder = ObjectBuilder("", notes)
+    prefixed: list[str] = []
     for name, value in raw.items():
         if value is None or name in COLLECTION_MEMBERS or name in COLLECTION_ALIASES:
             continue
-        reader = _COLLECTION_PARSERS.get(name)
-        if reader is not None:
-            draft.parse_field(name, name, value, reader)
+        parser = _COLLECTION_PARSERS.get(name)
+        if parser is not None:
+            builder.parse_field(name, name, value, parser)
         elif prefixed_name(name) == name:
-            own.append(name)
+            prefixed.append(name)
         else:
-            draft.keep_as_extra(name, value)
+            builder.keep_as_extra(name, value)
     for name, target in COLLECTION_ALIASES.items():
         if raw.get(name) is not None:
-            draft.parse_field(target, name, raw[name], _COLLECTION_PARSERS[target])
+            builder.parse_field(target, name, raw[name], _COLLECTION_PARSERS[target])
     if raw.get("license") is None:
-        draft.add_note("license", REPAIRED, "missing")
+        builder.add_note("license", REPAIRED, "missing")
     else:
-        read_license(raw["license"], draft)
-    draft.fields.setdefault("license", OTHER_LICENSE)
-    for name in own:
-        draft.parse_field(replace_lone_surrogates(name), name, raw[name], sanitize_json)
-    if draft.fields.get("description") is None:
-        draft.fields["description"] = draft.fields.get("title") or key
-        draft.add_note("description", REPAIRED, "missing: the title, or the id")
-    made = draft.build()
-    ordered = {name: made.get(name) for name in LEADING_FIELDS} | made
+        set_license(raw["license"], builder)
+    builder.fields.setdefault("license", OTHER_LICENSE)
+    for name in prefixed:
+        builder.parse_field(replace_lone_surrogates(name), name, raw[name], sanitize_json)
+    if builder.fields.get("description") is None:
+        builder.fields["description"] = builder.fields.get("title") or collection_id
+        builder.add_note("description", REPAIRED, "missing; set to the title or the id")
+    fields = builder.build()
+    ordered = {name: fields.get(name) for name in LEADING_FIELDS} | fields
     return {name: value for name, value in ordered.items() if value is not None}
 
 
 def _convert_item_assets(
     raw: object, notes: list[ConversionNote]
 ) -> tuple[dict[str, Any], set[str]]:
-    made: dict[str, Any] = {}
-    used: set[str] = set()
+    item_assets: dict[str, Any] = {}
+    extensions: set[str] = set()
     if raw is not None and not isinstance(raw, dict):
         notes.append(ConversionNote("item_assets", DROPPED, "not an object of assets"))
     for key, each in raw.items() if isinstance(raw, dict) else ():
@@ -167,26 +163,32 @@ def _convert_item_assets(
             continue
         rest = {name: value for name, value in each.items() if name != "href"}
         if len(rest) < len(each):
-            notes.append(ConversionNote(f"{path}.href", DROPPED, "item assets have none"))
+            notes.append(ConversionNote(f"{path}.href", DROPPED, "item assets have no href"))
         asset = convert_asset(key, rest, "", AssetOptions("item_assets."))
         if len(asset.fields) < MIN_ITEM_ASSET_FIELDS:
             notes.append(ConversionNote(path, DROPPED, "fewer than two members"))
             continue
         notes.extend(asset.notes)
-        used |= asset.extensions
-        made[key] = asset.fields
-    return made, used
+        extensions |= asset.extensions
+        item_assets[key] = asset.fields
+    return item_assets, extensions
 
 
-def _make_links(raw: dict[str, Any], key: str, fields: dict[str, Any], api_url: str) -> list[Link]:
-    made: list[Link] = []
+def _make_links(
+    raw: dict[str, Any], collection_id: str, fields: dict[str, Any], api_url: str
+) -> list[Link]:
+    links: list[Link] = []
     if "sci:doi" in fields:
-        made.append(make_link("cite-as", f"https://doi.org/{quote_doi(fields['sci:doi'])}"))
-    text = fields.get(f"{PIXXEL_PREFIX}license")
-    if fields["license"] == OTHER_LICENSE and isinstance(text, str) and "://" in text:
-        terms = make_absolute(text)
-        if terms:
-            made.append(make_link("license", terms))
+        links.append(make_link("cite-as", f"https://doi.org/{quote_doi(fields['sci:doi'])}"))
+    license_text = fields.get(f"{PIXXEL_PREFIX}license")
+    if (
+        fields["license"] == OTHER_LICENSE
+        and isinstance(license_text, str)
+        and "://" in license_text
+    ):
+        license_url = make_absolute(license_text)
+        if license_url:
+            links.append(make_link("license", license_url))
     if find_href(raw.get("links"), "canonical", f"{api_url}/") is None:
-        made.append(make_link("canonical", collection_href(api_url, key), JSON))
-    return made
+        links.append(make_link("canonical", collection_href(api_url, collection_id), JSON))
+    return links

@@ -1,9 +1,9 @@
-"""Common metadata: the fields that STAC itself names, and how each is read."""
+"""The fields of STAC's common metadata, with a parser for each."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
 from tap_pixxel.stac.datetimes import parse_datetime
 from tap_pixxel.stac.parsers import (
@@ -23,16 +23,16 @@ from tap_pixxel.stac.parsers import (
 from tap_pixxel.stac.providers import parse_providers
 from tap_pixxel.stac.result import CONVERTED, REPAIRED
 
-_LICENSE_TOKEN: Final = re.compile(r"[\w.+-]+", re.ASCII)
-OTHER_LICENSE: Final = "other"
+_LICENSE_TOKEN = re.compile(r"[\w.+-]+", re.ASCII)
+OTHER_LICENSE = "other"
 
-DEPRECATED_LICENSES: Final = frozenset({"proprietary", "various"})
-"""Words for a license that STAC 1.1 replaces by ``other``."""
-DATA_TYPES: Final = frozenset(
+DEPRECATED_LICENSES = frozenset({"proprietary", "various"})
+"""License words that STAC 1.1 replaces by `other`."""
+DATA_TYPES = frozenset(
     {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
     | {"float16", "float32", "float64", "cint16", "cint32", "cfloat32", "cfloat64", "other"}
 )
-NON_FINITE_SPELLINGS: Final = {
+NON_FINITE_SPELLINGS = {
     "nan": "nan",
     "inf": "inf",
     "+inf": "inf",
@@ -40,36 +40,35 @@ NON_FINITE_SPELLINGS: Final = {
     "-inf": "-inf",
     "-infinity": "-inf",
 }
+_SPELLED_AS_IN_STAC = "a non-finite number, converted to STAC's spelling"
 
 
-def parse_license(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a license as STAC takes it: a token such as an SPDX identifier."""
-    read = parse_text(value)
-    found = read.value if type(read) is Repaired else read
-    if type(found) is str and (found in DEPRECATED_LICENSES or not _LICENSE_TOKEN.fullmatch(found)):
+def parse_license(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a license as STAC requires it: a token such as an SPDX identifier."""
+    parsed = parse_text(value)
+    text = parsed.value if type(parsed) is Repaired else parsed
+    if type(text) is str and (text in DEPRECATED_LICENSES or not _LICENSE_TOKEN.fullmatch(text)):
         return Invalid("not a token such as an SPDX identifier")
-    return read
+    return parsed
 
 
-def parse_nodata(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read the value of pixels without data: a number, ``nan``, ``inf`` or ``-inf``."""
+def parse_nodata(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse the value of pixels without data: a number, `nan`, `inf` or `-inf`."""
     if isinstance(value, str):
         word = value.strip().lower()
         if word in NON_FINITE_SPELLINGS:
-            found = NON_FINITE_SPELLINGS[word]
-            return (
-                found
-                if found == value
-                else Repaired(found, CONVERTED, "nan, not a number, in STAC's spelling")
-            )
+            spelling = NON_FINITE_SPELLINGS[word]
+            if spelling == value:
+                return spelling
+            return Repaired(spelling, CONVERTED, _SPELLED_AS_IN_STAC)
     if isinstance(value, float):
-        spelled = NON_FINITE_SPELLINGS.get(str(value))
-        if spelled:
-            return Repaired(spelled, CONVERTED, "nan, not a number, in STAC's spelling")
+        float_spelling = NON_FINITE_SPELLINGS.get(str(value))
+        if float_spelling:
+            return Repaired(float_spelling, CONVERTED, _SPELLED_AS_IN_STAC)
     return parse_number(value)
 
 
-STATISTICS_PARSERS: Final[dict[str, Parser]] = {
+STATISTICS_PARSERS: dict[str, Parser] = {
     "minimum": parse_number,
     "maximum": parse_number,
     "mean": parse_number,
@@ -79,31 +78,33 @@ STATISTICS_PARSERS: Final[dict[str, Parser]] = {
 }
 
 
-def _parse_statistic(name: str, value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    reader: Parser = STATISTICS_PARSERS.get(name, sanitize_json)
-    return Dropped("null") if value is None else reader(value)
+def _parse_statistic(name: str, value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    parser: Parser = STATISTICS_PARSERS.get(name, sanitize_json)
+    return Dropped("null") if value is None else parser(value)
 
 
-def parse_statistics(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a band's statistics: an object that is not empty, of numbers."""
+def parse_statistics(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a band's statistics: a non-empty object of numbers."""
     if not isinstance(value, dict):
         return Invalid("not an object")
-    made: dict[str, Any] = {}
-    fault = False
+    statistics: dict[str, Any] = {}
+    has_changes = False
     for name, each in value.items():
-        read = _parse_statistic(name, each)
-        if type(read) is Repaired:
-            fault, read = True, read.value
-        if type(read) in {Invalid, Dropped}:
-            fault = True
+        parsed = _parse_statistic(name, each)
+        if type(parsed) is Repaired:
+            has_changes, parsed = True, parsed.value
+        if type(parsed) in {Invalid, Dropped}:
+            has_changes = True
         else:
-            made[name] = read
-    if not made:
+            statistics[name] = parsed
+    if not statistics:
         return Dropped("empty, or without a number")
-    return Repaired(made, REPAIRED, "members that are no numbers") if fault else made
+    if has_changes:
+        return Repaired(statistics, REPAIRED, "members that are not valid numbers")
+    return statistics
 
 
-COMMON_PARSERS: Final[dict[str, Parser]] = {
+COMMON_PARSERS: dict[str, Parser] = {
     "title": parse_text,
     "description": parse_text,
     "keywords": parse_text_list,
@@ -122,4 +123,4 @@ COMMON_PARSERS: Final[dict[str, Parser]] = {
     "statistics": parse_statistics,
     "unit": parse_text,
 }
-"""STAC 1.1 common metadata, but times that depend on each other, and bands."""
+"""STAC 1.1 common metadata, without bands and the times that depend on each other."""

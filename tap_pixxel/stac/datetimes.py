@@ -1,26 +1,26 @@
-"""Times: RFC 3339 in UTC out of every form of timestamp that the API writes."""
+"""Parse the timestamps of the API, in any of its forms, as RFC 3339 in UTC."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from pixxel_api.timestamps import TimestampError, parse_timestamp
 from tap_pixxel.stac.parsers import EMPTY, Invalid, Repaired
 from tap_pixxel.stac.result import CONVERTED
 
-_RFC3339_UTC: Final = re.compile(
+_RFC3339_UTC = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 )
-_NOT_A_TIMESTAMP: Final = Invalid("not a timestamp")
+_NOT_A_TIMESTAMP = Invalid("not a timestamp")
 
 
-def parse_datetime(value: object) -> Any:  # noqa: ANN401 - a text, or how the reading failed
-    """Read a timestamp as RFC 3339 in UTC with a ``Z`` (STAC: date and time fields).
+def parse_datetime(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a timestamp as RFC 3339 in UTC with a `Z` (STAC: date and time fields).
 
-    Such a text stays as it is. Others, with an offset or without one (UTC), in the basic format,
-    with a space, as a date, with nanoseconds, come out with six digits of a second.
+    A text in that form stays unchanged. Other forms (an offset, no offset, which means UTC, the
+    basic format, a space, a date, nanoseconds) are written with six digits of a second.
     """
     if not isinstance(value, str):
         return _NOT_A_TIMESTAMP
@@ -34,19 +34,19 @@ def parse_datetime(value: object) -> Any:  # noqa: ANN401 - a text, or how the r
 
 
 def is_chronological(start: str, end: str) -> bool:
-    """Tell whether two texts that `moment` gave are in order, or the same time."""
-    if len(start) == len(end):  # the same digits at the same places, and both end in Z
+    """Tell whether `start` is not after `end`; both are results of `parse_datetime`."""
+    if len(start) == len(end):  # the same digits at the same positions, and both end in Z
         return start <= end
     return _to_utc_datetime(start) <= _to_utc_datetime(end)
 
 
 def _format_utc(text: str) -> str:
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is not UTC:  # most stamps are in UTC, and turning one takes long
-        read = parse_timestamp(text)
-    stamp = read.replace(tzinfo=None).isoformat()  # writing the offset takes longer than all else
-    return f"{stamp}Z" if read.microsecond else f"{stamp}.000000Z"
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:  # most timestamps are in UTC, and converting one is slow
+        moment = parse_timestamp(text)
+    timestamp = moment.replace(tzinfo=None).isoformat()  # formatting the offset is the slowest part
+    return f"{timestamp}Z" if moment.microsecond else f"{timestamp}.000000Z"
 
 
-def _to_utc_datetime(stamp: str) -> datetime:
-    return datetime.fromisoformat(stamp).astimezone(UTC)
+def _to_utc_datetime(timestamp: str) -> datetime:
+    return datetime.fromisoformat(timestamp).astimezone(UTC)

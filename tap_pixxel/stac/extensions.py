@@ -1,10 +1,10 @@
-"""Extensions: a table of those that items use, their schemas, and how each field is read."""
+"""The STAC extensions that items use: their schemas, and a parser for each field."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from tap_pixxel.stac import projection
 from tap_pixxel.stac.assets import wavelengths
@@ -12,6 +12,7 @@ from tap_pixxel.stac.common_metadata import COMMON_PARSERS
 from tap_pixxel.stac.datetimes import parse_datetime
 from tap_pixxel.stac.parsers import (
     EMPTY,
+    OUT_OF_RANGE,
     Invalid,
     Parser,
     Repaired,
@@ -25,67 +26,73 @@ from tap_pixxel.stac.parsers import (
 )
 from tap_pixxel.stac.result import CONVERTED, REPAIRED
 
-COMMON_NAMES: Final = frozenset(
+COMMON_NAMES = frozenset(
     {"pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071",
      "rededge075", "rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir",
      "lwir11", "lwir12"}
 )  # fmt: skip
-ORBIT_STATES: Final = frozenset({"ascending", "descending", "geostationary", "crossing"})
-FULL_TURN: Final = 360
-_DOI: Final = re.compile(
+ORBIT_STATES = frozenset({"ascending", "descending", "geostationary", "crossing"})
+FULL_CIRCLE = 360
+_DOI = re.compile(
     r"(?:(?:https?://)?(?:dx\.|www\.)?doi\.org/|doi:\s*)?(10\.[0-9a-zA-Z]{4,}/[^\s]+)",
     re.IGNORECASE,
 )
-_LEVEL: Final = re.compile(r"(?:level|lv|l)?[-_ ]*([0-9])[-_ ]*([a-z]?)", re.IGNORECASE)
-_HISTOGRAM_MEMBERS: Final = frozenset({"count", "min", "max", "buckets"})
-_MIN_BUCKETS: Final = 3
+_LEVEL = re.compile(r"(?:level|lv|l)?[-_ ]*([0-9])[-_ ]*([a-z]?)", re.IGNORECASE)
+_HISTOGRAM_MEMBERS = frozenset({"count", "min", "max", "buckets"})
+_MIN_BUCKETS = 3
 
 
-def _parse_off_nadir(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return _wrap_angle(value, lambda angle: -angle, 90, "negative: seen to the other side")
+def _parse_off_nadir(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return _wrap_angle(value, lambda angle: -angle, 90, "negative angle: sign removed")
 
 
-def _parse_azimuth(value: object) -> Any:  # noqa: ANN401 - see values.Reader
+def _parse_azimuth(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     return _wrap_angle(
-        value, lambda angle: angle + FULL_TURN, FULL_TURN, "negative: counted westward"
+        value, lambda angle: angle + FULL_CIRCLE, FULL_CIRCLE, "negative angle: 360 added"
     )
 
 
-def _wrap_angle(value: object, turn: Any, high: float, why: str) -> Any:  # noqa: ANN401 - see values.Reader
-    read = parse_number(value)
-    stated = read.value if type(read) is Repaired else read
-    if type(read) is Invalid or 0 <= stated <= high:
-        return read
-    if -high <= stated < 0:
-        return Repaired(turn(stated), REPAIRED, why)
-    return Invalid("out of range")
+def _wrap_angle(value: object, wrap: Any, high: float, reason: str) -> Any:  # noqa: ANN401 - see parsers.Parser
+    parsed = parse_number(value)
+    angle = parsed.value if type(parsed) is Repaired else parsed
+    if type(parsed) is Invalid or 0 <= angle <= high:
+        return parsed
+    if -high <= angle < 0:
+        return Repaired(wrap(angle), REPAIRED, reason)
+    return OUT_OF_RANGE
 
 
-def parse_doi(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a DOI, without the address of a resolver."""
+def parse_doi(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a DOI, without the address of a resolver."""
     if not isinstance(value, str):
-        return Invalid("not a text")
-    if not (stripped := value.strip()):
+        return Invalid("not text")
+    if not (text := value.strip()):
         return EMPTY
-    match = _DOI.fullmatch(stripped)
+    match = _DOI.fullmatch(text)
     if not match or not match[1].isprintable():
         return Invalid("not a DOI")
-    return value if match[1] == value else Repaired(match[1], CONVERTED, "more than the DOI")
+    if match[1] == value:
+        return value
+    return Repaired(match[1], CONVERTED, "a DOI with a prefix or whitespace")
 
 
-def parse_level(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a processing level: ``L2A`` out of ``Level-2A`` or ``LV2A``; other words stay."""
+def parse_level(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a processing level: `Level-2A` and `LV2A` become `L2A`, other words stay."""
     if isinstance(value, str) and (match := _LEVEL.fullmatch(value.strip())):
-        read = f"L{match[1]}{match[2].upper()}"
-        return read if read == value else Repaired(read, CONVERTED, "a level in another spelling")
+        level = f"L{match[1]}{match[2].upper()}"
+        return level if level == value else Repaired(level, CONVERTED, "another spelling")
     return parse_text(value)
 
 
-def _parse_nonzero(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return parse_checked_number(value, lambda found: found != 0)
+def _parse_nonzero(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return parse_checked_number(value, lambda number: number != 0)
 
 
-def _parse_software(value: object) -> Any:  # noqa: ANN401 - see values.Reader
+def _parse_solar_illumination(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return parse_checked_number(value, lambda number: number >= 0)
+
+
+def _parse_software(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     if not isinstance(value, dict) or not all(
         isinstance(each, str) and each.isascii() for pair in value.items() for each in pair
     ):
@@ -93,32 +100,30 @@ def _parse_software(value: object) -> Any:  # noqa: ANN401 - see values.Reader
     return dict(value) or EMPTY
 
 
-def _parse_histogram(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    wrong = Invalid("not a histogram as the extension has it")
+def _parse_histogram(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    not_a_histogram = Invalid("not a histogram of the raster extension")
     if not isinstance(value, dict) or set(value) != _HISTOGRAM_MEMBERS:
-        return wrong
+        return not_a_histogram
     buckets = value["buckets"]
     if not isinstance(buckets, list) or len(buckets) < _MIN_BUCKETS:
-        return wrong
-    edges = [value["count"], value["min"], value["max"]]
-    if any(
-        isinstance(each, str) or type(parse_number(each)) is Invalid for each in edges + buckets
-    ):
-        return wrong
+        return not_a_histogram
+    numbers = [value["count"], value["min"], value["max"], *buckets]
+    if any(isinstance(each, str) or type(parse_number(each)) is Invalid for each in numbers):
+        return not_a_histogram
     if any(each != int(each) for each in buckets):
-        return wrong
+        return not_a_histogram
     return {**value, "buckets": [int(each) for each in buckets]}
 
 
 class Extension(NamedTuple):
-    """One extension of STAC.
+    """A STAC extension.
 
     Attributes:
-        schema: where its schema is published; an object that uses it says so by this.
-        fields: reader by field, without the prefix. A field of the extension that is not here
-            is treated as an unknown one: the extensions reject those.
-        places: where the schema takes its fields: item properties, assets, bands, and members
-            of a collection itself.
+        schema: URL of its schema, which an object that uses the extension states.
+        fields: parser by field, without the prefix. A field of the extension without a parser is
+            treated as unknown, because the extensions' schemas reject unknown fields.
+        scopes: objects whose fields the schema allows: item properties, assets, bands, and
+            collections.
     """
 
     schema: str
@@ -130,11 +135,7 @@ def _schema_url(name: str, version: str) -> str:
     return f"https://stac-extensions.github.io/{name}/v{version}/schema.json"
 
 
-def _places(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-EXTENSIONS: Final[dict[str, Extension]] = {
+EXTENSIONS: dict[str, Extension] = {
     "eo": Extension(
         _schema_url("eo", "2.0.0"),
         {
@@ -147,7 +148,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
                 value, lambda found: found >= 0
             ),
         },
-        _places("properties", "assets", "bands"),
+        frozenset({"properties", "assets", "bands"}),
     ),
     "proj": Extension(
         _schema_url("projection", "2.0.0"),
@@ -159,7 +160,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "centroid": projection.parse_centroid,
             "bbox": projection.parse_projected_bbox,
         },
-        _places("properties", "assets"),
+        frozenset({"properties", "assets"}),
     ),
     "raster": Extension(
         _schema_url("raster", "2.0.0"),
@@ -171,7 +172,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "sampling": make_enum_parser(frozenset({"area", "point"})),
             "histogram": _parse_histogram,
         },
-        _places("properties", "assets", "bands"),
+        frozenset({"properties", "assets", "bands"}),
     ),
     "view": Extension(
         _schema_url("view", "1.1.0"),
@@ -184,7 +185,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "moon_azimuth": _parse_azimuth,
             "moon_elevation": make_range_parser(0, 90),
         },
-        _places("properties", "assets"),
+        frozenset({"properties", "assets"}),
     ),
     "sat": Extension(
         _schema_url("sat", "1.2.0"),
@@ -197,12 +198,12 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "orbit_cycle": make_integer_parser(1),
             "acquisition_station": parse_text,
         },
-        _places("properties"),
+        frozenset({"properties"}),
     ),
     "sci": Extension(
         _schema_url("scientific", "1.0.0"),
         {"doi": parse_doi, "citation": parse_text},
-        _places("properties", "collection"),
+        frozenset({"properties", "collection"}),
     ),
     "processing": Extension(
         _schema_url("processing", "1.2.0"),
@@ -214,7 +215,7 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "datetime": parse_datetime,
             "software": _parse_software,
         },
-        _places("properties"),
+        frozenset({"properties"}),
     ),
     "order": Extension(
         _schema_url("order", "1.1.0"),
@@ -224,55 +225,51 @@ EXTENSIONS: Final[dict[str, Extension]] = {
             "date": parse_datetime,
             "expiration_date": parse_datetime,
         },
-        _places("properties"),
+        frozenset({"properties"}),
     ),
 }
 
 
-def _parsers_in_scope(place: str) -> dict[str, Parser]:
-    made = dict(COMMON_PARSERS)
+def _parsers_in_scope(scope: str) -> dict[str, Parser]:
+    parsers = dict(COMMON_PARSERS)
     for prefix, extension in EXTENSIONS.items():
-        if place in extension.scopes:
-            made |= {f"{prefix}:{name}": read for name, read in extension.fields.items()}
-    return made
+        if scope in extension.scopes:
+            parsers |= {f"{prefix}:{name}": parser for name, parser in extension.fields.items()}
+    return parsers
 
 
-PARSERS: Final = {
-    place: _parsers_in_scope(place) for place in ("properties", "assets", "bands", "collection")
+PARSERS = {
+    scope: _parsers_in_scope(scope) for scope in ("properties", "assets", "bands", "collection")
 }
-"""Reader by field, for each place where fields stand."""
-
-
-_PREFIX_BY_FIELD: Final = {
+"""Parser by field, for each scope."""
+_PREFIX_BY_FIELD = {
     f"{prefix}:{name}": prefix
     for prefix, extension in EXTENSIONS.items()
     for name in extension.fields
 }
+_NO_EXTENSION = frozenset({None})
 
 
-_NO_EXTENSION: Final = frozenset({None})
+def used_extensions(fields: dict[str, Any]) -> set[str]:
+    """Return the prefixes of the extensions that define some of these fields."""
+    return {*map(_PREFIX_BY_FIELD.get, fields)} - _NO_EXTENSION  # type: ignore[return-value]  # no None is left
 
 
-def used_extensions(names: dict[str, Any]) -> set[str]:
-    """Give the extensions, by prefix, whose fields are among these."""
-    return {*map(_PREFIX_BY_FIELD.get, names)} - _NO_EXTENSION  # type: ignore[return-value]  # no None is left
+def schema_urls(prefixes: set[str]) -> list[str]:
+    """Return the sorted schema URLs of extensions."""
+    return list(_schema_urls(frozenset(prefixes)))
 
 
-def schema_urls(used: set[str]) -> list[str]:
-    """Give the schemas of the extensions used, in order of their addresses."""
-    return list(_schema_urls(frozenset(used)))
-
-
-def schema_urls_with(fields: dict[str, Any], used: frozenset[str]) -> list[str]:
-    """Give the schemas of the extensions used, by these fields among others, in order."""
-    return list(_schema_urls_with(used, *fields))
+def schema_urls_with(fields: dict[str, Any], prefixes: frozenset[str]) -> list[str]:
+    """Return the sorted schema URLs of extensions, and of those that define these fields."""
+    return list(_schema_urls_with(prefixes, *fields))
 
 
 @lru_cache(256)
-def _schema_urls_with(used: frozenset[str], *names: str) -> list[str]:
-    return schema_urls({*used} | used_extensions(dict.fromkeys(names)))
+def _schema_urls_with(prefixes: frozenset[str], *names: str) -> list[str]:
+    return schema_urls({*prefixes} | used_extensions(dict.fromkeys(names)))
 
 
 @lru_cache(1024)
-def _schema_urls(used: frozenset[str]) -> list[str]:
-    return sorted(EXTENSIONS[prefix].schema for prefix in used)
+def _schema_urls(prefixes: frozenset[str]) -> list[str]:
+    return sorted(EXTENSIONS[prefix].schema for prefix in prefixes)

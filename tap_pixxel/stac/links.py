@@ -1,24 +1,24 @@
-"""Links: those of the API that stay, beside those that STAC wants."""
+"""Convert the API's links, and make those that STAC requires."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_pixxel.stac.hrefs import make_absolute, quote_segment
-from tap_pixxel.stac.parsers import Repaired, parse_text
+from tap_pixxel.stac.parsers import parse_text, unwrap_repaired
 from tap_pixxel.stac.result import CONVERTED, DROPPED, ConversionNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STRUCTURAL_RELATIONS: Final = frozenset(
+STRUCTURAL_RELATIONS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "next", "prev"}
 )
-"""Relations to where a document stands, or to the next page: whoever writes it states them."""
-JSON: Final = "application/json"
-GEOJSON: Final = "application/geo+json"
-_CANONICAL_LINK_FIELDS: Final = frozenset({"rel", "href", "type"})
+"""Relations that depend on where a document is stored, or on paging; its writer adds them."""
+JSON = "application/json"
+GEOJSON = "application/geo+json"
+_CANONICAL_LINK_FIELDS = frozenset({"rel", "href", "type"})
 Link = dict[str, Any]
 
 
@@ -31,46 +31,46 @@ def make_link(rel: str, href: str, media_type: str | None = None) -> Link:
 
 @lru_cache(256)
 def collection_href(api_url: str, collection: str) -> str:
-    """Give the address of an archive collection."""
+    """Return the URL of an archive collection."""
     return f"{api_url}/v0/archives/collections/{quote_segment(collection)}"
 
 
 def item_href(api_url: str, collection: str, item: str) -> str:
-    """Give the address of an archive item."""
+    """Return the URL of an archive item."""
     return f"{collection_href(api_url, collection)}/items/{quote_segment(item)}"
 
 
 def catalog_href(api_url: str, catalog: str) -> str:
-    """Give the address of a catalog, an image that the workspace owns."""
+    """Return the URL of a catalog record, an image that the workspace owns."""
     return f"{api_url}/v0/catalogs/{quote_segment(catalog)}"
 
 
 def find_base_href(raw: object, api_url: str) -> str:
-    """Give what relative links are resolved against: the self link, or the API."""
+    """Return the base of relative hrefs: the self link, or the API."""
     return find_href(raw, "self", f"{api_url}/") or f"{api_url}/"
 
 
 def find_href(raw: object, rel: str, base: str) -> str | None:
-    """Give the first usable link of a relation, made absolute."""
+    """Return the first valid href with a relation, made absolute."""
     for each in raw if isinstance(raw, list) else ():
         if isinstance(each, dict) and each.get("rel") == rel and isinstance(each.get("href"), str):
-            found = make_absolute(each["href"], base)
-            if found:
-                return found
+            href = make_absolute(each["href"], base)
+            if href:
+                return href
     return None
 
 
 def convert_links(
     raw: object, made: Sequence[Link], base: str, notes: list[ConversionNote], path: str = "links"
 ) -> list[Link]:
-    """Give the links of a STAC object.
+    """Convert the links of a STAC object.
 
     Args:
         raw: the API's list of links.
-        made: those that the object gets in any case; they come first.
-        base: what relative links are resolved against.
-        notes: where to say what was done.
-        path: of the list in the input.
+        made: links that the conversion makes; they come first.
+        base: URL to resolve relative hrefs against.
+        notes: list to which notes are added.
+        path: path of the list in the input.
     """
     links = list(made)
     seen = {(each["rel"], each["href"]) for each in made}
@@ -79,11 +79,11 @@ def convert_links(
     if not isinstance(raw, list):
         notes.append(ConversionNote(path, DROPPED, "not a list of links"))
         return links
-    for at, each in enumerate(raw):
-        found = _convert_link(each, base, notes, f"{path}.{at}", seen)
-        if found is not None:
-            seen.add((found["rel"], found["href"]))
-            links.append(found)
+    for index, each in enumerate(raw):
+        link = _convert_link(each, base, notes, f"{path}.{index}", seen)
+        if link is not None:
+            seen.add((link["rel"], link["href"]))
+            links.append(link)
     return links
 
 
@@ -93,49 +93,45 @@ def _convert_link(
     if not isinstance(raw, dict):
         notes.append(ConversionNote(path, DROPPED, "not an object"))
         return None
-    rel, href = _plain(parse_text(raw.get("rel"))), raw.get("href")
-    to = make_absolute(href, base) if isinstance(href, str) else None
-    if type(rel) is not str or to is None:
-        notes.append(ConversionNote(path, DROPPED, "no link with rel and href"))
+    rel, raw_href = unwrap_repaired(parse_text(raw.get("rel"))), raw.get("href")
+    href = make_absolute(raw_href, base) if isinstance(raw_href, str) else None
+    if type(rel) is not str or href is None:
+        notes.append(ConversionNote(path, DROPPED, "not a link with rel and href"))
         return None
-    if (rel, to) in seen:
-        if not _is_redundant(raw, rel, to):
-            notes.append(ConversionNote(path, CONVERTED, "a link that is there already"))
+    if (rel, href) in seen:
+        if not _is_redundant(raw, rel, href):
+            notes.append(ConversionNote(path, CONVERTED, "a duplicate of another link"))
         return None
     if rel in STRUCTURAL_RELATIONS:
         notes.append(
-            ConversionNote(path, DROPPED, "structural: whoever writes the document states it")
+            ConversionNote(path, DROPPED, "structural: the writer of the document adds such links")
         )
         return None
-    if to != href or rel != raw["rel"]:
+    if href != raw_href or rel != raw["rel"]:
         notes.append(
             ConversionNote(path, CONVERTED, "made absolute, without a signature, and escaped")
         )
-    return _copy_members(raw, make_link(rel, to), notes, path)
+    return _copy_members(raw, make_link(rel, href), notes, path)
 
 
-def _copy_members(raw: dict[str, Any], found: Link, notes: list[ConversionNote], path: str) -> Link:
+def _copy_members(raw: dict[str, Any], link: Link, notes: list[ConversionNote], path: str) -> Link:
     for name, value in raw.items():
         if name in {"rel", "href"} or value is None:
             continue
-        read = parse_text(value) if name in {"type", "title"} else None
-        if type(_plain(read)) is str:
-            found[name] = _plain(read)
-        if read != value:
-            done = CONVERTED if name in found else DROPPED
-            notes.append(ConversionNote(f"{path}.{name}", done, "not a text that links have"))
-    return found
+        text = unwrap_repaired(parse_text(value)) if name in {"type", "title"} else None
+        if type(text) is str:
+            link[name] = text
+        if text != value:
+            action = CONVERTED if name in link else DROPPED
+            notes.append(ConversionNote(f"{path}.{name}", action, "not a text member of links"))
+    return link
 
 
-def _is_redundant(raw: dict[str, Any], rel: str, to: str) -> bool:
-    """Tell whether nothing of a raw link is lost when it is left out for one just like it."""
+def _is_redundant(raw: dict[str, Any], rel: str, href: str) -> bool:
+    """Tell whether leaving out a raw link loses nothing, given a link with that rel and href."""
     return (
         raw["rel"] == rel
-        and raw["href"] == to
+        and raw["href"] == href
         and raw.keys() <= _CANONICAL_LINK_FIELDS
         and raw.get("type") in (None, JSON, GEOJSON)
     )
-
-
-def _plain(read: object) -> Any:  # noqa: ANN401 - any reading
-    return read.value if type(read) is Repaired else read

@@ -1,21 +1,28 @@
-"""Draft: one object of the output while its fields are read, and what did not fit in."""
+"""Build one object of the output field by field, and collect what does not fit its fields."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_pixxel.stac.extensions import EXTENSIONS
-from tap_pixxel.stac.parsers import Dropped, Invalid, Repaired, json_equal, sanitize_json
+from tap_pixxel.stac.parsers import (
+    Dropped,
+    Invalid,
+    Repaired,
+    json_equal,
+    replace_lone_surrogates,
+    sanitize_json,
+)
 from tap_pixxel.stac.result import DROPPED, KEPT, ConversionNote
 
 if TYPE_CHECKING:
     from tap_pixxel.stac.parsers import Parser
 
-PIXXEL_PREFIX: Final = "pixxel:"
-API_PREFIXES: Final = frozenset({"rd"})
-"""The API's own prefixes: what stands under them is Pixxel's anyway."""
-RENAMED_EXTRAS: Final = {
+PIXXEL_PREFIX = "pixxel:"
+API_PREFIXES = frozenset({"rd"})
+"""Prefixes that only the API uses; `pixxel:` replaces them."""
+RENAMED_EXTRAS = {
     "view:altitude": "pixxel:altitude",
     "view:satellite_look_angle": "pixxel:satellite_look_angle",
     "view:scene_center_lat": "pixxel:scene_center_lat",
@@ -27,14 +34,14 @@ RENAMED_EXTRAS: Final = {
 
 @lru_cache(1024)
 def safe_prefixed_name(name: str) -> str:
-    """Give the `own_name` of a field in characters that UTF-8 has."""
+    """Return the `prefixed_name` of a field without lone surrogates."""
     return replace_lone_surrogates(prefixed_name(name))
 
 
 def prefixed_name(name: str) -> str:
-    """Give the ``pixxel:`` name of a field that STAC has no place for.
+    """Return the `pixxel:` name of a field that STAC does not define.
 
-    A field under a prefix that nobody here knows keeps its name: it is its owner's.
+    A field with an unknown prefix keeps its name, which belongs to the owner of that prefix.
     """
     if name in RENAMED_EXTRAS:
         return RENAMED_EXTRAS[name]
@@ -46,20 +53,13 @@ def prefixed_name(name: str) -> str:
     return f"{PIXXEL_PREFIX}{prefix}_{rest}" if prefix in EXTENSIONS else name
 
 
-def replace_lone_surrogates(name: str) -> str:
-    """Give a member's name in characters that UTF-8 has."""
-    if name.isascii():
-        return name
-    return name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 class ObjectBuilder:
-    """Fields of an item's properties, an asset, a band or a collection.
+    """A builder of an item's properties, an asset, a band, summaries or a collection.
 
     Attributes:
-        path: what its fields' paths begin with, with the dot.
+        path: prefix of the paths of its fields in the input, ending in a dot.
         fields: what is emitted, in order.
-        notes: what is said about it; drafts of one item may share the list.
+        notes: the notes on its fields; the builders of one item share the list.
     """
 
     __slots__ = ("_extras", "fields", "notes", "path")
@@ -70,68 +70,72 @@ class ObjectBuilder:
         self.notes = notes
         self._extras: list[tuple[str, str, object, str | None]] = []
 
-    def add_note(self, source: str, done: str, why: str) -> None:
-        """Say what was done to the input's field `source`."""
-        self.notes.append(ConversionNote(self.path + source, done, why))
+    def add_note(self, source: str, action: str, reason: str) -> None:
+        """Note what was done with the input's field `source`."""
+        self.notes.append(ConversionNote(self.path + source, action, reason))
 
-    def parse_field(self, target: str, source: str, value: object, reader: Parser) -> None:
-        """Read the input's field `source` into the output's field `target`."""
-        read = self.unwrap(source, value, reader(value))
-        if read is None:
+    def parse_field(self, target: str, source: str, value: object, parser: Parser) -> None:
+        """Parse the input's field `source` into the output's field `target`."""
+        parsed = self.unwrap(source, value, parser(value))
+        if parsed is None:
             return
         if target not in self.fields:
-            self.fields[target] = read
-        elif not json_equal(self.fields[target], read):
+            self.fields[target] = parsed
+        elif not json_equal(self.fields[target], parsed):
             self.keep_as_extra(source, value, "another value for the same field")
 
-    def unwrap(self, source: str, value: object, read: object) -> Any:  # noqa: ANN401 - any JSON
-        """Give what a reader made of a value, and note it; None when it is not usable."""
-        kind = type(read)
+    def unwrap(self, source: str, value: object, parsed: object) -> Any:  # noqa: ANN401 - any JSON
+        """Return the usable value of a parser's result, and note the rest; None without one."""
+        kind = type(parsed)
         if kind is Repaired:
-            self.notes.append(ConversionNote(self.path + source, read.action, read.reason))  # type: ignore[attr-defined]  # Mended
-            return read.value  # type: ignore[attr-defined]  # Mended
+            self.notes.append(
+                ConversionNote(self.path + source, parsed.action, parsed.reason)  # type: ignore[attr-defined]  # Repaired
+            )
+            return parsed.value  # type: ignore[attr-defined]  # Repaired
         if kind is Invalid:
-            self.keep_as_extra(source, value, read.reason)  # type: ignore[attr-defined]  # Unusable
+            self.keep_as_extra(source, value, parsed.reason)  # type: ignore[attr-defined]  # Invalid
             return None
         if kind is Dropped:
-            self.add_note(source, DROPPED, read.reason)  # type: ignore[attr-defined]  # Dropped
+            self.add_note(source, DROPPED, parsed.reason)  # type: ignore[attr-defined]  # Dropped
             return None
-        return read
+        return parsed
 
     def keep_as_extra(
-        self, source: str, value: object, why: str | None = None, path: str | None = None
+        self, source: str, value: object, reason: str | None = None, path: str | None = None
     ) -> None:
-        """Keep a raw value under its ``pixxel:`` name, once all other fields have their places.
+        """Keep a raw value under its `pixxel:` name, after all other fields.
 
         Args:
             source: the input's field.
             value: its value.
-            why: it could not stay where it was; None when it merely has no place in STAC.
-            path: the field's whole path where it is not one of this object's.
+            reason: why it is not valid in its field; None when STAC has no field for it.
+            path: the field's whole path when it is not a field of this object.
         """
         if value is not None:
-            self._extras.append((source, self.path + source if path is None else path, value, why))
+            self._extras.append(
+                (source, self.path + source if path is None else path, value, reason)
+            )
 
     def build(self) -> dict[str, Any]:
-        """Give the fields, with what was kept behind them."""
+        """Return the fields, followed by the extra ones."""
         fields = self.fields
-        for source, path, value, why in self._extras:
-            read = sanitize_json(value)
-            kind = type(read)
+        for source, path, value, reason in self._extras:
+            parsed = sanitize_json(value)
+            kind = type(parsed)
             if kind is Dropped:
-                self.notes.append(ConversionNote(path, DROPPED, read.reason))
+                self.notes.append(ConversionNote(path, DROPPED, parsed.reason))
                 continue
             if kind is Repaired:
-                self.notes.append(ConversionNote(path, read.action, read.reason))
-                read = read.value
-            if why is not None:
-                self.notes.append(ConversionNote(path, KEPT, why))
-            name = free = safe_prefixed_name(source)
+                self.notes.append(ConversionNote(path, parsed.action, parsed.reason))
+                parsed = parsed.value
+            if reason is not None:
+                self.notes.append(ConversionNote(path, KEPT, reason))
+            name = free_name = safe_prefixed_name(source)
             count = 1
-            while free in fields and not json_equal(fields[free], read):
+            while free_name in fields and not json_equal(fields[free_name], parsed):
                 count += 1
-                free = f"{name}_{count}"
-            if free != name and why is None:
+                free_name = f"{name}_{count}"
+            if free_name != name and reason is None:
                 self.notes.append(ConversionNote(path, KEPT, "another value under the same name"))
-            fields[free] = read
+            fields[free_name] = parsed
         return fields

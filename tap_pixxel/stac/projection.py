@@ -1,10 +1,11 @@
-"""Projection: readers of the coordinate system, the grid and the centre of a raster."""
+"""Parse the coordinate reference system, grid and centre of a raster."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
+from tap_pixxel.stac.geometry.longitude import MAX_LATITUDE, MAX_LONGITUDE
 from tap_pixxel.stac.parsers import (
     EMPTY,
     MAX_UINT64,
@@ -17,52 +18,50 @@ from tap_pixxel.stac.parsers import (
 )
 from tap_pixxel.stac.result import CONVERTED, REPAIRED
 
-POLE: Final = 90
-EDGE: Final = 180
-_CODE: Final = re.compile(r"[A-Z][A-Z0-9_-]*:[A-Za-z0-9_.-]+")
-_EPSG: Final = re.compile(
+_CODE = re.compile(r"[A-Z][A-Z0-9_-]*:[A-Za-z0-9_.-]+")
+_EPSG = re.compile(
     r"(?:epsg:{1,2}|urn:ogc:def:crs:epsg:[^:]*:|https?://www\.opengis\.net/def/crs/epsg/[^/]*/)?"
     r"0*([1-9][0-9]{0,9})",
     re.IGNORECASE,
 )
-_WKT2: Final = re.compile(
+_WKT2 = re.compile(
     r"(?:GEOGCRS|GEOGRAPHICCRS|GEODCRS|GEODETICCRS|PROJCRS|PROJECTEDCRS|BOUNDCRS|COMPOUNDCRS|"
     r"VERTCRS|VERTICALCRS|ENGCRS|ENGINEERINGCRS|DERIVEDPROJCRS)\s*[\[(]",
     re.IGNORECASE,
 )
-_WKT1: Final = re.compile(
-    r"(?:GEOGCS|PROJCS|GEOCCS|COMPD_CS|VERT_CS|LOCAL_CS)\s*[\[(]", re.IGNORECASE
-)
-_AFFINE_IN_GEOTRANSFORM: Final = (1, 2, 0, 4, 5, 3)
-"""Where an affine's a, b, c, d, e, f stand in GDAL's geotransform."""
-_NOT_A_CODE: Final = Invalid("not a code of a coordinate system")
-SQUARE: Final = frozenset({9})
-AFFINE_LENGTHS: Final = frozenset({6, 9})
-SHAPE_LENGTHS: Final = frozenset({2})
-LAST_MATRIX_ROW: Final = [0, 0, 1]
+_WKT1 = re.compile(r"(?:GEOGCS|PROJCS|GEOCCS|COMPD_CS|VERT_CS|LOCAL_CS)\s*[\[(]", re.IGNORECASE)
+_AFFINE_IN_GEOTRANSFORM = (1, 2, 0, 4, 5, 3)
+"""Positions of an affine's a, b, c, d, e, f in GDAL's geotransform."""
+_NOT_A_CODE = Invalid("not a code of a coordinate reference system")
+_NOT_AUTHORITY_CODE = "not of the form AUTHORITY:CODE"
+MATRIX_LENGTH = 9
+AFFINE_LENGTHS = frozenset({6, MATRIX_LENGTH})
+SHAPE_LENGTHS = frozenset({2})
+PROJECTED_BBOX_LENGTHS = frozenset({4, 6})
+LAST_MATRIX_ROW = [0, 0, 1]
 
 
-def parse_code(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read ``EPSG:n`` out of an integer, digits, a URN or a link; other authorities stay."""
+def parse_code(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse `EPSG:n` from an integer, digits, a URN or a URL; codes of other authorities stay."""
     if type(value) is int and 0 < value <= MAX_UINT64:
-        return Repaired(f"EPSG:{value}", CONVERTED, "not of the form AUTHORITY:CODE")
+        return Repaired(f"EPSG:{value}", CONVERTED, _NOT_AUTHORITY_CODE)
     if not isinstance(value, str):
         return _NOT_A_CODE
     if not (text := value.strip()):
         return EMPTY
     match = _EPSG.fullmatch(text)
-    read = f"EPSG:{match[1]}" if match else text
-    if not _CODE.fullmatch(read):
+    code = f"EPSG:{match[1]}" if match else text
+    if not _CODE.fullmatch(code):
         return _NOT_A_CODE
-    if read == value:
-        return read
-    return Repaired(read, CONVERTED, "not of the form AUTHORITY:CODE")
+    if code == value:
+        return code
+    return Repaired(code, CONVERTED, _NOT_AUTHORITY_CODE)
 
 
-def parse_wkt2(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read WKT of ISO 19162; the older WKT has other axes and names, so it goes."""
+def parse_wkt2(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse WKT of ISO 19162; WKT 1 has other axes and names and is dropped."""
     if not isinstance(value, str):
-        return Invalid("not a text")
+        return Invalid("not text")
     text = value.strip()
     if not text:
         return EMPTY
@@ -70,61 +69,70 @@ def parse_wkt2(value: object) -> Any:  # noqa: ANN401 - see values.Reader
         return Dropped("WKT 1")
     if not _WKT2.match(text) or not text.isascii():
         return Invalid("not WKT 2")
-    return value if text == value else Repaired(text, CONVERTED, "blanks around the text")
+    return value if text == value else Repaired(text, CONVERTED, "whitespace around the text")
 
 
-def parse_shape(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read rows and columns, two whole numbers above 0."""
-    read = parse_number_list(value, SHAPE_LENGTHS)
+def parse_shape(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse rows and columns: two positive integers."""
+    numbers = parse_number_list(value, SHAPE_LENGTHS)
     if (
-        read is None
-        or read != (size := [*map(int, read)])
-        or not 1 <= min(size) <= max(size) <= MAX_UINT64
+        numbers is None
+        or numbers != (integers := [*map(int, numbers)])
+        or not 1 <= min(integers) <= max(integers) <= MAX_UINT64
     ):
-        return Invalid("not two whole numbers above 0")
-    return mark_if_converted(value, size)
+        return Invalid("not two positive integers")
+    return mark_if_converted(value, integers)
 
 
-def parse_transform(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read an affine, six numbers or nine; one in the order of GDAL's geotransform is turned round.
+def parse_transform(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse an affine transform of six or nine numbers, and reorder one in GDAL's order.
 
-    An affine places pixels when neither pixel size is 0 and shears are smaller than they.
+    An affine is plausible when neither pixel size is 0 and the shears are smaller than the sizes.
     """
-    read = parse_number_list(value, AFFINE_LENGTHS)
-    if read is None:
+    numbers = parse_number_list(value, AFFINE_LENGTHS)
+    if numbers is None:
         return Invalid("not six or nine numbers")
-    if _places_pixels(read) and (len(read) not in SQUARE or read[6:] == LAST_MATRIX_ROW):
-        return mark_if_converted(value, read)
-    if len(read) not in SQUARE:
-        turned = [read[place] for place in _AFFINE_IN_GEOTRANSFORM]
-        if _places_pixels(turned):
-            return Repaired(turned, REPAIRED, "in the order of GDAL's geotransform")
-    return Invalid("not an affine that places pixels")
+    is_matrix = len(numbers) == MATRIX_LENGTH
+    if _is_plausible(numbers) and (not is_matrix or numbers[6:] == LAST_MATRIX_ROW):
+        return mark_if_converted(value, numbers)
+    if not is_matrix:
+        affine = [numbers[index] for index in _AFFINE_IN_GEOTRANSFORM]
+        if _is_plausible(affine):
+            return Repaired(affine, REPAIRED, "in the order of GDAL's geotransform")
+    return Invalid("not a plausible affine transform")
 
 
-def _places_pixels(affine: list[float]) -> bool:
+def _is_plausible(affine: list[float]) -> bool:
     a, b, _, d, e, _ = affine[:6]
     return abs(a) > abs(b) and abs(e) > abs(d)
 
 
-def parse_centroid(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read the centre of a raster, ``{"lat": degrees, "lon": degrees}``."""
+def parse_centroid(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse the centre of a raster, `{"lat": degrees, "lon": degrees}`."""
     if isinstance(value, dict):
-        made = make_centroid(value.get("lat"), value.get("lon"))
-        if made is not None:
-            return made if value == made else Repaired(made, REPAIRED, "more than lat and lon")
+        centroid = make_centroid(value.get("lat"), value.get("lon"))
+        if centroid is not None:
+            if value == centroid:
+                return centroid
+            return Repaired(centroid, REPAIRED, "members other than lat and lon, or texts")
     return Invalid("not a latitude and a longitude")
 
 
 def make_centroid(lat: object, lon: object) -> dict[str, float] | None:
-    """Make a centroid of a latitude and a longitude in degrees; None unless both are good."""
-    north, east = number_or_none(lat), number_or_none(lon)
-    if north is None or east is None or not (abs(north) <= POLE and abs(east) <= EDGE):
+    """Make a centroid of a latitude and a longitude in degrees; None unless both are valid."""
+    latitude, longitude = number_or_none(lat), number_or_none(lon)
+    if (
+        latitude is None
+        or longitude is None
+        or not (abs(latitude) <= MAX_LATITUDE and abs(longitude) <= MAX_LONGITUDE)
+    ):
         return None
-    return {"lat": north, "lon": east}
+    return {"lat": latitude, "lon": longitude}
 
 
-def parse_projected_bbox(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a bounding box in the raster's own units, four numbers or six."""
-    read = parse_number_list(value, frozenset({4, 6}))
-    return Invalid("not four or six numbers") if read is None else mark_if_converted(value, read)
+def parse_projected_bbox(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a bounding box in the raster's own units: four or six numbers."""
+    numbers = parse_number_list(value, PROJECTED_BBOX_LENGTHS)
+    return (
+        Invalid("not four or six numbers") if numbers is None else mark_if_converted(value, numbers)
+    )

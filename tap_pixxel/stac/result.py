@@ -1,27 +1,31 @@
-"""Notes: what a conversion says about a field that it could not simply pass on."""
+"""The result of a conversion: a STAC object, notes on changed fields, or an error."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
-CONVERTED: Final = "converted"
-"""The same meaning in another form: a unit, a number out of a text, RFC 3339."""
-REPAIRED: Final = "repaired"
-"""The value was wrong in a way that says what was meant."""
-KEPT: Final = "kept as pixxel:"
-"""Not usable where it stood; the raw value is in the output under a ``pixxel:`` name."""
-DROPPED: Final = "dropped"
+CONVERTED = "converted"
+"""The same meaning in another form: a unit, a number written as text, RFC 3339."""
+REPAIRED = "repaired"
+"""The value was wrong, but the intended value is known."""
+KEPT = "kept as pixxel:"
+"""Not valid in its field; the raw value is in the output under a `pixxel:` name."""
+DROPPED = "dropped"
 """Not in the output."""
+
+AddNote: TypeAlias = Callable[[str, str, str], None]
+"""A function that adds a note: field, action, reason."""
 
 
 class ConversionNote(NamedTuple):
-    """What was done to one field of the input.
+    """What the conversion did with one field of the input.
 
     Attributes:
         field: path of the input's field, members joined by dots, such as
-            ``assets.B001.eo:bands.0.fwhm``.
-        done: one of `CONVERTED`, `REPAIRED`, `KEPT`, `DROPPED`.
-        why: a constant text; it never holds a value of the input.
+            `assets.B001.eo:bands.0.fwhm`.
+        action: one of `CONVERTED`, `REPAIRED`, `KEPT`, `DROPPED`.
+        reason: a constant text; it never contains a value of the input.
     """
 
     field: str
@@ -30,15 +34,15 @@ class ConversionNote(NamedTuple):
 
 
 class ConversionResult(NamedTuple):
-    """A STAC object, read-only by convention, and the notes on its making."""
+    """A STAC object, read-only by convention, and the notes on its conversion."""
 
     stac: dict[str, Any]
     notes: list[ConversionNote]
 
 
 class ConversionError(ValueError):
-    """No STAC object can be made of the input; the text is one line with its id and the reason."""
+    """The input cannot be a STAC object; the message is one line with its id and the reason."""
 
-    def __init__(self, kind: str, key: object, why: str) -> None:
-        shown = ascii(key[:100]) if isinstance(key, str) else "without an id"
-        super().__init__(f"{kind} {shown}: {why}")
+    def __init__(self, object_type: str, object_id: object, reason: str) -> None:
+        shown = ascii(object_id[:100]) if isinstance(object_id, str) else "without an id"
+        super().__init__(f"{object_type} {shown}: {reason}")

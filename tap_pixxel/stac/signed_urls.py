@@ -1,34 +1,36 @@
-"""Signatures: what in a link gives access to whoever holds it, and changes with every call."""
+"""Strip credentials (SigV4, SAS, user names and passwords) from URLs.
+
+A signature gives access to whoever holds the URL, and it changes with every request.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
-SIGNATURE_PARAMS: Final = (
+SIGNATURE_PARAMS = (
     re.compile(r"x-amz-.*"),
     re.compile(r"x-goog-.*"),
     re.compile(r"sig|signature|token|access_token|api_key|apikey"),
     re.compile(r"awsaccesskeyid|googleaccessid|key-pair-id|policy"),
 )
-"""Parameters, in lower case, that sign a link."""
-COMPANION_PARAMS: Final = re.compile(
+"""Query parameters, in lower case, that sign a URL."""
+COMPANION_PARAMS = re.compile(
     r"s[vtepr]|ss|srt|spr|sip|sk(?:oid|tid|t|e|s|v)|s(?:igx?|du?)|expires"
 )
-"""Parameters that belong to a signature where there is one, and may mean anything elsewhere."""
-_URL_PARTS: Final = re.compile(r"([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
-_USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
+"""Query parameters that belong to a signature, and have another meaning in unsigned URLs."""
+_URL_PARTS = re.compile(r"([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def strip_signature(href: str) -> str:
-    """Give a link without its signature and without a user's name; other parameters stay."""
+    """Return an href without signature, user name and password; other parameters stay."""
     parts = _URL_PARTS.fullmatch(href)
-    if not parts:  # pragma: no cover - the pattern takes every text
+    if not parts:  # pragma: no cover - the pattern matches every text
         return href
     path, query, fragment = parts.groups()
-    bare = _USERINFO.sub("", path)
+    stripped = _USERINFO.sub("", path)
     if query is None:
-        return bare + (fragment or "")
+        return stripped + (fragment or "")
     pairs = query.split("&")
     names = [pair.partition("=")[0].lower().strip() for pair in pairs]
     if any(_is_signature_param(name) for name in names):
@@ -38,7 +40,7 @@ def strip_signature(href: str) -> str:
             if not _is_signature_param(name) and not COMPANION_PARAMS.fullmatch(name)
         ]
     query = "&".join(pairs)
-    return bare + (f"?{query}" if query else "") + (fragment or "")
+    return stripped + (f"?{query}" if query else "") + (fragment or "")
 
 
 def _is_signature_param(name: str) -> bool:

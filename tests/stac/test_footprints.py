@@ -10,10 +10,10 @@ import pytest
 from tap_pixxel.stac.geometry.footprint import (
     _convex_bbox,
     bbox_polygon,
-    longitude_bounds,
     normalize_footprint,
     parse_bbox,
 )
+from tap_pixxel.stac.geometry.longitude import longitude_bounds
 from tests.stac.test_geometry import BOX, SQUARE, polygon
 
 if TYPE_CHECKING:

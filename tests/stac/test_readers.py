@@ -42,7 +42,7 @@ READINGS: list[tuple[Any, Any, Any]] = [
     (parse_fwhm, 1.0, 1.0),
     (parse_fwhm, "0.5", mended(0.5)),
     (parse_fwhm, 1.5, mended(0.0015)),
-    (parse_fwhm, 0, Dropped("0 is no value")),
+    (parse_fwhm, 0, Dropped("0 means unknown")),
     (parse_fwhm, 0.0002, Dropped),
     (parse_fwhm, 1000.1, Dropped),
     (parse_fwhm, -1, Dropped),

@@ -117,8 +117,8 @@ def test_what_makes_no_asset_is_counted_and_told_once(
     assert delivered(synced, catalog) == {}
     [line] = told(caplog, "no asset")
     assert line == (
-        "catalogs: successful deliveries that make no asset: 2 to a store of which no URL is known "
-        "(setting 'store_urls'), 1 to a store that is not there any more, 1 without a catalog, an "
+        "catalogs: successful deliveries that make no asset: 1 to a store that no longer exists, "
+        "2 to a store without a known URL (see the setting 'store_urls'), 1 without a catalog, an "
         "id or a path"
     )
 

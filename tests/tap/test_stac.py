@@ -169,7 +169,7 @@ def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
         for asset in sandbox.workspace.get("archive_items", key)["assets"].values()
         for band in asset.get("eo:bands", ())
     )
-    assert f"assets.*.eo:bands.*.fwhm dropped (0 is no value): {fwhm:,}" in told[0]
+    assert f"assets.*.eo:bands.*.fwhm dropped (0 means unknown): {fwhm:,}" in told[0]
 
 
 @pytest.mark.parametrize("stream", STREAMS)

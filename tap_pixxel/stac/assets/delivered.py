@@ -1,70 +1,71 @@
-"""Deliveries: where in a customer's bucket an image lies, as assets of the item it stands for."""
+"""Add the objects that were delivered to a customer's bucket as assets of their item."""
 
 from __future__ import annotations
 
 from collections import Counter
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from tap_pixxel.stac.assets.media_types import COG, GEOTIFF, MEDIA_TYPE_BY_SUFFIX, find_suffix
 from tap_pixxel.stac.hrefs import make_absolute, quote_path, quote_segment
-from tap_pixxel.stac.object_builder import PIXXEL_PREFIX, replace_lone_surrogates
-from tap_pixxel.stac.parsers import Repaired, parse_text
+from tap_pixxel.stac.object_builder import PIXXEL_PREFIX
+from tap_pixxel.stac.parsers import parse_text, replace_lone_surrogates, unwrap_repaired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SUCCEEDED_STATUSES: Final = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
-"""Statuses, in capitals, of a delivery that arrived; the last two are older words."""
-SCHEME_BY_STORE_TYPE: Final = {"S3": "s3", "GCS": "gs"}
-"""Scheme of an href by the type of the store; others need a URL of their own."""
-ROLES_BY_MEDIA_TYPE: Final = {"application/zip": ["data", "archive"]}
-"""Roles by media type; all else is ``data``."""
-KEY_PREFIX: Final = "delivery-"
-UNKNOWN_STORE: Final = "to a store that is not there any more"
-NO_URL: Final = "to a store of which no URL is known (setting 'store_urls')"
-INCOMPLETE: Final = "without a catalog, an id or a path"
-_DIGEST_CHARACTERS: Final = 12
+SUCCEEDED_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
+"""Upper-case statuses of a delivery that succeeded; older releases wrote the last two."""
+SCHEME_BY_STORE_TYPE = {"S3": "s3", "GCS": "gs"}
+"""Scheme of an href by the type of the store; other types require a URL in the settings."""
+ROLES_BY_MEDIA_TYPE = {"application/zip": ["data", "archive"]}
+"""Roles by media type; all other types have the role `data`."""
+KEY_PREFIX = "delivery-"
+UNKNOWN_STORE = "to a store that no longer exists"
+NO_URL = "to a store without a known URL (see the setting 'store_urls')"
+INCOMPLETE = "without a catalog, an id or a path"
+_DIGEST_CHARACTERS = 12
 
 
 class StoreLocation(NamedTuple):
-    """Where a store delivers to.
+    """The location that a store delivers to.
 
     Attributes:
-        id: of the store.
-        name: of the store, its id where it has none.
-        key: of its first asset in an item.
-        url: that its objects' keys are relative to, without a slash at its end; None when
-            unknown.
+        store_id: id of the store.
+        name: name of the store, or its id when it has no name.
+        asset_key: key of the store's first asset in an item.
+        url: URL that the keys of its objects are relative to, without a slash at the end; None
+            when it is unknown.
     """
 
-    id: str
+    store_id: str
     name: str
-    key: str
+    asset_key: str
     url: str | None
 
 
 class DeliveredObject(NamedTuple):
-    """A delivery that arrived; small, as a workspace may have a hundred thousand.
+    """An object that was delivered; small, because a workspace may have 100,000 deliveries.
 
     Attributes:
-        place: shared by all deliveries to that store.
-        key: of its asset.
-        path: of the object below the place, as it is in the bucket.
-        id: of the delivery.
-        updated: when it was last updated, in the fixed-width UTC form; None when not told.
+        location: location of the store, shared by all deliveries to it.
+        asset_key: key of its asset.
+        path: path of the object below the location, as in the bucket.
+        delivery_id: id of the delivery.
+        updated: time of the delivery's last update, in the fixed-width UTC form; None when the
+            API does not state it.
     """
 
     location: StoreLocation
-    key: str
+    asset_key: str
     path: str
-    id: str
+    delivery_id: str
     updated: str | None
 
 
 class DeliveredObjects(NamedTuple):
-    """What was delivered: by catalog, and how many deliveries make no asset, by reason."""
+    """Delivered objects by catalog, and the number of deliveries without an asset by reason."""
 
     by_catalog: dict[str, tuple[DeliveredObject, ...]]
     skipped: Counter[str]
@@ -75,64 +76,65 @@ def find_delivered_objects(
     stores: Iterable[dict[str, Any]],
     urls: Mapping[str, str],
 ) -> DeliveredObjects:
-    """Find where the catalogs were delivered to.
+    """Find the objects that the successful deliveries wrote.
 
-    One object delivered twice counts once, as the newest delivery. The object that was first
-    delivered to a store has the key ``delivery-<store>``; the key of another one there ends with
-    digits that depend on its path alone, so that no later delivery renames an asset.
+    An object that was delivered twice counts once, as its newest delivery. The first object that
+    was delivered to a store has the key `delivery-<store>`; the keys of the others end with a
+    digest of their path alone, so that a later delivery never renames an asset.
 
     Args:
-        deliveries: as GET /v0/catalogs/deliveries gives them; taken one by one.
-        stores: as GET /v0/stores gives them.
-        urls: what stands for the bucket of a store, by the store's name.
+        deliveries: rows of GET /v0/catalogs/deliveries; read one by one.
+        stores: rows of GET /v0/stores.
+        urls: URL that replaces the bucket of a store, by the store's name.
     """
-    places = _read_locations(stores, urls)
-    found: dict[str, list[DeliveredObject]] = {}
-    left_out: Counter[str] = Counter()
+    locations = _read_locations(stores, urls)
+    by_catalog: dict[str, list[DeliveredObject]] = {}
+    skipped: Counter[str] = Counter()
     for each in deliveries:
         status = each.get("status")
         if not isinstance(status, str) or status.strip().upper() not in SUCCEEDED_STATUSES:
             continue
-        catalog, made = _read_text(each.get("catalog_id")), _read_delivery(each, places)
-        if isinstance(made, str) or catalog is None:
-            left_out[made if isinstance(made, str) else INCOMPLETE] += 1
+        catalog, delivered = _read_text(each.get("catalog_id")), _read_delivery(each, locations)
+        if isinstance(delivered, str) or catalog is None:
+            skipped[delivered if isinstance(delivered, str) else INCOMPLETE] += 1
         else:
-            found.setdefault(catalog, []).append(made)
+            by_catalog.setdefault(catalog, []).append(delivered)
     return DeliveredObjects(
-        {catalog: _keep_newest(each) for catalog, each in found.items()}, left_out
+        {catalog: _keep_newest(each) for catalog, each in by_catalog.items()}, skipped
     )
 
 
 def add_delivery_assets(
     item: dict[str, Any], delivered: Iterable[DeliveredObject], *, assume_cog: bool = False
 ) -> dict[str, Any]:
-    """Give an item with an asset for each delivery behind its own; the item stays as it is.
+    """Return a copy of an item with an asset for each delivered object after its own assets.
 
     Args:
-        item: a STAC Item, converted.
-        delivered: what was delivered of it.
-        assume_cog: call GeoTIFFs cloud-optimised.
+        item: a converted STAC Item; it is not changed.
+        delivered: the item's delivered objects.
+        assume_cog: declare GeoTIFFs cloud-optimized.
     """
     assets = dict(item["assets"])
     for each in delivered:
-        key, count = each.key, 1
+        key, count = each.asset_key, 1
         while key in assets:
             count += 1
-            key = f"{each.key}_{count}"
+            key = f"{each.asset_key}_{count}"
         assets[key] = _make_asset(each, assume_cog=assume_cog)
     return {**item, "assets": assets}
 
 
-def last_updated(own: object, delivered: Iterable[DeliveredObject]) -> str | None:
-    """Give when an item or its deliveries were last updated, in the fixed-width UTC form.
+def last_updated(item_updated: object, delivered: Iterable[DeliveredObject]) -> str | None:
+    """Return the time of the last update of an item or its deliveries, in fixed-width UTC form.
 
-    None when one of the times is not told: what changes there would go unnoticed beside others.
+    The result is None when one of the times is unknown: otherwise changes without a time would go
+    unnoticed.
 
     Args:
-        own: the item's own time, as the API states it.
-        delivered: the deliveries that make assets of it.
+        item_updated: the item's own time, as the API states it.
+        delivered: the item's delivered objects.
     """
-    last = _read_timestamp(own)
+    last = _read_timestamp(item_updated)
     for each in delivered:
         if last is None or each.updated is None:
             return None
@@ -141,47 +143,48 @@ def last_updated(own: object, delivered: Iterable[DeliveredObject]) -> str | Non
 
 
 def _make_asset(delivered: DeliveredObject, *, assume_cog: bool) -> dict[str, Any]:
-    place, _, path, key, updated = delivered
-    href = f"{place.url}/{quote_path(path)}"
-    kind = MEDIA_TYPE_BY_SUFFIX.get(find_suffix(href))
-    fields: dict[str, Any] = {"href": href, "title": _make_title(place)}
-    if kind:
-        fields["type"] = COG if assume_cog and kind == GEOTIFF else kind
-    fields["roles"] = list(ROLES_BY_MEDIA_TYPE.get(kind or "", ["data"]))
+    location, _, path, delivery_id, updated = delivered
+    href = f"{location.url}/{quote_path(path)}"
+    media_type = MEDIA_TYPE_BY_SUFFIX.get(find_suffix(href))
+    fields: dict[str, Any] = {"href": href, "title": _make_title(location)}
+    if media_type:
+        fields["type"] = COG if assume_cog and media_type == GEOTIFF else media_type
+    fields["roles"] = list(ROLES_BY_MEDIA_TYPE.get(media_type or "", ["data"]))
     if updated:
         fields["updated"] = updated
-    return fields | {f"{PIXXEL_PREFIX}delivery_id": key, f"{PIXXEL_PREFIX}store_id": place.id}
+    return fields | {
+        f"{PIXXEL_PREFIX}delivery_id": delivery_id,
+        f"{PIXXEL_PREFIX}store_id": location.store_id,
+    }
 
 
-def _make_title(place: StoreLocation) -> str:
-    read = parse_text(f"Delivery to {place.name}")
-    title: str = read.value if type(read) is Repaired else read
+def _make_title(location: StoreLocation) -> str:
+    title: str = unwrap_repaired(parse_text(f"Delivery to {location.name}"))
     return title.strip()
 
 
 def _read_locations(
     stores: Iterable[dict[str, Any]], urls: Mapping[str, str]
 ) -> dict[str, StoreLocation]:
-    places = {}
+    locations = {}
     for store in stores:
-        key = _read_text(store.get("id"))
-        if key is not None:
-            name = _read_text(store.get("name")) or key
-            places[key] = StoreLocation(
-                key, name, f"{KEY_PREFIX}{name}", _store_url(store, urls.get(name))
-            )
-    return places
+        store_id = _read_text(store.get("id"))
+        if store_id is not None:
+            name = _read_text(store.get("name")) or store_id
+            url = _store_url(store, urls.get(name))
+            locations[store_id] = StoreLocation(store_id, name, f"{KEY_PREFIX}{name}", url)
+    return locations
 
 
-def _store_url(store: dict[str, Any], given: str | None) -> str | None:
+def _store_url(store: dict[str, Any], url_in_settings: str | None) -> str | None:
     configs = store.get("configs")
     if not isinstance(configs, dict):
         configs = {}
-    kind, bucket = _read_text(store.get("type")), _read_text(configs.get("bucket"))
-    if given:
-        base = make_absolute(given)
-    elif kind and kind.upper() in SCHEME_BY_STORE_TYPE and bucket:
-        base = f"{SCHEME_BY_STORE_TYPE[kind.upper()]}://{quote_segment(bucket)}"
+    store_type, bucket = _read_text(store.get("type")), _read_text(configs.get("bucket"))
+    if url_in_settings:
+        base = make_absolute(url_in_settings)
+    elif store_type and store_type.upper() in SCHEME_BY_STORE_TYPE and bucket:
+        base = f"{SCHEME_BY_STORE_TYPE[store_type.upper()]}://{quote_segment(bucket)}"
     else:
         base = None
     prefix = configs.get("path_prefix")
@@ -191,41 +194,47 @@ def _store_url(store: dict[str, Any], given: str | None) -> str | None:
 
 
 def _read_delivery(
-    delivery: dict[str, Any], places: Mapping[str, StoreLocation]
+    delivery: dict[str, Any], locations: Mapping[str, StoreLocation]
 ) -> DeliveredObject | str:
-    """Read a delivery; where it makes no asset, give the reason."""
+    """Return the object of a delivery, or the reason why it makes no asset."""
     cloud = delivery.get("cloud_delivery")
     if not isinstance(cloud, dict):
         cloud = {}
-    key, path = _read_text(delivery.get("delivery_id")), cloud.get("path")
-    target = delivery.get("target_path")
-    below = _join_key(target) if isinstance(target, str) else ""
-    if key is None or not below.strip() or not isinstance(path, str | None):
+    delivery_id, path = _read_text(delivery.get("delivery_id")), cloud.get("path")
+    raw_target = delivery.get("target_path")
+    target = _join_key(raw_target) if isinstance(raw_target, str) else ""
+    if delivery_id is None or not target.strip() or not isinstance(path, str | None):
         return INCOMPLETE
-    place = places.get(_read_text(cloud.get("config")) or "")
-    if place is None:
+    location = locations.get(_read_text(cloud.get("config")) or "")
+    if location is None:
         return UNKNOWN_STORE
-    if place.url is None:
+    if location.url is None:
         return NO_URL
+    updated = _read_timestamp(delivery.get("updated_at"))
     return DeliveredObject(
-        place, place.key, _join_key(path, below), key, _read_timestamp(delivery.get("updated_at"))
+        location, location.asset_key, _join_key(path, target), delivery_id, updated
     )
 
 
-def _keep_newest(found: list[DeliveredObject]) -> tuple[DeliveredObject, ...]:
-    """Give the newest delivery of each object, the object that arrived first in front."""
-    if len(found) > 1:
-        found.sort(key=lambda each: (each.updated is None, each.updated or "", each.id))
+def _keep_newest(delivered: list[DeliveredObject]) -> tuple[DeliveredObject, ...]:
+    """Return the newest delivery of each object, in the order of the objects' first delivery."""
+    if len(delivered) > 1:
+        delivered.sort(
+            key=lambda each: (each.updated is None, each.updated or "", each.delivery_id)
+        )
     newest: dict[tuple[str, str | None, str], DeliveredObject] = {}
-    for each in found:  # a member written over keeps its place
-        newest[each.key, each.location.url, each.path] = each
-    firsts: set[str] = set()
-    made = []
+    for each in delivered:  # a dict keeps the position of a member that is replaced
+        newest[each.asset_key, each.location.url, each.path] = each
+    used_keys: set[str] = set()
+    objects = []
     for each in newest.values():
-        first = each.key not in firsts
-        firsts.add(each.key)
-        made.append(each if first else each._replace(key=f"{each.key}-{_digest(each.path)}"))
-    return tuple(made)
+        if each.asset_key in used_keys:
+            key = f"{each.asset_key}-{_digest(each.path)}"
+            objects.append(each._replace(asset_key=key))
+        else:
+            used_keys.add(each.asset_key)
+            objects.append(each)
+    return tuple(objects)
 
 
 def _digest(path: str) -> str:
@@ -233,7 +242,7 @@ def _digest(path: str) -> str:
 
 
 def _join_key(*parts: str | None) -> str:
-    """Join parts of an object's key by single slashes: ``x``, ``x/`` and ``/x`` are one."""
+    """Join parts of an object's key by single slashes: `x`, `x/` and `/x` are the same."""
     return "/".join(name for part in parts if part for name in part.split("/") if name)
 
 

@@ -1,18 +1,16 @@
-"""Media types: of assets, stated or told by the suffix of the link."""
+"""Media types of assets, as stated or by the suffix of the href."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from tap_pixxel.stac.parsers import Repaired, parse_text
 from tap_pixxel.stac.result import CONVERTED
 
-GEOTIFF: Final = "image/tiff; application=geotiff"
-COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
-_TIFF_TYPES: Final = frozenset(
-    {"image/tiff", "image/tif", "image/geotiff", "image/vnd.stac.geotiff"}
-)
-MEDIA_TYPE_BY_SUFFIX: Final = {
+GEOTIFF = "image/tiff; application=geotiff"
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_TIFF_TYPES = frozenset({"image/tiff", "image/tif", "image/geotiff", "image/vnd.stac.geotiff"})
+MEDIA_TYPE_BY_SUFFIX = {
     "tif": GEOTIFF,
     "tiff": GEOTIFF,
     "jpg": "image/jpeg",
@@ -27,31 +25,27 @@ MEDIA_TYPE_BY_SUFFIX: Final = {
     "pdf": "application/pdf",
     "zip": "application/zip",
 }
-"""Media type by the suffix of a file that a delivery may hold."""
+"""Media type by suffix of the files that a delivery may contain."""
 
 
 def find_suffix(href: str) -> str:
-    """Give the suffix of the file that a link names, in lower case, if it is one of the table."""
+    """Return the lower-case suffix of the file in an href; empty when it is not in the table."""
     path = href.partition("?")[0].partition("#")[0]
-    found = path.rpartition(".")[2].lower()
-    return found if found in MEDIA_TYPE_BY_SUFFIX else ""
+    suffix = path.rpartition(".")[2].lower()
+    return suffix if suffix in MEDIA_TYPE_BY_SUFFIX else ""
 
 
-def parse_media_type(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a media type; a TIFF of Pixxel's is a GeoTIFF, and nothing says cloud-optimised."""
-    read = parse_text(value)
-    found = read.value if type(read) is Repaired else read
-    if type(found) is not str:
-        return read
-    base, _, rest = found.partition(";")
-    if base.strip().lower() not in _TIFF_TYPES or "application=geotiff" in rest.replace(" ", ""):
-        return read
-    if rest.strip():
-        return Repaired(
-            f"{GEOTIFF}; {rest.strip()}", CONVERTED, "a TIFF that says not it is GeoTIFF"
-        )
-    return (
-        GEOTIFF
-        if found in _TIFF_TYPES
-        else Repaired(GEOTIFF, CONVERTED, "a media type in capitals")
-    )
+def parse_media_type(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a media type; Pixxel's TIFFs are GeoTIFFs, and none is declared cloud-optimized."""
+    parsed = parse_text(value)
+    media_type = parsed.value if type(parsed) is Repaired else parsed
+    if type(media_type) is not str:
+        return parsed
+    base, _, params = media_type.partition(";")
+    if base.strip().lower() not in _TIFF_TYPES or "application=geotiff" in params.replace(" ", ""):
+        return parsed
+    if params.strip():
+        return Repaired(f"{GEOTIFF}; {params.strip()}", CONVERTED, "a TIFF not declared a GeoTIFF")
+    if media_type in _TIFF_TYPES:
+        return GEOTIFF
+    return Repaired(GEOTIFF, CONVERTED, "a media type in another spelling")

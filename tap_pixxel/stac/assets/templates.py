@@ -1,9 +1,8 @@
-"""Assets as the text that came: what is the same in many images is converted once, as text.
+"""Convert the JSON text of assets by templates, without making objects of the assets.
 
-The assets of an image mostly differ from those of the last one of its kind in their hrefs alone.
-Their text without the hrefs is a template; what a template becomes is remembered as pieces of
-JSON, between which the hrefs are put back. So no object is made of an asset. Whatever does not fit
-the pattern is not converted here.
+The assets of an image mostly differ from those of the previous image of its kind only in their
+hrefs. Their text without the hrefs is a template. The result of a template is cached as pieces of
+JSON, and the hrefs are inserted between the pieces. Text that does not fit is not converted here.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,22 +20,25 @@ from tap_pixxel.stac.hrefs import PLAIN_URL
 if TYPE_CHECKING:
     from tap_pixxel.stac.result import ConversionNote
 
-CACHE_SIZE: Final = 64
-"""Templates that are remembered, one for each kind of image."""
-MAX_CACHED_BYTES: Final = 1 << 18
-"""Bytes of a text that is worth remembering."""
-_EMPTY_HREF: Final = b'"href":""'
-_HREF: Final = re.compile(b'"href":"(' + PLAIN_URL.encode() + b')"')
-_encode: Final = msgspec.json.Encoder().encode
-_DECODE_ERRORS: Final = (ValueError, RecursionError, TypeError)
+CACHE_SIZE = 64
+"""Templates to keep, one for each kind of image."""
+MAX_CACHED_BYTES = 1 << 18
+"""Size of a text up to which it is cached."""
+_EMPTY_HREF = b'"href":""'
+_HREF = re.compile(b'"href":"(' + PLAIN_URL.encode() + b')"')
+_encode = msgspec.json.Encoder().encode
+_DECODE_ERRORS = (ValueError, RecursionError, TypeError)
 
 
 class _Template(NamedTuple):
-    """What a text without hrefs becomes.
+    """The result of a text without hrefs.
 
     Attributes:
-        pieces: JSON before, between and behind the hrefs.
-        order: which of the text's hrefs stands where, in the order of the converted assets.
+        pieces: JSON before, between and after the hrefs.
+        href_order: for each converted asset, in order, the index of its href in the text.
+        notes: the notes on the assets.
+        extensions: prefixes of the extensions that the assets use.
+        used_factors: as in `ConvertedAssets`.
     """
 
     pieces: tuple[bytes, ...]
@@ -47,70 +49,70 @@ class _Template(NamedTuple):
 
 
 def convert_raw_assets(
-    text: bytes, rules: AssetOptions, notes: list[ConversionNote]
+    text: bytes, options: AssetOptions, notes: list[ConversionNote]
 ) -> ConvertedAssets | None:
     """Convert the JSON text of an item's assets.
 
     Args:
         text: the object of assets.
-        rules: what applies to all of them.
-        notes: where to say what was done.
+        options: options for all of them.
+        notes: list to which notes are added.
 
     Returns:
-        The assets as text (`msgspec.Raw`); None when they do not fit the pattern: every asset has
-        a plain absolute href and a type, and none is nested in another.
+        The assets as text (`msgspec.Raw`); None when the text does not fit: every asset must have
+        a plain absolute href and a type, and no href may be in a nested object.
     """
     if len(text) > MAX_CACHED_BYTES:
         return None
     parts = _HREF.split(text)
     hrefs = parts[1::2]
-    template = _make_template(_EMPTY_HREF.join(parts[::2]), rules)
+    template = _make_template(_EMPTY_HREF.join(parts[::2]), options)
     if template is None or len(template.href_order) != len(hrefs):
         return None
-    placed = [hrefs[at] for at in template.href_order]
+    ordered_hrefs = [hrefs[index] for index in template.href_order]
     notes += template.notes
-    made = chain.from_iterable(zip(template.pieces, placed, strict=False))
-    whole = b"".join((*made, template.pieces[-1]))
-    return ConvertedAssets(msgspec.Raw(whole), template.extensions, template.used_factors)
+    pieces = chain.from_iterable(zip(template.pieces, ordered_hrefs, strict=False))
+    assets = b"".join((*pieces, template.pieces[-1]))
+    return ConvertedAssets(msgspec.Raw(assets), template.extensions, template.used_factors)
 
 
 @lru_cache(CACHE_SIZE)
-def _make_template(text: bytes, rules: AssetOptions) -> _Template | None:
+def _make_template(text: bytes, options: AssetOptions) -> _Template | None:
     try:
         raw = msgspec.json.decode(text)
-        rests = _assets_without_href(raw) if isinstance(raw, dict) else None
-        if not rests or len(rests) != text.count(b'"href"'):
+        assets_without_href = _assets_without_href(raw) if isinstance(raw, dict) else None
+        if not assets_without_href or len(assets_without_href) != text.count(b'"href"'):
             return None
-        found = convert_sorted([(key, rest, "") for key, rest in rests], rules)
-        parts = [_split_at_href(key, fields) for key, fields in found.fields]
+        converted = convert_sorted([(key, rest, "") for key, rest in assets_without_href], options)
+        parts = [_split_at_href(key, fields) for key, fields in converted.fields]
     except _DECODE_ERRORS:
         return None
-    places = {key: at for at, (key, _) in enumerate(rests)}
+    indexes = {key: index for index, (key, _) in enumerate(assets_without_href)}
     heads, tails = zip(*parts, strict=True)
     between = (b"%s,%s" % each for each in zip(tails, heads[1:], strict=False))
     return _Template(
         (b"{" + heads[0], *between, tails[-1] + b"}"),
-        tuple(places[key] for key, _ in found.fields),
-        found.notes,
-        found.extensions,
-        found.used_factors,
+        tuple(indexes[key] for key, _ in converted.fields),
+        converted.notes,
+        converted.extensions,
+        converted.used_factors,
     )
 
 
 def _assets_without_href(raw: dict[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
-    """Give the assets without their places for hrefs; None where one does not fit."""
-    rests = []
+    """Return the assets without their emptied hrefs; None when one does not fit."""
+    assets_without_href = []
     for key, asset in raw.items():
         if type(asset) is not dict or asset.pop("href", None) != "" or not key.isascii():
             return None
-        kind = asset.get("type")  # without one it would be told by the href
+        kind = asset.get("type")  # a missing type would be inferred from the href
         if type(kind) is not str or not kind.strip():
             return None
-        rests.append((key, asset))
-    return rests
+        assets_without_href.append((key, asset))
+    return assets_without_href
 
 
 def _split_at_href(key: str, fields: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Give what stands before and behind the href of an asset."""
-    rest = b"," + _encode(fields)[1:]  # there is a type at least
+    """Return the JSON before and after the href of an asset."""
+    rest = b"," + _encode(fields)[1:]  # fields has at least a type
     return _encode(key) + b':{"href":"', b'"' + rest

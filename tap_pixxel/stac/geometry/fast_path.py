@@ -1,74 +1,77 @@
-"""Quads: footprints with four corners, flattened, turned and cut at the antimeridian.
+"""Repair footprints of four corners without shapely: flatten, reverse, cut at the antimeridian.
 
-They come out as `shapes` makes them, digit by digit, at a tenth of the time; what is not as
-simple as this is left to it.
+The results are those of `repair`, digit by digit, in a tenth of the time or less. Footprints that
+are not as simple are left to `repair`.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
-MAX_LONGITUDE: Final = 180.0
-MAX_LATITUDE: Final = 90.0
-FULL_TURN: Final = 360.0
-MAX_UNROLLED_LONGITUDE: Final = 540.0
-"""Degrees of longitude: a turn past the antimeridian either way."""
-MAX_SPAN: Final = 90.0
-"""Degrees between the corners of a footprint that is surely not the other way round the globe."""
-MIN_DISTANCE: Final = 1e-6
-"""Degrees from a corner to the antimeridian, and between cuts: no rounding turns edges round."""
-MIN_TURN: Final = 1e-5
-"""Square degrees of a turn between edges that are both longer than `APART` by far."""
-CROSSING_DIGITS: Final = 7
-"""Of a latitude where an edge crosses the antimeridian, as the library `antimeridian` has it."""
-REPAIR_REASON: Final = "not valid, not flat, turned clockwise or over the antimeridian"
-NUMBERS: Final = frozenset({int, float})
-Position = tuple[float, float]
-Ring = list[Position]
+from tap_pixxel.stac.geometry.longitude import (
+    FULL_TURN,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MAX_UNROLLED_LONGITUDE,
+    Position,
+    Ring,
+    unroll_longitudes,
+)
+from tap_pixxel.stac.parsers import NUMBER_TYPES
+
+MAX_SPAN = 90.0
+"""Maximum longitude span handled here, in degrees; wider rings may enclose a pole."""
+MIN_DISTANCE = 1e-6
+"""Degrees from a corner to the antimeridian, and between cuts; rounding then reverses no edge."""
+MIN_TURN = 1e-5
+"""Square degrees of a turn between edges that are both much longer than `MIN_DISTANCE`."""
+CROSSING_DIGITS = 7
+"""Decimals of the latitude of a crossing, as in the library `antimeridian`."""
+REPAIR_REASON = "not valid, three-dimensional, clockwise or across the antimeridian"
 
 
 def repair_quadrilateral(geometry: object) -> dict[str, Any] | None:
-    """Give a polygon that is right but for its height, its winding or the antimeridian.
+    """Repair a polygon that is three-dimensional, clockwise or across the antimeridian.
 
     Args:
-        geometry: GeoJSON, or anything; not a polygon that is right as it is.
+        geometry: GeoJSON, or any other value; not a polygon that needs no repair.
 
     Returns:
-        A valid geometry, or None when this is not for a convex quadrilateral.
+        A valid geometry; None when the input is not a convex quadrilateral.
     """
     ring = _parse_quadrilateral(geometry)
     if ring is None:
         return None
-    straight = unroll_longitudes(ring)
-    lons = [lon for lon, _ in straight]
+    unrolled = unroll_longitudes(ring)
+    lons = [lon for lon, _ in unrolled]
     west, east = min(lons), max(lons)
-    if east - west > MAX_SPAN:  # as where it goes round a pole
+    if east - west > MAX_SPAN:
         return None
     turns = FULL_TURN * math.floor((west + MAX_LONGITUDE) / FULL_TURN)
-    if _is_convex(straight) and west - turns < MAX_LONGITUDE < east - turns:
-        return _cut_at_antimeridian([(lon - turns, lat) for lon, lat in straight])
-    if straight != ring or west < -MAX_LONGITUDE or east > MAX_LONGITUDE:
+    if _is_convex(unrolled) and west - turns < MAX_LONGITUDE < east - turns:
+        return _cut_at_antimeridian([(lon - turns, lat) for lon, lat in unrolled])
+    if unrolled != ring or west < -MAX_LONGITUDE or east > MAX_LONGITUDE:
         return None
     ring = ring if _is_convex(ring) else ring[::-1]
     return {"type": "Polygon", "coordinates": [_to_lists(ring)]} if _is_convex(ring) else None
 
 
 def _parse_quadrilateral(geometry: object) -> Ring | None:
-    """Give the only ring of a polygon of four corners, closed; None for all else."""
+    """Return the only ring of a polygon of four corners, closed; None for all else."""
     match geometry:
-        case {"type": "Polygon", "coordinates": [[_, _, _, _, _] as found], **rest} if not rest:
+        case {"type": "Polygon", "coordinates": [[_, _, _, _, _] as positions], **rest} if not rest:
             pass
         case _:
             return None
     ring: Ring = []
-    for each in found:
+    for each in positions:
         if type(each) is not list or len(each) < 2:  # noqa: PLR2004 - longitude, latitude
             return None
         lon, lat = each[:2]
         if not (
-            {type(lon), type(lat)} <= NUMBERS
+            {type(lon), type(lat)} <= NUMBER_TYPES
             and abs(lon) <= MAX_UNROLLED_LONGITUDE
             and abs(lat) <= MAX_LATITUDE
         ):
@@ -77,32 +80,21 @@ def _parse_quadrilateral(geometry: object) -> Ring | None:
     return ring if ring[0] == ring[-1] else None
 
 
-def unroll_longitudes(ring: Ring) -> Ring:
-    """Let longitudes run on past the antimeridian, so that no step is longer than half a turn."""
-    line = [ring[0]]
-    for lon, lat in ring[1:]:
-        step = lon - line[-1][0]
-        line.append(
-            (lon - FULL_TURN * round(step / FULL_TURN) if abs(step) > MAX_LONGITUDE else lon, lat)
-        )
-    return line
-
-
-def _is_convex(ring: Ring, least: float = MIN_TURN) -> bool:
-    """Tell whether a closed ring turns left at each corner: with four it is simple then."""
+def _is_convex(ring: Ring, min_turn: float = MIN_TURN) -> bool:
+    """Tell whether a closed ring turns left at each corner; with four corners it is then simple."""
     steps = [(two[0] - one[0], two[1] - one[1]) for one, two in pairwise(ring)]
     return all(
-        dx * next_dy - dy * next_dx > least
+        dx * next_dy - dy * next_dx > min_turn
         for (dx, dy), (next_dx, next_dy) in pairwise([*steps, steps[0]])
     )
 
 
-def _cut_at_antimeridian(straight: Ring) -> dict[str, Any] | None:
-    """Cut a counter-clockwise ring that runs on past the antimeridian into its two parts."""
-    if any(abs(lon - MAX_LONGITUDE) < MIN_DISTANCE for lon, _ in straight):
+def _cut_at_antimeridian(unrolled: Ring) -> dict[str, Any] | None:
+    """Cut an unrolled, counter-clockwise ring into its parts on both sides of the antimeridian."""
+    if any(abs(lon - MAX_LONGITUDE) < MIN_DISTANCE for lon, _ in unrolled):
         return None
-    # The digits are those of the library: it brings every longitude back, past the edge or not.
-    ring = [((lon + MAX_LONGITUDE) % FULL_TURN - MAX_LONGITUDE, lat) for lon, lat in straight]
+    # The digits are those of the library, which wraps every longitude, past the edge or not.
+    ring = [((lon + MAX_LONGITUDE) % FULL_TURN - MAX_LONGITUDE, lat) for lon, lat in unrolled]
     parts: tuple[Ring, Ring] = ([], [])
     crossings: list[float] = []
     for one, two in pairwise(ring):
@@ -114,9 +106,9 @@ def _cut_at_antimeridian(straight: Ring) -> dict[str, Any] | None:
             parts[1 - side].append((math.copysign(MAX_LONGITUDE, two[0]), lat))
             crossings.append(lat)
     first, second = parts
-    # The ring begins amidst its first part, which begins where the ring comes back to it.
-    back = next(at for at, (lon, lat) in enumerate(first) if abs(lon) == MAX_LONGITUDE) + 1
-    first = first[back:] + first[:back]
+    # The ring begins inside its first part; let that part begin at the ring's second crossing.
+    start = next(index for index, (lon, _) in enumerate(first) if abs(lon) == MAX_LONGITUDE) + 1
+    first = first[start:] + first[:start]
     rings = [[*part, part[0]] for part in (first, second)]
     if abs(crossings[0] - crossings[1]) < MIN_DISTANCE or not all(
         _is_convex(each, 0.0) for each in rings
@@ -126,12 +118,10 @@ def _cut_at_antimeridian(straight: Ring) -> dict[str, Any] | None:
 
 
 def _crossing_latitude(west: Position, east: Position) -> float:
-    """Give the latitude where an edge crosses the antimeridian, between -180 and 180."""
+    """Return the latitude where an edge crosses the antimeridian; longitudes are -180 to 180."""
     rise = east[1] - west[1]
-    return round(
-        west[1] + (west[0] + MAX_LONGITUDE) * rise / (west[0] + FULL_TURN - east[0]),
-        CROSSING_DIGITS,
-    )
+    fraction = (west[0] + MAX_LONGITUDE) * rise / (west[0] + FULL_TURN - east[0])
+    return round(west[1] + fraction, CROSSING_DIGITS)
 
 
 def _to_lists(ring: Ring) -> list[list[float]]:

@@ -1,82 +1,86 @@
-"""Geometry: footprints as RFC 7946 and STAC want them, and their bounding boxes, in degrees.
+"""Normalize footprints and their bounding boxes as RFC 7946 and STAC require, in degrees.
 
-A convex quadrilateral, which most footprints are, is checked here, and `quads` flattens, turns
-and cuts it; all else is `shapes`' work, and only that loads shapely.
+This module checks convex quadrilaterals, which most footprints are, and `fast_path` repairs those
+that only need to be flattened, reversed or cut. `repair` handles all others; only it loads
+shapely.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.geometry import fast_path
-from tap_pixxel.stac.geometry.fast_path import FULL_TURN, MAX_LATITUDE, MAX_LONGITUDE, NUMBERS
-from tap_pixxel.stac.parsers import parse_number_list
+from tap_pixxel.stac.geometry.fast_path import REPAIR_REASON, repair_quadrilateral
+from tap_pixxel.stac.geometry.longitude import (
+    FULL_TURN,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    longitude_bounds,
+)
+from tap_pixxel.stac.parsers import NUMBER_TYPES, parse_number_list
 from tap_pixxel.stac.result import CONVERTED, DROPPED, REPAIRED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tap_pixxel.stac.result import AddNote
 
-    Say = Callable[[str, str, str], None]
-
-BBOX_LENGTHS: Final = frozenset({4, 6})
-FLAT_BBOX_LENGTH: Final = 4
-_MIN_TURN: Final = 1e-12
-"""Square degrees: a turn to the left that rounding cannot have made."""
+BBOX_LENGTHS = frozenset({4, 6})
+FLAT_BBOX_LENGTH = 4
+_MIN_TURN = 1e-12
+"""Square degrees: a left turn of this size cannot be a rounding error."""
 
 
 def normalize_footprint(
-    geometry: object, bbox: object, say: Say
+    geometry: object, bbox: object, add_note: AddNote
 ) -> tuple[dict[str, Any] | None, list[float] | None]:
-    """Give an item's geometry and the bounding box that belongs to it.
+    """Return an item's geometry, normalized, and the bounding box of that geometry.
 
     Args:
-        geometry: GeoJSON, or JSON text of it; null, or anything.
-        bbox: west, south, east, north in degrees, perhaps as texts; used where there is no
-            usable geometry, and made anew otherwise.
-        say: takes a note: the field, what was done, why.
+        geometry: GeoJSON, or JSON text of it; null, or any other value.
+        bbox: west, south, east, north in degrees, perhaps as texts; used only when there is no
+            valid geometry.
+        add_note: takes a note: field, action, reason.
 
     Returns:
         A valid geometry, two-dimensional, exterior rings counter-clockwise, cut at the
-        antimeridian, and its bbox, west greater than east where it crosses there; or neither.
-        The geometry may be the input's own object.
+        antimeridian, and its bbox, west greater than east when it crosses the antimeridian; or
+        None for both. The geometry may be the input's own object.
     """
-    made: dict[str, Any] | None
+    normalized: dict[str, Any] | None
     box = _convex_bbox(geometry)
     if box is not None:
-        made = geometry  # type: ignore[assignment]  # a polygon, as `_convex` found
+        normalized = geometry  # type: ignore[assignment]  # a polygon, as `_convex_bbox` found
     else:
-        made, box = _repair(geometry, bbox, say)
+        normalized, box = _repair(geometry, bbox, add_note)
     if bbox is not None and bbox != box:
-        _note_bbox_change(bbox, box, say)
-    return made, box
+        _note_bbox_change(bbox, box, add_note)
+    return normalized, box
 
 
 def _repair(
-    geometry: object, bbox: object, say: Say
+    geometry: object, bbox: object, add_note: AddNote
 ) -> tuple[dict[str, Any] | None, list[float] | None]:
-    if (quad := fast_path.repair_quadrilateral(geometry)) is not None:
-        say("geometry", REPAIRED, fast_path.REPAIR_REASON)
-        return quad, bbox_of(quad)
-    from tap_pixxel.stac.geometry import repair  # noqa: PLC0415 - shapely takes long to load
+    if (quadrilateral := repair_quadrilateral(geometry)) is not None:
+        add_note("geometry", REPAIRED, REPAIR_REASON)
+        return quadrilateral, bbox_of(quadrilateral)
+    from tap_pixxel.stac.geometry import repair  # noqa: PLC0415 - shapely takes long to import
 
     if geometry is not None:
-        made = repair.repair_geometry(geometry, say)
-        if made is not None:
-            return made, bbox_of(made)
-        say("geometry", DROPPED, "not a geometry")
-    edges = parse_bbox(bbox)
-    if edges is None:
+        repaired = repair.repair_geometry(geometry, add_note)
+        if repaired is not None:
+            return repaired, bbox_of(repaired)
+        add_note("geometry", DROPPED, "not a geometry")
+    parsed_bbox = parse_bbox(bbox)
+    if parsed_bbox is None:
         return None, None
-    say("bbox", REPAIRED, "the geometry is made of it")
-    made = bbox_polygon(edges)
-    return made, bbox_of(made)
+    add_note("bbox", REPAIRED, "used as the geometry")
+    polygon = bbox_polygon(parsed_bbox)
+    return polygon, bbox_of(polygon)
 
 
 def _convex_bbox(geometry: object) -> list[float] | None:
-    """Give the bbox of a closed, counter-clockwise, convex quadrilateral; None for all else.
+    """Return the bbox of a closed, counter-clockwise, convex quadrilateral; None for all else.
 
-    Four turns to the left add up to less than two circles, so they are one: the ring is simple.
+    Four left turns add up to less than two full turns, so they are one, and the ring is simple.
     """
     if type(geometry) is not dict or len(geometry) != 2 or geometry.get("type") != "Polygon":  # noqa: PLR2004 - type, coordinates
         return None
@@ -87,11 +91,11 @@ def _convex_bbox(geometry: object) -> list[float] | None:
         (ax, ay), (bx, by), (cx, cy), (dx, dy), (ex, ey) = rings[0]
     except (TypeError, ValueError):
         return None
-    if not {type(v) for v in (ax, ay, bx, by, cx, cy, dx, dy)} <= NUMBERS:
+    if not {type(v) for v in (ax, ay, bx, by, cx, cy, dx, dy)} <= NUMBER_TYPES:
         return None
     west, south = min(ax, bx, cx, dx), min(ay, by, cy, dy)
     east, north = max(ax, bx, cx, dx), max(ay, by, cy, dy)
-    simple = (
+    is_convex = (
         ax == ex
         and ay == ey
         and west >= -MAX_LONGITUDE
@@ -104,29 +108,29 @@ def _convex_bbox(geometry: object) -> list[float] | None:
         and (dx - cx) * (ay - dy) - (dy - cy) * (ax - dx) > _MIN_TURN
         and (ax - dx) * (by - ay) - (ay - dy) * (bx - ax) > _MIN_TURN
     )
-    return [west, south, east, north] if simple else None
+    return [west, south, east, north] if is_convex else None
 
 
 def parse_bbox(value: object) -> list[float] | None:
-    """Read a bbox of degrees, flat; None unless it encloses something on the globe."""
-    read = parse_number_list(value, BBOX_LENGTHS)
-    if read is None:
+    """Parse a two-dimensional bbox in degrees; None unless it encloses an area on the globe."""
+    numbers = parse_number_list(value, BBOX_LENGTHS)
+    if numbers is None:
         return None
-    west, south = read[:2]
-    east, north = read[len(read) // 2 :][:2]
-    # From 180 eastward to -180 it is as far as from a place to itself.
-    good = (
+    west, south = numbers[:2]
+    east, north = numbers[len(numbers) // 2 :][:2]
+    bbox = [float(west), float(south), float(east), float(north)]
+    has_area = (
         -MAX_LONGITUDE <= west <= MAX_LONGITUDE
         and -MAX_LONGITUDE <= east <= MAX_LONGITUDE
-        and west - east not in {0, FULL_TURN}
+        and west - east not in {0, FULL_TURN}  # from 180 to -180 there is no distance
+        and -MAX_LATITUDE <= south < north <= MAX_LATITUDE
     )
-    box = [float(west), float(south), float(east), float(north)]
-    return box if good and -MAX_LATITUDE <= south < north <= MAX_LATITUDE else None
+    return bbox if has_area else None
 
 
-def bbox_polygon(box: list[float]) -> dict[str, Any]:
-    """Make a polygon of a bbox, two of one that crosses the antimeridian."""
-    west, south, east, north = box
+def bbox_polygon(bbox: list[float]) -> dict[str, Any]:
+    """Return the polygon of a bbox, or two polygons when it crosses the antimeridian."""
+    west, south, east, north = bbox
     if west < east:
         return {"type": "Polygon", "coordinates": _bbox_ring(west, south, east, north)}
     halves = [(west, MAX_LONGITUDE), (-MAX_LONGITUDE, east)]
@@ -137,16 +141,16 @@ def bbox_polygon(box: list[float]) -> dict[str, Any]:
 
 
 def _bbox_ring(west: float, south: float, east: float, north: float) -> list[list[list[float]]]:
-    # No step is longer than half a turn, for such a one would seem to go the other way round.
+    # No step is longer than half a turn, because it would seem to go the other way round.
     lons = [west, east] if east - west <= MAX_LONGITUDE else [west, (west + east) / 2, east]
     ring = [[lon, south] for lon in lons] + [[lon, north] for lon in reversed(lons)]
     return [[*ring, [west, south]]]
 
 
 def bbox_of(geometry: dict[str, Any]) -> list[float]:
-    """Give the bbox of a geometry as `footprint` makes them (RFC 7946, section 5).
+    """Return the bbox of a normalized geometry (RFC 7946, section 5).
 
-    Parts that touch the antimeridian from both sides are one: its west is greater than its east.
+    Its west is greater than its east when parts touch the antimeridian from both sides.
     """
     parts = [list_positions(part) for part in _list_parts(geometry)]
     lats = [lat for part in parts for _, lat in part]
@@ -155,51 +159,37 @@ def bbox_of(geometry: dict[str, Any]) -> list[float]:
     return [west, min(lats), east, max(lats)]
 
 
-def longitude_bounds(spans: list[tuple[float, float]]) -> tuple[float, float]:
-    """Give the west and east edges around spans of longitude, none of which crosses."""
-    west, east = min(span[0] for span in spans), max(span[1] for span in spans)
-    if west > -MAX_LONGITUDE or east < MAX_LONGITUDE:
-        return west, east
-    # Both sides are touched: leave out the widest gap rather than the other side of the globe.
-    reach, widest, around = -MAX_LONGITUDE, 0.0, (west, east)
-    for left, right in sorted(spans):
-        if left - reach > widest:
-            widest, around = left - reach, (left, reach)
-        reach = max(reach, right)
-    return around
-
-
 def _list_parts(geometry: dict[str, Any]) -> list[Any]:
-    nested = geometry["coordinates"]
-    return list(nested) if geometry["type"].startswith("Multi") else [nested]
+    coordinates = geometry["coordinates"]
+    return list(coordinates) if geometry["type"].startswith("Multi") else [coordinates]
 
 
-def list_positions(nested: Any) -> list[tuple[float, float]]:  # noqa: ANN401 - GeoJSON nests
-    """Give all positions of a coordinates array, longitude and latitude."""
-    if not isinstance(nested[0], list):
-        return [(nested[0], nested[1])]
-    return [position for each in nested for position in list_positions(each)]
+def list_positions(coordinates: Any) -> list[tuple[float, float]]:  # noqa: ANN401 - GeoJSON nests
+    """Return all positions of a coordinates array, longitude and latitude."""
+    if not isinstance(coordinates[0], list):
+        return [(coordinates[0], coordinates[1])]
+    return [position for each in coordinates for position in list_positions(each)]
 
 
-def _note_bbox_change(bbox: object, box: list[float] | None, say: Say) -> None:
-    if box is None:
-        say("bbox", DROPPED, "there is no geometry")
-    elif _is_same_bbox(bbox, box):
-        say("bbox", CONVERTED, "numbers written as text, or rounded")
+def _note_bbox_change(bbox: object, normalized: list[float] | None, add_note: AddNote) -> None:
+    if normalized is None:
+        add_note("bbox", DROPPED, "no geometry")
+    elif _is_same_bbox(bbox, normalized):
+        add_note("bbox", CONVERTED, "numbers written as text, or rounded")
     else:
-        say("bbox", REPAIRED, "not the bounds of the geometry")
+        add_note("bbox", REPAIRED, "not the bounds of the geometry")
 
 
-def _is_same_bbox(bbox: object, box: list[float]) -> bool:
+def _is_same_bbox(bbox: object, normalized: list[float]) -> bool:
     if type(bbox) is not list or len(bbox) != FLAT_BBOX_LENGTH:
         return False
     if {*map(type, bbox)} == {str}:
         try:
-            if [*map(float, bbox)] == box:
+            if [*map(float, bbox)] == normalized:
                 return True
         except ValueError:
             return False
-    read = parse_number_list(bbox, BBOX_LENGTHS)
-    return read is not None and all(
-        math.isclose(one, two, abs_tol=1e-9) for one, two in zip(read, box, strict=True)
+    numbers = parse_number_list(bbox, BBOX_LENGTHS)
+    return numbers is not None and all(
+        math.isclose(one, two, abs_tol=1e-9) for one, two in zip(numbers, normalized, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Footprints as well-known text."""
+"""Format footprints as well-known text (WKT)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 
 def format_wkt(geometry: dict[str, Any]) -> str:
-    """Write a GeoJSON geometry of two dimensions as WKT.
+    """Format a two-dimensional GeoJSON geometry as WKT.
 
-    A polygon, as nearly all footprints are, is written here, each number in the shortest form
-    that reads as the same one; shapely, which cuts off behind sixteen decimals, takes far longer.
+    Polygons, which nearly all footprints are, are formatted here, each number in the shortest form
+    that reads as the same number. shapely, which cuts off after 16 decimals, takes far longer.
     """
     if geometry["type"] == "Polygon":
-        written = f"POLYGON ({', '.join(map(_format_ring, geometry['coordinates']))})"
-        if "e" not in written:  # a number in scientific notation, which others write otherwise
-            return written
+        text = f"POLYGON ({', '.join(map(_format_ring, geometry['coordinates']))})"
+        if "e" not in text:  # shapely writes numbers in scientific notation in another form
+            return text
     return _format_with_shapely(geometry)
 
 
@@ -23,7 +23,7 @@ def _format_ring(ring: list[list[float]]) -> str:
 
 
 def _format_number(value: float) -> str:
-    return str(value + 0).removesuffix(".0")  # the sum makes 0 of -0.0
+    return str(value + 0).removesuffix(".0")  # the sum turns -0.0 into 0.0
 
 
 def _format_with_shapely(geometry: dict[str, Any]) -> str:
