@@ -190,7 +190,7 @@ def test_no_answer_crashes_a_stream_or_loses_a_value(
 def consumed(kind: type[PixxelStream], record: dict[str, Any]) -> frozenset[str]:
     """Name what the STAC object of a record stands for."""
     if issubclass(kind, CarriesStac) and record.get(kind.column) is not None:
-        return kind.consumed | {"geometry"}  # tests/stac: what no geometry can be is told of
+        return kind.consumed | {"geometry"}  # tests/tap_pixxel/stac covers invalid geometries
     return frozenset()
 
 

@@ -18,9 +18,9 @@ from demo.deliveries import Delivered, check, show_links
 from demo.syncs import DemoFailedError
 from pixxel_sandbox import Sandbox
 from tap_pixxel.streams import STREAMS
-from tests.stac.validation import PUBLISHED
 from tests.tap.commands import environment, run_tap
 from tests.tap.syncs import catalog_of, config_for
+from tests.tap_pixxel.stac.validation import PUBLISHED
 
 PROJECT = Path(__file__).parents[2]
 LOADER = PROJECT / "demo" / "load_duckdb.py"

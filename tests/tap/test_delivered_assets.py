@@ -15,9 +15,9 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.settings import problems as setting_problems
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.stac.checks import problems
-from tests.stac.validation import needs_schemas, pystac_offline, schema_errors
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
+from tests.tap_pixxel.stac.semantic_checks import find_problems
+from tests.tap_pixxel.stac.validation import needs_schemas, pystac_offline, schema_errors
 
 if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
@@ -361,7 +361,7 @@ def test_all_that_leaves_the_tap_is_valid_stac(sandbox: Sandbox) -> None:
     for place, record in enumerate(synced.records["catalogs"]):
         item = record["stac_item"]
         assert schema_errors(item) == []
-        assert problems(item) == []
+        assert find_problems(item) == []
         mine = delivered(synced, record["id"])
         assert mine
         if place < 4:  # pystac takes long

@@ -17,9 +17,9 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.pixxel_sandbox.contract_checks import request_validator
-from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.commands import errors, run_tap
 from tests.tap.syncs import Synced, catalog_of, config_for, sync
+from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ import tap_pixxel.stac
 from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
-from tests.stac.checks import problems
-from tests.stac.validation import needs_schemas, schema_errors
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
+from tests.tap_pixxel.stac.semantic_checks import find_problems
+from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 
 STREAMS = ("archive_items", "catalogs")
 FLAT = {
@@ -53,7 +53,7 @@ def test_all_that_leaves_the_tap_is_valid_stac(sandbox: Sandbox) -> None:
         assert synced.records[stream]
         for record in synced.records[stream]:
             assert schema_errors(record["stac_item"]) == []
-            assert problems(record["stac_item"]) == []
+            assert find_problems(record["stac_item"]) == []
             assert record["stac_error"] is None if "stac_error" in record else True
     assert synced.records["collections"]
     for record in synced.records["collections"]:
