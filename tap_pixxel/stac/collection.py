@@ -8,17 +8,17 @@ from tap_pixxel.stac.assets.convert import AssetOptions, convert_asset, convert_
 from tap_pixxel.stac.common_metadata import OTHER_LICENSE
 from tap_pixxel.stac.extensions import PARSERS, schema_urls, used_extensions
 from tap_pixxel.stac.geometry.extent import convert_extent
-from tap_pixxel.stac.hrefs import make_absolute
-from tap_pixxel.stac.item import API_URL, ID_CONVERTED, STAC_VERSION, parse_id, quote_doi
+from tap_pixxel.stac.item import API_URL, ID_CONVERTED, STAC_VERSION, parse_id
 from tap_pixxel.stac.links import (
     JSON,
     collection_href,
     convert_links,
     find_base_href,
     find_href,
+    make_field_links,
     make_link,
 )
-from tap_pixxel.stac.object_builder import PIXXEL_PREFIX, ObjectBuilder, prefixed_name
+from tap_pixxel.stac.object_builder import ObjectBuilder, prefixed_name
 from tap_pixxel.stac.parsers import replace_lone_surrogates, sanitize_json
 from tap_pixxel.stac.properties import set_license
 from tap_pixxel.stac.result import (
@@ -177,18 +177,7 @@ def _convert_item_assets(
 def _make_links(
     raw: dict[str, Any], collection_id: str, fields: dict[str, Any], api_url: str
 ) -> list[Link]:
-    links: list[Link] = []
-    if "sci:doi" in fields:
-        links.append(make_link("cite-as", f"https://doi.org/{quote_doi(fields['sci:doi'])}"))
-    license_text = fields.get(f"{PIXXEL_PREFIX}license")
-    if (
-        fields["license"] == OTHER_LICENSE
-        and isinstance(license_text, str)
-        and "://" in license_text
-    ):
-        license_url = make_absolute(license_text)
-        if license_url:
-            links.append(make_link("license", license_url))
+    links = make_field_links(fields)
     if find_href(raw.get("links"), "canonical", f"{api_url}/") is None:
         links.append(make_link("canonical", collection_href(api_url, collection_id), JSON))
     return links

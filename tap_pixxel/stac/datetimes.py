@@ -34,7 +34,7 @@ def parse_datetime(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
 
 
 def is_chronological(start: str, end: str) -> bool:
-    """Tell whether `start` is not after `end`; both are results of `parse_datetime`."""
+    """Return whether `start` is not after `end`; both are results of `parse_datetime`."""
     if len(start) == len(end):  # the same digits at the same positions, and both end in Z
         return start <= end
     return _to_utc_datetime(start) <= _to_utc_datetime(end)

@@ -16,7 +16,7 @@ PLAIN_URL = (
 )
 """Pattern of an absolute URL without query, fragment, escapes and user, which stays unchanged."""
 is_plain_url = re.compile(PLAIN_URL).fullmatch
-"""Tell whether an href is a `PLAIN_URL`."""
+"""Return whether an href is a `PLAIN_URL`."""
 _ABSOLUTE_URL = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
     r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"

@@ -8,10 +8,8 @@ import msgspec
 
 from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
 from tap_pixxel.stac.assets.templates import convert_raw_assets
-from tap_pixxel.stac.common_metadata import OTHER_LICENSE
 from tap_pixxel.stac.extensions import schema_urls_with
 from tap_pixxel.stac.geometry.footprint import normalize_footprint
-from tap_pixxel.stac.hrefs import make_absolute, quote_segment
 from tap_pixxel.stac.links import (
     GEOJSON,
     JSON,
@@ -21,9 +19,10 @@ from tap_pixxel.stac.links import (
     find_base_href,
     find_href,
     item_href,
+    make_field_links,
     make_link,
 )
-from tap_pixxel.stac.object_builder import PIXXEL_PREFIX, ObjectBuilder
+from tap_pixxel.stac.object_builder import ObjectBuilder
 from tap_pixxel.stac.parsers import replace_lone_surrogates
 from tap_pixxel.stac.properties import (
     keep_unused_factors,
@@ -322,28 +321,12 @@ def _make_links(
             api_url, archive if isinstance(archive, str) else collection
         )
         links.append(make_link("collection", href, JSON))
-    if "sci:doi" in fields:
-        links.append(make_link("cite-as", f"https://doi.org/{quote_doi(fields['sci:doi'])}"))
-    license_text = fields.get(f"{PIXXEL_PREFIX}license")
-    if (
-        fields.get("license") == OTHER_LICENSE
-        and isinstance(license_text, str)
-        and "://" in license_text
-    ):
-        license_url = make_absolute(license_text)
-        if license_url:
-            links.append(make_link("license", license_url))
+    links += make_field_links(fields)
     if catalog_info:
         links += catalog_info.links
     elif in_archive and not is_owned and collection and not _has_canonical_link(raw, api_url):
         links.append(make_link("canonical", item_href(api_url, collection, item_id), GEOJSON))
     return links
-
-
-def quote_doi(doi: str) -> str:
-    """Escape a DOI for use in the resolver's URL."""
-    prefix, _, suffix = doi.partition("/")
-    return f"{prefix}/{quote_segment(suffix).replace('%2F', '/')}"
 
 
 def _has_canonical_link(raw: dict[str, Any], api_url: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tap_pixxel.stac.common_metadata import OTHER_LICENSE
 from tap_pixxel.stac.hrefs import make_absolute, quote_segment
 from tap_pixxel.stac.parsers import parse_text, unwrap_repaired
 from tap_pixxel.stac.result import CONVERTED, DROPPED, ConversionNote
@@ -58,6 +59,29 @@ def find_href(raw: object, rel: str, base: str) -> str | None:
             if href:
                 return href
     return None
+
+
+def make_field_links(fields: dict[str, Any]) -> list[Link]:
+    """Make the links that fields require: to a DOI's resolver, and to the text of a license."""
+    links: list[Link] = []
+    if "sci:doi" in fields:
+        links.append(make_link("cite-as", f"https://doi.org/{_quote_doi(fields['sci:doi'])}"))
+    license_text = fields.get("pixxel:license")
+    if (
+        fields.get("license") == OTHER_LICENSE
+        and isinstance(license_text, str)
+        and "://" in license_text
+    ):
+        license_url = make_absolute(license_text)
+        if license_url:
+            links.append(make_link("license", license_url))
+    return links
+
+
+def _quote_doi(doi: str) -> str:
+    """Escape a DOI for use in the resolver's URL."""
+    prefix, _, suffix = doi.partition("/")
+    return f"{prefix}/{quote_segment(suffix).replace('%2F', '/')}"
 
 
 def convert_links(
@@ -128,7 +152,7 @@ def _copy_members(raw: dict[str, Any], link: Link, notes: list[ConversionNote], 
 
 
 def _is_redundant(raw: dict[str, Any], rel: str, href: str) -> bool:
-    """Tell whether leaving out a raw link loses nothing, given a link with that rel and href."""
+    """Return whether leaving out a raw link loses nothing, given a link with that rel and href."""
     return (
         raw["rel"] == rel
         and raw["href"] == href

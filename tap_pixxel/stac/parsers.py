@@ -281,5 +281,5 @@ def replace_lone_surrogates(text: str) -> str:
 
 
 def json_equal(one: object, other: object) -> bool:
-    """Tell whether two parsed values are the same JSON: 1 differs from 1.0 and from true."""
+    """Return whether two parsed values are the same JSON: 1 differs from 1.0 and from true."""
     return one is other or (one == other and repr(one) == repr(other))

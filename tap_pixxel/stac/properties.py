@@ -51,7 +51,7 @@ def read_times(raw: dict[str, Any], builder: ObjectBuilder) -> bool:
     A start or an end alone replaces a missing `datetime`, and is kept under `pixxel:`.
 
     Returns:
-        Whether there is any time.
+        Whether the properties have a valid time.
     """
     instant, _ = _read_time(raw, builder, ("datetime",))
     start, start_name = _read_time(raw, builder, TIME_RANGE_NAMES[0])

@@ -59,7 +59,7 @@ def repair_quadrilateral(geometry: object) -> dict[str, Any] | None:
 
 
 def _parse_quadrilateral(geometry: object) -> Ring | None:
-    """Return the only ring of a polygon of four corners, closed; None for all else."""
+    """Return the only ring of a polygon of four corners, closed; None for any other geometry."""
     match geometry:
         case {"type": "Polygon", "coordinates": [[_, _, _, _, _] as positions], **rest} if not rest:
             pass
@@ -81,7 +81,7 @@ def _parse_quadrilateral(geometry: object) -> Ring | None:
 
 
 def _is_convex(ring: Ring, min_turn: float = MIN_TURN) -> bool:
-    """Tell whether a closed ring turns left at each corner; with four corners it is then simple."""
+    """Return whether a closed ring turns left at each corner; with four corners it is simple."""
     steps = [(two[0] - one[0], two[1] - one[1]) for one, two in pairwise(ring)]
     return all(
         dx * next_dy - dy * next_dx > min_turn

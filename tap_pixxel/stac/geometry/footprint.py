@@ -78,7 +78,7 @@ def _repair(
 
 
 def _convex_bbox(geometry: object) -> list[float] | None:
-    """Return the bbox of a closed, counter-clockwise, convex quadrilateral; None for all else.
+    """Return the bbox of a closed, counter-clockwise, convex quadrilateral, or None.
 
     Four left turns add up to less than two full turns, so they are one, and the ring is simple.
     """

@@ -96,7 +96,7 @@ def _repair(geometry: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _is_normalized(polygon: Polygon) -> bool:
-    """Tell whether another repair would leave a polygon unchanged."""
+    """Return whether another repair would leave a polygon unchanged."""
     west, south, east, north = polygon.bounds
     rings = [polygon.exterior, *polygon.interiors]
     return (
