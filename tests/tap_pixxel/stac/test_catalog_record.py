@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import ConversionError, catalog_to_item
-from tests.tap_pixxel.stac.minimal_items import (
-    CATALOG,
-    TIME,
-    assert_members,
-    make_item,
-)
+from tests.tap_pixxel.stac.minimal_items import CATALOG, TIME, assert_members, make_item
 
 
 def test_catalog_to_item_record_returns_owned_item() -> None:

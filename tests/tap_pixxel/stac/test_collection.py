@@ -9,10 +9,7 @@ import pytest
 
 from tap_pixxel.stac import ConversionError, to_collection
 from tap_pixxel.stac.links import find_href
-from tests.tap_pixxel.stac.minimal_items import (
-    ABSENT,
-    TIME,
-)
+from tests.tap_pixxel.stac.minimal_items import ABSENT, TIME
 
 WORLD = [-180, -90, 180, 90]
 

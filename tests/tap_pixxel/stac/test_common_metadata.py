@@ -9,10 +9,7 @@ import pytest
 
 from tap_pixxel.stac.common_metadata import parse_license, parse_nodata, parse_statistics
 from tap_pixxel.stac.parsers import Dropped, Invalid
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 STATISTICS = {
     "minimum": 0,

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from pixxel_api.timestamps import normalize_timestamp
 from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
 from tap_pixxel.stac.parsers import EMPTY, Invalid, Repaired
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 if TYPE_CHECKING:
     from datetime import datetime

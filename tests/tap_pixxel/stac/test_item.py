@@ -15,11 +15,7 @@ from tap_pixxel.stac import (
     to_partial_item,
 )
 from tests.tap_pixxel.stac import strategies
-from tests.tap_pixxel.stac.minimal_items import (
-    CATALOG,
-    TIME,
-    make_item,
-)
+from tests.tap_pixxel.stac.minimal_items import CATALOG, TIME, make_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

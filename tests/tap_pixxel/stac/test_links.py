@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import to_item
-from tests.tap_pixxel.stac.minimal_items import (
-    TIME,
-    make_item,
-)
+from tests.tap_pixxel.stac.minimal_items import TIME, make_item
 
 
 def test_links_collection_link_comes_with_collection() -> None:

@@ -28,10 +28,7 @@ from tap_pixxel.stac.parsers import (
     parse_text_list,
     sanitize_json,
 )
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 
 def nest_list(levels: int, inside: Any = 1) -> Any:

@@ -8,10 +8,7 @@ import pytest
 
 from tap_pixxel.stac import projection
 from tap_pixxel.stac.parsers import EMPTY, MAX_UINT64, Dropped, Invalid
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 AFFINE = [10.0, 0.0, 500.0, 0.0, -10.0, 100.0]
 

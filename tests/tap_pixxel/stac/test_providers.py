@@ -10,10 +10,7 @@ import pytest
 
 from tap_pixxel.stac.parsers import EMPTY, Invalid
 from tap_pixxel.stac.providers import parse_providers
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 P = {"name": "P"}
 

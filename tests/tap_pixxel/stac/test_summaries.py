@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import to_collection
-from tests.tap_pixxel.stac.minimal_items import (
-    ABSENT,
-)
+from tests.tap_pixxel.stac.minimal_items import ABSENT
 
 WORLD = [-180, -90, 180, 90]
 

@@ -22,9 +22,7 @@ from tap_pixxel.stac.assets.delivered import (
     last_updated,
 )
 from tap_pixxel.stac.hrefs import make_absolute
-from tests.tap_pixxel.stac.minimal_items import (
-    CATALOG,
-)
+from tests.tap_pixxel.stac.minimal_items import CATALOG
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 

@@ -8,11 +8,7 @@ import pytest
 
 from tap_pixxel.stac.assets.media_types import COG, GEOTIFF, find_suffix, parse_media_type
 from tap_pixxel.stac.parsers import EMPTY, Invalid
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    convert_one_asset,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, convert_one_asset, repaired
 
 PARSED: list[tuple[Any, Any, Any]] = [
     # parser, value, expected result

@@ -20,9 +20,7 @@ from tap_pixxel.stac.assets.convert import (
     convert_assets,
 )
 from tap_pixxel.stac.assets.templates import MAX_CACHED_BYTES, _make_template, convert_raw_assets
-from tests.tap_pixxel.stac.minimal_items import (
-    TIME,
-)
+from tests.tap_pixxel.stac.minimal_items import TIME
 
 if TYPE_CHECKING:
     from tap_pixxel.stac.result import ConversionNote

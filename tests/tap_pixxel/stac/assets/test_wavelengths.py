@@ -9,10 +9,7 @@ import pytest
 
 from tap_pixxel.stac.assets.wavelengths import parse_fwhm, parse_wavelength
 from tap_pixxel.stac.parsers import Dropped, Invalid
-from tests.tap_pixxel.stac.minimal_items import (
-    assert_parses,
-    repaired,
-)
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 PARSED: list[tuple[Any, Any, Any]] = [
     # parser, value, expected result

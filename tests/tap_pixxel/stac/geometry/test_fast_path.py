@@ -38,10 +38,10 @@ HANDLED: dict[str, list[list[float]]] = {
     "clockwise, to the edge": [[179, 0], [179, 1], [180, 1], [180, 0]],
     "clockwise, from the edge": [[-180, 0], [-180, 1], [-179, 1], [-179, 0]],
     "clockwise, on the pole": [[0, 89], [0, 90], [1, 90], [1, 89]],
-    "high": [[*corner, 412.5] for corner in shift(-100)],
-    "as wide as any": [[0, 0, 1], [90, 0, 1], [90, 1, 1], [0, 1, 1]],
-    "whole numbers": [[179, 0], [181, 0], [181, 2], [179, 2]],
-    "whole numbers and others": [[179, 0.0], [181.0, 0], [181, 2], [179, 2.0]],
+    "three-dimensional": [[*corner, 412.5] for corner in shift(-100)],
+    "of the maximum span": [[0, 0, 1], [90, 0, 1], [90, 1, 1], [0, 1, 1]],
+    "integers": [[179, 0], [181, 0], [181, 2], [179, 2]],
+    "integers and floats": [[179, 0.0], [181.0, 0], [181, 2], [179, 2.0]],
 }
 
 
@@ -55,21 +55,21 @@ def test_repair_quadrilateral_simple_equals_repair_geometry(corners: Any) -> Non
 
 
 NOT_HANDLED: dict[str, Any] = {
-    "wider than any footprint": [[0, 0, 1], [90.5, 0, 1], [90.5, 1, 1], [0, 1, 1]],
-    "round a pole": [[0, 80], [90, 80], [180, 80], [-90, 80]],
+    "wider than the maximum span": [[0, 0, 1], [90.5, 0, 1], [90.5, 1, 1], [0, 1, 1]],
+    "around a pole": [[0, 80], [90, 80], [180, 80], [-90, 80]],
     "clockwise over 180": SLANTED[::-1],
     "clockwise and jumping": wrap(SLANTED)[::-1],
     "clockwise below -180": shift(-360)[::-1],
     "in another turn": shift(100),
     "in the turn before": shift(-500),
     "a corner on 180": [[179, 0], [180, 0], [181, 1], [179, 1]],
-    "a corner a hair off 180": [[179, 0], [180.0000005, 0], [181, 1], [179, 1]],
-    "hardly over 180": [[170, -1], [180.000002, 0], [170, 1], [160, 0]],
+    "a corner next to 180": [[179, 0], [180.0000005, 0], [181, 1], [179, 1]],
+    "barely past 180": [[170, -1], [180.000002, 0], [170, 1], [160, 0]],
     "a bowtie": [[0, 0], [2, 2], [2, 0], [0, 2]],
     "a bowtie over 180": [[179, 0], [181, 2], [181, 0], [179, 2]],
     "bent": [[0, 0], [2, 0], [0.5, 0.5], [0, 2]],
     "bent over 180": [[179, 0], [182, 0], [179.5, 0.5], [179, 2]],
-    "hardly bent over 180": [[179, 0], [180.5, -1e-6], [182, 0], [180.5, 2]],
+    "barely bent over 180": [[179, 0], [180.5, -1e-6], [182, 0], [180.5, 2]],
     "a turn apart": [[-160, 0], [201, 0], [201, 1], [-160, 1]],
     "farther than a turn": shift(359.5),
     "farther than a turn in the west": shift(-719.5),
@@ -77,10 +77,10 @@ NOT_HANDLED: dict[str, Any] = {
     "beyond the other pole": [[179, -90.1], [181, -90.1], [181, -89], [179, -89]],
     "texts": [["179", 0], [181, 0], [181, 2], [179, 2]],
     "a text for a latitude": [[179, 0], [181, 0], [181, "2"], [179, 2]],
-    "a truth": [[179, True], [181, 0], [181, 2], [179, 2]],
-    "no position": [[179, 0], [181], [181, 2], [179, 2]],
-    "pairs": [(179, 0), (181, 0), (181, 2), (179, 2)],
-    "no list": [[179, 0], "ab", [181, 2], [179, 2]],
+    "a boolean": [[179, True], [181, 0], [181, 2], [179, 2]],
+    "not a position": [[179, 0], [181], [181, 2], [179, 2]],
+    "tuples": [(179, 0), (181, 0), (181, 2), (179, 2)],
+    "not a list": [[179, 0], "ab", [181, 2], [179, 2]],
 }  # fmt: skip
 
 
@@ -142,8 +142,8 @@ def test_repair_quadrilateral_any_corners_equals_repair_geometry(ring: list[list
     "ring",
     [
         pytest.param([[179, 0], [180, -1], [-179, 0], [180, 1]], id="corners on the antimeridian"),
-        pytest.param([[179, -0.1], [-179.999998, 0], [179, 0.1], [178, 0]], id="hardly over it"),
-        pytest.param([[-170, 80], [-60, 80], [60, 80], [170, 80]], id="round the pole"),
+        pytest.param([[179, -0.1], [-179.999998, 0], [179, 0.1], [178, 0]], id="barely past it"),
+        pytest.param([[-170, 80], [-60, 80], [60, 80], [170, 80]], id="around the pole"),
         pytest.param([[0], [2, 0], [2, 2], [0, 2]], id="no positions"),
     ],
 )

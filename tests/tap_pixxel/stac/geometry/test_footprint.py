@@ -18,11 +18,8 @@ from tap_pixxel.stac.geometry.footprint import (
     normalize_footprint,
     parse_bbox,
 )
-from tap_pixxel.stac.geometry.longitude import longitude_bounds
 from tests.tap_pixxel.stac.geometry.shapes import BOX, SQUARE, polygon
-from tests.tap_pixxel.stac.minimal_items import (
-    TIME,
-)
+from tests.tap_pixxel.stac.minimal_items import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -291,27 +288,6 @@ def test_bbox_polygon_at_antimeridian_has_one_or_two_parts() -> None:
     assert bbox_polygon([170, 0, -170, 1]) == {"type": "MultiPolygon", "coordinates": halves}
     assert bbox_polygon([170, 0, -180, 1]) == polygon(*halves[0])
     assert bbox_polygon([180, 0, -170, 1]) == polygon(*halves[1])
-
-
-@pytest.mark.parametrize(
-    ("spans", "expected"),
-    [
-        ([(0, 1), (5, 9)], (0, 9)),
-        ([(170, 180), (175, 180)], (170, 180)),
-        ([(-180, -170), (0, 5)], (-180, 5)),
-        ([(-180, -170), (170, 180)], (170, -170)),
-        ([(170, 180), (0, 5), (-180, -170)], (0, -170)),
-        ([(-180, -100), (-50, 60), (70, 180)], (-50, -100)),
-        ([(-180, 60), (-50, -40), (70, 180)], (70, 60)),
-        ([(-180, 0), (0.5, 180)], (0.5, 0)),
-        ([(-180, 0), (0, 180)], (-180, 180)),
-        ([(-180, 180), (0, 5)], (-180, 180)),
-    ],
-)
-def test_longitude_bounds_both_sides_leave_out_widest_gap(
-    spans: list[tuple[float, float]], expected: tuple[float, float]
-) -> None:
-    assert longitude_bounds(spans) == expected
 
 
 @pytest.mark.parametrize(
