@@ -123,7 +123,7 @@ class SatelliteImages(ItemStream, PixxelStream):
             for rows in sweep:
                 if bookmark:
                     bookmark.begin(sweep.started_at)
-                new = [row for row in rows if met.is_new(self.key_of(row))]
+                new = [row for row in rows if met.add_if_new(self.key_of(row))]
                 yield from self.records(new, bookmark, given)
             whole = whole and sweep.complete
         self.finish(bookmark, whole=whole)

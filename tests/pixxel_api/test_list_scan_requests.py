@@ -223,7 +223,7 @@ def test_a_list_of_one_answer_is_whole() -> None:
 
 def test_a_row_without_a_key_is_always_new() -> None:
     seen = RecentKeys()
-    assert [seen.is_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
+    assert [seen.add_if_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
 
 
 def test_a_short_page_that_brings_new_rows_is_not_the_last() -> None:
