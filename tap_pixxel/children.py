@@ -100,7 +100,8 @@ class ChildStream(PixxelStream):
                 reading.nameless += 1
                 continue
             keys = {**above, parent.place: str(key)}
-            if seen.add_if_new(tuple(keys.values())):  # rows may share a list, as a block's versions do
+            # Rows may share a list, as a block's versions do.
+            if seen.add_if_new(tuple(keys.values())):
                 yield keys
 
     def _pages(self, reading: Reading) -> Iterator[tuple[Keys, list[RawRow]]]:

@@ -182,5 +182,5 @@ def _words(error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {TAKEN}"
     if error.status in REFUSALS:
-        return f"{error.method} {error.path} answered {error.status}: {REFUSED}"
+        return f"{error.method} {error.path} returned {error.status}: {REFUSED}"
     return str(error)

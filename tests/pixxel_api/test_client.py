@@ -103,12 +103,12 @@ def test_a_write_is_sent_once_whatever_comes(fault: Script) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (400, errors.BadRequest, "refuses the request"),
+        (400, errors.BadRequest, "rejected the request"),
         (401, errors.Unauthorized, "'api_token'"),
         (403, errors.Forbidden, "'api_token'"),
         (404, errors.NotFound, "'api_url'"),
         (409, errors.Conflict, "conflicts"),
-        (501, errors.ServerError, "failed"),
+        (501, errors.ServerError, "server error"),
     ],
 )
 def test_other_statuses_are_typed_errors_at_once(
@@ -124,7 +124,7 @@ def test_other_statuses_are_typed_errors_at_once(
         client(server).send_with_retries("GET", "/v0/orders", params={"x": "y"})
     text = str(caught.value)
     assert len(server.requests) == 1
-    assert f"GET /v0/orders answered {status} (some_code)" in text
+    assert f"GET /v0/orders returned {status} (some_code)" in text
     assert words in text
     assert "secret" not in text
     assert caught.value.code == "some_code"
@@ -154,7 +154,7 @@ def test_a_body_that_is_none_is_a_typed_error_without_the_body(
     with ScriptedServer(answer(body=body)) as server, pytest.raises(kind) as caught:
         client(server, deadline=0.05).send_with_retries("GET", "/v0/orders")
     assert words in str(caught.value)
-    assert "GET /v0/orders answered 200" in str(caught.value)
+    assert "GET /v0/orders returned 200" in str(caught.value)
     assert "Gateway" not in str(caught.value)
 
 

@@ -164,7 +164,7 @@ def test_a_body_that_stops_coming_is_a_timeout() -> None:
     """The header has come by then; the library has another error for that."""
     with holding(answer(body=b'{"a":', length=100)) as url:
         reader = Client(TOKEN, url=url, user_agent="tests/1", read_timeout=0.1, deadline=0.3)
-        with pytest.raises(errors.RequestTimeout, match="answered 200"):
+        with pytest.raises(errors.RequestTimeout, match="returned 200"):
             reader.send_with_retries("GET", "/v0/orders")
 
 
@@ -191,8 +191,8 @@ def test_each_retry_is_logged_with_what_went_wrong(caplog: pytest.LogCaptureFixt
     with ScriptedServer(answer(503), answer()) as server, caplog.at_level(logging.WARNING):
         client(server).send_with_retries("GET", "/v0/orders")
     [line] = caplog.messages
-    assert line.startswith("GET /v0/orders answered 503: ")
-    assert "trying again in 0.0 s" in line
+    assert line.startswith("GET /v0/orders returned 503: ")
+    assert "retrying in 0.0 s" in line
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ({"rate": "s3cret"}, "Setting 'rate' must be a number"),
         ({"on": "s3cret"}, "Setting 'on' must be true or false"),
         ({"names": "s3cret"}, "Setting 'names' must be a list"),
-        ({"names": [5]}, "Setting 'names.0' must be a text"),
+        ({"names": [5]}, "Setting 'names.0' must be a string"),
         ({"query": "s3cret"}, "Setting 'query' must be an object"),
         ({"mode": "s3cret"}, "Setting 'mode' must be one of a, b"),
     ],

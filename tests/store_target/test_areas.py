@@ -202,7 +202,7 @@ def test_an_area_that_is_refused_fails_and_leaves_no_doubt(
     areas = serve(between, "refuse")
     ran = ask(place, wish())
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    refused = "POST /v0/aois answered 400: the API refuses the area; check its 'project_id', "
+    refused = "POST /v0/aois returned 400: the API refuses the area; check its 'project_id', "
     assert ran.reasons[0].startswith(refused)
     began = time.monotonic()
     assert ask(place, wish(), settle_seconds=9).kinds == ["created"]

@@ -77,7 +77,7 @@ def test_what_the_sandbox_refuses_fails(place: Workplace) -> None:
     messages = [wanted(place, satellite_id="nonesuch"), wanted(place, item_ids=["nonesuch"])]
     ran = ask(place, *messages, wanted(place), on_error="continue")
     assert ran.kinds == ["failed", "failed", "created"]
-    assert all("answered 400" in why for why in ran.reasons[:2])
+    assert all("returned 400" in why for why in ran.reasons[:2])
 
 
 def test_a_project_that_the_token_may_not_use_ends_the_run_and_names_the_record(
@@ -85,7 +85,7 @@ def test_a_project_that_the_token_may_not_use_ends_the_run_and_names_the_record(
 ) -> None:
     ran = ask(place, wanted(place), wanted(place, project_id="nonesuch"), on_error="continue")
     assert isinstance(ran.error, Forbidden)
-    named = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois answered 403 "
+    named = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois returned 403 "
     assert str(ran.error).startswith(named)
     assert ran.summary["ended_because"] == str(ran.error)
     assert (ran.kinds, ran.states) == (["created"], [])

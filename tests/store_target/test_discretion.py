@@ -79,7 +79,7 @@ def test_when_the_api_echoes_the_secret(
     assert between.count("POST", STORES) == 1
     assert status == (1 if on_error == "fail" else 3)
     assert [each for each in HIDDEN if each in told] == []
-    assert "answered 400" in told
+    assert "returned 400" in told
 
 
 def test_when_all_goes_well_and_when_the_connection_drops(place: Workplace) -> None:
@@ -98,7 +98,7 @@ def test_when_all_goes_well_and_when_the_connection_drops(place: Workplace) -> N
 def test_when_the_token_is_refused(place: Workplace) -> None:
     status, told = run(place, state(1), api_token=TOKEN)
     assert status == 1
-    assert "the token is not known" in told
+    assert "invalid token" in told
     assert TOKEN not in told
 
 

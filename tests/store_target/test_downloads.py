@@ -302,7 +302,7 @@ def test_a_path_leads_nowhere_out_of_the_folder_by_a_record_s_field(
 @pytest.mark.usefixtures("images")
 @pytest.mark.parametrize(
     ("to", "why"),
-    [("http://example.org/x", "can be read, not written to"), ("nosuch://x", "cannot open"),
+    [("http://example.org/x", "are read-only"), ("nosuch://x", "cannot open"),
      ("/proc/nothing", "cannot make the folder")],
 )  # fmt: skip
 def test_a_place_that_cannot_be_used_is_told_before_any_request(

@@ -144,7 +144,7 @@ def test_the_old_store_is_not_taken_for_the_new(
         assert ran.outcomes[0]["store_id"] == named(place)[0]["id"] != old["id"]
         return
     assert (ran.status, ran.kinds) == (1, ["failed"])
-    assert "answered 503" in ran.reasons[0]
+    assert "returned 503" in ran.reasons[0]
     assert f"store {old['id']} is deleted already" in ran.reasons[0]
     assert ensure(place, region="us-east-1").kinds == ["failed"]
     between.otherwise = lambda _asked, pass_on: pass_on()
@@ -160,7 +160,7 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
         Answer(403) if asked.is_a("POST", STORES) else pass_on()
     )
     ran = ensure(place, region="us-east-1", store_drift="replace")
-    assert str(ran.error).startswith("stores name new: POST /v0/stores answered 403: the token")
+    assert str(ran.error).startswith("stores name new: POST /v0/stores returned 403: the token")
     assert f"store 'new' ({old['id']}) is deleted" in ran.log
 
 
@@ -168,7 +168,7 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
     ("status", "gone", "why"),
     [
         (409, False, "the store is in use, run again later"),
-        (500, False, "answered 500"),
+        (500, False, "returned 500"),
         (500, True, ""),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_
         synced = sync(areas, "aoi_assets")
     assert synced.status is ExitCode.OK
     assert set(synced.ids("aoi_assets")) == kept
-    assert any(f"/v0/aois/{lost}/assets answered {status}" in each for each in caplog.messages)
+    assert any(f"/v0/aois/{lost}/assets returned {status}" in each for each in caplog.messages)
     assert any("1 lists were left out" in each and told in each for each in caplog.messages)
 
 

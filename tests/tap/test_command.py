@@ -105,7 +105,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("a line break in the token", {"api_token": "s3cret\r\nX: y"}, "Setting 'api_token'"),
     ("url without scheme", {"api_url": "s3cret.example"}, "Setting 'api_url' is no URL"),
     ("url with a password", {"api_url": "https://u:s3cret@host"}, "Setting 'api_url' must be"),
-    ("url with /v0", {"api_url": "https://host/v0/"}, "without the /v0"),
+    ("url with /v0", {"api_url": "https://host/v0/"}, "must not end with /v0"),
     ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' is no URL"),
     ("no date", {"start_date": "s3cret"}, "Setting 'start_date' is no date"),
     ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' is no date"),
@@ -253,9 +253,9 @@ def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
     [
         ("--config", None, "--config: cannot read"),
         ("--config", "{s3cret", "is not JSON (line 1)"),
-        ("--config", "[]", "does not hold a JSON object"),
+        ("--config", "[]", "is not a JSON object"),
         ("--state", "{s3cret", "is not JSON (line 1)"),
-        ("--state", '"s3cret"', "does not hold a JSON object"),
+        ("--state", '"s3cret"', "is not a JSON object"),
         ("--state", '{"bookmarks": []}', "'bookmarks' must be an object"),
         ("--state", '{"type": "STATE", "value": {}}', "give the value of a STATE message"),
         ("--state", '{"bookmarks": {"orders": 5}}', "the bookmark of 'orders'"),
@@ -316,7 +316,7 @@ def test_a_reader_that_leaves_is_one_line() -> None:
         process.stderr.close()
         assert process.wait(30) == 1
     assert "Traceback" not in log
-    assert "the reader of the output is gone" in log.splitlines()[-1]
+    assert "cannot write to stdout" in log.splitlines()[-1]
 
 
 def test_a_dead_address_ends_with_the_setting_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
