@@ -72,7 +72,7 @@ def wrong_type(name: str, content_type: str) -> str | None:
     kind = content_type.partition(";")[0].strip().lower()
     suffix = PurePosixPath(name).suffix.lower()
     if kind in {"text/html", "application/xhtml+xml"}:
-        return "the response is an HTML page"
+        return "the answer is a page of HTML"
     for ends, what, suffixes in (
         (("/xml", "+xml"), "XML", _XML),
         (("json",), "JSON", _JSON),

@@ -70,7 +70,7 @@ def test_an_error_page_is_never_saved(place: Workplace, images: Path) -> None:
     [key] = place.catalogs(1)
     place.sandbox.behavior = Behavior(download_seconds=0, error_page=1.0)
     ran = place.run(wanted(key))
-    assert "the response is an HTML page" in ran.reasons[0]
+    assert "the answer is a page of HTML" in ran.reasons[0]
     assert files(images) == []
 
 
