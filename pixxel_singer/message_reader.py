@@ -127,7 +127,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         missing = requires - line_dict.keys() if isinstance(line_dict, dict) else requires
         if missing:
-            raise self.input_error(f"lacks the required members: {', '.join(sorted(missing))}")
+            raise self.input_error(f"has no {' and no '.join(sorted(missing))}")
 
     def input_error(self, problem: str) -> InputError:
         """Return the error for a problem of the current line."""

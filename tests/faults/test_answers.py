@@ -87,7 +87,7 @@ FAULTS = {
     "gzip cut off": Fault(
         (answer(body=gzip.compress(GOOD * 9)[:40], headers=ZIPPED),), says="not JSON"
     ),
-    "HTML with 200": Fault((answer(body=HTML),), says="a page of HTML; check the setting"),
+    "HTML with 200": Fault((answer(body=HTML),), says="an HTML page; check the setting"),
     # Statuses
     "HTML with 502": Fault((answer(502, HTML),), says="returned 502: server error"),
     "429 for ever": Fault((answer(429, HTML),), says="'requests_per_second'"),
@@ -139,7 +139,9 @@ FAULTS = {
         stream="orders",
     ),
     # JSON
-    "NaN": Fault((answer(body=GOOD.replace(b'"b"', b'"b", "x": NaN')),), says="holds NaN", asked=1),
+    "NaN": Fault(
+        (answer(body=GOOD.replace(b'"b"', b'"b", "x": NaN')),), says="contains NaN", asked=1
+    ),
     "-Infinity": Fault(
         (answer(body=GOOD.replace(b'"b"', b'"b", "x": -Infinity')),), says="Infinity", asked=1
     ),

@@ -50,7 +50,7 @@ BAD: dict[str, tuple[Json, str]] = {
     "a store twice": (
         {"stores": [STORE, STORE], "credentials": {"main": KEYS}}, "is declared twice"),
     "an endpoint of another type": ({"endpoints": {"FTP": "http://a"}}, "'endpoints' names a type"),
-    "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' is no URL"),
+    "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' must be a URL"),
     "a file of nobody": (
         {"journal_path": f"~{MARK}/x"}, "'journal_path' begins with the home of a user"),
     "since that is no time": (

@@ -103,10 +103,10 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("empty token", {"api_token": " "}, "Setting 'api_token' is empty"),
     ("two words as a token", {"api_token": "s3cret s3cret"}, "Setting 'api_token'"),
     ("a line break in the token", {"api_token": "s3cret\r\nX: y"}, "Setting 'api_token'"),
-    ("url without scheme", {"api_url": "s3cret.example"}, "Setting 'api_url' is no URL"),
+    ("url without scheme", {"api_url": "s3cret.example"}, "Setting 'api_url' must be a URL"),
     ("url with a password", {"api_url": "https://u:s3cret@host"}, "Setting 'api_url' must be"),
     ("url with /v0", {"api_url": "https://host/v0/"}, "must not end with /v0"),
-    ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' is no URL"),
+    ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' must be a URL"),
     ("no date", {"start_date": "s3cret"}, "Setting 'start_date' is no date"),
     ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' is no date"),
     ("south > north", {"bbox": [0, 10, 5, -10]}, "Setting 'bbox' has a south greater"),
@@ -240,7 +240,7 @@ def test_an_area_may_be_the_path_of_a_file(sandbox: Sandbox, tmp_path: Path) -> 
 def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> None:
     path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_sise=5)
     warnings = [each["message"] for each in logged(run_tap("--config", path))]
-    assert any("'page_sise' is not known" in each for each in warnings)
+    assert any("unknown setting 'page_sise'" in each for each in warnings)
 
 
 def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
