@@ -28,7 +28,7 @@ INVALID_SETTINGS: list[tuple[str, Json, str]] = [
     ("unknown mode", {"mode": "s3cret"}, "Setting 'mode' must be one of update, overwrite"),
     ("blank id", {"catalog_id": ""}, "Setting 'catalog_id' is empty"),
     ("blank title", {"title": " "}, "Setting 'title' is empty"),
-    ("title of a number", {"title": 7}, "Setting 'title' must be a text"),
+    ("title of a number", {"title": 7}, "Setting 'title' must be a string"),
     ("blank description", {"description": " "}, "Setting 'description' is empty"),
     ("no URL", {"root_href": "s3cret"}, "Setting 'root_href' must be a URL such as https"),
     ("URL of a query", {"root_href": "https://h/x?s3cret"}, "Setting 'root_href' must be a URL"),

@@ -80,18 +80,18 @@ def test_about_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 INVALID_INPUT: list[tuple[str, bytes, str]] = [
-    ("no JSON", b"s3cret\n", "is not a JSON object; was the tap cut off"),
+    ("no JSON", b"s3cret\n", "is not a JSON object; check that the tap"),
     ("no object", b"[]\n", "is not a JSON object"),
     ("cut off", b'{"type": "RECORD", "s3cret": "', "is not a JSON object"),
     ("no UTF-8", b'{"s3cret": "\xff"}\n', "is not a JSON object"),
     ("a lone surrogate", b'{"s3cret": "\\ud800"}\n', "is not a JSON object"),
-    ("no type", b'{"s3cret": 1}\n', "is no Singer message"),
-    ("an unknown type", b'{"type": "s3cret"}\n', "is no Singer message"),
-    ("a type that is an object", b'{"type": {"s3cret": 1}}\n', "is no Singer message"),
+    ("no type", b'{"s3cret": 1}\n', "is not a Singer message"),
+    ("an unknown type", b'{"type": "s3cret"}\n', "is not a Singer message"),
+    ("a type that is an object", b'{"type": {"s3cret": 1}}\n', "is not a Singer message"),
     (
         "no SCHEMA",
         b'{"type": "RECORD", "stream": "s3cret", "record": {}}\n',
-        "came before its stream's SCHEMA",
+        "is a RECORD before the SCHEMA of its stream",
     ),
     ("no record", b'{"type": "RECORD", "stream": "s"}\n', "without a stream or a record"),
     (
