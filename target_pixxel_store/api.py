@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.errors import ApiError, PixxelError, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python, to_python
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.places import Destination, as_folder, normalised
@@ -231,11 +231,9 @@ class Api:
         sweep = ListScan(
             fetch,
             paging,
-            key=lambda row: _id(row, key),
-            recent_keys=RecentKeys(),
-            limit=PAGE,
-            concurrency=self._pages,
-            check=self._check,
+            ScanOptions(
+                lambda row: _id(row, key), limit=PAGE, concurrency=self._pages, check=self._check
+            ),
         )
         for rows in sweep:
             yield from rows

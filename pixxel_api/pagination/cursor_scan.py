@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pixxel_api.errors import EndlessList
@@ -10,10 +11,11 @@ from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import with_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.list_scan import ScanOptions
     from pixxel_api.pagination.paging import Page, Paging
 
 
@@ -42,11 +44,8 @@ class CursorOrOffsetScan:
     Args:
         fetch: Reads a page.
         paging: The paging style without tokens.
-        key: As for `ListScan`.
+        options: The options of the scan.
         recent_keys: As for `ListScan`.
-        limit: As for `ListScan`.
-        concurrency: As for `ListScan`.
-        check: As for `ListScan`.
 
     Attributes:
         started_at: The `requested_at` of the first page.
@@ -57,20 +56,16 @@ class CursorOrOffsetScan:
         self,
         fetch: FetchTokenPage,
         paging: Paging,
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None],
+        recent_keys: RecentKeys | None = None,
     ) -> None:
         self._fetch = fetch
         self._paging = paging
-        self._key = key
-        self._recent_keys = recent_keys
-        self._limit = max(limit, 1 + paging.overlap)
-        self._concurrency = concurrency
-        self._check = check
+        # A page needs at least one row besides those that overlap.
+        self._options = replace(options, limit=max(options.limit, 1 + paging.overlap))
+        self._key = options.key
+        self._recent_keys = recent_keys or RecentKeys()
         self.started_at: datetime | None = None
         self.complete = True
 
@@ -91,11 +86,8 @@ class CursorOrOffsetScan:
         scan = ListScan(
             with_first_page(lambda offset, limit: self._fetch(offset, limit, None).page, first),
             self._paging,
-            key=self._key,
+            self._options,
             recent_keys=self._recent_keys,
-            limit=self._limit,
-            concurrency=self._concurrency,
-            check=self._check,
         )
         yield from scan
         self.complete = scan.complete
@@ -121,4 +113,6 @@ class CursorOrOffsetScan:
             yield page
 
     def _read_page(self, token: str | int | None, offset: int = 0) -> TokenPage:
-        return run_interruptibly(lambda: self._fetch(offset, self._limit, token), self._check)
+        return run_interruptibly(
+            lambda: self._fetch(offset, self._options.limit, token), self._options.check
+        )

@@ -9,6 +9,7 @@ that yielded fewer rows than the total, is followed by another pass for the miss
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
@@ -67,17 +68,31 @@ class RecentKeys:
         self._current.add(key)
 
 
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """The options of a scan.
+
+    Attributes:
+        key: Returns a row's key; None for a row without one, which is always yielded.
+        limit: Rows to request per page.
+        concurrency: Maximum number of concurrent page reads.
+        check: Called while waiting; raises to stop.
+    """
+
+    key: Callable[[RawRow], Hashable]
+    limit: int
+    concurrency: int
+    check: Callable[[], None] = lambda: None
+
+
 class ListScan:
     """Scan of a list in one or more passes.
 
     Args:
         fetch: Reads the page at (offset, limit).
         paging: The paging style of the endpoint.
-        key: Returns a row's key; None for a row without one, which is always yielded.
-        recent_keys: The keys of rows yielded before; shared by the scans of a list's parts.
-        limit: Rows to request per page.
-        concurrency: Maximum number of concurrent page reads.
-        check: Called while waiting; raises to stop.
+        options: The options of the scan.
+        recent_keys: The keys of rows yielded before, if the scans of a list's parts share them.
         ordered: Whether the list keeps its order while rows are added, removed and changed; the
             attribute may be set to False when the rows show that it does not.
         start: The offset to start at, if an earlier scan of the same list stopped there.
@@ -93,24 +108,20 @@ class ListScan:
         self,
         fetch: FetchPage,
         paging: Paging,
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None] = lambda: None,
+        recent_keys: RecentKeys | None = None,
         ordered: bool = False,
         start: int = 0,
     ) -> None:
         self._fetch = fetch
         self._paging = paging
-        self._key = key
-        self._recent_keys = recent_keys
+        self._options = options
+        self._key = options.key
+        self._recent_keys = recent_keys or RecentKeys()
         # A page needs at least one row besides those that overlap.
-        self.page_size = max(limit, 1 + paging.overlap)
+        self.page_size = max(options.limit, 1 + paging.overlap)
         self._overlap = paging.overlap
-        self._concurrency = concurrency
-        self._check = check
         self.ordered = ordered
         self._last_key: Hashable = None
         self._shifted = False
@@ -151,7 +162,7 @@ class ListScan:
                 self._adopt_server_page_size(page)
             new_rows = self._accept(page)
             with self._prefetch(page.total) as next_pages:
-                if is_aligned and is_full and self._concurrency > 1:
+                if is_aligned and is_full and self._options.concurrency > 1:
                     next_pages.start(2)  # read while the caller processes these rows
                 yield new_rows
                 if self._is_last(page, new_rows):
@@ -171,8 +182,8 @@ class ListScan:
             self._fetch,
             self._next_offsets(total),
             limit=self.page_size,
-            concurrency=self._concurrency,
-            check=self._check,
+            concurrency=self._options.concurrency,
+            check=self._options.check,
         )
 
     def _realign(self) -> Page:
@@ -261,7 +272,7 @@ class ListScan:
 
     def _read_page(self, offset: int) -> Page:
         """Read one page, interruptibly."""
-        return run_interruptibly(lambda: self._fetch(offset, self.page_size), self._check)
+        return run_interruptibly(lambda: self._fetch(offset, self.page_size), self._options.check)
 
     def _next_offsets(self, total: int | None) -> Iterator[int]:
         """Yield the offsets of the next pages, up to the total if it is known."""

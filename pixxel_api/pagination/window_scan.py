@@ -8,17 +8,18 @@ does not read closed windows again. The first and the last window are unbounded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import OffsetPaging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.list_scan import ScanOptions
     from pixxel_api.pagination.paging import FetchPage
 
 WINDOW_ROWS = 5_000  # rows in a window; servers reject offsets beyond about 10,000
@@ -44,17 +45,14 @@ class TimeWindowScan:
         fetch_between: Returns the fetch function for the rows between two times, both inclusive
             and in the fixed-width UTC format; None is unbounded.
         time_of: Returns a row's time in that format; None if it has none.
-        key: As for `ListScan`.
-        recent_keys: As for `ListScan`.
-        limit: As for `ListScan`.
-        concurrency: As for `ListScan`.
-        check: As for `ListScan`.
+        options: The options of the scan.
         ordered: Whether the server sorts by that time; if not, there is only one window.
         low: The first time of the scan, inclusive; None is unbounded.
         high: The last time of the scan, inclusive; None is unbounded.
         window_rows: Number of rows after which a window is closed.
 
     Attributes:
+        recent_keys: The keys of rows yielded so far.
         started_at: The `requested_at` of the first page.
         complete: As for `ListScan`.
     """
@@ -63,12 +61,8 @@ class TimeWindowScan:
         self,
         fetch_between: Callable[[str | None, str | None], FetchPage],
         time_of: Callable[[RawRow], str | None],
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None],
         ordered: bool,
         low: str | None = None,
         high: str | None = None,
@@ -76,15 +70,12 @@ class TimeWindowScan:
     ) -> None:
         self._fetch_between = fetch_between
         self._time_of = time_of
-        self._key = key
-        self._recent_keys = recent_keys
-        self._limit = limit
-        self._concurrency = concurrency
-        self._check = check
+        self._options = options
         self._ordered = ordered
         self._low = low
         self._high = high
         self._window_rows = window_rows
+        self.recent_keys = RecentKeys()
         self.started_at: datetime | None = None
         self.complete = True
 
@@ -119,7 +110,7 @@ class TimeWindowScan:
                 self._ordered = scan.ordered = False
             latest = max([*times, latest or ""]) or None
             if self._ordered and scan.position >= self._window_rows and latest != low:
-                self._limit = scan.page_size
+                self._options = replace(self._options, limit=scan.page_size)
                 return latest
         return None
 
@@ -127,11 +118,8 @@ class TimeWindowScan:
         return ListScan(
             self._fetch_between(low, high),
             OffsetPaging(),
-            key=self._key,
-            recent_keys=self._recent_keys,
-            limit=self._limit,
-            concurrency=self._concurrency,
-            check=self._check,
+            self._options,
+            recent_keys=self.recent_keys,
             ordered=self._ordered,
             start=start,
         )

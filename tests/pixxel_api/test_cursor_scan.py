@@ -11,7 +11,7 @@ import pytest
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.pagination.cursor_scan import CursorOrOffsetScan, TokenPage
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from tests.pixxel_api.test_list_scan import ID, ids_of, row
 
@@ -46,11 +46,8 @@ def make_scan(
     return CursorOrOffsetScan(
         server.fetch,
         OffsetPaging(),
-        key=ID,
+        ScanOptions(ID, limit=limit, concurrency=1),
         recent_keys=recent_keys or RecentKeys(),
-        limit=limit,
-        concurrency=1,
-        check=lambda: None,
     )
 
 
@@ -146,13 +143,7 @@ def test_stop_during_page_read_ends_scan() -> None:
 
     fetch = TokenList(respond).fetch
     scan = CursorOrOffsetScan(
-        fetch,
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
-        check=check,
+        fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1, check=check)
     )
     with pytest.raises(KeyboardInterrupt):
         read_ids(scan)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.json_decoding import FieldPath
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ def read_ids(server: ChangingList, *, limit: int = 10, **options: Any) -> list[i
     scan = ListScan(
         server.fetch,
         paging,
-        key=ID,
+        ScanOptions(ID, limit=limit, concurrency=options.pop("concurrency", 1)),
         recent_keys=options.pop("recent_keys", RecentKeys()),
-        limit=limit,
-        concurrency=options.pop("concurrency", 1),
         **options,
     )
     rows: list[RawRow] = []
@@ -108,9 +106,7 @@ def test_prefetch_starts_only_after_full_page() -> None:
     assert read_ids(server, concurrency=4) == list(range(5))
     assert server.requests == [(0, 10), (4, 5)]
     server = ChangingList(list(range(30)), reports_total=False)
-    scan = ListScan(
-        server.fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=4
-    )
+    scan = ListScan(server.fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=4))
     first = iter(scan)
     next(first)
     while len(server.requests) < 3:  # without a deadline, for slow machines; pytest has a timeout
@@ -120,18 +116,7 @@ def test_prefetch_starts_only_after_full_page() -> None:
 
 def test_concurrency_of_one_does_not_prefetch() -> None:
     server = ChangingList(list(range(30)), reports_total=False)
-    next(
-        iter(
-            ListScan(
-                server.fetch,
-                OffsetPaging(),
-                key=ID,
-                recent_keys=RecentKeys(),
-                limit=10,
-                concurrency=1,
-            )
-        )
-    )
+    next(iter(ListScan(server.fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))))
     time.sleep(0.1)
     assert server.requests == [(0, 10)]
 
@@ -144,14 +129,7 @@ def test_short_page_within_list_loses_no_rows() -> None:
         return ChangingList.fetch(server, offset, 4 if offset and offset % 4 else limit)
 
     for concurrency in (1, 2, 4):
-        scan = ListScan(
-            fetch,
-            OffsetPaging(),
-            key=ID,
-            recent_keys=RecentKeys(),
-            limit=10,
-            concurrency=concurrency,
-        )
+        scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=concurrency))
         assert ids_of(row for rows in scan for row in rows) == list(range(60))
 
 
@@ -173,15 +151,7 @@ def test_total_exceeding_rows_is_incomplete() -> None:
         page = ChangingList.fetch(server, offset, limit)
         return Page(page.offset, page.rows, 1000)
 
-    scan = ListScan(
-        fetch,
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        ordered=True,
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2), ordered=True)
     assert ids_of(row for rows in scan for row in rows) == list(range(25))
     assert not scan.complete
 
@@ -193,9 +163,7 @@ def test_short_list_at_any_offset_is_complete(length: int) -> None:
     def fetch(offset: int, _limit: int) -> Page:
         return Page(offset, server.fetch(0, 10).rows)
 
-    scan = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=2
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
     assert ids_of(row for rows in scan for row in rows) == list(range(length))
 
 
@@ -203,9 +171,7 @@ def test_repeated_page_raises_endless_list() -> None:
     def fetch(offset: int, _limit: int) -> Page:
         return Page(offset, [row(i) for i in range(10)])
 
-    scan = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=2
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
     with pytest.raises(EndlessList):
         list(scan)
 

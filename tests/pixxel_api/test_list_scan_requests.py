@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pixxel_api.errors import EndlessList
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
 from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids, row
 
@@ -76,10 +76,7 @@ def make_scan(server: ChangingList, *, concurrency: int = 1, ordered: bool = Fal
     return ListScan(
         server.fetch,
         OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=concurrency,
+        ScanOptions(ID, limit=10, concurrency=concurrency),
         ordered=ordered,
     )
 
@@ -126,12 +123,7 @@ def test_next_pass_over_long_list_is_not_endless_list() -> None:
 def test_repeated_page_without_keys_raises_endless_list() -> None:
     rows: list[RawRow] = [{"name": msgspec.Raw(b'"a"')}] * 10
     scan = ListScan(
-        lambda at, _: Page(at, rows),
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
+        lambda at, _: Page(at, rows), OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1)
     )
     with pytest.raises(EndlessList):
         list(scan)
@@ -167,10 +159,7 @@ def test_one_row_fewer_than_total_is_incomplete(*, ordered: bool) -> None:
     scan = ListScan(
         lambda at, limit: replace(server.fetch(at, limit), total=11),
         OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
+        ScanOptions(ID, limit=10, concurrency=1),
         ordered=ordered,
     )
     assert ids_of_scan(scan) == list(range(10))
@@ -193,9 +182,7 @@ def test_started_at_is_that_of_first_page() -> None:
         rows = [row(i) for i in range(25)[offset : offset + limit]]
         return Page(offset, rows, 25, datetime(2025, 1, 1, minute=offset, tzinfo=UTC))
 
-    scan = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=1
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
     assert sum(len(rows) for rows in scan) == 25
     assert scan.started_at == datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -213,9 +200,7 @@ def test_list_with_total_dropping_to_zero_is_incomplete(*, ordered: bool) -> Non
 
 def test_single_page_list_is_complete() -> None:
     server = ChangingList(list(range(30)))
-    scan = ListScan(
-        server.fetch, SinglePage(), key=ID, recent_keys=RecentKeys(), limit=100, concurrency=1
-    )
+    scan = ListScan(server.fetch, SinglePage(), ScanOptions(ID, limit=100, concurrency=1))
     assert ids_of(row for rows in scan for row in rows) == list(range(30))
     assert scan.complete
 
@@ -230,9 +215,7 @@ def test_short_page_with_new_rows_is_not_last() -> None:
         ids = range(40)[offset : offset + (4 if offset == 9 else limit)]
         return Page(offset, [row(i) for i in ids])
 
-    scan = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=1
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
     assert ids_of(row for rows in scan for row in rows) == list(range(40))
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pixxel_api.json_decoding import FieldPath, decode_rows
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import ScanOptions
 from pixxel_api.pagination.paging import Page
 from pixxel_api.pagination.window_scan import TimeWindowScan
 
@@ -63,11 +63,7 @@ def read_archive(archive: Archive, **options: Any) -> tuple[list[int], list[str]
     scan = TimeWindowScan(
         archive.fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        check=lambda: None,
+        ScanOptions(ID, limit=10, concurrency=2),
         ordered=archive.is_sorted,
         window_rows=50,
         **options,
@@ -133,11 +129,7 @@ def test_unsorted_rows_are_detected() -> None:
     scan = TimeWindowScan(
         archive.fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        check=lambda: None,
+        ScanOptions(ID, limit=10, concurrency=2),
         ordered=True,
         window_rows=50,
     )

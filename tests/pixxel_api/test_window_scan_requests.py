@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import ScanOptions
 from pixxel_api.pagination.window_scan import TimeWindowScan
 from tests.pixxel_api.test_window_scan import ID, Archive, read_archive, row, time_of, timestamp
 
@@ -24,11 +24,7 @@ def make_scan(
     return TimeWindowScan(
         fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
-        check=lambda: None,
+        ScanOptions(ID, limit=10, concurrency=1),
         ordered=True,
         low=low,
         window_rows=50,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pixxel_singer.errors import InputError
-from tap_pixxel.bookmarks import Bookmark, check_state, fingerprint
+from tap_pixxel.bookmarks import Bookmark, check_state, make_fingerprint
 
 OLD, MARK, NEW = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
 CLOCK = datetime(2025, 6, 1, tzinfo=UTC)
@@ -31,7 +31,9 @@ def bookmark(
     start_date: str | None = None,
     lookback: int = 0,
 ) -> Bookmark:
-    return Bookmark(state, "updated_at", filters=filters, start_date=start_date, lookback=lookback)
+    return Bookmark(
+        state, "updated_at", filters=filters, start_date=start_date, lookback_seconds=lookback
+    )
 
 
 @pytest.mark.parametrize("seen", [[], [(OLD, "older")], [(None, "timeless")]])
@@ -39,9 +41,9 @@ def test_the_bookmark_and_its_boundary_never_move_back(seen: list[tuple[str | No
     """The record at the bookmark may have been deleted since."""
     state = marked()
     taken = bookmark(state)
-    taken.begin(CLOCK)
+    taken.set_start(CLOCK)
     for value, key in seen:
-        taken.see(value, key)
+        taken.observe(value, key)
     taken.finish()
     assert state == marked()
 
@@ -49,9 +51,9 @@ def test_the_bookmark_and_its_boundary_never_move_back(seen: list[tuple[str | No
 def test_the_bookmark_moves_to_the_largest_value_and_names_its_record() -> None:
     state = marked()
     taken = bookmark(state)
-    taken.begin(CLOCK)
+    taken.set_start(CLOCK)
     for value, key in ((MARK, "at-mark"), (NEW, "new"), (OLD, "older")):
-        taken.see(value, key)
+        taken.observe(value, key)
     taken.finish()
     assert state == marked(replication_key_value=NEW, boundary="new")
 
@@ -59,17 +61,17 @@ def test_the_bookmark_moves_to_the_largest_value_and_names_its_record() -> None:
 def test_a_bookmark_on_another_key_is_not_used() -> None:
     """The stream may have had another replication key in an earlier version."""
     taken = bookmark(marked(replication_key="created_at"))
-    assert taken.first
-    assert (taken.since, taken.floor, taken.boundary) == (None, None, None)
+    assert taken.is_first_sync
+    assert (taken.emit_from, taken.query_from, taken.boundary) == (None, None, None)
 
 
 def test_only_the_clock_of_the_first_answer_counts() -> None:
     state: dict[str, Any] = {}
     taken = bookmark(state)
-    taken.begin(None)
-    taken.begin(CLOCK)
-    taken.begin(datetime(2026, 6, 1, tzinfo=UTC))
-    taken.see(FAR, "future")
+    taken.set_start(None)
+    taken.set_start(CLOCK)
+    taken.set_start(datetime(2026, 6, 1, tzinfo=UTC))
+    taken.observe(FAR, "future")
     taken.finish()
     assert state["replication_key_value"] == "2025-06-01T00:00:00.000000Z"
 
@@ -77,76 +79,83 @@ def test_only_the_clock_of_the_first_answer_counts() -> None:
 def test_a_first_sync_that_goes_on_keeps_its_clock_and_what_it_saw() -> None:
     state: dict[str, Any] = {}
     killed = bookmark(state)
-    killed.begin(CLOCK)
-    killed.see(FAR, "future")
-    killed.reach(NEW)
+    killed.set_start(CLOCK)
+    killed.observe(FAR, "future")
+    killed.checkpoint(NEW)
     resumed = bookmark(state)
-    assert resumed.first
-    assert resumed.resume() == NEW
-    resumed.begin(datetime(2026, 6, 1, tzinfo=UTC))
+    assert resumed.is_first_sync
+    assert resumed.resume_from() == NEW
+    resumed.set_start(datetime(2026, 6, 1, tzinfo=UTC))
     resumed.finish()
     assert state == marked(replication_key_value="2025-06-01T00:00:00.000000Z", boundary="future")
 
 
 def test_a_first_sync_that_starts_over_forgets_how_far_it_got() -> None:
     state: dict[str, Any] = {}
-    bookmark(state).reach(NEW)
+    bookmark(state).checkpoint(NEW)
     resumed = bookmark(state)
-    resumed.start_over()
-    assert resumed.resume() is None
+    resumed.discard_backfill()
+    assert resumed.resume_from() is None
     assert "backfill" not in state
 
 
 def test_a_lookback_does_not_reach_before_the_start_date() -> None:
     taken = bookmark(marked(), start_date=MARK, lookback=86_400 * 31)
-    assert taken.since == MARK
+    assert taken.emit_from == MARK
 
 
 def test_other_filters_begin_again_only_where_there_was_something() -> None:
-    assert bookmark(marked(filters="one"), filters="two").restarted
-    assert not bookmark({"filters": "one"}, filters="two").restarted
+    assert bookmark(marked(filters="one"), filters="two").filters_changed
+    assert not bookmark({"filters": "one"}, filters="two").filters_changed
 
 
 def test_a_state_without_a_fingerprint_is_taken_as_of_these_filters() -> None:
     """Such as one written by hand."""
     state = marked()
     del state["filters"]
-    assert not bookmark(state, filters="two").restarted
+    assert not bookmark(state, filters="two").filters_changed
 
 
 def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
     one = {"query": {"a": 1, "b": {"lt": 2, "gt": 1}}, "bbox": [1, 2, 3, 4]}
     other = {"bbox": [1, 2, 3, 4], "query": {"b": {"gt": 1, "lt": 2}, "a": 1}}
-    assert fingerprint(one) == fingerprint(other) != fingerprint({})
-    assert fingerprint({"query": {}, "bbox": [], "datetime": None}) == fingerprint({}) == ""
+    assert make_fingerprint(one) == make_fingerprint(other) != make_fingerprint({})
+    assert (
+        make_fingerprint({"query": {}, "bbox": [], "datetime": None}) == make_fingerprint({}) == ""
+    )
 
 
 def test_a_fingerprint_is_another_for_other_filters() -> None:
-    assert fingerprint({"bbox": [1, 2, 3, 4]}) != fingerprint({"bbox": [1, 2, 3, 5]})
+    assert make_fingerprint({"bbox": [1, 2, 3, 4]}) != make_fingerprint({"bbox": [1, 2, 3, 5]})
 
 
 def test_nothing_of_a_bookmark_under_other_filters_is_used() -> None:
     taken = bookmark(marked(filters="one", barred=["a"]), filters="two")
-    assert taken.first
-    assert (taken.since, taken.floor, taken.boundary, taken.barred) == (None, None, None, [])
+    assert taken.is_first_sync
+    assert (taken.emit_from, taken.query_from, taken.boundary, taken.forbidden_parents) == (
+        None,
+        None,
+        None,
+        [],
+    )
 
 
 def test_a_first_sync_under_other_filters_is_not_gone_on_with() -> None:
     state: dict[str, Any] = {}
-    bookmark(state, filters="one").reach(NEW)
+    bookmark(state, filters="one").checkpoint(NEW)
     taken = bookmark(state, filters="two")
-    assert taken.restarted
-    assert taken.resume() is None
+    assert taken.filters_changed
+    assert taken.resume_from() is None
 
 
 def test_how_far_a_first_sync_got_replaces_a_bookmark_that_is_not_used() -> None:
     """A later run must not take the old bookmark for one under the new filters."""
     state = marked(filters="one", barred=["a"])
     taken = bookmark(state, filters="two")
-    taken.begin(CLOCK)
-    taken.see(OLD, "older")
-    taken.reach(NEW)
-    assert taken.resume() == NEW
+    taken.set_start(CLOCK)
+    taken.observe(OLD, "older")
+    taken.checkpoint(NEW)
+    assert taken.resume_from() == NEW
     assert state == {
         "filters": "two",
         "backfill": {
@@ -163,19 +172,19 @@ def test_a_first_sync_of_which_half_is_known_begins_anew(missing: str) -> None:
     """Without its clock, what changed since it was killed would be passed over."""
     state: dict[str, Any] = {}
     killed = bookmark(state)
-    killed.see(FAR, "future")
-    killed.reach(NEW)
+    killed.observe(FAR, "future")
+    killed.checkpoint(NEW)
     del state["backfill"][missing]
     taken = bookmark(state)
-    assert taken.resume() is None
-    taken.begin(CLOCK)
+    assert taken.resume_from() is None
+    taken.set_start(CLOCK)
     taken.finish()
     assert state == {"filters": ""}
 
 
 def test_a_bookmark_goes_before_how_far_a_first_sync_got() -> None:
     backfill = {"reached": NEW, "began": NEW}
-    assert bookmark(marked(backfill=backfill)).resume() is None
+    assert bookmark(marked(backfill=backfill)).resume_from() is None
 
 
 @pytest.mark.parametrize(
@@ -185,11 +194,11 @@ def test_what_is_at_the_bookmark_or_timeless_is_emitted(
     value: str | None,
     wanted: bool,  # noqa: FBT001
 ) -> None:
-    assert bookmark(marked()).wants(value) is wanted
+    assert bookmark(marked()).should_emit(value) is wanted
 
 
 def test_without_a_bookmark_all_is_emitted() -> None:
-    assert bookmark({}).wants(OLD)
+    assert bookmark({}).should_emit(OLD)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +215,14 @@ def test_it_is_read_from_the_bookmark_at_least(
 ) -> None:
     """The boundary must be in the answer, also where it is not to be emitted."""
     taken = bookmark(marked(), start_date=start_date, lookback=lookback)
-    assert (taken.since, taken.floor) == (since, floor)
+    assert (taken.emit_from, taken.query_from) == (since, floor)
 
 
 def test_of_records_at_one_time_the_last_is_the_boundary() -> None:
     state = marked()
     taken = bookmark(state)
     for value, key in ((MARK, "first"), (MARK, "last"), (None, "timeless")):
-        taken.see(value, key)
+        taken.observe(value, key)
     taken.finish()
     assert state == marked(boundary="last")
 
@@ -227,11 +236,11 @@ def test_a_sync_of_nothing_leaves_its_filters_alone() -> None:
 def test_what_the_token_could_not_read_is_kept_with_the_bookmark() -> None:
     state = marked(barred=["b", "a"])
     taken = bookmark(state)
-    assert taken.barred == ["b", "a"]
+    assert taken.forbidden_parents == ["b", "a"]
     taken.finish()
     assert state == marked(barred=["a", "b"])
-    assert bookmark({"barred": ["a"]}).barred == []
-    assert bookmark(marked(barred="a")).barred == []
+    assert bookmark({"barred": ["a"]}).forbidden_parents == []
+    assert bookmark(marked(barred="a")).forbidden_parents == []
 
 
 @pytest.mark.parametrize(
@@ -252,8 +261,8 @@ def test_a_state_that_this_tap_wrote_is_taken(state: dict[str, Any]) -> None:
     [
         ({"type": "STATE", "value": {}}, "has no 'bookmarks'"),
         ({"bookmarks": []}, "must be an object"),
-        ({"bookmarks": {"orders": 5}}, "bookmark of 'orders' is none"),
-        ({"bookmarks": {"orders": marked(replication_key_value=5)}}, "'orders' is none"),
+        ({"bookmarks": {"orders": 5}}, "invalid bookmark for stream 'orders'"),
+        ({"bookmarks": {"orders": marked(replication_key_value=5)}}, "for stream 'orders'"),
     ],
 )
 def test_a_state_of_another_form_is_refused(state: dict[str, Any], why: str) -> None:
@@ -269,15 +278,35 @@ def test_a_state_with_bad_partitions_is_refused_without_being_quoted(partitions:
     with pytest.raises(InputError) as caught:
         check_state({"bookmarks": {"archive_items": {"partitions": partitions}}})
     assert caught.value.lines == (
-        "--state: the bookmark of 'archive_items' is none; take a STATE this tap wrote",
+        "--state: invalid bookmark for stream 'archive_items'; pass a state written by this tap",
     )
 
 
 def test_what_was_barred_is_kept_in_order_and_only_as_a_list() -> None:
     state = marked(barred=["b"])
     part = bookmark(state)
-    assert part.barred == ["b"]
-    part.barred = ["d", "c"]
+    assert part.forbidden_parents == ["b"]
+    part.forbidden_parents = ["d", "c"]
     part.finish()
     assert state["barred"] == ["c", "d"]
-    assert bookmark(marked(barred=5)).barred == []
+    assert bookmark(marked(barred=5)).forbidden_parents == []
+
+
+@pytest.mark.parametrize(
+    ("names", "forbidden"),
+    [
+        (["a"], True),
+        (["a/b"], True),
+        (["a/b/c"], True),
+        (["b"], False),
+        (["a/c"], False),
+        (["a/b/c/d"], False),
+        ([], False),
+    ],
+)
+def test_was_forbidden_list_or_one_above_returns_true(
+    names: list[str],
+    forbidden: bool,  # noqa: FBT001 - a table
+) -> None:
+    path_params = {"workflow": "a", "job": "b", "task": "c"}
+    assert bookmark(marked(barred=names)).was_forbidden(path_params) is forbidden

@@ -10,8 +10,8 @@ import pytest
 from pixxel_api.errors import Forbidden, NotFound
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
-from tap_pixxel.reading import Reading
-from tap_pixxel.streams.areas import Aois
+from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
+from tap_pixxel.streams.aois import Aois
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, config_for, sync
@@ -118,7 +118,7 @@ def test_parents_without_a_usable_id_are_counted_and_not_asked_for(
     assert [each["aoi_id"] for each in synced.records["aoi_assets"]] == ["a/%"]
     assert server.requests[1].startswith(b"GET /v0/aois/a%2F%25/assets?")
     assert len(server.requests) == 2
-    assert any("4 lists were not asked for" in each for each in caplog.messages)
+    assert any("4 lists not requested" in each for each in caplog.messages)
 
 
 def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
@@ -128,7 +128,7 @@ def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [("403", "1 that the token may not"), ("404", "1 that are gone")]
+    ("status", "told"), [("403", "1 forbidden (403)"), ("404", "1 not found (404)")]
 )
 def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_read(
     areas: Sandbox, caplog: pytest.LogCaptureFixture, status: str, told: str
@@ -148,7 +148,7 @@ def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_
     assert synced.status is ExitCode.OK
     assert set(synced.ids("aoi_assets")) == kept
     assert any(f"/v0/aois/{lost}/assets returned {status}" in each for each in caplog.messages)
-    assert any("1 lists were left out" in each and told in each for each in caplog.messages)
+    assert any("skipped 1 lists" in each and told in each for each in caplog.messages)
 
 
 def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbox) -> None:
@@ -207,11 +207,11 @@ def test_a_list_that_ends_before_its_total_keeps_the_bookmark_where_it_was() -> 
 
 def test_parents_that_end_before_their_total_are_told_of() -> None:
     short = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 2}}'
-    reading = Reading("aoi_assets", logging.getLogger("reading"))
+    report = ScanReport(SkippedLists("aoi_assets", logging.getLogger("scan")))
     with ScriptedServer(answer(body=short)) as server:
         tap = TapPixxel(config=config_for(server), message_writer=Collector())
-        assert len(list(tap.stream(Aois).each_row(reading))) == 1
-    assert not reading.settled
+        assert sum(len(batch.rows) for batch in tap.get_stream(Aois).scan_all(report)) == 1
+    assert not report.complete
 
 
 def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
@@ -279,18 +279,15 @@ def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas:
 
 
 def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    reading = Reading("jobs", logging.getLogger("reading"))
+    skipped = SkippedLists("jobs", logging.getLogger("scan"))
     with caplog.at_level(logging.WARNING):
         for number in range(25):
             kind: Any = NotFound if number % 5 else Forbidden
-            reading.leave_out({"workflow_id": f"w{number}"}, kind("GET", f"/v0/w{number}", 403))
-        reading.remark()
+            skipped.add({"workflow_id": f"w{number}"}, kind("GET", f"/v0/w{number}", 403))
+        skipped.log_summary()
     assert len(caplog.messages) == 11
-    assert (
-        "25 lists were left out, 5 that the token may not read (403) and 20 that are gone"
-        in (caplog.messages[-1])
-    )
-    assert reading.barred == [f"w{number}" for number in range(25)]
+    assert caplog.messages[-1] == ("jobs: skipped 25 lists: 5 forbidden (403), 20 not found (404)")
+    assert skipped.names == [f"w{number}" for number in range(25)]
 
 
 def test_a_full_table_is_not_activated_when_every_list_is_gone(areas: Sandbox) -> None:

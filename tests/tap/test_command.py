@@ -63,7 +63,7 @@ def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> 
     told = [each["message"] for each in logged(result)]
     assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in told)
     assert any(
-        "satellite_images: not tried, it needs the setting 'datetime'" in each for each in told
+        "satellite_images: not tested, it needs the setting 'datetime'" in each for each in told
     )
     assert sandbox.requests[0].path == "/ping"
     assert not any(m["type"] == "ACTIVATE_VERSION" for m in records)
@@ -86,7 +86,7 @@ def test_a_connection_test_forgives_what_is_not_selected_by_default(
     tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
     assert tap.test() is ExitCode.OK
     told = capsys.readouterr().err.splitlines()
-    assert any("satellite_images: not tried, it needs the setting" in line for line in told)
+    assert any("satellite_images: not tested, it needs the setting" in line for line in told)
     assert told[-1].startswith("20 of 22 streams can be read: ")
 
 
@@ -107,8 +107,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("url with a password", {"api_url": "https://u:s3cret@host"}, "Setting 'api_url' must be"),
     ("url with /v0", {"api_url": "https://host/v0/"}, "must not end with /v0"),
     ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' must be a URL"),
-    ("no date", {"start_date": "s3cret"}, "Setting 'start_date' is no date"),
-    ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' is no date"),
+    ("no date", {"start_date": "s3cret"}, "Setting 'start_date' must be a date"),
+    ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' must be a date"),
     ("south > north", {"bbox": [0, 10, 5, -10]}, "Setting 'bbox' has a south greater"),
     ("west > east", {"bbox": [10, 0, 5, 10]}, "Setting 'bbox' has a west greater"),
     ("three numbers", {"bbox": [1, 2, 3]}, "Setting 'bbox' must have four numbers"),
@@ -118,8 +118,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("bbox of NaN", {"bbox": [float("nan"), 0, 1, 1]}, "Setting 'bbox' must have four numbers"),
     ("unreadable GeoJSON", {"intersects": '{"type": "s3cret"'}, "Setting 'intersects' cannot"),
     ("no such type", {"intersects": '{"type": "Circle"}'}, "Setting 'intersects' cannot"),
-    ("file of nobody", {"intersects": "~s3cret/x"}, "Setting 'intersects' is neither"),
-    ("no such file", {"intersects": "/no/s3cret.geojson"}, "Setting 'intersects' is neither"),
+    ("file of nobody", {"intersects": "~s3cret/x"}, "Setting 'intersects' must be GeoJSON"),
+    (
+        "no such file",
+        {"intersects": "/no/s3cret.geojson"},
+        "Setting 'intersects' must be GeoJSON",
+    ),
     (
         "latitude first in GeoJSON",
         {"intersects": '{"type":"Point","coordinates":[12,170]}'},
@@ -128,7 +132,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "an empty geometry",
         {"intersects": '{"type":"GeometryCollection","geometries":[]}'},
-        "holds no geometry",
+        "has no geometry",
     ),
     (
         "a bow tie",
@@ -140,15 +144,15 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"bbox": [0, 0, 1, 1], "intersects": '{"type":"Point","coordinates":[1,2]}'},
         "'bbox' and 'intersects' exclude each other",
     ),
-    ("no interval", {"datetime": "s3cret/.."}, "Setting 'datetime' is no timestamp"),
-    ("three times", {"datetime": "2024/2025/2026"}, "Setting 'datetime' is no timestamp"),
+    ("no interval", {"datetime": "s3cret/.."}, "Setting 'datetime' must be a timestamp"),
+    ("three times", {"datetime": "2024/2025/2026"}, "Setting 'datetime' must be a timestamp"),
     ("end before start", {"datetime": "2025/2024"}, "Setting 'datetime' ends before"),
     ("query of texts", {"query": {"gsd": "s3cret"}}, "Setting 'query.gsd' must be an object"),
     ("query as a list", {"query": ["s3cret"]}, "Setting 'query' must be an object"),
     ("empty query rule", {"query": {"gsd": {}}}, "Setting 'query' must map"),
     ("collections as a number", {"collections": 5}, "Setting 'collections' must be a list"),
     ("no collection", {"collections": []}, "Setting 'collections' is an empty list"),
-    ("a blank collection", {"collections": [" "]}, "Setting 'collections' holds an empty name"),
+    ("a blank collection", {"collections": [" "]}, "Setting 'collections' has an empty name"),
     ("page size 0", {"page_size": 0}, "Setting 'page_size' must be at least 1"),
     ("page size of a text", {"page_size": "s3cret"}, "Setting 'page_size' must be a whole number"),
     ("huge page size", {"page_size": 10**9}, "Setting 'page_size' must be at most"),
@@ -257,12 +261,12 @@ def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
         ("--state", "{s3cret", "is not JSON (line 1)"),
         ("--state", '"s3cret"', "is not a JSON object"),
         ("--state", '{"bookmarks": []}', "'bookmarks' must be an object"),
-        ("--state", '{"type": "STATE", "value": {}}', "give the value of a STATE message"),
-        ("--state", '{"bookmarks": {"orders": 5}}', "the bookmark of 'orders'"),
+        ("--state", '{"type": "STATE", "value": {}}', "pass the value of a STATE message"),
+        ("--state", '{"bookmarks": {"orders": 5}}', "invalid bookmark for stream 'orders'"),
         (
             "--state",
             '{"bookmarks": {"orders": {"replication_key_value": "s3cret"}}}',
-            "the bookmark of 'orders'",
+            "invalid bookmark for stream 'orders'",
         ),
         ("--catalog", "{s3cret", "is not JSON (line 1)"),
         ("--catalog", "{}", "--catalog"),

@@ -12,7 +12,7 @@ import pytest
 from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
-from tap_pixxel.settings import problems as setting_problems
+from tap_pixxel.settings import find_setting_problems as setting_problems
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
@@ -115,9 +115,9 @@ def test_what_makes_no_asset_is_counted_and_told_once(
         synced = synced_with(sandbox)
     assert synced.status is ExitCode.OK
     assert delivered(synced, catalog) == {}
-    [line] = told(caplog, "no asset")
+    [line] = told(caplog, "without an asset")
     assert line == (
-        "catalogs: successful deliveries that make no asset: 1 to a store that no longer exists, "
+        "catalogs: successful deliveries without an asset: 1 to a store that no longer exists, "
         "2 to a store without a known URL (see the setting 'store_urls'), 1 without a catalog, an "
         "id or a path"
     )
@@ -304,8 +304,8 @@ def test_where_they_may_not_be_read_catalogs_flow_and_come_again_later(
     assert changed in without.ids("catalogs")
     assert delivered(without, changed) == {}
     assert without.state == first.state
-    assert len(told(caplog, "catalogs: delivered assets are left out", "403")) == 1
-    assert len(told(caplog, "left out, because the token may not read them", resource)) == 1
+    assert len(told(caplog, "catalogs: no delivered assets", "403")) == 1
+    assert len(told(caplog, "skipped streams that the token may not read", resource)) == 1
     sandbox.behavior = Behavior()
     again = synced_with(sandbox, state=without.state)
     assert again.status is ExitCode.OK
@@ -335,10 +335,10 @@ def test_other_links_start_the_catalogs_again_loudly(
     with caplog.at_level(logging.WARNING):
         second = synced_with(sandbox, state=first.state, **after)
     assert set(second.ids("catalogs")) == set(first.ids("catalogs"))
-    assert len(told(caplog, "catalogs", "starts again")) == 1
+    assert len(told(caplog, "catalogs", "full resync")) == 1
     third = synced_with(sandbox, state=second.state, **after)
     assert len(third.ids("catalogs")) < len(second.ids("catalogs"))
-    assert len(told(caplog, "starts again")) == 1
+    assert len(told(caplog, "full resync")) == 1
 
 
 def test_a_url_for_a_store_that_is_not_there_is_told(
@@ -405,5 +405,5 @@ def test_a_store_url_that_is_no_plain_base_is_refused_unquoted(url: str) -> None
     """A signature in it would be in every item."""
     config = {"api_token": "t", "api_url": "https://host", "store_urls": {"archive": url}}
     [line] = setting_problems(config)
-    assert line.startswith("Setting 'store_urls' must map names of stores to plain base URLs")
+    assert line.startswith("Setting 'store_urls' must map store names to plain base URLs")
     assert "s3cret" not in line

@@ -11,7 +11,7 @@ from singer_sdk.streams import Stream
 from singer_sdk.tap_base import Tap
 
 from pixxel_singer.plugin import PixxelPlugin
-from tap_pixxel.base import PixxelStream
+from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.tap import TapPixxel
 
 OVERRIDES = [

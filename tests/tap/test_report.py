@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import Sandbox
-from tap_pixxel.report import KINDS, MORE, NotAReport, read_report
+from tap_pixxel.streams.order_report import CELL_TYPES, MORE_CELLS, InvalidReport, parse_report
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap.syncs import Collector, catalog_of, config_for, sync
@@ -30,8 +30,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def kinds_of(*cells: str, known: dict[str, str] | None = None) -> str:
-    report = read_report("\r\n".join(["a,b", *(f"x,{cell}" for cell in cells)]).encode())
-    return report.kinds(known or {})["b"]
+    report = parse_report("\r\n".join(["a,b", *(f"x,{cell}" for cell in cells)]).encode())
+    return report.detect_types(known or {})["b"]
 
 
 def declared(messages: list[dict[str, Any]]) -> dict[str, Any]:
@@ -150,13 +150,13 @@ def test_the_state_keeps_the_types_also_of_columns_that_are_gone_for_a_while() -
 
 
 def test_a_whole_number_is_written_as_one_in_a_column_of_numbers() -> None:
-    report = read_report(b"A\r\n7\r\n-2.50\r\n")
-    assert [str(fields["a"]) for fields in report.fields({"a": "number"})] == ["7", "-2.5"]
+    report = parse_report(b"A\r\n7\r\n-2.50\r\n")
+    assert [str(fields["a"]) for fields in report.iter_fields({"a": "number"})] == ["7", "-2.5"]
 
 
 def test_titles_become_names_that_differ() -> None:
     header = "Order ID,order id,,2nd,Row number,Größe (m²),extra"
-    report = read_report(f"{header}\r\n".encode(), taken=("row_number", "extra"))
+    report = parse_report(f"{header}\r\n".encode(), reserved_names=("row_number", "extra"))
     assert list(report.titles) == [
         "order_id",
         "order_id_2",
@@ -170,7 +170,7 @@ def test_titles_become_names_that_differ() -> None:
 
 def test_names_stay_different_within_what_a_database_keeps_of_a_name() -> None:
     titles = [f"{'Cost ' * 20}{end}" for end in "abc"]
-    names = list(read_report(f"{','.join(titles)}\r\n".encode()).titles)
+    names = list(parse_report(f"{','.join(titles)}\r\n".encode()).titles)
     assert len({name[:63] for name in names}) == 3
 
 
@@ -179,7 +179,7 @@ def test_ragged_rows_lose_no_cell() -> None:
         records = sync(server, "order_report").records["order_report"]
     assert records == [
         {"row_number": 1, "a": 1},
-        {"row_number": 2, "a": 1, "b": 2, MORE: ["three", "4"]},
+        {"row_number": 2, "a": 1, "b": 2, MORE_CELLS: ["three", "4"]},
     ]
 
 
@@ -188,13 +188,13 @@ def test_any_cells_come_back(rows: list[list[str]]) -> None:
     """As they are, or as the value that they write; blank ones as null."""
     file = io.StringIO()
     csv.writer(file).writerows([["a", "b"], *rows])
-    report = read_report(file.getvalue().encode())
-    kinds = report.kinds({})
-    found = list(report.fields(kinds))
+    report = parse_report(file.getvalue().encode())
+    kinds = report.detect_types({})
+    found = list(report.iter_fields(kinds))
     assert len(found) == len(rows)
     for row, fields in zip(rows, found, strict=True):
         for cell, (name, value) in zip(row, fields.items(), strict=True):
-            assert value == (KINDS[kinds[name]].read(cell) if cell.strip() else None)
+            assert value == (CELL_TYPES[kinds[name]].read(cell) if cell.strip() else None)
             if kinds[name] == "text" and cell.strip():
                 assert value == cell
 
@@ -219,43 +219,43 @@ def test_what_is_no_report_ends_the_run_with_its_reason(body: bytes) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
-    assert read_report(b"\xef\xbb\xbfA\r\n1\r\n").titles == {"a": "A"}
+    assert parse_report(b"\xef\xbb\xbfA\r\n1\r\n").titles == {"a": "A"}
 
 
 def test_a_cell_may_be_long() -> None:
     cell = "x" * 200_000
-    assert read_report(f"A\r\n{cell}\r\n".encode()).rows == [[cell]]
+    assert parse_report(f"A\r\n{cell}\r\n".encode()).rows == [[cell]]
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"", "is empty, without even a header"),
-        (b"\r\n\r\n", "is empty, without even a header"),
+        (b"", "is empty, without a header"),
+        (b"\r\n\r\n", "is empty, without a header"),
         (b"\xff", "is not UTF-8 text"),
-        (b' {\r\n "error": 1,\r\n "code": 2\r\n}', "is JSON where CSV should be"),
-        (b'A,B\r\n"1"x,2\r\n', "is no CSV"),
-        (b"OK", "is a line of text where CSV should be"),
+        (b' {\r\n "error": 1,\r\n "code": 2\r\n}', "is JSON instead of CSV"),
+        (b'A,B\r\n"1"x,2\r\n', "is not valid CSV"),
+        (b"OK", "is a line of text instead of CSV"),
     ],
 )
 def test_an_error_says_why_and_quotes_nothing(text: bytes, why: str) -> None:
-    with pytest.raises(NotAReport) as caught:
-        read_report(text)
+    with pytest.raises(InvalidReport) as caught:
+        parse_report(text)
     assert str(caught.value) == why
 
 
 def test_one_column_is_a_report_and_so_is_a_header_of_several() -> None:
-    assert read_report(b"A\r\n\r\n1\r\n").rows == [["1"]]
-    assert read_report(b"A,B").rows == []
+    assert parse_report(b"A\r\n\r\n1\r\n").rows == [["1"]]
+    assert parse_report(b"A,B").rows == []
 
 
 def test_cells_become_values_of_their_columns_type() -> None:
-    report = read_report(
+    report = parse_report(
         b"A,B,C,D,E\r\n TRUE , 1.5,31-01-2025,2025-01-31 12:00+01:00, x\r\nfalse,,,, "
     )
-    kinds = report.kinds({})
+    kinds = report.detect_types({})
     assert list(kinds.values()) == ["boolean", "number", "date", "timestamp", "text"]
-    assert list(report.fields(kinds)) == [
+    assert list(report.iter_fields(kinds)) == [
         {"a": True, "b": 1.5, "c": "2025-01-31", "d": "2025-01-31T11:00:00.000000Z", "e": " x"},
         {"a": False, "b": None, "c": None, "d": None, "e": None},
     ]
@@ -265,7 +265,7 @@ def test_columns_can_be_deselected_in_a_catalog_that_cannot_know_them(sandbox: S
     config = config_for(sandbox)
     catalog = catalog_of(config, "order_report")
     [entry] = [each for each in catalog["streams"] if each["tap_stream_id"] == "order_report"]
-    assert set(entry["schema"]["properties"]) == {"row_number", MORE, "extra"}
+    assert set(entry["schema"]["properties"]) == {"row_number", MORE_CELLS, "extra"}
     entry["metadata"].append(
         {"breadcrumb": ["properties", "status"], "metadata": {"selected": False}}
     )

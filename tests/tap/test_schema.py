@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.schema import (
+from tap_pixxel.columns import (
     BOOLEAN,
     INTEGER,
     JSON_TEXT,
@@ -17,13 +17,13 @@ from tap_pixxel.schema import (
     TEXT,
     TEXTS,
     Column,
-    Shape,
-    Type,
+    ColumnType,
+    TableSchema,
 )
 
 
-def shaped(kind: Type, value: Any) -> dict[str, Any]:
-    record, _ = Shape(Column("field", kind, "A field.")).record({"field": value})
+def shaped(kind: ColumnType, value: Any) -> dict[str, Any]:
+    record, _ = TableSchema(Column("field", kind, "A field.")).make_record({"field": value})
     return record
 
 
@@ -46,7 +46,7 @@ def shaped(kind: Type, value: Any) -> dict[str, Any]:
         (OBJECTS, {}),
     ],
 )
-def test_a_value_of_another_type_is_kept_as_raw(kind: Type, value: Any) -> None:
+def test_a_value_of_another_type_is_kept_as_raw(kind: ColumnType, value: Any) -> None:
     assert shaped(kind, value) == {"field": None, "extra": {"field": value}}
 
 
@@ -61,7 +61,7 @@ def test_a_value_of_another_type_is_kept_as_raw(kind: Type, value: Any) -> None:
         (TEXT, "", ""),
     ],
 )
-def test_what_can_be_read_as_the_columns_type_is(kind: Type, value: Any, read: Any) -> None:
+def test_what_can_be_read_as_the_columns_type_is(kind: ColumnType, value: Any, read: Any) -> None:
     assert shaped(kind, value) == {"field": read}
 
 

@@ -99,7 +99,7 @@ def test_a_signal_ends_with_whole_lines_and_a_last_state(
 def test_a_backfill_stopped_between_windows_goes_on_there(
     large: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_pixxel.streams.archives.ArchiveItems.window_rows", 100)
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 100)
     count = 0
 
     def stop_late(message: dict[str, Any]) -> None:

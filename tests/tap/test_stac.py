@@ -152,8 +152,8 @@ def test_what_cannot_be_an_item_flows_with_the_reason_and_all_that_came(
     assert record["stac_item"] is None
     assert "no datetime" in record["stac_error"]
     assert record["extra"][member] == sandbox.workspace.get(stream, key)[member]
-    told = [m for m in caplog.messages if "cannot be STAC" in m]
-    assert told == [f"{stream}: 1 records cannot be STAC; their stac_error says why"]
+    told = [m for m in caplog.messages if "cannot be converted to STAC" in m]
+    assert told == [f"{stream}: 1 records cannot be converted to STAC; see their column stac_error"]
 
 
 def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
@@ -161,7 +161,7 @@ def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
 ) -> None:
     with caplog.at_level(logging.INFO):
         synced = sync(sandbox, *STREAMS)
-    told = [m for m in caplog.messages if ": in STAC: " in m]
+    told = [m for m in caplog.messages if ": STAC conversion: " in m]
     assert [m.partition(":")[0] for m in told] == list(STREAMS)
     fwhm = sum(
         band.get("fwhm") == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from shapely.geometry import shape
 
-from tap_pixxel.settings import Interval, Settings, problems, read_settings
+from tap_pixxel.settings import Interval, TapSettings, find_setting_problems, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurrency": 4}
 
 
-def read(**settings: Any) -> Settings:
+def read(**settings: Any) -> TapSettings:
     switches = {"stac": True, "assume_cog": False, "delivered_assets": False}
     config = {**BASE, "lookback_seconds": 0, **switches, **settings}
-    assert problems(config) == []
+    assert find_setting_problems(config) == []
     return read_settings(config)
 
 
@@ -55,18 +55,18 @@ def test_a_day_month_or_year_stands_for_all_of_it(
     def full(stamp: str | None) -> str | None:
         return stamp and (f"{stamp}Z" if "." in stamp else f"{stamp}.000000Z")
 
-    assert read(datetime=text).acquired == Interval(full(start), full(end))
+    assert read(datetime=text).datetime == Interval(full(start), full(end))
 
 
 @pytest.mark.parametrize("tail", ["?s3cret=1", "#s3cret"])
 def test_a_url_with_more_than_a_base_is_refused(tail: str) -> None:
-    [line] = problems({**BASE, "api_url": f"https://host{tail}"})
+    [line] = find_setting_problems({**BASE, "api_url": f"https://host{tail}"})
     assert line == "Setting 'api_url' must be a plain base URL, without user, query or fragment"
 
 
 @pytest.mark.parametrize("url", ["https://u@host", "https://host:0", "https://", "ftp://host"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
-    assert len(problems({**BASE, "api_url": url})) == 1
+    assert len(find_setting_problems({**BASE, "api_url": url})) == 1
 
 
 def test_an_area_may_begin_with_a_blank_line() -> None:
@@ -115,11 +115,11 @@ TWICE = [square(0)["coordinates"], square(0.5)["coordinates"]]
             "crosses itself",
         ),
         ({"catalog_collection": " "}, "is empty; remove it"),
-        ({"store_urls": {" ": "https://host/a"}}, "names a store with an empty text"),
+        ({"store_urls": {" ": "https://host/a"}}, "has an empty store name"),
     ],
 )
 def test_what_cannot_be_meant_is_named(settings: dict[str, Any], line: str) -> None:
     [name] = settings
-    [told] = problems({**BASE, **settings})
+    [told] = find_setting_problems({**BASE, **settings})
     assert name in told
     assert line in told

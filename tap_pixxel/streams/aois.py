@@ -1,10 +1,9 @@
-"""Areas of interest, what was made of them, and the indices that are drawn on them."""
+"""Areas of interest (AOIs), their assets and insights, and the indices drawn on them."""
+
+from __future__ import annotations
 
 from pixxel_api.pagination.paging import SinglePage
-from tap_pixxel.base import PixxelStream
-from tap_pixxel.children import ChildStream
-from tap_pixxel.filtered import FilteredStream
-from tap_pixxel.schema import (
+from tap_pixxel.columns import (
     BOOLEAN,
     DATE,
     JSON_TEXT,
@@ -15,8 +14,11 @@ from tap_pixxel.schema import (
     TEXTS,
     TIMESTAMP,
     Column,
-    Shape,
+    TableSchema,
 )
+from tap_pixxel.stream_types.base import PixxelStream
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.incremental import ServerFilteredStream
 
 _AOI_ID = Column("aoi_id", TEXT, "Id of its area of interest.")
 _CREATED = Column("created_at", TIMESTAMP, "When it was created, UTC.")
@@ -24,17 +26,17 @@ _UPDATED = Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the r
 _PROGRESS = Column("progress", NUMBER, "How much of it is done, in percent.")
 
 
-class Aois(FilteredStream):
-    """GET /v0/aois: areas of interest, each with the images that lie on it."""
+class Aois(ServerFilteredStream):
+    """GET /v0/aois: areas of interest, each with the images that cover it."""
 
     name = "aois"
     path = "/v0/aois"
     records_key = "aois"
     primary_keys = ("aoi_id",)
-    row_key = place = "aoi_id"
+    row_key_field = path_param = "aoi_id"
     replication_key = "updated_at"
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("aoi_id", TEXT, "Id of the area of interest."),
         Column("name", TEXT, "Name, unique in its project."),
         Column("description", TEXT, "What it is for."),
@@ -63,7 +65,7 @@ class AoiAssets(ChildStream):
     parent = Aois
     replication_key = "updated_at"
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the asset."),
         _AOI_ID,
         Column("name", TEXT, "Name."),
@@ -93,7 +95,7 @@ class Visualizations(ChildStream):
     parent = Aois
     replication_key = "updated_at"
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the visualization."),
         _AOI_ID,
         Column("index_id", TEXT, "Id of the index."),
@@ -107,7 +109,7 @@ class Visualizations(ChildStream):
 
 
 class Insights(ChildStream):
-    """GET /v0/aoi/{aoi_id}/insights: what models found out about an area."""
+    """GET /v0/aoi/{aoi_id}/insights: results of models for an area."""
 
     name = "insights"
     path = "/v0/aoi/{aoi_id}/insights"
@@ -115,7 +117,7 @@ class Insights(ChildStream):
     paging = SinglePage()
     parent = Aois
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the insight."),
         _AOI_ID,
         Column("name", TEXT, "Name."),
@@ -134,13 +136,13 @@ class Insights(ChildStream):
 
 
 class Indices(PixxelStream):
-    """GET /v0/indices: indices that can be drawn, preset ones and the workspace's own."""
+    """GET /v0/indices: the indices that can be drawn, presets and the workspace's own."""
 
     name = "indices"
     path = "/v0/indices"
     records_key = "indices"
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the index."),
         Column("name", TEXT, "Name."),
         Column("description", TEXT, "What it shows."),
