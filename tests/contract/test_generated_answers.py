@@ -18,7 +18,7 @@ from tap_pixxel.stream_types.stac import StacStreamMixin
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_sandbox.contract_checks import load_contract
-from tests.tap.syncs import Collector, Synced, catalog_of, config_for
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config
 
 from .generated import objects, reports
 from .operations import answer_schema, operation
@@ -57,16 +57,16 @@ def service() -> Iterator[Service]:
         yield opened
 
 
-def attempt(service: Service, name: str, **more: Any) -> tuple[Synced, bool]:
+def attempt(service: Service, name: str, **more: Any) -> tuple[SyncResult, bool]:
     """Sync a stream; gives what came, and whether the run ended well."""
-    config = config_for(service, **SEARCHED, **more)
-    writer = Collector()
-    tap = TapPixxel(config=config, catalog=catalog_of(config, name), message_writer=writer)
+    config = make_config(service, **SEARCHED, **more)
+    writer = MessageCollector()
+    tap = TapPixxel(config=config, catalog=make_catalog(config, name), message_writer=writer)
     try:
         status = tap.run()
     except PixxelError:
-        return Synced(None, writer.messages), False
-    return Synced(status, writer.messages), True
+        return SyncResult(None, writer.messages), False
+    return SyncResult(status, writer.messages), True
 
 
 def named(kind: type[PixxelStream]) -> str:
@@ -101,7 +101,7 @@ def answers(kind: type[PixxelStream]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def breaches(synced: Synced) -> list[str]:
+def breaches(synced: SyncResult) -> list[str]:
     """Say which records do not obey the schema that came before them."""
     found, check = [], None
     for message in synced.messages:

@@ -11,7 +11,7 @@ import requests
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
 from tests.pixxel_sandbox.contract_checks import load_contract
-from tests.tap.syncs import sync
+from tests.tap_pixxel.syncs import sync
 
 from . import answers
 from .operations import document, operation, request_check

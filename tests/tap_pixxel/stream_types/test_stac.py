@@ -13,9 +13,9 @@ import tap_pixxel.stac
 from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
-from tests.tap.syncs import Collector, Synced, catalog_of, config_for, sync
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config, sync
 
 STREAMS = ("archive_items", "catalogs")
 FLAT = {
@@ -33,21 +33,21 @@ FLAT = {
 RAW = {"properties", "assets", "links", "type", "stac_version", "stac_extensions", "bbox"}
 
 
-def sync_without(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str, Any]]:
+def sync_without_columns(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str, Any]]:
     """Sync a stream with columns deselected; give its records."""
-    config = config_for(sandbox)
-    catalog = catalog_of(config, stream)
+    config = make_config(sandbox)
+    catalog = make_catalog(config, stream)
     for entry in catalog["streams"]:
         for part in entry["metadata"]:
             if part["breadcrumb"][-1:] and part["breadcrumb"][-1] in columns:
                 part["metadata"]["selected"] = False
-    writer = Collector()
+    writer = MessageCollector()
     TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
-    return Synced(ExitCode.OK, writer.messages).records[stream]
+    return SyncResult(ExitCode.OK, writer.messages).records[stream]
 
 
 @needs_schemas
-def test_all_that_leaves_the_tap_is_valid_stac(sandbox: Sandbox) -> None:
+def test_emitted_items_and_collections_are_valid_stac(sandbox: Sandbox) -> None:
     synced = sync(sandbox, *STREAMS, "collections")
     for stream in STREAMS:
         assert synced.records[stream]
@@ -60,7 +60,7 @@ def test_all_that_leaves_the_tap_is_valid_stac(sandbox: Sandbox) -> None:
         assert schema_errors(record["stac_collection"]) == []
 
 
-def test_the_column_is_what_the_conversion_gives(sandbox: Sandbox) -> None:
+def test_stac_item_column_equals_conversion(sandbox: Sandbox) -> None:
     synced = sync(sandbox, *STREAMS)
     for key, record in zip(
         synced.ids("archive_items"), synced.records["archive_items"], strict=True
@@ -72,7 +72,7 @@ def test_the_column_is_what_the_conversion_gives(sandbox: Sandbox) -> None:
         assert record["stac_item"] == tap_pixxel.stac.catalog_to_item(raw, api_url=sandbox.url).stac
 
 
-def test_raw_columns_are_not_repeated_beside_stac(sandbox: Sandbox) -> None:
+def test_raw_columns_are_absent_with_stac(sandbox: Sandbox) -> None:
     synced = sync(sandbox, *STREAMS)
     for record in synced.records["archive_items"]:
         assert not RAW & record.keys()
@@ -81,7 +81,7 @@ def test_raw_columns_are_not_repeated_beside_stac(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_flat_columns_say_what_the_item_says(sandbox: Sandbox, stream: str) -> None:
+def test_summary_columns_equal_item_properties(sandbox: Sandbox, stream: str) -> None:
     records = sync(sandbox, stream).records[stream]
     for record in records:
         item = record["stac_item"]
@@ -100,7 +100,7 @@ def test_flat_columns_say_what_the_item_says(sandbox: Sandbox, stream: str) -> N
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_raw_or_stac_the_flat_columns_are_the_same(sandbox: Sandbox, stream: str) -> None:
+def test_summary_columns_are_equal_with_and_without_stac(sandbox: Sandbox, stream: str) -> None:
     names = [*FLAT, "epsg", "bbox_west", "geometry_wkt", "datetime", "collection"]
     stac, raw = (sync(sandbox, stream, stac=stac).records[stream] for stac in (True, False))
     assert raw
@@ -111,7 +111,7 @@ def test_raw_or_stac_the_flat_columns_are_the_same(sandbox: Sandbox, stream: str
 
 
 @pytest.mark.parametrize("code", ["EPSG:" + "9" * 5_000, "EPSG:" + "9" * 20, "EPSG:x"])
-def test_a_code_that_no_registry_has_is_no_number_and_ends_nothing(code: str) -> None:
+def test_invalid_epsg_code_leaves_column_null(code: str) -> None:
     with Sandbox(seed=5, items=2) as sandbox:
         key = sandbox.workspace.ids("archive_items")[0]
         sandbox.workspace.update("archive_items", key, **{"proj:code": code, "proj:epsg": MISSING})
@@ -120,19 +120,19 @@ def test_a_code_that_no_registry_has_is_no_number_and_ends_nothing(code: str) ->
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_no_item_is_made_where_none_is_wanted(
+def test_deselected_stac_item_is_not_converted(
     sandbox: Sandbox, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = sync(sandbox, stream).records[stream]
     for name in ("to_item", "catalog_to_item"):
         monkeypatch.delattr(tap_pixxel.stac, name)
-    some = sync_without(sandbox, stream, "stac_item")
+    some = sync_without_columns(sandbox, stream, "stac_item")
     assert some == [{k: v for k, v in r.items() if k != "stac_item"} for r in whole]
     assert sync(sandbox, stream, stac=False).records[stream]
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_what_cannot_be_an_item_flows_with_the_reason_and_all_that_came(
+def test_unconvertible_item_is_emitted_with_error_and_raw_fields(
     sandbox: Sandbox, stream: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     [key, *_] = sandbox.workspace.ids(stream)
@@ -156,7 +156,7 @@ def test_what_cannot_be_an_item_flows_with_the_reason_and_all_that_came(
     assert told == [f"{stream}: 1 records cannot be converted to STAC; see their column stac_error"]
 
 
-def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
+def test_conversion_notes_are_logged_once_a_stream(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -173,7 +173,7 @@ def test_what_the_conversion_did_is_told_once_a_stream_by_kind(
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_only_what_the_bookmark_lets_through_is_converted(
+def test_only_emitted_records_are_converted(
     sandbox: Sandbox, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = sync(sandbox, stream)
@@ -191,7 +191,7 @@ def test_only_what_the_bookmark_lets_through_is_converted(
     assert 0 < len(given) < len(first.ids(stream))
 
 
-def test_owned_images_go_where_the_settings_say(sandbox: Sandbox) -> None:
+def test_catalog_collection_setting_names_collection_of_owned_items(sandbox: Sandbox) -> None:
     records = sync(sandbox, "catalogs", catalog_collection="mine").records["catalogs"]
     assert {record["stac_item"]["collection"] for record in records} == {"mine"}
     assert "mine" not in {record["collection"] for record in records}
@@ -199,7 +199,7 @@ def test_owned_images_go_where_the_settings_say(sandbox: Sandbox) -> None:
     assert all(r["stac_item"]["collection"] == f"{r['collection']}-owned" for r in owned)
 
 
-def test_cog_is_claimed_only_on_request(sandbox: Sandbox) -> None:
+def test_assume_cog_setting_changes_media_types(sandbox: Sandbox) -> None:
     def types(**settings: Any) -> set[str]:
         records = sync(sandbox, "archive_items", **settings).records["archive_items"]
         assets = [a for r in records for a in r["stac_item"]["assets"].values()]
@@ -210,7 +210,7 @@ def test_cog_is_claimed_only_on_request(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("stac", "column"), [(True, "stac_item['assets']"), (False, "assets")])
-def test_a_stream_map_sees_assets_as_objects(sandbox: Sandbox, *, stac: bool, column: str) -> None:
+def test_stream_map_on_assets_gets_objects(sandbox: Sandbox, *, stac: bool, column: str) -> None:
     """They are left as text only where nobody looks into them."""
     for key in sandbox.workspace.ids("archive_items"):
         sandbox.workspace.update(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.tap.syncs import sync
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
@@ -17,7 +17,7 @@ PAGED = ["archive_items", "catalogs", "orders", "order_items", "projects"]
 
 
 @pytest.mark.parametrize("name", PAGED)
-def test_an_empty_list_is_an_empty_stream(sandbox: Sandbox, name: str) -> None:
+def test_empty_list_emits_no_records(sandbox: Sandbox, name: str) -> None:
     for key in sandbox.workspace.ids(name):
         sandbox.workspace.delete(name, key)
     synced = sync(sandbox, name)
@@ -27,7 +27,7 @@ def test_an_empty_list_is_an_empty_stream(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("more", [0, 1, -1])
-def test_a_list_about_as_long_as_a_page(sandbox: Sandbox, name: str, more: int) -> None:
+def test_list_about_as_long_as_a_page_is_read_whole(sandbox: Sandbox, name: str, more: int) -> None:
     there = set(sandbox.workspace.ids(name))
     assert set(sync(sandbox, name, page_size=len(there) + more).ids(name)) == there
 
@@ -35,7 +35,7 @@ def test_a_list_about_as_long_as_a_page(sandbox: Sandbox, name: str, more: int) 
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("page_size", [1, 2, 7])
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_any_page_size_gives_the_same_records_in_the_same_order(
+def test_any_page_size_emits_same_records_in_same_order(
     sandbox: Sandbox, name: str, page_size: int, concurrency: int
 ) -> None:
     whole = sync(sandbox, name, page_size=1000)
@@ -45,7 +45,7 @@ def test_any_page_size_gives_the_same_records_in_the_same_order(
 
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("cap", [1, 3, 10])
-def test_a_server_may_cap_the_limit(sandbox: Sandbox, name: str, cap: int) -> None:
+def test_server_capping_the_limit_is_read_whole(sandbox: Sandbox, name: str, cap: int) -> None:
     there = set(sandbox.workspace.ids(name))
     sandbox.behavior = Behavior(max_limit=cap)
     synced = sync(sandbox, name, page_size=100)
@@ -53,7 +53,7 @@ def test_a_server_may_cap_the_limit(sandbox: Sandbox, name: str, cap: int) -> No
     assert len(synced.ids(name)) == len(there)
 
 
-def test_a_limit_is_always_sent(sandbox: Sandbox) -> None:
+def test_every_list_request_sends_a_limit(sandbox: Sandbox) -> None:
     sync(sandbox, *PAGED, page_size=33)
     for request in sandbox.requests:
         if request.path.endswith("/collections"):
@@ -62,7 +62,9 @@ def test_a_limit_is_always_sent(sandbox: Sandbox) -> None:
         assert {"limit", "page_size"} & asked.keys(), request.path
 
 
-def stirred(sandbox: Sandbox, name: str, behavior: Behavior) -> tuple[set[str], list[str]]:
+def sync_changing_list(
+    sandbox: Sandbox, name: str, behavior: Behavior
+) -> tuple[set[str], list[str]]:
     """Sync while the list changes; give the keys that stayed throughout and those that came."""
     before = set(sandbox.workspace.ids(name))
     sandbox.behavior = behavior
@@ -82,24 +84,24 @@ def stirred(sandbox: Sandbox, name: str, behavior: Behavior) -> tuple[set[str], 
     ],
     ids=["insert", "delete", "update", "all"],
 )
-def test_what_stays_comes_out_once_whatever_changes(
+def test_changing_list_emits_remaining_rows_once(
     sandbox: Sandbox, name: str, behavior: Behavior
 ) -> None:
-    stayed, given = stirred(sandbox, name, behavior)
+    stayed, given = sync_changing_list(sandbox, name, behavior)
     assert stayed <= set(given)
     assert len(given) == len(set(given))
 
 
 @pytest.mark.parametrize("name", ["orders", "order_items"])
-def test_a_row_that_an_update_moves_behind_the_cursor_is_not_lost(
-    sandbox: Sandbox, name: str
-) -> None:
-    stayed, given = stirred(sandbox, name, Behavior(update_while_paging=True, updates_reorder=True))
+def test_updates_moving_rows_behind_cursor_lose_no_row(sandbox: Sandbox, name: str) -> None:
+    stayed, given = sync_changing_list(
+        sandbox, name, Behavior(update_while_paging=True, updates_reorder=True)
+    )
     assert stayed <= set(given)
     assert len(given) == len(set(given))
 
 
-def test_without_the_overlap_a_deletion_would_skip_a_row(sandbox: Sandbox) -> None:
+def test_deletion_behind_cursor_skips_no_row(sandbox: Sandbox) -> None:
     """The sandbox does shift the list: plain offsets over it lose a row."""
     ids = sandbox.workspace.ids("orders")
 
@@ -117,15 +119,13 @@ def test_without_the_overlap_a_deletion_would_skip_a_row(sandbox: Sandbox) -> No
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
 @pytest.mark.parametrize("behavior", [Behavior(reject_sort=True), Behavior(ignore_sort=True)])
-def test_an_endpoint_that_does_not_sort_is_read_all_the_same(
-    sandbox: Sandbox, name: str, behavior: Behavior
-) -> None:
+def test_unsorted_endpoint_is_read_whole(sandbox: Sandbox, name: str, behavior: Behavior) -> None:
     there = set(sandbox.workspace.ids(name))
     sandbox.behavior = behavior
     assert set(sync(sandbox, name, page_size=7).ids(name)) == there
 
 
-def test_deep_offsets_are_never_asked_for(
+def test_long_archive_scan_never_requests_deep_offsets(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
@@ -136,7 +136,7 @@ def test_deep_offsets_are_never_asked_for(
     assert len(given) == len(there)
 
 
-def test_faults_on_the_way_change_nothing_in_what_comes_out() -> None:
+def test_faulty_server_changes_no_record() -> None:
     with Sandbox(seed=3, items=150) as sandbox:
         calm = sync(sandbox, page_size=10)
         sandbox.behavior = Behavior(latency_ms=50, error_rate=0.05, rate_limit=50)
@@ -147,7 +147,7 @@ def test_faults_on_the_way_change_nothing_in_what_comes_out() -> None:
     assert calm.state == rough.state
 
 
-def test_a_stream_that_may_not_be_read_is_told_and_the_others_go_on(
+def test_forbidden_streams_are_logged_and_others_are_read(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.behavior = Behavior(forbid=frozenset({"catalogs", "stores", "collections"}))
@@ -161,14 +161,14 @@ def test_a_stream_that_may_not_be_read_is_told_and_the_others_go_on(
     assert any("archive_items, catalogs, collections, stores" in each for each in caplog.messages)
 
 
-def test_a_forbidden_full_table_is_not_activated_empty(sandbox: Sandbox) -> None:
+def test_forbidden_full_table_is_not_activated(sandbox: Sandbox) -> None:
     """An ACTIVATE_VERSION without the records would empty the warehouse's table."""
     sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
     types = {m["type"] for m in sync(sandbox, "stores").messages if m.get("stream") == "stores"}
     assert types == {"SCHEMA"}
 
 
-def test_the_rate_of_the_settings_is_kept(sandbox: Sandbox) -> None:
+def test_rate_setting_prevents_429_responses(sandbox: Sandbox) -> None:
     sandbox.behavior = Behavior(rate_limit=30)
     sync(sandbox, "orders", page_size=2, requests_per_second=20)
     assert not [request for request in sandbox.requests if request.status == 429]

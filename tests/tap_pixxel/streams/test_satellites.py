@@ -17,14 +17,14 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.pixxel_sandbox.contract_checks import request_validator
-from tests.tap.commands import errors, run_tap
-from tests.tap.syncs import Synced, catalog_of, config_for, sync
+from tests.tap_pixxel.commands import parse_errors, run_tap
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
+from tests.tap_pixxel.syncs import SyncResult, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.tap.syncs import Server
+    from tests.tap_pixxel.syncs import Server
 
 WORLD: dict[str, Any] = {"datetime": "2020/..", "bbox": [-180, -90, 180, 90]}
 SATELLITES = b'{"satellites": [{"id": "s", "name": "S", "collections": [{"id": "c"}]}]}'
@@ -38,25 +38,25 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def whole(sandbox: Sandbox) -> Synced:
+def whole(sandbox: Sandbox) -> SyncResult:
     return sync(sandbox, "satellite_images", **WORLD)
 
 
-def images(server: Server, **settings: Any) -> list[dict[str, Any]]:
+def sync_images(server: Server, **settings: Any) -> list[dict[str, Any]]:
     return sync(server, "satellite_images", **(WORLD | settings)).records["satellite_images"]
 
 
-def page(items: str, more: str = "") -> bytes:
+def make_page(items: str, more: str = "") -> bytes:
     return answer(body=f'{{"items": {items}{more}}}'.encode())
 
 
 @pytest.mark.parametrize("skip", [False, True], ids=["by token", "by skip"])
 @pytest.mark.parametrize("page_size", [1, 7, 100])
-def test_every_image_comes_once_in_both_ways_of_paging(
-    sandbox: Sandbox, whole: Synced, *, skip: bool, page_size: int
+def test_images_token_or_skip_paging_emits_each_once(
+    sandbox: Sandbox, whole: SyncResult, *, skip: bool, page_size: int
 ) -> None:
     sandbox.behavior = Behavior(skip_paging=skip)
-    found = images(sandbox, page_size=page_size)
+    found = sync_images(sandbox, page_size=page_size)
     sandbox.behavior = Behavior()
     keys = [(each["collection"], each["id"]) for each in found]
     assert len(keys) == len(set(keys))
@@ -68,7 +68,7 @@ def test_every_image_comes_once_in_both_ways_of_paging(
     assert names - archive, "another provider's images are among them"
 
 
-def test_the_first_request_keeps_to_the_contract(sandbox: Sandbox, whole: Synced) -> None:
+def test_first_search_request_matches_the_contract(sandbox: Sandbox, whole: SyncResult) -> None:
     assert whole.records
     asked = [each.body for each in sandbox.requests if each.path == "/v0/search"]
     firsts = [body for body in asked if not {"next_token", "skip"} & body.keys()]
@@ -78,7 +78,7 @@ def test_the_first_request_keeps_to_the_contract(sandbox: Sandbox, whole: Synced
 
 
 @needs_schemas
-def test_images_are_valid_stac_that_cannot_be_ordered(whole: Synced) -> None:
+def test_images_are_valid_stac_without_order_status(whole: SyncResult) -> None:
     for record in whole.records["satellite_images"]:
         item = record["stac_item"]
         assert schema_errors(item) == []
@@ -87,7 +87,7 @@ def test_images_are_valid_stac_that_cannot_be_ordered(whole: Synced) -> None:
         assert {each["rel"] for each in item["links"]} >= {"collection"}
 
 
-def test_a_record_names_its_satellite_and_its_collection(sandbox: Sandbox, whole: Synced) -> None:
+def test_image_record_names_satellite_and_collection(sandbox: Sandbox, whole: SyncResult) -> None:
     known = {
         (row["id"], each["id"])
         for row in sandbox.workspace.rows("satellites")
@@ -100,7 +100,7 @@ def test_a_record_names_its_satellite_and_its_collection(sandbox: Sandbox, whole
 
 
 @pytest.mark.parametrize("stac", [True, False])
-def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox, *, stac: bool) -> None:
+def test_satellite_image_records_match_their_schema(sandbox: Sandbox, *, stac: bool) -> None:
     """A partition's context is added to its records, so it must be of columns."""
     synced = sync(sandbox, "satellite_images", stac=stac, **WORLD)
     [schema] = [each["schema"] for each in synced.messages if each["type"] == "SCHEMA"]
@@ -112,20 +112,20 @@ def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox, *, stac: 
         check.validate(record)
 
 
-def test_raw_images_flow_without_conversion(sandbox: Sandbox) -> None:
-    found = images(sandbox, stac=False)
+def test_images_without_stac_are_emitted_raw(sandbox: Sandbox) -> None:
+    found = sync_images(sandbox, stac=False)
     assert all(each["assets"] and each["properties"] for each in found)
     assert not any("stac_item" in each for each in found)
 
 
-def test_only_the_satellites_of_the_settings_are_searched(
+def test_satellites_setting_limits_searches_and_logs_unknown_names(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = sandbox.workspace.rows("satellites")
     first, second = rows[0], next(row for row in rows if len(row["collections"]) > 1)
     collection = second["collections"][0]["id"]
     with caplog.at_level(logging.WARNING):
-        found = images(
+        found = sync_images(
             sandbox, satellites=[first["name"], f"{second['id']}/{collection}", "no-such"]
         )
     expected = {each["id"] for each in first["collections"]} | {collection}
@@ -135,12 +135,12 @@ def test_only_the_satellites_of_the_settings_are_searched(
     assert not any(first["name"] in each for each in caplog.messages)
 
 
-def test_an_area_over_the_antimeridian_is_asked_for_in_two_parts(
-    sandbox: Sandbox, whole: Synced
+def test_bbox_across_antimeridian_is_searched_in_two_parts(
+    sandbox: Sandbox, whole: SyncResult
 ) -> None:
     """An image that lies in both comes once."""
     before = len(sandbox.requests)
-    found = [each["id"] for each in images(sandbox, bbox=[90, -90, -90, 90])]
+    found = [each["id"] for each in sync_images(sandbox, bbox=[90, -90, -90, 90])]
     asked = [each for each in sandbox.requests[before:] if each.path == "/v0/search"]
     pairs = sum(len(row["collections"]) for row in sandbox.workspace.rows("satellites"))
     assert len([each for each in asked if "skip" not in each.body]) == 2 * pairs
@@ -154,8 +154,8 @@ def test_an_area_over_the_antimeridian_is_asked_for_in_two_parts(
     assert over <= set(found)
 
 
-def test_a_second_run_gives_what_changed_and_what_has_no_time(
-    sandbox: Sandbox, whole: Synced
+def test_second_run_emits_changed_images_and_those_without_time(
+    sandbox: Sandbox, whole: SyncResult
 ) -> None:
     key = next(
         each["id"] for each in whole.records["satellite_images"] if each["collection"] == "td1-l1c"
@@ -177,7 +177,7 @@ def test_a_second_run_gives_what_changed_and_what_has_no_time(
         ({"datetime": "2025", "intersects": '{"type":"Point","coordinates":[1,2]}'}, ["polygon"]),
     ],
 )
-def test_a_selected_stream_says_which_settings_it_lacks(
+def test_selected_stream_with_missing_settings_raises_a_line_each(
     sandbox: Sandbox, settings: dict[str, Any], told: list[str]
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -188,9 +188,7 @@ def test_a_selected_stream_says_which_settings_it_lacks(
         assert words in line
 
 
-def test_what_is_lacking_is_a_line_and_a_status_on_the_command_line(
-    sandbox: Sandbox, tmp_path: Any
-) -> None:
+def test_missing_settings_on_command_line_exit_2(sandbox: Sandbox, tmp_path: Any) -> None:
     entry = {
         "tap_stream_id": "satellite_images",
         "schema": {"properties": {"id": {}}},
@@ -207,7 +205,7 @@ def test_what_is_lacking_is_a_line_and_a_status_on_the_command_line(
         TAP_PIXXEL_API_TOKEN=sandbox.token,
     )
     assert result.returncode == 2
-    assert any("satellite_images needs" in line for line in errors(result))
+    assert any("satellite_images needs" in line for line in parse_errors(result))
     assert len(sandbox.requests) == before
 
 
@@ -221,24 +219,24 @@ def test_what_is_lacking_is_a_line_and_a_status_on_the_command_line(
         f'{{"s/c": null, "s/d": [{IMAGE % 1}, {IMAGE % 2}]}}',
     ],
 )
-def test_images_are_found_under_each_form_of_the_map(items: str) -> None:
-    with ScriptedServer(answer(body=SATELLITES), page(items)) as server:
-        assert [each["id"] for each in images(server)] == ["1", "2"]
+def test_images_in_any_form_of_the_map_are_found(items: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page(items)) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
 
 
 @pytest.mark.parametrize("body", ['{"items": null}', '{"items": {}}', "{}"])
-def test_no_images_are_no_error(body: str) -> None:
+def test_response_without_images_emits_nothing(body: str) -> None:
     with ScriptedServer(answer(body=SATELLITES), answer(body=body.encode())) as server:
-        assert images(server) == []
+        assert sync_images(server) == []
 
 
-def test_a_token_wins_over_a_total_and_may_stand_beside_it() -> None:
+def test_next_token_overrides_total_and_may_be_in_pagination() -> None:
     scripts = (
-        page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 2, "next_token": "t1"}'),
-        page(f'{{"a": {IMAGE % 2}}}', ', "pagination": {"total": 2}, "next_token": ""'),
+        make_page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 2, "next_token": "t1"}'),
+        make_page(f'{{"a": {IMAGE % 2}}}', ', "pagination": {"total": 2}, "next_token": ""'),
     )
     with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
-        assert [each["id"] for each in images(server)] == ["1", "2"]
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
     assert b'"next_token":"t1"' in server.requests[-1].replace(b": ", b":")
 
 
@@ -246,42 +244,42 @@ def test_a_token_wins_over_a_total_and_may_stand_beside_it() -> None:
     "collections",
     ["null", "5", "true", '"c"', '{"c": {"id": "c"}}', '[null, 5, "c", {"id": null}, {"id": [1]}]'],
 )
-def test_collections_of_a_satellite_that_are_none_are_passed_over(collections: str) -> None:
+def test_invalid_collections_of_a_satellite_are_ignored(collections: str) -> None:
     odd = f'{{"satellites": [{{"id": "s", "collections": {collections}}}]}}'.encode()
-    with ScriptedServer(answer(body=odd), page(f"[{IMAGE % 1}]")) as server:
-        assert images(server) == []
+    with ScriptedServer(answer(body=odd), make_page(f"[{IMAGE % 1}]")) as server:
+        assert sync_images(server) == []
         assert len(server.requests) == 1
 
 
-def test_a_collection_that_a_satellite_names_twice_is_searched_once() -> None:
+def test_collection_named_twice_is_searched_once() -> None:
     twice = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "c"}]}]}'
-    with ScriptedServer(answer(body=twice), page(f"[{IMAGE % 1}]")) as server:
-        assert [each["id"] for each in images(server)] == ["1"]
+    with ScriptedServer(answer(body=twice), make_page(f"[{IMAGE % 1}]")) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1"]
 
 
 @pytest.mark.parametrize("pagination", ["5", '"x"', "[]", "null", '{"total": "2"}'])
-def test_a_pagination_of_another_type_is_none(pagination: str) -> None:
-    scripts = answer(body=SATELLITES), page(f"[{IMAGE % 1}]", f', "pagination": {pagination}')
+def test_pagination_of_wrong_type_is_ignored(pagination: str) -> None:
+    scripts = answer(body=SATELLITES), make_page(f"[{IMAGE % 1}]", f', "pagination": {pagination}')
     with ScriptedServer(*scripts) as server:
-        assert [each["id"] for each in images(server)] == ["1"]
+        assert [each["id"] for each in sync_images(server)] == ["1"]
 
 
-def test_a_token_may_be_a_number() -> None:
-    scripts = page(f"[{IMAGE % 1}]", ', "next_token": 7'), page(f"[{IMAGE % 2}]")
+def test_numeric_next_token_is_followed() -> None:
+    scripts = make_page(f"[{IMAGE % 1}]", ', "next_token": 7'), make_page(f"[{IMAGE % 2}]")
     with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
-        assert [each["id"] for each in images(server)] == ["1", "2"]
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
     assert b'"next_token":7' in server.requests[-1].replace(b": ", b":")
 
 
-def test_a_token_that_comes_again_ends_the_run() -> None:
-    script = page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
+def test_repeated_next_token_ends_the_run() -> None:
+    script = make_page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
         sync(server, "satellite_images", expect=EndlessList, **WORLD)
         assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
-def test_a_bookmark_stays_before_the_servers_clock(more: str) -> None:
+def test_image_bookmark_never_passes_server_time(more: str) -> None:
     """What changes while images are searched is met again."""
     late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
     clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
@@ -293,41 +291,41 @@ def test_a_bookmark_stays_before_the_servers_clock(more: str) -> None:
 
 
 @pytest.mark.parametrize("paging", ["7", '"none"', "[]", '{"total": 1e400}'])
-def test_paging_of_another_shape_says_nothing(paging: str) -> None:
-    script = page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
+def test_pagination_of_unexpected_shape_is_ignored(paging: str) -> None:
+    script = make_page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
-        assert [each["id"] for each in images(server)] == ["1"]
+        assert [each["id"] for each in sync_images(server)] == ["1"]
 
 
-def test_images_without_ids_are_no_endless_list() -> None:
-    with ScriptedServer(answer(body=SATELLITES), page('[{"collection": "c"}]')) as server:
-        assert images(server) == []
+def test_images_without_ids_end_the_list() -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page('[{"collection": "c"}]')) as server:
+        assert sync_images(server) == []
     assert len(server.requests) == 2
 
 
-def test_an_error_in_place_of_images_is_none_of_no_images() -> None:
+def test_error_instead_of_images_raises() -> None:
     script = answer(body=b'{"error": {"code": "internal"}}')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
         sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
 
 
-def test_a_search_that_is_refused_points_at_the_settings() -> None:
+def test_rejected_search_error_names_the_settings() -> None:
     with ScriptedServer(answer(body=SATELLITES), answer(400)) as server:
-        config = config_for(server, **WORLD)
-        tap = TapPixxel(config=config, catalog=catalog_of(config, "satellite_images"))
+        config = make_config(server, **WORLD)
+        tap = TapPixxel(config=config, catalog=make_catalog(config, "satellite_images"))
         with pytest.raises(BadRequest, match=r"; check the settings that filter the search$"):
             tap.run()
 
 
 @pytest.mark.parametrize("found", ["7", '{"a": 7}'])
-def test_what_is_no_list_of_images_ends_the_sync(found: str) -> None:
-    with ScriptedServer(answer(body=SATELLITES), page(found)) as server:
+def test_value_not_a_list_of_images_ends_the_sync(found: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page(found)) as server:
         sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
 
 
-def test_an_open_end_is_now() -> None:
-    with ScriptedServer(answer(body=SATELLITES), page("{}")) as server:
-        images(server)
+def test_open_datetime_end_is_sent_as_now() -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page("{}")) as server:
+        sync_images(server)
     body = json.loads(server.requests[-1].partition(b"\r\n\r\n")[2])
     assert body["start_date"] == "2020-01-01T00:00:00.000000Z"
     age = datetime.now(UTC) - datetime.fromisoformat(body["end_date"])
@@ -335,22 +333,22 @@ def test_an_open_end_is_now() -> None:
 
 
 @pytest.mark.parametrize("told", ["", ', "pagination": {"limit": 2, "skip": 0}'])
-def test_a_page_that_tells_of_no_end_is_followed_until_nothing_new_comes(told: str) -> None:
-    scripts = [page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', told)]
-    scripts.append(page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', told))
-    scripts.append(page(f'{{"b": {IMAGE % 3}}}', told))
+def test_pages_without_total_or_token_are_read_until_nothing_is_new(told: str) -> None:
+    scripts = [make_page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', told)]
+    scripts.append(make_page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', told))
+    scripts.append(make_page(f'{{"b": {IMAGE % 3}}}', told))
     with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
-        assert [each["id"] for each in images(server, page_size=2)] == ["1", "2", "3"]
+        assert [each["id"] for each in sync_images(server, page_size=2)] == ["1", "2", "3"]
     bodies = [json.loads(each.partition(b"\r\n\r\n")[2]) for each in server.requests[1:]]
     assert [body.get("skip") for body in bodies] == [None, 2, 4]
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_collection_that_may_not_be_searched_is_left_out_and_the_others_are_read(
+def test_unreadable_collection_is_skipped_and_others_are_read(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     several = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "d"}]}]}'
-    scripts = answer(status), page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 1}')
+    scripts = answer(status), make_page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 1}')
     with ScriptedServer(answer(body=several), *scripts) as server:
         synced = sync(server, "satellite_images", **WORLD)
     assert synced.ids("satellite_images") == ["1"]
@@ -358,7 +356,7 @@ def test_a_collection_that_may_not_be_searched_is_left_out_and_the_others_are_re
     assert any("skipped 1 lists" in each for each in caplog.messages)
 
 
-def test_when_no_collection_may_be_searched_the_stream_is_left_out() -> None:
+def test_no_searchable_collection_skips_the_stream() -> None:
     with ScriptedServer(answer(body=SATELLITES), answer(403)) as server:
         synced = sync(server, "satellite_images", **WORLD)
     assert synced.status is ExitCode.INCOMPLETE

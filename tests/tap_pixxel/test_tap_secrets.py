@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.tap.commands import run_tap
+from tests.tap_pixxel.commands import run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TOKEN = "px+Tok/en&s3cret=="
 
 
-def clean(text: str) -> bool:
+def has_no_token(text: str) -> bool:
     forms = [TOKEN, urllib.parse.quote(TOKEN, safe=""), base64.b64encode(TOKEN.encode()).decode()]
     return not any(form in text for form in [*forms, "s3cret"])
 
@@ -35,7 +35,7 @@ def clean(text: str) -> bool:
     ids=["fine", "failing", "forbidden", "rejecting"],
 )
 @pytest.mark.parametrize("source", ["environment", "file"])
-def test_a_sync_never_tells_the_token(
+def test_sync_never_writes_the_token(
     tmp_path: Path, level: str, behavior: Behavior, source: str
 ) -> None:
     with Sandbox(seed=2, items=30, behavior=behavior, token=TOKEN) as sandbox:
@@ -52,22 +52,22 @@ def test_a_sync_never_tells_the_token(
             )
     assert sandbox.requests, "the API was not asked"
     assert result.returncode in {0, 3}
-    assert clean(result.stdout)
-    assert clean(result.stderr)
+    assert has_no_token(result.stdout)
+    assert has_no_token(result.stderr)
 
 
 @pytest.mark.parametrize(
     "args",
     [["--about"], ["--about", "--format=json"], ["--discover"], ["--test=schema"], ["--help"]],
 )
-def test_no_other_command_tells_it(args: list[str]) -> None:
+def test_other_commands_never_write_the_token(args: list[str]) -> None:
     result = run_tap(*args, "--config=ENV", TAP_PIXXEL_API_TOKEN=TOKEN, TAP_PIXXEL_LOGLEVEL="DEBUG")
     assert result.returncode == 0
-    assert clean(result.stdout)
-    assert clean(result.stderr)
+    assert has_no_token(result.stdout)
+    assert has_no_token(result.stderr)
 
 
-def test_a_wrong_token_is_refused_without_being_told() -> None:
+def test_wrong_token_error_does_not_quote_it() -> None:
     with Sandbox(seed=2, items=10) as sandbox:
         result = run_tap(
             "--config=ENV",
@@ -76,11 +76,11 @@ def test_a_wrong_token_is_refused_without_being_told() -> None:
             TAP_PIXXEL_LOGLEVEL="DEBUG",
         )
     assert result.returncode == 1
-    assert clean(result.stdout)
-    assert clean(result.stderr)
+    assert has_no_token(result.stdout)
+    assert has_no_token(result.stderr)
 
 
-def test_an_unexpected_error_is_logged_without_it(tmp_path: Path) -> None:
+def test_unexpected_error_redacts_the_token(tmp_path: Path) -> None:
     """A bug's traceback goes through the same handlers."""
     (tmp_path / "sitecustomize.py").write_text(
         "import tap_pixxel.tap as tap\n"
@@ -92,4 +92,4 @@ def test_an_unexpected_error_is_logged_without_it(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "RuntimeError" in result.stderr
     assert "[redacted]" in result.stderr
-    assert clean(result.stderr)
+    assert has_no_token(result.stderr)

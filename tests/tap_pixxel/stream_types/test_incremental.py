@@ -11,7 +11,7 @@ import pytest
 from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_singer.signals import StopRequested
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap.syncs import KEYS, Synced, sync
+from tests.tap_pixxel.syncs import PRIMARY_KEYS, SyncResult, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,35 +31,35 @@ INCREMENTAL = [
 KEY = {"archive_items": "updated"}
 
 
-def stamps(synced: Synced, name: str) -> dict[str, str | None]:
+def update_times(synced: SyncResult, name: str) -> dict[str, str | None]:
     key = KEY.get(name, "updated_at")
     return dict(zip(synced.ids(name), (r.get(key) for r in synced.records[name]), strict=True))
 
 
-def bookmarks(synced: Synced, name: str) -> list[str]:
+def bookmark_values(synced: SyncResult, name: str) -> list[str]:
     """The bookmark, or those of all partitions."""
     part = synced.bookmark(name)
     parts = part.get("partitions", [part])
     return [each["replication_key_value"] for each in parts if "replication_key_value" in each]
 
 
-def rows_without_a_stamp(synced: Synced, name: str) -> set[str]:
-    return {key for key, stamp in stamps(synced, name).items() if stamp is None}
+def ids_without_time(synced: SyncResult, name: str) -> set[str]:
+    return {key for key, stamp in update_times(synced, name).items() if stamp is None}
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_second_run_emits_the_boundary_and_what_has_no_time(sandbox: Sandbox, name: str) -> None:
+def test_second_run_emits_boundary_and_records_without_time(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     second = sync(sandbox, name, state=first.state)
-    marks = set(bookmarks(first, name))
-    at_boundary = {key for key, stamp in stamps(first, name).items() if stamp in marks}
-    assert at_boundary <= set(second.ids(name)) <= at_boundary | rows_without_a_stamp(first, name)
+    marks = set(bookmark_values(first, name))
+    at_boundary = {key for key, stamp in update_times(first, name).items() if stamp in marks}
+    assert at_boundary <= set(second.ids(name)) <= at_boundary | ids_without_time(first, name)
     assert len(second.ids(name)) < len(first.ids(name))
     assert second.state == first.state
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_what_changed_comes_with_the_second_run(sandbox: Sandbox, name: str) -> None:
+def test_second_run_emits_changed_records(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     quiet = set(sync(sandbox, name, state=first.state).ids(name))
     changed = sandbox.workspace.ids(name)[3]
@@ -71,21 +71,23 @@ def test_what_changed_comes_with_the_second_run(sandbox: Sandbox, name: str) -> 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
 @pytest.mark.parametrize("value", [None, MISSING, "soon"], ids=["null", "missing", "nonsense"])
-def test_a_record_without_a_time_flows_and_moves_nothing(
+def test_record_without_update_time_is_emitted_and_keeps_bookmark(
     sandbox: Sandbox, name: str, value: Any
 ) -> None:
     before = sync(sandbox, name)
     key = next(
-        each for each, stamp in stamps(before, name).items() if stamp not in bookmarks(before, name)
+        each
+        for each, stamp in update_times(before, name).items()
+        if stamp not in bookmark_values(before, name)
     )
     sandbox.workspace.update(name, key, **{KEY.get(name, "updated_at"): value})
     after = sync(sandbox, name)
     assert key in after.ids(name)
-    assert bookmarks(after, name) == bookmarks(before, name)
+    assert bookmark_values(after, name) == bookmark_values(before, name)
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_mixed_forms_of_time_compare_as_times(sandbox: Sandbox, name: str) -> None:
+def test_timestamps_of_several_forms_compare_as_times(sandbox: Sandbox, name: str) -> None:
     first, second, third, *_ = sandbox.workspace.ids(name)
     field = KEY.get(name, "updated_at")
     for key, form in (
@@ -95,52 +97,54 @@ def test_mixed_forms_of_time_compare_as_times(sandbox: Sandbox, name: str) -> No
     ):
         sandbox.workspace.update(name, key, **{field: form})
     synced = sync(sandbox, name)
-    assert "2026-03-01T10:00:00.500000Z" in bookmarks(synced, name)
+    assert "2026-03-01T10:00:00.500000Z" in bookmark_values(synced, name)
     assert first in sync(sandbox, name, state=synced.state).ids(name)
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_an_older_record_that_arrives_late_moves_nothing_back(sandbox: Sandbox, name: str) -> None:
+def test_late_older_record_does_not_move_bookmark_back(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     late = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[0])
     old = datetime.now(UTC) - timedelta(days=1)
     sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): "2020-01-01T00:00:00Z"})
     second = sync(sandbox, name, state=first.state)
-    assert bookmarks(second, name) == bookmarks(first, name)
+    assert bookmark_values(second, name) == bookmark_values(first, name)
     assert late not in second.ids(name)
     sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): old.isoformat()})
     assert late in sync(sandbox, name, state=first.state).ids(name)
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_lookback_meets_records_that_arrive_late(sandbox: Sandbox, name: str) -> None:
+def test_lookback_emits_late_records(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
-    mark = datetime.fromisoformat(max(bookmarks(first, name)))
-    stamped = stamps(first, name)
-    source = next(key for key, stamp in stamped.items() if stamp == max(bookmarks(first, name)))
+    mark = datetime.fromisoformat(max(bookmark_values(first, name)))
+    stamped = update_times(first, name)
+    source = next(
+        key for key, stamp in stamped.items() if stamp == max(bookmark_values(first, name))
+    )
     late = sandbox.workspace.insert_copy(name, source)
     moment = (mark - timedelta(seconds=30)).isoformat()
     sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): moment})
     assert late not in sync(sandbox, name, state=first.state).ids(name)
     found = sync(sandbox, name, state=first.state, lookback_seconds=60)
     assert late in found.ids(name)
-    assert bookmarks(found, name) == bookmarks(first, name)
+    assert bookmark_values(found, name) == bookmark_values(first, name)
 
 
-def test_a_record_dated_2999_does_not_carry_the_bookmark_into_the_future() -> None:
+def test_record_dated_in_future_does_not_move_bookmark_into_future() -> None:
     with Sandbox(seed=7, items=80, behavior=Behavior(future_timestamps=True)) as sandbox:
         start = datetime.now(UTC).isoformat()
         first = sync(sandbox, *INCREMENTAL)
         for name in INCREMENTAL:
-            assert any((stamp or "") > "2999" for stamp in stamps(first, name).values()), name
-            assert all(mark < "2027" for mark in bookmarks(first, name)), name
+            assert any((stamp or "") > "2999" for stamp in update_times(first, name).values()), name
+            assert all(mark < "2027" for mark in bookmark_values(first, name)), name
             changed = sandbox.workspace.ids(name)[1]
             sandbox.workspace.update(name, changed)
             second = sync(sandbox, name, state=first.state)
             assert changed in second.ids(name), (name, start)
 
 
-def test_a_record_changed_during_the_sweep_is_met_again(sandbox: Sandbox) -> None:
+def test_record_changed_during_scan_is_emitted_by_next_run(sandbox: Sandbox) -> None:
     """It was read before it changed, and later records carry later times."""
     ids = sync(sandbox, "orders").ids("orders")
 
@@ -165,7 +169,7 @@ def test_a_record_changed_during_the_sweep_is_met_again(sandbox: Sandbox) -> Non
     [Behavior(ignore_query=True), Behavior(empty_query=True), Behavior(reject_query=True)],
     ids=["ignored", "empty", "rejected"],
 )
-def test_a_filter_that_is_not_heeded_costs_a_full_read_but_no_record(
+def test_ignored_filter_reads_everything_and_emits_each_record_once(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, behavior: Behavior
 ) -> None:
     first = sync(sandbox, "archive_items")
@@ -179,16 +183,16 @@ def test_a_filter_that_is_not_heeded_costs_a_full_read_but_no_record(
     assert set(expected.ids("archive_items")) <= set(second.ids("archive_items"))
     assert len(second.ids("archive_items")) == len(set(second.ids("archive_items")))
     extra = set(second.ids("archive_items")) - set(expected.ids("archive_items"))
-    assert extra <= rows_without_a_stamp(first, "archive_items")
+    assert extra <= ids_without_time(first, "archive_items")
     assert len([each for each in caplog.messages if "ignores the filter" in each]) == 1
 
 
-def test_a_heeded_filter_is_used(sandbox: Sandbox) -> None:
+def test_applied_filter_is_sent_with_bookmark(sandbox: Sandbox) -> None:
     first = sync(sandbox, "archive_items")
     sandbox.requests.clear()
     sync(sandbox, "archive_items", state=first.state)
     searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
-    marks = bookmarks(first, "archive_items")
+    marks = bookmark_values(first, "archive_items")
     bounds = {body["query"]["updated"]["gt"] for body in searches if "query" in body}
     assert len(bounds) == len(marks)
     assert all(
@@ -201,7 +205,7 @@ def test_a_heeded_filter_is_used(sandbox: Sandbox) -> None:
     )
 
 
-def test_a_filter_that_hides_the_boundary_is_not_trusted(
+def test_filtered_response_without_boundary_is_not_trusted(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An answer with new rows but without the row that must be there may miss others too."""
@@ -212,11 +216,11 @@ def test_a_filter_that_hides_the_boundary_is_not_trusted(
         second = sync(sandbox, "archive_items", state=first.state)
     assert any("ignores the filter" in each for each in caplog.messages)
     third = sync(sandbox, "archive_items", state=second.state)
-    marks = set(bookmarks(second, "archive_items"))
-    assert {stamp for stamp in stamps(third, "archive_items").values() if stamp} == marks
+    marks = set(bookmark_values(second, "archive_items"))
+    assert {stamp for stamp in update_times(third, "archive_items").values() if stamp} == marks
 
 
-def test_a_query_of_the_users_own_on_the_replication_key_is_left_alone(sandbox: Sandbox) -> None:
+def test_user_query_on_replication_key_is_kept(sandbox: Sandbox) -> None:
     query = {"updated": {"gt": "2024-06-01T00:00:00Z"}}
     first = sync(sandbox, "archive_items", query=query)
     sandbox.requests.clear()
@@ -236,7 +240,7 @@ def test_a_query_of_the_users_own_on_the_replication_key_is_left_alone(sandbox: 
         ({"intersects": SQUARE}, {}),
     ],
 )
-def test_widened_filters_start_again_loudly(
+def test_widened_filters_restart_with_warning(
     sandbox: Sandbox,
     caplog: pytest.LogCaptureFixture,
     name: str,
@@ -251,7 +255,7 @@ def test_widened_filters_start_again_loudly(
     assert any("full resync" in each for each in caplog.messages)
 
 
-def test_another_collection_begins_without_starting_the_others_again(sandbox: Sandbox) -> None:
+def test_added_collection_does_not_restart_the_others(sandbox: Sandbox) -> None:
     everything = sync(sandbox, "archive_items")
     one, other, *_ = dict.fromkeys(r["collection"] for r in everything.records["archive_items"])
     first = sync(sandbox, "archive_items", collections=[one])
@@ -266,22 +270,18 @@ def test_another_collection_begins_without_starting_the_others_again(sandbox: Sa
 @pytest.mark.parametrize(
     "behavior", [Behavior(), Behavior(ignore_query=True)], ids=["plain", "ignored"]
 )
-def test_a_start_date_bounds_the_time_of_the_update(
-    sandbox: Sandbox, name: str, behavior: Behavior
-) -> None:
-    stamped = stamps(sync(sandbox, name), name)
+def test_start_date_bounds_update_time(sandbox: Sandbox, name: str, behavior: Behavior) -> None:
+    stamped = update_times(sync(sandbox, name), name)
     start = sorted(stamp for stamp in stamped.values() if stamp)[len(stamped) // 2]
     sandbox.behavior = behavior
     synced = sync(sandbox, name, start_date=start)
     wanted = {key for key, stamp in stamped.items() if stamp and stamp >= start}
-    assert (
-        wanted <= set(synced.ids(name)) <= wanted | rows_without_a_stamp(sync(sandbox, name), name)
-    )
+    assert wanted <= set(synced.ids(name)) <= wanted | ids_without_time(sync(sandbox, name), name)
 
 
-def test_a_start_date_after_everything_does_not_read_all_each_time(sandbox: Sandbox) -> None:
+def test_start_date_after_all_records_still_filters_second_run(sandbox: Sandbox) -> None:
     first = sync(sandbox, "archive_items", start_date="2026-11-01")
-    assert not [stamp for stamp in stamps(first, "archive_items").values() if stamp]
+    assert not [stamp for stamp in update_times(first, "archive_items").values() if stamp]
     sandbox.requests.clear()
     second = sync(sandbox, "archive_items", start_date="2026-11-01", state=first.state)
     assert second.ids("archive_items") == []
@@ -295,7 +295,7 @@ def test_a_start_date_after_everything_does_not_read_all_each_time(sandbox: Sand
     assert all("query" in body for body in with_collection if body["collections"][0] in marked)
 
 
-def killing(at: int) -> Callable[[dict[str, Any]], None]:
+def stop_after(at: int) -> Callable[[dict[str, Any]], None]:
     """Ask for a stop after so many records."""
     records = 0
 
@@ -310,16 +310,18 @@ def killing(at: int) -> Callable[[dict[str, Any]], None]:
 
 @pytest.mark.parametrize("start_date", [None, "2020-01-01"])
 @pytest.mark.parametrize("at", [5, 35, 70, 110])
-def test_a_killed_backfill_goes_on_from_its_windows_without_loss(
+def test_killed_backfill_resumes_from_its_windows_without_loss(
     monkeypatch: pytest.MonkeyPatch, at: int, start_date: str | None
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
     settings: dict[str, Any] = {"page_size": 4, "start_date": start_date}
     with Sandbox(seed=7, items=120) as sandbox:
         there = set(sandbox.workspace.ids("archive_items"))
-        first = sync(sandbox, "archive_items", after=killing(at), expect=StopRequested, **settings)
+        first = sync(
+            sandbox, "archive_items", after=stop_after(at), expect=StopRequested, **settings
+        )
         state = first.state if any(m["type"] == "STATE" for m in first.messages) else None
-        before_state = [m["record"]["id"] for m in _until_last_state(first.messages)]
+        before_state = [m["record"]["id"] for m in records_before_last_state(first.messages)]
         changed = before_state[0] if before_state else sandbox.workspace.ids("archive_items")[0]
         sandbox.workspace.update("archive_items", changed)
         second = sync(sandbox, "archive_items", state=state, **settings)
@@ -333,13 +335,13 @@ def test_a_killed_backfill_goes_on_from_its_windows_without_loss(
     assert "backfill" not in str(second.state)
 
 
-def _until_last_state(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def records_before_last_state(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     last = max((i for i, m in enumerate(messages) if m["type"] == "STATE"), default=0)
     return [m for m in messages[:last] if m["type"] == "RECORD"]
 
 
 @pytest.mark.parametrize("at", [3, 20, 60, 111])
-def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
+def test_killed_incremental_run_loses_nothing(at: int) -> None:
     with Sandbox(seed=7, items=60) as sandbox:
         first = sync(sandbox, *INCREMENTAL)
         changed = {}
@@ -350,20 +352,20 @@ def test_a_killed_incremental_run_loses_nothing(at: int) -> None:
             sandbox,
             *INCREMENTAL,
             state=first.state,
-            after=killing(min(at, 6)),
+            after=stop_after(min(at, 6)),
             expect=StopRequested,
         )
         state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
         done = {
-            (m["stream"], m["record"][KEYS.get(m["stream"], "id")])
-            for m in _until_last_state(killed.messages)
+            (m["stream"], m["record"][PRIMARY_KEYS.get(m["stream"], "id")])
+            for m in records_before_last_state(killed.messages)
         }
         second = sync(sandbox, *INCREMENTAL, state=state)
         for name, key in changed.items():
             assert key in second.ids(name) or (name, key) in done
 
 
-def test_a_filter_that_takes_its_text_for_a_day_is_not_trusted() -> None:
+def test_filter_parsed_as_day_is_not_trusted() -> None:
     """The boundary would be in its answer, and nothing of a later day."""
     rows = b'{"aois": [{"aoi_id": "a", "updated_at": "2025-01-01T00:00:00Z"}]}'
     with ScriptedServer(answer(body=rows), answer(body=b'{"aois": []}')) as server:
@@ -376,13 +378,13 @@ def test_a_filter_that_takes_its_text_for_a_day_is_not_trusted() -> None:
     assert b"updated_at" not in server.requests[1]
 
 
-def test_a_state_written_by_hand_is_enough(sandbox: Sandbox) -> None:
+def test_state_written_by_hand_is_accepted(sandbox: Sandbox) -> None:
     state = {
         "bookmarks": {
             "orders": {"replication_key": "updated_at", "replication_key_value": "2025-06-01"}
         }
     }
-    stamped = stamps(sync(sandbox, "orders"), "orders")
+    stamped = update_times(sync(sandbox, "orders"), "orders")
     synced = sync(sandbox, "orders", state=state)
     wanted = {key for key, stamp in stamped.items() if stamp and stamp >= "2025-06-01"}
     assert wanted <= set(synced.ids("orders"))

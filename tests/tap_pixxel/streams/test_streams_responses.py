@@ -14,25 +14,25 @@ from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.signals import StopRequested
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap.syncs import Collector, catalog_of, config_for, sync
-from tests.tap.test_incremental import killing
+from tests.tap_pixxel.stream_types.test_incremental import stop_after
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 
-def test_an_answer_without_its_list_is_an_error_and_not_an_empty_stream() -> None:
+def test_response_without_its_list_raises() -> None:
     """An empty full table would be activated, and empty the warehouse's."""
     with ScriptedServer(answer(body=b'{"items": []}')) as server:
         synced = sync(server, "stores", expect=UnexpectedResponse)
     assert {message["type"] for message in synced.messages} <= {"SCHEMA", "STATE"}
 
 
-def test_a_key_that_is_no_text_is_left_out_and_breaks_nothing() -> None:
+def test_record_key_not_a_text_is_skipped() -> None:
     rows = b'{"bandsets": [{"id": {"a": 1}}, {"id": ["a"]}, {"id": "c"}]}'
     with ScriptedServer(answer(body=rows)) as server:
         assert sync(server, "bandsets").ids("bandsets") == ["c"]
 
 
 @pytest.mark.parametrize("tasks", [None, "none", {"id": "t"}])
-def test_an_order_item_without_a_list_of_tasks_has_none(sandbox: Sandbox, tasks: Any) -> None:
+def test_order_item_without_list_of_tasks_emits_no_tasks(sandbox: Sandbox, tasks: Any) -> None:
     key, *_ = sandbox.workspace.ids("order_items")
     sandbox.workspace.update("order_items", key, tasks=tasks)
     synced = sync(sandbox, "order_tasks")
@@ -40,7 +40,7 @@ def test_an_order_item_without_a_list_of_tasks_has_none(sandbox: Sandbox, tasks:
     assert key not in {record["order_item_id"] for record in synced.records["order_tasks"]}
 
 
-def test_a_task_that_is_no_object_is_left_out_and_told(
+def test_task_not_an_object_is_skipped_and_counted(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     key, *_ = sandbox.workspace.ids("order_items")
@@ -55,7 +55,7 @@ def test_a_task_that_is_no_object_is_left_out_and_told(
     )
 
 
-def test_a_task_states_another_item_only_where_it_differs(sandbox: Sandbox) -> None:
+def test_stated_order_item_id_is_set_only_where_it_differs(sandbox: Sandbox) -> None:
     key, *_ = sandbox.workspace.ids("order_items")
     tasks = [{"id": "same", "order_item_id": key}, {"id": "silent"}]
     sandbox.workspace.update("order_items", key, tasks=tasks)
@@ -74,7 +74,7 @@ def test_stream_maps_are_applied(sandbox: Sandbox) -> None:
     assert [record["name"] for record in mapped] == expected
 
 
-def test_requests_are_counted_for_their_streams(
+def test_http_metrics_count_requests_by_stream(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -94,7 +94,7 @@ def test_requests_are_counted_for_their_streams(
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
-def test_a_search_is_sorted_by_time_and_then_by_id(sandbox: Sandbox, name: str) -> None:
+def test_search_is_sorted_by_time_then_id(sandbox: Sandbox, name: str) -> None:
     """Rows of one time need an order, too, or offsets would skip among them."""
     sync(sandbox, name)
     sort = {"archive_items": "sortby", "catalogs": "sort_by"}[name]
@@ -104,7 +104,7 @@ def test_a_search_is_sorted_by_time_and_then_by_id(sandbox: Sandbox, name: str) 
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
-def test_an_endpoint_that_refuses_to_sort_is_told_of(
+def test_endpoint_rejecting_sort_is_logged_once(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     sandbox.behavior = Behavior(reject_sort=True)
@@ -114,35 +114,35 @@ def test_an_endpoint_that_refuses_to_sort_is_told_of(
 
 
 @pytest.mark.parametrize(("agent", "sent"), [(None, b"tap-pixxel/0."), ("pipe/2", b"pipe/2\r")])
-def test_the_user_agent_is_the_settings_or_the_taps_own(agent: str | None, sent: bytes) -> None:
+def test_user_agent_is_the_setting_or_the_tap(agent: str | None, sent: bytes) -> None:
     with ScriptedServer(answer(body=b'{"stores": []}')) as server:
         sync(server, "stores", user_agent=agent)
     assert b"User-Agent: " + sent in server.requests[0]
 
 
-def test_the_request_timeout_of_the_settings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_timeout_setting_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixxel_api.client.FIRST_CONNECT_DEADLINE", 0.1)
     with ScriptedServer(answer(), drip=0.5) as server:
         sync(server, "stores", request_timeout=0.1, expect=RequestTimeout)
 
 
-def test_there_are_as_many_connections_as_pages_read_at_once(sandbox: Sandbox) -> None:
-    tap = TapPixxel(config=config_for(sandbox, concurrency=9))
+def test_connection_pool_has_size_of_concurrency(sandbox: Sandbox) -> None:
+    tap = TapPixxel(config=make_config(sandbox, concurrency=9))
     adapter = tap.client._session.get_adapter(sandbox.url)
     assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # requests keeps it to itself
     tap.client.close()
 
 
-def test_batch_files_are_not_offered() -> None:
+def test_batch_capability_is_not_offered() -> None:
     """They would bypass the deselection of columns."""
     assert "batch" not in {capability.value for capability in TapPixxel.capabilities}
     assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
 
 
-# For tests/tap/test_paging.py
+# For tests/tap_pixxel/stream_types/test_base_paging.py
 
 
-def test_a_list_that_never_settles_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Records may be missing; the user should know."""
     first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
     empty = answer(body=b'{"orders": [], "pagination": {"total": 9}}')
@@ -153,7 +153,7 @@ def test_a_list_that_never_settles_is_told_of(caplog: pytest.LogCaptureFixture) 
     )
 
 
-def test_an_archive_without_collections_is_an_empty_stream(sandbox: Sandbox) -> None:
+def test_archive_without_collections_emits_no_records(sandbox: Sandbox) -> None:
     for key in sandbox.workspace.ids("collections"):
         sandbox.workspace.delete("collections", key)
     synced = sync(sandbox, "archive_items")
@@ -163,7 +163,7 @@ def test_an_archive_without_collections_is_an_empty_stream(sandbox: Sandbox) -> 
     assert sync(sandbox, "archive_items").status == 0
 
 
-def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
+def test_collections_setting_with_forbidden_list_is_read(
     sandbox: Sandbox,
 ) -> None:
     name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
@@ -173,21 +173,21 @@ def test_collections_of_the_settings_are_read_though_the_list_is_forbidden(
     assert {record["collection"] for record in synced.records["archive_items"]} == {name}
 
 
-# For tests/tap/test_incremental.py
+# For tests/tap_pixxel/stream_types/test_incremental.py
 
 
-def test_a_search_that_is_refused_half_way_is_an_error_and_not_the_end(sandbox: Sandbox) -> None:
+def test_search_rejected_midway_raises(sandbox: Sandbox) -> None:
     """Only a search with our filter may be refused; then all is read instead."""
     sandbox.behavior = Behavior(max_offset=3)
     synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
 
 
-def test_a_test_that_passes_says_of_no_stream_that_it_failed(
+def test_passing_connection_test_logs_no_failure(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
+        tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
         assert tap.test() is ExitCode.OK
     told = [each for each in caplog.messages if each.startswith("METRIC: ")]
     assert any('"record_count"' in each for each in told)
@@ -198,16 +198,16 @@ def test_a_test_that_passes_says_of_no_stream_that_it_failed(
     assert any('"sync_duration"' in each and '"succeeded"' in each for each in caplog.messages)
 
 
-def test_a_filter_that_is_refused_is_told_to_be_one(sandbox: Sandbox) -> None:
-    config = config_for(sandbox, query={"gsd": {"nonsense": 1}})
-    tap = TapPixxel(config=config, catalog=catalog_of(config, "catalogs"))
+def test_rejected_filter_error_names_the_settings(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, query={"gsd": {"nonsense": 1}})
+    tap = TapPixxel(config=config, catalog=make_catalog(config, "catalogs"))
     with pytest.raises(
         BadRequest, match=r"the request; check the settings that filter the search$"
     ):
         tap.run()
 
 
-def test_a_query_that_the_api_refuses_in_any_order_is_an_error(sandbox: Sandbox) -> None:
+def test_query_rejected_in_any_order_raises(sandbox: Sandbox) -> None:
     query = {"gsd": {"nope": 1}}
     synced = sync(sandbox, "archive_items", query=query, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
@@ -215,7 +215,7 @@ def test_a_query_that_the_api_refuses_in_any_order_is_an_error(sandbox: Sandbox)
     assert [len(body.get("sortby", ())) for body in asked][:3] == [2, 1, 0]
 
 
-def test_the_users_query_holds_for_later_runs_too(sandbox: Sandbox) -> None:
+def test_user_query_is_sent_by_later_runs(sandbox: Sandbox) -> None:
     query = {"eo:cloud_cover": {"lt": 50}}
     first = sync(sandbox, "archive_items", query=query)
     sandbox.requests.clear()
@@ -225,7 +225,7 @@ def test_the_users_query_holds_for_later_runs_too(sandbox: Sandbox) -> None:
     assert all(body["query"]["eo:cloud_cover"] == {"lt": 50} for body in searches)
 
 
-def test_a_later_run_keeps_its_bookmark_until_its_end(
+def test_later_run_writes_no_backfill_state(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a first sync writes how far it got; a killed later one begins at its bookmark again."""
@@ -241,7 +241,7 @@ def test_a_later_run_keeps_its_bookmark_until_its_end(
 @pytest.mark.parametrize(
     ("name", "field"), [("orders", "updated_at"), ("archive_items", "updated")]
 )
-def test_the_bookmark_keeps_to_the_servers_clock(name: str, field: str) -> None:
+def test_bookmark_never_passes_server_time(name: str, field: str) -> None:
     """Not to this machine's, which may go ahead of it."""
     rows = b'[{"id": "a", "F": "2025-06-01", "properties": {"F": "2025-06-01"}}]'
     rows = rows.replace(b"F", field.encode())
@@ -254,20 +254,20 @@ def test_the_bookmark_keeps_to_the_servers_clock(name: str, field: str) -> None:
     assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
 
 
-def test_a_task_that_states_a_list_breaks_nothing() -> None:
+def test_task_stating_a_list_is_emitted() -> None:
     item = b'{"id": "i", "order_id": "o", "tasks": [{"id": "t", "order_item_id": ["x"]}]}'
     with ScriptedServer(answer(body=b'{"order_items": [' + item + b"]}")) as server:
         assert sync(server, "order_tasks").ids("order_tasks") == ["t"]
 
 
-def test_records_before_the_start_date_still_move_the_bookmark(sandbox: Sandbox) -> None:
+def test_records_before_start_date_move_the_bookmark(sandbox: Sandbox) -> None:
     """Else each run would find no bookmark, and would be a first sync again."""
     synced = sync(sandbox, "orders", start_date="2999-01-01")
     assert not [record for record in synced.records["orders"] if record.get("updated_at")]
     assert synced.bookmark("orders")["replication_key_value"] > "2020"
 
 
-def test_an_empty_answer_is_not_trusted_though_no_boundary_is_known(sandbox: Sandbox) -> None:
+def test_empty_filtered_response_without_boundary_is_not_trusted(sandbox: Sandbox) -> None:
     """Such as with a state written by hand."""
     first = sync(sandbox, "archive_items")
     for part in first.state["bookmarks"]["archive_items"]["partitions"]:
@@ -278,14 +278,14 @@ def test_an_empty_answer_is_not_trusted_though_no_boundary_is_known(sandbox: San
     assert changed in sync(sandbox, "archive_items", state=first.state).ids("archive_items")
 
 
-def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
+def test_ignored_filter_restarts_killed_backfill(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it got before came through a filter that cannot be trusted."""
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
     settings: dict[str, Any] = {"page_size": 4, "start_date": "2020-01-01"}
     whole = sync(sandbox, "archive_items", **settings).records["archive_items"]
-    killed = sync(sandbox, "archive_items", after=killing(60), expect=StopRequested, **settings)
+    killed = sync(sandbox, "archive_items", after=stop_after(60), expect=StopRequested, **settings)
     parts = killed.bookmark("archive_items")["partitions"]
     [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
     sandbox.behavior = Behavior(empty_query=True)
@@ -294,21 +294,21 @@ def test_where_the_filter_is_not_heeded_a_killed_backfill_begins_again(
     assert wanted <= set(resumed.ids("archive_items"))
 
 
-def test_sorted_catalogs_are_read_once_though_some_come_meanwhile(sandbox: Sandbox) -> None:
+def test_sorted_catalogs_changed_meanwhile_are_scanned_once(sandbox: Sandbox) -> None:
     sandbox.behavior = Behavior(insert_while_paging=True)
     sync(sandbox, "catalogs", page_size=10)
     pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
     assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
 
 
-def test_a_delivery_that_is_listed_twice_comes_once() -> None:
+def test_delivery_listed_twice_is_emitted_once() -> None:
     rows = b'{"deliveries": [{"delivery_id": "a"}, {"delivery_id": "a"}, {"delivery_id": "b"}]}'
     with ScriptedServer(answer(body=rows)) as server:
         assert sync(server, "deliveries").ids("deliveries") == ["a", "b"]
 
 
 @pytest.mark.parametrize("stream", ["blocks", "block_versions"])
-def test_what_a_block_and_its_specification_state_otherwise_is_kept_of_both(stream: str) -> None:
+def test_block_and_specification_conflicts_are_both_kept(stream: str) -> None:
     spec = b'{"id": "s", "name": "own", "version": "1", "description": "spec", "odd": 1}'
     block = b'{"id": "b", "description": "block", "odd": 2, "spec": ' + spec + b"}"
     with ScriptedServer(answer(body=b'{"blocks": [' + block + b"]}")) as server:
@@ -318,7 +318,7 @@ def test_what_a_block_and_its_specification_state_otherwise_is_kept_of_both(stre
     assert record["extra"] == {"odd": 2, "spec_odd": 1, "spec_description": "spec"}
 
 
-def test_a_version_is_called_as_it_says_and_not_as_its_path_does() -> None:
+def test_block_version_is_named_by_its_specification() -> None:
     lists = [b'[{"id": "b", "spec": {"name": "%s", "version": "1"}}]' % n for n in (b"a", b"A")]
     answers = [answer(body=b'{"blocks": ' + rows + b"}") for rows in lists]
     with ScriptedServer(*answers) as server:

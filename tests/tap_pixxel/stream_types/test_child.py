@@ -14,7 +14,7 @@ from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
 from tap_pixxel.streams.aois import Aois
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap.syncs import Collector, config_for, sync
+from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +48,13 @@ def areas() -> Iterator[Sandbox]:
         yield server
 
 
-def owners(sandbox: Sandbox, resource: str = "aoi_assets") -> list[str]:
+def aois_with(sandbox: Sandbox, resource: str = "aoi_assets") -> list[str]:
     """The areas that have rows of a resource, each once."""
     return list(dict.fromkeys(row["aoi_id"] for row in sandbox.workspace.rows(resource)))
 
 
 @children
-def test_every_child_of_every_parent_comes_once(quiet: Sandbox, name: str) -> None:
+def test_child_stream_all_parents_emits_each_child_once(quiet: Sandbox, name: str) -> None:
     synced = sync(quiet, name)
     assert len(synced.records[name]) == quiet.counts()[name] > 3
     keys = [(record.get(PARENTS[name]), record["id"]) for record in synced.records[name]]
@@ -64,21 +64,19 @@ def test_every_child_of_every_parent_comes_once(quiet: Sandbox, name: str) -> No
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 7])
-def test_a_parents_list_that_needs_several_pages_is_read_to_its_end(
-    quiet: Sandbox, page_size: int
-) -> None:
+def test_child_list_of_several_pages_is_read_to_its_end(quiet: Sandbox, page_size: int) -> None:
     synced = sync(quiet, "aoi_assets", page_size=page_size)
     assert sorted(synced.ids("aoi_assets")) == sorted(quiet.workspace.ids("aoi_assets"))
 
 
-def test_records_come_in_the_order_of_the_parents_however_many_are_read_at_once(
+def test_child_records_any_concurrency_keep_order_of_parents(
     quiet: Sandbox,
 ) -> None:
     orders = [sync(quiet, "aoi_assets", concurrency=each).ids("aoi_assets") for each in (1, 4)]
     assert orders[0] == orders[1]
 
 
-def test_lists_of_several_parents_are_asked_for_at_once() -> None:
+def test_child_lists_several_parents_are_requested_concurrently() -> None:
     """The second and the third, that is: one alone is tried first."""
     rows = b'{"aoi_id": "a"}, {"aoi_id": "b"}, {"aoi_id": "c"}'
     parents = b'{"aois": [%s], "pagination": {"total": 3}}' % rows
@@ -89,14 +87,14 @@ def test_lists_of_several_parents_are_asked_for_at_once() -> None:
     assert third - second < (second - first) / 2
 
 
-def test_no_parent_is_asked_twice(quiet: Sandbox) -> None:
+def test_child_stream_requests_each_parent_once(quiet: Sandbox) -> None:
     before = len(quiet.requests)
     sync(quiet, "insights")
     asked = [each.path for each in quiet.requests[before:] if each.path.endswith("/insights")]
     assert len(asked) == len(set(asked)) == quiet.counts()["aois"]
 
 
-def test_blocks_that_share_a_name_share_their_versions() -> None:
+def test_block_versions_blocks_with_equal_name_are_requested_once() -> None:
     blocks = b'{"blocks": [{"id": "1", "spec": %s}, {"id": "2", "spec": %s}]}' % (
         b'{"name": "n", "version": "1"}',
         b'{"name": "n", "version": "2"}',
@@ -106,7 +104,7 @@ def test_blocks_that_share_a_name_share_their_versions() -> None:
         assert len(server.requests) == 2
 
 
-def test_parents_without_a_usable_id_are_counted_and_not_asked_for(
+def test_parents_without_usable_id_are_counted_and_not_requested(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """In a path, no name or a dot would lead to a list of something else."""
@@ -121,7 +119,7 @@ def test_parents_without_a_usable_id_are_counted_and_not_asked_for(
     assert any("4 lists not requested" in each for each in caplog.messages)
 
 
-def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
+def test_job_tasks_name_their_job_and_workflow(quiet: Sandbox) -> None:
     jobs = {row["id"]: row["workflow_id"] for row in quiet.workspace.rows("jobs")}
     records = sync(quiet, "job_tasks").records["job_tasks"]
     assert {(each["job_id"], each["workflow_id"]) for each in records} <= set(jobs.items())
@@ -130,10 +128,10 @@ def test_a_task_names_its_job_and_its_workflow(quiet: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("status", "told"), [("403", "1 forbidden (403)"), ("404", "1 not found (404)")]
 )
-def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_read(
+def test_unreadable_parent_is_logged_and_counted_and_others_are_read(
     areas: Sandbox, caplog: pytest.LogCaptureFixture, status: str, told: str
 ) -> None:
-    lost, *_ = owners(areas)
+    lost, *_ = aois_with(areas)
     if status == "403":
         areas.behavior = Behavior(forbid_id=frozenset({lost}))
     else:
@@ -151,9 +149,9 @@ def test_a_parent_that_cannot_be_read_is_told_of_and_counted_and_the_others_are_
     assert any("skipped 1 lists" in each and told in each for each in caplog.messages)
 
 
-def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbox) -> None:
+def test_forbidden_parent_readable_again_is_read_from_its_beginning(areas: Sandbox) -> None:
     """Its rows are older than the bookmark by then."""
-    barred = owners(areas)[1]
+    barred = aois_with(areas)[1]
     theirs = {row["id"] for row in areas.workspace.rows("aoi_assets") if row["aoi_id"] == barred}
     areas.behavior = Behavior(forbid_id=frozenset({barred}))
     first = sync(areas, "aoi_assets")
@@ -166,9 +164,9 @@ def test_what_was_barred_is_read_from_its_beginning_once_it_may_be(areas: Sandbo
     assert not theirs <= set(third.ids("aoi_assets"))
 
 
-def test_what_was_barred_is_read_from_the_start_date_on(areas: Sandbox) -> None:
+def test_forbidden_parent_readable_again_is_read_from_start_date(areas: Sandbox) -> None:
     rows = {row["id"]: row["aoi_id"] for row in areas.workspace.rows("aoi_assets")}
-    barred = owners(areas)[1]
+    barred = aois_with(areas)[1]
     times = {
         each["id"]: each["updated_at"]
         for each in sync(areas, "aoi_assets").records["aoi_assets"]
@@ -183,7 +181,7 @@ def test_what_was_barred_is_read_from_the_start_date_on(areas: Sandbox) -> None:
     assert len(times) > 1
 
 
-def test_a_bookmark_stays_before_the_servers_clock_at_the_first_answer() -> None:
+def test_child_bookmark_never_passes_server_time_of_first_response() -> None:
     """What changes while the lists are read is met again."""
     clocks = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",), ("Date: Wed, 01 Jan 2025 01:00:00 GMT",)
     parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
@@ -195,7 +193,7 @@ def test_a_bookmark_stays_before_the_servers_clock_at_the_first_answer() -> None
     assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
 
 
-def test_a_list_that_ends_before_its_total_keeps_the_bookmark_where_it_was() -> None:
+def test_child_list_ended_before_total_keeps_bookmark() -> None:
     parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
     row = b'{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}'
     short = b'{"assets": [%s], "pagination": {"total": 2}}' % row
@@ -205,16 +203,16 @@ def test_a_list_that_ends_before_its_total_keeps_the_bookmark_where_it_was() -> 
     assert "replication_key_value" not in synced.bookmark("aoi_assets")
 
 
-def test_parents_that_end_before_their_total_are_told_of() -> None:
+def test_parent_list_ended_before_total_makes_scan_incomplete() -> None:
     short = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 2}}'
     report = ScanReport(SkippedLists("aoi_assets", logging.getLogger("scan")))
     with ScriptedServer(answer(body=short)) as server:
-        tap = TapPixxel(config=config_for(server), message_writer=Collector())
+        tap = TapPixxel(config=make_config(server), message_writer=MessageCollector())
         assert sum(len(batch.rows) for batch in tap.get_stream(Aois).scan_all(report)) == 1
     assert not report.complete
 
 
-def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
+def test_job_tasks_of_forbidden_workflow_readable_again_are_read_from_beginning(
     areas: Sandbox,
 ) -> None:
     barred = next(row["workflow_id"] for row in areas.workspace.rows("jobs"))
@@ -231,18 +229,16 @@ def test_tasks_below_a_workflow_that_was_barred_are_read_from_their_beginning(
     assert [each for each in again if each["workflow_id"] == barred] == whole != []
 
 
-def test_a_full_table_is_not_activated_while_a_parent_may_not_be_read(areas: Sandbox) -> None:
+def test_full_table_with_forbidden_parent_is_not_activated(areas: Sandbox) -> None:
     """A loader would delete records that are not gone."""
-    areas.behavior = Behavior(forbid_id=frozenset({owners(areas, "insights")[0]}))
+    areas.behavior = Behavior(forbid_id=frozenset({aois_with(areas, "insights")[0]}))
     assert "ACTIVATE_VERSION" not in {each["type"] for each in sync(areas, "insights").messages}
     areas.behavior = Behavior()
     assert "ACTIVATE_VERSION" in {each["type"] for each in sync(areas, "insights").messages}
 
 
 @pytest.mark.parametrize("forbidden", ["aois", "insights"])
-def test_a_stream_none_of_whose_lists_may_be_read_is_left_out(
-    areas: Sandbox, forbidden: str
-) -> None:
+def test_stream_without_readable_list_is_skipped(areas: Sandbox, forbidden: str) -> None:
     areas.behavior = Behavior(forbid=frozenset({forbidden}))
     synced = sync(areas, "insights", "satellites")
     assert synced.status is ExitCode.INCOMPLETE
@@ -251,7 +247,7 @@ def test_a_stream_none_of_whose_lists_may_be_read_is_left_out(
 
 
 @pytest.mark.parametrize("error", [403, 404])
-def test_a_parent_that_fails_on_a_later_page_is_left_out_too(error: int) -> None:
+def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
     parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
     rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
     scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
@@ -264,12 +260,12 @@ def test_a_parent_that_fails_on_a_later_page_is_left_out_too(error: int) -> None
     assert barred is None  # no record had a time, so there is no bookmark to keep it with
 
 
-def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas: Sandbox) -> None:
+def test_connection_test_requests_at_most_twenty_parents(areas: Sandbox) -> None:
     for key in areas.workspace.ids("insights"):
         areas.workspace.delete("insights", key)
     for _ in range(30):
         areas.workspace.insert_copy("aois", areas.workspace.ids("aois")[0])
-    tap = TapPixxel(config=config_for(areas), message_writer=Collector())
+    tap = TapPixxel(config=make_config(areas), message_writer=MessageCollector())
     tap.run_sync_dry_run(streams=[tap.streams["insights"]])
     asked = [each for each in areas.requests if each.path.endswith("/insights")]
     assert len(asked) == 20
@@ -278,7 +274,9 @@ def test_a_lone_answer_is_asked_for_no_more_than_twenty_parents_by_a_test(areas:
     assert len(asked) == 20 + len(areas.workspace.ids("aois")) > 50
 
 
-def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_lists_many_errors_logs_ten_and_counts_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     skipped = SkippedLists("jobs", logging.getLogger("scan"))
     with caplog.at_level(logging.WARNING):
         for number in range(25):
@@ -290,7 +288,7 @@ def test_many_refusals_are_named_ten_times_and_counted(caplog: pytest.LogCapture
     assert skipped.names == [f"w{number}" for number in range(25)]
 
 
-def test_a_full_table_is_not_activated_when_every_list_is_gone(areas: Sandbox) -> None:
+def test_full_table_all_lists_gone_is_not_activated(areas: Sandbox) -> None:
     """A path that has moved answers 404 to all, and a loader would empty the table."""
 
     def gone(asked: RequestRecord, workspace: Workspace) -> None:
@@ -303,7 +301,7 @@ def test_a_full_table_is_not_activated_when_every_list_is_gone(areas: Sandbox) -
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
 
 
-def test_a_full_table_below_nothing_is_activated_empty(areas: Sandbox) -> None:
+def test_full_table_no_parents_is_activated_empty(areas: Sandbox) -> None:
     for key in areas.workspace.ids("aois"):
         areas.workspace.delete("aois", key)
     synced = sync(areas, "insights")
@@ -311,8 +309,8 @@ def test_a_full_table_below_nothing_is_activated_empty(areas: Sandbox) -> None:
     assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
 
 
-def test_a_full_table_is_activated_when_one_of_its_lists_is_gone(areas: Sandbox) -> None:
-    lost = owners(areas, "insights")[0]
+def test_full_table_one_list_gone_is_activated(areas: Sandbox) -> None:
+    lost = aois_with(areas, "insights")[0]
 
     def gone(asked: RequestRecord, workspace: Workspace) -> None:
         if asked.path.endswith(f"/{lost}/insights"):
@@ -325,7 +323,7 @@ def test_a_full_table_is_activated_when_one_of_its_lists_is_gone(areas: Sandbox)
 
 
 @pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
-def test_pages_are_as_long_as_the_settings_say_and_overlap(
+def test_child_pages_have_configured_size_and_overlap(
     quiet: Sandbox, size: int, limit: str
 ) -> None:
     before = len(quiet.requests)
@@ -334,7 +332,7 @@ def test_pages_are_as_long_as_the_settings_say_and_overlap(
     assert {each.query["limit"] for each in asked} == {limit}
 
 
-def test_a_token_that_expires_midway_leaves_the_stream_out_and_bars_nothing(
+def test_token_expiring_midway_skips_stream_and_keeps_bookmark(
     areas: Sandbox,
 ) -> None:
     first = sync(areas, "aoi_assets")

@@ -15,7 +15,7 @@ CLOCK = datetime(2025, 6, 1, tzinfo=UTC)
 FAR = "2999-01-01T00:00:00.000000Z"
 
 
-def marked(**more: Any) -> dict[str, Any]:
+def make_state(**more: Any) -> dict[str, Any]:
     return {
         "replication_key": "updated_at",
         "replication_key_value": MARK,
@@ -24,7 +24,7 @@ def marked(**more: Any) -> dict[str, Any]:
     } | more
 
 
-def bookmark(
+def make_bookmark(
     state: dict[str, Any],
     *,
     filters: str = "",
@@ -37,37 +37,39 @@ def bookmark(
 
 
 @pytest.mark.parametrize("seen", [[], [(OLD, "older")], [(None, "timeless")]])
-def test_the_bookmark_and_its_boundary_never_move_back(seen: list[tuple[str | None, str]]) -> None:
+def test_bookmark_no_newer_value_stays_with_its_boundary(
+    seen: list[tuple[str | None, str]],
+) -> None:
     """The record at the bookmark may have been deleted since."""
-    state = marked()
-    taken = bookmark(state)
+    state = make_state()
+    taken = make_bookmark(state)
     taken.set_start(CLOCK)
     for value, key in seen:
         taken.observe(value, key)
     taken.finish()
-    assert state == marked()
+    assert state == make_state()
 
 
-def test_the_bookmark_moves_to_the_largest_value_and_names_its_record() -> None:
-    state = marked()
-    taken = bookmark(state)
+def test_bookmark_newer_values_moves_to_largest_and_names_its_record() -> None:
+    state = make_state()
+    taken = make_bookmark(state)
     taken.set_start(CLOCK)
     for value, key in ((MARK, "at-mark"), (NEW, "new"), (OLD, "older")):
         taken.observe(value, key)
     taken.finish()
-    assert state == marked(replication_key_value=NEW, boundary="new")
+    assert state == make_state(replication_key_value=NEW, boundary="new")
 
 
-def test_a_bookmark_on_another_key_is_not_used() -> None:
+def test_bookmark_other_replication_key_ignores_state() -> None:
     """The stream may have had another replication key in an earlier version."""
-    taken = bookmark(marked(replication_key="created_at"))
+    taken = make_bookmark(make_state(replication_key="created_at"))
     assert taken.is_first_sync
     assert (taken.emit_from, taken.query_from, taken.boundary) == (None, None, None)
 
 
-def test_only_the_clock_of_the_first_answer_counts() -> None:
+def test_set_start_several_responses_keeps_first_server_time() -> None:
     state: dict[str, Any] = {}
-    taken = bookmark(state)
+    taken = make_bookmark(state)
     taken.set_start(None)
     taken.set_start(CLOCK)
     taken.set_start(datetime(2026, 6, 1, tzinfo=UTC))
@@ -76,47 +78,49 @@ def test_only_the_clock_of_the_first_answer_counts() -> None:
     assert state["replication_key_value"] == "2025-06-01T00:00:00.000000Z"
 
 
-def test_a_first_sync_that_goes_on_keeps_its_clock_and_what_it_saw() -> None:
+def test_bookmark_resumed_first_sync_keeps_start_and_observed_values() -> None:
     state: dict[str, Any] = {}
-    killed = bookmark(state)
+    killed = make_bookmark(state)
     killed.set_start(CLOCK)
     killed.observe(FAR, "future")
     killed.checkpoint(NEW)
-    resumed = bookmark(state)
+    resumed = make_bookmark(state)
     assert resumed.is_first_sync
     assert resumed.resume_from() == NEW
     resumed.set_start(datetime(2026, 6, 1, tzinfo=UTC))
     resumed.finish()
-    assert state == marked(replication_key_value="2025-06-01T00:00:00.000000Z", boundary="future")
+    assert state == make_state(
+        replication_key_value="2025-06-01T00:00:00.000000Z", boundary="future"
+    )
 
 
-def test_a_first_sync_that_starts_over_forgets_how_far_it_got() -> None:
+def test_discard_backfill_first_sync_removes_progress() -> None:
     state: dict[str, Any] = {}
-    bookmark(state).checkpoint(NEW)
-    resumed = bookmark(state)
+    make_bookmark(state).checkpoint(NEW)
+    resumed = make_bookmark(state)
     resumed.discard_backfill()
     assert resumed.resume_from() is None
     assert "backfill" not in state
 
 
-def test_a_lookback_does_not_reach_before_the_start_date() -> None:
-    taken = bookmark(marked(), start_date=MARK, lookback=86_400 * 31)
+def test_bookmark_lookback_before_start_date_emits_from_start_date() -> None:
+    taken = make_bookmark(make_state(), start_date=MARK, lookback=86_400 * 31)
     assert taken.emit_from == MARK
 
 
-def test_other_filters_begin_again_only_where_there_was_something() -> None:
-    assert bookmark(marked(filters="one"), filters="two").filters_changed
-    assert not bookmark({"filters": "one"}, filters="two").filters_changed
+def test_bookmark_changed_filters_restarts_only_with_previous_state() -> None:
+    assert make_bookmark(make_state(filters="one"), filters="two").filters_changed
+    assert not make_bookmark({"filters": "one"}, filters="two").filters_changed
 
 
-def test_a_state_without_a_fingerprint_is_taken_as_of_these_filters() -> None:
+def test_bookmark_state_without_fingerprint_accepts_any_filters() -> None:
     """Such as one written by hand."""
-    state = marked()
+    state = make_state()
     del state["filters"]
-    assert not bookmark(state, filters="two").filters_changed
+    assert not make_bookmark(state, filters="two").filters_changed
 
 
-def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
+def test_make_fingerprint_other_name_order_is_equal() -> None:
     one = {"query": {"a": 1, "b": {"lt": 2, "gt": 1}}, "bbox": [1, 2, 3, 4]}
     other = {"bbox": [1, 2, 3, 4], "query": {"b": {"gt": 1, "lt": 2}, "a": 1}}
     assert make_fingerprint(one) == make_fingerprint(other) != make_fingerprint({})
@@ -125,12 +129,12 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_names() -> None:
     )
 
 
-def test_a_fingerprint_is_another_for_other_filters() -> None:
+def test_make_fingerprint_other_filters_differs() -> None:
     assert make_fingerprint({"bbox": [1, 2, 3, 4]}) != make_fingerprint({"bbox": [1, 2, 3, 5]})
 
 
-def test_nothing_of_a_bookmark_under_other_filters_is_used() -> None:
-    taken = bookmark(marked(filters="one", barred=["a"]), filters="two")
+def test_bookmark_changed_filters_uses_nothing_of_state() -> None:
+    taken = make_bookmark(make_state(filters="one", barred=["a"]), filters="two")
     assert taken.is_first_sync
     assert (taken.emit_from, taken.query_from, taken.boundary, taken.forbidden_parents) == (
         None,
@@ -140,18 +144,18 @@ def test_nothing_of_a_bookmark_under_other_filters_is_used() -> None:
     )
 
 
-def test_a_first_sync_under_other_filters_is_not_gone_on_with() -> None:
+def test_bookmark_changed_filters_does_not_resume_first_sync() -> None:
     state: dict[str, Any] = {}
-    bookmark(state, filters="one").checkpoint(NEW)
-    taken = bookmark(state, filters="two")
+    make_bookmark(state, filters="one").checkpoint(NEW)
+    taken = make_bookmark(state, filters="two")
     assert taken.filters_changed
     assert taken.resume_from() is None
 
 
-def test_how_far_a_first_sync_got_replaces_a_bookmark_that_is_not_used() -> None:
+def test_checkpoint_changed_filters_replaces_old_bookmark() -> None:
     """A later run must not take the old bookmark for one under the new filters."""
-    state = marked(filters="one", barred=["a"])
-    taken = bookmark(state, filters="two")
+    state = make_state(filters="one", barred=["a"])
+    taken = make_bookmark(state, filters="two")
     taken.set_start(CLOCK)
     taken.observe(OLD, "older")
     taken.checkpoint(NEW)
@@ -168,37 +172,37 @@ def test_how_far_a_first_sync_got_replaces_a_bookmark_that_is_not_used() -> None
 
 
 @pytest.mark.parametrize("missing", ["reached", "began"])
-def test_a_first_sync_of_which_half_is_known_begins_anew(missing: str) -> None:
+def test_bookmark_incomplete_backfill_state_starts_again(missing: str) -> None:
     """Without its clock, what changed since it was killed would be passed over."""
     state: dict[str, Any] = {}
-    killed = bookmark(state)
+    killed = make_bookmark(state)
     killed.observe(FAR, "future")
     killed.checkpoint(NEW)
     del state["backfill"][missing]
-    taken = bookmark(state)
+    taken = make_bookmark(state)
     assert taken.resume_from() is None
     taken.set_start(CLOCK)
     taken.finish()
     assert state == {"filters": ""}
 
 
-def test_a_bookmark_goes_before_how_far_a_first_sync_got() -> None:
+def test_bookmark_with_backfill_state_prefers_bookmark() -> None:
     backfill = {"reached": NEW, "began": NEW}
-    assert bookmark(marked(backfill=backfill)).resume_from() is None
+    assert make_bookmark(make_state(backfill=backfill)).resume_from() is None
 
 
 @pytest.mark.parametrize(
     ("value", "wanted"), [(None, True), (OLD, False), (MARK, True), (NEW, True)]
 )
-def test_what_is_at_the_bookmark_or_timeless_is_emitted(
+def test_should_emit_value_at_bookmark_or_missing_returns_true(
     value: str | None,
     wanted: bool,  # noqa: FBT001
 ) -> None:
-    assert bookmark(marked()).should_emit(value) is wanted
+    assert make_bookmark(make_state()).should_emit(value) is wanted
 
 
-def test_without_a_bookmark_all_is_emitted() -> None:
-    assert bookmark({}).should_emit(OLD)
+def test_should_emit_no_bookmark_returns_true() -> None:
+    assert make_bookmark({}).should_emit(OLD)
 
 
 @pytest.mark.parametrize(
@@ -210,37 +214,37 @@ def test_without_a_bookmark_all_is_emitted() -> None:
         (NEW, 0, NEW, MARK),
     ],
 )
-def test_it_is_read_from_the_bookmark_at_least(
+def test_query_from_start_date_or_lookback_never_after_bookmark(
     start_date: str | None, lookback: int, since: str, floor: str
 ) -> None:
     """The boundary must be in the answer, also where it is not to be emitted."""
-    taken = bookmark(marked(), start_date=start_date, lookback=lookback)
+    taken = make_bookmark(make_state(), start_date=start_date, lookback=lookback)
     assert (taken.emit_from, taken.query_from) == (since, floor)
 
 
-def test_of_records_at_one_time_the_last_is_the_boundary() -> None:
-    state = marked()
-    taken = bookmark(state)
+def test_observe_equal_values_last_record_is_boundary() -> None:
+    state = make_state()
+    taken = make_bookmark(state)
     for value, key in ((MARK, "first"), (MARK, "last"), (None, "timeless")):
         taken.observe(value, key)
     taken.finish()
-    assert state == marked(boundary="last")
+    assert state == make_state(boundary="last")
 
 
-def test_a_sync_of_nothing_leaves_its_filters_alone() -> None:
+def test_finish_nothing_observed_writes_only_filters() -> None:
     state: dict[str, Any] = {"backfill": {"reached": "nonsense"}}
-    bookmark(state, filters="two").finish()
+    make_bookmark(state, filters="two").finish()
     assert state == {"filters": "two"}
 
 
-def test_what_the_token_could_not_read_is_kept_with_the_bookmark() -> None:
-    state = marked(barred=["b", "a"])
-    taken = bookmark(state)
+def test_finish_forbidden_parents_are_kept_with_bookmark() -> None:
+    state = make_state(barred=["b", "a"])
+    taken = make_bookmark(state)
     assert taken.forbidden_parents == ["b", "a"]
     taken.finish()
-    assert state == marked(barred=["a", "b"])
-    assert bookmark({"barred": ["a"]}).forbidden_parents == []
-    assert bookmark(marked(barred="a")).forbidden_parents == []
+    assert state == make_state(barred=["a", "b"])
+    assert make_bookmark({"barred": ["a"]}).forbidden_parents == []
+    assert make_bookmark(make_state(barred="a")).forbidden_parents == []
 
 
 @pytest.mark.parametrize(
@@ -248,11 +252,11 @@ def test_what_the_token_could_not_read_is_kept_with_the_bookmark() -> None:
     [
         {},
         {"bookmarks": {}},
-        {"bookmarks": {"orders": {}, "archive_items": {"partitions": [marked(), {}]}}},
-        {"bookmarks": {"orders": marked()}},
+        {"bookmarks": {"orders": {}, "archive_items": {"partitions": [make_state(), {}]}}},
+        {"bookmarks": {"orders": make_state()}},
     ],
 )
-def test_a_state_that_this_tap_wrote_is_taken(state: dict[str, Any]) -> None:
+def test_check_state_own_state_is_accepted(state: dict[str, Any]) -> None:
     check_state(state)
 
 
@@ -262,19 +266,19 @@ def test_a_state_that_this_tap_wrote_is_taken(state: dict[str, Any]) -> None:
         ({"type": "STATE", "value": {}}, "has no 'bookmarks'"),
         ({"bookmarks": []}, "must be an object"),
         ({"bookmarks": {"orders": 5}}, "invalid bookmark for stream 'orders'"),
-        ({"bookmarks": {"orders": marked(replication_key_value=5)}}, "for stream 'orders'"),
+        ({"bookmarks": {"orders": make_state(replication_key_value=5)}}, "for stream 'orders'"),
     ],
 )
-def test_a_state_of_another_form_is_refused(state: dict[str, Any], why: str) -> None:
+def test_check_state_other_form_raises(state: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
         check_state(state)
 
 
 @pytest.mark.parametrize(
     "partitions",
-    [5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}], [marked(), 5]],
+    [5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}], [make_state(), 5]],
 )
-def test_a_state_with_bad_partitions_is_refused_without_being_quoted(partitions: Any) -> None:
+def test_check_state_bad_partitions_raises_without_quoting(partitions: Any) -> None:
     with pytest.raises(InputError) as caught:
         check_state({"bookmarks": {"archive_items": {"partitions": partitions}}})
     assert caught.value.lines == (
@@ -282,14 +286,14 @@ def test_a_state_with_bad_partitions_is_refused_without_being_quoted(partitions:
     )
 
 
-def test_what_was_barred_is_kept_in_order_and_only_as_a_list() -> None:
-    state = marked(barred=["b"])
-    part = bookmark(state)
+def test_forbidden_parents_are_sorted_and_must_be_a_list() -> None:
+    state = make_state(barred=["b"])
+    part = make_bookmark(state)
     assert part.forbidden_parents == ["b"]
     part.forbidden_parents = ["d", "c"]
     part.finish()
     assert state["barred"] == ["c", "d"]
-    assert bookmark(marked(barred=5)).forbidden_parents == []
+    assert make_bookmark(make_state(barred=5)).forbidden_parents == []
 
 
 @pytest.mark.parametrize(
@@ -309,4 +313,4 @@ def test_was_forbidden_list_or_one_above_returns_true(
     forbidden: bool,  # noqa: FBT001 - a table
 ) -> None:
     path_params = {"workflow": "a", "job": "b", "task": "c"}
-    assert bookmark(marked(barred=names)).was_forbidden(path_params) is forbidden
+    assert make_bookmark(make_state(barred=names)).was_forbidden(path_params) is forbidden

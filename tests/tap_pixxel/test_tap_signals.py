@@ -13,8 +13,8 @@ import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.signals import StopRequested
-from tests.tap.commands import TAP, environment
-from tests.tap.syncs import sync
+from tests.tap_pixxel.commands import TAP_COMMAND, make_environment
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,18 +26,18 @@ def large() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def start(sandbox: Sandbox, *args: str, **variables: str) -> subprocess.Popen[bytes]:
+def start_tap(sandbox: Sandbox, *args: str, **variables: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [TAP, "--config=ENV", *args],
+        [TAP_COMMAND, "--config=ENV", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(
+        env=make_environment(
             TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token, **variables
         ),
     )
 
 
-def messages(data: bytes) -> list[dict[str, Any]]:
+def parse_messages(data: bytes) -> list[dict[str, Any]]:
     assert data.endswith(b"\n")
     return [json.loads(line) for line in data.splitlines()]
 
@@ -58,7 +58,7 @@ def read_some(process: subprocess.Popen[bytes], size: int) -> bytes:
     return data
 
 
-def rest_of(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
+def read_rest(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
     assert process.stdout
     assert process.stderr
     data = b""
@@ -74,19 +74,19 @@ def rest_of(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
     ("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
 )
 @pytest.mark.parametrize("reading", [True, False], ids=["reading", "reader stopped"])
-def test_a_signal_ends_with_whole_lines_and_a_last_state(
+def test_signal_during_sync_ends_with_whole_lines_and_final_state(
     large: Sandbox, signum: signal.Signals, status: int, *, reading: bool
 ) -> None:
-    process = start(large)
+    process = start_tap(large)
     data = read_some(process, 500_000)
     if not reading:
         time.sleep(1.0)  # the pipe fills, and the tap waits for its reader
     process.send_signal(signum)
     if not reading:
         assert process.wait(10) == status, "it must end although nobody reads"
-    tail, log = rest_of(process)
+    tail, log = read_rest(process)
     assert process.wait(10) == status
-    given = messages(data + tail)
+    given = parse_messages(data + tail)
     assert given[-1]["type"] == "STATE"
     assert "Traceback" not in log
     assert f"stopped by {signum.name}" in log.splitlines()[-1]
@@ -96,7 +96,7 @@ def test_a_signal_ends_with_whole_lines_and_a_last_state(
     assert before | set(resumed.ids("archive_items")) == set(large.workspace.ids("archive_items"))
 
 
-def test_a_backfill_stopped_between_windows_goes_on_there(
+def test_backfill_stopped_between_windows_resumes_there(
     large: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 100)
@@ -115,25 +115,25 @@ def test_a_backfill_stopped_between_windows_goes_on_there(
     assert len(second.ids("archive_items")) < len(there) - 700
 
 
-def test_a_signal_ends_the_waiting_for_a_slow_server() -> None:
+def test_signal_ends_wait_for_slow_server() -> None:
     with Sandbox(seed=5, items=50, behavior=Behavior(latency_ms=20_000)) as sandbox:
-        process = start(sandbox)
+        process = start_tap(sandbox)
         wait_for_start(process)
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert process.wait(10) == 143
         assert time.monotonic() - begun < 5
-        data, log = rest_of(process)
+        data, log = read_rest(process)
     assert "Traceback" not in log
-    assert data == b"" or messages(data)
+    assert data == b"" or parse_messages(data)
 
 
-def test_a_signal_ends_the_waiting_between_retries() -> None:
+def test_signal_ends_wait_between_retries() -> None:
     with Sandbox(seed=5, items=50, behavior=Behavior(error_rate=1.0)) as sandbox:
-        process = start(sandbox)
+        process = start_tap(sandbox)
         wait_for_start(process)
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
-        rest_of(process)
+        read_rest(process)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tap.commands import errors, logged, run_tap
-from tests.tap.test_command import NOWHERE, config_file
+from tests.tap_pixxel.commands import parse_errors, parse_log, run_tap
+from tests.tap_pixxel.test_tap_command import DEAD_URL, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,62 +16,58 @@ if TYPE_CHECKING:
     from pixxel_sandbox import Sandbox
 
 
-def page_sizes(sandbox: Sandbox) -> set[int]:
+def requested_page_sizes(sandbox: Sandbox) -> set[int]:
     """The page sizes that were asked for."""
     return {r.body["limit"] for r in sandbox.requests if r.path == "/v0/archives/search"} - {1}
 
 
-def test_of_several_config_files_the_later_wins(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_several_config_files_last_one_wins(sandbox: Sandbox, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    first = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
-    second = config_file(other, page_size=8)
+    first = write_config(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
+    second = write_config(other, page_size=8)
     assert run_tap("--config", first, "--config", second).returncode == 0
-    assert page_sizes(sandbox) == {8}
+    assert requested_page_sizes(sandbox) == {8}
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_environment_wins_over_config_files(
-    sandbox: Sandbox, tmp_path: Path, order: int
-) -> None:
-    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
+def test_environment_overrides_config_files(sandbox: Sandbox, tmp_path: Path, order: int) -> None:
+    path = write_config(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
     args = ["--config=ENV", f"--config={path}"][::order]
     assert run_tap(*args, TAP_PIXXEL_PAGE_SIZE="8").returncode == 0
-    assert page_sizes(sandbox) == {8}
+    assert requested_page_sizes(sandbox) == {8}
 
 
-def test_a_dotenv_file_counts_as_the_environment_which_wins_over_it(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_dotenv_file_is_read_and_environment_overrides_it(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = [
         f"TAP_PIXXEL_API_TOKEN={sandbox.token}",
-        f"TAP_PIXXEL_API_URL={NOWHERE}",
+        f"TAP_PIXXEL_API_URL={DEAD_URL}",
         "TAP_PIXXEL_PAGE_SIZE=9",
     ]
     (tmp_path / ".env").write_text("\n".join(lines))
     result = run_tap("--config=ENV", cwd=tmp_path, TAP_PIXXEL_API_URL=sandbox.url)
     assert result.returncode == 0
-    assert page_sizes(sandbox) == {9}
+    assert requested_page_sizes(sandbox) == {9}
 
 
-def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
+def test_config_file_not_utf8_logs_one_line(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_bytes('{"api_token": "s3crét"}'.encode("latin-1"))
     result = run_tap("--config", str(path))
     assert result.returncode == 2
-    [line] = errors(result)
+    [line] = parse_errors(result)
     assert line.endswith("is not UTF-8 text")
 
 
-def test_a_bad_stream_map_is_one_line(tmp_path: Path) -> None:
+def test_invalid_stream_map_logs_one_line(tmp_path: Path) -> None:
     maps = {"orders": {"total": "no_such_function("}}
-    path = config_file(tmp_path, api_token="token-1", api_url=NOWHERE, stream_maps=maps)
+    path = write_config(tmp_path, api_token="token-1", api_url=DEAD_URL, stream_maps=maps)
     result = run_tap("--config", path)
     assert result.returncode == 1
-    assert len(errors(result)) == 1
+    assert len(parse_errors(result)) == 1
 
 
-def test_a_librarys_warning_is_a_line_of_the_log(tmp_path: Path) -> None:
+def test_library_warning_is_a_log_line(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import warnings\n"
         "import tap_pixxel.tap as tap\n"
@@ -82,35 +78,35 @@ def test_a_librarys_warning_is_a_line_of_the_log(tmp_path: Path) -> None:
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     result = run_tap("--config=ENV", TAP_PIXXEL_API_TOKEN="token-1", PYTHONPATH=path)
     assert result.returncode == 0
-    assert any("UserWarning: odd" in each["message"] for each in logged(result))
+    assert any("UserWarning: odd" in each["message"] for each in parse_log(result))
 
 
-def test_a_level_that_does_not_exist_stops_nothing() -> None:
+def test_unknown_log_level_is_ignored() -> None:
     result = run_tap("--discover", TAP_PIXXEL_LOGLEVEL="loud")
     assert result.returncode == 0
     assert "Traceback" not in result.stderr
 
 
-def test_a_misspelt_variable_is_named() -> None:
+def test_misspelt_variable_is_logged() -> None:
     result = run_tap(
         "--config=ENV",
         TAP_PIXXEL_API_TOKEN="token-1",
-        TAP_PIXXEL_API_URL=NOWHERE,
+        TAP_PIXXEL_API_URL=DEAD_URL,
         TAP_PIXXEL_COLECTIONS="s3cret",
         TAP_PIXXEL__SELECT="Meltano's own",
     )
-    told = [each["message"] for each in logged(result) if "TAP_PIXXEL_" in each["message"]]
+    told = [each["message"] for each in parse_log(result) if "TAP_PIXXEL_" in each["message"]]
     assert told == ["ignoring TAP_PIXXEL_COLECTIONS in the environment: not a setting; see --about"]
     assert "env var" not in result.stderr, "the SDK says that it reads none, and ours are read"
 
 
-def test_a_state_that_a_failed_run_has_left_empty_is_called_so(tmp_path: Path) -> None:
+def test_empty_state_file_error_says_it_is_empty(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("")
     result = run_tap(
         *("--config=ENV", "--state", str(tmp_path / "state.json")),
         TAP_PIXXEL_API_TOKEN="token-1",
-        TAP_PIXXEL_API_URL=NOWHERE,
+        TAP_PIXXEL_API_URL=DEAD_URL,
     )
     assert result.returncode == 2
-    [line] = errors(result)
+    [line] = parse_errors(result)
     assert line.endswith("state.json' is empty")

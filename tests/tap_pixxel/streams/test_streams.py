@@ -14,7 +14,7 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap.syncs import Collector, catalog_of, config_for, sync
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -50,7 +50,7 @@ FULL_TABLE = {
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_counts_equal_the_sandboxs_and_ids_are_unique(seed: int) -> None:
+def test_all_streams_emit_as_many_unique_records_as_the_sandbox_has(seed: int) -> None:
     with Sandbox(seed=seed, items=150) as sandbox:
         synced = sync(sandbox, *NAMES)
         counts = sandbox.counts()
@@ -60,13 +60,13 @@ def test_counts_equal_the_sandboxs_and_ids_are_unique(seed: int) -> None:
         assert len(synced.ids(name)) == len(set(synced.ids(name)))
 
 
-def test_analytics_are_left_out_unless_they_are_selected(sandbox: Sandbox) -> None:
+def test_analytics_streams_are_not_selected_by_default(sandbox: Sandbox) -> None:
     schemas = {m["stream"] for m in sync(sandbox).messages if m["type"] == "SCHEMA"}
     assert schemas == set(NAMES) - ANALYTICS
     assert {s.__dict__["name"] for s in STREAMS if not s.selected_by_default} == ANALYTICS | NEEDY
 
 
-def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox) -> None:
+def test_records_match_schema_sent_before_them(sandbox: Sandbox) -> None:
     synced = sync(sandbox, *NAMES)
     validators: dict[str, Draft7Validator] = {}
     for message in synced.messages:
@@ -80,13 +80,13 @@ def test_each_record_obeys_the_schema_sent_before_it(sandbox: Sandbox) -> None:
     assert set(validators) == set(NAMES)
 
 
-def test_the_catalog_changes_only_on_purpose(sandbox: Sandbox, snapshot: SnapshotAssertion) -> None:
+def test_catalog_schemas_match_snapshot(sandbox: Sandbox, snapshot: SnapshotAssertion) -> None:
     synced = sync(sandbox, *NAMES)
     schemas = [message for message in synced.messages if message["type"] == "SCHEMA"]
     assert schemas == snapshot
 
 
-def test_every_value_of_the_api_is_in_a_record(sandbox: Sandbox) -> None:
+def test_every_api_value_is_in_a_record(sandbox: Sandbox) -> None:
     """Nothing is lost: each top-level value is a column's or in `extra`, as raw where untouched."""
     synced = sync(sandbox, *NAMES, stac=False)
     workspace = sandbox.workspace
@@ -104,7 +104,7 @@ def test_every_value_of_the_api_is_in_a_record(sandbox: Sandbox) -> None:
                 assert kept is not None or extra.get(field) == value, (name, field)
 
 
-def test_an_unknown_field_reaches_the_user_and_is_told_once(
+def test_unknown_field_goes_to_extra_and_is_logged_once(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     for key in sandbox.workspace.ids("stores"):
@@ -115,7 +115,7 @@ def test_an_unknown_field_reaches_the_user_and_is_told_once(
     assert len([each for each in caplog.messages if "quota" in each]) == 1
 
 
-def test_a_value_that_is_not_of_its_columns_type_is_kept_as_raw(sandbox: Sandbox) -> None:
+def test_value_not_of_column_type_goes_to_extra(sandbox: Sandbox) -> None:
     [key, *_] = sandbox.workspace.ids("orders")
     sandbox.workspace.update("orders", key, total_amount="a lot", created_at="soon", paid_at="")
     record = next(r for r in sync(sandbox, "orders").records["orders"] if r["id"] == key)
@@ -132,7 +132,7 @@ def test_timestamps_have_one_form(sandbox: Sandbox) -> None:
                 assert value is None or (len(value) == 27 and value.endswith("Z")), stream
 
 
-def test_irregular_values_are_mended_on_the_way(sandbox: Sandbox) -> None:
+def test_irregular_values_are_normalized(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "archive_items", "order_tasks", stac=False)
     boxes = [record["bbox"] for record in synced.records["archive_items"] if record.get("bbox")]
     assert boxes
@@ -144,7 +144,7 @@ def test_irregular_values_are_mended_on_the_way(sandbox: Sandbox) -> None:
     assert all(day[:2] == "20" and day[4] == "-" for day in days)
 
 
-def test_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
+def test_order_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "catalogs", "orders", "order_items", "order_tasks")
     tasks = {record["id"]: record for record in synced.records["order_tasks"]}
     items = set(synced.ids("order_items"))
@@ -157,7 +157,7 @@ def test_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
     assert stated, "the sandbox has a task that states an image's name"
 
 
-def test_flat_columns_say_what_the_nested_ones_do(sandbox: Sandbox) -> None:
+def test_flat_columns_equal_nested_fields(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "catalogs", "deliveries", stac=False)
     for record in synced.records["catalogs"]:
         assert record["item_id"] == record["details"]["id"]
@@ -166,13 +166,13 @@ def test_flat_columns_say_what_the_nested_ones_do(sandbox: Sandbox) -> None:
         assert record["store_id"] == record["cloud_delivery"]["config"]
 
 
-def test_a_catalog_without_details_still_flows(sandbox: Sandbox) -> None:
+def test_catalog_without_details_is_emitted(sandbox: Sandbox) -> None:
     [key, *_] = sandbox.workspace.ids("catalogs")
     sandbox.workspace.update("catalogs", key, details=None)
     assert key in sync(sandbox, "catalogs").ids("catalogs")
 
 
-def test_records_without_their_key_are_left_out_counted_and_told(
+def test_records_without_key_are_skipped_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rows = b'{"bandsets": [{"id": "a"}, {"name": "b"}, {"id": null}, 7, {"id": ""}, {"id": "c"}]}'
@@ -185,7 +185,7 @@ def test_records_without_their_key_are_left_out_counted_and_told(
     )
 
 
-def test_an_empty_list_may_be_written_as_null() -> None:
+def test_list_written_as_null_is_empty() -> None:
     with ScriptedServer(answer(body=b'{"stores": null}')) as server:
         synced = sync(server, "stores")
     assert synced.ids("stores") == []
@@ -193,14 +193,14 @@ def test_an_empty_list_may_be_written_as_null() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FULL_TABLE))
-def test_a_full_table_is_activated_after_its_last_record(sandbox: Sandbox, name: str) -> None:
+def test_full_table_is_activated_after_its_last_record(sandbox: Sandbox, name: str) -> None:
     messages = [m for m in sync(sandbox, name).messages if m["type"] != "STATE"]
     *records, activate = messages[1:]
     assert activate["type"] == "ACTIVATE_VERSION"
     assert {record["version"] for record in records} == {activate["version"]}
 
 
-def test_a_later_full_table_has_a_later_version(sandbox: Sandbox) -> None:
+def test_later_full_table_has_later_version(sandbox: Sandbox) -> None:
     versions = [
         next(
             m["version"]
@@ -218,7 +218,7 @@ def test_incremental_streams_are_never_activated(sandbox: Sandbox) -> None:
     assert activated == FULL_TABLE
 
 
-def test_a_catalog_may_ask_for_the_full_table(sandbox: Sandbox) -> None:
+def test_catalog_replication_method_full_table_is_applied(sandbox: Sandbox) -> None:
     first = sync(sandbox, "archive_items", "orders")
     synced = sync(sandbox, "archive_items", "orders", state=first.state, full_table=True)
     for name in ("archive_items", "orders"):
@@ -227,14 +227,14 @@ def test_a_catalog_may_ask_for_the_full_table(sandbox: Sandbox) -> None:
         assert types[-1] == "ACTIVATE_VERSION"
 
 
-def test_deselected_columns_do_not_leave_the_tap(sandbox: Sandbox) -> None:
-    config = config_for(sandbox, stac=False)
-    catalog = catalog_of(config, "archive_items")
+def test_deselected_columns_are_not_emitted(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, stac=False)
+    catalog = make_catalog(config, "archive_items")
     for entry in catalog["streams"]:
         for part in entry["metadata"]:
             if part["breadcrumb"] in (["properties", "assets"], ["properties", "id"]):
                 part["metadata"]["selected"] = False
-    writer = Collector()
+    writer = MessageCollector()
     TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
     records = [m["record"] for m in writer.messages if m["type"] == "RECORD"]
     assert records
@@ -244,15 +244,13 @@ def test_deselected_columns_do_not_leave_the_tap(sandbox: Sandbox) -> None:
     assert "assets" not in schema["schema"]["properties"]
 
 
-def test_that_no_stream_is_selected_is_told(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_selected_stream_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     synced = sync(sandbox, "none-of-them")
     assert (synced.status, synced.messages) == (ExitCode.OK, [])
     assert "no stream is selected, so nothing is read; see --catalog" in caplog.messages
 
 
-def test_an_area_and_a_query_reach_both_searches(sandbox: Sandbox) -> None:
+def test_area_and_query_filter_both_searches(sandbox: Sandbox) -> None:
     everything = sync(sandbox, "archive_items", "catalogs")
     some = sync(
         sandbox,
@@ -265,7 +263,7 @@ def test_an_area_and_a_query_reach_both_searches(sandbox: Sandbox) -> None:
         assert 0 < len(some.ids(name)) < len(everything.ids(name))
 
 
-def test_only_the_collections_of_the_settings_are_read(
+def test_collections_setting_limits_archive_items(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
@@ -275,7 +273,7 @@ def test_only_the_collections_of_the_settings_are_read(
     assert any("no-such" in each and "'collections'" in each for each in caplog.messages)
 
 
-def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read(
+def test_unknown_collection_is_logged_by_catalogs_alone(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = sandbox.workspace.ids("collections")
@@ -293,7 +291,7 @@ def test_a_collection_that_there_is_not_is_told_of_where_catalogs_alone_are_read
     )
 
 
-def test_acquisition_time_bounds_the_imagery(sandbox: Sandbox) -> None:
+def test_datetime_setting_bounds_archive_items(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "archive_items", datetime="2024")
     years = {
         record["datetime"][:4] for record in synced.records["archive_items"] if record["datetime"]
@@ -301,7 +299,7 @@ def test_acquisition_time_bounds_the_imagery(sandbox: Sandbox) -> None:
     assert years == {"2024"}
 
 
-def test_a_list_that_ends_before_its_total_is_not_taken_for_the_whole(
+def test_list_ended_before_total_keeps_bookmark_and_is_not_activated(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The bookmark stays and nothing is activated: records may be missing."""

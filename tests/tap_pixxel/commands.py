@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TAP = str(Path(sys.executable).with_name("tap-pixxel"))
+TAP_COMMAND = str(Path(sys.executable).with_name("tap-pixxel"))
 
 
-def environment(**more: str) -> dict[str, str]:
+def make_environment(**more: str) -> dict[str, str]:
     """The environment without any setting of the tap, and with some more variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TAP_PIXXEL")}
     return kept | more
@@ -23,24 +23,24 @@ def run_tap(
 ) -> subprocess.CompletedProcess[str]:
     """Run tap-pixxel to its end."""
     return subprocess.run(
-        [TAP, *args],
+        [TAP_COMMAND, *args],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
         cwd=cwd,
-        env=environment(**variables),
+        env=make_environment(**variables),
     )
 
 
-def logged(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def parse_log(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     """The structured log lines."""
     return [json.loads(line) for line in result.stderr.splitlines()]
 
 
-def errors(result: subprocess.CompletedProcess[str]) -> list[str]:
+def parse_errors(result: subprocess.CompletedProcess[str]) -> list[str]:
     """The messages of level error and above, checked to be lines without tracebacks."""
     assert "Traceback" not in result.stderr
-    found = [each for each in logged(result) if each["level"] in {"error", "critical"}]
+    found = [each for each in parse_log(result) if each["level"] in {"error", "critical"}]
     assert not any("exception" in each for each in found)
     return [each["message"] for each in found]

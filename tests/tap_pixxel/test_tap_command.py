@@ -15,29 +15,35 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.plugin import read_json_file
 from tap_pixxel.tap import TapPixxel
-from tests.tap.commands import TAP, environment, errors, logged, run_tap
-from tests.tap.syncs import Collector, config_for
+from tests.tap_pixxel.commands import (
+    TAP_COMMAND,
+    make_environment,
+    parse_errors,
+    parse_log,
+    run_tap,
+)
+from tests.tap_pixxel.syncs import MessageCollector, make_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
+DEAD_URL = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
-def config_file(folder: Path, **settings: Any) -> str:
+def write_config(folder: Path, **settings: Any) -> str:
     path = folder / "config.json"
     path.write_text(json.dumps(settings))
     return str(path)
 
 
-def test_version_names_tap_and_sdk() -> None:
+def test_version_option_names_tap() -> None:
     result = run_tap("--version")
     assert result.returncode == 0
     assert result.stdout.startswith("tap-pixxel v0.")
 
 
-def test_discovery_needs_no_token_and_no_network() -> None:
-    result = run_tap("--discover", "--config=ENV", TAP_PIXXEL_API_URL=NOWHERE)
+def test_discover_without_token_and_network_prints_catalog() -> None:
+    result = run_tap("--discover", "--config=ENV", TAP_PIXXEL_API_URL=DEAD_URL)
     assert result.returncode == 0
     catalog = json.loads(result.stdout)
     assert len(catalog["streams"]) == 23
@@ -51,16 +57,16 @@ def test_about_names_every_setting(form: list[str]) -> None:
         assert name in result.stdout
 
 
-def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> None:
+def test_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> None:
     result = run_tap(
         "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
     )
     assert result.returncode == 0
-    assert errors(result) == []
+    assert parse_errors(result) == []
     records = [json.loads(line) for line in result.stdout.splitlines()]
     per_stream = [m["stream"] for m in records if m["type"] == "RECORD"]
     assert len(per_stream) == len(set(per_stream)) == 22
-    told = [each["message"] for each in logged(result)]
+    told = [each["message"] for each in parse_log(result)]
     assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in told)
     assert any(
         "satellite_images: not tested, it needs the setting 'datetime'" in each for each in told
@@ -69,36 +75,36 @@ def test_a_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> 
     assert not any(m["type"] == "ACTIVATE_VERSION" for m in records)
 
 
-def test_a_connection_test_says_which_streams_the_token_may_not_read(sandbox: Sandbox) -> None:
+def test_connection_test_forbidden_stream_is_named_and_exits_3(sandbox: Sandbox) -> None:
     sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
     result = run_tap(
         "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
     )
     assert result.returncode == 3
-    assert any("stores" in line for line in errors(result))
+    assert any("stores" in line for line in parse_errors(result))
 
 
-def test_a_connection_test_forgives_what_is_not_selected_by_default(
+def test_connection_test_forbidden_unselected_stream_exits_ok(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.behavior = Behavior(forbid=frozenset({"blocks"}))
     monkeypatch.setattr("tap_pixxel.tap.is_interactive", lambda: True)
-    tap = TapPixxel(config=config_for(sandbox), message_writer=Collector())
+    tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
     assert tap.test() is ExitCode.OK
     told = capsys.readouterr().err.splitlines()
     assert any("satellite_images: not tested, it needs the setting" in line for line in told)
     assert told[-1].startswith("20 of 22 streams can be read: ")
 
 
-def test_schemas_alone_need_no_network() -> None:
+def test_schema_test_without_network_writes_schemas() -> None:
     result = run_tap(
-        "--test=schema", "--config=ENV", TAP_PIXXEL_API_URL=NOWHERE, TAP_PIXXEL_API_TOKEN="token-1"
+        "--test=schema", "--config=ENV", TAP_PIXXEL_API_URL=DEAD_URL, TAP_PIXXEL_API_TOKEN="token-1"
     )
     assert result.returncode == 0
     assert {json.loads(line)["type"] for line in result.stdout.splitlines()} == {"SCHEMA"}
 
 
-BAD: list[tuple[str, dict[str, Any], str]] = [
+INVALID_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("no token", {"api_token": None}, "Setting 'api_token' is missing"),
     ("empty token", {"api_token": " "}, "Setting 'api_token' is empty"),
     ("two words as a token", {"api_token": "s3cret s3cret"}, "Setting 'api_token'"),
@@ -175,35 +181,37 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("settings", "line"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD]
+    ("settings", "line"),
+    [bad[1:] for bad in INVALID_SETTINGS],
+    ids=[bad[0] for bad in INVALID_SETTINGS],
 )
-def test_a_bad_setting_is_one_line_before_any_request(
+def test_invalid_setting_logs_one_line_before_any_request(
     sandbox: Sandbox, tmp_path: Path, settings: dict[str, Any], line: str
 ) -> None:
     config = {"api_token": sandbox.token, "api_url": sandbox.url} | settings
-    result = run_tap("--config", config_file(tmp_path, **config))
+    result = run_tap("--config", write_config(tmp_path, **config))
     assert result.returncode == 2
-    [message] = errors(result)
+    [message] = parse_errors(result)
     assert line in message
     assert "s3cret" not in result.stderr + result.stdout
     assert result.stdout == ""
     assert sandbox.requests == []
 
 
-def test_each_of_several_mistakes_has_its_line(tmp_path: Path) -> None:
-    path = config_file(tmp_path, api_token="t", start_date="x", bbox=[1])
+def test_several_invalid_settings_log_one_line_each(tmp_path: Path) -> None:
+    path = write_config(tmp_path, api_token="t", start_date="x", bbox=[1])
     result = run_tap("--config", path)
-    assert [line.split("'")[1] for line in errors(result)] == ["start_date", "bbox"]
+    assert [line.split("'")[1] for line in parse_errors(result)] == ["start_date", "bbox"]
 
 
-def test_a_wrong_type_in_the_environment_is_not_quoted() -> None:
+def test_wrong_type_in_environment_is_not_quoted() -> None:
     result = run_tap("--config=ENV", TAP_PIXXEL_API_TOKEN="token-1", TAP_PIXXEL_PAGE_SIZE="s3cret")
     assert result.returncode == 2
-    assert errors(result) == ["Setting 'page_size' must be a whole number"]
+    assert parse_errors(result) == ["Setting 'page_size' must be a whole number"]
     assert "s3cret" not in result.stderr
 
 
-def test_settings_come_from_the_environment_with_their_types(sandbox: Sandbox) -> None:
+def test_settings_from_environment_have_their_types(sandbox: Sandbox) -> None:
     result = run_tap(
         "--config=ENV",
         TAP_PIXXEL_API_URL=sandbox.url,
@@ -220,7 +228,7 @@ def test_settings_come_from_the_environment_with_their_types(sandbox: Sandbox) -
         TAP_PIXXEL_LOOKBACK_SECONDS="60",
         TAP_PIXXEL_USER_AGENT="pipeline/2",
     )
-    assert errors(result) == []
+    assert parse_errors(result) == []
     assert result.returncode == 0
     bodies = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
     body = next(b for b in bodies if b.get("collections") == ["td1-l1c"])
@@ -230,24 +238,26 @@ def test_settings_come_from_the_environment_with_their_types(sandbox: Sandbox) -
     assert body["query"]["eo:cloud_cover"] == {"lt": 101}
 
 
-def test_an_area_may_be_the_path_of_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_intersects_as_file_path_filters_search(sandbox: Sandbox, tmp_path: Path) -> None:
     area = tmp_path / "area.geojson"
     square = {"type": "Polygon", "coordinates": [[[0, 0], [60, 0], [60, 60], [0, 60], [0, 0]]]}
     feature = {"type": "Feature", "properties": {}, "geometry": square}
     area.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, intersects=str(area))
+    path = write_config(
+        tmp_path, api_token=sandbox.token, api_url=sandbox.url, intersects=str(area)
+    )
     assert run_tap("--config", path).returncode == 0
     body = next(r.body for r in sandbox.requests if r.path == "/v0/archives/search")
     assert body["intersects"]["type"] == "Polygon"
 
 
-def test_a_misspelt_setting_is_warned_of(sandbox: Sandbox, tmp_path: Path) -> None:
-    path = config_file(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_sise=5)
-    warnings = [each["message"] for each in logged(run_tap("--config", path))]
+def test_unknown_setting_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = write_config(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_sise=5)
+    warnings = [each["message"] for each in parse_log(run_tap("--config", path))]
     assert any("unknown setting 'page_sise'" in each for each in warnings)
 
 
-def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
+def test_json_instead_of_path_raises_without_quoting() -> None:
     with pytest.raises(InputError, match=r"^--state takes the path of a JSON file, not JSON"):
         read_json_file("--state", ' {"s3cret": 1}')
 
@@ -273,44 +283,49 @@ def test_json_in_place_of_a_path_is_told_and_not_quoted() -> None:
         ("--catalog", '{"streams": [{"s3cret": 1}]}', "--catalog"),
     ],
 )
-def test_a_bad_file_is_one_line(
+def test_invalid_file_logs_one_line(
     tmp_path: Path, option: str, content: str | None, line: str
 ) -> None:
     path = tmp_path / "given.json"
     if content is not None:
         path.write_text(content)
-    config = config_file(tmp_path, api_token="token-1", api_url=NOWHERE)
+    config = write_config(tmp_path, api_token="token-1", api_url=DEAD_URL)
     args = [option, str(path)] if option == "--config" else ["--config", config, option, str(path)]
     result = run_tap(*args)
     assert result.returncode == 2
-    [message] = errors(result)
+    [message] = parse_errors(result)
     assert line in message
     assert "s3cret" not in result.stderr
 
 
-def test_a_file_that_is_not_there_and_an_unknown_option_are_usage_errors(tmp_path: Path) -> None:
+def test_missing_file_or_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     for args in (["--state", str(tmp_path / "none.json")], ["--colour"]):
         result = run_tap(*args)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
 
 
-def test_an_unknown_token_names_the_setting(sandbox: Sandbox) -> None:
+def test_unknown_token_error_names_the_setting(sandbox: Sandbox) -> None:
     result = run_tap(
         "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN="px-wrong-token"
     )
     assert result.returncode == 1
-    message = errors(result)[-1]
+    message = parse_errors(result)[-1]
     assert "401" in message
     assert "'api_token'" in message
     assert "px-wrong-token" not in result.stdout + result.stderr
 
 
-def test_a_reader_that_leaves_is_one_line() -> None:
+def test_closed_output_logs_one_line() -> None:
     with Sandbox(seed=1, items=300) as sandbox:
-        variables = environment(TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token)
+        variables = make_environment(
+            TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
+        )
         process = subprocess.Popen(
-            [TAP, "--config=ENV"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables
+            [TAP_COMMAND, "--config=ENV"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=variables,
         )
         assert process.stdout
         assert process.stderr
@@ -323,7 +338,7 @@ def test_a_reader_that_leaves_is_one_line() -> None:
     assert "cannot write to stdout" in log.splitlines()[-1]
 
 
-def test_a_dead_address_ends_with_the_setting_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_api_error_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is tried again for a while; the error then names what to check."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"

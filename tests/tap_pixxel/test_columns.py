@@ -22,7 +22,7 @@ from tap_pixxel.columns import (
 )
 
 
-def shaped(kind: ColumnType, value: Any) -> dict[str, Any]:
+def make_record(kind: ColumnType, value: Any) -> dict[str, Any]:
     record, _ = TableSchema(Column("field", kind, "A field.")).make_record({"field": value})
     return record
 
@@ -46,8 +46,8 @@ def shaped(kind: ColumnType, value: Any) -> dict[str, Any]:
         (OBJECTS, {}),
     ],
 )
-def test_a_value_of_another_type_is_kept_as_raw(kind: ColumnType, value: Any) -> None:
-    assert shaped(kind, value) == {"field": None, "extra": {"field": value}}
+def test_make_record_value_of_other_type_goes_to_extra(kind: ColumnType, value: Any) -> None:
+    assert make_record(kind, value) == {"field": None, "extra": {"field": value}}
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,10 @@ def test_a_value_of_another_type_is_kept_as_raw(kind: ColumnType, value: Any) ->
         (TEXT, "", ""),
     ],
 )
-def test_what_can_be_read_as_the_columns_type_is(kind: ColumnType, value: Any, read: Any) -> None:
-    assert shaped(kind, value) == {"field": read}
+def test_make_record_readable_value_has_column_type(
+    kind: ColumnType, value: Any, read: Any
+) -> None:
+    assert make_record(kind, value) == {"field": read}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,6 @@ def test_what_can_be_read_as_the_columns_type_is(kind: ColumnType, value: Any, r
         (False, "false"),
     ],
 )
-def test_any_json_is_a_text_and_bytes_are_the_text_that_they_are(value: Any, text: str) -> None:
+def test_json_text_column_any_json_is_text_and_bytes_are_decoded(value: Any, text: str) -> None:
     """The contract documents raw JSON as a list of numbers, its bytes."""
-    assert shaped(JSON_TEXT, value) == {"field": text}
+    assert make_record(JSON_TEXT, value) == {"field": text}

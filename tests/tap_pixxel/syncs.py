@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pixxel_singer.exit_codes import ExitCode
 
 
-KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
+PRIMARY_KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
 """Keys of the streams that have no `id`."""
 
 
-class Collector(MsgSpecWriter):
+class MessageCollector(MsgSpecWriter):
     """Keeps messages instead of writing them."""
 
     def __init__(self, after: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
@@ -47,7 +47,7 @@ class Server(Protocol):
 
 
 @dataclass
-class Synced:
+class SyncResult:
     """What a run gave."""
 
     status: ExitCode | None
@@ -68,7 +68,7 @@ class Synced:
 
     def ids(self, stream: str) -> list[str]:
         """The keys of a stream's records, in their order."""
-        key = KEYS.get(stream, "id")
+        key = PRIMARY_KEYS.get(stream, "id")
         return [record[key] for record in self.records[stream]]
 
     def bookmark(self, stream: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Synced:
         return part
 
 
-def config_for(server: Server, **settings: Any) -> dict[str, Any]:
+def make_config(server: Server, **settings: Any) -> dict[str, Any]:
     return {"api_token": TOKEN, "api_url": server.url, **settings}
 
 
@@ -89,7 +89,7 @@ def sync(
     after: Callable[[dict[str, Any]], None] = lambda _: None,
     expect: type[BaseException] | None = None,
     **settings: Any,
-) -> Synced:
+) -> SyncResult:
     """Sync some streams, or those that are selected by default.
 
     Args:
@@ -101,9 +101,9 @@ def sync(
         expect: What `run` must raise.
         settings: More settings.
     """
-    config = config_for(server, **settings)
-    writer = Collector(after)
-    catalog = catalog_of(config, *streams, full_table=full_table)
+    config = make_config(server, **settings)
+    writer = MessageCollector(after)
+    catalog = make_catalog(config, *streams, full_table=full_table)
     state = json.loads(json.dumps(state)) if state else None
     tap = TapPixxel(config=config, state=state, catalog=catalog, message_writer=writer)
     status = None
@@ -116,10 +116,10 @@ def sync(
             pass
         else:
             raise AssertionError(f"{expect.__name__} was expected")
-    return Synced(status, writer.messages)
+    return SyncResult(status, writer.messages)
 
 
-def catalog_of(config: dict[str, Any], *streams: str, full_table: bool = False) -> dict[str, Any]:
+def make_catalog(config: dict[str, Any], *streams: str, full_table: bool = False) -> dict[str, Any]:
     """A catalog that selects some streams, or those that are selected by default."""
     catalog: dict[str, Any] = json.loads(
         TapPixxel(config=config, validate_config=False).catalog_json_text

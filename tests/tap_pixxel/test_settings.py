@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurrency": 4}
 
 
-def read(**settings: Any) -> TapSettings:
+def parse(**settings: Any) -> TapSettings:
     switches = {"stac": True, "assume_cog": False, "delivered_assets": False}
     config = {**BASE, "lookback_seconds": 0, **switches, **settings}
     assert find_setting_problems(config) == []
     return read_settings(config)
 
 
-def square(west: float, *, height: float | None = None) -> dict[str, Any]:
+def make_square(west: float, *, height: float | None = None) -> dict[str, Any]:
     corners = [(west, 0), (west + 1, 0), (west + 1, 1), (west, 1), (west, 0)]
     ring = [[*corner, height] if height else [*corner] for corner in corners]
     return {"type": "Polygon", "coordinates": [ring]}
 
 
-def test_a_collection_named_twice_is_read_once() -> None:
-    assert read(collections=["a", " b ", "a"]).collections == ("a", "b")
+def test_collections_named_twice_are_read_once() -> None:
+    assert parse(collections=["a", " b ", "a"]).collections == ("a", "b")
 
 
-def test_a_box_may_cross_the_antimeridian() -> None:
-    assert read(bbox=[170, -10, -170, 10]).bbox == (170, -10, -170, 10)
+def test_bbox_across_antimeridian_is_accepted() -> None:
+    assert parse(bbox=[170, -10, -170, 10]).bbox == (170, -10, -170, 10)
 
 
 @pytest.mark.parametrize(
@@ -49,62 +49,62 @@ def test_a_box_may_cross_the_antimeridian() -> None:
         ("2024-04-05T06:00:00Z", "2024-04-05T06:00:00", "2024-04-05T06:00:00"),
     ],
 )
-def test_a_day_month_or_year_stands_for_all_of_it(
+def test_datetime_day_month_or_year_covers_all_of_it(
     text: str, start: str | None, end: str | None
 ) -> None:
     def full(stamp: str | None) -> str | None:
         return stamp and (f"{stamp}Z" if "." in stamp else f"{stamp}.000000Z")
 
-    assert read(datetime=text).datetime == Interval(full(start), full(end))
+    assert parse(datetime=text).datetime == Interval(full(start), full(end))
 
 
 @pytest.mark.parametrize("tail", ["?s3cret=1", "#s3cret"])
-def test_a_url_with_more_than_a_base_is_refused(tail: str) -> None:
+def test_api_url_with_query_or_fragment_is_rejected(tail: str) -> None:
     [line] = find_setting_problems({**BASE, "api_url": f"https://host{tail}"})
     assert line == "Setting 'api_url' must be a plain base URL, without user, query or fragment"
 
 
 @pytest.mark.parametrize("url", ["https://u@host", "https://host:0", "https://", "ftp://host"])
-def test_a_url_that_is_none_is_refused(url: str) -> None:
+def test_api_url_invalid_is_rejected(url: str) -> None:
     assert len(find_setting_problems({**BASE, "api_url": url})) == 1
 
 
-def test_an_area_may_begin_with_a_blank_line() -> None:
-    assert read(intersects="\n " + json.dumps(square(0))).intersects
+def test_intersects_with_leading_blank_line_is_accepted() -> None:
+    assert parse(intersects="\n " + json.dumps(make_square(0))).intersects
 
 
-def test_an_area_may_be_a_file_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_intersects_file_in_home_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "area.geojson").write_text(json.dumps(square(0)))
-    assert read(intersects="~/area.geojson").intersects
+    (tmp_path / "area.geojson").write_text(json.dumps(make_square(0)))
+    assert parse(intersects="~/area.geojson").intersects
 
 
-def test_heights_are_dropped_from_an_area() -> None:
-    area = read(intersects=json.dumps(square(0, height=100))).intersects
+def test_intersects_heights_are_dropped() -> None:
+    area = parse(intersects=json.dumps(make_square(0, height=100))).intersects
     assert area is not None
     assert {len(point) for point in area["coordinates"][0]} == {2}
 
 
-def test_urls_of_stores_lose_the_blanks_around_them() -> None:
+def test_store_urls_are_stripped() -> None:
     urls = {" archive ": " https://host/container/ ", "lake": "file://host/mnt", "é": "s3://b"}
-    assert read(store_urls=urls).store_urls == {
+    assert parse(store_urls=urls).store_urls == {
         name.strip(): url.strip() for name, url in urls.items()
     }
-    assert read().store_urls == {}
+    assert parse().store_urls == {}
 
 
-def test_several_areas_are_united() -> None:
+def test_intersects_several_geometries_are_united() -> None:
     features = [
-        {"type": "Feature", "properties": {}, "geometry": square(west)} for west in (0, 0.5, 7)
+        {"type": "Feature", "properties": {}, "geometry": make_square(west)} for west in (0, 0.5, 7)
     ]
     text = json.dumps({"type": "FeatureCollection", "features": features})
-    area = read(intersects=text).intersects
+    area = parse(intersects=text).intersects
     assert area is not None
     assert area["type"] == "MultiPolygon"
     assert shape(area).area == pytest.approx(2.5)
 
 
-TWICE = [square(0)["coordinates"], square(0.5)["coordinates"]]
+TWICE = [make_square(0)["coordinates"], make_square(0.5)["coordinates"]]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ TWICE = [square(0)["coordinates"], square(0.5)["coordinates"]]
         ({"store_urls": {" ": "https://host/a"}}, "has an empty store name"),
     ],
 )
-def test_what_cannot_be_meant_is_named(settings: dict[str, Any], line: str) -> None:
+def test_unusable_settings_are_named(settings: dict[str, Any], line: str) -> None:
     [name] = settings
     [told] = find_setting_problems({**BASE, **settings})
     assert name in told

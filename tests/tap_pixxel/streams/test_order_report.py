@@ -15,7 +15,7 @@ from pixxel_sandbox import Sandbox
 from tap_pixxel.streams.order_report import CELL_TYPES, MORE_CELLS, InvalidReport, parse_report
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap.syncs import Collector, catalog_of, config_for, sync
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,24 +29,24 @@ def sandbox() -> Iterator[Sandbox]:
         yield server
 
 
-def kinds_of(*cells: str, known: dict[str, str] | None = None) -> str:
+def detect_type(*cells: str, known: dict[str, str] | None = None) -> str:
     report = parse_report("\r\n".join(["a,b", *(f"x,{cell}" for cell in cells)]).encode())
     return report.detect_types(known or {})["b"]
 
 
-def declared(messages: list[dict[str, Any]]) -> dict[str, Any]:
+def schema_properties(messages: list[dict[str, Any]]) -> dict[str, Any]:
     [schema] = [each["schema"] for each in messages if each["type"] == "SCHEMA"]
     properties: dict[str, Any] = schema["properties"]
     return properties
 
 
-def served(*bodies: bytes) -> ScriptedServer:
+def serve_csv(*bodies: bytes) -> ScriptedServer:
     return ScriptedServer(
         *(answer(body=body, headers=("Content-Type: text/csv",)) for body in bodies)
     )
 
 
-def test_every_row_is_kept_twins_too_and_the_table_is_activated(sandbox: Sandbox) -> None:
+def test_report_rows_are_all_emitted_and_table_is_activated(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "order_report")
     records = synced.records["order_report"]
     assert [each["row_number"] for each in records] == list(range(1, len(records) + 1))
@@ -58,13 +58,13 @@ def test_every_row_is_kept_twins_too_and_the_table_is_activated(sandbox: Sandbox
     assert types[-1] == "ACTIVATE_VERSION"
 
 
-def test_the_columns_are_those_of_the_header_and_typed() -> None:
+def test_report_columns_are_named_and_typed_by_the_header_and_cells() -> None:
     body = (
         b"Order ID,Area (sq km),Bands,Paid At,Day,Rush,Note,Code\r\n"
         b'a,12.5,7,2025-01-31 12:00:00+00:00,31-01-2025,TRUE,"two\nlines, ""x""",007\r\n'
         b"b,3,,2025-02-01T00:00:00Z,2025-02-01,false,,12\r\n"
     )
-    with served(body) as server:
+    with serve_csv(body) as server:
         synced = sync(server, "order_report")
     assert synced.records["order_report"] == [
         {
@@ -90,7 +90,7 @@ def test_the_columns_are_those_of_the_header_and_typed() -> None:
             "code": "12",
         },
     ]
-    properties = declared(synced.messages)
+    properties = schema_properties(synced.messages)
     assert properties["area_sq_km"]["type"] == ["number", "null"]
     assert properties["paid_at"]["format"] == "date-time"
     assert properties["code"] == {
@@ -121,10 +121,8 @@ def test_the_columns_are_those_of_the_header_and_typed() -> None:
         ([], "text"),
     ],
 )
-def test_a_column_has_the_narrowest_type_that_holds_all_its_cells(
-    cells: list[str], kind: str
-) -> None:
-    assert kinds_of(*cells) == kind
+def test_detect_types_returns_narrowest_type_of_all_cells(cells: list[str], kind: str) -> None:
+    assert detect_type(*cells) == kind
 
 
 @pytest.mark.parametrize(
@@ -137,24 +135,24 @@ def test_a_column_has_the_narrowest_type_that_holds_all_its_cells(
         ("no such kind", ["1"], "number"),
     ],
 )
-def test_a_columns_type_only_gets_wider(known: str, cells: list[str], kind: str) -> None:
-    assert kinds_of(*cells, known={"b": known}) == kind
+def test_detect_types_known_type_only_widens(known: str, cells: list[str], kind: str) -> None:
+    assert detect_type(*cells, known={"b": known}) == kind
 
 
-def test_the_state_keeps_the_types_also_of_columns_that_are_gone_for_a_while() -> None:
-    with served(b"A,B\r\nk,x\r\n", b"B\r\ny\r\n", b"A,B\r\n1,y\r\n") as server:
+def test_state_keeps_types_of_columns_missing_for_a_while() -> None:
+    with serve_csv(b"A,B\r\nk,x\r\n", b"B\r\ny\r\n", b"A,B\r\n1,y\r\n") as server:
         first = sync(server, "order_report")
         second = sync(server, "order_report", state=first.state)
         third = sync(server, "order_report", state=second.state)
-    assert declared(third.messages)["a"]["type"] == ["string", "null"]
+    assert schema_properties(third.messages)["a"]["type"] == ["string", "null"]
 
 
-def test_a_whole_number_is_written_as_one_in_a_column_of_numbers() -> None:
+def test_iter_fields_whole_number_stays_an_integer() -> None:
     report = parse_report(b"A\r\n7\r\n-2.50\r\n")
     assert [str(fields["a"]) for fields in report.iter_fields({"a": "number"})] == ["7", "-2.5"]
 
 
-def test_titles_become_names_that_differ() -> None:
+def test_parse_report_titles_become_unique_names() -> None:
     header = "Order ID,order id,,2nd,Row number,Größe (m²),extra"
     report = parse_report(f"{header}\r\n".encode(), reserved_names=("row_number", "extra"))
     assert list(report.titles) == [
@@ -168,14 +166,14 @@ def test_titles_become_names_that_differ() -> None:
     ]
 
 
-def test_names_stay_different_within_what_a_database_keeps_of_a_name() -> None:
+def test_parse_report_long_titles_stay_unique_within_63_characters() -> None:
     titles = [f"{'Cost ' * 20}{end}" for end in "abc"]
     names = list(parse_report(f"{','.join(titles)}\r\n".encode()).titles)
     assert len({name[:63] for name in names}) == 3
 
 
-def test_ragged_rows_lose_no_cell() -> None:
-    with served(b"A,B\r\n1\r\n1,2,three,4\r\n\r\n") as server:
+def test_report_rows_of_other_lengths_lose_no_cell() -> None:
+    with serve_csv(b"A,B\r\n1\r\n1,2,three,4\r\n\r\n") as server:
         records = sync(server, "order_report").records["order_report"]
     assert records == [
         {"row_number": 1, "a": 1},
@@ -184,7 +182,7 @@ def test_ragged_rows_lose_no_cell() -> None:
 
 
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=8))
-def test_any_cells_come_back(rows: list[list[str]]) -> None:
+def test_report_any_cells_keep_their_values(rows: list[list[str]]) -> None:
     """As they are, or as the value that they write; blank ones as null."""
     file = io.StringIO()
     csv.writer(file).writerows([["a", "b"], *rows])
@@ -212,17 +210,17 @@ def test_any_cells_come_back(rows: list[list[str]]) -> None:
         b'A,B\r\n"1"x,2\r\n',
     ],
 )
-def test_what_is_no_report_ends_the_run_with_its_reason(body: bytes) -> None:
-    with served(body) as server:
+def test_response_not_a_report_ends_the_run(body: bytes) -> None:
+    with serve_csv(body) as server:
         synced = sync(server, "order_report", expect=UnexpectedResponse)
     assert not any(each["type"] == "ACTIVATE_VERSION" for each in synced.messages)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
+def test_parse_report_byte_order_mark_is_ignored() -> None:
     assert parse_report(b"\xef\xbb\xbfA\r\n1\r\n").titles == {"a": "A"}
 
 
-def test_a_cell_may_be_long() -> None:
+def test_parse_report_long_cell_is_kept() -> None:
     cell = "x" * 200_000
     assert parse_report(f"A\r\n{cell}\r\n".encode()).rows == [[cell]]
 
@@ -238,18 +236,18 @@ def test_a_cell_may_be_long() -> None:
         (b"OK", "is a line of text instead of CSV"),
     ],
 )
-def test_an_error_says_why_and_quotes_nothing(text: bytes, why: str) -> None:
+def test_parse_report_invalid_content_raises_reason_without_quoting(text: bytes, why: str) -> None:
     with pytest.raises(InvalidReport) as caught:
         parse_report(text)
     assert str(caught.value) == why
 
 
-def test_one_column_is_a_report_and_so_is_a_header_of_several() -> None:
+def test_parse_report_one_column_or_header_only_is_valid() -> None:
     assert parse_report(b"A\r\n\r\n1\r\n").rows == [["1"]]
     assert parse_report(b"A,B").rows == []
 
 
-def test_cells_become_values_of_their_columns_type() -> None:
+def test_iter_fields_cells_have_type_of_their_column() -> None:
     report = parse_report(
         b"A,B,C,D,E\r\n TRUE , 1.5,31-01-2025,2025-01-31 12:00+01:00, x\r\nfalse,,,, "
     )
@@ -261,27 +259,27 @@ def test_cells_become_values_of_their_columns_type() -> None:
     ]
 
 
-def test_columns_can_be_deselected_in_a_catalog_that_cannot_know_them(sandbox: Sandbox) -> None:
-    config = config_for(sandbox)
-    catalog = catalog_of(config, "order_report")
+def test_report_columns_missing_from_catalog_can_be_deselected(sandbox: Sandbox) -> None:
+    config = make_config(sandbox)
+    catalog = make_catalog(config, "order_report")
     [entry] = [each for each in catalog["streams"] if each["tap_stream_id"] == "order_report"]
     assert set(entry["schema"]["properties"]) == {"row_number", MORE_CELLS, "extra"}
     entry["metadata"].append(
         {"breadcrumb": ["properties", "status"], "metadata": {"selected": False}}
     )
-    writer = Collector()
+    writer = MessageCollector()
     TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
-    assert "status" not in declared(writer.messages)
-    assert "type" in declared(writer.messages)
+    assert "status" not in schema_properties(writer.messages)
+    assert "type" in schema_properties(writer.messages)
     records = [each["record"] for each in writer.messages if each["type"] == "RECORD"]
     assert records
     assert not any("status" in each for each in records)
 
 
-def test_a_stream_map_sees_the_columns_of_the_report(sandbox: Sandbox) -> None:
+def test_stream_map_on_report_columns_is_applied(sandbox: Sandbox) -> None:
     maps = {"order_report": {"kind": "type", "type": "__NULL__"}}
     synced = sync(sandbox, "order_report", stream_maps=maps)
-    properties = declared(synced.messages)
+    properties = schema_properties(synced.messages)
     assert "kind" in properties
     assert "type" not in properties
     assert {each["kind"] for each in synced.records["order_report"]} >= {"ARCHIVE", "TASKING"}

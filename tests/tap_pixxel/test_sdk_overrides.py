@@ -36,7 +36,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("base", "ours", "name"), OVERRIDES)
-def test_an_override_has_the_parameters_of_what_it_overrides(
+def test_override_has_parameters_of_overridden_method(
     base: type[Any], ours: type[Any], name: str
 ) -> None:
     assert list(inspect.signature(getattr(base, name)).parameters) == list(
@@ -45,11 +45,11 @@ def test_an_override_has_the_parameters_of_what_it_overrides(
 
 
 @pytest.mark.parametrize(("base", "name"), CALLS)
-def test_what_we_call_is_there(base: type[Any], name: str) -> None:
+def test_called_sdk_method_exists(base: type[Any], name: str) -> None:
     assert callable(getattr(base, name))
 
 
 @pytest.mark.parametrize("attribute", ["_initialized_at", "_stream_version"])
-def test_attributes_of_a_stream_that_we_use(attribute: str) -> None:
+def test_used_sdk_attribute_exists(attribute: str) -> None:
     stream = TapPixxel(config={"api_token": "token-1"}).streams["orders"]
     assert hasattr(stream, attribute)
