@@ -107,7 +107,7 @@ FAULTS = {
     "403 halfway": Fault(
         (orders("a", "b", total=9), answer(403, HTML)),
         status=3,
-        says="orders: left out: GET /v0/orders returned 403",
+        says="orders: stream skipped: GET /v0/orders answered 403",
         gives=("a", "b"),
         stream="orders",
     ),
@@ -173,7 +173,7 @@ def test_a_fault_ends_in_its_line_or_in_all_records(what: str) -> None:
     assert ended.seconds < QUICK
     assert ended.result.returncode == fault.status
     assert [record["id"] for record in ended.records] == list(fault.gives)
-    told = [line for line in ended.errors if not line.startswith("left out, because")]
+    told = [line for line in ended.errors if not line.startswith("skipped streams that")]
     assert len(told) == bool(fault.says)
     assert fault.says in "".join(told)
     assert any(fault.tells in line for line in ended.warnings) or not fault.tells

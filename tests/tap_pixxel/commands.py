@@ -1,4 +1,4 @@
-"""Runs the installed command, as a user or a pipeline does."""
+"""Runs of the installed command, as by a user or a pipeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAP_COMMAND = str(Path(sys.executable).with_name("tap-pixxel"))
 
 
 def make_environment(**more: str) -> dict[str, str]:
-    """The environment without any setting of the tap, and with some more variables."""
+    """Return the environment without settings of the tap, plus the given variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TAP_PIXXEL")}
     return kept | more
 
@@ -21,7 +21,7 @@ def make_environment(**more: str) -> dict[str, str]:
 def run_tap(
     *args: str, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run tap-pixxel to its end."""
+    """Run tap-pixxel until it exits."""
     return subprocess.run(
         [TAP_COMMAND, *args],
         capture_output=True,
@@ -34,12 +34,12 @@ def run_tap(
 
 
 def parse_log(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    """The structured log lines."""
+    """Return the structured log lines."""
     return [json.loads(line) for line in result.stderr.splitlines()]
 
 
 def parse_errors(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """The messages of level error and above, checked to be lines without tracebacks."""
+    """Return the messages of level error and above; fail on a traceback."""
     assert "Traceback" not in result.stderr
     found = [each for each in parse_log(result) if each["level"] in {"error", "critical"}]
     assert not any("exception" in each for each in found)

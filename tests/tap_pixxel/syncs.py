@@ -1,4 +1,4 @@
-"""Runs the tap in this process against a sandbox over real HTTP, and reads its messages."""
+"""Syncs in this process against a sandbox over real HTTP, and the messages they write."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 PRIMARY_KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
-"""Keys of the streams that have no `id`."""
+"""Primary keys of the streams whose key is not `id`."""
 
 
 class MessageCollector(MsgSpecWriter):
-    """Keeps messages instead of writing them."""
+    """A writer that collects messages in memory."""
 
     def __init__(self, after: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         self.messages: list[dict[str, Any]] = []
         self._after = after
 
     def write_message(self, message: Message) -> None:
-        """Keep a message as its line would read."""
+        """Append a message as its line would be parsed."""
         self.messages.append(json.loads(self.format_message(message)))
         self._after(self.messages[-1])
 
 
 class Server(Protocol):
-    """Where to sync from."""
+    """An API to sync from."""
 
     @property
     def url(self) -> str:
@@ -48,14 +48,14 @@ class Server(Protocol):
 
 @dataclass
 class SyncResult:
-    """What a run gave."""
+    """The outcome of a run."""
 
     status: ExitCode | None
     messages: list[dict[str, Any]]
     records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        """Sort the records by their streams."""
+        """Group the records by stream."""
         for message in self.messages:
             if message["type"] == "RECORD":
                 self.records[message["stream"]].append(message["record"])
@@ -67,12 +67,12 @@ class SyncResult:
         return states[-1]
 
     def ids(self, stream: str) -> list[str]:
-        """The keys of a stream's records, in their order."""
+        """Return the keys of a stream's records, in their order."""
         key = PRIMARY_KEYS.get(stream, "id")
         return [record[key] for record in self.records[stream]]
 
     def bookmark(self, stream: str) -> dict[str, Any]:
-        """A stream's part of the state."""
+        """Return a stream's part of the state."""
         part: dict[str, Any] = self.state["bookmarks"][stream]
         return part
 
@@ -90,13 +90,13 @@ def sync(
     expect: type[BaseException] | None = None,
     **settings: Any,
 ) -> SyncResult:
-    """Sync some streams, or those that are selected by default.
+    """Sync the named streams, or those that are selected by default.
 
     Args:
         server: The API.
         streams: Names of the streams to select.
-        state: The state to begin with.
-        full_table: Ask for the full table in the catalog.
+        state: The state to start from.
+        full_table: Select full-table replication in the catalog.
         after: Called after each message.
         expect: What `run` must raise.
         settings: More settings.
@@ -120,7 +120,7 @@ def sync(
 
 
 def make_catalog(config: dict[str, Any], *streams: str, full_table: bool = False) -> dict[str, Any]:
-    """A catalog that selects some streams, or those that are selected by default."""
+    """Return a catalog that selects the named streams, or the default ones."""
     catalog: dict[str, Any] = json.loads(
         TapPixxel(config=config, validate_config=False).catalog_json_text
     )

@@ -1,4 +1,4 @@
-"""The bookmark rules without a server: where a run begins, and what it leaves behind."""
+"""The bookmark rules without a server: where a run starts, and the state that it writes."""
 
 from __future__ import annotations
 
@@ -42,39 +42,39 @@ def test_bookmark_no_newer_value_stays_with_its_boundary(
 ) -> None:
     """The record at the bookmark may have been deleted since."""
     state = make_state()
-    taken = make_bookmark(state)
-    taken.set_start(CLOCK)
+    current = make_bookmark(state)
+    current.set_start(CLOCK)
     for value, key in seen:
-        taken.observe(value, key)
-    taken.finish()
+        current.observe(value, key)
+    current.finish()
     assert state == make_state()
 
 
 def test_bookmark_newer_values_moves_to_largest_and_names_its_record() -> None:
     state = make_state()
-    taken = make_bookmark(state)
-    taken.set_start(CLOCK)
+    current = make_bookmark(state)
+    current.set_start(CLOCK)
     for value, key in ((MARK, "at-mark"), (NEW, "new"), (OLD, "older")):
-        taken.observe(value, key)
-    taken.finish()
+        current.observe(value, key)
+    current.finish()
     assert state == make_state(replication_key_value=NEW, boundary="new")
 
 
 def test_bookmark_other_replication_key_ignores_state() -> None:
     """The stream may have had another replication key in an earlier version."""
-    taken = make_bookmark(make_state(replication_key="created_at"))
-    assert taken.is_first_sync
-    assert (taken.emit_from, taken.query_from, taken.boundary) == (None, None, None)
+    current = make_bookmark(make_state(replication_key="created_at"))
+    assert current.is_first_sync
+    assert (current.emit_from, current.query_from, current.boundary) == (None, None, None)
 
 
 def test_set_start_several_responses_keeps_first_server_time() -> None:
     state: dict[str, Any] = {}
-    taken = make_bookmark(state)
-    taken.set_start(None)
-    taken.set_start(CLOCK)
-    taken.set_start(datetime(2026, 6, 1, tzinfo=UTC))
-    taken.observe(FAR, "future")
-    taken.finish()
+    current = make_bookmark(state)
+    current.set_start(None)
+    current.set_start(CLOCK)
+    current.set_start(datetime(2026, 6, 1, tzinfo=UTC))
+    current.observe(FAR, "future")
+    current.finish()
     assert state["replication_key_value"] == "2025-06-01T00:00:00.000000Z"
 
 
@@ -104,8 +104,8 @@ def test_discard_backfill_first_sync_removes_progress() -> None:
 
 
 def test_bookmark_lookback_before_start_date_emits_from_start_date() -> None:
-    taken = make_bookmark(make_state(), start_date=MARK, lookback=86_400 * 31)
-    assert taken.emit_from == MARK
+    current = make_bookmark(make_state(), start_date=MARK, lookback=86_400 * 31)
+    assert current.emit_from == MARK
 
 
 def test_bookmark_changed_filters_restarts_only_with_previous_state() -> None:
@@ -114,7 +114,7 @@ def test_bookmark_changed_filters_restarts_only_with_previous_state() -> None:
 
 
 def test_bookmark_state_without_fingerprint_accepts_any_filters() -> None:
-    """Such as one written by hand."""
+    """A state written by hand has none."""
     state = make_state()
     del state["filters"]
     assert not make_bookmark(state, filters="two").filters_changed
@@ -134,9 +134,9 @@ def test_make_fingerprint_other_filters_differs() -> None:
 
 
 def test_bookmark_changed_filters_uses_nothing_of_state() -> None:
-    taken = make_bookmark(make_state(filters="one", barred=["a"]), filters="two")
-    assert taken.is_first_sync
-    assert (taken.emit_from, taken.query_from, taken.boundary, taken.forbidden_parents) == (
+    current = make_bookmark(make_state(filters="one", barred=["a"]), filters="two")
+    assert current.is_first_sync
+    assert (current.emit_from, current.query_from, current.boundary, current.forbidden_parents) == (
         None,
         None,
         None,
@@ -147,19 +147,19 @@ def test_bookmark_changed_filters_uses_nothing_of_state() -> None:
 def test_bookmark_changed_filters_does_not_resume_first_sync() -> None:
     state: dict[str, Any] = {}
     make_bookmark(state, filters="one").checkpoint(NEW)
-    taken = make_bookmark(state, filters="two")
-    assert taken.filters_changed
-    assert taken.resume_from() is None
+    current = make_bookmark(state, filters="two")
+    assert current.filters_changed
+    assert current.resume_from() is None
 
 
 def test_checkpoint_changed_filters_replaces_old_bookmark() -> None:
-    """A later run must not take the old bookmark for one under the new filters."""
+    """A later run must not use the old bookmark with the new filters."""
     state = make_state(filters="one", barred=["a"])
-    taken = make_bookmark(state, filters="two")
-    taken.set_start(CLOCK)
-    taken.observe(OLD, "older")
-    taken.checkpoint(NEW)
-    assert taken.resume_from() == NEW
+    current = make_bookmark(state, filters="two")
+    current.set_start(CLOCK)
+    current.observe(OLD, "older")
+    current.checkpoint(NEW)
+    assert current.resume_from() == NEW
     assert state == {
         "filters": "two",
         "backfill": {
@@ -173,16 +173,16 @@ def test_checkpoint_changed_filters_replaces_old_bookmark() -> None:
 
 @pytest.mark.parametrize("missing", ["reached", "began"])
 def test_bookmark_incomplete_backfill_state_starts_again(missing: str) -> None:
-    """Without its clock, what changed since it was killed would be passed over."""
+    """Without its start time, changes since it was killed would be missed."""
     state: dict[str, Any] = {}
     killed = make_bookmark(state)
     killed.observe(FAR, "future")
     killed.checkpoint(NEW)
     del state["backfill"][missing]
-    taken = make_bookmark(state)
-    assert taken.resume_from() is None
-    taken.set_start(CLOCK)
-    taken.finish()
+    current = make_bookmark(state)
+    assert current.resume_from() is None
+    current.set_start(CLOCK)
+    current.finish()
     assert state == {"filters": ""}
 
 
@@ -217,17 +217,17 @@ def test_should_emit_no_bookmark_returns_true() -> None:
 def test_query_from_start_date_or_lookback_never_after_bookmark(
     start_date: str | None, lookback: int, since: str, floor: str
 ) -> None:
-    """The boundary must be in the answer, also where it is not to be emitted."""
-    taken = make_bookmark(make_state(), start_date=start_date, lookback=lookback)
-    assert (taken.emit_from, taken.query_from) == (since, floor)
+    """The response must contain the boundary, even if that is not emitted."""
+    current = make_bookmark(make_state(), start_date=start_date, lookback=lookback)
+    assert (current.emit_from, current.query_from) == (since, floor)
 
 
 def test_observe_equal_values_last_record_is_boundary() -> None:
     state = make_state()
-    taken = make_bookmark(state)
+    current = make_bookmark(state)
     for value, key in ((MARK, "first"), (MARK, "last"), (None, "timeless")):
-        taken.observe(value, key)
-    taken.finish()
+        current.observe(value, key)
+    current.finish()
     assert state == make_state(boundary="last")
 
 
@@ -239,9 +239,9 @@ def test_finish_nothing_observed_writes_only_filters() -> None:
 
 def test_finish_forbidden_parents_are_kept_with_bookmark() -> None:
     state = make_state(barred=["b", "a"])
-    taken = make_bookmark(state)
-    assert taken.forbidden_parents == ["b", "a"]
-    taken.finish()
+    current = make_bookmark(state)
+    assert current.forbidden_parents == ["b", "a"]
+    current.finish()
     assert state == make_state(barred=["a", "b"])
     assert make_bookmark({"barred": ["a"]}).forbidden_parents == []
     assert make_bookmark(make_state(barred="a")).forbidden_parents == []

@@ -1,4 +1,4 @@
-"""A value that is not its column's goes to `extra` as it came."""
+"""Values are converted to the type of their column, or go to `extra` unchanged."""
 
 from __future__ import annotations
 

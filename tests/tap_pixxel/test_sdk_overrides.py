@@ -1,4 +1,4 @@
-"""The private parts of the SDK that we override or call are there, and take what we give them."""
+"""The private parts of the SDK that the tap overrides or calls exist, with these parameters."""
 
 from __future__ import annotations
 

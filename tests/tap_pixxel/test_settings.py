@@ -1,4 +1,4 @@
-"""What settings are taken for: usable forms that the command's tests of mistakes do not meet."""
+"""The parsing of valid settings, and of invalid ones that the tests of the command omit."""
 
 from __future__ import annotations
 
@@ -120,6 +120,6 @@ TWICE = [make_square(0)["coordinates"], make_square(0.5)["coordinates"]]
 )
 def test_unusable_settings_are_named(settings: dict[str, Any], line: str) -> None:
     [name] = settings
-    [told] = find_setting_problems({**BASE, **settings})
-    assert name in told
-    assert line in told
+    [log_lines] = find_setting_problems({**BASE, **settings})
+    assert name in log_lines
+    assert line in log_lines

@@ -1,4 +1,4 @@
-"""The command line: what needs no network, exit statuses, one clear line for each mistake."""
+"""The command line: options without network, exit statuses, one clear line for each error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.tap_pixxel.syncs import MessageCollector, make_config
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEAD_URL = "http://127.0.0.1:9"  # the discard port: nothing listens there
+DEAD_URL = "http://127.0.0.1:9"  # the discard port, where no server listens
 
 
 def write_config(folder: Path, **settings: Any) -> str:
@@ -66,10 +66,11 @@ def test_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> No
     records = [json.loads(line) for line in result.stdout.splitlines()]
     per_stream = [m["stream"] for m in records if m["type"] == "RECORD"]
     assert len(per_stream) == len(set(per_stream)) == 22
-    told = [each["message"] for each in parse_log(result)]
-    assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in told)
+    log_lines = [each["message"] for each in parse_log(result)]
+    assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in log_lines)
     assert any(
-        "satellite_images: not tested, it needs the setting 'datetime'" in each for each in told
+        "satellite_images: not tested, it needs the setting 'datetime'" in each
+        for each in log_lines
     )
     assert sandbox.requests[0].path == "/ping"
     assert not any(m["type"] == "ACTIVATE_VERSION" for m in records)
@@ -91,9 +92,9 @@ def test_connection_test_forbidden_unselected_stream_exits_ok(
     monkeypatch.setattr("tap_pixxel.tap.is_interactive", lambda: True)
     tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
     assert tap.test() is ExitCode.OK
-    told = capsys.readouterr().err.splitlines()
-    assert any("satellite_images: not tested, it needs the setting" in line for line in told)
-    assert told[-1].startswith("20 of 22 streams can be read: ")
+    log_lines = capsys.readouterr().err.splitlines()
+    assert any("satellite_images: not tested, it needs the setting" in line for line in log_lines)
+    assert log_lines[-1].startswith("20 of 22 streams can be read: ")
 
 
 def test_schema_test_without_network_writes_schemas() -> None:
@@ -339,7 +340,7 @@ def test_closed_output_logs_one_line() -> None:
 
 
 def test_unreachable_api_error_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is tried again for a while; the error then names what to check."""
+    """The connection is retried for a while; then the error names the setting to check."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     monkeypatch.setattr("pixxel_api.client.FIRST_CONNECT_DEADLINE", 0.1)

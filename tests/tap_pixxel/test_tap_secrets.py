@@ -50,7 +50,7 @@ def test_sync_never_writes_the_token(
                 TAP_PIXXEL_API_URL=sandbox.url,
                 TAP_PIXXEL_LOGLEVEL=level,
             )
-    assert sandbox.requests, "the API was not asked"
+    assert sandbox.requests, "the API received no request"
     assert result.returncode in {0, 3}
     assert has_no_token(result.stdout)
     assert has_no_token(result.stderr)

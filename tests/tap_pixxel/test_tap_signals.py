@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT mid-sync: whole lines, a last STATE that resumes without loss, 128 + n."""
+"""SIGTERM and SIGINT mid-sync: whole lines, a final STATE to resume from, status 128 + n."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def large() -> Iterator[Sandbox]:
+def large_sandbox() -> Iterator[Sandbox]:
     with Sandbox(seed=5, items=1500) as sandbox:
         yield sandbox
 
@@ -43,7 +43,7 @@ def parse_messages(data: bytes) -> list[dict[str, Any]]:
 
 
 def wait_for_start(process: subprocess.Popen[bytes]) -> None:
-    """Return when the first stream is being read."""
+    """Return when the first stream has started."""
     assert process.stderr
     for line in process.stderr:
         if b"Beginning sync" in line:
@@ -75,29 +75,31 @@ def read_rest(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
 )
 @pytest.mark.parametrize("reading", [True, False], ids=["reading", "reader stopped"])
 def test_signal_during_sync_ends_with_whole_lines_and_final_state(
-    large: Sandbox, signum: signal.Signals, status: int, *, reading: bool
+    large_sandbox: Sandbox, signum: signal.Signals, status: int, *, reading: bool
 ) -> None:
-    process = start_tap(large)
+    process = start_tap(large_sandbox)
     data = read_some(process, 500_000)
     if not reading:
         time.sleep(1.0)  # the pipe fills, and the tap waits for its reader
     process.send_signal(signum)
     if not reading:
-        assert process.wait(10) == status, "it must end although nobody reads"
+        assert process.wait(10) == status, "it must exit although nobody reads its output"
     tail, log = read_rest(process)
     assert process.wait(10) == status
-    given = parse_messages(data + tail)
-    assert given[-1]["type"] == "STATE"
+    emitted = parse_messages(data + tail)
+    assert emitted[-1]["type"] == "STATE"
     assert "Traceback" not in log
     assert f"stopped by {signum.name}" in log.splitlines()[-1]
-    before = {m["record"]["id"] for m in given if m["type"] == "RECORD"}
+    before = {m["record"]["id"] for m in emitted if m["type"] == "RECORD"}
     assert 0 < len(before) < 1500
-    resumed = sync(large, "archive_items", state=given[-1]["value"])
-    assert before | set(resumed.ids("archive_items")) == set(large.workspace.ids("archive_items"))
+    resumed = sync(large_sandbox, "archive_items", state=emitted[-1]["value"])
+    assert before | set(resumed.ids("archive_items")) == set(
+        large_sandbox.workspace.ids("archive_items")
+    )
 
 
 def test_backfill_stopped_between_windows_resumes_there(
-    large: Sandbox, monkeypatch: pytest.MonkeyPatch
+    large_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 100)
     count = 0
@@ -108,11 +110,11 @@ def test_backfill_stopped_between_windows_resumes_there(
         if count == 1200:
             raise StopRequested(15)
 
-    first = sync(large, "archive_items", after=stop_late, expect=StopRequested)
-    second = sync(large, "archive_items", state=first.state)
-    there = set(large.workspace.ids("archive_items"))
-    assert set(first.ids("archive_items")) | set(second.ids("archive_items")) == there
-    assert len(second.ids("archive_items")) < len(there) - 700
+    first = sync(large_sandbox, "archive_items", after=stop_late, expect=StopRequested)
+    second = sync(large_sandbox, "archive_items", state=first.state)
+    existing = set(large_sandbox.workspace.ids("archive_items"))
+    assert set(first.ids("archive_items")) | set(second.ids("archive_items")) == existing
+    assert len(second.ids("archive_items")) < len(existing) - 700
 
 
 def test_signal_ends_wait_for_slow_server() -> None:

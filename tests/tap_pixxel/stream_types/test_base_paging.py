@@ -1,4 +1,4 @@
-"""Lists that change, cap, end early or misbehave while they are read, over real HTTP."""
+"""Lists that change, cap pages, end early or misbehave during a scan, over real HTTP."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_empty_list_emits_no_records(sandbox: Sandbox, name: str) -> None:
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("more", [0, 1, -1])
 def test_list_about_as_long_as_a_page_is_read_whole(sandbox: Sandbox, name: str, more: int) -> None:
-    there = set(sandbox.workspace.ids(name))
-    assert set(sync(sandbox, name, page_size=len(there) + more).ids(name)) == there
+    existing = set(sandbox.workspace.ids(name))
+    assert set(sync(sandbox, name, page_size=len(existing) + more).ids(name)) == existing
 
 
 @pytest.mark.parametrize("name", PAGED)
@@ -38,19 +38,19 @@ def test_list_about_as_long_as_a_page_is_read_whole(sandbox: Sandbox, name: str,
 def test_any_page_size_emits_same_records_in_same_order(
     sandbox: Sandbox, name: str, page_size: int, concurrency: int
 ) -> None:
-    whole = sync(sandbox, name, page_size=1000)
+    full_sync = sync(sandbox, name, page_size=1000)
     parts = sync(sandbox, name, page_size=page_size, concurrency=concurrency)
-    assert parts.ids(name) == whole.ids(name)
+    assert parts.ids(name) == full_sync.ids(name)
 
 
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("cap", [1, 3, 10])
 def test_server_capping_the_limit_is_read_whole(sandbox: Sandbox, name: str, cap: int) -> None:
-    there = set(sandbox.workspace.ids(name))
+    existing = set(sandbox.workspace.ids(name))
     sandbox.behavior = Behavior(max_limit=cap)
     synced = sync(sandbox, name, page_size=100)
-    assert set(synced.ids(name)) == there
-    assert len(synced.ids(name)) == len(there)
+    assert set(synced.ids(name)) == existing
+    assert len(synced.ids(name)) == len(existing)
 
 
 def test_every_list_request_sends_a_limit(sandbox: Sandbox) -> None:
@@ -58,18 +58,18 @@ def test_every_list_request_sends_a_limit(sandbox: Sandbox) -> None:
     for request in sandbox.requests:
         if request.path.endswith("/collections"):
             continue
-        asked = request.body if isinstance(request.body, dict) else request.query
-        assert {"limit", "page_size"} & asked.keys(), request.path
+        requested = request.body if isinstance(request.body, dict) else request.query
+        assert {"limit", "page_size"} & requested.keys(), request.path
 
 
 def sync_changing_list(
     sandbox: Sandbox, name: str, behavior: Behavior
 ) -> tuple[set[str], list[str]]:
-    """Sync while the list changes; give the keys that stayed throughout and those that came."""
+    """Sync while the list changes; return the keys that stayed throughout, and the emitted ones."""
     before = set(sandbox.workspace.ids(name))
     sandbox.behavior = behavior
     synced = sync(sandbox, name, page_size=5)
-    assert sandbox.workspace.changes, "nothing has changed meanwhile"
+    assert sandbox.workspace.changes, "nothing has changed during the scan"
     return before & set(sandbox.workspace.ids(name)), synced.ids(name)
 
 
@@ -87,22 +87,22 @@ def sync_changing_list(
 def test_changing_list_emits_remaining_rows_once(
     sandbox: Sandbox, name: str, behavior: Behavior
 ) -> None:
-    stayed, given = sync_changing_list(sandbox, name, behavior)
-    assert stayed <= set(given)
-    assert len(given) == len(set(given))
+    stayed, emitted = sync_changing_list(sandbox, name, behavior)
+    assert stayed <= set(emitted)
+    assert len(emitted) == len(set(emitted))
 
 
 @pytest.mark.parametrize("name", ["orders", "order_items"])
 def test_updates_moving_rows_behind_cursor_lose_no_row(sandbox: Sandbox, name: str) -> None:
-    stayed, given = sync_changing_list(
+    stayed, emitted = sync_changing_list(
         sandbox, name, Behavior(update_while_paging=True, updates_reorder=True)
     )
-    assert stayed <= set(given)
-    assert len(given) == len(set(given))
+    assert stayed <= set(emitted)
+    assert len(emitted) == len(set(emitted))
 
 
 def test_deletion_behind_cursor_skips_no_row(sandbox: Sandbox) -> None:
-    """The sandbox does shift the list: plain offsets over it lose a row."""
+    """The deletion shifts the list, and offsets without an overlap would skip a row."""
     ids = sandbox.workspace.ids("orders")
 
     def delete_behind(record: RequestRecord, workspace: Workspace) -> None:
@@ -113,27 +113,27 @@ def test_deletion_behind_cursor_skips_no_row(sandbox: Sandbox) -> None:
     first = [sync(sandbox, "orders", page_size=1000).ids("orders")[0]]
     gone = first[0]
     sandbox.on_request = delete_behind
-    given = sync(sandbox, "orders", page_size=5).ids("orders")
-    assert set(given) | {gone} == set(ids)
+    emitted = sync(sandbox, "orders", page_size=5).ids("orders")
+    assert set(emitted) | {gone} == set(ids)
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
 @pytest.mark.parametrize("behavior", [Behavior(reject_sort=True), Behavior(ignore_sort=True)])
 def test_unsorted_endpoint_is_read_whole(sandbox: Sandbox, name: str, behavior: Behavior) -> None:
-    there = set(sandbox.workspace.ids(name))
+    existing = set(sandbox.workspace.ids(name))
     sandbox.behavior = behavior
-    assert set(sync(sandbox, name, page_size=7).ids(name)) == there
+    assert set(sync(sandbox, name, page_size=7).ids(name)) == existing
 
 
 def test_long_archive_scan_never_requests_deep_offsets(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
-    there = set(sandbox.workspace.ids("archive_items"))
+    existing = set(sandbox.workspace.ids("archive_items"))
     sandbox.behavior = Behavior(max_offset=20)
-    given = sync(sandbox, "archive_items", page_size=4, concurrency=2).ids("archive_items")
-    assert set(given) == there
-    assert len(given) == len(there)
+    emitted = sync(sandbox, "archive_items", page_size=4, concurrency=2).ids("archive_items")
+    assert set(emitted) == existing
+    assert len(emitted) == len(existing)
 
 
 def test_faulty_server_changes_no_record() -> None:
@@ -142,7 +142,7 @@ def test_faulty_server_changes_no_record() -> None:
         sandbox.behavior = Behavior(latency_ms=50, error_rate=0.05, rate_limit=50)
         rough = sync(sandbox, page_size=10)
         faults = [r for r in sandbox.requests if r.status is None or r.status >= 400]
-    assert faults, "the sandbox has not failed once"
+    assert faults, "the sandbox has injected no fault"
     assert calm.records == rough.records
     assert calm.state == rough.state
 

@@ -37,7 +37,7 @@ def update_times(synced: SyncResult, name: str) -> dict[str, str | None]:
 
 
 def bookmark_values(synced: SyncResult, name: str) -> list[str]:
-    """The bookmark, or those of all partitions."""
+    """Return the bookmark, or those of all partitions."""
     part = synced.bookmark(name)
     parts = part.get("partitions", [part])
     return [each["replication_key_value"] for each in parts if "replication_key_value" in each]
@@ -145,7 +145,7 @@ def test_record_dated_in_future_does_not_move_bookmark_into_future() -> None:
 
 
 def test_record_changed_during_scan_is_emitted_by_next_run(sandbox: Sandbox) -> None:
-    """It was read before it changed, and later records carry later times."""
+    """It is read before it changes, and later records have later times."""
     ids = sync(sandbox, "orders").ids("orders")
 
     def change(record: RequestRecord, workspace: Workspace) -> None:
@@ -208,7 +208,7 @@ def test_applied_filter_is_sent_with_bookmark(sandbox: Sandbox) -> None:
 def test_filtered_response_without_boundary_is_not_trusted(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An answer with new rows but without the row that must be there may miss others too."""
+    """A response with new rows but without the boundary may miss other rows too."""
     first = sync(sandbox, "archive_items")
     for part in first.state["bookmarks"]["archive_items"]["partitions"]:
         part["boundary"] = "no-such-item"
@@ -296,7 +296,7 @@ def test_start_date_after_all_records_still_filters_second_run(sandbox: Sandbox)
 
 
 def stop_after(at: int) -> Callable[[dict[str, Any]], None]:
-    """Ask for a stop after so many records."""
+    """Return a callback that requests a stop after a number of records."""
     records = 0
 
     def count(message: dict[str, Any]) -> None:
@@ -316,7 +316,7 @@ def test_killed_backfill_resumes_from_its_windows_without_loss(
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
     settings: dict[str, Any] = {"page_size": 4, "start_date": start_date}
     with Sandbox(seed=7, items=120) as sandbox:
-        there = set(sandbox.workspace.ids("archive_items"))
+        existing = set(sandbox.workspace.ids("archive_items"))
         first = sync(
             sandbox, "archive_items", after=stop_after(at), expect=StopRequested, **settings
         )
@@ -326,11 +326,11 @@ def test_killed_backfill_resumes_from_its_windows_without_loss(
         sandbox.workspace.update("archive_items", changed)
         second = sync(sandbox, "archive_items", state=state, **settings)
         third = sync(sandbox, "archive_items", state=second.state, **settings)
-    given = set(before_state) | set(second.ids("archive_items"))
+    emitted = set(before_state) | set(second.ids("archive_items"))
     if start_date is None:
-        assert given == there
+        assert emitted == existing
     if at >= 35:
-        assert len(second.ids("archive_items")) < len(there), "nothing was resumed"
+        assert len(second.ids("archive_items")) < len(existing), "nothing was resumed"
     assert changed in set(second.ids("archive_items")) | set(third.ids("archive_items"))
     assert "backfill" not in str(second.state)
 
@@ -366,7 +366,7 @@ def test_killed_incremental_run_loses_nothing(at: int) -> None:
 
 
 def test_filter_parsed_as_day_is_not_trusted() -> None:
-    """The boundary would be in its answer, and nothing of a later day."""
+    """Its response would contain the boundary, and nothing of a later day."""
     rows = b'{"aois": [{"aoi_id": "a", "updated_at": "2025-01-01T00:00:00Z"}]}'
     with ScriptedServer(answer(body=rows), answer(body=b'{"aois": []}')) as server:
         first = sync(server, "aois")

@@ -1,4 +1,4 @@
-"""Lists that are asked for what is newer: whether the API has heeded that, answer by answer."""
+"""Filtered lists: whether the API has applied the filter, response by response."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def make_list(*keys: str) -> bytes:
 
 REFUSED = answer(400)
 PROBE = make_list("old")
-WHOLE = make_list("old", "mark", "new")
+FULL_LIST = make_list("old", "mark", "new")
 
 CASES: dict[str, tuple[list[bytes], list[str], bool]] = {
-    # the server's answers, what is emitted, whether the filter was heeded
-    "heeded": ([PROBE, make_list("mark", "new")], ["mark", "new"], True),
+    # the server's responses, the emitted records, whether the filter was applied
+    "applied": ([PROBE, make_list("mark", "new")], ["mark", "new"], True),
     "nothing new": ([PROBE, make_list("mark")], ["mark"], True),
     "a bound that is inclusive": ([PROBE, make_list("just", "mark")], ["mark"], True),
     "rows without a time": (
@@ -37,12 +37,12 @@ CASES: dict[str, tuple[list[bytes], list[str], bool]] = {
         ["timeless", "mark", "odd", "new"],
         True,
     ),
-    "no range is taken": ([make_list(), WHOLE], ["mark", "new"], False),
-    "a range is refused": ([REFUSED, WHOLE], ["mark", "new"], False),
-    "nothing at all": ([PROBE, make_list(), WHOLE], ["mark", "new"], False),
-    "not the row at the bookmark": ([PROBE, make_list("new"), WHOLE], ["new", "mark"], False),
-    "older rows": ([PROBE, WHOLE, WHOLE], ["mark", "new"], False),
-    "refused later": ([PROBE, REFUSED, WHOLE], ["mark", "new"], False),
+    "no range is taken": ([make_list(), FULL_LIST], ["mark", "new"], False),
+    "a range is refused": ([REFUSED, FULL_LIST], ["mark", "new"], False),
+    "nothing at all": ([PROBE, make_list(), FULL_LIST], ["mark", "new"], False),
+    "not the row at the bookmark": ([PROBE, make_list("new"), FULL_LIST], ["new", "mark"], False),
+    "older rows": ([PROBE, FULL_LIST, FULL_LIST], ["mark", "new"], False),
+    "refused later": ([PROBE, REFUSED, FULL_LIST], ["mark", "new"], False),
 }
 
 
@@ -53,36 +53,38 @@ def state() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("answers", "emitted", "heeded"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("answers", "emitted", "applied"), CASES.values(), ids=CASES)
 def test_filtered_list_applied_or_ignored_emits_changes_once(
     state: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
     answers: list[bytes],
     emitted: list[str],
-    heeded: bool,  # noqa: FBT001 - a table
+    applied: bool,  # noqa: FBT001 - a table
 ) -> None:
     with ScriptedServer(*answers) as server, caplog.at_level(logging.WARNING):
         second = sync(server, "aois", state=state)
     assert second.ids("aois") == emitted
-    told = [each for each in caplog.messages if "ignores the filter" in each]
-    assert len(told) == (not heeded)
+    log_lines = [each for each in caplog.messages if "ignores the filter" in each]
+    assert len(log_lines) == (not applied)
     assert len(server.requests) == len(answers)
-    asked = [unquote(each.split(b" ")[1].decode()) for each in server.requests]
-    assert "updated_at=1970-01-01T00:00:00.000000Z/.." in asked[0]
-    assert "offset=0&limit=1" in asked[0]
-    assert all(f"updated_at={JUST_BEFORE}/.." in each for each in asked[1 : None if heeded else -1])
-    assert ("updated_at" in asked[-1]) is heeded
+    requested = [unquote(each.split(b" ")[1].decode()) for each in server.requests]
+    assert "updated_at=1970-01-01T00:00:00.000000Z/.." in requested[0]
+    assert "offset=0&limit=1" in requested[0]
+    assert all(
+        f"updated_at={JUST_BEFORE}/.." in each for each in requested[1 : None if applied else -1]
+    )
+    assert ("updated_at" in requested[-1]) is applied
     assert second.bookmark("aois")["replication_key_value"] == (NEW if "new" in emitted else MARK)
 
 
 def test_filtered_list_unknown_boundary_must_return_rows() -> None:
-    """A state that was written by hand names no row at the bookmark."""
+    """A state written by hand does not name the row at the bookmark."""
     value = {"replication_key": "updated_at", "replication_key_value": MARK}
     state = {"bookmarks": {"aois": value}}
     with ScriptedServer(PROBE, make_list("new")) as server:
         assert sync(server, "aois", state=state).ids("aois") == ["new"]
     assert len(server.requests) == 2
-    with ScriptedServer(PROBE, make_list(), WHOLE) as server:
+    with ScriptedServer(PROBE, make_list(), FULL_LIST) as server:
         assert sync(server, "aois", state=state).ids("aois") == ["mark", "new"]
     assert len(server.requests) == 3
 
@@ -93,7 +95,7 @@ def test_unfiltered_list_bad_request_raises() -> None:
 
 
 def test_full_table_requests_everything_each_time(state: dict[str, Any]) -> None:
-    with ScriptedServer(WHOLE) as server:
+    with ScriptedServer(FULL_LIST) as server:
         synced = sync(server, "aois", state=state, full_table=True)
     assert synced.ids("aois") == ["old", "mark", "new"]
     assert [b"updated_at" in each for each in server.requests] == [False]

@@ -1,4 +1,4 @@
-"""Items and collections leave the tap as STAC, with flat columns for what people filter on."""
+"""Items and collections are emitted as STAC, with summary columns to filter by."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RAW = {"properties", "assets", "links", "type", "stac_version", "stac_extensions
 
 
 def sync_without_columns(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str, Any]]:
-    """Sync a stream with columns deselected; give its records."""
+    """Sync a stream with columns deselected; return its records."""
     config = make_config(sandbox)
     catalog = make_catalog(config, stream)
     for entry in catalog["streams"]:
@@ -152,8 +152,10 @@ def test_unconvertible_item_is_emitted_with_error_and_raw_fields(
     assert record["stac_item"] is None
     assert "no datetime" in record["stac_error"]
     assert record["extra"][member] == sandbox.workspace.get(stream, key)[member]
-    told = [m for m in caplog.messages if "cannot be converted to STAC" in m]
-    assert told == [f"{stream}: 1 records cannot be converted to STAC; see their column stac_error"]
+    log_lines = [m for m in caplog.messages if "cannot be converted to STAC" in m]
+    assert log_lines == [
+        f"{stream}: 1 records cannot be converted to STAC; see their column stac_error"
+    ]
 
 
 def test_conversion_notes_are_logged_once_a_stream(
@@ -161,15 +163,15 @@ def test_conversion_notes_are_logged_once_a_stream(
 ) -> None:
     with caplog.at_level(logging.INFO):
         synced = sync(sandbox, *STREAMS)
-    told = [m for m in caplog.messages if ": STAC conversion: " in m]
-    assert [m.partition(":")[0] for m in told] == list(STREAMS)
+    log_lines = [m for m in caplog.messages if ": STAC conversion: " in m]
+    assert [m.partition(":")[0] for m in log_lines] == list(STREAMS)
     fwhm = sum(
         band.get("fwhm") == 0
         for key in synced.ids("archive_items")
         for asset in sandbox.workspace.get("archive_items", key)["assets"].values()
         for band in asset.get("eo:bands", ())
     )
-    assert f"assets.*.eo:bands.*.fwhm dropped (0 means unknown): {fwhm:,}" in told[0]
+    assert f"assets.*.eo:bands.*.fwhm dropped (0 means unknown): {fwhm:,}" in log_lines[0]
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -179,16 +181,16 @@ def test_only_emitted_records_are_converted(
     first = sync(sandbox, stream)
     name = "to_item" if stream == "archive_items" else "catalog_to_item"
     convert = getattr(tap_pixxel.stac, name)
-    given: list[str] = []
+    converted: list[str] = []
 
     def watch(raw: dict[str, Any], **options: Any) -> Any:
-        given.append(raw["id"])
+        converted.append(raw["id"])
         return convert(raw, **options)
 
     monkeypatch.setattr(tap_pixxel.stac, name, watch)
     second = sync(sandbox, stream, state=first.state)
-    assert given == second.ids(stream)
-    assert 0 < len(given) < len(first.ids(stream))
+    assert converted == second.ids(stream)
+    assert 0 < len(converted) < len(first.ids(stream))
 
 
 def test_catalog_collection_setting_names_collection_of_owned_items(sandbox: Sandbox) -> None:
@@ -211,7 +213,7 @@ def test_assume_cog_setting_changes_media_types(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(("stac", "column"), [(True, "stac_item['assets']"), (False, "assets")])
 def test_stream_map_on_assets_gets_objects(sandbox: Sandbox, *, stac: bool, column: str) -> None:
-    """They are left as text only where nobody looks into them."""
+    """They stay JSON text only if no stream map reads them."""
     for key in sandbox.workspace.ids("archive_items"):
         sandbox.workspace.update(
             "archive_items", key, properties={"datetime": "2025-01-01T00:00:00Z"}

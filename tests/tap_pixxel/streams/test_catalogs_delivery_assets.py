@@ -1,4 +1,4 @@
-"""Delivered assets: items link to the objects in the buckets, and come again when one arrives."""
+"""Delivered assets: items link to the objects in the buckets, and each delivery emits its item."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_store(workspace: Workspace, name: str) -> str:
 
 
 def make_old_catalog(workspace: Workspace, place: int = 0) -> str:
-    """A catalog that was updated long ago."""
+    """Return the id of a catalog, updated long ago."""
     key = workspace.ids("catalogs")[place]
     workspace.update("catalogs", key, updated_at="2024-01-01T00:00:00Z")
     return key
@@ -206,7 +206,7 @@ def test_delivery_dated_in_future_does_not_move_bookmark_into_future(
 def test_catalog_without_known_update_time_is_emitted_each_run(
     sandbox: Sandbox, workspace: Workspace, which: str
 ) -> None:
-    """Nothing else would bring it again when that changes."""
+    """Nothing else would emit it again when the time becomes known."""
     catalog = make_old_catalog(workspace)
     key = add_delivery(workspace, catalog)
     workspace.update(which, catalog if which == "catalogs" else key, updated_at=MISSING)
@@ -219,7 +219,7 @@ def test_catalog_without_known_update_time_is_emitted_each_run(
 
 
 def test_bookmark_never_passes_request_time_of_deliveries() -> None:
-    """What arrives between that and the sweep is met by the next sync."""
+    """The next sync emits what is delivered between that and the scan."""
 
     def at(second: int, body: bytes) -> bytes:
         return answer(body=body, headers=(f"Date: Thu, 01 May 2025 12:00:{second:02} GMT",))
@@ -236,15 +236,15 @@ def test_bookmark_never_passes_request_time_of_deliveries() -> None:
 def test_store_created_while_deliveries_are_read_is_known(
     sandbox: Sandbox, workspace: Workspace
 ) -> None:
-    """Were the stores read first, its delivery would lack its asset, and never come again."""
+    """If the stores were read first, its delivery would have no asset, and not be emitted again."""
     catalog = make_old_catalog(workspace)
 
-    def make(record: RequestRecord, there: Workspace) -> None:
+    def make(record: RequestRecord, live_workspace: Workspace) -> None:
         if record.path == READS[0]:
             sandbox.on_request = None
-            new = there.insert_copy("stores", find_store(there, "analysis"))
-            there.update("stores", new, name="new")
-            add_delivery(there, catalog, "new")
+            new = live_workspace.insert_copy("stores", find_store(live_workspace, "analysis"))
+            live_workspace.update("stores", new, name="new")
+            add_delivery(live_workspace, catalog, "new")
 
     sandbox.on_request = make
     assert list(find_delivery_assets(sync_catalogs(sandbox), catalog)) == ["delivery-new"]
@@ -332,7 +332,7 @@ def test_response_without_list_of_deliveries_raises() -> None:
 def test_changed_delivery_settings_restart_catalogs_with_warning(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, before: Any, after: Any
 ) -> None:
-    """Else the catalogs that came before would never get theirs."""
+    """Otherwise the catalogs emitted earlier would never get them."""
     first = sync_catalogs(sandbox, **before)
     with caplog.at_level(logging.WARNING):
         second = sync_catalogs(sandbox, state=first.state, **after)
@@ -356,9 +356,11 @@ def test_store_url_of_unknown_store_is_logged(
 @needs_schemas
 @pytest.mark.usefixtures("pystac_offline")
 def test_items_with_delivery_assets_are_valid_stac(sandbox: Sandbox) -> None:
-    there = sandbox.workspace
-    for place, key in enumerate(there.ids("catalogs")):
-        add_delivery(there, key, ("analysis", "research", "archive")[place % 3], path=f"{place} %/")
+    live_workspace = sandbox.workspace
+    for place, key in enumerate(live_workspace.ids("catalogs")):
+        add_delivery(
+            live_workspace, key, ("analysis", "research", "archive")[place % 3], path=f"{place} %/"
+        )
     synced = sync_catalogs(sandbox, store_urls={"archive": AZURE})
     for place, record in enumerate(synced.records["catalogs"]):
         item = record["stac_item"]
@@ -366,7 +368,7 @@ def test_items_with_delivery_assets_are_valid_stac(sandbox: Sandbox) -> None:
         assert find_problems(item) == []
         mine = find_delivery_assets(synced, record["id"])
         assert mine
-        if place < 4:  # pystac takes long
+        if place < 4:  # pystac is slow
             read = pystac.Item.from_dict(item)
             assert len(read.validate()) == 1 + len(item["stac_extensions"])
             assert {read.assets[key].href for key in mine} == {a["href"] for a in mine.values()}

@@ -1,4 +1,4 @@
-"""The order report: every row kept, columns named and typed by what the report holds."""
+"""The order report: every row, with columns named by the header and typed by the cells."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_report_rows_of_other_lengths_lose_no_cell() -> None:
 
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=8))
 def test_report_any_cells_keep_their_values(rows: list[list[str]]) -> None:
-    """As they are, or as the value that they write; blank ones as null."""
+    """Unchanged, or as the value that they denote; blank ones as null."""
     file = io.StringIO()
     csv.writer(file).writerows([["a", "b"], *rows])
     report = parse_report(file.getvalue().encode())

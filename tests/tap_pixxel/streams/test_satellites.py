@@ -1,4 +1,4 @@
-"""Images of any provider: both ways of paging, all forms of the answer, the settings needed."""
+"""Images of any provider: both ways of paging, all forms of the response, missing settings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def whole(sandbox: Sandbox) -> SyncResult:
+def full_sync(sandbox: Sandbox) -> SyncResult:
     return sync(sandbox, "satellite_images", **WORLD)
 
 
@@ -53,7 +53,7 @@ def make_page(items: str, more: str = "") -> bytes:
 @pytest.mark.parametrize("skip", [False, True], ids=["by token", "by skip"])
 @pytest.mark.parametrize("page_size", [1, 7, 100])
 def test_images_token_or_skip_paging_emits_each_once(
-    sandbox: Sandbox, whole: SyncResult, *, skip: bool, page_size: int
+    sandbox: Sandbox, full_sync: SyncResult, *, skip: bool, page_size: int
 ) -> None:
     sandbox.behavior = Behavior(skip_paging=skip)
     found = sync_images(sandbox, page_size=page_size)
@@ -61,25 +61,25 @@ def test_images_token_or_skip_paging_emits_each_once(
     keys = [(each["collection"], each["id"]) for each in found]
     assert len(keys) == len(set(keys))
     assert sorted(keys) == sorted(
-        (each["collection"], each["id"]) for each in whole.records["satellite_images"]
+        (each["collection"], each["id"]) for each in full_sync.records["satellite_images"]
     )
     names, archive = {name for _, name in keys}, set(sandbox.workspace.ids("archive_items"))
     assert len(names & archive) > 30
     assert names - archive, "another provider's images are among them"
 
 
-def test_first_search_request_matches_the_contract(sandbox: Sandbox, whole: SyncResult) -> None:
-    assert whole.records
-    asked = [each.body for each in sandbox.requests if each.path == "/v0/search"]
-    firsts = [body for body in asked if not {"next_token", "skip"} & body.keys()]
+def test_first_search_request_matches_the_contract(sandbox: Sandbox, full_sync: SyncResult) -> None:
+    assert full_sync.records
+    requested = [each.body for each in sandbox.requests if each.path == "/v0/search"]
+    firsts = [body for body in requested if not {"next_token", "skip"} & body.keys()]
     check = request_validator("post", "/v0/search")
     assert firsts
     assert [list(check.iter_errors(body)) for body in firsts] == [[]] * len(firsts)
 
 
 @needs_schemas
-def test_images_are_valid_stac_without_order_status(whole: SyncResult) -> None:
-    for record in whole.records["satellite_images"]:
+def test_images_are_valid_stac_without_order_status(full_sync: SyncResult) -> None:
+    for record in full_sync.records["satellite_images"]:
         item = record["stac_item"]
         assert schema_errors(item) == []
         assert "order:status" not in item["properties"]
@@ -87,13 +87,15 @@ def test_images_are_valid_stac_without_order_status(whole: SyncResult) -> None:
         assert {each["rel"] for each in item["links"]} >= {"collection"}
 
 
-def test_image_record_names_satellite_and_collection(sandbox: Sandbox, whole: SyncResult) -> None:
+def test_image_record_names_satellite_and_collection(
+    sandbox: Sandbox, full_sync: SyncResult
+) -> None:
     known = {
         (row["id"], each["id"])
         for row in sandbox.workspace.rows("satellites")
         for each in row["collections"]
     }
-    records = whole.records["satellite_images"]
+    records = full_sync.records["satellite_images"]
     found = {(each["satellite_id"], each["collection"]) for each in records}
     assert found <= known
     assert len(found) > 3
@@ -101,7 +103,7 @@ def test_image_record_names_satellite_and_collection(sandbox: Sandbox, whole: Sy
 
 @pytest.mark.parametrize("stac", [True, False])
 def test_satellite_image_records_match_their_schema(sandbox: Sandbox, *, stac: bool) -> None:
-    """A partition's context is added to its records, so it must be of columns."""
+    """The context of a partition is added to its records, so its names must be columns."""
     synced = sync(sandbox, "satellite_images", stac=stac, **WORLD)
     [schema] = [each["schema"] for each in synced.messages if each["type"] == "SCHEMA"]
     check = Draft7Validator(
@@ -136,18 +138,18 @@ def test_satellites_setting_limits_searches_and_logs_unknown_names(
 
 
 def test_bbox_across_antimeridian_is_searched_in_two_parts(
-    sandbox: Sandbox, whole: SyncResult
+    sandbox: Sandbox, full_sync: SyncResult
 ) -> None:
-    """An image that lies in both comes once."""
+    """An image in both parts is emitted once."""
     before = len(sandbox.requests)
     found = [each["id"] for each in sync_images(sandbox, bbox=[90, -90, -90, 90])]
-    asked = [each for each in sandbox.requests[before:] if each.path == "/v0/search"]
+    requested = [each for each in sandbox.requests[before:] if each.path == "/v0/search"]
     pairs = sum(len(row["collections"]) for row in sandbox.workspace.rows("satellites"))
-    assert len([each for each in asked if "skip" not in each.body]) == 2 * pairs
+    assert len([each for each in requested if "skip" not in each.body]) == 2 * pairs
     assert len(found) == len(set(found))
     over = {
         each["id"]
-        for each in whole.records["satellite_images"]
+        for each in full_sync.records["satellite_images"]
         if each.get("bbox_west") and each["bbox_west"] > each["bbox_east"]
     }
     assert over
@@ -155,22 +157,26 @@ def test_bbox_across_antimeridian_is_searched_in_two_parts(
 
 
 def test_second_run_emits_changed_images_and_those_without_time(
-    sandbox: Sandbox, whole: SyncResult
+    sandbox: Sandbox, full_sync: SyncResult
 ) -> None:
     key = next(
-        each["id"] for each in whole.records["satellite_images"] if each["collection"] == "td1-l1c"
+        each["id"]
+        for each in full_sync.records["satellite_images"]
+        if each["collection"] == "td1-l1c"
     )
     sandbox.workspace.update("archive_items", key)
-    second = sync(sandbox, "satellite_images", state=whole.state, **WORLD)
+    second = sync(sandbox, "satellite_images", state=full_sync.state, **WORLD)
     found = set(second.ids("satellite_images"))
-    timeless = {each["id"] for each in whole.records["satellite_images"] if not each.get("updated")}
+    timeless = {
+        each["id"] for each in full_sync.records["satellite_images"] if not each.get("updated")
+    }
     assert key in found
     assert timeless <= found
-    assert len(found) < len(whole.ids("satellite_images"))
+    assert len(found) < len(full_sync.ids("satellite_images"))
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "fragments"),
     [
         ({}, ["'datetime'", "'bbox'"]),
         ({"datetime": "../2025", "bbox": [0, 0, 1, 1]}, ["'datetime'"]),
@@ -178,12 +184,12 @@ def test_second_run_emits_changed_images_and_those_without_time(
     ],
 )
 def test_selected_stream_with_missing_settings_raises_a_line_each(
-    sandbox: Sandbox, settings: dict[str, Any], told: list[str]
+    sandbox: Sandbox, settings: dict[str, Any], fragments: list[str]
 ) -> None:
     with pytest.raises(InputError) as caught:
         sync(sandbox, "satellite_images", **settings)
-    assert len(caught.value.lines) == len(told)
-    for line, words in zip(caught.value.lines, told, strict=True):
+    assert len(caught.value.lines) == len(fragments)
+    for line, words in zip(caught.value.lines, fragments, strict=True):
         assert line.startswith("stream satellite_images needs")
         assert words in line
 
@@ -280,7 +286,7 @@ def test_repeated_next_token_ends_the_run() -> None:
 
 @pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
 def test_image_bookmark_never_passes_server_time(more: str) -> None:
-    """What changes while images are searched is met again."""
+    """Images that change during the search are emitted by the next run."""
     late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
     clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
     found = answer(body=f'{{"items": {late}{more}}}'.encode(), headers=clock)
@@ -332,11 +338,11 @@ def test_open_datetime_end_is_sent_as_now() -> None:
     assert abs(age.total_seconds()) < 60
 
 
-@pytest.mark.parametrize("told", ["", ', "pagination": {"limit": 2, "skip": 0}'])
-def test_pages_without_total_or_token_are_read_until_nothing_is_new(told: str) -> None:
-    scripts = [make_page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', told)]
-    scripts.append(make_page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', told))
-    scripts.append(make_page(f'{{"b": {IMAGE % 3}}}', told))
+@pytest.mark.parametrize("pagination", ["", ', "pagination": {"limit": 2, "skip": 0}'])
+def test_pages_without_total_or_token_are_read_until_nothing_is_new(pagination: str) -> None:
+    scripts = [make_page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', pagination)]
+    scripts.append(make_page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', pagination))
+    scripts.append(make_page(f'{{"b": {IMAGE % 3}}}', pagination))
     with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
         assert [each["id"] for each in sync_images(server, page_size=2)] == ["1", "2", "3"]
     bodies = [json.loads(each.partition(b"\r\n\r\n")[2]) for each in server.requests[1:]]

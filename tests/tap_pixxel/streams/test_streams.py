@@ -1,4 +1,4 @@
-"""Every stream gives what the API has: each record once, true to its schema, nothing lost."""
+"""Every stream emits what the API has: each record once, valid by its schema, nothing lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 NEEDY = {"satellite_images"}
-"""Streams that need settings; tests of their own look at them."""
+"""Streams that require settings, which have tests of their own."""
 NAMES = [name for stream in STREAMS if (name := stream.__dict__["name"]) not in NEEDY]
 ANALYTICS = {
     "aoi_assets",
@@ -87,7 +87,7 @@ def test_catalog_schemas_match_snapshot(sandbox: Sandbox, snapshot: SnapshotAsse
 
 
 def test_every_api_value_is_in_a_record(sandbox: Sandbox) -> None:
-    """Nothing is lost: each top-level value is a column's or in `extra`, as raw where untouched."""
+    """Each top-level value is in a column or unchanged in `extra`."""
     synced = sync(sandbox, *NAMES, stac=False)
     workspace = sandbox.workspace
     for name in set(NAMES) - {"order_report", "order_tasks", "job_tasks"}:
@@ -277,10 +277,10 @@ def test_unknown_collection_is_logged_by_catalogs_alone(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = sandbox.workspace.ids("collections")
-    told = "catalogs: the archive has no collection 'no-such'; check the setting 'collections'"
+    log_lines = "catalogs: the archive has no collection 'no-such'; check the setting 'collections'"
     assert sync(sandbox, "catalogs", collections=[*names, "no-such"]).records["catalogs"]
     warned = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
-    assert [each for each in warned if "collection" in each] == [told]
+    assert [each for each in warned if "collection" in each] == [log_lines]
     caplog.clear()
     sandbox.behavior = Behavior(forbid=frozenset({"collections"}))
     with caplog.at_level(logging.INFO):

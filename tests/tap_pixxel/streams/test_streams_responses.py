@@ -1,4 +1,4 @@
-"""Odd answers, stream maps, metrics and the client's settings, through whole syncs."""
+"""Unusual responses, stream maps, metrics and the client's settings, in whole syncs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, 
 
 
 def test_response_without_its_list_raises() -> None:
-    """An empty full table would be activated, and empty the warehouse's."""
+    """An empty full table would be activated, and empty the warehouse's table."""
     with ScriptedServer(answer(body=b'{"items": []}')) as server:
         synced = sync(server, "stores", expect=UnexpectedResponse)
     assert {message["type"] for message in synced.messages} <= {"SCHEMA", "STATE"}
@@ -81,12 +81,12 @@ def test_http_metrics_count_requests_by_stream(
         sync(sandbox, "stores", "bandsets")
     lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
     points = [json.loads(each.removeprefix("METRIC: ")) for each in lines]
-    told = {
+    log_lines = {
         (point["metric"], point["tags"]["stream"], point["tags"]["endpoint"])
         for point in points
         if point["metric"].startswith("http_request")
     }
-    assert told == {
+    assert log_lines == {
         (f"http_request_{what}", stream, f"/v0/{stream}")
         for what in ("count", "duration")
         for stream in ("stores", "bandsets")
@@ -95,7 +95,7 @@ def test_http_metrics_count_requests_by_stream(
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
 def test_search_is_sorted_by_time_then_id(sandbox: Sandbox, name: str) -> None:
-    """Rows of one time need an order, too, or offsets would skip among them."""
+    """Rows of the same time need an order too, or offsets would skip some of them."""
     sync(sandbox, name)
     sort = {"archive_items": "sortby", "catalogs": "sort_by"}[name]
     paged = [r.body for r in sandbox.requests if r.method == "POST" and r.body["limit"] > 1]
@@ -129,7 +129,7 @@ def test_request_timeout_setting_is_applied(monkeypatch: pytest.MonkeyPatch) -> 
 def test_connection_pool_has_size_of_concurrency(sandbox: Sandbox) -> None:
     tap = TapPixxel(config=make_config(sandbox, concurrency=9))
     adapter = tap.client._session.get_adapter(sandbox.url)
-    assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # requests keeps it to itself
+    assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # private in requests
     tap.client.close()
 
 
@@ -139,11 +139,8 @@ def test_batch_capability_is_not_offered() -> None:
     assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
 
 
-# For tests/tap_pixxel/stream_types/test_base_paging.py
-
-
 def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Records may be missing; the user should know."""
+    """Records may be missing, so the user must be warned."""
     first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
     empty = answer(body=b'{"orders": [], "pagination": {"total": 9}}')
     with ScriptedServer(first, empty) as server, caplog.at_level(logging.WARNING):
@@ -173,11 +170,8 @@ def test_collections_setting_with_forbidden_list_is_read(
     assert {record["collection"] for record in synced.records["archive_items"]} == {name}
 
 
-# For tests/tap_pixxel/stream_types/test_incremental.py
-
-
 def test_search_rejected_midway_raises(sandbox: Sandbox) -> None:
-    """Only a search with our filter may be refused; then all is read instead."""
+    """Only the filter on the bookmark may be rejected; then everything is read instead."""
     sandbox.behavior = Behavior(max_offset=3)
     synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
@@ -189,9 +183,9 @@ def test_passing_connection_test_logs_no_failure(
     with caplog.at_level(logging.INFO):
         tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
         assert tap.test() is ExitCode.OK
-    told = [each for each in caplog.messages if each.startswith("METRIC: ")]
-    assert any('"record_count"' in each for each in told)
-    assert not [each for each in told if "failed" in each]
+    log_lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    assert any('"record_count"' in each for each in log_lines)
+    assert not [each for each in log_lines if "failed" in each]
     caplog.clear()
     with caplog.at_level(logging.INFO):
         sync(sandbox, "projects")
@@ -211,8 +205,8 @@ def test_query_rejected_in_any_order_raises(sandbox: Sandbox) -> None:
     query = {"gsd": {"nope": 1}}
     synced = sync(sandbox, "archive_items", query=query, expect=BadRequest)
     assert not [message for message in synced.messages if message["type"] == "STATE"]
-    asked = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
-    assert [len(body.get("sortby", ())) for body in asked][:3] == [2, 1, 0]
+    requested = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert [len(body.get("sortby", ())) for body in requested][:3] == [2, 1, 0]
 
 
 def test_user_query_is_sent_by_later_runs(sandbox: Sandbox) -> None:
@@ -228,7 +222,7 @@ def test_user_query_is_sent_by_later_runs(sandbox: Sandbox) -> None:
 def test_later_run_writes_no_backfill_state(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a first sync writes how far it got; a killed later one begins at its bookmark again."""
+    """Only a first sync writes its progress; a killed later run starts at its bookmark again."""
     first = sync(sandbox, "archive_items")
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
     later = sync(sandbox, "archive_items", state=first.state, page_size=4, lookback_seconds=10**8)
@@ -242,7 +236,7 @@ def test_later_run_writes_no_backfill_state(
     ("name", "field"), [("orders", "updated_at"), ("archive_items", "updated")]
 )
 def test_bookmark_never_passes_server_time(name: str, field: str) -> None:
-    """Not to this machine's, which may go ahead of it."""
+    """This machine's clock may be ahead of the server's."""
     rows = b'[{"id": "a", "F": "2025-06-01", "properties": {"F": "2025-06-01"}}]'
     rows = rows.replace(b"F", field.encode())
     lists = b'{"collections": [{"id": "c"}], "features": ROWS, "orders": ROWS}'
@@ -261,14 +255,14 @@ def test_task_stating_a_list_is_emitted() -> None:
 
 
 def test_records_before_start_date_move_the_bookmark(sandbox: Sandbox) -> None:
-    """Else each run would find no bookmark, and would be a first sync again."""
+    """Otherwise each run would be a first sync again, without a bookmark."""
     synced = sync(sandbox, "orders", start_date="2999-01-01")
     assert not [record for record in synced.records["orders"] if record.get("updated_at")]
     assert synced.bookmark("orders")["replication_key_value"] > "2020"
 
 
 def test_empty_filtered_response_without_boundary_is_not_trusted(sandbox: Sandbox) -> None:
-    """Such as with a state written by hand."""
+    """A state written by hand has no boundary."""
     first = sync(sandbox, "archive_items")
     for part in first.state["bookmarks"]["archive_items"]["partitions"]:
         part.pop("boundary", None)
@@ -281,16 +275,16 @@ def test_empty_filtered_response_without_boundary_is_not_trusted(sandbox: Sandbo
 def test_ignored_filter_restarts_killed_backfill(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it got before came through a filter that cannot be trusted."""
+    """Its earlier records came through a filter that is not trusted."""
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
     settings: dict[str, Any] = {"page_size": 4, "start_date": "2020-01-01"}
-    whole = sync(sandbox, "archive_items", **settings).records["archive_items"]
+    full_sync = sync(sandbox, "archive_items", **settings).records["archive_items"]
     killed = sync(sandbox, "archive_items", after=stop_after(60), expect=StopRequested, **settings)
     parts = killed.bookmark("archive_items")["partitions"]
     [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
     sandbox.behavior = Behavior(empty_query=True)
     resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
-    wanted = {record["id"] for record in whole if record["collection"] == begun}
+    wanted = {record["id"] for record in full_sync if record["collection"] == begun}
     assert wanted <= set(resumed.ids("archive_items"))
 
 
