@@ -152,7 +152,9 @@ class Column:
 
 
 _EXTRA_COLUMN = Column(
-    EXTRA, OBJECT, "Fields of the API's answer that no column holds, or not in this form, as raw."
+    EXTRA,
+    OBJECT,
+    "Fields of the response without a column, or not of their column's type, unchanged.",
 )
 
 

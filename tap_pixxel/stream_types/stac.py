@@ -24,7 +24,7 @@ ERROR_COLUMN = "stac_error"
 WKT_COLUMN = "geometry_wkt"
 GEOMETRY_COLUMN = Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84; null when unknown.")
 _PROPERTY_COLUMNS = (
-    ("start_datetime", "start_datetime", TIMESTAMP, "Begin of the acquisition, UTC."),
+    ("start_datetime", "start_datetime", TIMESTAMP, "Start of the acquisition, UTC."),
     ("end_datetime", "end_datetime", TIMESTAMP, "End of the acquisition, UTC."),
     ("platform", "platform", TEXT, "Satellite."),
     ("constellation", "constellation", TEXT, "Constellation of the satellite."),
@@ -62,12 +62,12 @@ STAC_SUMMARY_COLUMNS = (
 )
 """Columns to filter items by, which are read from the STAC Item."""
 STAC_ITEM_COLUMNS = (
-    Column("stac_item", OBJECT, "The whole as a STAC 1.1 Item; null when it cannot be one."),
-    Column(ERROR_COLUMN, TEXT, "Why it cannot be a STAC Item; what came of it is in extra."),
+    Column("stac_item", OBJECT, "The record as a STAC 1.1 Item; null if it cannot be converted."),
+    Column(ERROR_COLUMN, TEXT, "Why it cannot be converted; its raw fields are in extra."),
 )
 STAC_COLLECTION_COLUMNS = (
-    Column("stac_collection", OBJECT, "The whole as a STAC 1.1 Collection."),
-    Column(ERROR_COLUMN, TEXT, "Why it cannot be a STAC Collection; what came of it is in extra."),
+    Column("stac_collection", OBJECT, "The record as a STAC 1.1 Collection."),
+    Column(ERROR_COLUMN, TEXT, "Why it cannot be converted; its raw fields are in extra."),
 )
 
 

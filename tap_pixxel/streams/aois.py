@@ -23,7 +23,7 @@ from tap_pixxel.stream_types.incremental import ServerFilteredStream
 _AOI_ID = Column("aoi_id", TEXT, "Id of its area of interest.")
 _CREATED = Column("created_at", TIMESTAMP, "When it was created, UTC.")
 _UPDATED = Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key.")
-_PROGRESS = Column("progress", NUMBER, "How much of it is done, in percent.")
+_PROGRESS = Column("progress", NUMBER, "Progress in percent.")
 
 
 class Aois(ServerFilteredStream):
@@ -39,17 +39,17 @@ class Aois(ServerFilteredStream):
     table_schema = TableSchema(
         Column("aoi_id", TEXT, "Id of the area of interest."),
         Column("name", TEXT, "Name, unique in its project."),
-        Column("description", TEXT, "What it is for."),
+        Column("description", TEXT, "Description."),
         Column("project_id", TEXT, "Id of its project."),
         Column("satellite_id", TEXT, "Id of the satellite."),
         Column("user_id", TEXT, "Id of the user who created it."),
         Column("status", TEXT, "Status, such as success, running, partial_success, failed."),
         _PROGRESS,
-        Column("is_favourite", BOOLEAN, "Whether the user has marked it."),
+        Column("is_favourite", BOOLEAN, "Whether it is a favourite of the user."),
         Column("geometry", OBJECT, "Outline, a GeoJSON polygon in WGS84."),
         Column("centroid", NUMBERS, "Longitude and latitude of its middle, in degrees."),
         Column("area_in_sq_m", NUMBER, "Area in square metres."),
-        Column("eo_bands", TEXTS, "Names of the bands that it has."),
+        Column("eo_bands", TEXTS, "Names of its bands."),
         Column("images", OBJECT, "Its images by their ids."),
         _CREATED,
         _UPDATED,
@@ -69,13 +69,13 @@ class AoiAssets(ChildStream):
         Column("id", TEXT, "Id of the asset."),
         _AOI_ID,
         Column("name", TEXT, "Name."),
-        Column("description", TEXT, "What it is."),
+        Column("description", TEXT, "Description."),
         Column("asset_type", TEXT, "mosaic, stac_item or visualization."),
         Column("visualization_id", TEXT, "Id of the visualization that it is of."),
         Column("status", TEXT, "Status, such as success, creating, failed."),
         _PROGRESS,
         Column("date", DATE, "Day of the imagery."),
-        Column("path", TEXT, "Where it lies."),
+        Column("path", TEXT, "Path of the asset's file."),
         Column("resolution", NUMBER, "Size of a pixel in metres."),
         Column("band_list", TEXTS, "Names of its bands."),
         Column("geometry", OBJECT, "Outline, GeoJSON in WGS84."),
@@ -123,11 +123,11 @@ class Insights(ChildStream):
         Column("name", TEXT, "Name."),
         Column("status", TEXT, "Status of its processing."),
         _PROGRESS,
-        Column("cost", NUMBER, "Tokens that it costs."),
-        Column("estimated_time_in_min", NUMBER, "Minutes that it is expected to take."),
-        Column("err_msg", TEXT, "What went wrong."),
-        Column("input", JSON_TEXT, "What it was asked for, as JSON text."),
-        Column("output", JSON_TEXT, "What came of it, as JSON text."),
+        Column("cost", NUMBER, "Cost in tokens."),
+        Column("estimated_time_in_min", NUMBER, "Expected duration in minutes."),
+        Column("err_msg", TEXT, "Error message."),
+        Column("input", JSON_TEXT, "Input, as JSON text."),
+        Column("output", JSON_TEXT, "Result, as JSON text."),
         Column("metadata", OBJECT, "Key and value pairs."),
         Column("created_by", TEXT, "Id of the user who created it."),
         _CREATED,
@@ -145,14 +145,14 @@ class Indices(PixxelStream):
     table_schema = TableSchema(
         Column("id", TEXT, "Id of the index."),
         Column("name", TEXT, "Name."),
-        Column("description", TEXT, "What it shows."),
+        Column("description", TEXT, "Description."),
         Column("type", TEXT, "preset or custom."),
-        Column("expression", TEXT, "Its formula."),
+        Column("expression", TEXT, "Formula."),
         Column("expression_type", TEXT, "index, composite or grayscale."),
         Column("satellite_id", TEXT, "Id of the satellite that it is for."),
         Column("bands", TEXTS, "Names of the bands in it."),
-        Column("colormap", TEXT, "Name of the colours."),
-        Column("rescale", NUMBERS, "Lowest and highest value of the colours."),
+        Column("colormap", TEXT, "Name of the colour map."),
+        Column("rescale", NUMBERS, "Minimum and maximum of the colour map."),
         _CREATED,
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
     )

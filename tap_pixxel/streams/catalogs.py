@@ -36,8 +36,8 @@ _DELIVERY_COLUMNS = (
     Column(
         "updated_at",
         TIMESTAMP,
-        "When it or one of its deliveries in stac_item was last updated, the later, UTC; the "
-        "replication key.",
+        "When it or one of its deliveries in stac_item was last updated, whichever is later, "
+        "UTC; the replication key.",
     ),
     Column("catalog_updated_at", TIMESTAMP, "When the catalog itself was last updated, UTC."),
 )
@@ -56,7 +56,7 @@ class Catalogs(StacStreamMixin, SearchStream):
     replication_key = "updated_at"
     _columns = (
         Column("id", TEXT, "Id of the catalog."),
-        Column("task_id", TEXT, "Id of the task that made it; order_tasks leads on to the order."),
+        Column("task_id", TEXT, "Id of the task that created it; see order_tasks for the order."),
         Column("item_id", TEXT, "Id of its archive item (details.id)."),
         Column("collection", TEXT, "Id of its archive collection (details.collection)."),
         Column("datetime", TIMESTAMP, "When it was acquired, UTC (details.properties.datetime)."),
@@ -243,7 +243,7 @@ class Deliveries(PixxelStream):
         Column("cloud_delivery", OBJECT, "Store (config) and path."),
         Column("target_path", TEXT, "Path of the object below the store's and the delivery's."),
         Column("created_at", TIMESTAMP, "When it was created, UTC."),
-        Column("created_by", TEXT, "Id of the user who asked for it."),
+        Column("created_by", TEXT, "Id of the user who requested it."),
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
         Column("updated_by", TEXT, "Id of the user who last updated it."),
     )

@@ -51,7 +51,7 @@ _TIMESTAMP_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _BOOLEANS = {"true": True, "false": False}
 
 _ROW_NUMBER_COLUMN = Column(
-    "row_number", INTEGER, "Place in the report, from 1; the report's rows have no key."
+    "row_number", INTEGER, "Position in the report, from 1; the report's rows have no key."
 )
 _MORE_CELLS_COLUMN = Column(MORE_CELLS, TEXTS, "Cells of a row that is longer than the header.")
 

@@ -48,7 +48,7 @@ class Satellites(PixxelStream):
         Column("name", TEXT, "Name."),
         Column("bands", OBJECTS, "Bands: name, wavelength, resolution in metres, scale, offset."),
         Column("collections", OBJECTS, "Collections of its images: id, name, provider."),
-        Column("rgb_composite", OBJECT, "Bands that make a picture: red, green, blue."),
+        Column("rgb_composite", OBJECT, "Bands of an RGB composite: red, green, blue."),
     )
 
 

@@ -52,7 +52,7 @@ class Projects(PixxelStream):
     table_schema = TableSchema(
         Column("id", TEXT, "Id of the project, named by order items."),
         Column("name", TEXT, "Short name."),
-        Column("title", TEXT, "Name for people."),
+        Column("title", TEXT, "Display name."),
         Column("org_id", TEXT, "Id of the workspace."),
         Column("members_count", INTEGER, "Number of users."),
         Column("metadata", OBJECT, "Key and value pairs."),
