@@ -49,10 +49,13 @@ class StreamContext(Protocol):
         forbidden_streams: The API's error for each stream that the token may not read, by name.
     """
 
-    stop: StopFlag
     progress: StreamProgress
     http_metrics: HttpMetrics
     forbidden_streams: dict[str, str]
+
+    @property
+    def stop(self) -> StopFlag:
+        """Whether the process was asked to stop."""
 
     @property
     def client(self) -> Client:

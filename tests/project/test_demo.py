@@ -18,8 +18,8 @@ from demo.deliveries import Delivered, check, show_links
 from demo.syncs import DemoFailedError
 from pixxel_sandbox import Sandbox
 from tap_pixxel.streams import STREAMS
-from tests.stac.validation import PUBLISHED
 from tests.tap_pixxel.commands import make_environment, run_tap
+from tests.tap_pixxel.stac.validation import PUBLISHED
 from tests.tap_pixxel.syncs import make_catalog, make_config
 
 PROJECT = Path(__file__).parents[2]
