@@ -1,1 +1,1 @@
-"""Benchmarks: each prints ratios measured side by side in one run."""
+"""Benchmarks: each compares programs that it measures in turns, in one run."""

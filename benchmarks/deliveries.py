@@ -1,4 +1,4 @@
-"""Time and requests of a thousand deliveries, beside a sink that sends record by record."""
+"""Compare time and requests of 1,000 deliveries with a sink that sends one per record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from singer_sdk import Target
 from singer_sdk import typing as th
 from singer_sdk.sinks import RecordSink
 
-from benchmarks.printing import console
+from benchmarks.console import make_console
 from pixxel_sandbox import Behavior, Sandbox
 
 RECORDS = 1_000
@@ -28,10 +28,10 @@ TARGET = str(Path(sys.executable).with_name("target-pixxel-store"))
 
 
 class PlainSink(RecordSink):
-    """What a tutorial's sink does: a request for each record, whatever was delivered before."""
+    """Sink as in a tutorial: one request per record, without a check of earlier deliveries."""
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Ask for a delivery."""
+        """Request a delivery."""
         del context
         settings = self.config
         entry = {
@@ -39,17 +39,17 @@ class PlainSink(RecordSink):
             "order_item_ids": [],
             "cloud_info": {"config": settings["store"], "path": f"{record['catalog_id']}/"},
         }
-        answer = requests.post(
+        response = requests.post(
             f"{settings['api_url']}/v0/catalogs/deliveries",
             json={"deliveries": [entry]},
             headers={"Authorization": f"Bearer {settings['api_token']}"},
             timeout=60,
         )
-        answer.raise_for_status()
+        response.raise_for_status()
 
 
 class PlainTarget(Target):
-    """A target with that sink."""
+    """Target with that sink."""
 
     name = "target-plain"
     default_sink_class = PlainSink
@@ -58,27 +58,29 @@ class PlainTarget(Target):
     ).to_dict()
 
 
-class Measured(NamedTuple):
-    """One run.
+class DeliveryMeasurement(NamedTuple):
+    """Measurement of one run.
 
     Attributes:
-        seconds: From start to end of the process.
-        starting: Of these, what the process takes to do nothing (`--version`).
-        calls: Requests that it made.
+        seconds: Time from start to end of the process.
+        startup_seconds: Time of the process with `--version`.
+        request_count: Number of its requests.
     """
 
     seconds: float
-    starting: float
-    calls: int
+    startup_seconds: float
+    request_count: int
 
 
-def run(command: list[str], settings: dict[str, Any], *, first: bool) -> Measured:
-    """Run a target on a sandbox of its own.
+def measure_target(
+    command: list[str], settings: dict[str, Any], *, first: bool
+) -> DeliveryMeasurement:
+    """Run a target against a new sandbox.
 
     Args:
-        command: The target.
-        settings: Of the target, beside those of the connection.
-        first: Whether nothing is delivered yet; else all is.
+        command: Command of the target.
+        settings: Settings of the target, without those of the connection.
+        first: Whether nothing was delivered before; otherwise everything was.
     """
     behavior = Behavior(latency_ms=LATENCY_MS, delivery_seconds=0)
     with (
@@ -96,18 +98,19 @@ def run(command: list[str], settings: dict[str, Any], *, first: bool) -> Measure
         config.write_text(json.dumps(connection | ({} if plain else journal | settings)))
         Path(journal["journal_path"]).write_text('{"is": "run", "id": "", "workspaces": []}\n')
         if not first:
-            spend(command, config, source)
+            time_command(command, config, source)
         sandbox.behavior = behavior
         sandbox.requests.clear()
-        starting = spend([*command, "--version"], config, source)
-        return Measured(spend(command, config, source), starting, len(sandbox.requests))
+        startup_seconds = time_command([*command, "--version"], config, source)
+        seconds = time_command(command, config, source)
+        return DeliveryMeasurement(seconds, startup_seconds, len(sandbox.requests))
 
 
-def spend(command: list[str], config: Path, source: Path) -> float:
-    """Run a command on a sync; give the seconds."""
-    # What is installed has its bytecode after the first start, as long as that may be written.
+def time_command(command: list[str], config: Path, source: Path) -> float:
+    """Run a command on messages; return its seconds."""
+    # Bytecode must be written, because an installed program has it after its first start.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
+    start = time.perf_counter()
     with source.open("rb") as file:
         subprocess.run(
             [*command, "--config", str(config)],
@@ -117,11 +120,11 @@ def spend(command: list[str], config: Path, source: Path) -> float:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def write_messages(path: Path, ids: list[str]) -> None:
-    """Write a sync of requests, with a STATE after each."""
+    """Write messages with a delivery request for each catalog, and a STATE after each."""
     properties = {"catalog_id": {"type": "string"}, "store": {"type": "string"}}
     lines: list[dict[str, Any]] = [
         {
@@ -139,32 +142,31 @@ def write_messages(path: Path, ids: list[str]) -> None:
 
 
 def main() -> None:
-    """Print the table, or be the plain target."""
+    """Print the table, or run the plain target."""
     if "--plain" in sys.argv:
         PlainTarget.cli(args=[arg for arg in sys.argv[1:] if arg != "--plain"])
     settings = {"max_deliveries": RECORDS}
     plain = [sys.executable, "-m", "benchmarks.deliveries", "--plain"]
-    contenders: list[tuple[str, list[str], dict[str, Any], bool]] = [
+    cases: list[tuple[str, list[str], dict[str, Any], bool]] = [
         ("record by record", plain, {}, True),
         ("target-pixxel-store", [TARGET], settings, True),
         ("... concurrency 4", [TARGET], settings | {"concurrency": 4}, True),
-        ("... all there already", [TARGET], settings, False),
+        ("... all delivered before", [TARGET], settings, False),
     ]
-    table = Table(
-        f"{RECORDS:,} deliveries", "seconds", "of them starting", "calls", "beside the first"
-    )
-    rounds = [[run(command, more, first=first) for _, command, more, first in contenders]
+    columns = ("seconds", "start-up seconds", "requests", "speedup")
+    table = Table(f"{RECORDS:,} deliveries", *columns)
+    rounds = [[measure_target(command, more, first=first) for _, command, more, first in cases]
               for _ in range(ROUNDS)]  # fmt: skip
     medians = [sorted(found)[ROUNDS // 2] for found in zip(*rounds, strict=True)]
-    for (title, *_), one in zip(contenders, medians, strict=True):
+    for (title, *_), one in zip(cases, medians, strict=True):
         table.add_row(
             title,
             f"{one.seconds:.1f}",
-            f"{one.starting:.1f}",
-            f"{one.calls}",
+            f"{one.startup_seconds:.1f}",
+            f"{one.request_count}",
             f"{medians[0].seconds / one.seconds:.1f}x",
         )
-    console().print(table)
+    make_console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed and peak memory of target-stac at two sizes, beside pystac's normalize-and-save."""
+"""Compare speed and peak memory of target-stac with pystac's `normalize_and_save`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from benchmarks.printing import console
+from benchmarks.console import make_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZES = (5_000, 50_000)
-KINDS = 100  # different items; the others are these with another id and time
+DISTINCT_ITEMS = 100  # the others differ from these in id and time only
 TARGET = str(Path(sys.executable).with_name("target-stac"))
-HOURS = 6
-LIMIT = 300  # seconds for pystac: at 50,000 items it has not saved its first file by then
+HOURS_BETWEEN_ITEMS = 6
+TIME_LIMIT_SECONDS = 300  # of pystac, which has not saved a file by then at 50,000 items
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "archive_items",
@@ -37,54 +37,54 @@ SCHEMA = {
 
 
 @dataclass
-class Measured:
-    """One export.
+class ExportMeasurement:
+    """Measurement of one export.
 
     Attributes:
-        seconds: From start to end of the process, start-up included.
-        peak: Largest resident memory of the process, in MiB.
-        finished: Whether it came to its end before the limit.
+        seconds: Time from start to end of the process, including start-up.
+        peak_mib: Peak resident memory of the process, MiB.
+        finished: Whether the process ended before the time limit.
     """
 
     seconds: float
-    peak: float
+    peak_mib: float
     finished: bool = True
 
-    def shown(self, number: float, digits: str) -> str:
-        """Write a number that is at least this where the process had to be stopped."""
+    def format_bound(self, number: float, digits: str) -> str:
+        """Format a number, as a lower bound if the process was stopped at the time limit."""
         return f"{'' if self.finished else '> '}{number:{digits}}"
 
 
-def messages(count: int) -> Iterator[bytes]:
-    """Give a sync of so many items, of the sandbox's kinds, six hours apart."""
-    from pixxel_sandbox import Workspace  # noqa: PLC0415 - measured processes must start small
+def make_messages(count: int) -> Iterator[bytes]:
+    """Yield messages with items of the sandbox, six hours apart."""
+    from pixxel_sandbox import Workspace  # noqa: PLC0415 - a measured process starts with the memory of this one
     from tap_pixxel.stac import to_item  # noqa: PLC0415
 
-    workspace = Workspace(seed=1, items=KINDS)
-    kinds = [
+    workspace = Workspace(seed=1, items=DISTINCT_ITEMS)
+    items = [
         to_item(workspace.get("archive_items", i)).stac for i in workspace.ids("archive_items")
     ]
     yield msgspec.json.encode(SCHEMA)
     first = datetime.fromisoformat("2015-01-01T00:00:00")
     for number in range(count):
-        kind = kinds[number % KINDS]
-        stamp = (first + timedelta(hours=HOURS * number)).isoformat() + "Z"
-        properties = {**kind["properties"], "datetime": stamp}
-        item = {**kind, "id": f"{kind['id']}-{number}", "properties": properties}
+        original = items[number % DISTINCT_ITEMS]
+        datetime_text = (first + timedelta(hours=HOURS_BETWEEN_ITEMS * number)).isoformat() + "Z"
+        properties = {**original["properties"], "datetime": datetime_text}
+        item = {**original, "id": f"{original['id']}-{number}", "properties": properties}
         record = {"type": "RECORD", "stream": "archive_items", "record": {"stac_item": item}}
         yield msgspec.json.encode(record)
 
 
 def write_messages(path: Path, count: int) -> None:
-    """Write a sync to a file."""
+    """Write the messages to a file."""
     with path.open("wb") as file:
-        for message in messages(count):
+        for message in make_messages(count):
             file.write(message + b"\n")
 
 
-def with_pystac(path: Path, folder: Path) -> None:
-    """Export the items of a sync as pystac does it: a tree in memory, normalized and saved."""
-    import pystac  # noqa: PLC0415 - only here
+def export_with_pystac(path: Path, folder: Path) -> None:
+    """Export the items with pystac: build a tree in memory, normalize and save it."""
+    import pystac  # noqa: PLC0415 - not needed by the other steps
 
     catalog = pystac.Catalog("stac", "Items")
     collections: dict[str, pystac.Collection] = {}
@@ -107,10 +107,12 @@ def with_pystac(path: Path, folder: Path) -> None:
     catalog.normalize_and_save(str(folder), pystac.CatalogType.SELF_CONTAINED)
 
 
-def run(command: list[str], source: Path, limit: int | None = None, **settings: str) -> Measured:
-    """Run a command on a sync's file, for so many seconds at most."""
+def measure_command(
+    command: list[str], source: Path, limit: int | None = None, **settings: str
+) -> ExportMeasurement:
+    """Run a command on a file of messages, with an optional time limit in seconds."""
     environment = os.environ | settings | {"TARGET_STAC_LOGLEVEL": "ERROR"}
-    began = time.perf_counter()
+    start = time.perf_counter()
     with source.open("rb") as file:
         process = subprocess.Popen(command, stdin=file, stdout=subprocess.DEVNULL, env=environment)
         end = Timer(limit or 0, process.kill)
@@ -118,27 +120,27 @@ def run(command: list[str], source: Path, limit: int | None = None, **settings: 
             end.start()
         _, status, usage = os.wait4(process.pid, 0)
         end.cancel()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     code = os.waitstatus_to_exitcode(status)
     if code not in {0, -signal.SIGKILL}:
         raise SystemExit(f"{command[0]} ended with {code}")
-    return Measured(seconds, usage.ru_maxrss / 1024, finished=code == 0)
+    return ExportMeasurement(seconds, usage.ru_maxrss / 1024, finished=code == 0)
 
 
-def measure(count: int) -> dict[str, Measured]:
-    """Export a sync of so many items in each way."""
-    found = {}
+def measure_exports(count: int) -> dict[str, ExportMeasurement]:
+    """Measure each way to export a number of items."""
+    measurements = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "sync.singer"
-        this = [sys.executable, "-m", "benchmarks.export"]
-        subprocess.run([*this, "--write", str(source), "--items", str(count)], check=True)
+        this_module = [sys.executable, "-m", "benchmarks.export"]
+        subprocess.run([*this_module, "--write", str(source), "--items", str(count)], check=True)
         for title, formats in (
             ("target-stac, tree and ndjson", "catalog,ndjson"),
             ("target-stac, with GeoParquet", "catalog,ndjson,geoparquet"),
         ):
             with tempfile.TemporaryDirectory(dir=folder) as output:
-                found[title] = run(
+                measurements[title] = measure_command(
                     [TARGET, "--config=ENV"],
                     source,
                     TARGET_STAC_OUTPUT=output,
@@ -146,40 +148,40 @@ def measure(count: int) -> dict[str, Measured]:
                     TMPDIR=name,
                 )
         with tempfile.TemporaryDirectory(dir=folder) as output:
-            pystac = [*this, "--pystac", str(source), "--folder", output]
-            found["pystac"] = run(pystac, source, limit=LIMIT)
-    return found
+            command = [*this_module, "--pystac", str(source), "--folder", output]
+            measurements["pystac"] = measure_command(command, source, limit=TIME_LIMIT_SECONDS)
+    return measurements
 
 
 def main() -> None:
-    """Print the table, or do one of the things that it needs a process of its own for."""
+    """Print the table, or run a step that needs its own process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", type=Path)
     parser.add_argument("--pystac", type=Path)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--items", type=int, nargs="*", default=SIZES)
-    given = parser.parse_args()
-    if given.write:
-        write_messages(given.write, given.items[0])
-    elif given.pystac:
-        with_pystac(given.pystac, given.folder)
+    args = parser.parse_args()
+    if args.write:
+        write_messages(args.write, args.items[0])
+    elif args.pystac:
+        export_with_pystac(args.pystac, args.folder)
     else:
-        table = Table("items", "export", "seconds", "items/s", "peak MiB", "beside pystac")
-        for count in given.items:
-            found = measure(count)
-            beside = found["pystac"]
-            for title, one in found.items():
+        table = Table("items", "export", "seconds", "items/s", "peak MiB", "speedup over pystac")
+        for count in args.items:
+            measurements = measure_exports(count)
+            pystac = measurements["pystac"]
+            for title, one in measurements.items():
                 table.add_row(
                     f"{count:,}",
                     title,
-                    one.shown(one.seconds, ",.1f"),
+                    one.format_bound(one.seconds, ",.1f"),
                     f"{count / one.seconds:,.0f}" if one.finished else "",
-                    one.shown(one.peak, ",.0f"),
-                    beside.shown(beside.seconds / one.seconds, ".1f") + "x"
-                    if one is not beside
+                    one.format_bound(one.peak_mib, ",.0f"),
+                    pystac.format_bound(pystac.seconds / one.seconds, ".1f") + "x"
+                    if one is not pystac
                     else "",
                 )
-        console().print(table)
+        make_console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The demonstration: tap to warehouse with Meltano, against the sandbox."""
+"""Demo: the connector runs against the sandbox with Meltano."""

@@ -1,4 +1,4 @@
-"""`make demo`: sandbox to DuckDB and STAC, what is new delivered and downloaded, all shown."""
+"""`make demo`: sync the sandbox into DuckDB and STAC, deliver and download new catalogs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from rich.console import Console
 from rich.table import Table
 
 from demo import downloads
-from demo.catalog import show_catalog
 from demo.deliveries import (
     BUCKET,
-    check,
-    deliver,
-    listed,
-    show,
-    show_arrived,
-    show_links,
-    variables,
+    check_deliveries,
+    deliver_catalogs,
+    list_objects,
+    print_bucket_links,
+    print_deliveries,
+    print_delivery_counts,
+    s3_variables,
 )
-from demo.syncs import PROJECT, DemoFailedError, Meltano
+from demo.meltano_runner import PROJECT, DemoFailedError, MeltanoRunner
+from demo.stac_catalog import print_catalog
 from pixxel_sandbox import S3Server, Sandbox
 
 if TYPE_CHECKING:
-    from demo.syncs import Sync
+    from demo.meltano_runner import StreamSync
 
-DAYS = 3  # that the workspace moves on before something is delivered; each brings a catalog
+ADVANCED_DAYS = 3  # before the delivery; the sandbox adds a catalog each day
 QUESTION = "What do we own, how much of it was delivered, and from how many orders did it come?"
-ANSWER = """
+OWNERSHIP_QUERY = """
 WITH delivered AS (SELECT DISTINCT catalog_id FROM deliveries WHERE status = 'SUCCESS')
 SELECT c.collection, count(*) AS catalogs, round(sum(c.area)) AS km2,
        count(DISTINCT t.order_id) AS orders, count(d.catalog_id) AS delivered
@@ -46,14 +46,14 @@ GROUP BY ALL ORDER BY catalogs DESC, c.collection
 """
 
 
-def overview(
-    first: dict[str, Sync],
+def make_stream_table(
+    first: dict[str, StreamSync],
     changed: dict[str, int],
-    second: dict[str, Sync],
+    second: dict[str, StreamSync],
     counts: dict[str, int],
     loaded: dict[str, int],
 ) -> Table:
-    """Lay out the streams: what each run gave, what changed between, what is where now."""
+    """Make the table of both runs: rows and seconds by stream, changes, and final row counts."""
     table = Table(title="Rows and seconds by stream", title_justify="left", padding=(0, 0))
     table.add_column("stream", no_wrap=True)
     for title in ("1st run", "s", "changed", "2nd run", "s", "in the API", "in DuckDB"):
@@ -72,9 +72,9 @@ def overview(
     return table
 
 
-def answer(db: duckdb.DuckDBPyConnection) -> Table:
-    """Ask the warehouse one question."""
-    result = db.execute(ANSWER)
+def query_warehouse(db: duckdb.DuckDBPyConnection) -> Table:
+    """Make the table that answers `QUESTION` from the warehouse."""
+    result = db.execute(OWNERSHIP_QUERY)
     table = Table(title_justify="left")
     for column in result.description or ():
         table.add_column(column[0], justify="left" if column[0] == "collection" else "right")
@@ -89,15 +89,15 @@ def answer(db: duckdb.DuckDBPyConnection) -> Table:
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=PROJECT / ".build" / "demo",
-    help="Where all that comes is written; emptied first.",
+    help="Folder for all output; its old contents are deleted.",
 )
 @click.option(
     "--schemas",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
-    help="Folder with the JSON Schemas of STAC's extensions, to validate against them too.",
+    help="Folder with the JSON Schemas of STAC extensions, to validate against them as well.",
 )
 def main(items: int, folder: Path, schemas: str | None) -> None:
-    """Sync the sandbox into DuckDB and STAC, deliver and download what is new, show what came."""
+    """Sync the sandbox into DuckDB and STAC, then deliver and download new catalogs."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -106,97 +106,109 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
         Sandbox(items=items, endpoints={"S3": s3.url}) as sandbox,
     ):
         plugins = ("TAP_PIXXEL", "TARGET_PIXXEL_STORE")
-        known = {
+        variables = {
             **{f"{plugin}_API_URL": sandbox.url for plugin in plugins},
             **{f"{plugin}_API_TOKEN": sandbox.token for plugin in plugins},
-            **variables(s3),
+            **s3_variables(s3),
             "TARGET_DUCKDB_PATH": str(folder / "pixxel.duckdb"),
             "TARGET_STAC_OUTPUT": str(folder / "stac"),
             "TARGET_STAC_TITLE": "Pixxel sandbox",
             "TARGET_STAC_VALIDATE": "all",
             **({"TARGET_STAC_SCHEMAS": schemas} if schemas else {}),
         }
-        demo = Demo(Meltano(folder, Console(stderr=True), known), sandbox, s3, Console())
-        demo.fill_the_warehouse()
-        demo.export_stac(validated=bool(schemas))
-        demo.deliver_what_is_new()
-        demo.download_what_is_new()
+        demo = Demo(MeltanoRunner(folder, Console(stderr=True), variables), sandbox, s3, Console())
+        demo.fill_warehouse()
+        demo.export_stac(validate_extensions=bool(schemas))
+        demo.deliver_new_catalogs()
+        demo.download_new_catalogs()
 
 
 @dataclass
 class Demo:
-    """The parts of the demo, in their order.
+    """The steps of the demo, in order.
 
     Attributes:
-        began: When it began; a catalog that is created later is new.
+        meltano: Runs the pipelines.
+        sandbox: The API.
+        s3: Server of the bucket that receives deliveries.
+        console: Prints the results.
+        started_at: Start time; catalogs created later are new.
     """
 
-    meltano: Meltano
+    meltano: MeltanoRunner
     sandbox: Sandbox
     s3: S3Server
-    out: Console
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    console: Console
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        self.catalogs = self.sandbox.counts()["catalogs"]
+        self.catalog_count = self.sandbox.counts()["catalogs"]
 
-    def move_on(self) -> dict[str, int]:
-        """Let the workspace move on; tell how many rows changed."""
+    def advance_workspace(self) -> dict[str, int]:
+        """Advance the workspace by a day; return the number of changed rows by resource."""
         url = f"{self.sandbox.url}/_sandbox/advance"
         changed: dict[str, int] = requests.post(url, timeout=30).json()
         return changed
 
-    def fill_the_warehouse(self) -> None:
-        """Sync into DuckDB, twice."""
+    def count_new_catalogs(self) -> int:
+        """Return the number of catalogs created since the demo started."""
+        return self.sandbox.counts()["catalogs"] - self.catalog_count
+
+    def fill_warehouse(self) -> None:
+        """Sync into DuckDB twice, and compare the row counts with the API."""
         first = self.meltano.run("tap-pixxel", "target-duckdb")
-        changed = self.move_on()
+        changed = self.advance_workspace()
         second = self.meltano.run("tap-pixxel", "target-duckdb")
-        known, loaded = self.sandbox.counts(), {}
-        counts = {name: known[name] for name in first}
-        with self.warehouse() as db:
+        api_counts, loaded = self.sandbox.counts(), {}
+        counts = {name: api_counts[name] for name in first}
+        with self.open_warehouse() as db:
             for name in counts:
                 row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our names
                 loaded[name] = row[0] if row else 0
-            self.out.print(overview(first, changed, second, counts, loaded))
-            self.out.print(QUESTION)
-            self.out.print(answer(db))
-        self.out.print(f"The warehouse: {os.path.relpath(self.meltano.folder / 'pixxel.duckdb')}")
+            self.console.print(make_stream_table(first, changed, second, counts, loaded))
+            self.console.print(QUESTION)
+            self.console.print(query_warehouse(db))
+        self.console.print(
+            f"The warehouse: {os.path.relpath(self.meltano.folder / 'pixxel.duckdb')}"
+        )
         if loaded != counts:
-            raise DemoFailedError("the warehouse does not hold what the API has")
+            raise DemoFailedError(
+                f"row counts differ: {loaded} in the warehouse, {counts} in the API"
+            )
 
-    def warehouse(self) -> duckdb.DuckDBPyConnection:
-        """Open the warehouse."""
+    def open_warehouse(self) -> duckdb.DuckDBPyConnection:
+        """Open the warehouse, read-only."""
         return duckdb.connect(str(self.meltano.folder / "pixxel.duckdb"), read_only=True)
 
-    def export_stac(self, *, validated: bool) -> None:
-        """Sync into a STAC catalog."""
+    def export_stac(self, *, validate_extensions: bool) -> None:
+        """Sync into a STAC catalog, and check its number of items."""
         select = '["archive_items.*", "catalogs.*", "collections.*"]'
         self.meltano.run("tap-pixxel", "target-stac", TAP_PIXXEL__SELECT=select)
         counts = self.sandbox.counts()
         folder = self.meltano.folder / "stac"
-        show_catalog(folder, counts["archive_items"] + counts["catalogs"], self.out)
-        against = (
-            "of STAC and its extensions"
-            if validated
-            else "of STAC; for its extensions' add SCHEMAS="
+        print_catalog(folder, counts["archive_items"] + counts["catalogs"], self.console)
+        schemas = (
+            "STAC and its extensions"
+            if validate_extensions
+            else "STAC (extensions: make demo SCHEMAS=folder)"
         )
-        words = f"Each item and collection is valid by the JSON Schemas {against}"
-        self.out.print(words, soft_wrap=True)
+        text = f"All items and collections are valid against the JSON Schemas of {schemas}"
+        self.console.print(text, soft_wrap=True)
 
-    def deliver_what_is_new(self) -> None:
-        """Deliver the catalogs that are new to a bucket, and read what came of it."""
-        for _ in range(DAYS):
-            self.move_on()
-        since = self.began.isoformat()
-        first = deliver(self.meltano, since)
-        again = deliver(self.meltano, since, "--full-refresh")
-        objects = listed(self.s3)
-        show(first, again, objects, self.out)
-        check(self.sandbox.counts()["catalogs"] - self.catalogs, first, again, objects)
+    def deliver_new_catalogs(self) -> None:
+        """Deliver new catalogs to a bucket, run again, and read the deliveries through the tap."""
+        for _ in range(ADVANCED_DAYS):
+            self.advance_workspace()
+        since = self.started_at.isoformat()
+        first = deliver_catalogs(self.meltano, since)
+        rerun = deliver_catalogs(self.meltano, since, "--full-refresh")
+        objects = list_objects(self.s3)
+        print_deliveries(first, rerun, objects, self.console)
+        check_deliveries(self.count_new_catalogs(), first, rerun, objects)
         select = '["deliveries.*", "stores.*"]'
         self.meltano.run("tap-pixxel", "target-duckdb", TAP_PIXXEL__SELECT=select)
-        with self.warehouse() as db:
-            show_arrived(db, first, self.out)
+        with self.open_warehouse() as db:
+            print_delivery_counts(db, first, self.console)
         select = '["catalogs.*", "collections.*"]'
         self.meltano.run(
             "tap-pixxel",
@@ -204,16 +216,15 @@ class Demo:
             TAP_PIXXEL__SELECT=select,
             TAP_PIXXEL_DELIVERED_ASSETS="true",
         )
-        show_links(self.meltano.folder / "stac", objects, self.out)
+        print_bucket_links(self.meltano.folder / "stac", objects, self.console)
 
-    def download_what_is_new(self) -> None:
-        """Download the same catalogs, as who has no bucket does."""
-        since = self.began.isoformat()
-        first = downloads.download(self.meltano, self.sandbox, since)
-        again = downloads.download(self.meltano, self.sandbox, since, "--full-refresh")
-        downloads.show(self.sandbox, first, again, self.out)
-        new = self.sandbox.counts()["catalogs"] - self.catalogs
-        downloads.check(self.sandbox, new, first, again)
+    def download_new_catalogs(self) -> None:
+        """Download the same catalogs, as a user without a bucket does, and run again."""
+        since = self.started_at.isoformat()
+        first = downloads.download_catalogs(self.meltano, self.sandbox, since)
+        rerun = downloads.download_catalogs(self.meltano, self.sandbox, since, "--full-refresh")
+        downloads.print_downloads(self.sandbox, first, rerun, self.console)
+        downloads.check_downloads(self.sandbox, self.count_new_catalogs(), first, rerun)
 
 
 if __name__ == "__main__":

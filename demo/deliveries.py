@@ -1,4 +1,4 @@
-"""What the demo delivers: new catalogs to a store, the objects in its bucket, and a rerun."""
+"""Deliveries of the demo: new catalogs to a store, the objects in its bucket, and a rerun."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pystac
 from obstore.store import S3Store
 from rich.table import Table
 
-from demo.syncs import DemoFailedError
+from demo.meltano_runner import DemoFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
     import duckdb
     from rich.console import Console
 
-    from demo.syncs import Meltano
+    from demo.meltano_runner import MeltanoRunner
     from pixxel_sandbox import S3Server
 
 BUCKET = "deliveries"
 EXISTS, CREATED, SKIPPED = "exists", "created", "skipped"
-ARRIVED = """
+STORE_QUERY = """
 SELECT s.name AS store, s.type, count(*) AS deliveries,
-       count(*) FILTER (d.status IN ('SUCCESS', 'SUCCESSFUL')) AS arrived
+       count(*) FILTER (d.status IN ('SUCCESS', 'SUCCESSFUL')) AS succeeded
 FROM deliveries AS d JOIN stores AS s ON s.id = d.store_id
 GROUP BY ALL ORDER BY ALL
 """
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """What a run of the target says that it did.
+class TargetRun:
+    """Reports of a run of the target.
 
     Attributes:
-        summary: The file of the setting `summary_path`.
-        outcomes: The run's lines in the file of the setting `outcomes_path`.
+        summary: Contents of the file `summary_path`.
+        outcomes: Lines of this run in the file `outcomes_path`.
     """
 
     summary: dict[str, Any]
     outcomes: list[dict[str, Any]]
 
-    def count(self, kind: str) -> int:
-        """Count the catalogs that something became of."""
+    def count_catalogs(self, kind: str) -> int:
+        """Return the number of catalogs with an outcome of this kind."""
         return int(self.summary["outcomes"].get("catalogs", {}).get(kind, 0))
 
-    def stores(self, kind: str) -> int:
-        """Count the stores that something became of."""
+    def count_stores(self, kind: str) -> int:
+        """Return the number of stores with an outcome of this kind."""
         streams = self.summary["outcomes"].items()
         return sum(kinds.get(kind, 0) for name, kinds in streams if name.startswith("stores"))
 
     @property
     def objects(self) -> set[str]:
-        """URIs of the objects of the catalogs that are delivered, by this run or before it."""
+        """The URIs of the catalogs' objects that this run or an earlier one delivered."""
         return {line["object"] for line in self.outcomes if line["object"] and line["catalog_id"]}
 
 
-def variables(s3: S3Server) -> dict[str, str]:
-    """Give the variables that `pixxel-sandbox run` sets for its S3 server."""
+def s3_variables(s3: S3Server) -> dict[str, str]:
+    """Return the variables that `pixxel-sandbox run` sets for its S3 server."""
     return {
         "PIXXEL_SANDBOX_S3_ENDPOINT": s3.url,
         "PIXXEL_SANDBOX_S3_BUCKET": BUCKET,
@@ -71,8 +71,10 @@ def variables(s3: S3Server) -> dict[str, str]:
     }
 
 
-def ask(meltano: Meltano, loader: str, since: str, *options: str, **settings: str) -> Delivered:
-    """Hand the catalogs that were created since then to a target; give what became of them."""
+def run_target(
+    meltano: MeltanoRunner, loader: str, since: str, *options: str, **settings: str
+) -> TargetRun:
+    """Send the catalogs created since a time to a target; return its reports."""
     folder = meltano.folder
     paths = {name: folder / f"{loader}-{name}" for name in ("journal", "outcomes", "summary")}
     settings |= {"deliver_since": since, **{f"{name}_path": str(paths[name]) for name in paths}}
@@ -81,24 +83,24 @@ def ask(meltano: Meltano, loader: str, since: str, *options: str, **settings: st
     meltano.run("tap-pixxel-catalogs", loader, *options, **variables)
     summary = json.loads(paths["summary"].read_text())
     lines = map(json.loads, paths["outcomes"].read_text().splitlines())
-    return Delivered(summary, [line for line in lines if line["run_id"] == summary["run_id"]])
+    return TargetRun(summary, [line for line in lines if line["run_id"] == summary["run_id"]])
 
 
-def deliver(meltano: Meltano, since: str, *options: str) -> Delivered:
-    """Have the catalogs delivered that were created since then; wait until they are there."""
-    return ask(
+def deliver_catalogs(meltano: MeltanoRunner, since: str, *options: str) -> TargetRun:
+    """Deliver the catalogs created since a time, and wait until the deliveries finish."""
+    return run_target(
         meltano,
         "target-pixxel-store",
         since,
         *options,
         wait="finished",
         verify_delivery="true",
-        settle_seconds="1",  # the sandbox lists what it takes at once
+        settle_seconds="1",  # the sandbox lists accepted deliveries at once
     )
 
 
-def listed(s3: S3Server) -> dict[str, int]:
-    """List the objects in the bucket, as its owner does: URI and bytes."""
+def list_objects(s3: S3Server) -> dict[str, int]:
+    """Return the size in bytes of each object in the bucket, by URI."""
     store = S3Store(
         BUCKET,
         endpoint=s3.url,
@@ -111,70 +113,72 @@ def listed(s3: S3Server) -> dict[str, int]:
     return {f"s3://{BUCKET}/{each['path']}": each["size"] for page in pages for each in page}
 
 
-def check(new: int, first: Delivered, again: Delivered, objects: Iterable[str]) -> None:
-    """Check that each new catalog is in the bucket, once, and that the rerun asked for nothing.
+def check_deliveries(new: int, first: TargetRun, rerun: TargetRun, objects: Iterable[str]) -> None:
+    """Check that the bucket has each new catalog once, and that the rerun requested nothing.
 
     Raises:
-        DemoFailedError: It is otherwise.
+        DemoFailedError: A check failed.
     """
-    wrong = []
-    if first.count(CREATED) != new:
-        wrong.append(f"{first.count(CREATED)} catalogs were delivered, and {new} are new")
+    errors = []
+    if first.count_catalogs(CREATED) != new:
+        errors.append(f"{first.count_catalogs(CREATED)} catalogs delivered, expected {new}")
     if set(objects) != first.objects or len(first.objects) != new:
-        wrong.append("the bucket does not hold what the outcomes say")
-    if again.count(CREATED) or again.summary["deliveries"] or again.stores(CREATED):
-        wrong.append("the rerun has asked for something")
-    if again.count(EXISTS) != new or again.objects != first.objects:
-        wrong.append("the rerun did not find all that was delivered")
-    if wrong:
-        raise DemoFailedError("; ".join(wrong))
+        errors.append("the objects in the bucket differ from the outcomes")
+    if rerun.count_catalogs(CREATED) or rerun.summary["deliveries"] or rerun.count_stores(CREATED):
+        errors.append("the rerun requested stores or deliveries")
+    if rerun.count_catalogs(EXISTS) != new or rerun.objects != first.objects:
+        errors.append("the rerun did not find all delivered catalogs")
+    if errors:
+        raise DemoFailedError("; ".join(errors))
 
 
-def show(first: Delivered, again: Delivered, objects: dict[str, int], out: Console) -> None:
-    """Lay out two runs, and what is in the bucket."""
-    title = "New catalogs delivered, then again with the STATE lost"
+def print_deliveries(
+    first: TargetRun, rerun: TargetRun, objects: dict[str, int], out: Console
+) -> None:
+    """Print the outcomes of both runs, and the objects in the bucket."""
+    title = "New catalogs delivered, then a rerun without STATE"
     table = Table(title=title, title_justify="left")
     table.add_column("target-pixxel-store")
     for name in ("1st run", "rerun"):
         table.add_column(name, justify="right")
     rows = [
-        ("stores made", "stores", CREATED),
-        ("stores there already", "stores", EXISTS),
-        ("catalogs delivered", "count", CREATED),
-        ("catalogs there already", "count", EXISTS),
-        ("catalogs older than 'deliver_since'", "count", SKIPPED),
+        ("stores created", "count_stores", CREATED),
+        ("stores that existed", "count_stores", EXISTS),
+        ("catalogs delivered", "count_catalogs", CREATED),
+        ("catalogs already delivered", "count_catalogs", EXISTS),
+        ("catalogs older than 'deliver_since'", "count_catalogs", SKIPPED),
     ]
-    for words, what, kind in rows:
-        table.add_row(words, *(f"{getattr(run, what)(kind):,}" for run in (first, again)))
+    for label, method, kind in rows:
+        table.add_row(label, *(f"{getattr(run, method)(kind):,}" for run in (first, rerun)))
     out.print(table)
-    out.print("Objects in the bucket, and their bytes")
+    out.print("Objects in the bucket, with their size in bytes")
     for uri, size in sorted(objects.items()):
         out.print(f"  {size:>7,}  {uri}", soft_wrap=True, highlight=False, markup=False)
 
 
-def show_arrived(db: duckdb.DuckDBPyConnection, run: Delivered, out: Console) -> None:
-    """Lay out the deliveries that are in the warehouse.
+def print_delivery_counts(db: duckdb.DuckDBPyConnection, run: TargetRun, out: Console) -> None:
+    """Print the number of deliveries in the warehouse by store.
 
     Raises:
-        DemoFailedError: It does not hold those of the run, as arrived.
+        DemoFailedError: A delivery of the run is missing or did not succeed.
     """
-    result = db.execute(ARRIVED)
+    result = db.execute(STORE_QUERY)
     table = Table(title="All deliveries, read back by the tap into DuckDB", title_justify="left")
     for column in result.description or ():
-        numbers = column[0] in {"deliveries", "arrived"}
-        table.add_column(column[0], justify="right" if numbers else "left")
+        is_number = column[0] in {"deliveries", "succeeded"}
+        table.add_column(column[0], justify="right" if is_number else "left")
     for row in result.fetchall():
         table.add_row(*map(str, row))
     out.print(table)
     ids = [line["delivery_id"] for line in run.outcomes if line["catalog_id"]]
-    wanted = {key for key in ids if key}
+    expected = {key for key in ids if key}
     sql = "SELECT delivery_id FROM deliveries WHERE status = 'SUCCESS'"
-    if not wanted <= {row[0] for row in db.execute(sql).fetchall()}:
-        raise DemoFailedError("the warehouse does not hold the deliveries that were made")
+    if not expected <= {row[0] for row in db.execute(sql).fetchall()}:
+        raise DemoFailedError("the warehouse lacks successful deliveries of this run")
 
 
-def links(folder: Path) -> dict[str, tuple[str, str]]:
-    """Find what items of a STAC catalog link to in the bucket: URI, then item and asset."""
+def find_bucket_links(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return the objects that items of a STAC catalog link to: URI, then item and asset."""
     catalog = pystac.Catalog.from_file(folder / "catalog.json")
     return {
         unquote(asset.href): (item.id, key)
@@ -184,18 +188,18 @@ def links(folder: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def show_links(folder: Path, objects: Iterable[str], out: Console) -> None:
-    """Show that the STAC catalog leads to the objects.
+def print_bucket_links(folder: Path, objects: Iterable[str], out: Console) -> None:
+    """Print an example of a link from the STAC catalog to an object.
 
     Raises:
-        DemoFailedError: It does not lead to each of them, or to others.
+        DemoFailedError: The catalog lacks a link to an object, or links to other objects.
     """
-    found = links(folder)
+    found = find_bucket_links(folder)
     if set(found) != set(objects):
-        raise DemoFailedError("the STAC catalog does not link to the objects in the bucket")
+        raise DemoFailedError("the links of the STAC catalog differ from the objects in the bucket")
     item, key = min(found.values())
     out.print(
-        f"In the STAC catalog {len(found)} items link to them: asset {key} of {item}",
+        f"{len(found)} items of the STAC catalog link to them, such as asset {key} of {item}",
         soft_wrap=True,
         highlight=False,
         markup=False,

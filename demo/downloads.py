@@ -1,4 +1,4 @@
-"""What the demo downloads: new catalogs as files, over connections that break, and a rerun."""
+"""Downloads of the demo: new catalogs over interrupted connections, and a rerun."""
 
 from __future__ import annotations
 
@@ -9,77 +9,83 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from demo.deliveries import CREATED, EXISTS, Delivered, ask
-from demo.syncs import DemoFailedError
+from demo.deliveries import CREATED, EXISTS, TargetRun, run_target
+from demo.meltano_runner import DemoFailedError
 from pixxel_sandbox import Behavior
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from demo.syncs import Meltano
+    from demo.meltano_runner import MeltanoRunner
     from pixxel_sandbox import Sandbox
 
-BYTES = 20_000_000  # of a file
-BREAKS = 3  # connections that break off for each file
-CHUNK = 1 << 20  # bytes read at once
+FILE_BYTES = 20_000_000
+INTERRUPTIONS = 3  # of the connection, for each file
+CHUNK_BYTES = 1 << 20
 
 
-def download(meltano: Meltano, sandbox: Sandbox, since: str, *options: str) -> Delivered:
-    """Have the catalogs downloaded that were created since then, over a bad line."""
-    sandbox.behavior = Behavior(download_bytes=BYTES, interrupt_fetches=BREAKS)
+def download_catalogs(
+    meltano: MeltanoRunner, sandbox: Sandbox, since: str, *options: str
+) -> TargetRun:
+    """Download the catalogs created since a time over interrupted connections."""
+    sandbox.behavior = Behavior(download_bytes=FILE_BYTES, interrupt_fetches=INTERRUPTIONS)
     try:
         folder = str(meltano.folder / "images")
-        return ask(meltano, "target-pixxel-download", since, *options, download_to=folder)
+        return run_target(meltano, "target-pixxel-download", since, *options, download_to=folder)
     finally:
         sandbox.behavior = Behavior()
 
 
-def sha256_of(path: Path) -> str:
-    """Hash a file piece by piece."""
-    found = hashlib.sha256()
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, read in chunks."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            found.update(piece)
-    return found.hexdigest()
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def check(sandbox: Sandbox, new: int, first: Delivered, again: Delivered) -> None:
-    """Check that each new catalog is a file, whole, and that the rerun fetched nothing.
+def check_downloads(sandbox: Sandbox, new: int, first: TargetRun, rerun: TargetRun) -> None:
+    """Check that each new catalog is a complete file, and that the rerun downloaded nothing.
 
     Raises:
-        DemoFailedError: It is otherwise.
+        DemoFailedError: A check failed.
     """
-    wrong = []
-    if first.count(CREATED) != new or len(first.objects) != new:
-        wrong.append(f"{first.count(CREATED)} catalogs were downloaded, and {new} are new")
-    sandbox.behavior = Behavior(download_bytes=BYTES)
+    errors = []
+    if first.count_catalogs(CREATED) != new or len(first.objects) != new:
+        errors.append(f"{first.count_catalogs(CREATED)} catalogs downloaded, expected {new}")
+    sandbox.behavior = Behavior(download_bytes=FILE_BYTES)
     files = {each["object"]: each["catalog_id"] for each in first.outcomes if each["object"]}
-    wrong += [
-        f"{path} is not what the sandbox has"
+    errors += [
+        f"{path} differs from the sandbox's file"
         for path, catalog in files.items()
-        if sha256_of(Path(path)) != sandbox.digest(catalog).sha256
+        if hash_file(Path(path)) != sandbox.digest(catalog).sha256
     ]
     sandbox.behavior = Behavior()
-    if again.count(EXISTS) != new or again.count(CREATED) or again.objects != first.objects:
-        wrong.append("the rerun did not find all that was downloaded")
-    if wrong:
-        raise DemoFailedError("; ".join(wrong))
+    if (
+        rerun.count_catalogs(EXISTS) != new
+        or rerun.count_catalogs(CREATED)
+        or rerun.objects != first.objects
+    ):
+        errors.append("the rerun did not find all downloaded catalogs")
+    if errors:
+        raise DemoFailedError("; ".join(errors))
 
 
-def show(sandbox: Sandbox, first: Delivered, again: Delivered, out: Console) -> None:
-    """Lay out two runs, and the files."""
-    table = Table(title="The same catalogs downloaded, then again", title_justify="left")
+def print_downloads(sandbox: Sandbox, first: TargetRun, rerun: TargetRun, out: Console) -> None:
+    """Print the outcomes of both runs, and the files."""
+    table = Table(title="The same catalogs downloaded, then a rerun", title_justify="left")
     table.add_column("target-pixxel-store, download_to")
     for name in ("1st run", "rerun"):
         table.add_column(name, justify="right")
-    for words, kind in (("catalogs downloaded", CREATED), ("catalogs there already", EXISTS)):
-        table.add_row(words, *(f"{run.count(kind):,}" for run in (first, again)))
+    for label, kind in (("catalogs downloaded", CREATED), ("catalogs already downloaded", EXISTS)):
+        table.add_row(label, *(f"{run.count_catalogs(kind):,}" for run in (first, rerun)))
     out.print(table)
     fetches = len(sandbox.fetches)
     resumed = sum(each.range is not None for each in sandbox.fetches)
     out.print(
-        f"The connection broke {BREAKS} times for each: {fetches} fetches, {resumed} of them for "
-        "the rest of a file",
+        f"Each download was interrupted {INTERRUPTIONS} times: {fetches} requests, "
+        f"{resumed} of them resumed a partial file",
         soft_wrap=True,
     )
     for path in sorted(first.objects):

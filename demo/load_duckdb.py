@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""target-duckdb 0.8.0 with two repairs, as the loader of this project's meltano.yml.
+"""target-duckdb 0.8.0 with two fixes, as the loader of this project's meltano.yml.
 
-It leaves the dialect of its CSV files to DuckDB's sniffer, which takes the first row of most
-batches for a header and drops it without a word (mended upstream after 0.8.0, not yet released);
-and it passes over ACTIVATE_VERSION, so that what a full table no longer holds would stay.
+target-duckdb lets DuckDB detect the dialect of its CSV files. DuckDB takes the first row of most
+batches for a header and silently drops it (fixed upstream after 0.8.0, not yet released). It also
+ignores ACTIVATE_VERSION, so that rows that a full table no longer contains would stay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import target_duckdb as target
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_DIALECT = (
+_CSV_DIALECT = (
     "(FORMAT csv, AUTO_DETECT false, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', "
     "NEW_LINE '\\r\\n')"
 )
@@ -25,8 +25,8 @@ _connect = target.duckdb_connect
 _persist = target.persist_lines
 
 
-class Connection:
-    """A DuckDB connection that states the dialect of each CSV file it loads."""
+class CsvDialectConnection:
+    """DuckDB connection that sets the dialect of each CSV file that it loads."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -35,14 +35,14 @@ class Connection:
         return getattr(self._real, name)
 
     def execute(self, sql: str, *args: Any) -> Any:
-        """Run a statement; a COPY into a temporary table gets the dialect."""
+        """Run a statement; add the dialect to a COPY into a temporary table."""
         if sql.startswith("COPY tmp_"):
-            sql = sql[: sql.index(" WITH (")] + " " + _DIALECT
+            sql = sql[: sql.index(" WITH (")] + " " + _CSV_DIALECT
         return self._real.execute(sql, *args) if sql else None
 
 
-def activated(lines: Iterable[str], versions: dict[str, int]) -> Iterator[str]:
-    """Pass messages on, noting the version of each table that was read to its end."""
+def record_versions(lines: Iterable[str], versions: dict[str, int]) -> Iterator[str]:
+    """Yield the messages, and record the version of each table that was read completely."""
     for line in lines:
         if line.startswith('{"type":"ACTIVATE_VERSION"'):
             message = json.loads(line)
@@ -50,28 +50,30 @@ def activated(lines: Iterable[str], versions: dict[str, int]) -> Iterator[str]:
         yield line
 
 
-def persist(connection: Connection, config: dict[str, Any], lines: Iterable[str]) -> None:
-    """Load the messages, then delete what a full table read to its end no longer has.
+def persist_lines(
+    connection: CsvDialectConnection, config: dict[str, Any], lines: Iterable[str]
+) -> None:
+    """Load the messages, then delete the rows that a completely read table no longer contains.
 
-    tap-pixxel's versions are the milliseconds since 1970 at its start: rows extracted before were
-    not among the records of that sweep.
+    tap-pixxel's versions are its start times in milliseconds since 1970: rows that were extracted
+    before that time are not among the records of that run.
     """
     versions: dict[str, int] = {}
-    _persist(connection, config, activated(lines, versions))
+    _persist(connection, config, record_versions(lines, versions))
     for stream, version in versions.items():
         schema: dict[str, Any] = {"stream": stream, "schema": {}, "key_properties": []}
         table = target.DbSync(connection, config, schema).table_name(stream)
-        began = datetime.fromtimestamp(version / 1000, UTC).replace(tzinfo=None)
-        gone = connection.execute(
-            f"DELETE FROM {table} WHERE _sdc_extracted_at < ? RETURNING 1",  # noqa: S608 - its name
-            (began,),
+        started_at = datetime.fromtimestamp(version / 1000, UTC).replace(tzinfo=None)
+        deleted = connection.execute(
+            f"DELETE FROM {table} WHERE _sdc_extracted_at < ? RETURNING 1",  # noqa: S608 - the target's own table name
+            (started_at,),
         ).fetchall()
-        if gone:
-            target.LOGGER.info("Deleted %d rows that '%s' no longer has", len(gone), stream)
+        if deleted:
+            target.LOGGER.info("Deleted %d rows missing from '%s' in the API", len(deleted), stream)
 
 
-target.duckdb_connect = lambda config: Connection(_connect(config))
-target.persist_lines = persist
+target.duckdb_connect = lambda config: CsvDialectConnection(_connect(config))
+target.persist_lines = persist_lines
 
 if __name__ == "__main__":
     target.main()

@@ -1,1 +1,1 @@
-"""Reading an archive of 5,000 items: tap-pixxel beside its peers, from one server, in one run."""
+"""Compare tap-pixxel with other programs on an archive of 5,000 items."""

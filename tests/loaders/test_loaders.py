@@ -1,4 +1,4 @@
-"""Real loaders: what the API has is in DuckDB and in PostgreSQL, also after a second sync."""
+"""Real loaders: DuckDB and PostgreSQL hold the API's rows after a first and a second sync."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loaders.cluster import cluster
-from tests.loaders.history import NAMES, History, held, history, known, schemas
+from tests.loaders.postgres_server import run_postgres_server
+from tests.loaders.sync_history import (
+    STREAM_NAMES,
+    SyncHistory,
+    drop_nulls_and_metadata,
+    expected_rows,
+    last_schemas,
+    run_two_syncs,
+)
 from tests.loaders.warehouses import DuckDb, Postgres
 
 if TYPE_CHECKING:
@@ -16,132 +23,150 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.loaders.warehouses import Json, Table, Warehouse
-    from tests.tap_pixxel.syncs import SyncResult
+    from tests.tap.syncs import Synced
 
 
 @dataclass
-class Loaded:
+class LoadedWarehouse:
     """A warehouse into which both syncs were loaded.
 
     Attributes:
-        first, second: Its tables after that sync.
-        states: What the loader passed on.
+        warehouse: The warehouse.
+        first_tables: Its tables after the first sync.
+        second_tables: Its tables after the second sync.
+        states: Last STATE that the loader emitted, for each sync.
     """
 
     warehouse: Warehouse
-    first: dict[str, Table]
-    second: dict[str, Table]
+    first_tables: dict[str, Table]
+    second_tables: dict[str, Table]
     states: list[Json]
 
-    def expected(self, *runs: SyncResult) -> dict[str, dict[Any, Json]]:
-        """What some syncs leave in this warehouse: the rows of each table, by their key."""
-        lost = ("",) if self.warehouse.blank_is_null else ()
+    def expected_rows(self, *runs: Synced) -> dict[str, dict[Any, Json]]:
+        """Return the rows that syncs leave in this warehouse, by table and key."""
+        dropped = ("",) if self.warehouse.blank_becomes_null else ()
         return {
-            name: {key: {k: v for k, v in row.items() if v not in lost} for key, row in of.items()}
-            for name, of in held(*runs).items()
+            name: {
+                key: {k: v for k, v in row.items() if v not in dropped} for key, row in rows.items()
+            }
+            for name, rows in expected_rows(*runs).items()
         }
 
-    def order(self, key: str) -> Json:
-        """An order after the second sync."""
-        [found] = [row for row in self.second["orders"].rows if row["id"] == key]
+    def find_order(self, key: str) -> Json:
+        """Return an order as it is after the second sync."""
+        [found] = [row for row in self.second_tables["orders"].rows if row["id"] == key]
         return found
 
 
 @pytest.fixture(scope="module")
-def past() -> History:
-    return history()
+def history() -> SyncHistory:
+    return run_two_syncs()
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Path]:
-    with cluster() as folder:
+def postgres_folder() -> Iterator[Path]:
+    with run_postgres_server() as folder:
         yield folder
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
 def loaded(
-    request: pytest.FixtureRequest, past: History, tmp_path_factory: pytest.TempPathFactory
-) -> Loaded:
+    request: pytest.FixtureRequest, history: SyncHistory, tmp_path_factory: pytest.TempPathFactory
+) -> LoadedWarehouse:
     warehouse: Warehouse
     if request.param == "duckdb":
         warehouse = DuckDb(tmp_path_factory.mktemp("warehouse"))
     else:
-        warehouse = Postgres(request.getfixturevalue("server"), "pixxel")
-    states = [warehouse.load(past.first.messages)]
-    first = warehouse.tables(NAMES)
-    states.append(warehouse.load(past.second.messages))
-    return Loaded(warehouse, first, warehouse.tables(NAMES), states)
+        warehouse = Postgres(request.getfixturevalue("postgres_folder"), "pixxel")
+    states = [warehouse.load(history.first.messages)]
+    first = warehouse.read_tables(STREAM_NAMES)
+    states.append(warehouse.load(history.second.messages))
+    return LoadedWarehouse(warehouse, first, warehouse.read_tables(STREAM_NAMES), states)
 
 
-def by_key(table: Table, keys: list[str]) -> dict[Any, Json]:
-    found = {tuple(row[key] for key in keys): known(row) for row in table.rows}
-    assert len(found) == len(table.rows), "a key is there twice"
+def index_by_key(table: Table, keys: list[str]) -> dict[Any, Json]:
+    found = {tuple(row[key] for key in keys): drop_nulls_and_metadata(row) for row in table.rows}
+    assert len(found) == len(table.rows), "duplicate key"
     return found
 
 
-def test_every_value_of_a_first_sync_is_in_the_warehouse(loaded: Loaded, past: History) -> None:
-    expected = loaded.expected(past.first)
-    for name, schema in schemas(past.first).items():
-        assert by_key(loaded.first[name], schema["key_properties"]) == expected[name], name
-        assert len(loaded.first[name].rows) == past.counts[name], name
+def test_warehouse_after_first_sync_holds_every_value(
+    loaded: LoadedWarehouse, history: SyncHistory
+) -> None:
+    expected = loaded.expected_rows(history.first)
+    for name, schema in last_schemas(history.first).items():
+        rows = index_by_key(loaded.first_tables[name], schema["key_properties"])
+        assert rows == expected[name], name
+        assert len(loaded.first_tables[name].rows) == history.first_counts[name], name
 
 
-def test_a_second_sync_brings_what_changed_and_nothing_twice(loaded: Loaded, past: History) -> None:
-    expected = loaded.expected(past.first, past.second)
-    for name, schema in schemas(past.second).items():
-        assert by_key(loaded.second[name], schema["key_properties"]) == expected[name], name
-    assert loaded.order(past.order)["status"] == "REFUND"
+def test_warehouse_after_second_sync_holds_changes_without_duplicates(
+    loaded: LoadedWarehouse, history: SyncHistory
+) -> None:
+    expected = loaded.expected_rows(history.first, history.second)
+    for name, schema in last_schemas(history.second).items():
+        rows = index_by_key(loaded.second_tables[name], schema["key_properties"])
+        assert rows == expected[name], name
+    assert loaded.find_order(history.order_id)["status"] == "REFUND"
     for name in ("archive_items", "catalogs", "aoi_assets"):
-        assert len(past.second.records[name]) < len(past.first.records[name]), "incremental"
-        assert len(loaded.second[name].rows) > len(loaded.first[name].rows), "and some are new"
+        emitted = [len(run.records[name]) for run in (history.first, history.second)]
+        assert emitted[1] < emitted[0], "the second sync is incremental"
+        loaded_rows = [len(of[name].rows) for of in (loaded.first_tables, loaded.second_tables)]
+        assert loaded_rows[1] > loaded_rows[0], "the second sync inserts rows"
 
 
-def test_what_full_tables_lost_leaves_the_warehouse(loaded: Loaded, past: History) -> None:
-    stores = {row["id"] for row in loaded.first["stores"].rows}
-    assert {row["id"] for row in loaded.second["stores"].rows} == stores - {past.store}
-    assert past.store in stores
-    assert loaded.first["bandsets"].rows
-    assert loaded.second["bandsets"].rows == []
+def test_warehouse_full_table_loses_rows_deleted_in_api(
+    loaded: LoadedWarehouse, history: SyncHistory
+) -> None:
+    before = {row["id"] for row in loaded.first_tables["stores"].rows}
+    after = {row["id"] for row in loaded.second_tables["stores"].rows}
+    assert after == before - {history.deleted_store_id}
+    assert history.deleted_store_id in before
+    assert loaded.first_tables["bandsets"].rows
+    assert loaded.second_tables["bandsets"].rows == []
 
 
-def test_a_field_that_the_api_grows_is_in_extra(loaded: Loaded, past: History) -> None:
-    assert loaded.order(past.order)["extra"]["loyalty"] == {"tier": 3}
+def test_warehouse_new_api_field_is_in_extra(loaded: LoadedWarehouse, history: SyncHistory) -> None:
+    assert loaded.find_order(history.order_id)["extra"]["loyalty"] == {"tier": 3}
 
 
-def test_a_column_that_a_report_grows_is_a_column_of_its_type(loaded: Loaded) -> None:
-    assert "cost_centre" not in loaded.first["order_report"].types
-    report = loaded.second["order_report"]
-    assert report.types["cost_centre"] == loaded.warehouse.types["number"]
+def test_warehouse_new_report_column_has_its_type(loaded: LoadedWarehouse) -> None:
+    assert "cost_centre" not in loaded.first_tables["order_report"].types
+    report = loaded.second_tables["order_report"]
+    assert report.types["cost_centre"] == loaded.warehouse.column_types["number"]
     assert {row["cost_centre"] for row in report.rows} == {4711}
 
 
-def test_the_first_fraction_in_a_column_of_a_report_is_not_rounded(
-    loaded: Loaded, past: History
+def test_warehouse_first_fraction_in_report_column_is_not_rounded(
+    loaded: LoadedWarehouse, history: SyncHistory
 ) -> None:
-    areas = [row["area_sq_km"] for row in loaded.first["order_report"].rows]
+    areas = [row["area_sq_km"] for row in loaded.first_tables["order_report"].rows]
     assert all(area == int(area) for area in areas if area is not None)
-    report = loaded.second["order_report"].rows
-    assert {row["area_sq_km"] for row in report if row["order_item_id"] == past.item} == {31.25}
+    report = loaded.second_tables["order_report"].rows
+    changed = [row for row in report if row["order_item_id"] == history.order_item_id]
+    assert {row["area_sq_km"] for row in changed} == {31.25}
 
 
-def test_columns_have_the_types_of_the_schema(loaded: Loaded, past: History) -> None:
-    for name, schema in schemas(past.second).items():
+def test_warehouse_columns_have_types_of_schema(
+    loaded: LoadedWarehouse, history: SyncHistory
+) -> None:
+    for name, schema in last_schemas(history.second).items():
         for column, rule in schema["schema"]["properties"].items():
             [kind] = {*rule["type"]} - {"null"}
-            expected = loaded.warehouse.types[rule.get("format", kind)]
-            assert loaded.second[name].types[column] == expected, f"{name}.{column}"
+            expected = loaded.warehouse.column_types[rule.get("format", kind)]
+            assert loaded.second_tables[name].types[column] == expected, f"{name}.{column}"
 
 
-def test_the_state_comes_back_as_the_tap_wrote_it(loaded: Loaded, past: History) -> None:
-    assert loaded.states == [past.first.state, past.second.state]
+def test_loader_emits_state_unchanged(loaded: LoadedWarehouse, history: SyncHistory) -> None:
+    assert loaded.states == [history.first.state, history.second.state]
 
 
-def test_without_hard_delete_postgresql_marks_what_full_tables_lost(
-    server: Path, past: History
+def test_postgres_without_hard_delete_marks_deleted_rows(
+    postgres_folder: Path, history: SyncHistory
 ) -> None:
-    warehouse = Postgres(server, "marked", settings={})
-    for run in (past.first, past.second):
+    warehouse = Postgres(postgres_folder, "soft_delete", settings={})
+    for run in (history.first, history.second):
         warehouse.load(each for each in run.messages if each.get("stream", "stores") == "stores")
-    rows = warehouse.tables(["stores"])["stores"].rows
-    assert len(rows) == past.counts["stores"]
-    assert {row["id"] for row in rows if row["_sdc_deleted_at"]} == {past.store}
+    rows = warehouse.read_tables(["stores"])["stores"].rows
+    assert len(rows) == history.first_counts["stores"]
+    assert {row["id"] for row in rows if row["_sdc_deleted_at"]} == {history.deleted_store_id}

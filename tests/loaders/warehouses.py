@@ -1,4 +1,4 @@
-"""Warehouses, filled through their Singer targets in this process, and read back as JSON."""
+"""Warehouses that Singer targets fill in this process, and that are read back as JSON."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 @dataclass
 class Table:
-    """A table of a warehouse.
+    """Contents of a table.
 
     Attributes:
-        types: The types of its columns.
-        rows: Its rows as JSON, with what the loader adds.
+        types: Type of each column.
+        rows: Rows as JSON, including the columns that the loader adds.
     """
 
     types: dict[str, str]
@@ -38,31 +38,31 @@ class Table:
 
 
 class Warehouse(Protocol):
-    """What a loader fills.
+    """A database that a loader fills.
 
     Attributes:
-        types: What the loader makes of a column, by the format or type of its schema.
-        blank_is_null: Whether the loader makes null of an empty text.
+        column_types: Type of a column, by the format or type of its schema.
+        blank_becomes_null: Whether the loader turns empty texts into null.
     """
 
-    types: ClassVar[dict[str, str]]
-    blank_is_null: ClassVar[bool]
+    column_types: ClassVar[dict[str, str]]
+    blank_becomes_null: ClassVar[bool]
 
     def load(self, messages: Iterable[Json]) -> Json:
-        """Load messages; give the last STATE that the loader passed on."""
+        """Load messages; return the last STATE that the loader emitted."""
         ...
 
-    def tables(self, names: Iterable[str]) -> dict[str, Table]:
+    def read_tables(self, names: Iterable[str]) -> dict[str, Table]:
         """Read tables."""
         ...
 
 
 @dataclass
 class DuckDb:
-    """DuckDB, through target-duckdb as the demo mends it."""
+    """DuckDB, filled by target-duckdb with the demo's fixes."""
 
-    blank_is_null: ClassVar = True
-    types: ClassVar = {
+    blank_becomes_null: ClassVar = True
+    column_types: ClassVar = {
         "string": "VARCHAR",
         "date-time": "TIMESTAMP",
         "date": "VARCHAR",
@@ -84,16 +84,18 @@ class DuckDb:
         }
         out = io.StringIO()
         with self._connect() as db, redirect_stdout(out):
-            load_duckdb.persist(load_duckdb.Connection(db), config, lines_of(messages))
-        return _last(out)
+            load_duckdb.persist_lines(
+                load_duckdb.CsvDialectConnection(db), config, encode_messages(messages)
+            )
+        return _parse_last_state(out)
 
-    def tables(self, names: Iterable[str]) -> dict[str, Table]:
+    def read_tables(self, names: Iterable[str]) -> dict[str, Table]:
         with self._connect() as db:
-            return {name: self._table(db.table(name)) for name in names}
+            return {name: self._read_table(db.table(name)) for name in names}
 
-    def _table(self, found: duckdb.DuckDBPyRelation) -> Table:
+    def _read_table(self, found: duckdb.DuckDBPyRelation) -> Table:
         types = dict(zip(found.columns, map(str, found.types), strict=True))
-        readers = [json.loads if each == "JSON" else plain for each in types.values()]
+        readers = [json.loads if each == "JSON" else to_json_value for each in types.values()]
         rows = [
             {
                 name: value if value is None else read(value)
@@ -109,16 +111,16 @@ class DuckDb:
 
 @dataclass
 class Postgres:
-    """PostgreSQL, through target-postgres.
+    """PostgreSQL, filled by target-postgres.
 
     Attributes:
-        folder: Where the server's socket is.
-        schema: The schema that is loaded into.
-        settings: More settings of the target.
+        folder: Folder of the server's socket.
+        schema: Schema of the tables.
+        settings: Additional settings of the target.
     """
 
-    blank_is_null: ClassVar = False
-    types: ClassVar = {
+    blank_becomes_null: ClassVar = False
+    column_types: ClassVar = {
         "string": "text",
         "date-time": "timestamp without time zone",
         "date": "date",
@@ -134,7 +136,7 @@ class Postgres:
     settings: Json = field(default_factory=lambda: {"hard_delete": True})
 
     def load(self, messages: Iterable[Json]) -> Json:
-        from target_postgres.target import TargetPostgres  # noqa: PLC0415 - takes seconds
+        from target_postgres.target import TargetPostgres  # noqa: PLC0415 - the import takes seconds
 
         config = {
             "sqlalchemy_url": f"postgresql+psycopg://loader@/postgres?host={self.folder}",
@@ -142,33 +144,35 @@ class Postgres:
             **self.settings,
         }
         out = io.StringIO()
-        with _as_it_was(), redirect_stdout(out):
+        with _restore_signal_handlers(), redirect_stdout(out):
             target = TargetPostgres(config=config)
-            target.listen(io.StringIO("\n".join(lines_of(messages))))
+            target.listen(io.StringIO("\n".join(encode_messages(messages))))
             target.target_connector._engine.dispose()
-        return _last(out)
+        return _parse_last_state(out)
 
-    def tables(self, names: Iterable[str]) -> dict[str, Table]:
+    def read_tables(self, names: Iterable[str]) -> dict[str, Table]:
         with psycopg.connect(host=str(self.folder), user="loader", dbname="postgres") as db:
-            return {name: self._table(db, name) for name in names}
+            return {name: self._read_table(db, name) for name in names}
 
-    def _table(self, db: psycopg.Connection[tuple[Any, ...]], name: str) -> Table:
+    def _read_table(self, db: psycopg.Connection[tuple[Any, ...]], name: str) -> Table:
         query = (
             "SELECT column_name, data_type FROM information_schema.columns"
             " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"
         )
         types = dict(db.execute(query, [self.schema, name]).fetchall())
         found = db.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(self.schema, name)))
-        return Table(types, [dict(zip(types, map(plain, row), strict=True)) for row in found])
+        return Table(
+            types, [dict(zip(types, map(to_json_value, row), strict=True)) for row in found]
+        )
 
 
-def lines_of(messages: Iterable[Json]) -> list[str]:
-    """Write messages as the tap does, which the demo's loader goes by."""
+def encode_messages(messages: Iterable[Json]) -> list[str]:
+    """Encode messages as the tap does, which the demo's loader relies on."""
     return [json.dumps(message, separators=(",", ":")) for message in messages]
 
 
-def plain(value: Any) -> Any:
-    """Write what a database gave as the tap writes it."""
+def to_json_value(value: Any) -> Any:
+    """Convert a database's value to the JSON value that the tap writes."""
     if isinstance(value, datetime):
         return f"{value.isoformat(timespec='microseconds')}Z"
     if isinstance(value, date):
@@ -176,13 +180,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [to_json_value(each) for each in value]
     return value
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Take back what a target of the SDK changes in its process: who handles signals."""
+def _restore_signal_handlers() -> Iterator[None]:
+    """Restore the signal handlers that a target of the SDK replaces in its process."""
     handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -191,6 +195,6 @@ def _as_it_was() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _last(out: io.StringIO) -> Json:
+def _parse_last_state(out: io.StringIO) -> Json:
     state: Json = json.loads(out.getvalue().splitlines()[-1])
     return state

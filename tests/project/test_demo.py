@@ -1,4 +1,4 @@
-"""`make demo`, and the loader it uses: what the API has is in the warehouse."""
+"""`make demo` and its loader: the warehouse holds what the API has."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pystac
 import pytest
 from rich.console import Console
 
-from demo.deliveries import Delivered, check, show_links
-from demo.syncs import DemoFailedError
+from demo.deliveries import TargetRun, check_deliveries, print_bucket_links
+from demo.meltano_runner import DemoFailedError
 from pixxel_sandbox import Sandbox
 from tap_pixxel.streams import STREAMS
 from tests.tap_pixxel.commands import make_environment, run_tap
@@ -26,8 +26,8 @@ PROJECT = Path(__file__).parents[2]
 LOADER = PROJECT / "demo" / "load_duckdb.py"
 
 
-def load(lines: str, folder: Path, *, add_metadata: bool = True) -> str:
-    """Load messages with the demo's loader; give the STATE lines that it wrote."""
+def load_messages(lines: str, folder: Path, *, add_metadata: bool = True) -> str:
+    """Load messages with the demo's loader; return the STATE lines that it wrote."""
     config = folder / "loader.json"
     settings = {
         "path": str(folder / "warehouse.duckdb"),
@@ -47,13 +47,13 @@ def load(lines: str, folder: Path, *, add_metadata: bool = True) -> str:
     return result.stdout
 
 
-def rows(folder: Path, table: str) -> list[tuple[object, ...]]:
+def read_rows(folder: Path, table: str) -> list[tuple[object, ...]]:
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as db:
         return db.table(table).fetchall()
 
 
 @pytest.mark.timeout(300)
-def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
+def test_demo_run_loads_all_rows_and_delivers_new_catalogs(
     tmp_path: Path,
 ) -> None:
     result = subprocess.run(
@@ -70,7 +70,7 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    for words in (
+    for text in (
         "archive_items",
         "order_tasks",
         "2nd run",
@@ -81,7 +81,7 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
         "Objects in the bucket",
         "asset delivery-sandbox-deliveries",
     ):
-        assert words in result.stdout
+        assert text in result.stdout
     assert (tmp_path / "demo" / "stac" / "items.ndjson").exists()
     for file in ("catalog.json", "preview.html", "geoparquet"):
         assert (tmp_path / "demo" / "stac" / file).exists()
@@ -89,7 +89,7 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
     assert not (tmp_path / "demo" / "stac" / "rejected.ndjson").exists()
     bucket = tmp_path / "demo" / "buckets" / "deliveries"
     objects = [f"s3://{each.relative_to(bucket.parent)}" for each in bucket.rglob("*.zip")]
-    assert len(objects) == 4, "a catalog a day"
+    assert len(objects) == 4, "one new catalog per advanced day"
     for uri in objects:
         assert uri in result.stdout
         assert uri in (tmp_path / "demo" / "stac" / "items.ndjson").read_text()
@@ -100,58 +100,58 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
     assert "sandbox-token" not in result.stdout + result.stderr
 
 
-URIS = {f"s3://deliveries/{at}.zip" for at in range(2)}
+URIS = {f"s3://deliveries/{number}.zip" for number in range(2)}
 
 
-def run_of(asked: int = 0, stores: int = 0, uris: set[str] = URIS, **catalogs: int) -> Delivered:
+def make_run(
+    deliveries: int = 0, stores: int = 0, uris: set[str] = URIS, **catalogs: int
+) -> TargetRun:
     outcomes = {"catalogs": catalogs, "stores (setting)": {"created": stores}}
     lines = [{"object": uri, "catalog_id": uri} for uri in uris]
-    return Delivered({"outcomes": outcomes, "deliveries": asked}, lines)
+    return TargetRun({"outcomes": outcomes, "deliveries": deliveries}, lines)
 
 
-FIRST, AGAIN = run_of(asked=2, stores=1, created=2), run_of(exists=2, skipped=9)
+FIRST, RERUN = make_run(deliveries=2, stores=1, created=2), make_run(exists=2, skipped=9)
 FAULTS = {
-    "fewer delivered than are new": (3, FIRST, AGAIN, URIS),
-    "an object missing": (2, FIRST, AGAIN, set(list(URIS)[:1])),
-    "an object too many": (2, FIRST, AGAIN, {*URIS, "s3://deliveries/more"}),
-    "delivered again": (2, FIRST, run_of(asked=1, exists=1, created=1), URIS),
-    "asked for again": (2, FIRST, run_of(asked=1, exists=2), URIS),
-    "a store made again": (2, FIRST, run_of(stores=1, exists=2), URIS),
-    "one forgotten by the rerun": (2, FIRST, run_of(exists=1, uris=set(list(URIS)[:1])), URIS),
-    "nothing new, and nothing delivered": (0, FIRST, AGAIN, URIS),
+    "fewer delivered than new": (3, FIRST, RERUN, URIS),
+    "missing object": (2, FIRST, RERUN, set(list(URIS)[:1])),
+    "unexpected object": (2, FIRST, RERUN, {*URIS, "s3://deliveries/more"}),
+    "delivered again by the rerun": (2, FIRST, make_run(deliveries=1, exists=1, created=1), URIS),
+    "requested again by the rerun": (2, FIRST, make_run(deliveries=1, exists=2), URIS),
+    "store created again by the rerun": (2, FIRST, make_run(stores=1, exists=2), URIS),
+    "catalog missing in the rerun": (2, FIRST, make_run(exists=1, uris=set(list(URIS)[:1])), URIS),
+    "no new catalogs": (0, FIRST, RERUN, URIS),
 }
 
 
-def test_the_demos_check_of_deliveries_is_content_with_what_is_right() -> None:
-    check(2, FIRST, AGAIN, URIS)
+def test_check_deliveries_correct_runs_passes() -> None:
+    check_deliveries(2, FIRST, RERUN, URIS)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_demos_check_of_deliveries_can_fail(fault: str) -> None:
+def test_check_deliveries_faulty_runs_raises(fault: str) -> None:
     with pytest.raises(DemoFailedError):
-        check(*FAULTS[fault])
+        check_deliveries(*FAULTS[fault])
 
 
-@pytest.mark.parametrize("linked", [(), ("one", "other"), ("one", "one too many")])
-def test_the_demo_fails_where_stac_does_not_lead_to_the_objects(
+@pytest.mark.parametrize("linked", [(), ("one", "other"), ("one", "unexpected")])
+def test_print_bucket_links_missing_or_extra_links_raises(
     tmp_path: Path, linked: tuple[str, ...]
 ) -> None:
-    catalog = pystac.Catalog("stac", "of a test")
+    catalog = pystac.Catalog("stac", "Catalog of a test")
     item = pystac.Item("item", None, None, datetime(2025, 1, 1, tzinfo=UTC), {})
     for name in linked:
         item.add_asset(f"delivery-{name}", pystac.Asset(f"s3://deliveries/{name}"))
     item.add_asset("elsewhere", pystac.Asset("s3://analysis/one"))
     catalog.add_item(item)
     catalog.normalize_and_save(str(tmp_path), pystac.CatalogType.SELF_CONTAINED)
-    wanted = [f"s3://deliveries/{name}" for name in ("one", "other")]
+    objects = [f"s3://deliveries/{name}" for name in ("one", "other")]
     with nullcontext() if set(linked) == {"one", "other"} else pytest.raises(DemoFailedError):
-        show_links(tmp_path, wanted, Console(quiet=True))
+        print_bucket_links(tmp_path, objects, Console(quiet=True))
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_an_independent_target_loads_every_record_against_its_schema(
-    tmp_path: Path, seed: int
-) -> None:
+def test_target_duckdb_validates_and_loads_every_record(tmp_path: Path, seed: int) -> None:
     names = {stream.__dict__["name"] for stream in STREAMS} - {"satellite_images"}
     catalog = tmp_path / "catalog.json"
     with Sandbox(seed=seed, items=70) as sandbox:
@@ -164,8 +164,8 @@ def test_an_independent_target_loads_every_record_against_its_schema(
             TAP_PIXXEL_API_TOKEN=sandbox.token,
         )
         counts = sandbox.counts()
-    state = load(result.stdout, tmp_path)
+    state = load_messages(result.stdout, tmp_path)
     for name in names:
-        assert len(rows(tmp_path, name)) == counts[name]
+        assert len(read_rows(tmp_path, name)) == counts[name]
     sent = [json.loads(line) for line in result.stdout.splitlines() if '"STATE"' in line[:20]]
     assert json.loads(state.splitlines()[-1]) == sent[-1]["value"]

@@ -1,4 +1,4 @@
-"""The catalog that the demo leaves: read back, counted, and how to open it."""
+"""Read the demo's STAC catalog, count its items, and print how to open it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 import pystac
 from rich.table import Table
 
-from demo.syncs import DemoFailedError
+from demo.meltano_runner import DemoFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-_SERVE = "npx http-server {folder} --cors"
+_SERVE_COMMAND = "npx http-server {folder} --cors"
 
 
-def show_catalog(folder: Path, expected: int, out: Console) -> None:
-    """Read a catalog with pystac, lay out what it holds, and say how to open it.
+def print_catalog(folder: Path, expected: int, out: Console) -> None:
+    """Read a catalog with pystac, and print its collections and how to open it.
 
     Args:
-        folder: Where the catalog lies.
-        expected: How many items it must hold.
-        out: Where to show it.
+        folder: Folder of the catalog.
+        expected: Number of items that it must contain.
+        out: Console that prints the table.
 
     Raises:
-        DemoFailedError: It holds another number of items.
+        DemoFailedError: The catalog contains another number of items.
     """
     catalog = pystac.Catalog.from_file(folder / "catalog.json")
     table = Table(title="The STAC catalog, read back with pystac", title_justify="left")
@@ -40,8 +40,8 @@ def show_catalog(folder: Path, expected: int, out: Console) -> None:
         days = []
         for item in collection.get_items(recursive=True):
             counts += Counter(items=1, located=item.geometry is not None, assets=len(item.assets))
-            moment = item.datetime or item.common_metadata.start_datetime
-            days.append(f"{moment:%Y-%m-%d}")
+            start = item.datetime or item.common_metadata.start_datetime
+            days.append(f"{start:%Y-%m-%d}")
         total += counts["items"]
         table.add_row(
             collection.id,
@@ -51,18 +51,18 @@ def show_catalog(folder: Path, expected: int, out: Console) -> None:
         )
     out.print(table)
     if total != expected:
-        raise DemoFailedError(f"the catalog holds {total} items, and {expected} were sent")
-    for line in how_to_open(os.path.relpath(folder)):
+        raise DemoFailedError(f"the catalog contains {total} items, expected {expected}")
+    for line in describe_how_to_open(os.path.relpath(folder)):
         out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def how_to_open(folder: str) -> list[str]:
-    """Say how to open a catalog that lies in a folder, a line a program."""
+def describe_how_to_open(folder: str) -> list[str]:
+    """Return one line for each program that can open the catalog in a folder."""
     return [
         f"The catalog: {folder}/catalog.json",
         f"  a map         open {folder}/preview.html in a browser",
         f'  Python        pystac.Catalog.from_file("{folder}/catalog.json")',
         f"  DuckDB        FROM '{folder}/geoparquet/*.parquet' SELECT id, datetime, gsd",
         f"  QGIS          Layer > Add Vector Layer: {folder}/geoparquet/<collection>.parquet",
-        f"  stac-browser  {_SERVE.format(folder=folder)}, then give it http://localhost:8080/catalog.json",
+        f"  stac-browser  {_SERVE_COMMAND.format(folder=folder)}, then open http://localhost:8080/catalog.json",
     ]

@@ -1,4 +1,4 @@
-"""Runs of Meltano in the demo: what they are given, and what their log says of each stream."""
+"""Run Meltano for the demo, and read the metrics of each stream from its log."""
 
 from __future__ import annotations
 
@@ -22,41 +22,47 @@ PROJECT = Path(__file__).parents[1]
 
 
 class DemoFailedError(click.ClickException):
-    """Something did not go as it should; the message says what, and where to look."""
+    """A step of the demo failed; the message describes the failure."""
 
 
 @dataclass
-class Sync:
-    """What a run of one stream was: records given, seconds taken."""
+class StreamSync:
+    """Metrics of one stream in a run.
+
+    Attributes:
+        rows: Number of emitted records.
+        seconds: Duration.
+    """
 
     rows: int = 0
     seconds: float = 0.0
 
 
 @dataclass
-class Meltano:
-    """Meltano with a folder of its own, so that the demo leaves the user's state alone.
+class MeltanoRunner:
+    """Runner of Meltano with its own folder, so that the demo does not change the user's state.
 
     Attributes:
-        log: Shows progress to a person, and log lines to anything else.
-        variables: What every run finds in its environment.
+        folder: Folder of Meltano's files and of the output.
+        console: Shows progress on a terminal; log lines are printed otherwise.
+        variables: Environment variables of every run.
     """
 
     folder: Path
-    log: Console
+    console: Console
     variables: dict[str, str] = field(repr=False)
 
-    def run(self, tap: str, loader: str, *options: str, **settings: str) -> dict[str, Sync]:
-        """Sync once.
+    def run(self, tap: str, loader: str, *options: str, **settings: str) -> dict[str, StreamSync]:
+        """Run a pipeline once; return the metrics of each stream.
 
         Args:
-            tap: The extractor's name.
-            loader: The loader's name.
-            options: Of `meltano run`.
-            settings: Variables for this run only.
+            tap: Name of the extractor.
+            loader: Name of the loader.
+            options: Options of `meltano run`.
+            settings: Environment variables of this run only.
 
         Raises:
-            DemoFailedError: It did not succeed.
+            DemoFailedError: Meltano failed.
         """
         command = ["meltano", "--log-format=json", "run", "--no-install", *options, tap, loader]
         environment = {
@@ -67,10 +73,10 @@ class Meltano:
             "MELTANO_SYS_DIR_ROOT": str(self.folder / "meltano"),
             "XDG_STATE_HOME": str(self.folder / "state"),
         }
-        syncs: dict[str, Sync] = defaultdict(Sync)
-        with self.log.status("meltano starts") as status:
-            for event in _events(command, environment):
-                if not self.log.is_terminal:
+        syncs: dict[str, StreamSync] = defaultdict(StreamSync)
+        with self.console.status("starting meltano") as status:
+            for event in _read_log_events(command, environment):
+                if not self.console.is_terminal:
                     print(json.dumps(event), file=sys.stderr, flush=True)  # noqa: T201 - the log
                 metric = event.get("metric_info")
                 if not isinstance(metric, dict) or event.get("name") == loader:
@@ -84,11 +90,13 @@ class Meltano:
         return syncs
 
 
-def _events(command: list[str], environment: dict[str, str]) -> Iterator[dict[str, object]]:
-    """Run Meltano and give its log, event by event.
+def _read_log_events(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[dict[str, object]]:
+    """Run Meltano, and yield the events of its log.
 
     Raises:
-        DemoFailedError: It did not succeed.
+        DemoFailedError: Meltano failed.
     """
     errors: list[str] = []
     with subprocess.Popen(  # noqa: S603 - our own command

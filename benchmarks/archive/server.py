@@ -1,7 +1,7 @@
-"""A server of archive items that are JSON already, in a process of its own that does little else.
+"""Minimal server of encoded archive items, which runs in its own process.
 
-It answers the three ways in which contenders ask: a search by POST, the items of a collection by
-GET, and a STAC API's search for pystac-client, which wants a landing page and links to go on by.
+It supports the three kinds of requests that the benchmark needs: a search by POST, the items of a
+collection by GET, and a STAC API search with a landing page and `next` links for pystac-client.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from benchmarks.conversion import items as sample
+from benchmarks.conversion import make_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ITEMS = 5_000
 ASSETS = 150
 COLLECTION = "firefly-l2a"
-TOKEN = "bench-token"  # noqa: S105 - opens nothing
+TOKEN = "bench-token"  # noqa: S105 - gives no access
 _CONFORMS = [
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/item-search",
@@ -34,22 +34,22 @@ _CONFORMS = [
 ]
 
 
-def archive(count: int) -> list[bytes]:
-    """Make so many items of some 22 KB with different ids, each as JSON."""
-    # pystac takes none without `datetime` as they are.
-    seen = [raw for raw in sample(ASSETS) if raw["properties"].get("datetime")]
+def make_archive(count: int) -> list[bytes]:
+    """Return encoded items of about 22 KB each, with different ids."""
+    # pystac rejects the items without `datetime`.
+    items = [raw for raw in make_items(ASSETS) if raw["properties"].get("datetime")]
     return [
         msgspec.json.encode(
             raw
             | {"id": f"{raw['id']}-{number}", "collection": COLLECTION}
-            | {"assets": _lean(raw["assets"], number)}
+            | {"assets": _shorten_assets(raw["assets"], number)}
         )
-        for number, raw in enumerate(islice(cycle(seen), count))
+        for number, raw in enumerate(islice(cycle(items), count))
     ]
 
 
-def _lean(assets: dict[str, Any], number: int) -> dict[str, Any]:
-    """Leave out of assets what many items have in a shorter form, or not at all."""
+def _shorten_assets(assets: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the assets with only the members that most items have."""
     return {
         name: {
             "href": f"https://data.invalid/{number}/{name}.tif",
@@ -65,53 +65,59 @@ def _lean(assets: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Archive:
-    """What is served."""
+class ArchiveServer:
+    """Responses of the server.
+
+    Attributes:
+        items: Encoded items.
+        latency: Delay of each response, in seconds.
+        url: Base URL, once the server listens.
+    """
 
     items: list[bytes]
     latency: float
     url: str = ""
 
-    def answer(self, method: str, target: str, body: bytes) -> bytes:
-        """Give the answer to a request."""
+    def respond(self, method: str, target: str, body: bytes) -> bytes:
+        """Return the body of the response to a request."""
         parts = urlsplit(target)
         if method == "POST":
-            asked = msgspec.json.decode(body)
-            return self._page(asked.get("offset", 0), asked.get("limit", 10))
+            search = msgspec.json.decode(body)
+            return self._encode_page(search.get("offset", 0), search.get("limit", 10))
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path.endswith(("/items", "/search")):
             offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
-            return self._page(offset, limit, linked=parts.path.endswith("/search"))
+            return self._encode_page(offset, limit, add_next_link=parts.path.endswith("/search"))
         if parts.path.endswith("/collections"):
             return json.dumps({"collections": [{"id": COLLECTION}]}).encode()
-        return json.dumps(self._landing()).encode()
+        return json.dumps(self._landing_page()).encode()
 
-    def _page(self, offset: int, limit: int, *, linked: bool = False) -> bytes:
+    def _encode_page(self, offset: int, limit: int, *, add_next_link: bool = False) -> bytes:
         features = b",".join(self.items[offset : offset + limit])
         links: list[dict[str, Any]] = []
-        if linked and offset + limit < len(self.items):
+        if add_next_link and offset + limit < len(self.items):
             href = f"{self.url}/search?offset={offset + limit}&limit={limit}"
             links = [{"rel": "next", "href": href, "type": "application/geo+json"}]
         head = b'{"type":"FeatureCollection","links":' + json.dumps(links).encode()
         return head + b',"features":[' + features + b"]}"
 
-    def _landing(self) -> dict[str, Any]:
+    def _landing_page(self) -> dict[str, Any]:
         search = {"rel": "search", "type": "application/geo+json", "href": f"{self.url}/search"}
         own = {"rel": "self", "type": "application/json", "href": self.url}
         return {
             "type": "Catalog",
             "id": "bench",
             "stac_version": "1.0.0",
-            "description": "A benchmark's archive",
+            "description": "Archive of a benchmark",
             "conformsTo": _CONFORMS,
             "links": [own, {**search, "method": "GET"}],
         }
 
 
-async def _serve(
-    archive: Archive, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+async def _handle_connection(
+    archive: ArchiveServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answer the requests of a connection; its client may leave at any time."""
+    """Respond to the requests of a connection until the client closes it."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -121,29 +127,29 @@ async def _serve(
             body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
             if archive.latency:
                 await asyncio.sleep(archive.latency)
-            content = archive.answer(method, target, body)
-            top = [b"HTTP/1.1 200 OK", b"Content-Type: application/json"]
+            content = archive.respond(method, target, body)
+            status_and_type = [b"HTTP/1.1 200 OK", b"Content-Type: application/json"]
             length = b"Content-Length: %d" % len(content)
-            writer.write(b"\r\n".join([*top, length, b"", content]))
+            writer.write(b"\r\n".join([*status_and_type, length, b"", content]))
             await writer.drain()
     writer.close()
 
 
-async def _run(count: int, latency: float) -> None:
-    served = Archive(archive(count), latency)
+async def _run_server(count: int, latency: float) -> None:
+    archive = ArchiveServer(make_archive(count), latency)
     server = await asyncio.start_server(
-        lambda reader, writer: _serve(served, reader, writer), "127.0.0.1", 0
+        lambda reader, writer: _handle_connection(archive, reader, writer), "127.0.0.1", 0
     )
-    served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    size = sum(map(len, served.items)) / len(served.items)
-    print(served.url, f"{size:.0f}", flush=True)  # noqa: T201 - read by who has started it
+    archive.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    size = sum(map(len, archive.items)) / len(archive.items)
+    print(archive.url, f"{size:.0f}", flush=True)  # noqa: T201 - read by the parent process
     await server.serve_forever()
 
 
 @contextmanager
-def served(latency_ms: int, count: int = ITEMS) -> Iterator[tuple[str, float]]:
-    """Serve an archive from a process of its own; give its URL, and an item's bytes on average."""
-    command = [sys.executable, "-m", "benchmarks.archive.serving", str(count), str(latency_ms)]
+def run_archive_server(latency_ms: int, count: int = ITEMS) -> Iterator[tuple[str, float]]:
+    """Run a server in its own process; yield its URL, and the mean size of an item in bytes."""
+    command = [sys.executable, "-m", "benchmarks.archive.server", str(count), str(latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             url, size = (process.stdout.readline() if process.stdout else "").split()
@@ -153,4 +159,4 @@ def served(latency_ms: int, count: int = ITEMS) -> Iterator[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(int(sys.argv[1]), int(sys.argv[2]) / 1000))
+    asyncio.run(_run_server(int(sys.argv[1]), int(sys.argv[2]) / 1000))

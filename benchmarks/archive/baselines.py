@@ -1,7 +1,7 @@
-"""The contenders: each reads the whole archive page by page, and writes each item as a JSON line.
+"""Baselines: each reads the whole archive page by page, and writes each item as a JSON line.
 
-Run as `python -m benchmarks.archive.contenders NAME URL`; what each needs is imported where it is
-used, so that none pays for the others.
+Run `python -m benchmarks.archive.baselines NAME URL`. Each function imports its own libraries, so
+that its start-up time does not include those of the others.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import json
 import sys
 from typing import Any, ClassVar
 
-from benchmarks.archive.serving import COLLECTION, TOKEN
+from benchmarks.archive.server import COLLECTION, TOKEN
 
-PAGE = 100
+PAGE_SIZE = 100
 WORKERS = 4
 _PATH = f"/v0/archives/collections/{COLLECTION}/items"
 _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def plain_sdk(url: str) -> None:
-    """Run a tap as the SDK's cookiecutter makes it: RESTStream, a typed schema, offset paging."""
+    """Run a tap as the SDK's cookiecutter creates it: `RESTStream`, typed schema, offset paging."""
     from singer_sdk import RESTStream, Tap  # noqa: PLC0415
     from singer_sdk import typing as th  # noqa: PLC0415
     from singer_sdk.pagination import OffsetPaginator  # noqa: PLC0415
@@ -36,13 +36,13 @@ def plain_sdk(url: str) -> None:
     )
 
     class Paginator(OffsetPaginator):
-        """Offsets until a page is short."""
+        """Offset paginator that stops at a short page."""
 
         def has_more(self, response: Any) -> bool:  # noqa: ANN401 - a response of requests
-            return len(response.json()["features"]) == PAGE
+            return len(response.json()["features"]) == PAGE_SIZE
 
     class Items(RESTStream):
-        """Items of a collection."""
+        """Stream of the items of a collection."""
 
         name = "archive_items"
         path = _PATH
@@ -70,13 +70,13 @@ def plain_sdk(url: str) -> None:
             return _HEADERS
 
         def get_new_paginator(self) -> Paginator:
-            return Paginator(start_value=0, page_size=PAGE)
+            return Paginator(start_value=0, page_size=PAGE_SIZE)
 
         def get_url_params(self, context: Any, next_page_token: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002
-            return {"limit": PAGE, "offset": next_page_token or 0}
+            return {"limit": PAGE_SIZE, "offset": next_page_token or 0}
 
     class PlainTap(Tap):
-        """The tap."""
+        """Tap with that stream."""
 
         name = "tap-plain"
         config_jsonschema: ClassVar[dict[str, Any]] = {"properties": {}}
@@ -93,7 +93,7 @@ def dlt(url: str) -> None:
     from dlt.sources.helpers.rest_client.paginators import OffsetPaginator  # noqa: PLC0415
     from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
 
-    paginator = OffsetPaginator(limit=PAGE, total_path=None, stop_after_empty_page=True)
+    paginator = OffsetPaginator(limit=PAGE_SIZE, total_path=None, stop_after_empty_page=True)
     endpoint: Any = {"path": _PATH, "data_selector": "features", "paginator": paginator}
     source = rest_api_source(
         {
@@ -107,37 +107,38 @@ def dlt(url: str) -> None:
 
 
 def pystac_client(url: str) -> None:
-    """Run pystac-client, with its objects."""
+    """Run pystac-client, which creates a pystac object for each item."""
     from pystac_client import Client  # noqa: PLC0415
 
     client = Client.open(url, headers=_HEADERS)
-    for item in client.search(limit=PAGE, method="GET", max_items=None).items():
+    for item in client.search(limit=PAGE_SIZE, method="GET", max_items=None).items():
         line = json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False))
         sys.stdout.write(line + "\n")
 
 
-def _pages(get: Any, read: Any, url: str) -> Any:  # noqa: ANN401 - libraries' own types
+def _read_pages(get: Any, decode: Any, url: str) -> Any:  # noqa: ANN401 - types of the libraries
     offset = 0
     while True:
-        answer = get(f"{url}{_PATH}", params={"limit": PAGE, "offset": offset}, headers=_HEADERS)
-        features = read(answer.content)["features"]
+        params = {"limit": PAGE_SIZE, "offset": offset}
+        response = get(f"{url}{_PATH}", params=params, headers=_HEADERS)
+        features = decode(response.content)["features"]
         yield features
-        if len(features) < PAGE:
+        if len(features) < PAGE_SIZE:
             return
-        offset += PAGE
+        offset += PAGE_SIZE
 
 
 def requests_json(url: str) -> None:
-    """Read with requests and the standard library's json, one page after the other."""
+    """Read page by page with requests and the standard library's json."""
     import requests  # noqa: PLC0415
 
-    for features in _pages(requests.Session().get, json.loads, url):
+    for features in _read_pages(requests.Session().get, json.loads, url):
         for item in features:
             sys.stdout.write(json.dumps(item) + "\n")
 
 
 def threads_orjson(url: str) -> None:
-    """Read with four threads and orjson, knowing how many pages there are: the floor."""
+    """Read with four threads and orjson and a known number of pages: the lower bound."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     import orjson  # noqa: PLC0415
@@ -146,13 +147,13 @@ def threads_orjson(url: str) -> None:
     session, out = requests.Session(), sys.stdout.buffer
     count = int(sys.argv[3])
 
-    def read(offset: int) -> list[bytes]:
-        params = {"limit": PAGE, "offset": offset}
-        answer = session.get(f"{url}{_PATH}", params=params, headers=_HEADERS, timeout=60)
-        return [orjson.dumps(item) for item in orjson.loads(answer.content)["features"]]
+    def read_page(offset: int) -> list[bytes]:
+        params = {"limit": PAGE_SIZE, "offset": offset}
+        response = session.get(f"{url}{_PATH}", params=params, headers=_HEADERS, timeout=60)
+        return [orjson.dumps(item) for item in orjson.loads(response.content)["features"]]
 
     with ThreadPoolExecutor(WORKERS) as workers:
-        for lines in workers.map(read, range(0, count, PAGE)):
+        for lines in workers.map(read_page, range(0, count, PAGE_SIZE)):
             out.write(b"\n".join(lines) + b"\n")
 
 
