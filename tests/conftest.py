@@ -1,6 +1,6 @@
-"""Every test is held to the provider's contract, where that is beside this checkout.
+"""Check every test's requests and responses against the provider's contract, if it is available.
 
-Those of what is generated take the time that they take.
+The contract is an OpenAPI document beside this checkout. Hypothesis runs without time limits.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.contract.operations import beside
-from tests.contract.witness import Witness
+from tests.contract.contract_checker import ContractChecker
+from tests.contract.operations import is_contract_available
 from tests.pixxel_sandbox.contract_checks import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How long a machine takes to draw an example, or to run one, says nothing of what is tested.
+# The time that a machine needs to draw or to run an example is not what the tests check.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -25,23 +25,25 @@ settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str | None:
-    """Say when nothing is held to the contract."""
-    return None if beside() else f"without {CONTRACT.name} beside: requests and answers unchecked"
+    """Report that nothing is checked against the contract."""
+    if is_contract_available():
+        return None
+    return f"no {CONTRACT.name} beside this checkout: requests and responses are not checked"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def witness() -> Iterator[Witness]:
-    """What hears all sandboxes."""
-    found = Witness()
+def contract_checker() -> Iterator[ContractChecker]:
+    """Return the checker that all sandboxes of this process report to."""
+    checker = ContractChecker()
     with pytest.MonkeyPatch.context() as patch:
-        if beside():
-            found.attend(patch)
-        yield found
+        if is_contract_available():
+            checker.install(patch)
+        yield checker
 
 
 @pytest.fixture(autouse=True)
-def _kept_to_the_contract(witness: Witness) -> Iterator[None]:
-    """Fails a test in which a request of a plugin, or an answer of a sandbox, broke it."""
+def _obey_contract(contract_checker: ContractChecker) -> Iterator[None]:
+    """Fail a test if a plugin's request or a sandbox's response violated the contract."""
     yield
-    wrong = witness.testimony()
-    assert not wrong, "\n".join(["against the contract:", *wrong])
+    violations = contract_checker.take_violations()
+    assert not violations, "\n".join(["contract violations:", *violations])

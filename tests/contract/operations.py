@@ -1,4 +1,4 @@
-"""The contract's operations: which one a request is of, and what checks its body and answers."""
+"""The contract's operations: find the one of a request, and compile its validators."""
 
 from __future__ import annotations
 
@@ -17,114 +17,116 @@ PLACEHOLDER = re.compile(r"\{[^}]+\}")
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation.
+    """An operation of the contract.
 
     Attributes:
-        method: In lower case.
-        path: As the contract writes it, with placeholders.
-        told: What the contract says of it.
+        method: HTTP method in lower case.
+        path: Path with placeholders, as the contract writes it.
+        definition: The contract's object of the operation.
     """
 
     method: str
     path: str
-    told: dict[str, Any] = field(compare=False, repr=False)
+    definition: dict[str, Any] = field(compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method.upper()} {self.path}"
 
     @property
-    def query(self) -> dict[str, dict[str, Any]]:
-        """The parameters of the query string, by their names."""
-        parameters = self.told.get("parameters", [])
+    def query_parameters(self) -> dict[str, dict[str, Any]]:
+        """The parameters of the query string by name."""
+        parameters = self.definition.get("parameters", [])
         return {each["name"]: each for each in parameters if each["in"] == "query"}
 
 
-def beside() -> bool:
-    """Tell whether the contract is beside this checkout."""
+def is_contract_available() -> bool:
+    """Return whether the contract is beside this checkout."""
     return CONTRACT.is_file()
 
 
 @cache
-def document() -> dict[str, Any]:
-    """The contract."""
-    read: dict[str, Any] = json.loads(CONTRACT.read_text())
-    return read
+def read_contract() -> dict[str, Any]:
+    """Read the contract, an OpenAPI document."""
+    document: dict[str, Any] = json.loads(CONTRACT.read_text())
+    return document
 
 
 @cache
-def _table() -> list[tuple[re.Pattern[str], Operation]]:
-    """All operations, those with the fewest placeholders first."""
-    paths = sorted(document()["paths"], key=lambda path: len(PLACEHOLDER.findall(path)))
+def _operations_by_pattern() -> list[tuple[re.Pattern[str], Operation]]:
+    """Return all operations, those with the fewest placeholders first."""
+    paths = sorted(read_contract()["paths"], key=lambda path: len(PLACEHOLDER.findall(path)))
     return [
-        (_pattern(path), Operation(method, path, told))
+        (_compile_path(path), Operation(method, path, definition))
         for path in paths
-        for method, told in document()["paths"][path].items()
+        for method, definition in read_contract()["paths"][path].items()
     ]
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    fixed = map(re.escape, PLACEHOLDER.split(path))
-    return re.compile("[^/]+".join(fixed))
+def _compile_path(path: str) -> re.Pattern[str]:
+    literals = map(re.escape, PLACEHOLDER.split(path))
+    return re.compile("[^/]+".join(literals))
 
 
 @cache
-def operation(method: str, path: str) -> Operation | None:
-    """Find the operation that a request is of; None where the contract has none."""
-    for pattern, found in _table():
+def find_operation(method: str, path: str) -> Operation | None:
+    """Return the operation of a request; None if the contract has none."""
+    for pattern, found in _operations_by_pattern():
         if found.method == method.lower() and pattern.fullmatch(path):
             return found
     return None
 
 
-def resolved(schema: Any) -> Any:
-    """Give a schema without references, and without `allOf`, which the contract wraps them in."""
+def resolve_references(schema: Any) -> Any:
+    """Return a schema without `$ref`, and without the `allOf` that the contract wraps them in."""
     if isinstance(schema, list):
-        return [resolved(each) for each in schema]
+        return [resolve_references(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        found: Any = document()
+        target: Any = read_contract()
         for name in schema["$ref"].removeprefix("#/").split("/"):
-            found = found[name]
-        return resolved(found)
+            target = target[name]
+        return resolve_references(target)
     if "allOf" in schema:
         [whole] = schema["allOf"]
         own = {name: value for name, value in schema.items() if name != "allOf"}
-        return resolved(whole) | resolved(own)
-    return {name: resolved(value) for name, value in schema.items()}
+        return resolve_references(whole) | resolve_references(own)
+    return {name: resolve_references(value) for name, value in schema.items()}
 
 
-def closed(schema: Any) -> Any:
-    """Give a resolved schema that allows no member it does not name, but where it says so."""
+def forbid_unnamed_members(schema: Any) -> Any:
+    """Return a resolved schema that rejects unnamed members, unless it allows them explicitly."""
     if isinstance(schema, list):
-        return [closed(each) for each in schema]
+        return [forbid_unnamed_members(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    shut = {name: closed(value) for name, value in schema.items()}
+    strict = {name: forbid_unnamed_members(value) for name, value in schema.items()}
     if isinstance(schema.get("properties"), dict):
-        shut.setdefault("additionalProperties", False)
-    return shut
+        strict.setdefault("additionalProperties", False)
+    return strict
 
 
-def answer_schema(asked: Operation, status: int) -> Any:
-    """Give what the contract says of an answer's JSON, None where it says nothing of it."""
-    said = asked.told["responses"].get(str(status), {}).get("content", {})
-    return resolved(said["application/json"]["schema"]) if "application/json" in said else None
-
-
-@cache
-def request_check(method: str, path: str) -> jsonschema_rs.Draft4Validator | None:
-    """Compile what checks the body of an operation's requests; None where they have none."""
-    told = document()["paths"][path][method]
-    if "requestBody" not in told:
+def response_schema(operation: Operation, status: int) -> Any:
+    """Return the resolved schema of a JSON response; None if the contract has none."""
+    content = operation.definition["responses"].get(str(status), {}).get("content", {})
+    if "application/json" not in content:
         return None
-    schema = told["requestBody"]["content"]["application/json"]["schema"]
-    return jsonschema_rs.Draft4Validator(closed(resolved(schema)))
+    return resolve_references(content["application/json"]["schema"])
 
 
 @cache
-def answer_check(method: str, path: str, status: int) -> jsonschema_rs.Draft4Validator | None:
-    """Compile what checks an answer."""
-    asked = Operation(method, path, document()["paths"][path][method])
-    schema = answer_schema(asked, status)
+def request_body_validator(method: str, path: str) -> jsonschema_rs.Draft4Validator | None:
+    """Compile the validator of an operation's request body; None if it has no body."""
+    definition = read_contract()["paths"][path][method]
+    if "requestBody" not in definition:
+        return None
+    schema = definition["requestBody"]["content"]["application/json"]["schema"]
+    return jsonschema_rs.Draft4Validator(forbid_unnamed_members(resolve_references(schema)))
+
+
+@cache
+def response_validator(method: str, path: str, status: int) -> jsonschema_rs.Draft4Validator | None:
+    """Compile the validator of a JSON response; None if the contract has no such response."""
+    operation = Operation(method, path, read_contract()["paths"][path][method])
+    schema = response_schema(operation, status)
     return None if schema is None else jsonschema_rs.Draft4Validator(schema)

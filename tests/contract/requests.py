@@ -1,4 +1,4 @@
-"""What is wrong with a request by the contract, and where a plugin asks for more than that."""
+"""Check the plugins' requests against the contract, except the listed deviations."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from .operations import operation, request_check
+from .operations import find_operation, request_body_validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .operations import Operation
 
-PLUGINS = ("tap-pixxel/", "target-pixxel-store/")
-"""How the `User-Agent` of the plugins begins: tests send odd requests of their own, too."""
+PLUGIN_USER_AGENTS = ("tap-pixxel/", "target-pixxel-store/")
+"""Prefixes of the plugins' `User-Agent`: the tests also send invalid requests of their own."""
 INTEGER = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came.
+    """A request as the sandbox received it.
 
     Attributes:
-        query: As it was sent.
-        body: As it was sent, empty where there was none.
+        method: HTTP method in upper case.
+        path: Path of the URL.
+        query: Query string as it was sent.
+        body: Body as it was sent, empty if there was none.
     """
 
     method: str
@@ -37,82 +39,85 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Liberty:
-    """A place where a request may differ from the contract, and why.
+class RequestDeviation:
+    """A location where a request may differ from the contract.
 
     Attributes:
-        operation: Which one.
-        place: A pattern of where in the body, by names and numbers between slashes.
-        reason: Why.
+        operation: The operation, such as `POST /v0/search`.
+        location: Pattern of the location in the body: names and numbers joined by slashes.
+        reason: Why the request may differ.
     """
 
     operation: str
-    place: str
+    location: str
     reason: str
 
 
-LIBERTIES = (
-    Liberty("POST /v0/search", r"next_token|skip",
-            "the prose has the search paged by next_token, the answer's schema by skip; the "
-            "request's schema knows neither, and without one only a first page can be read"),
-    Liberty("POST /v0/catalogs/search", r"sort_by/\d+/(field|direction)",
-            "the schema allows no value but ASC and DESC, even for field; its own example is "
+REQUEST_DEVIATIONS = (
+    RequestDeviation("POST /v0/search", r"next_token|skip",
+            "the prose pages the search by next_token, the response's schema by skip; the "
+            "request's schema has neither, and without one only the first page can be read"),
+    RequestDeviation("POST /v0/catalogs/search", r"sort_by/\d+/(field|direction)",
+            "the schema allows only ASC and DESC, even for field; its own example is "
             "`properties->>'datetime'` and `desc`"),
 )  # fmt: skip
 
 
-def wrongs(request: Request) -> Iterator[str]:
-    """Say what is wrong with a request, but for the liberties."""
-    asked = operation(request.method, request.path)
-    if asked is None:
+def find_request_violations(request: Request) -> Iterator[str]:
+    """Yield each violation in a request, except the listed deviations."""
+    operation = find_operation(request.method, request.path)
+    if operation is None:
         yield f"{request.method} {request.path}: the contract has no such operation"
         return
-    for place, wrong in (*_of_query(asked, request.query), *_of_body(asked, request.body)):
-        if liberty(asked, place) is None:
-            yield f"{asked}: {place}: {wrong}"
+    in_query = _find_query_violations(operation, request.query)
+    in_body = _find_body_violations(operation, request.body)
+    for location, violation in (*in_query, *in_body):
+        if find_request_deviation(operation, location) is None:
+            yield f"{operation}: {location}: {violation}"
 
 
-def liberty(asked: Operation, place: str) -> Liberty | None:
-    """Find the liberty that explains what is wrong in a place."""
-    for known in LIBERTIES:
-        if known.operation == str(asked) and re.fullmatch(known.place, place):
-            return known
+def find_request_deviation(operation: Operation, location: str) -> RequestDeviation | None:
+    """Return the deviation that allows a violation at a location; None if there is none."""
+    for deviation in REQUEST_DEVIATIONS:
+        if deviation.operation == str(operation) and re.fullmatch(deviation.location, location):
+            return deviation
     return None
 
 
-def _of_query(asked: Operation, query: str) -> Iterator[tuple[str, str]]:
+def _find_query_violations(operation: Operation, query: str) -> Iterator[tuple[str, str]]:
+    parameters = operation.query_parameters
     sent = parse_qsl(query, keep_blank_values=True)
     for name, value in sent:
-        if name not in asked.query:
+        if name not in parameters:
             yield f"?{name}", "no such parameter"
-        elif asked.query[name]["schema"]["type"] == "integer" and not INTEGER.fullmatch(value):
-            yield f"?{name}", f"{value!r} is no integer"
+        elif parameters[name]["schema"]["type"] == "integer" and not INTEGER.fullmatch(value):
+            yield f"?{name}", f"{value!r} must be an integer"
     names = [name for name, _ in sent]
     for name in {name for name in names if names.count(name) > 1}:
-        yield f"?{name}", "is there twice"
-    for name, parameter in asked.query.items():
+        yield f"?{name}", "must not be repeated"
+    for name, parameter in parameters.items():
         if parameter.get("required") and name not in names:
-            yield f"?{name}", "is missing"
+            yield f"?{name}", "is required"
 
 
-def _of_body(asked: Operation, body: bytes) -> Iterator[tuple[str, str]]:
-    check = request_check(asked.method, asked.path)
-    if check is None or not body:
-        if body or check is not None:
-            yield "body", "is there and should not" if body else "is missing"
+def _find_body_violations(operation: Operation, body: bytes) -> Iterator[tuple[str, str]]:
+    validator = request_body_validator(operation.method, operation.path)
+    if validator is None or not body:
+        if body or validator is not None:
+            yield "body", "must be empty" if body else "is required"
         return
     try:
         value: Any = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        yield "body", "is no JSON"
+        yield "body", "must be JSON"
         return
-    for error in check.iter_errors(value):
-        where = "/".join(map(str, error.instance_path))
-        for name in _unnamed(error) or ("",):
-            yield "/".join(filter(None, (where, name))), error.message[:200]
+    for error in validator.iter_errors(value):
+        location = "/".join(map(str, error.instance_path))
+        for name in _unexpected_members(error) or ("",):
+            yield "/".join(filter(None, (location, name))), error.message[:200]
 
 
-def _unnamed(error: Any) -> list[str]:
-    """Give the members that the contract does not name, where that is what an error is about."""
-    found: list[str] = getattr(error.kind, "unexpected", [])
-    return found
+def _unexpected_members(error: Any) -> list[str]:
+    """Return the members that the contract does not name; empty for another kind of error."""
+    unexpected: list[str] = getattr(error.kind, "unexpected", [])
+    return unexpected

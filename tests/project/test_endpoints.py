@@ -1,4 +1,4 @@
-"""The table of endpoints: every stream and sink as it is, and every endpoint of the contract."""
+"""docs/endpoints.md describes every stream and sink, and every endpoint of the contract."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tap_pixxel.stream_types.child import ChildStream
-from tap_pixxel.stream_types.incremental import ServerFilteredStream
+from tap_pixxel.children import ChildStream
+from tap_pixxel.filtered import FilteredStream
 from tap_pixxel.streams import STREAMS
-from tap_pixxel.tap import PING_PATH, TapPixxel
+from tap_pixxel.tap import PING, TapPixxel
 from target_pixxel_store.sinks import BY_STREAM
 from tests.pixxel_sandbox.contract_checks import load_contract
-from tests.project.test_repeats import in_meltano, table
+from tests.project.test_consistency import meltano_plugin, read_table
 
 if TYPE_CHECKING:
-    from tap_pixxel.stream_types.base import PixxelStream
+    from tap_pixxel.base import PixxelStream
 
 HEADER = "| endpoint | stream or sink | key | replication | filters |"
 METHODS = ("delete", "get", "patch", "post", "put")
 
 
-class Line(NamedTuple):
-    """A line of the table."""
+class EndpointRow(NamedTuple):
+    """A row of the table."""
 
     endpoint: str
-    covered: str
+    covered_by: str
     key: str
     replication: str
     filters: str
 
 
-LINES = [Line(*cells) for cells in table("docs/endpoints.md", HEADER)]
-COVERED = re.compile(r"(stream|sink) `(\w+)`.*|`--test`, .+|not covered: .{10,}")
+ROWS = [EndpointRow(*cells) for cells in read_table("docs/endpoints.md", HEADER)]
+COVERED_BY = re.compile(r"(stream|sink) `(\w+)`.*|`--test`, .+|not covered: .{10,}")
 
 
-def unnamed(endpoint: str) -> str:
-    """An endpoint without the names of what stands in its path: the contract has several."""
+def drop_parameter_names(endpoint: str) -> str:
+    """Return an endpoint without the names of its parameters, which the contract varies."""
     return re.sub(r"\{\w+\}", "{}", endpoint)
 
 
-def expected_of(stream: PixxelStream) -> Line:
+def expected_row(stream: PixxelStream) -> EndpointRow:
     filters = [f"`{name}`" for name in stream.filters()]
     if stream.name == "satellite_images":
         filters.insert(0, "`satellites`")
-    if isinstance(stream, ServerFilteredStream):
+    if isinstance(stream, FilteredStream):
         filters.append("bookmark")
-    above = ""
+    parent = ""
     if isinstance(stream, ChildStream):
-        above = f", for each of `{stream.parent.__dict__['name']}`"
+        parent = f", for each of `{stream.parent.__dict__['name']}`"
     method = "POST" if stream.path.endswith("/search") else "GET"
-    return Line(
+    return EndpointRow(
         f"{method} {stream.path}",
-        f"stream `{stream.name}`{above}",
+        f"stream `{stream.name}`{parent}",
         ", ".join(f"`{key}`" for key in stream.primary_keys),
         f"`{stream.replication_key}`" if stream.replication_key else "full table",
         ", ".join(filters),
@@ -62,61 +62,57 @@ def expected_of(stream: PixxelStream) -> Line:
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-def test_the_table_tells_of_a_stream_what_it_is(kind: type[PixxelStream]) -> None:
+def test_endpoint_row_matches_stream(kind: type[PixxelStream]) -> None:
     config = {"api_token": "token-1", "datetime": "2025", "bbox": [0, 0, 1, 1]}
-    tap = TapPixxel(config=config)
-    expected = expected_of(kind(tap, tap))
-    [line] = [each for each in LINES if each.covered == expected.covered]
-    assert line == expected
+    expected = expected_row(kind(TapPixxel(config=config)))
+    [row] = [each for each in ROWS if each.covered_by == expected.covered_by]
+    assert row == expected
 
 
-def test_the_table_names_each_stream_and_sink_that_there_is() -> None:
+def test_endpoints_table_lists_each_stream_and_sink() -> None:
     named: dict[str, set[str]] = {"stream": set(), "sink": set()}
-    for line in LINES:
-        found = COVERED.fullmatch(line.covered)
-        assert found, line.covered
+    for row in ROWS:
+        found = COVERED_BY.fullmatch(row.covered_by)
+        assert found, row.covered_by
         if found[1]:
             named[found[1]].add(found[2])
     assert named["stream"] == {stream.__dict__["name"] for stream in STREAMS}
     assert named["sink"] == BY_STREAM.keys() - {"catalogs", "order_items"}
-    assert [each.covered[:8] for each in LINES if each.endpoint == f"GET {PING_PATH}"] == [
-        "`--test`"
-    ]
+    assert [each.covered_by[:8] for each in ROWS if each.endpoint == f"GET {PING}"] == ["`--test`"]
 
 
-def test_every_endpoint_of_the_contract_has_its_line_and_none_is_made_up() -> None:
-    there = {
-        f"{method.upper()} {unnamed(path)}"
+def test_endpoints_table_lists_exactly_the_endpoints_of_contract() -> None:
+    expected = {
+        f"{method.upper()} {drop_parameter_names(path)}"
         for path, operations in load_contract()["paths"].items()
         for method in operations
         if method in METHODS
     }
-    assert {unnamed(line.endpoint) for line in LINES} == there
-    assert len(there) > 50
+    assert {drop_parameter_names(row.endpoint) for row in ROWS} == expected
+    assert len(expected) > 50
 
 
-def test_the_lines_are_in_order_so_that_one_is_found() -> None:
-    paths = [line.endpoint.partition(" ")[2] for line in LINES]
+def test_endpoints_table_is_sorted_by_path() -> None:
+    paths = [row.endpoint.partition(" ")[2] for row in ROWS]
     assert paths == sorted(paths)
 
 
 UNSELECTED = {each.__dict__["name"] for each in STREAMS if not each.selected_by_default}
 
 
-def test_the_streams_that_are_not_selected_by_default_are_told() -> None:
+def test_endpoints_page_lists_streams_not_selected_by_default() -> None:
     text = (Path(__file__).parents[2] / "docs/endpoints.md").read_text().split("\n\n")[-1]
     assert set(re.findall(r"`(\w+)`", text)) == UNSELECTED
 
 
-def test_our_meltano_project_selects_what_is_selected_by_default() -> None:
-    """Meltano by itself selects everything, `selected-by-default` or not."""
-    everything, *without = in_meltano("tap-pixxel")["select"]
+def test_meltano_select_matches_streams_selected_by_default() -> None:
+    """Meltano ignores `selected-by-default` and selects all streams."""
+    everything, *excluded = meltano_plugin("tap-pixxel")["select"]
     assert everything == "*.*"
-    assert without == [f"!{name}.*" for name in sorted(UNSELECTED)]
+    assert excluded == [f"!{name}.*" for name in sorted(UNSELECTED)]
 
 
-def test_the_guide_shows_a_stream_as_it_is_and_it_is_short() -> None:
-    """An endpoint costs less than 25 lines in one module."""
+def test_contributing_guide_quotes_stream_of_less_than_25_lines() -> None:
     project = Path(__file__).parents[2]
     guide = (project / "docs/contributing.md").read_text()
     [shown] = re.findall(r"```python\n(.+?)```", guide, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""A command whose extra is not installed says in one line what to install."""
+"""A command whose extra is not installed exits with one line that names the extra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def test_the_sandbox_says_which_extra_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sandbox_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(SystemExit, match=r"pip install 'pixxel-singer\[sandbox\]'"):
         importlib.reload(pixxel_sandbox)
@@ -29,10 +29,10 @@ def test_the_sandbox_says_which_extra_it_is(monkeypatch: pytest.MonkeyPatch) -> 
         (target_pixxel_store.__main__, "target_pixxel_store.target", "store"),
     ],
 )
-def test_a_target_says_what_is_missing_and_which_extra_has_it(
+def test_target_without_its_extra_names_module_and_extra(
     monkeypatch: pytest.MonkeyPatch, command: ModuleType, target: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, target, None)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as error:
         command.main()
-    assert str(ended.value).endswith(f"needs '{target}'; install pixxel-singer[{extra}]")
+    assert str(error.value).endswith(f"needs '{target}'; install pixxel-singer[{extra}]")

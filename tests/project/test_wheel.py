@@ -1,4 +1,4 @@
-"""A wheel built from a clean copy installs and runs outside the repository."""
+"""A wheel that is built from a clean copy installs and runs outside the repository."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_it_holds_the_packages_their_types_and_the_license(wheel: Path) -> None:
+def test_wheel_contains_packages_types_and_license(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     plugins = ("tap_pixxel", "target_pixxel_store", "target_stac")
     packages = ("pixxel_api", "pixxel_singer", *plugins, "pixxel_sandbox")
@@ -48,8 +48,8 @@ def test_it_holds_the_packages_their_types_and_the_license(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "demo/", "benchmarks/"))]
 
 
-def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
-    """Only the wheel itself is new: what it needs is that of the environment of the tests."""
+def test_wheel_runs_outside_repository(wheel: Path, tmp_path: Path) -> None:
+    """The dependencies come from the environment of the tests."""
     site = tmp_path / "site"
     subprocess.run(
         [UV, "pip", "install", "--quiet", "--no-deps", "--target", site, wheel], check=True
@@ -97,7 +97,7 @@ def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert len(list(output.glob("geoparquet/*.parquet"))) > 1
-    plan = subprocess.run(
+    dry_run = subprocess.run(
         [
             *(sys.executable, "-m", "pixxel_sandbox", "run", "--no-s3", "--items", "20", "--"),
             *(sys.executable, "-m", "target_pixxel_store", "--config=ENV"),
@@ -114,5 +114,7 @@ def test_it_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "nothing was written" in plan.stderr
-    assert "Leaflet" in (output / "preview.html").read_text(), "the wheel holds the page's files"
+    assert "nothing was written" in dry_run.stderr
+    assert "Leaflet" in (output / "preview.html").read_text(), (
+        "the wheel must contain the preview's files"
+    )

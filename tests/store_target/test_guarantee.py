@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests import forked
-from tests.kills import AtRequest, noted
+from tests import forkserver
+from tests.kill_points import KillAtRequest, note_kill_on_failure
 
 from .runs import Workplace, environment, request, schema, state, text_of
 
@@ -85,7 +85,7 @@ class Punctual:
     def __init__(self, place: Workplace) -> None:
         self._place = place
         self._noted = 0.0
-        self.kill: AtRequest | None = None
+        self.kill: KillAtRequest | None = None
         self.late = False
 
     def __call__(self, asked: RequestRecord, workspace: Workspace) -> None:
@@ -100,7 +100,7 @@ class Punctual:
         if writes(asked):
             sandbox.behavior = replace(
                 sandbox.behavior,
-                accept_late=1.0 if self.late and self.kill and self.kill.came else ACCEPT_LATE,
+                accept_late=1.0 if self.late and self.kill and self.kill.reached else ACCEPT_LATE,
                 accept_late_seconds=max(left - LAG, 0.0),
                 list_lag=max(min(left, LAG), 0.0),
             )
@@ -143,8 +143,8 @@ def run(
     path = place.folder / "input.singer"
     path.write_text(text_of(*messages))
     config = place.config(settle_seconds=SETTLE, batch_size=BATCH, max_deliveries=len(ids))
-    said, end = forked.pipe()
-    target = forked.start(
+    said, end = forkserver.open_pipe()
+    target = forkserver.start_command(
         "target-pixxel-store",
         f"--config={config}",
         stdin=path,
@@ -153,11 +153,11 @@ def run(
         env=environment(),
     )
     if kill:
-        at_write = AtRequest(kill.writes, kill.seconds, counts=writes)
-        at_write.aim(target)
+        at_write = KillAtRequest(kill.writes, kill.seconds, is_counted=writes)
+        at_write.set_targets(target)
         punctual.kill, punctual.late = at_write, kill.late
-    out = b"".join(forked.pieces(said, target))
-    status = target.status()
+    out = b"".join(forkserver.read_chunks(said, target))
+    status = target.wait()
     punctual.kill = None
     upto = [json.loads(line)["upto"] for line in out.splitlines() if line.endswith(b"}")]
     return status, max(upto, default=since)
@@ -167,7 +167,7 @@ def wait_for_the_late(sandbox: Sandbox) -> None:
     """Wait until all that was accepted late is there; a sandbox does its jobs in their order."""
     done = threading.Event()
     sandbox._state.scheduler.call_later(LATE, done.set)
-    assert done.wait(forked.PATIENCE)
+    assert done.wait(forkserver.TIMEOUT_SECONDS)
 
 
 @pytest.mark.timeout(900)
@@ -187,7 +187,7 @@ def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> Non
                 sandbox.workspace.insert("catalogs", {"task_id": None})
                 for _ in range(ENOUGH - len(set(ids) - there))
             ]
-            with noted(kill):
+            with note_kill_on_failure(kill):
                 status, upto = run(place, punctual, ids, upto, kill)
                 assert status in {-signal.SIGKILL, 0}, (tmp_path / "log").read_text()[-4000:]
             killed += status < 0

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import forked
-from tests.kills import Death, noted
+from tests import forkserver
+from tests.kill_points import KillAtFileChange, note_kill_on_failure
 from tests.target_stac.exports import (
     FORMATS,
     TARGET,
@@ -53,9 +53,9 @@ def make_objects(count: int, *, later: bool = False) -> list[Json]:
     return objects
 
 
-def choose_deaths(
+def choose_kill_points(
     out: Path, before: dict[str, bytes], expected: dict[str, bytes], rng: random.Random
-) -> Iterator[Death]:
+) -> Iterator[KillAtFileChange]:
     """Yield an early and a late point to kill a run at, for each part of the export.
 
     Args:
@@ -72,7 +72,7 @@ def choose_deaths(
     for part, number in changes.items():
         for low, high in ((1, number // 2), (number // 2 + 1, number)):
             if low <= high:
-                yield Death(out / part, rng.randint(low, high), rng.randrange(4))
+                yield KillAtFileChange(out / part, rng.randint(low, high), rng.randrange(4))
 
 
 def start_target(output: Path) -> subprocess.Popen[bytes]:
@@ -120,22 +120,22 @@ def test_killed_process_leaves_whole_files_and_next_run_completes_export(
     export(whole, *received, formats=FORMATS)
     expected = snapshot(whole)
     rng = random.Random(run)  # noqa: S311 - points to kill at
-    for death in choose_deaths(out, snapshot(before), expected, rng):
+    for kill_point in choose_kill_points(out, snapshot(before), expected, rng):
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(before, out)
-        output, end = forked.pipe()
-        target = forked.start(
+        output, end = forkserver.open_pipe()
+        target = forkserver.start_command(
             "target-stac",
             "--config=ENV",
             stdin=lines,
             stdout=end,
             log=log,
             env=make_environment({"output": str(out), "formats": FORMATS}),
-            death=death,
+            kill_point=kill_point,
         )
-        with noted(death):
-            assert b"".join(forked.pieces(output, target)) == b""
-            assert target.status() == -signal.SIGKILL, log.read_text()[-2000:]
+        with note_kill_on_failure(kill_point):
+            assert b"".join(forkserver.read_chunks(output, target)) == b""
+            assert target.wait() == -signal.SIGKILL, log.read_text()[-2000:]
             assert_links_resolve(out, whole=False)
             assert_files_are_whole(out)
             export(out, *received, formats=FORMATS)

