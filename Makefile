@@ -1,5 +1,5 @@
-# Two commands: `make demo` shows the connector at work, `make test` checks it.
-# Both build what they need in .venv, from requirements.lock, with Python 3.11 or newer alone.
+# `make demo` runs the connector against the sandbox, `make test` runs all checks.
+# Both install requirements.lock into .venv; they need only Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,16 +7,16 @@ BIN := $(VENV)/bin
 GROUPS := --all-extras --group dev --group demo --group bench
 
 .DEFAULT_GOAL := help
-# Half as many again as there are processors: many tests wait for what they have killed or delayed.
+# 1.5 workers per processor, because many tests wait for processes and delays.
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 PACKAGES := $(wildcard pixxel_* tap_* target_*)
 
 .PHONY: help demo test coverage audit bench lock clean
 
-help:  ## Say what can be made.
+help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver what is new, and show what came.
+demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver and download new catalogs.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
 test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
@@ -25,15 +25,15 @@ test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-# Slower than `make test` by half or more, as each program that a test starts is measured, too.
-coverage: $(VENV)/.ready  ## Run the tests with coverage of lines and branches: 95 % of each package.
+# At least 1.5 times slower than `make test`, because programs that tests start are measured too.
+coverage: $(VENV)/.ready  ## Run the tests, and require 95 % coverage of lines and branches in each package.
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS)
 	$(BIN)/coverage combine --quiet
-	@for each in $(PACKAGES); do $(BIN)/coverage report --include="$$each/*" || exit 1; done
+	@for package in $(PACKAGES); do $(BIN)/coverage report --include="$$package/*" || exit 1; done
 
-# An index that has no advisories is no clean bill: --strict fails on what cannot be looked up.
-audit: $(VENV)/.ready  ## Look for known weaknesses in what requirements.lock installs.
+# --strict fails if the index has no advisories for a package, instead of passing it as safe.
+audit: $(VENV)/.ready  ## Check requirements.lock for known vulnerabilities.
 	$(BIN)/uv tool run --isolated pip-audit==2.10.1 --strict --require-hashes --disable-pip \
 	  --requirement requirements.lock
 
@@ -44,14 +44,14 @@ bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.export
 	@$(BIN)/python -m benchmarks.deliveries
 
-lock: $(VENV)/.ready  ## Resolve requirements.lock anew, for all platforms and Python versions.
+lock: $(VENV)/.ready  ## Update requirements.lock, for all platforms and Python versions.
 	$(BIN)/uv pip compile pyproject.toml --universal $(GROUPS) --generate-hashes --upgrade \
 	  --quiet --no-header --no-annotate --output-file requirements.lock
 
-clean:  ## Remove all that was built.
+clean:  ## Remove .venv and .build.
 	rm -rf $(VENV) .build
 
-# uv installs in seconds; pip does it where uv cannot reach the index (it does not read pip.conf).
+# uv installs in seconds; pip is used if uv cannot reach the index (uv does not read pip.conf).
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
