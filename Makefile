@@ -19,10 +19,11 @@ help:  ## List the targets.
 demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver and download new catalogs.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
-test: $(VENV)/.ready  ## Run the linters, the type checker and the tests.
+test: $(VENV)/.ready  ## Run the linters, the type checker, the import contracts and the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --cache-dir .build/import-linter
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 # At least 1.5 times slower than `make test`, because programs that tests start are measured too.

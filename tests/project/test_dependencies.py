@@ -10,8 +10,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 PROJECT = Path(__file__).parents[2]
 PACKAGES = {
     "pixxel_api",
@@ -23,14 +21,6 @@ PACKAGES = {
 }
 TRANSITIVE = {"click", "dotenv", "jsonschema", "msgspec", "referencing", "urllib3"}
 """Packages that come with the SDK, its extra `msgspec`, and requests."""
-MAY_IMPORT: dict[str, set[str]] = {
-    "pixxel_api": set(),
-    "pixxel_singer": set(),
-    "tap_pixxel": {"pixxel_api", "pixxel_singer"},
-    "target_pixxel_store": {"pixxel_api", "pixxel_singer"},
-    "target_stac": {"pixxel_singer"},
-    "pixxel_sandbox": set(),
-}
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -41,15 +31,6 @@ def imported_packages(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
     return names
-
-
-@pytest.mark.parametrize("package", sorted(PACKAGES))
-def test_imports_run_one_way(package: str) -> None:
-    for path in (PROJECT / package).rglob("*.py"):
-        others = imported_packages(path) & PACKAGES - {package}
-        assert others <= MAY_IMPORT[package], path
-        if package == "pixxel_api":
-            assert not imported_packages(path) & {"singer_sdk", "pystac"}, path
 
 
 def test_declared_dependencies_match_imports() -> None:
@@ -78,17 +59,6 @@ def test_contributing_guide_describes_each_dependency() -> None:
         for name in (re.split(r"[^\w-]", each)[0] for each in requirements):
             assert name in rows, name
             assert not extra or f"`{extra}`" in rows, extra
-
-
-def test_the_conversion_knows_neither_singer_nor_the_client() -> None:
-    for path in (PROJECT / "tap_pixxel" / "stac").rglob("*.py"):
-        assert not imported_packages(path) & {
-            "singer_sdk",
-            "pixxel_singer",
-            "requests",
-            "pystac",
-        }, path
-        assert "pixxel_api.client" not in path.read_text()
 
 
 def test_discovery_does_not_import_slow_dependencies() -> None:
