@@ -11,7 +11,7 @@ import requests
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
 from tests.pixxel_sandbox.contract_checks import load_contract
-from tests.tap.syncs import sync
+from tests.tap_pixxel.syncs import sync
 
 from .operations import find_operation, read_contract, request_body_validator
 from .requests import REQUEST_DEVIATIONS, Request, find_request_deviation, find_request_violations

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pixxel_api.errors import PixxelError
-from tap_pixxel.children import ChildStream
-from tap_pixxel.stac_columns import CarriesStac
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.stac import StacStreamMixin
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_sandbox.contract_checks import load_contract
-from tests.tap.syncs import Collector, Synced, catalog_of, config_for
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config
 
 from .operations import find_operation, response_schema
 from .strategies import csv_reports, objects
@@ -27,7 +27,7 @@ from .stub_server import StubServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_pixxel.base import PixxelStream
+    from tap_pixxel.stream_types.base import PixxelStream
 
     from .operations import Operation
 
@@ -60,16 +60,16 @@ def stub_server() -> Iterator[StubServer]:
         yield server
 
 
-def try_sync(server: StubServer, name: str, **settings: Any) -> tuple[Synced, bool]:
+def try_sync(server: StubServer, name: str, **settings: Any) -> tuple[SyncResult, bool]:
     """Sync a stream; return its messages, and whether the run completed without an error."""
-    config = config_for(server, **SEARCH_FILTERS, **settings)
-    writer = Collector()
-    tap = TapPixxel(config=config, catalog=catalog_of(config, name), message_writer=writer)
+    config = make_config(server, **SEARCH_FILTERS, **settings)
+    writer = MessageCollector()
+    tap = TapPixxel(config=config, catalog=make_catalog(config, name), message_writer=writer)
     try:
         status = tap.run()
     except PixxelError:
-        return Synced(None, writer.messages), False
-    return Synced(status, writer.messages), True
+        return SyncResult(None, writer.messages), False
+    return SyncResult(status, writer.messages), True
 
 
 def name_of(kind: type[PixxelStream]) -> str:
@@ -106,7 +106,7 @@ def responses(kind: type[PixxelStream]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def find_schema_violations(synced: Synced) -> list[str]:
+def find_schema_violations(synced: SyncResult) -> list[str]:
     """Return the violations of records against the SCHEMA before them."""
     violations, validator = [], None
     for message in synced.messages:
@@ -135,7 +135,7 @@ def expected_rows(kind: type[PixxelStream], response: Any) -> list[dict[str, Any
             }
             row |= {**spec, **duplicates, **row}
         if isinstance(row, dict):
-            key = row.get("version" if name_of(kind) == "block_versions" else kind.row_key)
+            key = row.get("version" if name_of(kind) == "block_versions" else kind.row_key_field)
             first.setdefault(key if isinstance(key, str) else id(row), row)
     if name_of(kind) != "order_tasks":
         return list(first.values())
@@ -198,8 +198,9 @@ def test_stream_any_allowed_response_completes_without_lost_values(
 
 def members_in_stac(kind: type[PixxelStream], record: dict[str, Any]) -> frozenset[str]:
     """Return the members of the row that the record's STAC object replaces."""
-    if issubclass(kind, CarriesStac) and record.get(kind.column) is not None:
-        return kind.consumed | {"geometry"}  # tests/tap_pixxel/stac covers invalid geometries
+    if issubclass(kind, StacStreamMixin) and record.get(kind.stac_column) is not None:
+        # tests/tap_pixxel/stac covers invalid geometries
+        return kind.replaced_columns | {"geometry"}
     return frozenset()
 
 

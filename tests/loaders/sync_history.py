@@ -12,11 +12,11 @@ import requests
 from pixxel_sandbox import Sandbox
 from pixxel_sandbox.endpoints.order_report import COLUMNS
 from tap_pixxel.streams import STREAMS
-from tests.tap.syncs import sync
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from tests.loaders.warehouses import Json
-    from tests.tap.syncs import Synced
+    from tests.tap_pixxel.syncs import SyncResult
 
 OTHER_STREAM_NAMES = (
     "aois",
@@ -46,8 +46,8 @@ class SyncHistory:
         deleted_store_id: Store that was deleted; all bandsets were deleted too.
     """
 
-    first: Synced
-    second: Synced
+    first: SyncResult
+    second: SyncResult
     first_counts: dict[str, int]
     order_id: str
     order_item_id: str
@@ -74,13 +74,13 @@ def run_two_syncs() -> SyncHistory:
     return SyncHistory(first, second, counts, order, item, store)
 
 
-def last_schemas(*runs: Synced) -> dict[str, Json]:
+def last_schemas(*runs: SyncResult) -> dict[str, Json]:
     """Return the last SCHEMA message of each stream."""
     messages = (message for run in runs for message in run.messages)
     return {each["stream"]: each for each in messages if each["type"] == "SCHEMA"}
 
 
-def expected_rows(*runs: Synced) -> dict[str, dict[Any, Json]]:
+def expected_rows(*runs: SyncResult) -> dict[str, dict[Any, Json]]:
     """Return the rows that the messages leave in a warehouse, by stream and key."""
     keys = {name: schema["key_properties"] for name, schema in last_schemas(*runs).items()}
     messages: dict[str, dict[Any, Json]] = defaultdict(dict)

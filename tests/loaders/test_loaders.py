@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.loaders.warehouses import Json, Table, Warehouse
-    from tests.tap.syncs import Synced
+    from tests.tap_pixxel.syncs import SyncResult
 
 
 @dataclass
@@ -42,7 +42,7 @@ class LoadedWarehouse:
     second_tables: dict[str, Table]
     states: list[Json]
 
-    def expected_rows(self, *runs: Synced) -> dict[str, dict[Any, Json]]:
+    def expected_rows(self, *runs: SyncResult) -> dict[str, dict[Any, Json]]:
         """Return the rows that syncs leave in this warehouse, by table and key."""
         dropped = ("",) if self.warehouse.blank_becomes_null else ()
         return {

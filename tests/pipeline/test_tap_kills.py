@@ -15,7 +15,7 @@ from tests import forkserver
 from tests.kill_points import note_kill_on_failure
 from tests.pipeline.memory_loader import MemoryLoader
 from tests.pipeline.workspace_changes import change_workspace, tap_environment
-from tests.tap.syncs import KEYS, sync
+from tests.tap_pixxel.syncs import PRIMARY_KEYS, sync
 from tests.target_stac.exports import find_differences
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_pipeline_killed_repeatedly_loads_each_record_and_repeats_none_before_st
     assert any("backfill" in state for state in states), "no kill hit the first sync"
     assert len(states) > 2, "all kills hit the same position"
     rows = {
-        (name, record[KEYS.get(name, "id")]): record
+        (name, record[PRIMARY_KEYS.get(name, "id")]): record
         for name, records in complete.records.items()
         for record in records
     }

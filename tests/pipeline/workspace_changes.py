@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.tap.commands import environment
+from tests.tap_pixxel.commands import make_environment
 
 if TYPE_CHECKING:
     import random
@@ -33,7 +33,7 @@ def change_workspace(sandbox: Sandbox, rng: random.Random) -> None:
 
 def tap_environment(sandbox: Sandbox) -> dict[str, str]:
     """Return the environment of a tap that reads a sandbox in small pages."""
-    return environment(
+    return make_environment(
         TAP_PIXXEL_API_URL=sandbox.url,
         TAP_PIXXEL_API_TOKEN=sandbox.token,
         TAP_PIXXEL_PAGE_SIZE=PAGE_SIZE,

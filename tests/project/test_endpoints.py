@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tap_pixxel.children import ChildStream
-from tap_pixxel.filtered import FilteredStream
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.incremental import ServerFilteredStream
 from tap_pixxel.streams import STREAMS
-from tap_pixxel.tap import PING, TapPixxel
+from tap_pixxel.tap import PING_PATH, TapPixxel
 from target_pixxel_store.sinks import BY_STREAM
 from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.project.test_consistency import meltano_plugin, read_table
 
 if TYPE_CHECKING:
-    from tap_pixxel.base import PixxelStream
+    from tap_pixxel.stream_types.base import PixxelStream
 
 HEADER = "| endpoint | stream or sink | key | replication | filters |"
 METHODS = ("delete", "get", "patch", "post", "put")
@@ -46,7 +46,7 @@ def expected_row(stream: PixxelStream) -> EndpointRow:
     filters = [f"`{name}`" for name in stream.filters()]
     if stream.name == "satellite_images":
         filters.insert(0, "`satellites`")
-    if isinstance(stream, FilteredStream):
+    if isinstance(stream, ServerFilteredStream):
         filters.append("bookmark")
     parent = ""
     if isinstance(stream, ChildStream):
@@ -64,7 +64,8 @@ def expected_row(stream: PixxelStream) -> EndpointRow:
 @pytest.mark.parametrize("kind", STREAMS)
 def test_endpoint_row_matches_stream(kind: type[PixxelStream]) -> None:
     config = {"api_token": "token-1", "datetime": "2025", "bbox": [0, 0, 1, 1]}
-    expected = expected_row(kind(TapPixxel(config=config)))
+    tap = TapPixxel(config=config)
+    expected = expected_row(kind(tap, tap))
     [row] = [each for each in ROWS if each.covered_by == expected.covered_by]
     assert row == expected
 
@@ -78,7 +79,9 @@ def test_endpoints_table_lists_each_stream_and_sink() -> None:
             named[found[1]].add(found[2])
     assert named["stream"] == {stream.__dict__["name"] for stream in STREAMS}
     assert named["sink"] == BY_STREAM.keys() - {"catalogs", "order_items"}
-    assert [each.covered_by[:8] for each in ROWS if each.endpoint == f"GET {PING}"] == ["`--test`"]
+    assert [each.covered_by[:8] for each in ROWS if each.endpoint == f"GET {PING_PATH}"] == [
+        "`--test`"
+    ]
 
 
 def test_endpoints_table_lists_exactly_the_endpoints_of_contract() -> None:
