@@ -195,9 +195,7 @@ def test_passing_connection_test_logs_no_failure(
 def test_rejected_filter_error_names_the_settings(sandbox: Sandbox) -> None:
     config = make_config(sandbox, query={"gsd": {"nonsense": 1}})
     tap = TapPixxel(config=config, catalog=make_catalog(config, "catalogs"))
-    with pytest.raises(
-        BadRequest, match=r"the request; check the settings that filter the search$"
-    ):
+    with pytest.raises(BadRequest, match=r"invalid; check the settings that filter the search$"):
         tap.run()
 
 
