@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixxel_singer.errors import InputError
+from target_pixxel_store.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-KEYS: dict[str, frozenset[str]] = {
+KEYS_BY_STORE_TYPE: dict[str, frozenset[str]] = {
     "S3": frozenset({"access_key_id", "secret_access_key"}),
     "AZBLOB": frozenset({"account_name", "tenant_id", "client_id", "client_secret"}),
     "GCS": frozenset({"project_id", "service_account_credentials"}),
@@ -22,14 +22,10 @@ KEYS: dict[str, frozenset[str]] = {
 """What a store of each type takes, as the API names it (`secrets` of POST /v0/stores)."""
 SERVICE_ACCOUNT = "service_account_credentials"
 _VERSION = "version"
-_NAMES = frozenset({"account_name", "tenant_id", "project_id"})
+_PUBLIC_KEYS = frozenset({"account_name", "tenant_id", "project_id"})
 """Keys that say where, not who may: they stand in consoles and URLs, and stay readable in logs."""
-_SHORTEST_LINE = 16  # characters; what is shorter occurs in other texts too
+_MIN_LINE_LENGTH = 16  # characters; what is shorter occurs in other texts too
 _LINE_END = re.compile(r"\r?\n|\\n")  # a line's end, also as JSON writes it
-
-
-class CredentialsError(InputError):
-    """An entry of `credentials` cannot be used; its lines name settings, never their values."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,7 +46,7 @@ class Credentials:
         return f"Credentials(name={self.name!r}, version={self.version!r})"
 
 
-def resolve(name: str, entry: Mapping[str, Any]) -> Credentials:
+def resolve_credentials(name: str, entry: Mapping[str, Any]) -> Credentials:
     """Read an entry: each value is a text or a reference, `env:NAME` or `file:PATH`.
 
     A file's last line end is not part of the value, and `~` in its path is the user's home.
@@ -66,7 +62,7 @@ def resolve(name: str, entry: Mapping[str, Any]) -> Credentials:
         if key == _VERSION or value is None:
             continue
         try:
-            values[key] = _resolved(key, value)
+            values[key] = _resolve_value(key, value)
         except ValueError as reason:
             lines.append(f"Setting 'credentials.{name}.{key}': {reason}")
     version = entry.get(_VERSION)
@@ -77,7 +73,7 @@ def resolve(name: str, entry: Mapping[str, Any]) -> Credentials:
     return Credentials(name, values, None if version is None else str(version))
 
 
-def mistakes(name: str, entry: Mapping[str, Any], store_type: str | None) -> list[str]:
+def validate_credentials(name: str, entry: Mapping[str, Any], store_type: str | None) -> list[str]:
     """Say which keys an entry lacks and which it should not have, without any value.
 
     Args:
@@ -88,56 +84,58 @@ def mistakes(name: str, entry: Mapping[str, Any], store_type: str | None) -> lis
     """
     given = {key for key, value in entry.items() if value is not None} - {_VERSION}
     setting = f"Setting 'credentials.{name}'"
-    if store_type not in KEYS:
-        if given in KEYS.values():
+    if store_type not in KEYS_BY_STORE_TYPE:
+        if given in KEYS_BY_STORE_TYPE.values():
             return []
-        takes = "; ".join(f"{kind} takes {_listed(keys)}" for kind, keys in KEYS.items())
+        takes = "; ".join(
+            f"{kind} takes {_join_names(keys)}" for kind, keys in KEYS_BY_STORE_TYPE.items()
+        )
         return [f"{setting} fits no type of store: {takes}"]
     faults = []
-    if lacking := KEYS[store_type] - given:
-        faults.append(f"lacks {_listed(lacking)}")
-    if superfluous := given - KEYS[store_type]:
-        faults.append(f"has {_listed(superfluous)}, which {store_type} stores do not take")
+    if lacking := KEYS_BY_STORE_TYPE[store_type] - given:
+        faults.append(f"lacks {_join_names(lacking)}")
+    if superfluous := given - KEYS_BY_STORE_TYPE[store_type]:
+        faults.append(f"has {_join_names(superfluous)}, which {store_type} stores do not take")
     return [f"{setting} {', and '.join(faults)}"] if faults else []
 
 
-def secrets_of(credentials: Credentials) -> Iterator[str]:
+def iter_secrets(credentials: Credentials) -> Iterator[str]:
     """Give every text that must not appear in any output, for `Redactor.add`.
 
     Of a service account's key these are also the private key, its lines (an error may quote one)
     and its id. What only says where, such as `account_name`, is none.
     """
     for key, value in credentials.values.items():
-        if key in _NAMES or not value:
+        if key in _PUBLIC_KEYS or not value:
             continue
         yield value
         if key == SERVICE_ACCOUNT:
-            yield from _secrets_in_key(value)
+            yield from _iter_service_account_secrets(value)
 
 
-def _secrets_in_key(text: str) -> Iterator[str]:
+def _iter_service_account_secrets(text: str) -> Iterator[str]:
     try:
         fields = json.loads(text)
     except ValueError:
         fields = None
     if not isinstance(fields, dict):
-        yield from _long_lines(text)
+        yield from _iter_long_lines(text)
         return
     for field in ("private_key", "private_key_id"):
         value = fields.get(field)
         if isinstance(value, str) and value:
             yield value
             yield json.dumps(value)[1:-1]
-            yield from _long_lines(value)
+            yield from _iter_long_lines(value)
 
 
-def _long_lines(text: str) -> Iterator[str]:
+def _iter_long_lines(text: str) -> Iterator[str]:
     for line in _LINE_END.split(text):
-        if len(line) > _SHORTEST_LINE and not line.startswith("-----"):
+        if len(line) > _MIN_LINE_LENGTH and not line.startswith("-----"):
             yield line
 
 
-def _resolved(key: str, value: object) -> str:
+def _resolve_value(key: str, value: object) -> str:
     """Give a value's text.
 
     Raises:
@@ -154,7 +152,7 @@ def _resolved(key: str, value: object) -> str:
             raise ValueError(f"the environment variable {place} is not set")
         where = f"the environment variable {place}"
     elif colon and kind == "file":
-        text, where = _content(place), f"the file '{place}'"
+        text, where = _read_file(place), f"the file '{place}'"
     else:
         text, where = value, "the value"
     if not text.strip():
@@ -162,7 +160,7 @@ def _resolved(key: str, value: object) -> str:
     return text
 
 
-def _content(path: str) -> str:
+def _read_file(path: str) -> str:
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -173,6 +171,6 @@ def _content(path: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _listed(keys: frozenset[str] | set[str]) -> str:
+def _join_names(keys: frozenset[str] | set[str]) -> str:
     *most, last = sorted(keys)
     return f"{', '.join(most)} and {last}" if most else last

@@ -15,15 +15,20 @@ from pixxel_singer.api_settings import (
 )
 from pixxel_singer.errors import SettingError
 from pixxel_singer.settings import Parsers, find_problems, parse_settings
-from target_pixxel_store.credentials import KEYS, CredentialsError, mistakes, resolve
-from target_pixxel_store.paths import BadTemplate, Template
-from target_pixxel_store.records import Rejected, read_store
-from target_pixxel_store.schema import ALL, CONTINUE
+from target_pixxel_store.credentials import (
+    KEYS_BY_STORE_TYPE,
+    resolve_credentials,
+    validate_credentials,
+)
+from target_pixxel_store.errors import CredentialsError, PathTemplateError, RecordError
+from target_pixxel_store.path_template import PathTemplate
+from target_pixxel_store.records import read_store
+from target_pixxel_store.settings_schema import ALL, CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_pixxel_store.records import StoreWish
+    from target_pixxel_store.records import StoreSpec
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,8 +45,8 @@ class Settings:
     token: str
     url: str
     deliver_since: str | None
-    template: Template
-    stores: tuple[StoreWish, ...]
+    path_template: PathTemplate
+    stores: tuple[StoreSpec, ...]
     journal_path: Path
     outcomes_path: Path | None
     summary_path: Path | None
@@ -77,7 +82,7 @@ class Settings:
     stuck_after: float
 
     @property
-    def goes_on(self) -> bool:
+    def continue_on_error(self) -> bool:
         """Whether a failed record does not end the run."""
         return self.on_error == CONTINUE
 
@@ -94,21 +99,21 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 def problems(config: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
     found = find_problems(_PARSERS, config)
-    if _given(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
-        found.append(no_since("deliver_to", "delivered"))
+    if _none_if_blank(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
+        found.append(missing_since_error("deliver_to", "delivered"))
     if config["on_error"] == CONTINUE and not config.get("rejected_path"):
         found.append(
             "Setting 'rejected_path' is missing; with 'on_error' continue it keeps the records "
             "that fail"
         )
     for name, entry in config["credentials"].items():
-        found += mistakes(name, entry, None)
+        found += validate_credentials(name, entry, None)
     for kind, url in config["endpoints"].items():
-        found += _endpoint_mistakes(kind, url)
-    return found + _store_mistakes(config)
+        found += _endpoint_errors(kind, url)
+    return found + _store_errors(config)
 
 
-def no_since(setting: str, done: str) -> str:
+def missing_since_error(setting: str, done: str) -> str:
     """Say that the date is missing that goes with a setting."""
     return (
         f"Setting 'deliver_since' is missing; with '{setting}' it says from which date on catalogs "
@@ -116,9 +121,9 @@ def no_since(setting: str, done: str) -> str:
     )
 
 
-def _endpoint_mistakes(kind: str, url: str) -> list[str]:
-    if kind not in KEYS:
-        return [f"Setting 'endpoints' names a type other than {', '.join(KEYS)}"]
+def _endpoint_errors(kind: str, url: str) -> list[str]:
+    if kind not in KEYS_BY_STORE_TYPE:
+        return [f"Setting 'endpoints' names a type other than {', '.join(KEYS_BY_STORE_TYPE)}"]
     try:
         parse_base_url(url)
     except SettingError as error:
@@ -126,51 +131,51 @@ def _endpoint_mistakes(kind: str, url: str) -> list[str]:
     return []
 
 
-def _store_mistakes(config: Mapping[str, Any]) -> list[str]:
+def _store_errors(config: Mapping[str, Any]) -> list[str]:
     """Check the declared stores, and that their credentials have the keys of their types."""
     found = []
     names: set[str] = set()
     for at, record in enumerate(config["stores"]):
         try:
             store = read_store(record)
-        except Rejected as error:
+        except RecordError as error:
             found.append(f"Setting 'stores.{at}': {error}")
             continue
         if store.name in names:
             found.append(f"Setting 'stores.{at}': the name is declared twice")
         names.add(store.name)
-        entry = config["credentials"].get(store.credentials)
+        entry = config["credentials"].get(store.credentials_name)
         if entry is None:
             found.append(
                 f"Setting 'stores.{at}': 'credentials' names no entry of the setting credentials"
             )
             continue
-        wrong = mistakes(store.credentials, entry, store.cloud)
+        wrong = validate_credentials(store.credentials_name, entry, store.cloud)
         if not wrong:
             try:
-                resolve(store.credentials, entry)
+                resolve_credentials(store.credentials_name, entry)
             except CredentialsError as error:
                 wrong = list(error.lines)
         found += wrong
     return found
 
 
-def _given(value: str | None) -> str | None:
+def _none_if_blank(value: str | None) -> str | None:
     """Take a blank text for none: it is how an inherited setting is switched off."""
     return value if value and value.strip() else None
 
 
-def _stores(value: list[dict[str, Any]]) -> tuple[StoreWish, ...]:
+def _read_stores(value: list[dict[str, Any]]) -> tuple[StoreSpec, ...]:
     made = []
     for record in value:
         try:
             made.append(read_store(record))
-        except Rejected:
+        except RecordError:
             continue  # `problems` says so
     return tuple(made)
 
 
-def _since(value: str | None) -> str | None:
+def _read_since(value: str | None) -> str | None:
     if value is None or value.strip().lower() == ALL:
         return None
     try:
@@ -179,14 +184,14 @@ def _since(value: str | None) -> str | None:
         raise SettingError("is neither 'all' nor a date or timestamp, such as 2025-01-31") from None
 
 
-def _template(value: str) -> Template:
+def _read_template(value: str) -> PathTemplate:
     try:
-        return Template(value)
-    except BadTemplate as error:
+        return PathTemplate(value)
+    except PathTemplateError as error:
         raise SettingError(str(error)) from None
 
 
-def _local(text: str) -> Path:
+def _expand_user(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -201,18 +206,18 @@ def _is_folder(path: Path) -> bool | None:
         raise SettingError(f"cannot be looked at: {error.strerror}") from None
 
 
-def _path(value: str | None) -> Path | None:
+def _read_path(value: str | None) -> Path | None:
     if value is None:
         return None
     if not value.strip() or "\0" in value:
         raise SettingError("is no path of a file")
-    path = _local(value.strip())
+    path = _expand_user(value.strip())
     if _is_folder(path):
         raise SettingError("is a folder; name a file in it")
     return path
 
 
-def _place(value: str | None) -> str | None:
+def _read_download_to(value: str | None) -> str | None:
     """Read a folder, made absolute, or a URL, without slashes at its end."""
     text = (value or "").strip().removeprefix("file://")
     if not text:
@@ -221,7 +226,7 @@ def _place(value: str | None) -> str | None:
         raise SettingError("has a control character in it")
     if "://" in text:
         return text.rstrip("/")
-    path = _local(text).absolute()
+    path = _expand_user(text).absolute()
     if _is_folder(path) is False:
         raise SettingError("is a file; name a folder")
     return str(path)
@@ -230,15 +235,15 @@ def _place(value: str | None) -> str | None:
 _PARSERS: Parsers = (
     ("token", "api_token", parse_token),
     ("url", "api_url", parse_base_url),
-    ("deliver_since", "deliver_since", _since),
-    ("deliver_to", "deliver_to", _given),
-    ("download_to", "download_to", _place),
-    ("template", "path_template", _template),
-    ("stores", "stores", _stores),
-    ("journal_path", "journal_path", _path),
-    ("outcomes_path", "outcomes_path", _path),
-    ("summary_path", "summary_path", _path),
-    ("rejected_path", "rejected_path", _path),
+    ("deliver_since", "deliver_since", _read_since),
+    ("deliver_to", "deliver_to", _none_if_blank),
+    ("download_to", "download_to", _read_download_to),
+    ("path_template", "path_template", _read_template),
+    ("stores", "stores", _read_stores),
+    ("journal_path", "journal_path", _read_path),
+    ("outcomes_path", "outcomes_path", _read_path),
+    ("summary_path", "summary_path", _read_path),
+    ("rejected_path", "rejected_path", _read_path),
     *(
         (name, name, parse_finite_number)
         for name in (

@@ -11,29 +11,29 @@ from referencing.exceptions import Unresolvable
 from singer_sdk.sinks import RecordSink
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from target_pixxel_store.areas import AREA_FIELDS, read_area
-from target_pixxel_store.guard import WORKSPACE, check_workspace
+from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
+from target_pixxel_store.errors import RecordError
 from target_pixxel_store.records import (
     REQUEST_FIELDS,
     STORE,
-    Rejected,
     read_catalog,
-    read_deleted,
-    read_download,
+    read_delivery_request,
+    read_download_request,
     read_order_item,
-    read_request,
     read_store,
-    refuse_secrets,
+    read_store_deletion,
+    reject_secrets,
 )
+from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
 
 if TYPE_CHECKING:
-    from target_pixxel_store.ledger import Taken
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.target import TargetPixxelStore
 
-_IDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
-_SDC = "_sdc_"  # what taps and stream maps add
-_LONGEST = 512  # characters of a key that is written down
-_NO_RULES = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
+_ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
+_SDC_PREFIX = "_sdc_"  # what taps and stream maps add
+_MAX_KEY_LENGTH = 512  # characters of a key that is written down
+_SCHEMA_ERRORS = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
 """What a schema that keeps to the form of one can fail with when it is applied."""
 
 
@@ -45,24 +45,26 @@ class StoreTargetSink(RecordSink):
 
     def __init__(self, target: TargetPixxelStore, **kwargs: Any) -> None:
         super().__init__(target, **kwargs)
-        self._store_target = target
-        self._told: set[str] = set()
+        self._run = target
+        self._warned_fields: set[str] = set()
         # A registry of its own, as the default one fetches what a reference names from anywhere.
-        self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema, registry=Registry())
+        self._schema_validator = DEFAULT_JSONSCHEMA_VALIDATOR(
+            self.original_schema, registry=Registry()
+        )
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Act on a record, or account for what is wrong with it."""
         del context
-        target = self._store_target
-        taken = target.take(self._key(record))
+        target = self._run
+        taken = target.add_record(self._record_key(record))
         try:
-            self._check(record)
-            self._tell_unused(record)
-            self.act(taken, record)
-        except Rejected as error:
-            target.work.fail(taken, str(error))
+            self._validate(record)
+            self._warn_unknown_fields(record)
+            self.handle(taken, record)
+        except RecordError as error:
+            target.deliveries.fail_record(taken, str(error))
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Act on a record that keeps to its schema.
 
         Raises:
@@ -70,25 +72,27 @@ class StoreTargetSink(RecordSink):
         """
         raise NotImplementedError
 
-    def fields(self) -> frozenset[str] | None:
+    def known_fields(self) -> frozenset[str] | None:
         """Name the fields that are read; None where any may be, or where a tap sends them all."""
         return None
 
-    def _tell_unused(self, record: dict[str, Any]) -> None:
+    def _warn_unknown_fields(self, record: dict[str, Any]) -> None:
         """Warn, once for each, of the fields that somebody has written for nothing."""
-        used = self.fields()
+        used = self.known_fields()
         if used is None:
             return
-        unused = record.keys() - used - {WORKSPACE, *self.key_properties} - self._told
-        if names := sorted(name for name in unused if not name.startswith(_SDC)):
-            self._told |= unused
+        unused = (
+            record.keys() - used - {WORKSPACE_FIELD, *self.key_properties} - self._warned_fields
+        )
+        if names := sorted(name for name in unused if not name.startswith(_SDC_PREFIX)):
+            self._warned_fields |= unused
             self.logger.warning(
                 "%s: fields that nothing is done with: %s; check how they are spelled",
                 self.stream_name,
                 ", ".join(names),
             )
 
-    def _check(self, record: dict[str, Any]) -> None:
+    def _validate(self, record: dict[str, Any]) -> None:
         """Check a record by its stream's schema and keys, and its workspace.
 
         Raises:
@@ -96,27 +100,29 @@ class StoreTargetSink(RecordSink):
             WrongPlaceError: It is of another workspace.
         """
         what = f"a record of the stream {self.stream_name}"
-        check_workspace(self._store_target.settings.workspace, record, what)
-        refuse_secrets(record)
+        check_workspace(self._run.settings.workspace, record, what)
+        reject_secrets(record)
         for name in self.key_properties:
             if record.get(name) is None:
-                raise Rejected(f"has no '{name}', a key of its stream")
+                raise RecordError(f"has no '{name}', a key of its stream")
         try:
-            error = next(iter(self._rules.iter_errors(record)), None)
-        except _NO_RULES as fault:
+            error = next(iter(self._schema_validator.iter_errors(record)), None)
+        except _SCHEMA_ERRORS as fault:
             why = type(fault).__name__
-            raise Rejected(f"cannot be checked: its stream's schema is broken ({why})") from None
+            raise RecordError(f"cannot be checked: its stream's schema is broken ({why})") from None
         if error is not None:
             where = ".".join(map(str, error.absolute_path)) or "the record"
-            raise Rejected(f"'{where}' breaks the rule '{error.validator}' of its stream's schema")
+            raise RecordError(
+                f"'{where}' breaks the rule '{error.validator}' of its stream's schema"
+            )
 
-    def _key(self, record: dict[str, Any]) -> dict[str, str | int]:
-        names = self.key_properties or [name for name in _IDS if name in record]
+    def _record_key(self, record: dict[str, Any]) -> dict[str, str | int]:
+        names = self.key_properties or [name for name in _ID_FIELDS if name in record]
         return {
             name: value
             for name in names
             if isinstance(value := record.get(name), str | int)
-            and len(str(value)) <= _LONGEST
+            and len(str(value)) <= _MAX_KEY_LENGTH
             and str(value).isprintable()
         }
 
@@ -124,72 +130,72 @@ class StoreTargetSink(RecordSink):
 class StoresSink(StoreTargetSink):
     """`stores`: made, kept, replaced or deleted."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Settle a store."""
-        keeper, gone = self._store_target.keeper, read_deleted(record)
+        keeper, gone = self._run.stores, read_store_deletion(record)
         if gone is not None:
-            self._store_target.work.store(taken, lambda: keeper.delete(*gone))
+            self._run.deliveries.store(taken, lambda: keeper.delete(*gone))
             return
         wish = read_store(record)
-        self._store_target.work.store(taken, lambda: keeper.ensure(wish))
+        self._run.deliveries.store(taken, lambda: keeper.ensure(wish))
 
 
-class RequestsSink(StoreTargetSink):
+class DeliveryRequestsSink(StoreTargetSink):
     """`delivery_requests`: each a catalog or an order item, and a store."""
 
-    def fields(self) -> frozenset[str]:
+    def known_fields(self) -> frozenset[str]:
         """Name those of a request, and of the template that may make its path."""
-        return REQUEST_FIELDS | {STORE} | self._store_target.settings.template.fields
+        return REQUEST_FIELDS | {STORE} | self._run.settings.path_template.fields
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Ask for deliveries."""
-        self._store_target.work.request(taken, read_request(record))
+        self._run.deliveries.add_request(taken, read_delivery_request(record))
 
 
 class AoiRequestsSink(StoreTargetSink):
     """`aoi_requests`: areas of interest, made where none of that name is in the project."""
 
-    def fields(self) -> frozenset[str]:
+    def known_fields(self) -> frozenset[str]:
         """Name those of an area."""
-        return AREA_FIELDS
+        return AOI_FIELDS
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Settle an area."""
-        keeper, wish = self._store_target.area_keeper, read_area(record)
-        self._store_target.work.area(taken, lambda: keeper.ensure(wish))
+        keeper, wish = self._run.aois, read_aoi_request(record)
+        self._run.deliveries.area(taken, lambda: keeper.ensure(wish))
 
 
-class DownloadsSink(StoreTargetSink):
+class DownloadRequestsSink(StoreTargetSink):
     """`download_requests`: each a catalog or an order item."""
 
-    def fields(self) -> frozenset[str]:
+    def known_fields(self) -> frozenset[str]:
         """Name those of a request, and of the template that may make its path."""
-        return REQUEST_FIELDS | self._store_target.settings.template.fields
+        return REQUEST_FIELDS | self._run.settings.path_template.fields
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Ask for downloads."""
-        downloads = self._store_target.downloads
+        downloads = self._run.downloads
         if downloads is None:
-            raise Rejected("the setting 'download_to' does not say where to")
-        downloads.request(taken, read_download(record))
+            raise RecordError("the setting 'download_to' does not say where to")
+        downloads.add_request(taken, read_download_request(record))
 
 
 class CatalogsSink(StoreTargetSink):
     """`catalogs` of tap-pixxel: delivered to `deliver_to`, or downloaded to `download_to`."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Ask for a delivery, or for a download."""
-        request = read_catalog(record, self._store_target.settings.deliver_to or "")
-        self._store_target.for_the_tap.request(taken, request)
+        request = read_catalog(record, self._run.settings.deliver_to or "")
+        self._run.tap_pipeline.add_request(taken, request)
 
 
 class OrderItemsSink(StoreTargetSink):
     """`order_items` of tap-pixxel: their catalogs, as those of `catalogs`."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
+    def handle(self, taken: InflightRecord, record: dict[str, Any]) -> None:
         """Ask for deliveries, or for downloads."""
-        request = read_order_item(record, self._store_target.settings.deliver_to or "")
-        self._store_target.for_the_tap.request(taken, request)
+        request = read_order_item(record, self._run.settings.deliver_to or "")
+        self._run.tap_pipeline.add_request(taken, request)
 
 
 class IgnoredSink(StoreTargetSink):
@@ -198,16 +204,16 @@ class IgnoredSink(StoreTargetSink):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Count a record."""
         del record, context
-        self._store_target.ignore(self.stream_name)
+        self._run.ignore_record(self.stream_name)
 
 
-BY_STREAM = {
+SINKS_BY_STREAM = {
     "stores": StoresSink,
-    "delivery_requests": RequestsSink,
+    "delivery_requests": DeliveryRequestsSink,
     "aoi_requests": AoiRequestsSink,
-    "download_requests": DownloadsSink,
+    "download_requests": DownloadRequestsSink,
     "catalogs": CatalogsSink,
     "order_items": OrderItemsSink,
 }
-BY_TAP = frozenset({"catalogs", "order_items"})
+TAP_STREAMS = frozenset({"catalogs", "order_items"})
 """Streams of which nothing comes but where `deliver_to` or `download_to` says where to."""

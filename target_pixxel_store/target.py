@@ -17,20 +17,23 @@ from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
 from pixxel_singer.signals import StopRequested
-from target_pixxel_store.accounts import AccountsError, Outcome
-from target_pixxel_store.books import Halt
-from target_pixxel_store.downloads.part import NoRoomError
-from target_pixxel_store.guard import WrongPlaceError, read_workspaces
-from target_pixxel_store.journal import JournalError
-from target_pixxel_store.look import MisunderstoodError
-from target_pixxel_store.plan import Kind
-from target_pixxel_store.records import Rejected
-from target_pixxel_store.schema import FINISHED, SCHEMA
-from target_pixxel_store.settings import no_since, problems
-from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
-from target_pixxel_store.streak import ServiceFailing
-from target_pixxel_store.watch import Findings
-from target_pixxel_store.workshop import Workshop
+from target_pixxel_store.context import RunContext
+from target_pixxel_store.deliveries.monitor import DeliveryProblems
+from target_pixxel_store.errors import (
+    CircuitOpenError,
+    DiskError,
+    JournalError,
+    OutcomeFileError,
+    RecordError,
+    RunAborted,
+    UnexpectedDeliveryError,
+    WorkspaceMismatchError,
+)
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.settings import missing_since_error, problems
+from target_pixxel_store.settings_schema import FINISHED, SCHEMA
+from target_pixxel_store.sinks import SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
+from target_pixxel_store.workspace_check import read_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,23 +41,23 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
-    from target_pixxel_store.ledger import Taken
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
-DECLARED = "stores (setting)"
+DECLARED_STORES = "stores (setting)"
 """What stands for a stream where a store of the settings is accounted for."""
-INSTEAD = {
+IGNORED_HINTS = {
     "deliveries": "it is the history that the API keeps; send delivery_requests to deliver",
     "aois": "it is what the API lists; send aoi_requests to have areas made",
     "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
     "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
 }
-ELSE = (
+DEFAULT_HINT = (
     "send stores, delivery_requests, download_requests or aoi_requests, by a stream map with "
     "__alias__ if need be"
 )
 
 
-class TargetPixxelStore(Workshop):
+class TargetPixxelStore(RunContext):
     """Singer target for Pixxel: makes stores, has catalogs delivered to them, or downloads them."""
 
     name = "target-pixxel-store"
@@ -67,21 +70,21 @@ class TargetPixxelStore(Workshop):
     default_sink_class = IgnoredSink
     expected_errors = (
         PixxelError,
-        AccountsError,
+        OutcomeFileError,
         JournalError,
-        MisunderstoodError,
-        NoRoomError,
-        ServiceFailing,
-        WrongPlaceError,
+        UnexpectedDeliveryError,
+        DiskError,
+        CircuitOpenError,
+        WorkspaceMismatchError,
     )
 
     def __init__(self, **kwargs: Any) -> None:
         self._message: dict[str, Any] = {}
-        self._begun = False
+        self._started = False
         super().__init__(**kwargs)
-        self._late = Findings()
-        self._waited: Findings | None = None
-        self._workspaces: set[str] = set()
+        self._earlier_problems = DeliveryProblems()
+        self._wait_problems: DeliveryProblems | None = None
+        self._workspace_ids: set[str] = set()
 
     def find_setting_problems(self) -> list[str]:
         """Say what is wrong with the settings beyond their schema."""
@@ -108,162 +111,168 @@ class TargetPixxelStore(Workshop):
         """
         with self._resources:
             try:
-                status, why = self._work(file_input)
+                status, why = self._process_input(file_input)
             except BaseException as error:
                 # Before anything was begun only the input, or a signal, is worth a summary.
-                if self._begun or isinstance(error, InputError | StopRequested):
-                    self._leave(_status_of(error), str(error) or type(error).__name__)
+                if self._started or isinstance(error, InputError | StopRequested):
+                    self._finalize(_exit_status_of(error), str(error) or type(error).__name__)
                 raise
-            self._leave(status, why)
+            self._finalize(status, why)
         return ExitCode(status)
 
-    def _work(self, file_input: IO[str] | None) -> tuple[int, str]:
+    def _process_input(self, file_input: IO[str] | None) -> tuple[int, str]:
         """Do all of it; give the exit status, and why the run ended early."""
         try:
             try:
                 self.listen(file_input)
             except InputError:
-                self._finish(self.work.flush)  # what came before it was whole
+                self._finish(self.deliveries.flush)  # what came before it was whole
                 raise
-        except Halt as halt:
+        except RunAborted as halt:
             self.logger.error("%s", halt)  # noqa: TRY400 - one line
             return halt.status, str(halt)
         finally:
-            if self._begun and self.downloads:
+            if self._started and self.downloads:
                 self.downloads.close()
-        failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
+        failed = self.outcome_files.failure_count or (
+            self._wait_problems is not None and bool(self._wait_problems)
+        )
         return (ExitCode.INCOMPLETE if failed else ExitCode.OK), ""
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         """Look at the workspace and at earlier deliveries, and ensure the declared stores, once."""
-        if self._begun:
+        if self._started:
             return
         # What cannot be used is told first.
-        _ = self.accounts, self.journal, self.downloads
-        self._begun = True
+        _ = self.outcome_files, self.journal, self.downloads
+        self._started = True
         settings = self.settings
-        memory = self.journal.memory
-        found = read_workspaces(self.api, settings.workspace, memory.workspaces)
-        self._workspaces = found
-        self.journal.begin(self.run_id, found)
-        self._late = self.watch.earlier()
-        self._late.tell(self.logger, "of an earlier run")
+        memory = self.journal.state
+        found = read_workspaces(self.api, settings.workspace, memory.workspace_ids)
+        self._workspace_ids = found
+        self.journal.record_run(self.run_id, found)
+        self._earlier_problems = self.monitor.check_earlier_runs()
+        self._earlier_problems.log(self.logger, "of an earlier run")
         for wish in settings.stores:
-            taken = self.ledger.take(DECLARED, {"name": wish.name}, {})
+            taken = self.checkpoints.add_record(DECLARED_STORES, {"name": wish.name}, {})
             try:
-                outcome = self.keeper.ensure(wish)
-            except Rejected as error:
+                outcome = self.stores.ensure(wish)
+            except RecordError as error:
                 why = f"store '{wish.name}': {error}"
-                self.accounts.outcome(taken, Outcome(Kind.FAILED, str(error)))
-                raise Halt(ExitCode.FAILED, why) from None
-            self.work.store(taken, lambda made=outcome: made)  # type: ignore[misc]  # bound now
+                self.outcome_files.write_outcome(taken, Outcome(OutcomeKind.FAILED, str(error)))
+                raise RunAborted(ExitCode.FAILED, why) from None
+            self.deliveries.store(taken, lambda made=outcome: made)  # type: ignore[misc]  # bound now
 
     def process_endofpipe(self) -> None:
         """Act on all that is left, then wait where that is wanted."""
-        self._begin()
-        self._finish(self.work.finish)
-        self._emit()
+        self._start()
+        self._finish(self.deliveries.finish)
+        self._emit_state()
         settings = self.settings
         if settings.wait == FINISHED and not settings.dry_run:
-            self._waited = self.watch.finish(self.work.unfinished, settings.wait_timeout)
-            self._waited.tell(self.logger, "of this run")
+            self._wait_problems = self.monitor.wait_for(
+                self.deliveries.unfinished_ids, settings.wait_timeout
+            )
+            self._wait_problems.log(self.logger, "of this run")
 
-    def _finish(self, deliver: Callable[[], None]) -> None:
+    def _finish(self, send_deliveries: Callable[[], None]) -> None:
         """Ask for the deliveries that are left, then wait for the downloads."""
-        deliver()
+        send_deliveries()
         if self.downloads:
             self.downloads.finish()
 
-    def _tick(self) -> None:
+    def _poll(self) -> None:
         """Do what is due, and account for what is done."""
-        if self._begun:
-            self.work.tick()
+        if self._started:
+            self.deliveries.poll()
             if self.downloads:
-                self.downloads.tick()
-        self._emit()
+                self.downloads.poll()
+        self._emit_state()
 
-    def _leave(self, status: int, why: str) -> None:
+    def _finalize(self, status: int, reason: str) -> None:
         """Write the last STATE, and tell what became of the run."""
         try:
-            self._emit()
+            self._emit_state()
         finally:
-            self._tell(status, why)
+            self._write_summary(status, reason)
 
-    def _tell(self, status: int, why: str) -> None:
+    def _write_summary(self, status: int, reason: str) -> None:
         settings = self.settings
         if settings.dry_run:
-            from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
+            from target_pixxel_store.outcomes.dry_run_table import print_dry_run_table  # noqa: PLC0415 - rich loads long
 
-            plan_table(self.books.plan)
-        if self.work.unlisted:
+            print_dry_run_table(self.recorder.dry_run_rows)
+        if self.deliveries.unlisted_count:
             self.logger.warning(
                 "%d deliveries are known by the journal alone, and the API does not list them: its "
                 "list is late or cut, or the journal is of other data",
-                self.work.unlisted,
+                self.deliveries.unlisted_count,
             )
-        summary = self.accounts.summary(
+        summary = self.outcome_files.write_summary(
             version=distribution_version(),
-            workspaces=sorted(self._workspaces),
+            workspaces=sorted(self._workspace_ids),
             environment=settings.environment,
             dry_run=settings.dry_run,
             status=int(status),
-            ended_because=why or None,
-            deliveries=self.books.deliveries,
-            downloads=self.books.downloads,
-            late=self._late.to_dict(),
-            waited=None if self._waited is None else self._waited.to_dict(),
+            ended_because=reason or None,
+            deliveries=self.recorder.delivery_count,
+            downloads=self.recorder.download_count,
+            late=self._earlier_problems.to_dict(),
+            waited=None if self._wait_problems is None else self._wait_problems.to_dict(),
         )
         self.logger.info("summary: %s", summary)
         if is_interactive():  # who is shown warnings only
             click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
 
-    def ignore(self, stream: str) -> None:
+    def ignore_record(self, stream: str) -> None:
         """Count a record that nothing is done with; tell once what to send instead."""
-        if not self.accounts.ignored[stream]:
-            self.logger.warning("%s is ignored; %s", stream, INSTEAD.get(stream, ELSE))
-        self.accounts.ignored[stream] += 1
+        if not self.outcome_files.ignored_counts[stream]:
+            self.logger.warning(
+                "%s is ignored; %s", stream, IGNORED_HINTS.get(stream, DEFAULT_HINT)
+            )
+        self.outcome_files.ignored_counts[stream] += 1
 
     # Messages
 
-    def take(self, key: dict[str, str | int]) -> Taken:
+    def add_record(self, key: dict[str, str | int]) -> InflightRecord:
         """Take the record in hand in."""
         stream = str(self._message["stream"])
-        return self.ledger.take(stream, key, self._message["record"])
+        return self.checkpoints.add_record(stream, key, self._message["record"])
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """Give the sink for a stream of that name, after the stream maps."""
         settings = self.settings
-        if stream_name in BY_TAP and settings.deliver_to is None:
+        if stream_name in TAP_STREAMS and settings.deliver_to is None:
             if settings.download_to is None:
                 return IgnoredSink
             if self.config.get("deliver_since") is None:
-                lack = no_since("download_to", "downloaded")
-                if self._begun:
+                lack = missing_since_error("download_to", "downloaded")
+                if self._started:
                     raise InputError(lack)
                 raise ConfigValidationError("bad settings", errors=[lack], schema=SCHEMA)
-        return BY_STREAM.get(stream_name, IgnoredSink)
+        return SINKS_BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         stream, record = self.parse_record_message(message_dict)
         self._message = message_dict
         try:
             for stream_map in self.mapper.stream_maps[stream]:
-                self._act(stream_map, dict(record))
+                self._dispatch(stream_map, dict(record))
         except RecursionError:
             raise self._reader.input_error("is nested too deep") from None
-        self._emit()
+        self._emit_state()
 
-    def _act(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
+    def _dispatch(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
         """Hand a record to its sink; what a stream map filters out is counted."""
         try:
             mapped = stream_map.transform(record)
         except Exception as error:  # noqa: BLE001 - the user's expression may raise anything
-            self._begin()
+            self._start()
             why = f"the stream map fails on it ({type(error).__name__})"
-            self.work.fail(self.take({}), why)
+            self.deliveries.fail_record(self.add_record({}), why)
             return
         if mapped is None:
-            self.accounts.ignored[str(self._message["stream"])] += 1
+            self.outcome_files.ignored_counts[str(self._message["stream"])] += 1
         else:
             self.get_sink(stream_map.stream_alias).process_record(mapped, {})
 
@@ -278,33 +287,33 @@ class TargetPixxelStore(Workshop):
         # Which streams come decides which settings they need: before, nothing is asked or written.
         maps = self.mapper.stream_maps[message_dict["stream"]]
         if any(self.get_sink_class(each.stream_alias) is not IgnoredSink for each in maps):
-            self._begin()
+            self._start()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         value = message_dict.get("value")
         if not isinstance(value, dict):
             raise self._reader.input_error("is a STATE without a value")
-        self.ledger.state(value)
-        self._tick()
+        self.checkpoints.add_state(value)
+        self._poll()
 
     def on_between_messages(self) -> None:
         """Look for a signal, and for a batch that has waited long enough, between messages."""
         super().on_between_messages()
-        self._tick()
+        self._poll()
 
-    def _emit(self) -> None:
+    def _emit_state(self) -> None:
         """Write the last STATE that is due; the records before it are on disk first."""
-        state = self.ledger.due()
+        state = self.checkpoints.next_state()
         if state is not None and not self.settings.dry_run:
-            if self._begun:
-                self.accounts.sync()
+            if self._started:
+                self.outcome_files.sync()
             try:
                 self._write_state_message(state)
             except OSError:
                 raise OutputClosedError from None
 
 
-def _status_of(error: BaseException) -> int:
+def _exit_status_of(error: BaseException) -> int:
     """Tell the exit status that an error leads to."""
     if isinstance(error, StopRequested):
         return error.status

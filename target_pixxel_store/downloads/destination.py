@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pixxel_singer.errors import InputError
-from target_pixxel_store.downloads.part import Part, told
-from target_pixxel_store.places import normalised
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.downloads.partial_file import PartialFile, disk_errors
+from target_pixxel_store.errors import RecordError
+from target_pixxel_store.locations import normalize_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PLAIN: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+    from target_pixxel_store.settings import Settings
+
+_SAFE_ID_PATTERN: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _FILE_MODE: Final = 0o644
 _PRIVATE_FOLDER: Final = 0o700
 
 
-class Destination(Protocol):
+class DownloadDestination(Protocol):
     """A place for files, each below a path with slashes.
 
     Attributes:
@@ -32,22 +34,22 @@ class Destination(Protocol):
 
     root: str
 
-    def size(self, path: str, name: str) -> int | None:
+    def file_size(self, path: str, name: str) -> int | None:
         """Give a file's bytes, None when there is none."""
 
-    def part(self, path: str, catalog: str) -> Part:
+    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Give the part of the file of a catalog."""
 
-    def take(self, part: Part, path: str, name: str) -> None:
+    def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Put a whole part in its place, under a name; what is there is replaced."""
 
 
-def folder_of(destination: Destination, path: str) -> str:
+def folder_uri(destination: DownloadDestination, path: str) -> str:
     """Name the folder of a path, as the journal and the outcomes do."""
-    return "/".join(filter(None, (destination.root, normalised(path))))
+    return "/".join(filter(None, (destination.root, normalize_path(path))))
 
 
-class LocalFolder:
+class LocalDestination:
     """A local folder; a part lies beside its file, on the same disk."""
 
     def __init__(self, root: str) -> None:
@@ -57,7 +59,7 @@ class LocalFolder:
         os.umask(umask)
         self._mode = _FILE_MODE & ~umask
 
-    def make(self) -> None:
+    def create_folder(self) -> None:
         """Make the folder.
 
         Raises:
@@ -72,31 +74,31 @@ class LocalFolder:
         if not os.access(self._root, os.W_OK | os.X_OK):
             raise InputError("Setting 'download_to': nothing may be written to the folder")
 
-    def size(self, path: str, name: str) -> int | None:
+    def file_size(self, path: str, name: str) -> int | None:
         """Give a file's bytes."""
-        with told():
+        with disk_errors():
             try:
                 found = (self._folder(path) / name).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def part(self, path: str, catalog: str) -> Part:
+    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Give the part."""
         folder = self._folder(path)
-        with told():
+        with disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
-        return Part(folder / f".{_plain(catalog)}.part")
+        return PartialFile(folder / f".{_safe_id(catalog_id)}.part")
 
-    def take(self, part: Part, path: str, name: str) -> None:
+    def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Rename a part."""
-        part.become(self._folder(path) / name, self._mode)
+        part.commit(self._folder(path) / name, self._mode)
 
     def _folder(self, path: str) -> Path:
-        return self._root / normalised(path)
+        return self._root / normalize_path(path)
 
 
-class RemoteFolder:
+class RemoteDestination:
     """A place that fsspec opens; parts lie in a local folder until they are whole.
 
     Args:
@@ -108,59 +110,85 @@ class RemoteFolder:
         InputError: It cannot be opened.
     """
 
-    def __init__(self, url: str, parts: Path, hide: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, url: str, parts_folder: Path, register_secrets: Callable[[list[str]], None]
+    ) -> None:
         from pixxel_singer import filesystem  # noqa: PLC0415 - obstore, only where it is wanted
 
         self._filesystem = filesystem
-        self._parts = parts
+        self._parts_folder = parts_folder
         self.root = filesystem.strip_userinfo(url).rstrip("/")
         if secret := filesystem.url_password(url):
-            hide([secret])
+            register_secrets([secret])
         try:
             self._files, root = filesystem.open_filesystem(url)
         except filesystem.InvalidLocation as error:
             raise InputError(f"Setting 'download_to': {error}") from None
         self._root = root.rstrip("/")
-        self._one_at_a_time = threading.Lock()
+        self._upload_lock = threading.Lock()
 
-    def size(self, path: str, name: str) -> int | None:
+    def file_size(self, path: str, name: str) -> int | None:
         """Give an object's bytes."""
         try:
             self._files.invalidate_cache()
-            found = self._files.info(self._at(path, name))
+            found = self._files.info(self._object_path(path, name))
         except FileNotFoundError:
             return None
         except self._filesystem.FILESYSTEM_ERRORS as error:
-            raise self._rejected("look at", error) from None
+            raise self._to_record_error("look at", error) from None
         return int(found["size"]) if found["type"] == "file" else None
 
-    def part(self, path: str, catalog: str) -> Part:
+    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Give the part; its name tells the catalog, and not which of its places it is for."""
-        place = hashlib.sha256(folder_of(self, path).encode()).hexdigest()[:16]
-        with told():
-            self._parts.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        return Part(self._parts / f"{_plain(catalog)}.{place}.part")
+        place = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
+        with disk_errors():
+            self._parts_folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        return PartialFile(self._parts_folder / f"{_safe_id(catalog_id)}.{place}.part")
 
-    def take(self, part: Part, path: str, name: str) -> None:
+    def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Put a part in its place, look whether it is there, and remove it here."""
         try:
-            with self._one_at_a_time:  # each takes tens of megabytes of memory
-                self._files.put_file(str(part.path), self._at(path, name))
+            with self._upload_lock:  # each takes tens of megabytes of memory
+                self._files.put_file(str(part.path), self._object_path(path, name))
         except self._filesystem.FILESYSTEM_ERRORS as error:
-            raise self._rejected("write to", error) from None
-        if self.size(path, name) != part.size:
-            raise Rejected(f"its object in '{self.root}' is not as large as what was put there")
+            raise self._to_record_error("write to", error) from None
+        if self.file_size(path, name) != part.size:
+            raise RecordError(f"its object in '{self.root}' is not as large as what was put there")
         part.remove()
 
-    def _at(self, path: str, name: str) -> str:
-        return "/".join(filter(None, (self._root, normalised(path, name))))
+    def _object_path(self, path: str, name: str) -> str:
+        return "/".join(filter(None, (self._root, normalize_path(path, name))))
 
-    def _rejected(self, what: str, error: Exception) -> Rejected:
-        return Rejected(f"cannot {what} '{self.root}': {self._filesystem.describe_error(error)}")
+    def _to_record_error(self, operation: str, error: Exception) -> RecordError:
+        return RecordError(
+            f"cannot {operation} '{self.root}': {self._filesystem.describe_error(error)}"
+        )
 
 
-def _plain(catalog: str) -> str:
+def open_destination(
+    settings: Settings, download_to: str, register_secrets: Callable[[list[str]], None]
+) -> DownloadDestination:
+    """Open the folder or URL of `download_to`; a dry run creates no folder.
+
+    Args:
+        settings: The settings.
+        download_to: The setting `download_to`.
+        register_secrets: Called with the password in a URL.
+
+    Raises:
+        InputError: It cannot be opened or created.
+    """
+    if "://" in download_to:
+        parts_folder = settings.journal_path.with_name(f"{settings.journal_path.name}.parts")
+        return RemoteDestination(download_to, parts_folder, register_secrets)
+    destination = LocalDestination(download_to)
+    if not settings.dry_run:
+        destination.create_folder()
+    return destination
+
+
+def _safe_id(catalog: str) -> str:
     """Make a catalog's id a name for a file; it is one already, as far as the API makes it."""
-    if _PLAIN.fullmatch(catalog):
+    if _SAFE_ID_PATTERN.fullmatch(catalog):
         return catalog
     return hashlib.sha256(catalog.encode(errors="surrogatepass")).hexdigest()[:32]

@@ -11,8 +11,7 @@ import pytest
 
 from pixxel_api import errors
 from pixxel_api.client import Client
-from target_pixxel_store.api import Api
-from target_pixxel_store.downloads.asking import DownloadApi
+from target_pixxel_store.api.client import StoreApi
 from tests.faults.running import TOKEN
 from tests.pixxel_api.scripted import ScriptedServer, answer
 
@@ -28,31 +27,31 @@ def client(server: ScriptedServer) -> Client:
     return Client(TOKEN, url=server.url, user_agent="tests/1")
 
 
-def api(server: ScriptedServer) -> Api:
-    return Api(client(server), 1, lambda: None)
+def api(server: ScriptedServer) -> StoreApi:
+    return StoreApi(client(server), 1, lambda: None)
 
 
 def test_a_store_with_odd_values_is_seen() -> None:
     """Else it would be made again."""
     with ScriptedServer(answer(body=b'{"stores": [' + STORE + b"]}")) as server:
-        assert [store.name for store in api(server).stores()] == ["n"]
+        assert [store.name for store in api(server).list_stores()] == ["n"]
 
 
 def test_what_was_made_with_odd_values_was_made() -> None:
     with ScriptedServer(answer(body=STORE)) as server:
-        assert api(server).make("/v0/stores", {})["id"] == "s"
+        assert api(server).create("/v0/stores", {})["id"] == "s"
 
 
 def test_a_download_with_odd_values_is_ready() -> None:
     body = b'{"id": "d", "status": "success", "signed_url": "https://x.invalid/", ' + ODD + b"}"
     with ScriptedServer(answer(body=body)) as server:
-        found = DownloadApi(client(server)).show("d")
+        found = api(server).get_download("d")
     assert found is not None
-    assert found.ready
+    assert found.is_ready
 
 
 @pytest.mark.parametrize("body", [b'{"stores": NaN}', b'{"stores": null, "error": {"code": "x"}}'])
 def test_no_list_is_not_an_empty_list(body: bytes) -> None:
     with ScriptedServer(answer(body=body)) as server, pytest.raises(errors.ApiError):
-        api(server).stores()
+        api(server).list_stores()
     assert len(server.requests) == 1

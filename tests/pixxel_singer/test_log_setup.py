@@ -106,7 +106,7 @@ def test_progress_is_counted_per_stream_for_a_person(
         shown.advance("orders", 3)
         shown.advance("stores", 1)
         shown.advance("orders", 4)
-        bars = shown._bars
+        bars = shown._progress
     assert bars is not None
     assert {task.description: task.completed for task in bars.tasks} == {"orders": 7, "stores": 1}
 

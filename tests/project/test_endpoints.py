@@ -12,7 +12,7 @@ from tap_pixxel.children import ChildStream
 from tap_pixxel.filtered import FilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING, TapPixxel
-from target_pixxel_store.sinks import BY_STREAM
+from target_pixxel_store.sinks import SINKS_BY_STREAM
 from tests.project.test_repeats import in_meltano, table
 from tests.sandbox.contracts import contract
 
@@ -77,7 +77,7 @@ def test_the_table_names_each_stream_and_sink_that_there_is() -> None:
         if found[1]:
             named[found[1]].add(found[2])
     assert named["stream"] == {stream.__dict__["name"] for stream in STREAMS}
-    assert named["sink"] == BY_STREAM.keys() - {"catalogs", "order_items"}
+    assert named["sink"] == SINKS_BY_STREAM.keys() - {"catalogs", "order_items"}
     assert [each.covered[:8] for each in LINES if each.endpoint == f"GET {PING}"] == ["`--test`"]
 
 

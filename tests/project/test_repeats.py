@@ -15,7 +15,7 @@ import yaml
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel import settings as tap_settings
 from tap_pixxel.tap import TapPixxel
-from target_pixxel_store import schema as store_settings
+from target_pixxel_store import settings_schema as store_settings
 from target_pixxel_store.target import TargetPixxelStore
 from target_stac import settings as stac_settings
 from target_stac.target import TargetStac

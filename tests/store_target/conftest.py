@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Habits, Sandbox
-from target_pixxel_store.downloads import fetch, preparing
+from target_pixxel_store.downloads import preparation, transfer
 
 from .between import Between
 from .runs import Workplace
@@ -39,7 +39,7 @@ def between(sandbox: Sandbox, place: Workplace) -> Iterator[Between]:
 @pytest.fixture
 def images(place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the workplace's target downloads to from now on, without long pauses."""
-    for module in (preparing, fetch):
+    for module in (preparation, transfer):
         monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
     place.sandbox.habits = Habits(download_seconds=0)
     place.settings["download_to"] = str(tmp_path / "images")

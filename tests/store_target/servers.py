@@ -34,8 +34,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from target_pixxel_store.buckets import BucketError, exists, probe
-from target_pixxel_store.credentials import secrets_of
+from target_pixxel_store.credentials import iter_secrets
+from target_pixxel_store.stores.buckets import BucketError, object_size, probe_write_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from starlette.requests import Request
 
-    from target_pixxel_store.buckets import Place
     from target_pixxel_store.credentials import Credentials
+    from target_pixxel_store.locations import BucketLocation
 
 READY_SECONDS = 30
 ACCOUNT = "devstoreaccount1"
@@ -87,8 +87,8 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[None]
 def _await_port(port: int) -> None:
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as probe_write_access:
+            if probe_write_access.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on port {port}")
@@ -191,7 +191,7 @@ def misled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(
-    place: Place,
+    place: BucketLocation,
     credentials: Credentials,
     endpoint: str | None,
     *,
@@ -202,7 +202,7 @@ def refusal(
 
     What it raises is one line without a secret, its traceback included.
     """
-    ask: Callable[..., object] = partial(exists, key=look) if look else probe
+    ask: Callable[..., object] = partial(object_size, key=look) if look else probe_write_access
     with pytest.raises(BucketError) as caught:
         ask(place, credentials, endpoint, authority_host=authority_host)
     assert_discreet("".join(traceback.format_exception(caught.value)), credentials)
@@ -213,7 +213,7 @@ def refusal(
 
 def assert_discreet(text: str, credentials: Credentials) -> None:
     """Tell that a text has none of the secrets, and nothing of the service's answer."""
-    assert [secret for secret in secrets_of(credentials) if secret in text] == []
+    assert [secret for secret in iter_secrets(credentials) if secret in text] == []
     assert [
         word for word in ("<?xml", "<Error", "AADSTS", "Bearer", "Debug source") if word in text
     ] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_pixxel_store.accounts import AccountsError
+from target_pixxel_store.errors import OutcomeFileError
 
 from .runs import record, request, state
 
@@ -24,7 +24,7 @@ BAD = record("delivery_requests", store="research")
 @pytest.mark.parametrize("count", [1, 60], ids=["at the end", "while it is written"])
 def test_a_full_disk_ends_the_run_before_a_state(place: Workplace, count: int) -> None:
     ran = place.run(*[BAD] * count, state(1), outcomes_path=str(FULL), on_error="continue")
-    assert isinstance(ran.error, AccountsError)
+    assert isinstance(ran.error, OutcomeFileError)
     assert str(ran.error) == "cannot write the file of 'outcomes_path': No space left on device"
     assert ran.states == []
 
@@ -46,6 +46,6 @@ def test_a_summary_that_cannot_be_written_is_told_and_leaves_nothing(
 
     place.sandbox.on_request = spoil
     ran = place.run(request(place.catalogs(1)[0]), summary_path=str(summary))
-    assert isinstance(ran.error, AccountsError)
+    assert isinstance(ran.error, OutcomeFileError)
     assert "'summary_path'" in str(ran.error)
     assert not there or list(summary.parent.iterdir()) == [summary]

@@ -12,8 +12,7 @@ import pytest
 
 from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Habits
-from target_pixxel_store.look import MisunderstoodError
-from target_pixxel_store.streak import ServiceFailing
+from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
 
 from .between import DELIVERIES, STORES, Answer, Asked, Between
 from .runs import lines_of, record, request, state
@@ -55,7 +54,7 @@ def test_another_path_than_was_asked_for_ends_the_run(
     messages = [*(request(key, "analysis", path="x/y/") for key in ids[:1]), state(1),
                 *(request(key, "analysis", path=f"x/{key}/") for key in ids[1:])]  # fmt: skip
     ran = place.run(*messages)
-    assert isinstance(ran.error, MisunderstoodError)
+    assert isinstance(ran.error, UnexpectedDeliveryError)
     assert ran.states == []
     assert between.count("POST", DELIVERIES) == 1
     again = place.run(*messages)
@@ -140,7 +139,7 @@ def test_a_service_that_always_fails_ends_the_run(
         *map(request, place.catalogs(count)), state(1), on_error="continue",
         settle_seconds=0.05, concurrency=concurrency, batch_size=5,
     )  # fmt: skip
-    assert isinstance(ran.error, ServiceFailing)
+    assert isinstance(ran.error, CircuitOpenError)
     assert ran.states == []
     assert "created" not in ran.kinds
 

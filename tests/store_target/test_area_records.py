@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_pixxel_store.polygons import read_polygon, same_outline
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.aois.polygon import equal_polygons, read_polygon
+from target_pixxel_store.errors import RecordError
 
 from .area_service import AOIS, SATELLITE, SQUARE, Areas, ask, wish
 from .runs import schema
@@ -98,7 +98,7 @@ def test_a_geometry_is_understood_in_its_several_forms(place: Workplace, between
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
 def test_what_is_no_degree_is_refused(number: float) -> None:
-    with pytest.raises(Rejected, match="outside of longitude"):
+    with pytest.raises(RecordError, match="outside of longitude"):
         read_polygon(beginning_with(number, 50), "geometry")
 
 
@@ -111,4 +111,4 @@ def test_what_is_no_degree_is_refused(number: float) -> None:
 )  # fmt: skip
 def test_outlines_are_compared_and_not_their_spelling(other: Json, same: bool) -> None:  # noqa: FBT001
     one = read_polygon(polygon(RING, HOLE), "geometry")
-    assert same_outline(one, read_polygon(other, "geometry")) is same
+    assert equal_polygons(one, read_polygon(other, "geometry")) is same

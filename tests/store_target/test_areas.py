@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_api.errors import Forbidden
-from target_pixxel_store.look import MisunderstoodError
-from target_pixxel_store.streak import ServiceFailing
+from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
 
 from .area_service import AOIS, LATE, PROJECT, SATELLITE, SQUARE, Areas, ask, wish
 from .between import CATALOGS, DELIVERIES, Answer, Asked, Between
@@ -222,7 +221,7 @@ def test_equal_failures_in_a_row_end_the_run(place: Workplace, between: Between)
     areas = serve(between, *["nothing"] * 9, "", *["nothing"] * 30)
     wishes = [wish(f"area {number}") for number in range(20)]
     ran = ask(place, *wishes, on_error="continue", settle_seconds=0)
-    assert isinstance(ran.error, ServiceFailing)
+    assert isinstance(ran.error, CircuitOpenError)
     assert (ran.kinds, ran.states) == (["failed"] * 3 + ["created"] + ["failed"] * 3, [])
     assert (names(areas), between.count("POST", AOIS)) == (["area 3"], 20)
 
@@ -240,7 +239,7 @@ def test_an_area_under_another_name_ends_the_run_and_is_not_made_again(
     areas = serve(between)
     areas.change = {"name": "d2"}
     ran = ask(place, wish())
-    assert isinstance(ran.error, MisunderstoodError)
+    assert isinstance(ran.error, UnexpectedDeliveryError)
     assert "aoi-0" in str(ran.error)
     assert ask(place, wish()).kinds == ["exists"]
     assert names(areas) == ["d2"]

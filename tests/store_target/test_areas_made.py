@@ -8,7 +8,7 @@ import pytest
 
 from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Habits
-from target_pixxel_store.api import ListKeepsChanging
+from target_pixxel_store.api.errors import UnstableListError
 
 from .area_service import AOIS, ask, wish
 
@@ -65,7 +65,7 @@ def test_one_area_whatever_the_answer(place: Workplace, habits: dict[str, Any]) 
 def test_nothing_is_made_while_the_list_changes_too_fast_to_be_read(place: Workplace) -> None:
     place.sandbox.habits = Habits(max_limit=3, insert_while_paging=True)
     ran = ask(place, wanted(place))
-    assert isinstance(ran.error, ListKeepsChanging)
+    assert isinstance(ran.error, UnstableListError)
     assert (ran.states, made(place)) == ([], [])
     place.sandbox.habits = Habits(max_limit=3)
     assert ask(place, wanted(place), wanted(place)).kinds == ["created", "exists"]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_pixxel_store.buckets import Kind, Place, exists, probe
 from target_pixxel_store.credentials import Credentials
+from target_pixxel_store.locations import BucketLocation
+from target_pixxel_store.stores.buckets import BucketErrorKind, object_size, probe_write_access
 from tests.store_target.servers import (
     ACCOUNT,
     AZURITE,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLIENT, SECRET = "client-of-the-test", "s3cret-of-the-test"
-PLACE = Place("AZBLOB", "container", "West Europe", "image/ry")
+PLACE = BucketLocation("AZBLOB", "container", "West Europe", "image/ry")
 VALUES = {
     "account_name": ACCOUNT,
     "tenant_id": "tenant-of-the-test",
@@ -50,7 +51,7 @@ def endpoint(cloud: Bearers) -> str:
 
 
 def test_the_right_secret_is_proven_and_leaves_nothing(azure: Bearers) -> None:
-    assert probe(PLACE, credentials(), endpoint(azure), authority_host=azure.url) == []
+    assert probe_write_access(PLACE, credentials(), endpoint(azure), authority_host=azure.url) == []
     assert azure.buckets == {"container": {}}
     assert [method for method, _ in azure.seen] == ["PUT", "DELETE"]
     assert azure.seen[0][1].startswith(f"/{ACCOUNT}/container/image/ry/.pixxel-singer-probe-")
@@ -70,7 +71,7 @@ def test_what_the_token_service_refuses_is_an_unknown_key(
 ) -> None:
     wrong = credentials(**change)
     error = refusal(PLACE, wrong, endpoint(azure), authority_host=azure.url)
-    assert error.kind is Kind.UNKNOWN_KEY
+    assert error.kind is BucketErrorKind.UNKNOWN_KEY
     assert "client_secret, and whether the secret expired" in str(error)
     assert azure.seen == []
 
@@ -79,40 +80,40 @@ def test_a_client_of_another_directory_is_unknown_to_the_account(azure: Bearers)
     azure.clients["client-of-another"] = SECRET
     wrong = credentials(client_id="client-of-another")
     error = refusal(PLACE, wrong, endpoint(azure), authority_host=azure.url)
-    assert error.kind is Kind.UNKNOWN_KEY
+    assert error.kind is BucketErrorKind.UNKNOWN_KEY
     assert azure.seen != []
 
 
 def test_a_missing_container_is_named(azure: Bearers) -> None:
     place = PLACE._replace(bucket="no-such-container")
     error = refusal(place, credentials(), endpoint(azure), authority_host=azure.url)
-    assert error.kind is Kind.MISSING_BUCKET
+    assert error.kind is BucketErrorKind.MISSING_BUCKET
     assert str(error).startswith("Azure container 'no-such-container' is not there")
 
 
 def test_who_may_not_write_is_told_which_role_is_lacking(azure: Bearers) -> None:
     azure.rights[CLIENT] = {"read"}
     error = refusal(PLACE, credentials(), endpoint(azure), authority_host=azure.url)
-    assert error.kind is Kind.DENIED
+    assert error.kind is BucketErrorKind.DENIED
     assert "grant them the role Storage Blob Data Contributor" in str(error)
 
 
 def test_who_may_only_write_is_proven_and_may_not_look(azure: Bearers) -> None:
     azure.rights[CLIENT] = {"write"}
-    [note] = probe(PLACE, credentials(), endpoint(azure), authority_host=azure.url)
+    [note] = probe_write_access(PLACE, credentials(), endpoint(azure), authority_host=azure.url)
     [left] = azure.buckets["container"]
     assert f"not delete, so the object '{left}'" in note
     assert_discreet(note, credentials())
     at = endpoint(azure)
     error = refusal(PLACE, credentials(), at, look=left, authority_host=azure.url)
-    assert error.kind is Kind.DENIED
+    assert error.kind is BucketErrorKind.DENIED
     assert "grant them the role Storage Blob Data Reader" in str(error)
 
 
 def test_an_object_is_found_by_its_full_key(azure: Bearers) -> None:
     azure.buckets["container"]["delivered/a b.tif"] = b"image"
     for key, size in {"delivered/a b.tif": 5, "delivered/b.tif": None}.items():
-        found = exists(PLACE, credentials(), endpoint(azure), key, authority_host=azure.url)
+        found = object_size(PLACE, credentials(), endpoint(azure), key, authority_host=azure.url)
         assert found == size
 
 
@@ -120,7 +121,7 @@ def test_the_environments_credentials_and_options_are_not_used(
     azure: Bearers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     misled(monkeypatch)
-    assert probe(PLACE, credentials(), endpoint(azure), authority_host=azure.url) == []
+    assert probe_write_access(PLACE, credentials(), endpoint(azure), authority_host=azure.url) == []
 
 
 # --- Azurite ------------------------------------------------------------------------------------
@@ -139,10 +140,12 @@ def test_azurite_takes_the_probe_and_its_deletion(
     azure: Bearers, emulator: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(emulator.certificate))
-    assert probe(PLACE, credentials(), emulator.endpoint, authority_host=azure.url) == []
+    assert (
+        probe_write_access(PLACE, credentials(), emulator.endpoint, authority_host=azure.url) == []
+    )
     assert emulator.blobs("container") == []
     for key in ("image/ry/a.tif", "a b/ü.tif"):
-        look = exists(PLACE, credentials(), emulator.endpoint, key, authority_host=azure.url)
+        look = object_size(PLACE, credentials(), emulator.endpoint, key, authority_host=azure.url)
         assert look is None
 
 
@@ -152,4 +155,4 @@ def test_azurite_lacks_a_container(
     monkeypatch.setenv("SSL_CERT_FILE", str(emulator.certificate))
     place = PLACE._replace(bucket="no-such-container")
     error = refusal(place, credentials(), emulator.endpoint, authority_host=azure.url)
-    assert error.kind is Kind.MISSING_BUCKET
+    assert error.kind is BucketErrorKind.MISSING_BUCKET

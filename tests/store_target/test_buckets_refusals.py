@@ -11,13 +11,13 @@ import obstore
 import pytest
 from obstore.exceptions import GenericError
 
-from target_pixxel_store.buckets import Kind, Place, probe
 from target_pixxel_store.credentials import Credentials
-from target_pixxel_store.places import Destination
+from target_pixxel_store.locations import BucketLocation, BucketPath
+from target_pixxel_store.stores.buckets import BucketErrorKind, probe_write_access
 from tests.store_target.servers import free_port, refusal, service_account
 
 SECRET = "s3cret-of-the-test"
-PLACE = Place("S3", "bucket", "eu-west-1", "image/ry")
+PLACE = BucketLocation("S3", "bucket", "eu-west-1", "image/ry")
 NOWHERE = "http://127.0.0.1:9"
 VALUES = {
     "S3": {"access_key_id": "key-of-the-test", "secret_access_key": SECRET},
@@ -38,7 +38,7 @@ def test_a_refused_connection_is_unreachable_at_once() -> None:
     began = time.monotonic()
     error = refusal(PLACE, credentials(), f"http://user:{SECRET}@127.0.0.1:{free_port()}")
     assert time.monotonic() - began < 5
-    assert error.kind is Kind.UNREACHABLE
+    assert error.kind is BucketErrorKind.UNREACHABLE
     assert "does not answer at 127.0.0.1:" in str(error)
 
 
@@ -47,19 +47,19 @@ def test_an_endpoint_that_never_answers_does_not_hold_up_the_run() -> None:
         began = time.monotonic()
         error = refusal(PLACE, credentials(), f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert 1 < time.monotonic() - began < 20
-    assert error.kind is Kind.UNREACHABLE
+    assert error.kind is BucketErrorKind.UNREACHABLE
 
 
 def test_a_dead_token_service_is_not_taken_for_the_container() -> None:
-    place = Place("AZBLOB", "container", "", "")
+    place = BucketLocation("AZBLOB", "container", "", "")
     error = refusal(place, credentials("AZBLOB"), None, authority_host=NOWHERE)
-    assert error.kind is Kind.UNREACHABLE
+    assert error.kind is BucketErrorKind.UNREACHABLE
     assert "the service that gives tokens" in str(error)
 
 
 def test_a_look_at_a_dead_endpoint_is_no_missing_object() -> None:
     error = refusal(PLACE, credentials(), NOWHERE, look="image/ry/a.tif")
-    assert error.kind is Kind.UNREACHABLE
+    assert error.kind is BucketErrorKind.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_cannot_be_part_of_a_request_is_refused(
     change: dict[str, str], endpoint: str, why: str
 ) -> None:
     error = refusal(PLACE._replace(**change), credentials(), endpoint)
-    assert error.kind is Kind.OTHER
+    assert error.kind is BucketErrorKind.OTHER
     assert why in str(error)
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_part_of_a_request_is_refused(
 def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value: str) -> None:
     place = PLACE._replace(type=kind)
     error = refusal(place, credentials(kind, **{key: value}), NOWHERE)
-    assert error.kind is Kind.MALFORMED
+    assert error.kind is BucketErrorKind.MALFORMED
     assert f"the {key} of credentials 'prod'" in str(error)
     assert "s3cret" not in str(error)
 
@@ -103,22 +103,46 @@ def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value
     [
         (
             "status code: 400: <Code>AuthorizationHeaderMalformed</Code>",
-            Kind.OTHER,
+            BucketErrorKind.OTHER,
             "is in another region",
         ),
-        ("Received redirect without LOCATION, this", Kind.OTHER, "is in another region"),
-        ("status code: 403: <Code>RequestTimeTooSkewed</Code>", Kind.OTHER, "this machine's clock"),
-        ("status code: 503 Service Unavailable", Kind.OTHER, "status 503; try again later"),
-        ("status code: 405 Not Allowed", Kind.OTHER, "status 405; check bucket, prefix and"),
-        ("<Code>ExpiredToken</Code>", Kind.UNKNOWN_KEY, "does not know credentials 'prod'"),
-        ("<Code>AuthorizationFailure</Code>", Kind.DENIED, "may not be written to under"),
-        ("status code: 401 Unauthorized", Kind.UNKNOWN_KEY, "does not know"),
-        ("Error performing token request: status code: 404", Kind.UNKNOWN_KEY, "does not know"),
-        ("words of s3cret-of-the-test", Kind.OTHER, "cannot be asked; check"),
+        ("Received redirect without LOCATION, this", BucketErrorKind.OTHER, "is in another region"),
+        (
+            "status code: 403: <Code>RequestTimeTooSkewed</Code>",
+            BucketErrorKind.OTHER,
+            "this machine's clock",
+        ),
+        (
+            "status code: 503 Service Unavailable",
+            BucketErrorKind.OTHER,
+            "status 503; try again later",
+        ),
+        (
+            "status code: 405 Not Allowed",
+            BucketErrorKind.OTHER,
+            "status 405; check bucket, prefix and",
+        ),
+        (
+            "<Code>ExpiredToken</Code>",
+            BucketErrorKind.UNKNOWN_KEY,
+            "does not know credentials 'prod'",
+        ),
+        (
+            "<Code>AuthorizationFailure</Code>",
+            BucketErrorKind.DENIED,
+            "may not be written to under",
+        ),
+        ("status code: 401 Unauthorized", BucketErrorKind.UNKNOWN_KEY, "does not know"),
+        (
+            "Error performing token request: status code: 404",
+            BucketErrorKind.UNKNOWN_KEY,
+            "does not know",
+        ),
+        ("words of s3cret-of-the-test", BucketErrorKind.OTHER, "cannot be asked; check"),
     ],
 )
 def test_answers_that_no_local_server_gives_have_their_own_words(
-    monkeypatch: pytest.MonkeyPatch, answer: str, kind: Kind, why: str
+    monkeypatch: pytest.MonkeyPatch, answer: str, kind: BucketErrorKind, why: str
 ) -> None:
     def put(*_: Any, **__: Any) -> None:
         raise GenericError(f"Generic S3 error: PUT failed - {answer} {SECRET}")
@@ -142,9 +166,9 @@ def test_without_an_endpoint_the_cloud_itself_is_asked_over_https(
     fields, _ = service_account("loader@test")
     text = json.dumps(fields)
     google = Credentials("g", {"project_id": "p", "service_account_credentials": text}, None)
-    probe(PLACE, credentials(), None)
-    probe(PLACE._replace(type="GCS"), google, None)
-    probe(PLACE._replace(type="AZBLOB"), credentials("AZBLOB"), None)
+    probe_write_access(PLACE, credentials(), None)
+    probe_write_access(PLACE._replace(type="GCS"), google, None)
+    probe_write_access(PLACE._replace(type="AZBLOB"), credentials("AZBLOB"), None)
     s3, gcs, azure = asked
     assert s3.config["endpoint"] == "https://s3.eu-west-1.amazonaws.com"
     assert gcs.config["base_url"] == "https://storage.googleapis.com"
@@ -154,5 +178,5 @@ def test_without_an_endpoint_the_cloud_itself_is_asked_over_https(
 
 def test_an_object_is_named_by_its_clouds_scheme() -> None:
     for cloud, scheme in (("S3", "s3"), ("GCS", "gs"), ("AZBLOB", "az"), ("NEW", "new")):
-        place = Destination(cloud, "bucket", "a")
+        place = BucketPath(cloud, "bucket", "a")
         assert place.uri("/b//c.tif") == f"{scheme}://bucket/a/b/c.tif"

@@ -10,13 +10,13 @@ import pytest
 from pixxel_singer.errors import InputError
 from pixxel_singer.redaction import Redactor
 from target_pixxel_store.credentials import (
-    KEYS,
+    KEYS_BY_STORE_TYPE,
     Credentials,
-    CredentialsError,
-    mistakes,
-    resolve,
-    secrets_of,
+    iter_secrets,
+    resolve_credentials,
+    validate_credentials,
 )
+from target_pixxel_store.errors import CredentialsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +30,15 @@ ACCOUNT = {"client_email": "a@b", "private_key": PEM, "private_key_id": "0123456
 
 def lines_of(entry: dict[str, Any]) -> tuple[str, ...]:
     with pytest.raises(CredentialsError) as caught:
-        resolve("prod", entry)
+        resolve_credentials("prod", entry)
     return caught.value.lines
 
 
 def test_texts_are_taken_as_they_are() -> None:
-    made = resolve("prod", S3 | {"version": 3})
+    made = resolve_credentials("prod", S3 | {"version": 3})
     assert (made.name, made.values, made.version) == ("prod", S3, "3")
-    assert resolve("prod", S3 | {"version": "2026-01"}).version == "2026-01"
-    assert resolve("prod", S3).version is None
+    assert resolve_credentials("prod", S3 | {"version": "2026-01"}).version == "2026-01"
+    assert resolve_credentials("prod", S3).version is None
 
 
 def test_references_lead_to_the_environment_and_to_files(
@@ -48,18 +48,18 @@ def test_references_lead_to_the_environment_and_to_files(
     monkeypatch.setenv("KEY_OF_TEST", "key-of-the-test")
     (tmp_path / "secret").write_text("s3cret-of-the-test\r\n", newline="")
     entry = {"access_key_id": "env:KEY_OF_TEST", "secret_access_key": "file:~/secret"}
-    assert resolve("prod", entry).values == S3
+    assert resolve_credentials("prod", entry).values == S3
 
 
 def test_only_the_last_line_end_of_a_file_is_dropped(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(" {\n}\n\n")
     entry = {"service_account_credentials": f"file:{file}"}
-    assert resolve("prod", entry).values["service_account_credentials"] == " {\n}\n"
+    assert resolve_credentials("prod", entry).values["service_account_credentials"] == " {\n}\n"
 
 
 def test_a_service_account_may_be_an_object_of_the_settings() -> None:
-    made = resolve("prod", {"project_id": "p", "service_account_credentials": ACCOUNT})
+    made = resolve_credentials("prod", {"project_id": "p", "service_account_credentials": ACCOUNT})
     assert json.loads(made.values["service_account_credentials"]) == ACCOUNT
 
 
@@ -151,7 +151,7 @@ def test_credentials_do_not_show_their_values() -> None:
             ["Setting 'credentials.prod' has session_token, which S3 stores do not take"],
         ),
         (S3, None, []),
-        (dict.fromkeys(KEYS["AZBLOB"], "s3cret"), None, []),
+        (dict.fromkeys(KEYS_BY_STORE_TYPE["AZBLOB"], "s3cret"), None, []),
         (
             S3 | {"tenant_id": "s3cret"},
             None,
@@ -168,17 +168,17 @@ def test_credentials_do_not_show_their_values() -> None:
 def test_missing_and_superfluous_keys_are_named(
     entry: dict[str, Any], store_type: str | None, expected: list[str]
 ) -> None:
-    assert mistakes("prod", entry, store_type) == expected
+    assert validate_credentials("prod", entry, store_type) == expected
 
 
 def redacted(credentials: Credentials, text: str) -> str:
     redact = Redactor()
-    redact.add(secrets_of(credentials))
+    redact.add(iter_secrets(credentials))
     return redact(text)
 
 
 def test_what_says_where_stays_readable_and_what_opens_does_not() -> None:
-    values = {key: f"the-{key}" for keys in KEYS.values() for key in keys}
+    values = {key: f"the-{key}" for keys in KEYS_BY_STORE_TYPE.values() for key in keys}
     text = redacted(Credentials("prod", values, None), " ".join(sorted(values.values())))
     assert text.replace("[redacted]", "-").split() == [
         *("-", "the-account_name", "-", "-", "the-project_id"),
@@ -198,7 +198,7 @@ def test_a_private_key_is_hidden_whole_and_line_by_line(text: str) -> None:
 
 def test_a_private_key_is_a_secret_as_it_is_and_as_json_writes_it() -> None:
     values = {"service_account_credentials": json.dumps(ACCOUNT)}
-    secrets = set(secrets_of(Credentials("prod", values, None)))
+    secrets = set(iter_secrets(Credentials("prod", values, None)))
     assert {PEM, PEM.replace("\n", "\\n"), LINES[0]} <= secrets
     assert LINES[2] not in secrets
 

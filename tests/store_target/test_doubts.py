@@ -12,8 +12,8 @@ import pytest
 
 from pixxel_api.errors import Forbidden, Unauthorized
 from pixxel_sandbox import Habits
-from target_pixxel_store.look import may_be_cut
-from target_pixxel_store.streak import ServiceFailing
+from target_pixxel_store.errors import CircuitOpenError
+from target_pixxel_store.remote_state import may_be_truncated
 
 from .between import CATALOGS
 from .runs import lines_of, record, request, state
@@ -205,7 +205,7 @@ def test_a_cut_of_any_length_is_seen_by_the_journal(place: Workplace) -> None:
     [(0, False), (9, False), (10, True), (11, False), (64, True), (75, True), (1000, True)],
 )
 def test_a_round_length_may_be_a_cut(rows: int, cut: bool) -> None:  # noqa: FBT001
-    assert may_be_cut(rows) is cut
+    assert may_be_truncated(rows) is cut
 
 
 def test_a_token_that_may_not_ends_the_run(place: Workplace) -> None:
@@ -220,7 +220,7 @@ def test_a_token_that_may_not_ends_the_run(place: Workplace) -> None:
 def test_equal_failures_in_a_row_end_the_run(place: Workplace) -> None:
     messages = [request(f"no-such-{at}") for at in range(30)]
     ran = place.run(*messages, state(1), on_error="continue", batch_size=10)
-    assert isinstance(ran.error, ServiceFailing)
+    assert isinstance(ran.error, CircuitOpenError)
     assert ran.kinds == ["failed"] * 10
     assert ran.states == []
 

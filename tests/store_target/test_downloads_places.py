@@ -108,7 +108,7 @@ def test_a_person_sees_how_far_the_files_are(
     ids = place.catalogs(2)
     place.run(wanted(ids[0]))
     assert capsys.readouterr().err == "", "nobody watches"
-    monkeypatch.setattr("target_pixxel_store.downloads.bars.is_interactive", lambda: True)
+    monkeypatch.setattr("pixxel_singer.progress.is_interactive", lambda: True)
     place.run(*map(wanted, ids))
     assert "all of them" in (said := capsys.readouterr().err)
     assert "3.0/3.0 MB" in said

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pixxel_sandbox import Habits, objects
-from target_pixxel_store.downloads.part import NoRoomError
+from target_pixxel_store.errors import DiskError
 
 from .downloading import LARGE, files, posted, ranges, when_fetched, whole
 from .runs import TARGET, environment, lines_of, state, text_of, wanted, with_schemas
@@ -116,7 +116,7 @@ def test_a_full_disk_ends_the_run_with_one_line(
 
     monkeypatch.setattr(os, "pwrite", full)
     ran = place.run(*map(wanted, place.catalogs(2)), state(1), on_error="continue")
-    assert isinstance(ran.error, NoRoomError)
+    assert isinstance(ran.error, DiskError)
     assert f"cannot write what is downloaded: {os.strerror(number)}; make room" in str(ran.error)
     assert (ran.kinds, ran.states, ran.rejected) == ([], [], [])
     monkeypatch.undo()

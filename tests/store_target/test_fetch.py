@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_pixxel_store.downloads import fetch as fetching
-from target_pixxel_store.downloads.answers import LONGEST, name_of, safe, wrong_beginning
-from target_pixxel_store.downloads.fetch import Fetcher, UrlRefused
-from target_pixxel_store.downloads.part import Part, Whole
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.downloads import transfer as fetching
+from target_pixxel_store.downloads.partial_file import PartialFile, RemoteFile
+from target_pixxel_store.downloads.response_checks import (
+    MAX_FILENAME_BYTES,
+    filename_from,
+    magic_number_error,
+    safe_filename,
+)
+from target_pixxel_store.downloads.transfer import Fetcher
+from target_pixxel_store.errors import RecordError, SignedUrlRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +91,7 @@ def fetched(url: str, folder: Path, timeout: float = 5.0) -> tuple[str, bytes]:
     """Fetch a file; give its name and its bytes."""
     fetcher = Fetcher(connections=1, read_timeout=timeout, user_agent="tests", check=lambda: None)
     try:
-        with Part(folder / "part") as part:
+        with PartialFile(folder / "part") as part:
             whole = fetcher.fetch(url, part, lambda whole: whole, lambda *_: None, lambda: None)
             return whole.name, part.path.read_bytes()
     finally:
@@ -95,7 +100,7 @@ def fetched(url: str, folder: Path, timeout: float = 5.0) -> tuple[str, bytes]:
 
 def refused(answer: Answer, folder: Path, name: str = "a.zip", timeout: float = 5.0) -> str:
     """Tell why a file is given up."""
-    with serving(x=answer) as (url, _), pytest.raises(Rejected) as error:
+    with serving(x=answer) as (url, _), pytest.raises(RecordError) as error:
         fetched(f"{url}/x/{name}?sig={SECRET}", folder, timeout)
     assert list(folder.iterdir()) == []
     assert SECRET not in str(error.value)
@@ -126,15 +131,15 @@ def refused(answer: Answer, folder: Path, name: str = "a.zip", timeout: float = 
 def test_a_name_stays_in_its_folder(disposition: str | None, path: str, name: str) -> None:
     headers = {"Content-Disposition": disposition} if disposition else {}
     as_sent = {key: value.encode().decode("latin-1") for key, value in headers.items()}
-    assert name_of(as_sent, f"https://host/{path}?sig=x/y.tif") == name
+    assert filename_from(as_sent, f"https://host/{path}?sig=x/y.tif") == name
 
 
 @pytest.mark.parametrize("name", ["x" * 999 + ".zip", "ü" * 500 + ".tif", "a." + "y" * 999])
 def test_a_long_name_is_cut_and_keeps_its_extension(name: str) -> None:
-    made = safe(name)
-    assert 100 < len(made.encode()) <= LONGEST
+    made = safe_filename(name)
+    assert 100 < len(made.encode()) <= MAX_FILENAME_BYTES
     assert Path(made).suffix == (Path(name).suffix if len(Path(name).suffix) < 9 else "") or (
-        made == name[:LONGEST]
+        made == name[:MAX_FILENAME_BYTES]
     )
 
 
@@ -149,7 +154,7 @@ def test_a_long_name_is_cut_and_keeps_its_extension(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_file_begins_as_its_name_says(name: str, head: bytes, *, good: bool) -> None:
-    assert (wrong_beginning(name, head) is None) == good
+    assert (magic_number_error(name, head) is None) == good
 
 
 @pytest.mark.parametrize(
@@ -220,25 +225,25 @@ def test_a_connection_that_is_silent_counts_as_broken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host/a.zip", "http://", "http://[::1/a.zip"])
 def test_a_signed_url_that_is_none_is_told_without_quoting_it(tmp_path: Path, url: str) -> None:
-    with pytest.raises(Rejected, match="its signed URL is no URL that can be fetched"):
+    with pytest.raises(RecordError, match="its signed URL is no URL that can be fetched"):
         fetched(f"{url}?sig={SECRET}", tmp_path)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_url_that_is_refused_is_not_tried_again(tmp_path: Path, status: int) -> None:
     with serving(x=lambda one: one.send(status=status)) as (url, asked):
-        with pytest.raises(UrlRefused) as error:
+        with pytest.raises(SignedUrlRefused) as error:
             fetched(f"{url}/x/a.zip", tmp_path)
     assert (error.value.status, len(asked)) == (status, 1)
 
 
 def resumed(
-    folder: Path, whole: Whole, upto: int, *answers: Answer
+    folder: Path, whole: RemoteFile, upto: int, *answers: Answer
 ) -> tuple[bytes, list[dict[str, str]]]:
     """Go on with a part; give the file, and the headers of each request."""
-    with Part(folder / "part") as part:
-        part.begin(whole)
-        part.add(ZIP[:upto])
+    with PartialFile(folder / "part") as part:
+        part.restart(whole)
+        part.append(ZIP[:upto])
     with serving(x=in_turn(*answers)) as (url, asked):
         _, content = fetched(f"{url}/x/a.zip", folder)
     return content, [dict(each.headers) for each in asked]
@@ -251,7 +256,7 @@ def rest(start: int, etag: str | None = '"one"', total: int = len(ZIP)) -> Answe
 
 
 def test_a_part_is_gone_on_with_where_it_ends(tmp_path: Path) -> None:
-    whole = Whole("a.zip", len(ZIP), '"one"')
+    whole = RemoteFile("a.zip", len(ZIP), '"one"')
     content, [asked] = resumed(tmp_path, whole, 1000, rest(1000))
     assert content == ZIP
     assert (asked["Range"], asked["If-Range"]) == ("bytes=1000-", '"one"')
@@ -260,13 +265,13 @@ def test_a_part_is_gone_on_with_where_it_ends(tmp_path: Path) -> None:
 
 def test_without_an_etag_the_date_of_the_file_binds_the_rest(tmp_path: Path) -> None:
     date = "Wed, 01 Jan 2025 00:00:00 GMT"
-    whole = Whole("a.zip", len(ZIP), "", date)
+    whole = RemoteFile("a.zip", len(ZIP), "", date)
     content, [asked] = resumed(tmp_path, whole, 1000, rest(1000, None))
     assert (content, asked["If-Range"]) == (ZIP, date)
 
 
 def test_a_part_that_nothing_binds_is_not_gone_on_with(tmp_path: Path) -> None:
-    content, [asked] = resumed(tmp_path, Whole("a.zip", len(ZIP)), 1000, Handler.send)
+    content, [asked] = resumed(tmp_path, RemoteFile("a.zip", len(ZIP)), 1000, Handler.send)
     assert content == ZIP
     assert "Range" not in asked
 
@@ -288,52 +293,52 @@ def test_a_weak_etag_binds_nothing(tmp_path: Path) -> None:
     ids=["other ETag", "earlier start", "later start", "other size", "beyond the end", "no range"],
 )  # fmt: skip
 def test_a_rest_that_does_not_fit_begins_the_file_anew(tmp_path: Path, wrong: Answer) -> None:
-    whole = Whole("a.zip", len(ZIP), '"one"')
+    whole = RemoteFile("a.zip", len(ZIP), '"one"')
     content, asked = resumed(tmp_path, whole, 1000, wrong, Handler.send)
     assert content == ZIP
     assert ["Range" in headers for headers in asked] == [True, False]
 
 
 def test_a_whole_part_needs_no_request(tmp_path: Path) -> None:
-    content, asked = resumed(tmp_path, Whole("a.zip", len(ZIP), '"one"'), len(ZIP))
+    content, asked = resumed(tmp_path, RemoteFile("a.zip", len(ZIP), '"one"'), len(ZIP))
     assert (content, asked) == (ZIP, [])
 
 
 def test_a_part_with_a_damaged_note_begins_anew(tmp_path: Path) -> None:
-    whole = Whole("a.zip", len(ZIP), '"one"')
+    whole = RemoteFile("a.zip", len(ZIP), '"one"')
     for damage in (b"", b"{", b'{"whole": 1}'):
-        with Part(tmp_path / "part") as part:
-            part.begin(whole)
-            part.add(ZIP[:1000])
+        with PartialFile(tmp_path / "part") as part:
+            part.restart(whole)
+            part.append(ZIP[:1000])
         (tmp_path / "part.json").write_bytes(damage)
-        with Part(tmp_path / "part") as part:
-            assert (part.whole, part.size) == (None, 0)
+        with PartialFile(tmp_path / "part") as part:
+            assert (part.remote_file, part.size) == (None, 0)
 
 
 def test_what_is_behind_the_part_that_is_surely_on_disk_is_not_trusted(tmp_path: Path) -> None:
-    with Part(tmp_path / "part") as part:
-        part.begin(Whole("a.zip", len(ZIP), '"one"'))
-        part.add(ZIP[:1000])
+    with PartialFile(tmp_path / "part") as part:
+        part.restart(RemoteFile("a.zip", len(ZIP), '"one"'))
+        part.append(ZIP[:1000])
     with (tmp_path / "part").open("ab") as file:
         file.write(bytes(500))  # as after a crash of the machine
-    with Part(tmp_path / "part") as part:
+    with PartialFile(tmp_path / "part") as part:
         assert part.size == 1000
     assert (tmp_path / "part").read_bytes() == ZIP[:1000]
 
 
 def test_two_runs_do_not_write_one_part(tmp_path: Path) -> None:
-    with Part(tmp_path / "part"), pytest.raises(Rejected, match="another run fetches it"):
-        Part(tmp_path / "part").__enter__()
+    with PartialFile(tmp_path / "part"), pytest.raises(RecordError, match="another run fetches it"):
+        PartialFile(tmp_path / "part").__enter__()
 
 
 def test_a_part_is_private_and_not_written_through_a_link(tmp_path: Path) -> None:
-    with Part(tmp_path / "part") as part:
-        part.begin(Whole("a.zip", 5, '"one"'))
-        part.add(b"PK")
+    with PartialFile(tmp_path / "part") as part:
+        part.restart(RemoteFile("a.zip", 5, '"one"'))
+        part.append(b"PK")
         assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Rejected, match="cannot be written"):
-        Part(tmp_path / "link").__enter__()
+    with pytest.raises(RecordError, match="cannot be written"):
+        PartialFile(tmp_path / "link").__enter__()
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
-from target_pixxel_store.guard import WrongPlaceError
+from target_pixxel_store.errors import WorkspaceMismatchError
 
 from .runs import record, request, schema, state
 
@@ -245,7 +245,7 @@ def test_records_are_routed_by_a_stream_map(place: Workplace) -> None:
 @pytest.mark.parametrize("wanted", ["another", ""])
 def test_another_workspace_ends_the_run_before_any_write(place: Workplace, wanted: str) -> None:
     ran = place.run(request(place.catalogs(1)[0]), workspace=wanted or "x" * 36)
-    assert isinstance(ran.error, WrongPlaceError)
+    assert isinstance(ran.error, WorkspaceMismatchError)
     assert place.posts() == []
 
 
@@ -255,12 +255,12 @@ def test_a_record_of_another_workspace_ends_the_run(place: Workplace) -> None:
     ran = place.run(record("catalogs", id=key, org_id=org, created_at="2025-01-01"), **settings)
     assert ran.kinds == ["created"]
     ran = place.run(record("catalogs", id=key, org_id=MARK, created_at="2025-01-01"), **settings)
-    assert isinstance(ran.error, WrongPlaceError)
+    assert isinstance(ran.error, WorkspaceMismatchError)
     assert MARK not in str(ran.error)
 
 
 def test_production_refuses_a_sandbox(place: Workplace) -> None:
     ran = place.run(request(place.catalogs(1)[0]), environment="production")
-    assert isinstance(ran.error, WrongPlaceError)
+    assert isinstance(ran.error, WorkspaceMismatchError)
     assert place.posts() == []
     assert place.run(request(place.catalogs(1)[0]), environment="sandbox").kinds == ["created"]

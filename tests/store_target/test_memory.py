@@ -11,27 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_pixxel_store.journal import Journal, JournalError
-from target_pixxel_store.memory import (
-    AreaIdentity,
-    File,
-    Identity,
+from target_pixxel_store.errors import JournalError
+from target_pixxel_store.journal.journal import Journal
+from target_pixxel_store.journal.journal_state import (
+    AoiKey,
+    DeliveryKey,
+    DownloadedFile,
+    DownloadKey,
     Intent,
-    Made,
-    Memory,
-    Spot,
-    listed_by,
+    JournalState,
+    KnownDelivery,
+    settled_at,
 )
-from target_pixxel_store.places import Destination
+from target_pixxel_store.locations import BucketPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PLACE = Destination("S3", "imagery", "a")
-ONE = Identity("one", PLACE)
-AREA = AreaIdentity("project", "field")
-SPOT = Spot("one", "/images")
+PLACE = BucketPath("S3", "imagery", "a")
+ONE = DeliveryKey("one", PLACE)
+AREA = AoiKey("project", "field")
+SPOT = DownloadKey("one", "/images")
 ENTRY = {"catalog": "one", "place": list(PLACE), "store": "store"}
 WANTED = [(ONE, "store", ["old"])]
 
@@ -41,90 +42,96 @@ def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def reread(path: Path) -> Memory:
+def reread(path: Path) -> JournalState:
     with Journal(path, 0) as journal:
-        return journal.memory
+        return journal.state
 
 
 def test_an_intent_stays_until_its_outcome_is_known(journal: Path) -> None:
     began = time.time()
     with Journal(journal, 0) as kept:
-        kept.intend(WANTED)
+        kept.record_intents(WANTED)
     [(identity, intent)] = reread(journal).intents.items()
-    assert (identity, intent.store, intent.before) == (ONE, "store", frozenset({"old"}))
-    assert began <= intent.at <= time.time()
+    assert (identity, intent.store_id, intent.earlier_ids) == (ONE, "store", frozenset({"old"}))
+    assert began <= intent.requested_at <= time.time()
     with Journal(journal, 0) as kept:
-        kept.refused([ONE])
+        kept.record_refusals([ONE])
     assert reread(journal).intents == {}
 
 
 def test_a_delivery_is_as_old_as_what_asked_for_it() -> None:
     """An answer that was found later in the list does not make it younger."""
-    memory = Memory()
-    memory.take({"is": "intent", "at": 3, "of": [ENTRY]})
-    memory.take({"is": "made", "at": 8, "of": [ENTRY | {"id": "1"}]})
-    memory.take({"is": "made", "at": 9, "of": [ENTRY | {"id": "2"}]})
+    memory = JournalState()
+    memory.apply({"is": "intent", "at": 3, "of": [ENTRY]})
+    memory.apply({"is": "made", "at": 8, "of": [ENTRY | {"id": "1"}]})
+    memory.apply({"is": "made", "at": 9, "of": [ENTRY | {"id": "2"}]})
     assert memory.intents == {}
-    assert memory.made == {"1": Made(ONE, "store", 3.0), "2": Made(ONE, "store", 9.0)}
-    assert (memory.last, memory.tries) == ({ONE: "2"}, {ONE: {"1", "2"}})
+    assert memory.deliveries == {
+        "1": KnownDelivery(ONE, "store", 3.0),
+        "2": KnownDelivery(ONE, "store", 9.0),
+    }
+    assert (memory.latest_ids, memory.attempt_ids) == ({ONE: "2"}, {ONE: {"1", "2"}})
 
 
 def test_an_intent_of_an_older_journal_has_neither_store_nor_predecessors() -> None:
-    memory = Memory()
-    memory.take({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(PLACE)}]})
+    memory = JournalState()
+    memory.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(PLACE)}]})
     assert memory.intents == {ONE: Intent(3.0, "", frozenset())}
 
 
 def test_all_that_is_written_is_read_again(journal: Path) -> None:
     with Journal(journal, 0) as kept:
-        kept.begin("run", {"b", "a"})
-        kept.made([(ONE, "store", "1")])
-        kept.store("gone", PLACE)
-        kept.final("1")
-        kept.intend_area(AREA)
-        kept.ask(SPOT)
-        told = kept.memory
-        assert list(told.area_intents) == [AREA]
-        assert told.downloads == {SPOT: None}
+        kept.record_run("run", {"b", "a"})
+        kept.record_deliveries([(ONE, "store", "1")])
+        kept.record_store("gone", PLACE)
+        kept.record_final("1")
+        kept.record_aoi_intent(AREA)
+        kept.record_download_intent(SPOT)
+        told = kept.state
+        assert list(told.aoi_intents) == [AREA]
+        assert told.download_ids == {SPOT: None}
         assert reread_while_held(journal) == told
-        kept.made_area(AREA, "area")
-        kept.intend_area(AreaIdentity("project", "bad"))
-        kept.refused_area(AreaIdentity("project", "bad"))
-        kept.download(SPOT, "download")
-        assert told.downloads == {SPOT: "download"}
-        kept.file(SPOT, File("a.zip", 5, "download"))
+        kept.record_aoi(AREA, "area")
+        kept.record_aoi_intent(AoiKey("project", "bad"))
+        kept.record_aoi_refusal(AoiKey("project", "bad"))
+        kept.record_download(SPOT, "download")
+        assert told.download_ids == {SPOT: "download"}
+        kept.record_file(SPOT, DownloadedFile("a.zip", 5, "download"))
     memory = reread(journal)
     assert memory == told
-    assert (list(memory.made), memory.last) == (["1"], {ONE: "1"})
-    assert memory.workspaces == {"a", "b"}
-    assert memory.stores == {"gone": PLACE}
-    assert memory.final == {"1"}
-    assert (memory.area_intents, memory.areas) == ({}, {AREA: "area"})
-    assert (memory.downloads, memory.files) == ({}, {SPOT: File("a.zip", 5, "download")})
-    assert memory.holders == {("/images", "a.zip"): "one"}
+    assert (list(memory.deliveries), memory.latest_ids) == (["1"], {ONE: "1"})
+    assert memory.workspace_ids == {"a", "b"}
+    assert memory.store_locations == {"gone": PLACE}
+    assert memory.final_ids == {"1"}
+    assert (memory.aoi_intents, memory.aoi_ids) == ({}, {AREA: "area"})
+    assert (memory.download_ids, memory.files) == (
+        {},
+        {SPOT: DownloadedFile("a.zip", 5, "download")},
+    )
+    assert memory.file_owners == {("/images", "a.zip"): "one"}
 
 
-def reread_while_held(path: Path) -> Memory:
+def reread_while_held(path: Path) -> JournalState:
     """A dry run reads what a run writes, without its lock."""
     with Journal(path, 0, read_only=True) as journal:
-        return journal.memory
+        return journal.state
 
 
 @pytest.mark.parametrize(
     ("note", "synced"),
     [
-        (lambda kept: kept.begin("run", set()), True),
-        (lambda kept: kept.intend(WANTED), True),
-        (lambda kept: kept.store("gone", PLACE), True),
-        (lambda kept: kept.intend_area(AREA), True),
-        (lambda kept: kept.ask(SPOT), True),
-        (lambda kept: kept.file(SPOT, File("a.zip", 5, "download")), True),
-        (lambda kept: kept.made([(ONE, "store", "1")]), False),
-        (lambda kept: kept.refused([ONE]), False),
-        (lambda kept: kept.final("1"), False),
-        (lambda kept: kept.made_area(AREA, "area"), False),
-        (lambda kept: kept.refused_area(AREA), False),
-        (lambda kept: kept.download(SPOT, "download"), False),
+        (lambda kept: kept.record_run("run", set()), True),
+        (lambda kept: kept.record_intents(WANTED), True),
+        (lambda kept: kept.record_store("gone", PLACE), True),
+        (lambda kept: kept.record_aoi_intent(AREA), True),
+        (lambda kept: kept.record_download_intent(SPOT), True),
+        (lambda kept: kept.record_file(SPOT, DownloadedFile("a.zip", 5, "download")), True),
+        (lambda kept: kept.record_deliveries([(ONE, "store", "1")]), False),
+        (lambda kept: kept.record_refusals([ONE]), False),
+        (lambda kept: kept.record_final("1"), False),
+        (lambda kept: kept.record_aoi(AREA, "area"), False),
+        (lambda kept: kept.record_aoi_refusal(AREA), False),
+        (lambda kept: kept.record_download(SPOT, "download"), False),
     ],
 )
 def test_what_may_not_be_forgotten_is_on_disk(
@@ -162,7 +169,7 @@ def test_a_journal_that_is_there_needs_no_new_name(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Journal(journal, 0) as kept:
-        kept.final("1")
+        kept.record_final("1")
     put: list[int] = []
     monkeypatch.setattr(os, "fsync", put.append)
     reread(journal)
@@ -183,7 +190,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     with Journal(journal, 0) as kept:
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(JournalError, match=r"cannot write the journal .* No space left"):
-            kept.intend(WANTED)
+            kept.record_intents(WANTED)
 
 
 def test_a_line_is_written_whole_however_little_the_disk_takes_at_once(
@@ -192,62 +199,62 @@ def test_a_line_is_written_whole_however_little_the_disk_takes_at_once(
     write = os.write
     with Journal(journal, 0) as kept:
         monkeypatch.setattr(os, "write", lambda fd, line: write(fd, line[:7]))
-        kept.final("1")
+        kept.record_final("1")
     assert json.loads(journal.read_bytes()) == {"is": "final", "id": "1"}
 
 
 def test_nothing_is_written_for_nothing(journal: Path) -> None:
     with Journal(journal, 0) as kept:
-        kept.made([])
-        kept.refused([])
+        kept.record_deliveries([])
+        kept.record_refusals([])
     assert journal.read_bytes() == b""
 
 
 def test_a_dry_run_learns_and_writes_nothing(journal: Path) -> None:
     with Journal(journal, 9, read_only=True) as dry:
-        dry.intend(WANTED)
-        assert (list(dry.memory.intents), dry.memory.unsettled) == ([ONE], 0.0)
+        dry.record_intents(WANTED)
+        assert (list(dry.state.intents), dry.state.unknown_run_until) == ([ONE], 0.0)
     assert not journal.exists()
     with Journal(journal, 0) as kept:
-        kept.final("1")
+        kept.record_final("1")
     written = journal.read_bytes()
     with journal.open("ab") as file:
         file.write(b'{"is":"fin')
     with Journal(journal, 0, read_only=True) as dry:
-        dry.final("2")
-        assert dry.memory.final == {"1", "2"}
+        dry.record_final("2")
+        assert dry.state.final_ids == {"1", "2"}
     assert journal.read_bytes() == written + b'{"is":"fin'
 
 
 def test_the_half_line_of_a_kill_is_cut_off(journal: Path) -> None:
     with Journal(journal, 0) as kept:
-        kept.final("1")
+        kept.record_final("1")
     written = journal.read_bytes()
     with journal.open("ab") as file:
         file.write(b'{"is":"fin')
     with Journal(journal, 0) as kept:
-        assert kept.memory.final == {"1"}
+        assert kept.state.final_ids == {"1"}
         assert journal.read_bytes() == written
 
 
 def test_a_new_journal_does_not_know_what_was_asked_for_before(journal: Path) -> None:
     began = time.time()
     with Journal(journal, 9) as kept:
-        assert began + 9 <= kept.memory.unsettled <= time.time() + 9
-        kept.begin("run", set())
-    assert reread(journal).unsettled == kept.memory.unsettled
+        assert began + 9 <= kept.state.unknown_run_until <= time.time() + 9
+        kept.record_run("run", set())
+    assert reread(journal).unknown_run_until == kept.state.unknown_run_until
     with Journal(journal, 9) as kept:
-        assert kept.memory.unsettled < time.time() + 9
+        assert kept.state.unknown_run_until < time.time() + 9
 
 
 def test_the_longest_doubt_of_all_runs_counts() -> None:
-    memory = Memory()
-    memory.take({"is": "run", "workspaces": []})
-    assert memory.unsettled == 0
+    memory = JournalState()
+    memory.apply({"is": "run", "workspaces": []})
+    assert memory.unknown_run_until == 0
     for unsettled in (7, 5):
-        memory.take({"is": "run", "workspaces": [], "unsettled": unsettled})
-    memory.take({"is": "run", "workspaces": []})
-    assert memory.unsettled == 7
+        memory.apply({"is": "run", "workspaces": [], "unsettled": unsettled})
+    memory.apply({"is": "run", "workspaces": []})
+    assert memory.unknown_run_until == 7
 
 
 @pytest.mark.parametrize(
@@ -256,20 +263,20 @@ def test_the_longest_doubt_of_all_runs_counts() -> None:
 )
 def test_a_look_before_all_is_settled_is_repeated(looked: float, now: float, until: float) -> None:
     """Five seconds from now at most, however far a clock was set back."""
-    assert Memory(unsettled=10).settles(looked, now, 5) == until
+    assert JournalState(unknown_run_until=10).uncertain_until(looked, now, 5) == until
 
 
 def test_waiting_ends_the_doubt() -> None:
-    memory = Memory(unsettled=10)
-    memory.settled(12)
-    assert memory.unsettled == 10
-    memory.settled(8)
-    assert memory.unsettled == 8
+    memory = JournalState(unknown_run_until=10)
+    memory.end_uncertainty(12)
+    assert memory.unknown_run_until == 10
+    memory.end_uncertainty(8)
+    assert memory.unknown_run_until == 8
 
 
 @pytest.mark.parametrize(("asked", "until"), [(3, 8), (12, 15)])
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer(asked: float, until: float) -> None:
-    assert listed_by(asked, now=10, seconds=5) == until
+    assert settled_at(asked, now=10, settle_seconds=5) == until
 
 
 @pytest.mark.parametrize(
@@ -284,7 +291,7 @@ def test_a_clock_that_was_set_back_makes_nobody_wait_longer(asked: float, until:
 )
 def test_what_no_journal_holds_is_no_line(line: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Memory().take(line)
+        JournalState().apply(line)
 
 
 def test_a_second_run_does_not_wait_for_the_lock(journal: Path) -> None:

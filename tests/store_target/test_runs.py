@@ -13,7 +13,8 @@ import pytest
 
 from pixxel_sandbox import Habits
 from pixxel_singer.errors import InputError
-from target_pixxel_store.journal import Journal, JournalError
+from target_pixxel_store.errors import JournalError
+from target_pixxel_store.journal.journal import Journal
 
 from .runs import TARGET, environment, lines_of, record, request, state, text_of, with_schemas
 

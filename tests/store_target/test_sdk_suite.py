@@ -60,7 +60,7 @@ class _Runner(TargetTestRunner):
 
     def close(self) -> None:
         for target in self._made:
-            target._open.close()
+            target._resources.close()
         if self._input is not None:
             self._input.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_pixxel_store.watch import _Bar
+from pixxel_singer.progress import task_progress
 
 from .runs import request, state
 
@@ -26,12 +26,12 @@ def test_a_person_is_told_the_outcomes_at_the_end(
 def test_a_person_sees_how_many_deliveries_are_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with _Bar(2) as bar:
-        bar.show(2)
+    with task_progress("deliveries done", 2) as show_done:
+        show_done(2)
     assert capsys.readouterr().err == "", "nobody watches"
-    monkeypatch.setattr("target_pixxel_store.watch.is_interactive", lambda: True)
-    with _Bar(2) as bar:
-        bar.show(2)
+    monkeypatch.setattr("pixxel_singer.progress.is_interactive", lambda: True)
+    with task_progress("deliveries done", 2) as show_done:
+        show_done(2)
     told = capsys.readouterr().err
     assert "deliveries done" in told
     assert "100%" in told

@@ -1,0 +1,6 @@
+"""Buckets: can these credentials write there, and did the object arrive?"""
+
+from target_pixxel_store.stores.buckets.errors import BucketError, BucketErrorKind
+from target_pixxel_store.stores.buckets.probe import object_size, probe_write_access
+
+__all__ = ["BucketError", "BucketErrorKind", "object_size", "probe_write_access"]
