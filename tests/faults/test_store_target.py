@@ -1,8 +1,9 @@
 """What the store target's own requests make of JSON that Python does not hold.
 
-The client is the tap's, whose faults are in test_answers.py. Answers that are not what was asked
-for are in tests/store_target/test_answers.py, fetches that break in test_downloads_breaks.py there,
-and lines of input that are no messages in tests/pixxel_singer/test_message_reader.py.
+The client is the tap's, whose faults are in test_answers.py. Unexpected responses are tested in
+tests/target_pixxel_store/test_unexpected_responses.py, interrupted downloads in
+downloads/test_interruptions.py there, and invalid lines of input in
+tests/pixxel_singer/test_message_reader.py.
 """
 
 from __future__ import annotations
