@@ -1,4 +1,4 @@
-"""Selection: which catalogs records ask for, order items taken apart, by the settings' filters."""
+"""Selection: the catalogs that records request, directly or by order item, after filters."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ _THREADS = 4
 
 @dataclass(slots=True)
 class PendingRequest:
-    """A record whose request is not acted on yet."""
+    """A record whose request is not processed yet."""
 
     inflight: InflightRecord
     request: CatalogRequest
 
 
 class CatalogSelection:
-    """Selects the catalogs that are meant."""
+    """Selects the catalogs of requests."""
 
     def __init__(self, settings: Settings, api: StoreApi) -> None:
         self._settings = settings
         self._api = api
 
     def skip_reason(self, request: CatalogRequest) -> str | None:
-        """Say why a record of the tap is left out; None when it is not.
+        """Return why a record of the tap is skipped; None where it is not.
 
         Raises:
-            Rejected: It lacks what the settings look at.
+            RecordError: It lacks a field that the settings filter by.
         """
         if not request.from_tap:
             return None
         for name, wanted in self._settings.deliver_when.items():
             values = wanted if isinstance(wanted, list) else [wanted]
             if request.fields.get(name) not in values:
-                return f"'{name}' is not as 'deliver_when' wants it"
+                return f"'{name}' does not match 'deliver_when'"
         if request.catalog_id is not None:
             return self._age_skip_reason(request.fields)
         return None
@@ -62,12 +62,12 @@ class CatalogSelection:
         try:
             created = normalize_timestamp(str(catalog.get("created_at") or ""))
         except TimestampError:
-            raise RecordError("has no 'created_at', which 'deliver_since' looks at") from None
+            raise RecordError("has no 'created_at', required by 'deliver_since'") from None
         return "created before 'deliver_since'" if created < since else None
 
     def catalogs_by_order_item(self, pending: Sequence[PendingRequest]) -> dict[str, list[Fields]]:
-        """Read what came of the order items that are asked for."""
-        named = [one.request.order_item_id for one in pending if one.request.order_item_id]
+        """Read the catalogs of the order items that are requested."""
+        named = [each.request.order_item_id for each in pending if each.request.order_item_id]
         items = list(dict.fromkeys(named))
         if not items:
             return {}
@@ -79,17 +79,17 @@ class CatalogSelection:
     def select_catalogs(
         self, pending: PendingRequest, by_order_item: Mapping[str, list[Fields]]
     ) -> Iterator[Decision | Fields]:
-        """Give each catalog that a record asks for, or why it is none.
+        """Select the catalogs of a record.
 
         Args:
-            pending: The record, which is told how many they are.
-            by_order_item: What came of order items.
+            pending: The record; its number of open catalogs is set.
+            by_order_item: The catalogs of each order item.
 
         Yields:
-            Fields of the catalog, `catalog_id` among them; or what became of it already.
+            The fields of a catalog, including `catalog_id`; or a decision that needs no job.
 
         Raises:
-            WrongPlaceError: A catalog is of another workspace.
+            WorkspaceMismatchError: A catalog belongs to a different workspace.
         """
         request = pending.request
         if request.catalog_id is not None:
@@ -107,18 +107,18 @@ class CatalogSelection:
         what = "a catalog of an order item"
         check_workspace(self._settings.workspace, catalog, what)
         try:
-            why = self._age_skip_reason(catalog) if request.from_tap else None
+            reason = self._age_skip_reason(catalog) if request.from_tap else None
         except RecordError as error:
             return Decision(OutcomeKind.FAILED, f"{what} {error}")
-        if why:
-            return Decision(OutcomeKind.SKIPPED, why)
-        # The catalog's own fields win: it goes where it would go by itself.
+        if reason:
+            return Decision(OutcomeKind.SKIPPED, reason)
+        # The catalog's own fields take precedence: its path is the same as without the item.
         return {**request.fields, **catalog, CATALOG_ID: str(catalog.get("id"))}
 
     def render_path(self, request: CatalogRequest, fields: Fields) -> str:
-        """Give the path of a catalog: the record's own, or what the template makes of its fields.
+        """Return the path of a catalog: the record's own, or the one that the template makes.
 
         Raises:
-            Rejected: A field is missing, or makes no path.
+            RecordError: A field is missing, or cannot be part of a path.
         """
         return self._settings.path_template.render(fields) if request.path is None else request.path

@@ -1,4 +1,4 @@
-"""A streak: equal failures one after the other are the service's, not the records'."""
+"""A circuit breaker: equal failures in a row are the API's fault, not the records'."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from target_pixxel_store.errors import CircuitOpenError
 
 FAILURE_THRESHOLD = 10
-"""Catalogs, or requests, that fail in the same way one after the other before the run ends."""
+"""Failures in a row for the same reason after which the run ends."""
 
 
 class CircuitBreaker:
-    """Counts equal failures in a row, of all threads."""
+    """Counts failures in a row for the same reason, over all threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,24 +20,24 @@ class CircuitBreaker:
         self._longest = 0
 
     def record_failure(self, reason: str) -> None:
-        """Count a failure."""
+        """Count a failure for a reason."""
         with self._lock:
             self._count = self._count + 1 if reason == self._last_reason else 1
             self._last_reason = reason
             self._longest = max(self._longest, self._count)
 
     def record_success(self) -> None:
-        """Something has gone well."""
+        """Start again at zero, after a success."""
         with self._lock:
             self._count = 0
 
     def check(self) -> None:
-        """Return, or raise when there were too many.
+        """Raise after too many failures in a row.
 
         Raises:
-            ServiceFailing: There were.
+            CircuitOpenError: There were too many.
         """
         if self._longest >= FAILURE_THRESHOLD:
             raise CircuitOpenError(
-                f"{self._longest} times in a row: {self._last_reason}; the run ends here"
+                f"{self._longest} failures in a row: {self._last_reason}; stopping"
             )

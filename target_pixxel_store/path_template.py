@@ -1,4 +1,4 @@
-"""Paths: where below a store's prefix a catalog goes, by a template over its record."""
+"""Path templates: the path of a catalog below a store's prefix, made of its record's fields."""
 
 from __future__ import annotations
 
@@ -14,67 +14,67 @@ if TYPE_CHECKING:
 
 
 class PathTemplate:
-    """A path with fields of a record in braces, such as ``{platform}/{datetime:%Y/%m}/{id}/``.
+    """A path with fields of a record in braces, such as `{platform}/{datetime:%Y/%m}/{id}/`.
 
     Args:
-        text: The template. A field is a name of the record's top level, with a date format
-            (``%`` and letters, as of `datetime.strftime`) or without.
+        text: The template. A field is a top-level name of the record, with or without a date
+            format of `datetime.strftime`.
 
     Attributes:
-        fields: The names in it.
+        fields: The names of the fields in it.
 
     Raises:
-        BadTemplate: It is not of this form.
+        PathTemplateError: The template is invalid.
     """
 
     def __init__(self, text: str) -> None:
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError:
-            raise PathTemplateError("has a brace without its other half") from None
+            raise PathTemplateError("has an unmatched brace") from None
         for _, name, form, conversion in parts:
             if name is None:
                 continue
             if not name or conversion or "." in name or "[" in name:
-                raise PathTemplateError("may hold names of fields in braces, and a date's format")
-            if form and not form.startswith("%"):
                 raise PathTemplateError(
-                    f"has a format for '{name}' that is none of a date, as %Y/%m is"
+                    "must contain only field names in braces, with or without a date format"
                 )
-        if why := path_error(
+            if form and not form.startswith("%"):
+                raise PathTemplateError(f"must have a date format such as %Y/%m for '{name}'")
+        if reason := path_error(
             "".join(text + ("" if name is None else "x") for text, name, *_ in parts)
         ):
-            raise PathTemplateError(why)
+            raise PathTemplateError(reason)
         self._parts = [(literal, name, form or "") for literal, name, form, _ in parts]
         self.fields = frozenset(name for _, name, *_ in parts if name is not None)
 
     def render(self, record: Mapping[str, Any]) -> str:
-        """Give the path of a record.
+        """Return the path of a record.
 
         Args:
-            record: Its fields, `catalog_id` among them.
+            record: Its fields, including `catalog_id`.
 
         Raises:
-            Rejected: The record has no such field, or one that makes no path.
+            RecordError: A field is missing, or cannot be part of a path.
         """
         made = "".join(
             literal + ("" if name is None else _format_field(record, name, form))
             for literal, name, form in self._parts
         )
-        if why := path_error(made):
-            raise RecordError(f"its path, by path_template, {why}")
+        if reason := path_error(made):
+            raise RecordError(f"its path from path_template {reason}")
         return made
 
 
 def _format_field(record: Mapping[str, Any], name: str, form: str) -> str:
     value = record.get(name)
     if value is None or value == "":
-        raise RecordError(f"has no '{name}', which path_template needs")
+        raise RecordError(f"has no '{name}', required by path_template")
     if form:
         try:
             return parse_timestamp(str(value)).strftime(form)
         except (TimestampError, ValueError):
-            raise RecordError(f"'{name}' is no date, which path_template needs") from None
+            raise RecordError(f"'{name}' must be a date, as path_template formats it") from None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RecordError(f"'{name}' is no text or number, which path_template needs")
+        raise RecordError(f"'{name}' must be a string or a number for path_template")
     return str(value).strip()

@@ -1,4 +1,4 @@
-"""Records: what upstream asks for, read field by field; no value of a record is ever quoted."""
+"""Records: parsed field by field; errors never quote a value of a record."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ SECRETS = "secrets"
 MANAGED_BY_LABEL = "managed_by"
 VERSION_LABEL = "credentials_version"
 MANAGED_LABELS = frozenset({MANAGED_BY_LABEL, VERSION_LABEL})
-"""Labels that this target sets; a record that has them, as the tap's do, does not ask for them."""
+"""Labels that this target sets; in a record, such as the tap's, they are ignored."""
 MAX_DEPTH = 100
-"""Levels that a record may be nested; a STAC item has ten."""
+"""Levels to which a record may be nested; a STAC item has ten."""
 CATALOG_ID, ORDER_ITEM_ID, PATH, STORE = "catalog_id", "order_item_id", "path", "store"
 REQUEST_FIELDS = frozenset({CATALOG_ID, ORDER_ITEM_ID, PATH})
-"""What requests for deliveries and for downloads have."""
+"""Fields of delivery and download requests."""
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSpec:
-    """A store as a record, or a setting, wants it.
+    """A store as a record or a setting specifies it.
 
     Attributes:
         cloud: S3, GCS or AZBLOB (`type`).
-        prefix: Of all keys, without a slash at either end (`path_prefix`).
-        labels: None where the record does not speak of labels.
-        credentials: Name of an entry in the setting `credentials`.
+        prefix: The prefix of all keys, without a slash at either end (`path_prefix`).
+        labels: None where the record has no labels.
+        credentials_name: Name of an entry in the setting `credentials`.
     """
 
     name: str
@@ -47,21 +47,22 @@ class StoreSpec:
 
     @property
     def location(self) -> BucketPath:
-        """Where the store's deliveries begin."""
+        """The location of the store's prefix."""
         return BucketPath(self.cloud, self.bucket, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogRequest:
-    """A wish for a delivery, or for a download.
+    """A request for a delivery, or for a download.
 
     Attributes:
-        store: Name or id of the store; empty where a download is wanted.
-        path: Below the store's prefix, or the folder of downloads; None where the template says it.
-        catalog_id: The catalog, or None where an order item is asked for.
-        order_item_id: The order item, or None.
-        fields: What the template may name, and what the filters look at.
-        by_tap: Whether it came as tap-pixxel emits it, rather than as a request of its own.
+        store: Name or id of the store; empty for a download.
+        path: The path below the store's prefix, or below the folder of downloads; None for the
+            path that the template makes.
+        catalog_id: The catalog; None where an order item is requested.
+        order_item_id: The order item; None where a catalog is requested.
+        fields: The fields that the template and the filters read.
+        from_tap: Whether it is a record of tap-pixxel's streams, not an explicit request.
     """
 
     store: str
@@ -76,18 +77,18 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
     """Read a record of the stream `stores`, flat or as tap-pixxel emits it.
 
     Raises:
-        Rejected: A field is missing or of another type.
+        RecordError: A field is missing or invalid.
     """
     configs = record.get("configs")
     if configs is None:
         configs = record
     elif not isinstance(configs, dict):
-        raise RecordError("'configs' is not an object")
+        raise RecordError("'configs' must be an object")
     name = required_text(record, "name")
     prefix = optional_text(configs, "path_prefix") or ""
-    # A leading slash is no fault of a prefix: keys have none either way.
-    if why := path_error(prefix.lstrip("/")):
-        raise RecordError(f"'path_prefix' {why}")
+    # A prefix may start with a slash; keys never do.
+    if reason := path_error(prefix.lstrip("/")):
+        raise RecordError(f"'path_prefix' {reason}")
     return StoreSpec(
         name=name,
         cloud=_read_type(record),
@@ -100,10 +101,10 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
 
 
 def read_store_deletion(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Give the name and the id, where known, of the store that a record wants deleted.
+    """Return the name and the id, if any, of a store to delete; None for any other record.
 
     Raises:
-        Rejected: It has no name.
+        RecordError: It has no name.
     """
     if record.get(DELETED_AT) is None:
         return None
@@ -114,7 +115,7 @@ def read_delivery_request(record: Mapping[str, Any]) -> CatalogRequest:
     """Read a record of the stream `delivery_requests`.
 
     Raises:
-        Rejected: A field is missing or of another type, or both ids are there.
+        RecordError: A field is missing or invalid, or it has both ids.
     """
     catalog, item, path = _read_catalog_or_item(record)
     return CatalogRequest(required_text(record, STORE), path, catalog, item, record)
@@ -124,22 +125,22 @@ def read_download_request(record: Mapping[str, Any]) -> CatalogRequest:
     """Read a record of the stream `download_requests`.
 
     Raises:
-        Rejected: A field is missing or of another type, or both ids are there.
+        RecordError: A field is missing or invalid, or it has both ids.
     """
     catalog, item, path = _read_catalog_or_item(record)
     return CatalogRequest("", path, catalog, item, record)
 
 
 def _read_catalog_or_item(record: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Give the catalog or the order item that is wanted, and the path."""
+    """Return the id of the catalog or of the order item, and the path."""
     catalog, item = optional_text(record, CATALOG_ID), optional_text(record, ORDER_ITEM_ID)
     if catalog and item:
         raise RecordError(f"has both '{CATALOG_ID}' and '{ORDER_ITEM_ID}'; send one of them")
     if not catalog and not item:
         raise RecordError(f"has neither '{CATALOG_ID}' nor '{ORDER_ITEM_ID}'; send one of them")
     path = optional_text(record, PATH)
-    if path is not None and (why := path_error(path)):
-        raise RecordError(f"'path' {why}")
+    if path is not None and (reason := path_error(path)):
+        raise RecordError(f"'path' {reason}")
     return catalog, item, path
 
 
@@ -147,7 +148,7 @@ def read_catalog(record: Mapping[str, Any], store: str) -> CatalogRequest:
     """Read a record of the stream `catalogs`, to be delivered to a store.
 
     Raises:
-        Rejected: It has no id.
+        RecordError: It has no id.
     """
     return CatalogRequest(store, None, required_text(record, "id"), None, record, from_tap=True)
 
@@ -156,17 +157,17 @@ def read_order_item(record: Mapping[str, Any], store: str) -> CatalogRequest:
     """Read a record of the stream `order_items`, whose catalogs are delivered to a store.
 
     Raises:
-        Rejected: It has no id.
+        RecordError: It has no id.
     """
     return CatalogRequest(store, None, None, required_text(record, "id"), record, from_tap=True)
 
 
 def remove_secrets(value: Any, *, in_lists: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """Copy JSON without secrets, however deep.
+    """Return a copy of JSON without secrets at any depth.
 
     Args:
         value: A record, or a SCHEMA message.
-        in_lists: Whether their names go out of lists too, as from the `required` of a schema.
+        in_lists: Whether lists lose the names of secrets, too, such as `required` in a schema.
     """
     if isinstance(value, dict):
         return {
@@ -199,15 +200,15 @@ _SECRET_NAMES = frozenset(
 
 
 def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN401 - any JSON
-    """Refuse a record that carries a secret, anywhere in it.
+    """Raise where a record contains a secret at any depth.
 
     Args:
         value: The record.
-        max_depth: How deep it may be nested.
+        max_depth: Levels to which it may be nested.
 
     Raises:
-        Rejected: It does.
-        RecursionError: It is nested deeper, so that writing it down later could fail.
+        RecordError: It contains a secret.
+        RecursionError: It is nested deeper, so that writing it to a file could fail.
     """
     if not max_depth:
         raise RecursionError
@@ -215,8 +216,8 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
         for name, each in value.items():
             if _is_secret(name):
                 raise RecordError(
-                    f"carries '{name.lower()}'; secrets belong into the setting 'credentials', "
-                    "and a record names the entry"
+                    f"contains '{name.lower()}'; put secrets into the setting 'credentials', and "
+                    "name the entry in the record"
                 )
             reject_secrets(each, max_depth - 1)
     elif isinstance(value, list):
@@ -225,10 +226,10 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
 
 
 def required_text(record: Mapping[str, Any], name: str) -> str:
-    """Give a text of a record.
+    """Return a string field of a record.
 
     Raises:
-        Rejected: It is missing or empty, or as in `optional_text`.
+        RecordError: It is missing, empty or invalid.
     """
     found = optional_text(record, name)
     if not found:
@@ -237,27 +238,27 @@ def required_text(record: Mapping[str, Any], name: str) -> str:
 
 
 def optional_text(record: Mapping[str, Any], name: str) -> str | None:
-    """Give a text of a record, without spaces at its ends; None where it is missing or null.
+    """Return a string field of a record, stripped; None where it is missing or null.
 
     Raises:
-        Rejected: It is no text, or none of a name or an id.
+        RecordError: It is not a string, too long for a name or an id, or not printable.
     """
     value = record.get(name)
     if value is None:
         return None
     if not isinstance(value, str):
-        raise RecordError(f"'{name}' is not a text")
+        raise RecordError(f"'{name}' must be a string")
     if name in {PATH, "path_prefix"}:
         return value
     if len(value) > _MAX_TEXT_LENGTH or not value.isprintable():
-        raise RecordError(f"'{name}' is too long, or not printable")
+        raise RecordError(f"'{name}' must be printable, with at most {_MAX_TEXT_LENGTH} characters")
     return value.strip()
 
 
 def _read_type(record: Mapping[str, Any]) -> str:
     found = required_text(record, "type").upper()
     if found not in STORE_TYPES:
-        raise RecordError(f"'type' is none of {', '.join(STORE_TYPES)}")
+        raise RecordError(f"'type' must be one of {', '.join(STORE_TYPES)}")
     return found
 
 
@@ -265,5 +266,5 @@ def _read_labels(value: object) -> dict[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise RecordError("'labels' is not an object of texts")
+        raise RecordError("'labels' must be an object of strings")
     return {name: label for name, label in value.items() if name not in MANAGED_LABELS}

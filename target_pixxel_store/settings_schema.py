@@ -66,22 +66,22 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "workspace",
         "Workspace",
-        "Id of the workspace (org_id). When the token, or a record, is of another one, the run "
-        "ends before any write.",
+        "Id of the workspace (org_id). Where the token or a record belongs to a different "
+        "workspace, the run ends before any write.",
     ),
     _choice(
         "environment",
         ENVIRONMENTS,
         "Environment",
-        "production refuses a sandbox's answers, sandbox refuses all others; without this either "
-        "will do.",
+        "production refuses a sandbox's API, sandbox refuses any other; without this setting both "
+        "are allowed.",
     ),
     _property(
         "credentials",
         th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
         "Credentials",
-        "Credentials by name: the keys that the type of store takes, as texts or as references "
-        "env:NAME and file:PATH, and a version, to be changed when a key is rotated.",
+        "Credentials by name: the keys for the type of store, as values or as references env:NAME "
+        "and file:PATH, and a version to change when a key is rotated.",
         default={},
         secret=True,
     ),
@@ -89,8 +89,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "stores",
         th.ArrayType(th.ObjectType(additional_properties=True)),
         "Stores",
-        "Stores to ensure before the first record: name, type, bucket, region, path_prefix, "
-        "labels, and credentials, the name of an entry there.",
+        "Stores to create before the first record: name, type, bucket, region, path_prefix, "
+        "labels, and credentials (the name of an entry in the setting credentials).",
         default=[],
     ),
     _text(
@@ -102,8 +102,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "download_to",
         "Download to",
-        "Folder, or URL such as s3://bucket/prefix, that download_requests are fetched to; without "
-        "deliver_to the catalogs of the streams catalogs and order_items too.",
+        "Folder, or URL such as s3://bucket/prefix, to which download_requests are downloaded; "
+        "without deliver_to also the catalogs of the streams catalogs and order_items.",
     ),
     _text(
         "deliver_since",
@@ -121,62 +121,62 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "path_template",
         "Path template",
-        "Path below the store's prefix, or below download_to, for records that state none: fields "
-        "of the record in braces, dates with a format as in {datetime:%Y/%m}, catalog_id in any "
-        "case.",
+        "Path below the store's prefix, or below download_to, for records without a path: fields "
+        "of the record in braces, dates with a format as in {datetime:%Y/%m}; catalog_id always "
+        "exists.",
         default="{catalog_id}/",
     ),
     _integer(
         "max_deliveries",
         100,
-        "Most deliveries",
-        "Deliveries and downloads that a run may ask for; it stops before one more.",
+        "Maximum deliveries",
+        "Deliveries and downloads that a run may request; it stops before one more.",
     ),
     _flag(
         "redeliver",
         "Redeliver",
-        "Whether to deliver what stands elsewhere in the same bucket already.",
+        "Whether to deliver a catalog that is already elsewhere in the same bucket.",
     ),
     _integer(
         "retry_failed",
         0,
         "Retry failed",
-        "How often a delivery that has FAILED is asked for again.",
+        "How often a FAILED delivery is requested again.",
     ),
     _choice(
         "store_drift",
         DRIFT,
         "Store drift",
-        "When a store of the name is there but differs: error rejects the record, keep leaves the "
-        "store, replace deletes it and makes it anew (only where labelled managed_by: "
-        "pixxel-singer).",
+        "What to do where a store with the name exists but differs: error rejects the record, "
+        "keep leaves the store unchanged, replace deletes and creates it (only with the label "
+        "managed_by: pixxel-singer).",
         default=ERROR,
     ),
     _flag(
         "allow_delete",
         "Allow delete",
-        "Whether a record with _sdc_deleted_at deletes its store, where labelled managed_by: "
-        "pixxel-singer.",
+        "Whether a record with _sdc_deleted_at deletes its store (only with the label managed_by: "
+        "pixxel-singer).",
     ),
     _choice(
         "verify_bucket",
         VERIFY,
         "Verify bucket",
         "write puts a small object into the bucket, with the store's credentials, before the "
-        "store is made.",
+        "store is created.",
         default=WRITE,
     ),
     _flag(
         "verify_delivery",
         "Verify delivery",
-        "Whether to look for the object in the bucket once a delivery has succeeded.",
+        "Whether to check that the object is in the bucket after a delivery has succeeded.",
     ),
     _property(
         "endpoints",
         th.ObjectType(additional_properties=th.StringType),
         "Endpoints",
-        "URL by type of store (S3, GCS, AZBLOB) to reach buckets at, for S3-compatible and "
-        "emulated clouds.",
+        "URL of the buckets by type of store (S3, GCS, AZBLOB), for S3-compatible and emulated "
+        "clouds.",
         default={},
     ),
     _integer(
@@ -199,7 +199,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "download_concurrency",
         2,
         "Download concurrency",
-        "Files that are fetched at the same time.",
+        "Files that are downloaded at the same time.",
         minimum=1,
         maximum=MAX_CONCURRENCY,
     ),
@@ -207,8 +207,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "download_timeout",
         3600,
         "Download timeout",
-        "Seconds to wait until the API has prepared a download; what is not ready then fails, and "
-        "a later run asks for the same one again.",
+        "Seconds to wait until the API has prepared a download; then the record fails, and a "
+        "later run continues the same download.",
     ),
     _seconds(
         "flush_seconds",
@@ -220,19 +220,19 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "settle_seconds",
         15,
         "Settle seconds",
-        "Seconds after which a delivery that was asked for is surely listed; what is in doubt is "
-        "asked for again only then.",
+        "Seconds after which the API lists a requested delivery; an unconfirmed delivery is "
+        "requested again only then.",
     ),
     _text(
         "journal_path",
         "Journal",
-        "File that keeps what was asked for; keep it between runs.",
+        "File that records all requests; keep it between runs.",
         default="pixxel-store-journal.ndjson",
     ),
     _text(
         "outcomes_path",
         "Outcomes",
-        "File that a JSON line is added to for each record: what became of it.",
+        "File to which a JSON line with the outcome of each record is appended.",
     ),
     _text(
         "summary_path",
@@ -243,32 +243,32 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "on_error",
         ON_ERROR,
         "On error",
-        "fail ends the run at the first record that fails, and no STATE passes it; continue puts "
-        "it into rejected_path and goes on.",
+        "fail ends the run at the first failed record, and emits no STATE after it; continue "
+        "writes the record to rejected_path and continues.",
         default=FAIL,
     ),
     _integer(
         "max_failures",
         100,
-        "Most failures",
-        "Under on_error continue: records that may fail before the run stops.",
+        "Maximum failures",
+        "With on_error continue: records that may fail before the run stops.",
     ),
     _text(
         "rejected_path",
         "Rejected",
-        "File that failed records are added to, as Singer messages that can be fed back; needed "
-        "by on_error continue.",
+        "File to which failed records are appended, as Singer messages that can be sent again; "
+        "required by on_error continue.",
     ),
     _flag(
         "dry_run",
         "Dry run",
-        "Whether to print what would be done, and do nothing.",
+        "Whether to only print what would be done.",
     ),
     _choice(
         "wait",
         WAIT,
         "Wait",
-        "finished ends the run when the deliveries that it asked for, or met, are done.",
+        "finished ends the run when its requested and existing deliveries are done.",
         default=NO,
     ),
     _seconds("wait_timeout", 3600, "Wait timeout", "Seconds to wait for deliveries."),
@@ -283,6 +283,6 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "user_agent",
         "User agent",
-        "User-Agent header; names the target and its version without this.",
+        "User-Agent header; by default the target's name and version.",
     ),
 ).to_dict()

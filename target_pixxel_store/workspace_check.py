@@ -1,8 +1,8 @@
-"""The guard: the right API and the right workspace, before anything is written."""
+"""Check that API, token, journal and records belong to the configured workspace."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from target_pixxel_store.errors import WorkspaceMismatchError
 from target_pixxel_store.settings_schema import SANDBOX
@@ -10,71 +10,76 @@ from target_pixxel_store.settings_schema import SANDBOX
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_pixxel_store.api.client import StoreApi
-
 SANDBOX_HEADER = "X-Pixxel-Sandbox"
-"""What a sandbox marks its answers with."""
+"""Response header that only a sandbox sends."""
 WORKSPACE_FIELD = "org_id"
-"""The field that says of which workspace something is."""
+"""Field with the id of the workspace that an object belongs to."""
+
+
+class WorkspaceApi(Protocol):
+    """Reads the workspaces of a token."""
+
+    def read_workspace_ids(self) -> set[str]:
+        """Return the ids of the workspaces that the token can read."""
 
 
 def make_environment_check(environment: str | None) -> Callable[[Mapping[str, str]], None]:
-    """Make what looks at the headers of each answer.
+    """Return a check of the headers of each response.
 
     Args:
         environment: production, sandbox, or None for either.
     """
 
-    def inspect(headers: Mapping[str, str]) -> None:
+    def check_environment(headers: Mapping[str, str]) -> None:
         sandbox = SANDBOX_HEADER in headers
         if environment is not None and sandbox != (environment == SANDBOX):
-            what = "a sandbox" if sandbox else "no sandbox"
+            kind = "a sandbox" if sandbox else "not a sandbox"
             raise WorkspaceMismatchError(
-                f"the API answers as {what}, and 'environment' is {environment}; check 'api_url'"
+                f"the API is {kind}, but 'environment' is {environment}; check 'api_url'"
             )
 
-    return inspect
+    return check_environment
 
 
 def check_workspace(workspace_id: str | None, record: Mapping[str, Any], label: str) -> None:
-    """Check that a record is of the workspace that the settings want.
+    """Check that a record belongs to the configured workspace.
 
     Args:
-        workspace_id: The id, None where any will do.
-        record: With an `org_id`, or without.
-        label: What it is, for the message.
+        workspace_id: The id; None allows any workspace.
+        record: The record; without `org_id` it passes.
+        label: Names the record in the message.
 
     Raises:
-        WrongPlaceError: It is of another one.
+        WorkspaceMismatchError: It belongs to a different one.
     """
     if workspace_id is not None and record.get(WORKSPACE_FIELD) not in (None, workspace_id):
         raise WorkspaceMismatchError(
-            f"{label} is of another workspace than 'workspace' says; nothing more is written"
+            f"{label} belongs to a different workspace than the setting 'workspace'; stopping"
         )
 
 
-def read_workspaces(api: StoreApi, workspace_id: str | None, journal_ids: set[str]) -> set[str]:
-    """Give the ids of the workspaces that the token reads.
+def read_workspaces(api: WorkspaceApi, workspace_id: str | None, journal_ids: set[str]) -> set[str]:
+    """Return the ids of the workspaces that the token can read.
 
     Args:
-        api: Asks.
-        workspace_id: The id that it must be.
-        journal_ids: Ids of the workspaces that the journal is of.
+        api: Reads them.
+        workspace_id: The only id allowed; None allows any.
+        journal_ids: Ids of the workspaces that the journal belongs to.
 
     Raises:
-        WrongPlaceError: It is another workspace.
+        WorkspaceMismatchError: The token or the journal belongs to a different workspace.
     """
     found = api.read_workspace_ids()
     if workspace_id is not None and found != {workspace_id}:
-        what = (
-            "is of another workspace than 'workspace' says"
+        problem = (
+            "belongs to a different workspace than the setting 'workspace'"
             if found
-            else "reads no project, catalog or order that would name its workspace"
+            else "cannot read any project, catalog or order, so its workspace is unknown"
         )
-        raise WorkspaceMismatchError(f"the token {what}; nothing was written")
+        raise WorkspaceMismatchError(f"the token {problem}; nothing was written")
     if journal_ids and found and journal_ids.isdisjoint(found):
         raise WorkspaceMismatchError(
-            "the journal is of another workspace than the token; set 'journal_path' to one of its "
-            "own"
+            "the journal belongs to a different workspace than the token; set 'journal_path' to a "
+            "separate file"
         )
     return found

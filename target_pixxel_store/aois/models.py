@@ -1,4 +1,4 @@
-"""Areas of interest: as records want them, as the API lists them, and where the two differ."""
+"""Areas of interest: as records specify them, as the API lists them, and their differences."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from target_pixxel_store.aois.polygon import Rings
 
 DEFAULT_PROVIDER = "pixxel"
-"""The provider of the images of Pixxel's own satellites."""
+"""The provider of images of Pixxel's own satellites."""
 GEOMETRY = "geometry"
 SATELLITE_ID = "satellite_id"
 AOI_FIELDS = frozenset(
     {"name", "project_id", SATELLITE_ID, "provider", "description", GEOMETRY, "item_ids"}
 )
-"""What a record of an area has."""
-_ALLOWED_WHITESPACE = "\n\r\t"  # what a description may hold beside what is printable
+"""Fields of a request."""
+_ALLOWED_WHITESPACE = "\n\r\t"  # allowed in a description beside printable characters
 
 
 @dataclass(frozen=True, slots=True)
 class AoiSpec:
-    """An area as a record wants it.
+    """An area of interest as a record specifies it.
 
     Attributes:
-        project: Id of the project that it belongs to.
-        satellite: Id of the satellite (`satellite_id`).
-        items: Ids of the images to include.
+        project_id: Id of the project that it belongs to.
+        satellite_id: Id of the satellite.
+        rings: Its polygon.
+        item_ids: Ids of the images to include.
     """
 
     name: str
@@ -46,11 +47,11 @@ class AoiSpec:
 
     @property
     def key(self) -> AoiKey:
-        """What the area is known by."""
+        """The key that identifies it."""
         return aoi_key(self.project_id, self.name)
 
     def to_request_body(self) -> dict[str, Any]:
-        """Give what the API is asked with."""
+        """Return the body of the request that creates it."""
         return {
             "name": self.name,
             "description": self.description,
@@ -64,12 +65,12 @@ class AoiSpec:
 
 @dataclass(frozen=True, slots=True)
 class Aoi:
-    """An area as the API lists it.
+    """An area of interest as the API lists it.
 
     Attributes:
-        id: Empty where it is only planned.
-        satellite: Empty where the API says nothing.
-        rings: None where the API says nothing that can be read.
+        id: Empty in a dry run that would create it.
+        satellite_id: Empty where the API returns none.
+        rings: Its polygon; None where the API returns none that can be parsed.
     """
 
     id: str
@@ -78,7 +79,7 @@ class Aoi:
     rings: Rings | None
 
     def find_differences(self, spec: AoiSpec) -> list[str]:
-        """Name the fields in which it is not as a record wants it."""
+        """Return the names of the fields that differ from a spec."""
         differs = []
         if self.satellite_id and self.satellite_id.lower() != spec.satellite_id.lower():
             differs.append(SATELLITE_ID)
@@ -88,7 +89,7 @@ class Aoi:
 
 
 def aoi_key(project_id: str, name: str) -> AoiKey:
-    """Give what an area is known by: ids have no case, names do."""
+    """Return the key of an area of interest; ids are case-insensitive, names are not."""
     return AoiKey(project_id.strip().lower(), name.strip())
 
 
@@ -96,7 +97,7 @@ def read_aoi_request(record: Mapping[str, Any]) -> AoiSpec:
     """Read a record of the stream `aoi_requests`.
 
     Raises:
-        Rejected: A field is missing, or is not what it should be.
+        RecordError: A field is missing or invalid.
     """
     return AoiSpec(
         name=required_text(record, "name"),
@@ -110,7 +111,7 @@ def read_aoi_request(record: Mapping[str, Any]) -> AoiSpec:
 
 
 def parse_aoi(row: Mapping[str, Any]) -> Aoi | None:
-    """Read an area as the API lists it; None where it lacks what it would be known by."""
+    """Parse a listed area of interest; None where it has no id, project or name."""
     key, project, name = row.get("aoi_id"), row.get("project_id"), row.get("name")
     if not (isinstance(key, str) and isinstance(project, str) and isinstance(name, str)):
         return None
@@ -125,9 +126,9 @@ def _read_description(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RecordError("'description' is not a text")
+        raise RecordError("'description' must be a string")
     if not all(each.isprintable() or each in _ALLOWED_WHITESPACE for each in value):
-        raise RecordError("'description' is not printable")
+        raise RecordError("'description' must be printable")
     return value
 
 
@@ -135,5 +136,5 @@ def _read_item_ids(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise RecordError("'item_ids' is not a list of texts")
+        raise RecordError("'item_ids' must be a list of strings")
     return tuple(required_text({"item_ids": each}, "item_ids") for each in value)

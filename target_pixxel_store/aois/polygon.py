@@ -1,4 +1,4 @@
-"""Polygons: the outline of an area, read out of GeoJSON; no value of a record is ever quoted."""
+"""Polygons: parsed from GeoJSON and compared; errors never quote a value of a record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
 Rings = tuple[Ring, ...]
-"""The outer ring and the holes; each closed, of longitudes and latitudes in degrees."""
+"""The outer ring and the holes, each closed; longitudes and latitudes are in degrees."""
 POLYGON = "Polygon"
 FEATURE = "Feature"
 LON, LAT = BOUNDS = (180, 90)
@@ -24,14 +24,14 @@ _DECIMALS = 7  # of a degree: a centimetre
 
 
 def read_polygon(value: object, name: str) -> Rings:
-    """Read a GeoJSON Polygon, or a Feature that holds one; heights are left out.
+    """Read a GeoJSON Polygon, or a Feature with one; heights are dropped.
 
     Args:
-        value: An object, or its JSON as a text, which warehouses keep.
-        name: The field that it stands in.
+        value: An object, or its JSON as a string, as warehouses store it.
+        name: The name of its field.
 
     Raises:
-        Rejected: It is none; the text says what is wrong with it.
+        RecordError: It is not a valid polygon.
     """
     if isinstance(value, str):
         value = _decode_json(value, name)
@@ -40,9 +40,7 @@ def read_polygon(value: object, name: str) -> Rings:
     if value is None:
         raise RecordError(f"has no '{name}'")
     if not isinstance(value, dict) or value.get("type") != POLYGON:
-        raise RecordError(
-            f"'{name}' is no GeoJSON Polygon; an area takes one Polygon, no other type"
-        )
+        raise RecordError(f"'{name}' must be one GeoJSON Polygon; no other type is allowed")
     rings = value.get("coordinates")
     if not isinstance(rings, list) or not rings:
         raise RecordError(f"'{name}' has no ring in its coordinates")
@@ -50,12 +48,12 @@ def read_polygon(value: object, name: str) -> Rings:
 
 
 def to_geojson(rings: Rings) -> dict[str, Any]:
-    """Give rings as a GeoJSON Polygon."""
+    """Return rings as a GeoJSON Polygon."""
     return {"type": POLYGON, "coordinates": rings}
 
 
 def equal_polygons(one: Rings, other: Rings) -> bool:
-    """Tell whether two polygons are one, wherever their rings begin and whichever way they run."""
+    """Return whether two polygons are equal, for any first position and direction of a ring."""
     return _canonical_form(one) == _canonical_form(other)
 
 
@@ -63,13 +61,13 @@ def _decode_json(text: str, name: str) -> object:
     try:
         found: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise RecordError(f"'{name}' is a text that is no JSON") from None
+        raise RecordError(f"'{name}' is a string that is not JSON") from None
     return found
 
 
 def _read_ring(value: object, name: str) -> Ring:
     if not isinstance(value, list):
-        raise RecordError(f"'{name}' has a ring that is no list of positions")
+        raise RecordError(f"'{name}' has a ring that is not a list of positions")
     ring = tuple(_read_position(each, name) for each in value)
     if len(ring) < _MIN_POSITIONS:
         raise RecordError(f"'{name}' has a ring of fewer than {_MIN_POSITIONS} positions")
@@ -85,7 +83,7 @@ def _read_position(value: object, name: str) -> Position:
     if not (abs(lon) <= LON and abs(lat) <= LAT):  # as a NaN that a stream map made
         raise RecordError(
             f"'{name}' has a position outside of longitude -{LON} to {LON}, latitude -{LAT} to "
-            f"{LAT}; degrees are wanted, the longitude first"
+            f"{LAT}; use degrees, the longitude first"
         )
     return lon, lat
 
@@ -100,7 +98,7 @@ def _canonical_form(rings: Rings) -> tuple[Ring, frozenset[Ring]]:
 
 
 def _equivalent_rings(ring: Ring) -> Iterator[Ring]:
-    """Give a closed ring from each of its lowest positions on, in both directions."""
+    """Yield a closed ring from each of its lowest positions on, in both directions."""
     rounded = tuple((round(lon, _DECIMALS), round(lat, _DECIMALS)) for lon, lat in ring[:-1])
     lowest = min(rounded)
     for way in (rounded, rounded[::-1]):

@@ -1,6 +1,6 @@
-"""Areas of interest: made where none of that name is in the project, and never twice.
+"""Create areas of interest where their project has none of the name; never twice.
 
-The API neither changes an area nor deletes one. So what is there is left as it is, whoever made it.
+The API can neither change nor delete an area of interest. So an existing one is not changed.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AOIS = "/v0/aois"
-NAME_TAKEN = "the name is taken, and the API lists no area of that name in the project"
+NAME_TAKEN = "the name is taken, but the API lists no area of interest with it in the project"
 REFUSAL_HINT = (
-    "the API refuses the area; check its 'project_id', 'satellite_id', 'provider', 'item_ids', "
-    "'description' and 'geometry'"
+    "the API refuses the area of interest; check its 'project_id', 'satellite_id', 'provider', "
+    "'item_ids', 'description' and 'geometry'"
 )
 
 
 class AoiReconciler:
-    """Brings about the areas that records want.
+    """Creates the areas of interest that records specify.
 
     Args:
+        settings: The settings.
+        api: Lists and creates areas of interest.
+        journal: Records every request before it is sent.
         check: Called while waiting; raises to stop.
     """
 
@@ -58,17 +61,17 @@ class AoiReconciler:
         self._breaker = CircuitBreaker()
 
     def ensure(self, spec: AoiSpec) -> Outcome:
-        """Make an area, or find it there.
+        """Create an area of interest unless it exists.
 
         Raises:
-            ApiError: The API cannot be read, or the token may not do this.
-            MisunderstoodError: The API has made another area than it was asked for.
-            ServiceFailing: The API fails in the same way again and again.
+            ApiError: The API cannot be read, or the token has no permission.
+            UnexpectedDeliveryError: The API created a different one than requested.
+            CircuitOpenError: The API failed many times in a row for the same reason.
         """
         if time.monotonic() - self._refreshed_monotonic > MAX_AGE_SECONDS:
             self._refresh()
-        if (met := self._find_existing(spec)) is not None:
-            return met
+        if (existing := self._find_existing(spec)) is not None:
+            return existing
         if self._settings.dry_run:
             self._aois[spec.key] = _aoi_from_spec(spec, "")
             return Outcome(OutcomeKind.CREATED)
@@ -76,65 +79,67 @@ class AoiReconciler:
             wait_settled(until, self._check)
             self._journal.state.end_uncertainty(time.time())
             self._refresh()
-            if (met := self._find_existing(spec)) is not None:
-                return met
+            if (existing := self._find_existing(spec)) is not None:
+                return existing
         return self._create(spec)
 
     def _refresh(self) -> None:
-        """Read all areas; a filter that the server understands otherwise could hide one."""
-        began, seen_at = time.monotonic(), time.time()
+        """Read all areas of interest; a filter that the server misinterprets could hide one."""
+        monotonic, now = time.monotonic(), time.time()
         self._aois = {}
         for row in self._api.list_rows(AOIS, "aois", key="aoi_id"):
-            if (area := parse_aoi(row)) is not None:
-                self._aois.setdefault(area.key, area)
-        self._refreshed_monotonic, self._refreshed_at = began, seen_at
+            if (aoi := parse_aoi(row)) is not None:
+                self._aois.setdefault(aoi.key, aoi)
+        self._refreshed_monotonic, self._refreshed_at = monotonic, now
 
     def _find_listed(self, key: AoiKey) -> Aoi | None:
         self._refresh()
         return self._aois.get(key)
 
     def _find_existing(self, spec: AoiSpec) -> Outcome | None:
-        """Find the area by the list, or by the journal."""
-        identity, memory = spec.key, self._journal.state
-        found = self._aois.get(identity)
+        """Return the outcome where the list or the journal contains the area of interest."""
+        key, state = spec.key, self._journal.state
+        found = self._aois.get(key)
         if found is None:
-            if (key := memory.aoi_ids.get(identity)) is None:
+            if (aoi_id := state.aoi_ids.get(key)) is None:
                 return None
             return Outcome(
-                OutcomeKind.EXISTS, "by the journal; the API does not list it", aoi_id=key
+                OutcomeKind.EXISTS,
+                "recorded in the journal, not (yet) listed by the API",
+                aoi_id=aoi_id,
             )
-        if identity in memory.aoi_intents:
-            self._journal.record_aoi(identity, found.id)
+        if key in state.aoi_intents:
+            self._journal.record_aoi(key, found.id)
         return _existing_outcome(found, spec)
 
     def _uncertain_until(self, key: AoiKey) -> float:
-        """Tell until when to wait before an area is asked for; 0 when there is no doubt."""
-        memory, settle, now = self._journal.state, self._settings.settle_seconds, time.time()
-        until = memory.uncertain_until(self._refreshed_at, now, settle)
-        if (asked := memory.aoi_intents.get(key)) is not None:
-            until = max(until, settled_at(asked, now, settle))
+        """Return until when to wait before a request; 0 where the list is certain."""
+        state, settle, now = self._journal.state, self._settings.settle_seconds, time.time()
+        until = state.uncertain_until(self._refreshed_at, now, settle)
+        if (requested_at := state.aoi_intents.get(key)) is not None:
+            until = max(until, settled_at(requested_at, now, settle))
         return until
 
     def _create(self, spec: AoiSpec) -> Outcome:
-        """Ask for an area, again only when it is surely not there."""
-        identity = spec.key
+        """Request an area of interest; again only after `settle_seconds` without it in the list."""
+        key = spec.key
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            made = self._post(spec)
-            if isinstance(made, Aoi):
-                return self._record(made, Outcome(OutcomeKind.CREATED, attempts=attempt))
-            error, refused = made, made.status in REFUSAL_STATUSES
-            # What has the name already may be listed late, as what got no answer may be.
-            doubt = isinstance(error, Conflict) or not refused
-            seconds = self._settings.settle_seconds if doubt else 0
-            found = poll_until(
-                time.time() + seconds, lambda: self._find_listed(identity), self._check
-            )
+            response = self._post(spec)
+            if isinstance(response, Aoi):
+                return self._record(response, Outcome(OutcomeKind.CREATED, attempts=attempt))
+            error, is_refusal = response, response.status in REFUSAL_STATUSES
+            # The list may lag behind both for a name that is taken and after a lost response.
+            is_uncertain = isinstance(error, Conflict) or not is_refusal
+            seconds = self._settings.settle_seconds if is_uncertain else 0
+            found = poll_until(time.time() + seconds, lambda: self._find_listed(key), self._check)
             if found is not None:
-                theirs = attempt == 1 and isinstance(error, Conflict)
-                outcome = _existing_outcome(found, spec) if theirs else Outcome(OutcomeKind.CREATED)
+                is_existing = attempt == 1 and isinstance(error, Conflict)
+                outcome = (
+                    _existing_outcome(found, spec) if is_existing else Outcome(OutcomeKind.CREATED)
+                )
                 return self._record(found, outcome._replace(attempts=attempt))
-            if refused:
-                self._journal.record_aoi_refusal(identity)
+            if is_refusal:
+                self._journal.record_aoi_refusal(key)
                 break
             self._breaker.record_failure(str(error))
             self._breaker.check()
@@ -143,28 +148,30 @@ class AoiReconciler:
         return Outcome(OutcomeKind.FAILED, _describe_error(error), attempts=attempt)
 
     def _post(self, spec: AoiSpec) -> Aoi | ApiError:
-        """Make a request; give the area that it surely made, or how it failed."""
+        """Send one request; return the area of interest that it created, or its error."""
         self._check()
         self._journal.record_aoi_intent(spec.key)
         try:
-            made = self._api.create(AOIS, spec.to_request_body())
+            row = self._api.create(AOIS, spec.to_request_body())
         except (Unauthorized, Forbidden):
             raise
         except ApiError as error:
             return error
-        key = made.get("aoi_id")
-        if not isinstance(key, str):
-            return UnexpectedResponse("POST", AOIS, reason="the answer is no area")
-        named = aoi_key(
-            str(made.get("project_id") or spec.project_id), str(made.get("name") or spec.name)
-        )
-        if named != spec.key:
-            self._journal.record_aoi(spec.key, key)
-            raise UnexpectedDeliveryError(
-                f"area {key}: the API has made it under another name, or in another project, than "
-                "it was asked for; nothing more is sent, so that nothing is made twice"
+        aoi_id = row.get("aoi_id")
+        if not isinstance(aoi_id, str):
+            return UnexpectedResponse(
+                "POST", AOIS, reason="the response is not an area of interest"
             )
-        return _aoi_from_spec(spec, key)
+        created_key = aoi_key(
+            str(row.get("project_id") or spec.project_id), str(row.get("name") or spec.name)
+        )
+        if created_key != spec.key:
+            self._journal.record_aoi(spec.key, aoi_id)
+            raise UnexpectedDeliveryError(
+                f"area of interest {aoi_id}: the API created it with a different name or project "
+                "than requested; stopping, so that nothing is created twice"
+            )
+        return _aoi_from_spec(spec, aoi_id)
 
     def _record(self, aoi: Aoi, outcome: Outcome) -> Outcome:
         self._breaker.record_success()
@@ -179,13 +186,13 @@ def _aoi_from_spec(spec: AoiSpec, aoi_id: str) -> Aoi:
 
 def _existing_outcome(found: Aoi, spec: AoiSpec) -> Outcome:
     differs = found.find_differences(spec)
-    why = f"left as it is, though it differs in {', '.join(differs)}" if differs else ""
-    return Outcome(OutcomeKind.EXISTS, why, aoi_id=found.id or None)
+    reason = f"not changed, although it differs in {', '.join(differs)}" if differs else ""
+    return Outcome(OutcomeKind.EXISTS, reason, aoi_id=found.id or None)
 
 
 def _describe_error(error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {NAME_TAKEN}"
     if error.status in REFUSAL_STATUSES:
-        return f"{error.method} {error.path} answered {error.status}: {REFUSAL_HINT}"
+        return f"{error.method} {error.path} returned {error.status}: {REFUSAL_HINT}"
     return str(error)

@@ -1,4 +1,4 @@
-"""What the target asks of the API: what is there, and the writes, in types of its own."""
+"""The requests that the target sends to the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAGE_SIZE = 100
 CLOSED_ITEM_STATUSES = frozenset(
     {"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"}
 )
-"""Statuses of order items that nothing comes of any more; all others count as open."""
+"""Statuses of order items that are closed; items with any other status are open."""
 DELIVERIES = "/v0/catalogs/deliveries"
 STORES = "/v0/stores"
 CATALOGS = "/v0/catalogs/search"
@@ -42,11 +42,11 @@ DOWNLOADS = "/v0/catalogs/download"
 
 
 class StoreApi:
-    """The requests that the target makes.
+    """The requests of the target; a write may have been executed even where it raises.
 
     Args:
-        client: Sends them.
-        pages: Pages to read at once.
+        client: Sends the requests.
+        page_concurrency: Pages of a list that are requested at the same time.
         check: Called while waiting; raises to stop.
     """
 
@@ -58,27 +58,27 @@ class StoreApi:
     def list_stores(self) -> list[Store]:
         """List the stores."""
         rows = self._client.send_with_retries("GET", STORES).rows("stores")
-        return [made for row in rows if (made := parse_store(row_to_python(row))) is not None]
+        return [store for row in rows if (store := parse_store(row_to_python(row))) is not None]
 
     def list_deliveries(self, **only: str) -> DeliveryList:
-        """List the deliveries, all or those of a `catalog_id` or a `delivery_id`."""
+        """List all deliveries, or those of a `catalog_id` or a `delivery_id`."""
         rows = self._client.send_with_retries("GET", DELIVERIES, params=only or None).rows(
             "deliveries"
         )
         return DeliveryList(len(rows), parse_deliveries(rows))
 
     def list_catalogs_of_item(self, order_item_id: str) -> list[Fields]:
-        """List what came of an order item: id, created_at, org_id and the item's id and time."""
+        """List the catalogs of an order item: id, created_at, org_id, STAC item id and datetime."""
         found = self._search_catalogs({"order_item_ids": [order_item_id]})
         return [_parse_catalog(row_to_python(row)) for row in found]
 
     def find_existing_catalogs(self, catalog_ids: Sequence[str]) -> set[str]:
-        """Tell which of these catalogs there are."""
+        """Return the ids of those catalogs that exist."""
         found = self._search_catalogs({"ids": list(catalog_ids)})
         return {key for row in found if (key := _row_id(row)) is not None}
 
     def read_workspace_ids(self) -> set[str]:
-        """Give the ids of the workspaces that the token reads (`org_id` of what it lists)."""
+        """Return the ids of the workspaces that the token can read (`org_id` in its lists)."""
         answer = self._client.send_with_retries(
             "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE_SIZE}
         )
@@ -92,7 +92,7 @@ class StoreApi:
         return {found for found in ids if isinstance(found, str)}
 
     def count_open_order_items(self, store_id: str) -> int:
-        """Count the order items that are not done and name a store."""
+        """Count the open order items that name a store."""
         found = 0
         for row in self._scan(ORDER_ITEMS, "order_items", None):
             item = row_to_python(row)
@@ -102,9 +102,9 @@ class StoreApi:
         return found
 
     def request_deliveries(self, deliveries: Sequence[DeliveryRequest]) -> list[Delivery]:
-        """Ask for deliveries, in one request; it may have happened even when it fails.
+        """Request deliveries in one POST request.
 
-        Each catalog is an entry of its own. The contract wants both lists of ids, and one empty.
+        Each catalog has an entry of its own. The API requires both lists of ids, one of them empty.
         """
         body = {
             "deliveries": [
@@ -123,7 +123,7 @@ class StoreApi:
     def create_store(
         self, name: str, location: BucketPath, region: str, secrets: Mapping[str, str], **more: Any
     ) -> Store:
-        """Make a store; it may have happened even when it fails."""
+        """Create a store."""
         configs = {"bucket": location.bucket, "region": region}
         if location.prefix:
             configs["path_prefix"] = to_folder_path(location.prefix)
@@ -135,37 +135,37 @@ class StoreApi:
             **more,
         }
         try:
-            made = parse_store(self.create(STORES, body))
+            store = parse_store(self.create(STORES, body))
         except ApiError as error:
-            # The code comes from the answer's body, which may echo the secrets.
+            # The error code comes from the response body, which may contain the secrets.
             raise type(error)("POST", STORES, error.status) from None
-        if made is None:
-            raise UnexpectedResponse("POST", STORES, reason="the answer is no store")
-        return made
+        if store is None:
+            raise UnexpectedResponse("POST", STORES, reason="the response is not a store")
+        return store
 
     def create(self, path: str, body: Fields) -> Fields:
-        """Make something, and give it; it may have happened even when it fails."""
+        """Create an object, and return it."""
         answer = self._client.send_once("POST", path, body=body)
         return row_to_python(answer.fields)
 
     def list_rows(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
-        """Read all rows of a list that may change meanwhile; `key` is the field of their id."""
+        """Read all rows of a list that may change meanwhile; `key` is the field with their id."""
         return map(row_to_python, self._scan(path, name, None, key))
 
     def delete_store(self, store_id: str) -> None:
-        """Delete a store; it may have happened even when it fails."""
+        """Delete a store."""
         self._client.delete(f"{STORES}/{store_id}")
 
     def request_download(self, catalog_id: str) -> Download:
-        """Ask for a catalog's download; it may have happened even when it fails.
+        """Request the download of a catalog.
 
-        The contract wants both lists of ids, and one of them empty.
+        The API requires both lists of ids, one of them empty.
         """
         body = {"catalog_ids": [catalog_id], "order_item_ids": []}
         return _parse_download(self._client.send_once("POST", DOWNLOADS, body=body))
 
     def get_download(self, download_id: str) -> Download | None:
-        """Show a download, None when there is none (any more)."""
+        """Return a download; None where the API does not know it (any more)."""
         try:
             answer = self._client.send_with_retries(
                 "GET", f"{DOWNLOADS}/{quote(download_id, safe='')}"
@@ -173,7 +173,7 @@ class StoreApi:
         except NotFound:
             return None
         except ApiError as error:
-            # Without the id in the path, equal failures of several downloads have equal texts.
+            # Without the id in the path, the same failure of several downloads has the same text.
             raise type(error)("GET", DOWNLOADS, error.status, code=error.code) from None
         return _parse_download(answer)
 
@@ -181,7 +181,11 @@ class StoreApi:
         return self._scan(CATALOGS, "catalogs", body)
 
     def _scan(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[RawRow]:
-        """Read all pages of a list that may change meanwhile."""
+        """Read all pages of a list that may change meanwhile.
+
+        Raises:
+            UnstableListError: The list changed too often.
+        """
 
         def fetch(offset: int, limit: int) -> Page:
             window = paging.query_for(offset, limit)
@@ -223,15 +227,15 @@ def _parse_catalog(row: Fields) -> Fields:
 
 
 def _parse_download(answer: JsonResponse) -> Download:
-    """Read a download.
+    """Parse a download.
 
     Raises:
-        WrongShape: The answer is none.
+        UnexpectedResponse: The response is not a download.
     """
     row = row_to_python(answer.fields)
     key, url = row.get("id"), row.get("signed_url")
     if not isinstance(key, str) or not key:
-        reason = "the answer is no download"
+        reason = "the response is not a download"
         raise UnexpectedResponse(answer.method, DOWNLOADS, answer.status, reason=reason)
     usable = isinstance(url, str) and url != ""
     return Download(key, str(row.get("status") or "").lower(), url if usable else None)

@@ -1,15 +1,15 @@
-"""How the API refuses and fails, as far as the target acts on it."""
+"""Errors and refusals of the API that the target handles."""
 
 from __future__ import annotations
 
 from pixxel_api.errors import PixxelError
 
 MAX_ATTEMPTS = 3
-"""Requests for one catalog alone, while the service fails."""
+"""Requests for one object while the API fails."""
 REFUSAL_STATUSES = frozenset({400, 404, 409, 413, 422})
-"""Statuses that say that the API has looked at the request and will not have it."""
-UNKNOWN_CATALOG = "there is no such catalog; is it of this workspace?"
+"""Statuses of a request that the API has understood and did not execute."""
+UNKNOWN_CATALOG = "the catalog does not exist in this workspace"
 
 
 class UnstableListError(PixxelError):
-    """A list has changed so often while it was read that a row may have been missed."""
+    """A list changed so often while it was read that a row may be missing."""

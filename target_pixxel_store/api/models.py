@@ -25,7 +25,7 @@ class Store:
     """A store as the API lists it.
 
     Attributes:
-        place: Where its deliveries begin.
+        location: The location of its prefix.
     """
 
     id: str
@@ -40,12 +40,11 @@ class Delivery:
     """A delivery as the API lists it.
 
     Attributes:
-        store: Id of its store.
-        path: Below the store's prefix.
-        target: The object's key below that (`target_path`).
-        status: In upper case; CREATED, IN_PROGRESS, SUCCESS, FAILED, and others.
-        created: Fixed-width UTC, empty where the API says nothing.
-        automated: Whether an order asked for it, and not a request of its own.
+        path: The path below the store's prefix.
+        target_path: The key of its object below that path.
+        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others.
+        created_at: UTC timestamp of fixed width; empty where the API has none.
+        automated: Whether an order created it, not an explicit request.
     """
 
     id: str
@@ -59,12 +58,12 @@ class Delivery:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it did not arrive."""
+        """Whether the delivery failed."""
         return self.status == FAILED_STATUS
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether it arrived."""
+        """Whether the object was delivered."""
         return self.status in SUCCESS_STATUSES
 
 
@@ -72,7 +71,7 @@ class DeliveryList(NamedTuple):
     """A list of deliveries.
 
     Attributes:
-        rows: How many rows it has, those that cannot be read included.
+        row_count: The number of rows, including those that cannot be parsed.
     """
 
     row_count: int
@@ -81,7 +80,7 @@ class DeliveryList(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """One catalog in a request for deliveries."""
+    """One catalog in a request for deliveries; `path` is below the store's prefix."""
 
     catalog_id: str
     store_id: str
@@ -93,11 +92,11 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A download as the API shows it.
+    """A download as the API returns it.
 
     Attributes:
-        status: In lower case; created, in_progress, success, failed.
-        url: Signed, so as good as a password; None while there is none.
+        status: In lower case: created, in_progress, success, failed.
+        url: The signed URL, which is as good as a password; None before there is one.
     """
 
     id: str
@@ -106,12 +105,12 @@ class Download:
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing will come of it."""
+        """Whether its preparation failed."""
         return self.status == "failed"
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be fetched."""
+        """Whether its file can be downloaded."""
         return self.status == "success" and self.url is not None
 
 
@@ -122,8 +121,8 @@ def parse_deliveries(rows: Iterable[RawRow]) -> list[Delivery]:
 
 
 def _parse_delivery(row: Fields) -> Delivery | None:
-    """Read a delivery; None where it names no catalog or no store."""
-    # The contract's request says cloud_info where its answers say cloud_delivery.
+    """Parse a delivery; None where it names no catalog or no store."""
+    # The API's requests have cloud_info where its responses have cloud_delivery.
     cloud = row.get("cloud_delivery") or row.get("cloud_info")
     catalog, key = row.get("catalog_id"), row.get("delivery_id")
     if not isinstance(cloud, dict) or not isinstance(catalog, str) or not isinstance(key, str):
@@ -141,7 +140,7 @@ def _parse_delivery(row: Fields) -> Delivery | None:
 
 
 def parse_store(row: Fields) -> Store | None:
-    """Read a store; None where it has no id, type or bucket."""
+    """Parse a store; None where it has no id, type or bucket."""
     key, cloud, configs = row.get("id"), row.get("type"), row.get("configs")
     if not isinstance(key, str) or not isinstance(cloud, str) or not isinstance(configs, dict):
         return None

@@ -1,8 +1,8 @@
-"""The deliverer: sends a plan in batches, and settles what is in doubt; knows nothing of Singer.
+"""The deliverer: sends planned jobs in batches and confirms each; has no knowledge of Singer.
 
-There are no idempotency keys, batches are not documented as atomic, and a list may lag a write. So
-only a plain 201 that lists every entry is believed; after all else the list is looked at, and what
-is not on it is asked for again only when it has surely settled.
+The API has no idempotency keys, does not document batches as atomic, and its lists may lag behind
+its writes. So only a plain 201 that lists every delivery confirms a request. After any other
+response the list is polled, and a missing delivery is requested again only after `settle_seconds`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pixxel_api.errors import ApiError, Forbidden, Unauthorized
 from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, UNKNOWN_CATALOG
 from target_pixxel_store.api.models import DeliveryRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
-from target_pixxel_store.polling import FIRST_PAUSE, LONGEST_PAUSE, wait_until
+from target_pixxel_store.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NOT_LISTED = "the API does not list all the deliveries that it was asked for"
+NOT_LISTED = "the API does not list all requested deliveries"
 
 
 class SendResult(NamedTuple):
-    """What became of a job.
+    """The result of one job.
 
     Attributes:
-        delivery: Its delivery; None when there is none.
-        reason: Why there is none.
-        attempts: Requests that it was in.
+        delivery: Its delivery; None where it failed.
+        reason: Why it failed.
+        attempts: The number of requests that contained it.
     """
 
     delivery: Delivery | None
@@ -47,15 +47,15 @@ class SendResult(NamedTuple):
 
 
 class Deliverer:
-    """Sends jobs and says what became of each.
+    """Sends jobs and returns the result of each.
 
     Args:
-        api: Asks.
-        looks: Looks again when in doubt.
-        journal: Is told of every request before it is made.
-        batch_size: Jobs in a request.
-        concurrency: Requests at once.
-        settle_seconds: After which what was asked for is surely listed.
+        api: Sends the requests.
+        remote: Reads the lists again where a response does not confirm a delivery.
+        journal: Records every request before it is sent.
+        batch_size: Jobs in one request.
+        concurrency: Requests at the same time.
+        settle_seconds: The longest time until a requested delivery is listed.
         check: Called while waiting; raises to stop.
     """
 
@@ -81,15 +81,15 @@ class Deliverer:
         self._stopped = threading.Event()
 
     def send(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, SendResult]]:
-        """Send jobs; no two of one identity may be among them.
+        """Send jobs; no two of them may have the same key.
 
         Yields:
-            Each job and what became of it; where the run ends early, those that are known first.
+            Each job and its result; where an error ends the run, the known results come first.
 
         Raises:
-            Unauthorized, Forbidden: The token may not do this.
-            ServiceFailing: The API fails in the same way again and again.
-            MisunderstoodError: The API has done something else than it was asked for.
+            Unauthorized, Forbidden: The token has no permission.
+            CircuitOpenError: The API failed many times in a row for the same reason.
+            UnexpectedDeliveryError: The API delivers to a different path than requested.
             ApiError: The lists cannot be read.
         """
         size = self._batch_size
@@ -110,12 +110,12 @@ class Deliverer:
     def _send_in_thread(
         self, batch: Sequence[DeliveryJob]
     ) -> tuple[list[tuple[DeliveryJob, SendResult]], BaseException | None]:
-        """Send a batch in a thread; give what is known of it, and what ended it."""
+        """Send a batch in a thread; return the known results, and the error that ended it."""
         results: list[tuple[DeliveryJob, SendResult]] = []
         try:
             if not self._stopped.is_set():
                 results.extend(self._send_batch(batch))
-        except BaseException as error:  # noqa: BLE001 - raised again where the results are taken
+        except BaseException as error:  # noqa: BLE001 - `send` raises it again
             self._stopped.set()
             return results, error
         return results, None
@@ -150,7 +150,7 @@ class Deliverer:
     def _post(
         self, batch: list[DeliveryJob], earlier_ids: set[str]
     ) -> tuple[ApiError | None, dict[DeliveryJob, Delivery]]:
-        """Make a request; give how it failed, and the deliveries that it surely made."""
+        """Send one request; return its error and the deliveries that its response confirms."""
         self._check()
         self._journal.record_intents(
             (job.key, job.store.id, self._remote.existing_ids(job)) for job in batch
@@ -167,23 +167,22 @@ class Deliverer:
     def _poll_for_late(
         self, missing: list[DeliveryJob], earlier_ids: set[str], seconds: float
     ) -> dict[DeliveryJob, Delivery]:
-        """Look until all is found, or until what was asked for is surely listed."""
+        """Poll the list for some seconds; return the deliveries that appear in it."""
         found: dict[DeliveryJob, Delivery] = {}
-        end, pause = time.time() + seconds, FIRST_PAUSE
         if seconds:
             logger.info(
-                "%d deliveries are in doubt; looking for up to %.0f s, see 'settle_seconds'",
+                "%d deliveries unconfirmed; polling for up to %.0f s (settle_seconds)",
                 len(missing),
                 seconds,
             )
-        while True:
-            last = time.time() >= end
+
+        def all_found() -> bool | None:
             left = [job for job in missing if job not in found]
-            found |= self._record_found(self._remote.find_deliveries(left, earlier_ids))
-            if last or len(found) == len(missing):
-                return found
-            wait_until(min(end, time.time() + pause), self._check)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            found.update(self._record_found(self._remote.find_deliveries(left, earlier_ids)))
+            return True if len(found) == len(missing) else None
+
+        poll_until(time.time() + seconds, all_found, self._check)
+        return found
 
     def _record_found(self, found: dict[DeliveryJob, Delivery]) -> dict[DeliveryJob, Delivery]:
         self._journal.record_deliveries(
@@ -200,10 +199,10 @@ class Deliverer:
         missing: list[DeliveryJob],
         attempts: dict[DeliveryJob, int],
     ) -> tuple[dict[DeliveryJob, str], list[list[DeliveryJob]]]:
-        """Tell what becomes of jobs that are surely not delivered by a request.
+        """Decide what to do with jobs that a request did not deliver.
 
         Returns:
-            Why some are given up, and the requests to make for the others.
+            The reason for each job that is given up, and the batches to send for the others.
         """
         if not missing:
             return {}, []
@@ -227,10 +226,10 @@ class Deliverer:
         missing: list[DeliveryJob],
         given_up: dict[DeliveryJob, str],
     ) -> None:
-        """Count failures: of catalogs that are refused, in their order, and of requests.
+        """Count failures: each refused catalog, in order, or the request as a whole.
 
         Raises:
-            ServiceFailing: There are too many in a row.
+            CircuitOpenError: There are too many in a row.
         """
         if error is not None and _is_refusal(error):
             for job in batch if given_up else ():
@@ -244,11 +243,11 @@ class Deliverer:
 
 
 def _is_refusal(error: ApiError) -> bool:
-    """Tell whether the API has surely not done what it was asked for."""
+    """Return whether an error proves that the API did not execute the request."""
     return error.status in REFUSAL_STATUSES
 
 
 def _split_in_half(jobs: list[DeliveryJob]) -> list[list[DeliveryJob]]:
-    """Cut a list in two; one job stays alone, none gives nothing."""
+    """Split a list in two; return one part for one job, and none for no job."""
     middle = (len(jobs) + 1) // 2
     return [part for part in (jobs[:middle], jobs[middle:]) if part]

@@ -1,4 +1,4 @@
-"""Watching: deliveries of earlier runs that went wrong since, and waiting for those of this one."""
+"""Monitoring: late failures of earlier runs' deliveries, and waiting for those of this run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixxel_singer.progress import task_progress
-from target_pixxel_store.polling import wait_until
+from target_pixxel_store.polling import Backoff, poll_until
 
 if TYPE_CHECKING:
     import logging
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
     from target_pixxel_store.remote_state import RemoteState
 
 HOUR_SECONDS = 3600.0
-_FIRST_PAUSE = 1.0  # seconds between two looks; grown by half each time
-_LONGEST_PAUSE = 60.0
+_BACKOFF = Backoff(first=1.0, factor=1.5, longest=60.0)
 
 
 @dataclass(slots=True)
 class DeliveryProblems:
-    """Ids of deliveries that are not as they should be.
+    """Ids of the deliveries that have a problem.
 
     Attributes:
-        failed: FAILED.
+        failed: Status FAILED.
         unfinished: Neither succeeded nor failed after a long time.
-        missing: Succeeded, and there is no object.
-        unverified: Succeeded, and nobody could look for the object.
+        missing: Succeeded, but the object is not in the bucket.
+        unverified: Succeeded, but the bucket could not be read.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -43,35 +42,42 @@ class DeliveryProblems:
         return bool(self.failed or self.unfinished or self.missing)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it for the summary."""
+        """Return the problems as the summary contains them."""
         return asdict(self)
 
-    def log(self, logger: logging.Logger, when: str) -> None:
-        """Log what is wrong, a line each."""
-        for what, ids in (
+    def log(self, logger: logging.Logger, origin: str) -> None:
+        """Log a warning for each problem.
+
+        Args:
+            logger: The logger.
+            origin: Says which run requested the deliveries, such as "of an earlier run".
+        """
+        for problem, ids in (
             ("FAILED", self.failed),
             ("not finished", self.unfinished),
             ("SUCCESS, but the object is not in the bucket", self.missing),
         ):
-            for key in ids:
-                logger.warning("delivery %s %s: %s", key, when, what)
+            for delivery_id in ids:
+                logger.warning("delivery %s %s: %s", delivery_id, origin, problem)
         if self.unverified:
             logger.warning(
                 "%d deliveries %s could not be verified: their stores' credentials are not in the "
                 "settings, or may not read",
                 len(self.unverified),
-                when,
+                origin,
             )
 
 
 class DeliveryMonitor:
-    """Looks after deliveries.
+    """Checks deliveries after they were requested.
 
     Args:
-        looks: Knows whether the list is the whole one.
-        verify: Tells whether the object of a delivery is there, None where it cannot be told;
-            absent when it is not to be looked for.
-        stuck_after: Hours after which an unfinished delivery is told of.
+        api: Lists deliveries.
+        journal: Has the deliveries that earlier runs requested.
+        remote: Knows whether the API's list is complete.
+        verify: Returns whether the object of a delivery exists, None where that is unknown;
+            None to verify no objects.
+        stuck_after: Hours after which an unfinished delivery is reported.
         check: Called while waiting; raises to stop.
     """
 
@@ -93,74 +99,77 @@ class DeliveryMonitor:
         self._check = check
 
     def check_earlier_runs(self) -> DeliveryProblems:
-        """Find what went wrong with the deliveries that earlier runs asked for; each told once.
+        """Find the problems of deliveries that earlier runs requested.
 
-        Those that are not finished are told of in each run.
+        A failure is reported once, an unfinished delivery in each run.
         """
         problems = DeliveryProblems()
-        view = self._remote.refresh()  # which also tells what came of a killed run's requests
-        memory = self._journal.state
-        open_ones = {
-            key: each for key, each in memory.deliveries.items() if key not in memory.final_ids
+        view = self._remote.refresh()  # also records what a killed run's requests created
+        state = self._journal.state
+        unchecked = {
+            delivery_id: delivery
+            for delivery_id, delivery in state.deliveries.items()
+            if delivery_id not in state.final_ids
         }
         listed = {
             delivery.id: delivery
-            for identity in {made.key for made in open_ones.values()}
-            for delivery in view.deliveries_at(identity)
+            for key in {known.key for known in unchecked.values()}
+            for delivery in view.deliveries_at(key)
         }
-        listed |= self._list_by_id(open_ones.keys() - listed.keys())
-        for key, made in open_ones.items():
-            if key in listed and self._check_delivery(listed[key], problems):
-                self._journal.record_final(key)
-            elif time.time() - made.requested_at > self._stuck_seconds:
-                problems.unfinished.append(key)
+        listed |= self._list_by_id(unchecked.keys() - listed.keys())
+        for delivery_id, known in unchecked.items():
+            if delivery_id in listed and self._check_delivery(listed[delivery_id], problems):
+                self._journal.record_final(delivery_id)
+            elif time.time() - known.requested_at > self._stuck_seconds:
+                problems.unfinished.append(delivery_id)
         return problems
 
-    def _list_by_id(self, delivery_ids: Iterable[str]) -> dict[str, Delivery]:
-        """Ask for deliveries by id, where the list may be cut."""
-        if not self._remote.is_truncated:
-            return {}
-        asked = (
-            self._api.list_deliveries(delivery_id=key).deliveries for key in sorted(delivery_ids)
-        )
-        return {each.id: each for found in asked for each in found}
-
     def wait_for(self, delivery_ids: Iterable[str], timeout: float) -> DeliveryProblems:
-        """Wait until deliveries are done.
+        """Wait until deliveries have succeeded or failed.
 
         Args:
             delivery_ids: Their ids.
-            timeout: How long at most.
+            timeout: The longest wait, in seconds.
         """
         problems = DeliveryProblems()
         waiting = set(delivery_ids)
-        total, end, pause = len(waiting), time.time() + timeout, _FIRST_PAUSE
+        total = len(waiting)
         with task_progress("deliveries done", total) as show_done:
-            while waiting:
-                last = time.time() >= end
-                listed = {each.id: each for each in self._api.list_deliveries().deliveries}
-                listed |= self._list_by_id(waiting - listed.keys())
-                for key in waiting & listed.keys():
-                    if self._check_delivery(listed[key], problems):
-                        waiting.discard(key)
-                        self._journal.record_final(key)
-                show_done(total - len(waiting))
-                if last:
-                    break
+
+            def all_done() -> bool | None:
                 if waiting:
-                    wait_until(min(end, time.time() + pause), self._check)
-                    pause = min(1.5 * pause, _LONGEST_PAUSE)
+                    self._check_waiting(waiting, problems)
+                    show_done(total - len(waiting))
+                return None if waiting else True
+
+            poll_until(time.time() + timeout, all_done, self._check, _BACKOFF)
         problems.unfinished = sorted(waiting)
         return problems
 
+    def _check_waiting(self, waiting: set[str], problems: DeliveryProblems) -> None:
+        """Read the list, and remove from `waiting` the deliveries that are done."""
+        listed = {each.id: each for each in self._api.list_deliveries().deliveries}
+        listed |= self._list_by_id(waiting - listed.keys())
+        for delivery_id in waiting & listed.keys():
+            if self._check_delivery(listed[delivery_id], problems):
+                waiting.discard(delivery_id)
+                self._journal.record_final(delivery_id)
+
+    def _list_by_id(self, delivery_ids: Iterable[str]) -> dict[str, Delivery]:
+        """Read deliveries one by one where the list may be truncated."""
+        if not self._remote.is_truncated:
+            return {}
+        lists = (self._api.list_deliveries(delivery_id=key) for key in sorted(delivery_ids))
+        return {each.id: each for found in lists for each in found.deliveries}
+
     def _check_delivery(self, delivery: Delivery, problems: DeliveryProblems) -> bool:
-        """Tell whether a delivery is done, and note what is wrong with it."""
+        """Add a delivery's problem to `problems`; return whether the delivery is done."""
         if delivery.has_failed:
             problems.failed.append(delivery.id)
         elif delivery.has_succeeded:
-            there = self._verify(delivery) if self._verify else True
-            if there is None:
+            exists = self._verify(delivery) if self._verify else True
+            if exists is None:
                 problems.unverified.append(delivery.id)
-            elif not there:
+            elif not exists:
                 problems.missing.append(delivery.id)
         return delivery.has_failed or delivery.has_succeeded

@@ -1,18 +1,17 @@
-"""The run: records in, decisions, deliveries out, each record accounted for."""
+"""The delivery pipeline: plans and requests deliveries, and records their outcomes."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from pixxel_api.errors import Forbidden
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
 from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
-from target_pixxel_store.errors import RecordError, RunAborted
+from target_pixxel_store.errors import RunAborted
 from target_pixxel_store.outcomes import Decision, NextStep, Outcome, OutcomeKind
-from target_pixxel_store.outcomes.recorder import TargetLocation, describe_record
+from target_pixxel_store.outcomes.recorder import TargetLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,18 +25,23 @@ if TYPE_CHECKING:
     from target_pixxel_store.records import CatalogRequest
     from target_pixxel_store.remote_state import DeliveryJob, RemoteState
     from target_pixxel_store.settings import Settings
-    from target_pixxel_store.stores.reconciler import StoreResult
 
 
 class DeliveryPipeline:
-    """Does what records ask for, in their order.
+    """Delivers the catalogs that records request, in the order of the records.
 
     Args:
+        settings: The settings.
+        api: Finds catalogs.
+        remote: The stores and deliveries that exist.
+        journal: What earlier runs requested.
+        deliverer: Sends the planned jobs.
+        recorder: Records the outcomes.
         check: Called while waiting; raises to stop.
 
     Attributes:
-        unfinished: Ids of the deliveries that it asked for, or met, and that are not done.
-        unlisted: Deliveries that it met in the journal alone.
+        unfinished_ids: Ids of requested and existing deliveries that have not succeeded yet.
+        unlisted_count: Existing deliveries that only the journal contains.
     """
 
     def __init__(
@@ -66,83 +70,51 @@ class DeliveryPipeline:
         self.unfinished_ids: dict[str, None] = {}
         self.unlisted_count = 0
 
-    # Records in
+    # Requests
 
     def add_request(self, inflight: InflightRecord, request: CatalogRequest) -> None:
-        """Take a wish for deliveries; it is acted on with others.
+        """Add a request; it is planned and sent in a batch.
 
         Raises:
-            Rejected: It lacks what the settings look at.
-            Halt: The batch that it fills ends the run.
+            RecordError: It lacks a field that the settings filter by.
+            RunAborted: A record of the batch that it fills ends the run.
         """
-        if why := self._selection.skip_reason(request):
-            self._recorder.record(inflight, Outcome(OutcomeKind.SKIPPED, why, request.catalog_id))
+        if reason := self._selection.skip_reason(request):
+            outcome = Outcome(OutcomeKind.SKIPPED, reason, request.catalog_id)
+            self._recorder.record(inflight, outcome)
             return
         if self._remote.refresh().find_store(request.store) is None:
             self._awaiting_store.append(PendingRequest(inflight, request))
             return
         self._enqueue(PendingRequest(inflight, request))
 
-    def store(self, taken: InflightRecord, settle: Callable[[], StoreResult]) -> None:
-        """Settle a store, behind the deliveries that were asked for before it.
-
-        Raises:
-            Forbidden: The token may not do this; the text names the record.
-        """
-        self.flush()
-        try:
-            outcome = settle()
-        except RecordError as error:
-            self.fail_record(taken, str(error))
-            return
-        except Forbidden as error:
-            raise error.add_context(describe_record(taken)) from None
-        store = outcome.store
-        key = None if store is None or self._settings.dry_run else store.id
-        made = Outcome(outcome.kind, outcome.reason, store_id=key)
-        self._recorder.record(taken, made, TargetLocation(store.name if store else ""))
-
-    def area(self, taken: InflightRecord, settle: Callable[[], Outcome]) -> None:
-        """Settle an area, behind the deliveries that were asked for before it.
-
-        Raises:
-            Forbidden: The token may not do this, or not in the record's project; the text names
-                the record.
-        """
-        self.flush()
-        try:
-            outcome = settle()
-        except Forbidden as error:
-            raise error.add_context(describe_record(taken)) from None
-        self._recorder.record(taken, outcome)
-
     def fail_record(self, inflight: InflightRecord, reason: str) -> None:
-        """Account for a record that cannot be acted on, behind those before it.
+        """Record the failure of a record, after the outcomes of the records before it.
 
         Raises:
-            Halt: It ends the run.
+            RunAborted: It ends the run.
         """
         self.flush()
         self._recorder.record(inflight, Outcome(OutcomeKind.FAILED, reason))
 
     def poll(self) -> None:
-        """Send a batch that is not full when it has waited long enough."""
+        """Send an incomplete batch after `flush_seconds`."""
         if self._pending and time.monotonic() - self._pending_since >= self._settings.flush_seconds:
             self.flush()
 
     def finish(self) -> None:
-        """Act on all that is left, the input being at its end.
+        """Process all pending requests at the end of the input.
 
         Raises:
-            Halt: A record failed, or there are too many deliveries.
+            RunAborted: A record failed, or `max_deliveries` is reached.
         """
-        waiting, self._awaiting_store = self._awaiting_store, []
+        requests, self._awaiting_store = self._awaiting_store, []
         self.flush()
-        for one in waiting:
-            if self._remote.refresh().find_store(one.request.store) is None:
-                self.fail_record(one.inflight, missing_store_reason(one.request))
+        for pending in requests:
+            if self._remote.refresh().find_store(pending.request.store) is None:
+                self.fail_record(pending.inflight, missing_store_reason(pending.request))
             else:
-                self._enqueue(one)
+                self._enqueue(pending)
         self.flush()
 
     def _enqueue(self, pending: PendingRequest) -> None:
@@ -153,19 +125,19 @@ class DeliveryPipeline:
             self.flush()
 
     def flush(self) -> None:
-        """Decide on all that is pending, and deliver.
+        """Plan and send all pending requests.
 
         Raises:
-            Halt: A record failed, or there are too many deliveries.
+            RunAborted: A record failed, or `max_deliveries` is reached.
         """
         pending, self._pending = self._pending, []
         if pending:
             self._execute(self._planner.plan_requests(pending))
 
-    # Deliveries out
+    # Deliveries
 
     def _execute(self, catalogs: list[PlannedCatalog]) -> None:
-        """Account for what is decided, and send the rest; stop where the settings say so."""
+        """Record the decided outcomes and send the other jobs; stop at the limit or a failure."""
         batch: dict[DeliveryJob, list[InflightRecord]] = {}
         for catalog in catalogs:
             job, decision = catalog.job, catalog.decision or Decision(OutcomeKind.FAILED)
@@ -174,13 +146,13 @@ class DeliveryPipeline:
             elif job is not None and isinstance(decision.kind, NextStep):
                 if self._recorder.is_limit_reached(len(batch)):
                     self._send(batch)
-                    asked = self._recorder.delivery_count
-                    why = f"{asked} deliveries were asked for; see 'max_deliveries'"
-                    raise RunAborted(ExitCode.INCOMPLETE, why)
+                    count = self._recorder.delivery_count
+                    reason = f"{count} deliveries requested; see 'max_deliveries'"
+                    raise RunAborted(ExitCode.INCOMPLETE, reason)
                 batch[job] = [catalog.inflight]
             else:
-                if decision.kind is OutcomeKind.FAILED and not self._recorder.passes_failures:
-                    self._send(batch)  # what stands before it
+                if decision.kind is OutcomeKind.FAILED and not self._settings.continue_on_error:
+                    self._send(batch)  # the jobs before it
                     batch = {}
                 self._record_decision(catalog, decision)
         self._send(batch)
@@ -210,7 +182,7 @@ class DeliveryPipeline:
                     batch[job], self._to_outcome(job, sent), _target_location(job)
                 )
             except RunAborted as error:
-                abort = abort or error  # the others have happened all the same
+                abort = abort or error  # the other jobs were sent, too
         if abort:
             raise abort
 
@@ -238,7 +210,7 @@ class DeliveryPipeline:
         )
 
     def _record_decision(self, catalog: PlannedCatalog, decision: Decision) -> None:
-        """Account for what needs no request."""
+        """Record the outcome of a catalog that needs no request."""
         job = catalog.job
         outcome = Outcome(OutcomeKind(decision.kind.value), decision.reason)
         if job is not None:

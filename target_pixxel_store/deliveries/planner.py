@@ -1,4 +1,4 @@
-"""Cases: what records ask for, catalog by catalog, and what is decided about each."""
+"""The planner: the catalogs that records request, and what is decided about each."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from target_pixxel_store.remote_state import RemoteState, WorkspaceView
     from target_pixxel_store.settings import Settings
 
-UNKNOWN_STORE = "there is no store of this name or id"
-UNKNOWN_DELIVER_TO = "there is no store of the name or id that 'deliver_to' says"
+UNKNOWN_STORE = "no store has this name or id"
+UNKNOWN_DELIVER_TO = "no store has the name or id in 'deliver_to'"
 
 
 class PlannedCatalog(NamedTuple):
-    """A catalog of a record, to be judged: what to do, or why it cannot be."""
+    """A catalog of a record: the job to do, or the decision that needs no job."""
 
     inflight: InflightRecord
     job: DeliveryJob | None
@@ -38,9 +38,13 @@ class PlannedCatalog(NamedTuple):
 
 
 class DeliveryPlanner:
-    """Makes cases of what is pending, and decides on them.
+    """Selects the catalogs of pending requests, and decides what to do about each.
 
     Args:
+        settings: The settings.
+        selection: Selects the catalogs of a request.
+        remote: The stores and deliveries that exist.
+        journal: What earlier runs requested.
         check: Called while waiting; raises to stop.
     """
 
@@ -61,22 +65,22 @@ class DeliveryPlanner:
         self._rules = DeliveryRules(settings.redeliver, settings.retry_failed)
 
     def plan_requests(self, pending: list[PendingRequest]) -> list[PlannedCatalog]:
-        """Decide on each catalog, once all that was asked for before is surely listed.
+        """Decide about each catalog, after waiting until all earlier requests are listed.
 
         Raises:
-            WrongPlaceError: A catalog is of another workspace.
+            WorkspaceMismatchError: A catalog belongs to a different workspace.
         """
         catalogs = list(self._select_catalogs(pending, self._remote.refresh()))
         self._refresh_catalogs(catalogs)
         planned = self._decide_all(catalogs)
         while (until := self._uncertain_until(planned)) and not self._settings.dry_run:
             wait_settled(until, self._check)
-            memory = self._journal.state
-            memory.end_uncertainty(time.time())
+            state = self._journal.state
+            state.end_uncertainty(time.time())
             self._remote.refresh(max_age=0)
             self._refresh_catalogs(catalogs)
             unconfirmed = {case.decision.unconfirmed for case in planned if case.decision}
-            self._journal.record_refusals(doubt for doubt in unconfirmed if doubt in memory.intents)
+            self._journal.record_refusals(doubt for doubt in unconfirmed if doubt in state.intents)
             planned = self._decide_all(catalogs)
         return planned
 
@@ -84,7 +88,7 @@ class DeliveryPlanner:
         self._remote.refresh_catalogs(case.job.catalog_id for case in catalogs if case.job)
 
     def _decide_all(self, catalogs: list[PlannedCatalog]) -> list[PlannedCatalog]:
-        """Decide on each catalog, in order."""
+        """Decide about each catalog, in order."""
         view, reservations = self._remote.view, Reservations()
         planned = []
         for catalog in catalogs:
@@ -93,15 +97,15 @@ class DeliveryPlanner:
                 decision = decide(job, view, reservations, self._rules)
                 if isinstance(decision.kind, NextStep):
                     if job.key in reservations.jobs:
-                        job = reservations.jobs[job.key]  # asked for twice
+                        job = reservations.jobs[job.key]  # requested twice
                     else:
                         reservations.add(job)
             planned.append(PlannedCatalog(catalog.inflight, job, decision))
         return planned
 
     def _uncertain_until(self, catalogs: list[PlannedCatalog]) -> float:
-        """Tell until when to wait before anything is asked for; 0 when there is no doubt."""
-        memory, settle = self._journal.state, self._settings.settle_seconds
+        """Return until when to wait before any request; 0 where every request is confirmed."""
+        state, settle = self._journal.state, self._settings.settle_seconds
         until, now = 0.0, time.time()
         for catalog in catalogs:
             kind, unconfirmed = (
@@ -109,39 +113,37 @@ class DeliveryPlanner:
                 if catalog.decision
                 else (None, None)
             )
-            if unconfirmed is not None and unconfirmed in memory.intents:
-                until = max(
-                    until, settled_at(memory.intents[unconfirmed].requested_at, now, settle)
-                )
+            if unconfirmed is not None and unconfirmed in state.intents:
+                until = max(until, settled_at(state.intents[unconfirmed].requested_at, now, settle))
             if kind in (NextStep.DELIVER, NextStep.WAIT):
-                until = max(until, memory.uncertain_until(self._remote.refreshed_at, now, settle))
+                until = max(until, state.uncertain_until(self._remote.refreshed_at, now, settle))
         return until
 
     def _select_catalogs(
         self, pending: list[PendingRequest], view: WorkspaceView
     ) -> Iterator[PlannedCatalog]:
-        """Give the catalogs of all that is pending."""
+        """Yield the catalogs of all pending requests."""
         by_order_item = self._selection.catalogs_by_order_item(pending)
-        for one in pending:
-            store = view.find_store(one.request.store)
+        for item in pending:
+            store = view.find_store(item.request.store)
             if store is None:
-                yield _failed_catalog(one.inflight, missing_store_reason(one.request))
+                yield _failed_catalog(item.inflight, missing_store_reason(item.request))
                 continue
-            for found in self._selection.select_catalogs(one, by_order_item):
+            for found in self._selection.select_catalogs(item, by_order_item):
                 if isinstance(found, Decision):
-                    yield PlannedCatalog(one.inflight, None, found)
+                    yield PlannedCatalog(item.inflight, None, found)
                 else:
-                    yield self._make_job(one, store, found)
+                    yield self._make_job(item, store, found)
 
-    def _make_job(self, one: PendingRequest, store: Store, fields: Fields) -> PlannedCatalog:
+    def _make_job(self, item: PendingRequest, store: Store, fields: Fields) -> PlannedCatalog:
         try:
-            path = self._selection.render_path(one.request, fields)
+            path = self._selection.render_path(item.request, fields)
         except RecordError as error:
-            return _failed_catalog(one.inflight, str(error))
+            return _failed_catalog(item.inflight, str(error))
         job = DeliveryJob(fields[CATALOG_ID], store, path, store.location.join(path))
         if is_too_long(job.location):
-            return _failed_catalog(one.inflight, "its path is too long for a key")
-        return PlannedCatalog(one.inflight, job)
+            return _failed_catalog(item.inflight, "its path is too long for an object key")
+        return PlannedCatalog(item.inflight, job)
 
 
 def _failed_catalog(inflight: InflightRecord, reason: str) -> PlannedCatalog:
@@ -149,5 +151,5 @@ def _failed_catalog(inflight: InflightRecord, reason: str) -> PlannedCatalog:
 
 
 def missing_store_reason(request: CatalogRequest) -> str:
-    """Say that the store of a request is not there."""
+    """Return why a request fails whose store does not exist."""
     return UNKNOWN_DELIVER_TO if request.from_tap else UNKNOWN_STORE

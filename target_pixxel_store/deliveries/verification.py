@@ -1,4 +1,4 @@
-"""Whether the object of a delivery is in the bucket."""
+"""Verification: check that the object of a delivery exists in the bucket."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class DeliveryVerifier:
-    """Looks for objects with the credentials that the settings have for their stores.
+    """Finds delivered objects with the credentials that the settings have for their stores.
 
     Args:
+        remote: Knows the stores.
+        stores: Resolves credentials.
         endpoints: URL by type of store.
     """
 
@@ -30,8 +32,8 @@ class DeliveryVerifier:
         self._stores = stores
         self._endpoints = endpoints
 
-    def __call__(self, delivery: Delivery) -> bool | None:
-        """Tell whether the object is there; None where nobody can tell."""
+    def verify(self, delivery: Delivery) -> bool | None:
+        """Return whether the object of a delivery exists; None where that cannot be found out."""
         store = self._remote.view.stores.get(delivery.store_id)
         if store is None or not delivery.target_path:
             return None
@@ -39,8 +41,8 @@ class DeliveryVerifier:
         try:
             name = self._stores.credentials_names.get(store.name, store.name)
             credentials = self._stores.resolve_credentials(name, cloud)
-            place = BucketLocation(cloud, bucket, store.region, prefix)
+            location = BucketLocation(cloud, bucket, store.region, prefix)
             key = normalize_path(prefix, delivery.path, delivery.target_path)
-            return object_size(place, credentials, self._endpoints.get(cloud), key) is not None
+            return object_size(location, credentials, self._endpoints.get(cloud), key) is not None
         except (RecordError, BucketError):
             return None

@@ -1,4 +1,4 @@
-"""The brake: what stops the threads of a run, a signal or the run's own end."""
+"""A cancellation token: stops the threads of a run after a signal or at the run's end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class Cancelled(BaseException):
-    """The run has ended; like a signal, no handler of errors catches it."""
+    """The run has ended; a BaseException, as no error handler may catch it."""
 
 
 class CancellationToken:
     """Called between steps; raises to stop.
 
     Args:
-        check: Raises where a signal has come.
+        check: Raises after a signal.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
@@ -25,15 +25,15 @@ class CancellationToken:
         self._cancelled = threading.Event()
 
     def __call__(self) -> None:
-        """Return, or raise when the run has ended.
+        """Raise after a signal, or after `cancel`.
 
         Raises:
-            Braked: It has.
+            Cancelled: `cancel` was called.
         """
         self._check()
         if self._cancelled.is_set():
             raise Cancelled
 
     def cancel(self) -> None:
-        """End the run's threads, at their next step."""
+        """Stop the threads at their next step."""
         self._cancelled.set()

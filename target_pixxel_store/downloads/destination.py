@@ -1,4 +1,4 @@
-"""Destinations: where downloaded files lie, a local folder or whatever fsspec leads to."""
+"""Destinations of downloaded files: a local folder, or a URL that fsspec opens."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ _PRIVATE_FOLDER: Final = 0o700
 
 
 class DownloadDestination(Protocol):
-    """A place for files, each below a path with slashes.
+    """Stores files at paths with slashes.
 
     Attributes:
-        root: Its name, without a password.
+        root: The folder or URL, without a password.
     """
 
     root: str
 
     def file_size(self, path: str, name: str) -> int | None:
-        """Give a file's bytes, None when there is none."""
+        """Return the size of a file in bytes; None where it does not exist."""
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Give the part of the file of a catalog."""
+        """Return the partial file of a catalog."""
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
-        """Put a whole part in its place, under a name; what is there is replaced."""
+        """Store a complete partial file under a name; an existing file is replaced."""
 
 
 def folder_uri(destination: DownloadDestination, path: str) -> str:
-    """Name the folder of a path, as the journal and the outcomes do."""
+    """Return the folder of a path, as journal and outcomes contain it."""
     return "/".join(filter(None, (destination.root, normalize_path(path))))
 
 
 class LocalDestination:
-    """A local folder; a part lies beside its file, on the same disk."""
+    """A local folder; a partial file is beside its file, on the same disk."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
@@ -60,22 +60,22 @@ class LocalDestination:
         self._mode = _FILE_MODE & ~umask
 
     def create_folder(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            InputError: That cannot be done, or nothing can be written there.
+            InputError: It cannot be created, or is not writable.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"Setting 'download_to': cannot make the folder: {error.strerror}"
+                f"Setting 'download_to': cannot create the folder: {error.strerror}"
             ) from None
         if not os.access(self._root, os.W_OK | os.X_OK):
-            raise InputError("Setting 'download_to': nothing may be written to the folder")
+            raise InputError("Setting 'download_to': the folder is not writable")
 
     def file_size(self, path: str, name: str) -> int | None:
-        """Give a file's bytes."""
+        """Return the size of a file in bytes; None where it does not exist."""
         with disk_errors():
             try:
                 found = (self._folder(path) / name).stat()
@@ -84,14 +84,14 @@ class LocalDestination:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Give the part."""
+        """Return the partial file of a catalog."""
         folder = self._folder(path)
         with disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
         return PartialFile(folder / f".{_safe_id(catalog_id)}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
-        """Rename a part."""
+        """Move a partial file to its name."""
         part.commit(self._folder(path) / name, self._mode)
 
     def _folder(self, path: str) -> Path:
@@ -99,12 +99,12 @@ class LocalDestination:
 
 
 class RemoteDestination:
-    """A place that fsspec opens; parts lie in a local folder until they are whole.
+    """A URL that fsspec opens; partial files are in a local folder until they are complete.
 
     Args:
-        url: The place.
-        parts: The local folder; made when something is fetched.
-        hide: Told of a password in the URL.
+        url: The URL.
+        parts_folder: The local folder; created with the first partial file.
+        register_secrets: Called with the password in the URL.
 
     Raises:
         InputError: It cannot be opened.
@@ -113,7 +113,7 @@ class RemoteDestination:
     def __init__(
         self, url: str, parts_folder: Path, register_secrets: Callable[[list[str]], None]
     ) -> None:
-        from pixxel_singer import filesystem  # noqa: PLC0415 - obstore, only where it is wanted
+        from pixxel_singer import filesystem  # noqa: PLC0415 - obstore is slow to import
 
         self._filesystem = filesystem
         self._parts_folder = parts_folder
@@ -128,32 +128,34 @@ class RemoteDestination:
         self._upload_lock = threading.Lock()
 
     def file_size(self, path: str, name: str) -> int | None:
-        """Give an object's bytes."""
+        """Return the size of an object in bytes; None where it does not exist."""
         try:
             self._files.invalidate_cache()
             found = self._files.info(self._object_path(path, name))
         except FileNotFoundError:
             return None
         except self._filesystem.FILESYSTEM_ERRORS as error:
-            raise self._to_record_error("look at", error) from None
+            raise self._to_record_error("read", error) from None
         return int(found["size"]) if found["type"] == "file" else None
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Give the part; its name tells the catalog, and not which of its places it is for."""
+        """Return the partial file of a catalog; its name contains a hash of the folder."""
         place = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
         with disk_errors():
             self._parts_folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         return PartialFile(self._parts_folder / f"{_safe_id(catalog_id)}.{place}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
-        """Put a part in its place, look whether it is there, and remove it here."""
+        """Upload a partial file, check the object's size, and remove the partial file."""
         try:
             with self._upload_lock:  # each takes tens of megabytes of memory
                 self._files.put_file(str(part.path), self._object_path(path, name))
         except self._filesystem.FILESYSTEM_ERRORS as error:
             raise self._to_record_error("write to", error) from None
         if self.file_size(path, name) != part.size:
-            raise RecordError(f"its object in '{self.root}' is not as large as what was put there")
+            raise RecordError(
+                f"its object in '{self.root}' has a different size than the uploaded file"
+            )
         part.remove()
 
     def _object_path(self, path: str, name: str) -> str:
@@ -188,7 +190,7 @@ def open_destination(
 
 
 def _safe_id(catalog: str) -> str:
-    """Make a catalog's id a name for a file; it is one already, as far as the API makes it."""
+    """Return a catalog's id as the name of a file; a hash of an id that is not a valid one."""
     if _SAFE_ID_PATTERN.fullmatch(catalog):
         return catalog
     return hashlib.sha256(catalog.encode(errors="surrogatepass")).hexdigest()[:32]

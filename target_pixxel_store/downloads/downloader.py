@@ -1,4 +1,4 @@
-"""The downloader: one catalog, asked for, waited for and fetched; safe for threads."""
+"""The downloader: prepares, transfers and stores one catalog; safe for threads."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_REFUSED_URLS: Final = 3
-"""Signed URLs in a row that are refused before anything came."""
+"""Signed URLs in a row that are refused without new data."""
 NAME_CONFLICT = (
-    "another catalog's file has this name in the same folder; give each catalog a path of its own"
+    "another catalog's file has this name in the same folder; give each catalog its own path"
 )
 EXISTING_FILE = (
-    "another file of this name is in the folder already; move it away, or download elsewhere"
+    "a different file with this name exists in the folder; move it, or download to another folder"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadJob:
-    """A catalog to be downloaded.
+    """A catalog to download.
 
     Attributes:
-        path: Below the destination, with slashes.
+        path: The path below the destination, with slashes.
     """
 
     catalog_id: str
@@ -51,12 +51,12 @@ class DownloadJob:
 
 
 class DownloadResult(NamedTuple):
-    """What became of a job.
+    """The result of a job.
 
     Attributes:
-        uri: Where the file is.
-        download: Id of the download.
-        attempts: Requests for a download, and for its file.
+        uri: The location of the file.
+        download_id: Id of the download.
+        attempts: The number of requests for a download and for its file.
     """
 
     kind: OutcomeKind
@@ -70,10 +70,10 @@ class Downloader:
     """Downloads catalogs.
 
     Args:
-        preparer: Has downloads prepared.
-        fetcher: Fetches files.
-        destination: Where they go.
-        journal: Knows what is there, and is told.
+        preparer: Waits for signed URLs.
+        fetcher: Transfers files.
+        destination: Stores files.
+        journal: Contains the downloads and files of all runs.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class Downloader:
         self._claims: dict[tuple[str, str], str] = {}
 
     def close(self) -> None:
-        """Close the connections to where files are fetched."""
+        """Close the connections of the transfers."""
         self._fetcher.close()
 
     def find_existing(self, job: DownloadJob) -> DownloadResult | None:
-        """Tell whether a job's file is there, as the journal remembers it; nothing is asked.
+        """Return the result where the journal's file of a job exists; sends no request.
 
         Raises:
-            Rejected: Nobody can look.
+            RecordError: The destination cannot be read.
         """
         spot = self._key(job)
         file = self._journal.state.files.get(spot)
@@ -111,15 +111,15 @@ class Downloader:
     def download(
         self, job: DownloadJob, report_progress: Callable[[int, int], None]
     ) -> DownloadResult:
-        """Do a job.
+        """Download a catalog.
 
         Args:
-            job: No two of one catalog and path may be done at once.
-            report_progress: Told how many bytes are there, and of how many.
+            job: Two jobs of the same catalog and path must not run at the same time.
+            report_progress: Called with the bytes received so far, and the size of the file.
 
         Raises:
-            Unauthorized, Forbidden: The token may not do this.
-            NoRoomError: The disk takes nothing more.
+            Unauthorized, Forbidden: The token has no permission.
+            DiskError: The disk is full or broken.
         """
         attempt = Attempt(self._key(job), None)
         try:
@@ -149,7 +149,7 @@ class Downloader:
         part: PartialFile,
         report_progress: Callable[[int, int], None],
     ) -> tuple[OutcomeKind, DownloadedFile]:
-        """See to it that a file is in its place."""
+        """Transfer a file unless it exists, and store it."""
         if part.remote_file is not None:
             self._claim_name(attempt.key, part.remote_file.name)
         try:
@@ -169,7 +169,7 @@ class Downloader:
         part: PartialFile,
         report_progress: Callable[[int, int], None],
     ) -> RemoteFile:
-        """Fetch a file, with fresh signed URLs as long as they are of use."""
+        """Transfer a file, with new signed URLs where one is refused."""
 
         def begin(whole: RemoteFile) -> RemoteFile:
             return self._resolve_name(job, attempt.key, whole)
@@ -182,21 +182,21 @@ class Downloader:
             except SignedUrlRefused as error:
                 refused = refused + 1 if part.size <= before else 1
                 if refused < MAX_REFUSED_URLS:
-                    logger.info("catalog %s: %s; asking for a fresh one", job.catalog_id, error)
-                elif attempt.from_earlier_run:  # what an earlier run asked for may be gone by now
+                    logger.info("catalog %s: %s; requesting a new one", job.catalog_id, error)
+                elif attempt.from_earlier_run:  # an earlier run's download may have expired
                     attempt.discard_download()
                     refused = 0
                 else:
-                    raise RecordError(f"{error}, and so were fresh ones") from None
+                    raise RecordError(f"{error}, and so were new ones") from None
 
     def _resolve_name(
         self, job: DownloadJob, key: DownloadKey, remote_file: RemoteFile
     ) -> RemoteFile:
-        """Look at what is there before a file is fetched; give it a name if it has none.
+        """Return a file with its final name, before it is transferred.
 
         Raises:
-            Rejected: Its place is another file's.
-            _ThereError: It is there.
+            RecordError: A different file has that name.
+            _AlreadyDownloadedError: The file exists.
         """
         named = msgspec.structs.replace(
             remote_file, name=remote_file.name or safe_filename(job.catalog_id)
@@ -211,10 +211,10 @@ class Downloader:
         return named
 
     def _claim_name(self, key: DownloadKey, name: str) -> None:
-        """Keep a name in a folder for a catalog.
+        """Reserve a name in a folder for a catalog.
 
         Raises:
-            Rejected: It is another one's.
+            RecordError: A different catalog has it.
         """
         place = key.folder, name
         with self._lock:
@@ -225,7 +225,7 @@ class Downloader:
 
 
 class _AlreadyDownloadedError(Exception):
-    """The file is there already."""
+    """The file exists already."""
 
     def __init__(self, whole: RemoteFile) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""A part: what is there of a file that is being fetched, so that a later run can go on.
+"""A partial file: the received part of a file, which a later run can continue.
 
-Beside it lies a note of what the whole is known by, and up to where the part is surely on disk:
-after the machine is lost, what is behind that may be anything.
+A note beside it identifies the remote file, and says how many bytes are surely on disk: after a
+crash of the machine, the bytes behind them may be anything.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SYNC_INTERVAL_BYTES: Final = 1 << 24
-"""Bytes after which a part is put on disk."""
+"""Bytes after which a partial file is flushed to disk."""
 _FATAL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""Faults of a disk that any other file would meet as well."""
+"""Errors that affect every file on the disk."""
 
 
 class RemoteFile(msgspec.Struct, frozen=True):
-    """What the whole file is known by.
+    """Identifies the complete file on the server.
 
     Attributes:
         size: In bytes.
-        etag: A strong one, in its quotes; empty where there is none.
-        modified: `Last-Modified`, empty where there is none.
+        etag: A strong ETag, in its quotes; empty where there is none.
+        modified: The `Last-Modified` header; empty where there is none.
     """
 
     name: str
@@ -44,7 +44,7 @@ class RemoteFile(msgspec.Struct, frozen=True):
 
     @property
     def validator(self) -> str:
-        """What a request for the rest is bound to, so that it is of the same file."""
+        """The value of `If-Range` that binds a request for the rest to the same file."""
         return self.etag or self.modified
 
 
@@ -54,19 +54,19 @@ class _Note(msgspec.Struct, frozen=True, rename={"remote_file": "whole", "synced
 
 
 class PartialFile:
-    """A part in the hands of a run; a context manager.
+    """A partial file that this run has locked; a context manager.
 
     Args:
-        path: Where it lies; made when it is not there.
+        path: Its path; created where it does not exist.
 
     Attributes:
-        path: Where it lies.
-        whole: What the whole is known by; None while nothing is.
-        size: Bytes that are there.
+        path: Its path.
+        remote_file: The file on the server; None before it is known.
+        size: The number of bytes received.
 
     Raises:
-        Rejected: On entering: another run holds it, or it cannot be there.
-        NoRoomError: The disk is full.
+        RecordError: On entering: another run has locked it, or it cannot be created.
+        DiskError: The disk is full or broken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +87,7 @@ class PartialFile:
                 self._load()
             except BlockingIOError:
                 self._close()
-                raise RecordError("another run fetches it just now") from None
+                raise RecordError("another run is downloading it") from None
             except BaseException:
                 self._close()
                 raise
@@ -99,7 +99,7 @@ class PartialFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put it on disk; one of nothing is removed."""
+        """Flush it to disk and unlock it; an empty one is removed."""
         with disk_errors():
             try:
                 if not self.size:
@@ -111,7 +111,7 @@ class PartialFile:
 
     @property
     def complete_file(self) -> RemoteFile | None:
-        """What the whole is known by, once all of it is there."""
+        """The remote file, once all of its bytes are received."""
         return (
             self.remote_file
             if self.remote_file is not None and self.size == self.remote_file.size
@@ -119,21 +119,21 @@ class PartialFile:
         )
 
     def restart(self, remote_file: RemoteFile) -> None:
-        """Begin anew, with nothing."""
+        """Start again for a remote file, with no bytes."""
         with disk_errors():
             os.ftruncate(self._fd, 0)
             self.size, self.remote_file = 0, remote_file
             self._sync()
 
     def reset(self) -> None:
-        """Throw away what is there: it is not of the file that is wanted."""
+        """Discard the received bytes, as they belong to a different file."""
         with disk_errors():
             self._note_path.unlink(missing_ok=True)
             os.ftruncate(self._fd, 0)
         self.size, self.remote_file = 0, None
 
     def append(self, piece: bytes) -> None:
-        """Add what follows."""
+        """Append bytes."""
         view = memoryview(piece)
         with disk_errors():
             while view:
@@ -144,7 +144,7 @@ class PartialFile:
                 self._sync()
 
     def commit(self, path: Path, mode: int) -> None:
-        """Put the whole file in its place, under its name and on disk."""
+        """Move the complete file to its path, flushed to disk."""
         with disk_errors():
             os.fsync(self._fd)
             os.fchmod(self._fd, mode)
@@ -155,13 +155,13 @@ class PartialFile:
             self._close()
 
     def remove(self) -> None:
-        """Remove it: the whole is elsewhere, or not wanted."""
+        """Remove it and its note."""
         self._note_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
         self.size, self.remote_file = 0, None
 
     def _load(self) -> None:
-        """Read the note, and cut off what is behind that which is surely on disk."""
+        """Read the note, and truncate the bytes that may not have been on disk."""
         try:
             note = msgspec.json.decode(self._note_path.read_bytes(), type=_Note)
         except (FileNotFoundError, msgspec.DecodeError):
@@ -175,7 +175,7 @@ class PartialFile:
         self.remote_file = note.remote_file
 
     def _sync(self) -> None:
-        """Put what is there on disk, and note how much that is."""
+        """Flush the received bytes to disk, and write their number into the note."""
         if self.remote_file is None:
             return
         os.fsync(self._fd)
@@ -195,18 +195,18 @@ class PartialFile:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Word what the disk fails with.
+    """Convert errors of the disk.
 
     Raises:
-        Rejected: It is about one file.
-        NoRoomError: Any other file would meet it as well.
+        RecordError: The error affects one file.
+        DiskError: The error affects every file.
     """
     try:
         yield
     except OSError as error:
         if error.errno in _FATAL_ERRNOS:
             raise DiskError(
-                f"cannot write what is downloaded: {error.strerror}; make room, or set "
-                "'download_to' elsewhere, and run again: what is half fetched is kept"
+                f"cannot write downloads: {error.strerror}; free disk space, or change "
+                "'download_to', and run again: partial files are kept"
             ) from None
-        raise RecordError(f"its file cannot be written: {error.strerror}") from None
+        raise RecordError(f"cannot write its file: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The run of downloads: records in, files fetched several at once, each record accounted for."""
+"""The download pipeline: downloads requested catalogs in threads, and records outcomes."""
 
 from __future__ import annotations
 
@@ -32,17 +32,23 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
 
 _MAX_QUEUED: Final = 100
-"""Files that wait for their turn; what more is asked for waits in the input."""
-_POLL_SECONDS: Final = 0.1  # seconds between two looks for a signal
-_STOP_SECONDS: Final = 2.0  # seconds that a file in flight has to come to a stop
+"""Files that wait for a thread; further requests stay in the input."""
+_POLL_SECONDS: Final = 0.1  # seconds between two checks for a signal
+_STOP_SECONDS: Final = 2.0  # seconds for a transfer to stop
 
 
 class DownloadPipeline:
-    """Downloads what records ask for; the files in flight may end in any order.
+    """Downloads the catalogs that records request; files may finish in any order.
 
     Args:
-        root: The destination's name.
-        brake: What stops the threads.
+        settings: The settings.
+        api: Finds catalogs.
+        selection: Selects the catalogs of a request.
+        downloader: Downloads one catalog.
+        root: The folder or URL of the destination.
+        recorder: Records the outcomes.
+        progress: Shows the bytes received.
+        cancellation: Stops the threads.
     """
 
     def __init__(
@@ -72,21 +78,22 @@ class DownloadPipeline:
             settings.download_concurrency, thread_name_prefix="pixxel-download"
         )
 
-    # Records in
+    # Requests
 
     def add_request(self, inflight: InflightRecord, request: CatalogRequest) -> None:
-        """Take a wish for downloads; it is acted on at once, or when others are done.
+        """Add a request; it starts at once, or when a thread is free.
 
         Raises:
-            Rejected: It lacks what the settings look at.
-            Halt: A record failed, or there are too many downloads.
+            RecordError: It lacks a field that the settings filter by.
+            RunAborted: A record failed, or `max_deliveries` is reached.
         """
-        if why := self._selection.skip_reason(request):
-            self._recorder.record(inflight, Outcome(OutcomeKind.SKIPPED, why, request.catalog_id))
+        if reason := self._selection.skip_reason(request):
+            outcome = Outcome(OutcomeKind.SKIPPED, reason, request.catalog_id)
+            self._recorder.record(inflight, outcome)
             return
-        one = PendingRequest(inflight, request)
+        pending_request = PendingRequest(inflight, request)
         for found in self._selection.select_catalogs(
-            one, self._selection.catalogs_by_order_item([one])
+            pending_request, self._selection.catalogs_by_order_item([pending_request])
         ):
             if isinstance(found, Decision):
                 self._recorder.record(
@@ -103,24 +110,24 @@ class DownloadPipeline:
             self._enqueue(inflight, job)
 
     def poll(self) -> None:
-        """Account for what is done by now.
+        """Record the results of finished downloads.
 
         Raises:
-            Halt: A record failed.
+            RunAborted: A record failed.
         """
         for future in [each for each in self._in_flight if each.done()]:
             self._record_result(future)
 
     def finish(self) -> None:
-        """Wait until all is done, the input being at its end.
+        """Wait for all downloads at the end of the input.
 
         Raises:
-            Halt: A record failed.
+            RunAborted: A record failed.
         """
         self._wait_until_in_flight(0)
 
     def close(self) -> None:
-        """Stop what is in flight, which keeps its parts, and account for what is done."""
+        """Stop the transfers, keeping partial files, and record the finished downloads."""
         self._cancellation.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._progress.stop()
@@ -130,7 +137,7 @@ class DownloadPipeline:
                 try:
                     self._record_result(future)
                 except (RunAborted, CircuitOpenError):
-                    continue  # the run ends already
+                    continue  # the run is ending
         self._downloader.close()
 
     # Files
@@ -147,24 +154,24 @@ class DownloadPipeline:
                     raise self._limit_reached_error()
                 self._wait_until_in_flight(
                     len(self._in_flight) - 1
-                )  # one that is there already makes room
+                )  # an existing file does not count
             self._recorder.download_count += 1
             self._records[job] = [inflight]
             self._progress.start()
             self._in_flight[self._pool.submit(self._download, job)] = job
 
     def _limit_reached_error(self) -> RunAborted:
-        asked = self._recorder.delivery_count + self._recorder.download_count
-        why = f"{asked} deliveries and downloads were asked for; see 'max_deliveries'"
-        return RunAborted(ExitCode.INCOMPLETE, why)
+        count = self._recorder.delivery_count + self._recorder.download_count
+        reason = f"{count} deliveries and downloads requested; see 'max_deliveries'"
+        return RunAborted(ExitCode.INCOMPLETE, reason)
 
     def _download(self, job: DownloadJob) -> DownloadResult:
-        """Do a job, in a thread."""
+        """Execute a job, in a thread."""
         with self._progress.track_file(job.catalog_id) as show:
             return self._downloader.download(job, show)
 
     def _wait_until_in_flight(self, max_in_flight: int) -> None:
-        """Wait until at most so many are in flight."""
+        """Wait until at most `max_in_flight` downloads are not finished."""
         while len(self._in_flight) > max_in_flight:
             self._cancellation()
             done, _ = wait(self._in_flight, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -172,24 +179,24 @@ class DownloadPipeline:
                 self._record_result(future)
 
     def _record_result(self, future: Future[DownloadResult]) -> None:
-        """Account for a file.
+        """Record the result of a download.
 
         Raises:
-            Halt: It failed, and that ends the run.
-            ServiceFailing: Too many failed in the same way, one after the other.
+            RunAborted: It failed, and that ends the run.
+            CircuitOpenError: Too many failed in a row for the same reason.
         """
         job = self._in_flight.pop(future)
         records = self._records.pop(job)
         result = future.result()
         if result.kind is OutcomeKind.EXISTS:
-            self._recorder.download_count -= 1  # nothing was fetched
+            self._recorder.download_count -= 1  # nothing was downloaded
         self._record_outcome(records, job, result)
         if result.kind is not OutcomeKind.FAILED:
             self._breaker.record_success()
         elif result.reason not in {
             NAME_CONFLICT,
             EXISTING_FILE,
-        }:  # which is no failure of the service
+        }:  # not the API's fault
             self._breaker.record_failure(result.reason)
             self._breaker.check()
 
@@ -207,7 +214,7 @@ class DownloadPipeline:
         self._recorder.record_all(records, outcome, TargetLocation(self._root, job.path))
 
     def _record_plan(self, inflight: InflightRecord, job: DownloadJob) -> None:
-        """Tell what would be done about a catalog, and do nothing."""
+        """Record what would be done with a catalog in a dry run."""
         result = self._plan_result(job)
         if result.kind is OutcomeKind.CREATED:
             if self._recorder.is_limit_reached():

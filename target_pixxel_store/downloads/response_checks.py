@@ -1,4 +1,4 @@
-"""Answers to signed URLs: the name of the file, and whether what comes is the file at all."""
+"""Check responses to signed URLs: the name of the file, and whether the content is the file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_FILENAME_BYTES = 200
-"""Bytes of a file's name; most file systems take 255, and a temporary name is longer."""
+"""Bytes of a file's name; most file systems allow 255, and a temporary name is longer."""
 MAGIC_NUMBER_BYTES = 16
-"""Bytes at the beginning of a file that tell what it is."""
+"""Bytes at the start of a file that identify its type."""
 _RESERVED_CHARACTERS = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _XML_SUFFIXES = (".xml", ".gml", ".kml", ".svg", ".vrt")
 _JSON_SUFFIXES = (".json", ".geojson", ".jsonl", ".ndjson")
@@ -29,15 +29,15 @@ _MAGIC_NUMBERS: dict[str, tuple[bytes, ...]] = {
     ".json": _JSON_STARTS,
     ".geojson": _JSON_STARTS,
 }
-"""How a file of a type begins, by the extension of its name."""
+"""How files start, by the extension of their name."""
 
 
 def filename_from(headers: Mapping[str, str], url: str) -> str:
-    """Give the name under which a file may be saved; empty when it has none that is safe.
+    """Return a safe name for a file; empty where there is none.
 
     Args:
-        headers: Of the answer, of which `Content-Disposition` is looked at first.
-        url: The signed URL, the last part of whose path is the name otherwise.
+        headers: The response headers; `Content-Disposition` takes precedence.
+        url: The signed URL; else the last part of its path is the name.
     """
     disposition = Message()
     disposition["Content-Disposition"] = _decode_header(headers.get("Content-Disposition") or "")
@@ -46,7 +46,7 @@ def filename_from(headers: Mapping[str, str], url: str) -> str:
 
 
 def safe_filename(name: str) -> str:
-    """Make a name that stays in its folder, is not hidden, and that every file system takes."""
+    """Return a name without a folder that is not hidden and valid in every file system."""
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(each for each in unicodedata.normalize("NFC", last) if each.isprintable())
     made = shown.translate(_RESERVED_CHARACTERS).strip(" .")
@@ -58,36 +58,36 @@ def safe_filename(name: str) -> str:
 
 
 def _decode_header(header: str) -> str:
-    """Read a header, which may be in UTF-8 though HTTP knows no such thing, in one line."""
+    """Decode a header that may be UTF-8, which HTTP does not define, into one line."""
     with suppress(UnicodeError):
         header = header.encode("latin-1").decode()
     return " ".join(header.split())
 
 
 def content_type_error(name: str, content_type: str) -> str | None:
-    """Say why an answer cannot be the file, by its `Content-Type`; None when it may be.
+    """Return why a response cannot be the file, by its `Content-Type`; None where it may be.
 
-    Services answer with a page of HTML, or an error in XML or JSON, where they should fail.
+    Some services return an HTML page, or an error in XML or JSON, with a status of success.
     """
     kind = content_type.partition(";")[0].strip().lower()
     suffix = PurePosixPath(name).suffix.lower()
     if kind in {"text/html", "application/xhtml+xml"}:
-        return "the answer is a page of HTML"
+        return "the response is an HTML page"
     for ends, what, suffixes in (
         (("/xml", "+xml"), "XML", _XML_SUFFIXES),
         (("json",), "JSON", _JSON_SUFFIXES),
     ):
         if kind.endswith(ends):
-            return None if suffix in suffixes else f"the answer is {what}"
+            return None if suffix in suffixes else f"the response is {what}"
     if kind.startswith("text/") and suffix not in _TEXT_SUFFIXES:
-        return "the answer is a text"
+        return "the response is text"
     return None
 
 
 def magic_number_error(name: str, head: bytes) -> str | None:
-    """Say why what begins like this is not the file, by its name's extension; None if it may be."""
+    """Return why the first bytes cannot be the file, by its extension; None where they may be."""
     suffix = PurePosixPath(name).suffix.lower()
     wanted = _MAGIC_NUMBERS.get(suffix)
     if wanted is None or head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(wanted):
         return None
-    return f"what comes does not begin as a {suffix} does"
+    return f"the content does not start like a {suffix} file"

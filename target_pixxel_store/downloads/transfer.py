@@ -1,7 +1,7 @@
-"""Fetching: what a signed URL leads to, into a part on disk; knows neither Singer nor the API.
+"""Transfer the file of a signed URL into a partial file; has no knowledge of Singer or the API.
 
-A signed URL is as good as a password, and what HTTP's libraries say of a failure quotes it: so no
-error of theirs is passed on, and their log is silent meanwhile.
+A signed URL is as good as a password, and errors and logs of the HTTP libraries quote it. So their
+errors are never passed on, and their logs are silenced during a transfer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from target_pixxel_store.downloads.response_checks import (
     magic_number_error,
 )
 from target_pixxel_store.errors import RecordError, SignedUrlRefused
-from target_pixxel_store.polling import wait_until
+from target_pixxel_store.polling import Backoff, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_IDLE_ATTEMPTS: Final = 5
-"""Attempts in a row that bring nothing new, after which a file is given up."""
-FIRST_PAUSE = 0.25  # seconds before the next attempt; four times as long after each idle one
-LONGEST_PAUSE: Final = 30.0
-CHUNK_BYTES: Final = 1 << 18  # bytes read at once
+"""Attempts in a row without new data after which a file fails."""
+BACKOFF = Backoff(first=0.25, factor=4, longest=30.0)
+"""Pauses between two attempts; the factor applies to attempts without new data."""
+CHUNK_BYTES: Final = 1 << 18  # bytes of one read
 URL_REFUSED_STATUSES: Final = frozenset({400, 401, 403, 404, 410})
-"""Statuses of a URL whose signature has expired, or whose object is gone."""
+"""Statuses of a URL whose signature has expired, or whose object is deleted."""
 _RANGE_PATTERN: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _LENGTH_PATTERN: Final = re.compile(r"\d{1,18}", re.ASCII)
 _HTTP_ERRORS: Final = (OSError, ValueError, urllib3.exceptions.HTTPError)
-"""What requests and urllib3 fail with, for other reasons than ours."""
+"""What requests and urllib3 raise."""
 
 
 class _TransferInterrupted(Exception):
-    """An attempt did not bring the file, and another one may; the text says why."""
+    """An attempt did not complete the file; another one may."""
 
 
 class Fetcher:
-    """Fetches files, also several at once.
+    """Transfers files; safe for threads.
 
     Args:
-        connections: Files at once.
-        read_timeout: Seconds without a byte after which a connection counts as broken.
+        connections: Files at the same time.
+        read_timeout: Seconds without data after which a connection counts as lost.
         user_agent: The `User-Agent` header.
-        check: Called between pieces and while waiting; raises to stop.
+        check: Called between reads and while waiting; raises to stop.
     """
 
     def __init__(
@@ -85,23 +85,23 @@ class Fetcher:
         report_progress: Callable[[int, int], None],
         count_request: Callable[[], None],
     ) -> RemoteFile:
-        """Fetch a file, going on where its part ends.
+        """Transfer a file, continuing at the end of its partial file.
 
         Args:
             url: The signed URL.
-            part: Is whole when this returns.
+            part: The partial file; complete on return.
             resolve_name: Called with the remote file before any byte is kept; returns it with its
                 final name, or raises to skip it.
-            report_progress: Told how many bytes are there, and of how many.
+            report_progress: Called with the bytes received so far, and the size of the file.
             count_request: Called before each request.
 
         Returns:
-            What the whole is known by.
+            The remote file.
 
         Raises:
-            UrlRefused: The URL is good for nothing.
-            Rejected: Again and again nothing new came; the text says why.
-            NoRoomError: The disk takes nothing more.
+            SignedUrlRefused: The URL has expired or is invalid.
+            RecordError: Several attempts in a row brought no new data.
+            DiskError: The disk is full or broken.
         """
         idle, max_size = 0, part.size
         while (remote_file := part.complete_file) is None:
@@ -109,16 +109,16 @@ class Fetcher:
             count_request()
             try:
                 self._attempt(url, part, resolve_name, report_progress)
-            except _TransferInterrupted as fault:
+            except _TransferInterrupted as error:
                 idle = 0 if part.size > max_size else idle + 1
                 max_size = max(max_size, part.size)
                 if idle >= MAX_IDLE_ATTEMPTS:
-                    raise RecordError(f"{fault}, {idle} times without anything new") from None
-                pause = min(FIRST_PAUSE * 4 ** max(idle - 1, 0), LONGEST_PAUSE)
+                    raise RecordError(f"{error}, {idle} attempts without new data") from None
+                pause = BACKOFF.pause(max(idle - 1, 0))
                 logger.info(
-                    "%s: %s after %d bytes; going on in %.1f s",
+                    "%s: %s after %d bytes; retrying in %.1f s",
                     part.path.name,
-                    fault,
+                    error,
                     part.size,
                     pause,
                 )
@@ -126,7 +126,7 @@ class Fetcher:
         return remote_file
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the idle connections."""
         self._session.close()
 
     def _attempt(
@@ -136,7 +136,7 @@ class Fetcher:
         resolve_name: Callable[[RemoteFile], RemoteFile],
         report_progress: Callable[[int, int], None],
     ) -> None:
-        """Make a request, and take in what it brings."""
+        """Send one request, and append the data of its response."""
         headers = {"Accept-Encoding": "identity"}
         if part.size and part.remote_file is not None and part.remote_file.validator:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.remote_file.validator}
@@ -158,7 +158,7 @@ class Fetcher:
         part: PartialFile,
         resolve_name: Callable[[RemoteFile], RemoteFile],
     ) -> None:
-        """Look at an answer before anything of it is kept."""
+        """Check status and headers before any data is appended."""
         status, headers = response.status_code, response.headers
         if status in URL_REFUSED_STATUSES:
             raise SignedUrlRefused(status)
@@ -168,13 +168,13 @@ class Fetcher:
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.reset()
         if status != HTTPStatus.OK:
-            raise _TransferInterrupted(f"its signed URL answers {status}")
+            raise _TransferInterrupted(f"its signed URL returned status {status}")
         name = filename_from(headers, url)
-        if why := content_type_error(name, headers.get("Content-Type") or ""):
-            raise _TransferInterrupted(why)
+        if reason := content_type_error(name, headers.get("Content-Type") or ""):
+            raise _TransferInterrupted(reason)
         length = headers.get("Content-Length") or ""
         if not _LENGTH_PATTERN.fullmatch(length):
-            raise _TransferInterrupted("the answer does not say how large the file is")
+            raise _TransferInterrupted("the response has no valid Content-Length")
         remote_file = RemoteFile(
             name, int(length), _strong_etag(headers), headers.get("Last-Modified") or ""
         )
@@ -186,29 +186,29 @@ class Fetcher:
         part: PartialFile,
         report_progress: Callable[[int, int], None],
     ) -> None:
-        """Read an answer's body into the part."""
+        """Append the body of a response to the partial file."""
         remote_file = part.remote_file
         if remote_file is None:
-            raise _TransferInterrupted("the answer is of no known file")
+            raise _TransferInterrupted("the response does not belong to a known file")
         if not part.size:
             head = _read_bytes(response, MAGIC_NUMBER_BYTES, fill=True)
-            if why := magic_number_error(remote_file.name, head):
+            if reason := magic_number_error(remote_file.name, head):
                 part.reset()
-                raise _TransferInterrupted(why)
+                raise _TransferInterrupted(reason)
             part.append(head)
         while piece := _read_bytes(response, CHUNK_BYTES):
             self._check()
             if part.size + len(piece) > remote_file.size:
                 part.reset()
-                raise _TransferInterrupted("the answer is longer than it says")
+                raise _TransferInterrupted("the response is longer than its Content-Length")
             part.append(piece)
             report_progress(part.size, remote_file.size)
         if part.complete_file is None:
-            raise _TransferInterrupted("the connection broke")
+            raise _TransferInterrupted("the connection was lost")
 
 
 def _read_bytes(response: requests.Response, max_bytes: int, *, fill: bool = False) -> bytes:
-    """Read bytes of a body as they were sent: those that came, or as many as are wanted."""
+    """Read bytes of a body without decoding: those that have come, or with `fill` all of them."""
     raw = response.raw
     try:
         read = raw.read if fill else raw.read1
@@ -219,7 +219,7 @@ def _read_bytes(response: requests.Response, max_bytes: int, *, fill: bool = Fal
 
 
 def _check_range(response: requests.Response, part: PartialFile) -> None:
-    """Check that an answer is the rest of the file that the part is of; else begin anew."""
+    """Check that a response is the rest of the partial file; reset the file where it is not."""
     headers, remote_file = response.headers, part.remote_file
     found = _RANGE_PATTERN.fullmatch(headers.get("Content-Range") or "")
     fits = (
@@ -230,36 +230,36 @@ def _check_range(response: requests.Response, part: PartialFile) -> None:
     )
     if not fits:
         part.reset()
-        raise _TransferInterrupted("the file has changed while it was fetched")
+        raise _TransferInterrupted("the file changed during the download")
 
 
 def _strong_etag(headers: requests.structures.CaseInsensitiveDict[str]) -> str:
-    """Give the ETag, where it is one that ranges may be bound to (RFC 9110, 13.1.5)."""
+    """Return the ETag where it is strong, as range requests require (RFC 9110, 13.1.5)."""
     etag = headers.get("ETag") or ""
     return "" if etag.startswith("W/") else etag
 
 
 def _from_http_error(error: Exception) -> _TransferInterrupted | RecordError:
-    """Word a failure without quoting it."""
+    """Convert an error without quoting it."""
     if isinstance(error, requests.exceptions.SSLError):
         return _TransferInterrupted("the certificate of its signed URL's server is not trusted")
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return _TransferInterrupted("nothing came in time, see 'request_timeout'")
+        return _TransferInterrupted("no data came in time, see 'request_timeout'")
     if isinstance(error, requests.TooManyRedirects):
-        return _TransferInterrupted("its signed URL leads in circles")
+        return _TransferInterrupted("its signed URL redirects too often")
     if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
-        return RecordError("its signed URL is no URL that can be fetched")
-    return _TransferInterrupted("the connection broke")
+        return RecordError("its signed URL is not a valid URL")
+    return _TransferInterrupted("the connection was lost")
 
 
 _URLLIB3_LOGGERS: Final = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 
 
 class UnauthenticatedSession(requests.Session):
-    """A session that sends nothing but what it is told to, wherever it is redirected to.
+    """A session without credentials and cookies, also after redirects.
 
     Args:
-        connections: That are kept.
+        connections: The number of connections that are kept open.
     """
 
     def __init__(self, connections: int) -> None:
@@ -270,18 +270,18 @@ class UnauthenticatedSession(requests.Session):
         for name in _URLLIB3_LOGGERS:
             logging.getLogger(f"urllib3.{name}").addFilter(_is_not_silenced)
         self.auth = _send_no_auth
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # that are kept
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # accept no cookie
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Take a cookie out again, and add nothing of a .netrc, as the one of requests would."""
+        """Remove cookies, and do not read a .netrc as the method of requests does."""
         del response
         prepared_request.headers.pop("Cookie", None)
 
 
 def _send_no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authorise nothing; with this, no .netrc is looked at."""
+    """Add no credentials; with this, requests does not read a .netrc."""
     return request
 
 
@@ -290,7 +290,7 @@ _silenced = threading.local()
 
 @contextmanager
 def urllib3_silenced() -> Iterator[None]:
-    """Let urllib3 log nothing of this thread: it writes the whole URL down."""
+    """Silence urllib3's logs in this thread, as they contain whole URLs."""
     _silenced.on = True
     try:
         yield

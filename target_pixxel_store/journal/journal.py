@@ -1,6 +1,6 @@
-"""The journal: what was asked for and what came of it, on disk before the request goes out.
+"""The journal: requests and their results on disk, each request before it is sent.
 
-One JSON line a fact. A line that a kill has cut short at the end was never acted on.
+Each line is a JSON object. The request of a last line that a kill truncated was never sent.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class Journal:
     """The journal of a run; a context manager that holds its lock.
 
     Args:
-        path: The file; made when it is not there, with its mode 0600.
-        settle_seconds: How long what an earlier run asked for may be unknown, where there was no
+        path: The file; created with mode 0600 where it does not exist.
+        settle_seconds: How long requests of earlier runs may be unlisted where there was no
             journal.
-        read_only: Whether nothing is written, as in a dry run: then it is not locked either.
+        read_only: Whether nothing is written or locked, as in a dry run.
 
     Attributes:
-        memory: What it says.
+        state: The state that its lines describe.
 
     Raises:
-        JournalError: On entering: another run holds it, or it cannot be read or written.
+        JournalError: On entering: another run has locked it, or it cannot be read or written.
     """
 
     def __init__(self, path: Path, settle_seconds: float, *, read_only: bool = False) -> None:
@@ -70,7 +70,7 @@ class Journal:
         self.state = JournalState()
 
     def __enter__(self) -> Self:
-        """Open, lock and read it."""
+        """Open, lock and read the file."""
         if self._read_only and not self._path.exists():
             return self
         flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -89,11 +89,11 @@ class Journal:
             self._close()
             if isinstance(error, BlockingIOError):
                 raise JournalError(
-                    f"another run holds the journal '{self._path}'; wait for it, or give each "
-                    "workspace a journal of its own"
+                    f"another run has locked the journal '{self._path}'; wait for it, or use a "
+                    "separate journal for each workspace"
                 ) from None
             raise JournalError(
-                f"cannot use the journal '{self._path}': {error.strerror}; see 'journal_path'"
+                f"cannot open the journal '{self._path}': {error.strerror}; see 'journal_path'"
             ) from None
         except JournalError:
             self._close()
@@ -101,15 +101,15 @@ class Journal:
         return self
 
     def _replay(self, content: bytes) -> int:
-        """Read the lines; give the bytes up to the end of the last whole one."""
+        """Apply the lines; return the number of bytes up to the end of the last complete one."""
         whole = content.rfind(b"\n") + 1
         for number, line in enumerate(content[:whole].splitlines(), 1):
             try:
                 self.state.apply(msgspec.json.decode(line, type=dict[str, Any]))
             except (msgspec.DecodeError, KeyError, TypeError, ValueError):
                 raise JournalError(
-                    f"line {number} of the journal '{self._path}' is damaged; move the file away, "
-                    "and the next run waits until all earlier requests are settled"
+                    f"line {number} of the journal '{self._path}' is invalid; move the file away, "
+                    "and the next run waits until all earlier requests are listed"
                 ) from None
         return whole
 
@@ -119,7 +119,7 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of it."""
+        """Unlock and close the file."""
         self._close()
 
     def _close(self) -> None:
@@ -128,15 +128,15 @@ class Journal:
             self._fd = -1
 
     def record_run(self, run_id: str, workspace_ids: set[str]) -> None:
-        """Note a run, and until when an earlier one's requests are unknown."""
+        """Record a run, and until when requests of unknown runs may be unlisted."""
         line = {"is": RUN, "id": run_id, "workspaces": sorted(workspace_ids)}
         self._write(line | {"unsettled": self.state.unknown_run_until}, sync=True)
 
     def record_intents(self, intents: Iterable[tuple[DeliveryKey, str, list[str]]]) -> None:
-        """Note what is about to be asked for; on disk when this returns.
+        """Record deliveries that are about to be requested; on disk when this returns.
 
         Args:
-            intents: Identity, store's id, and the ids of the deliveries that stand there already.
+            intents: For each the key, the id of the store, and the ids of earlier deliveries.
         """
         of = [
             _encode_delivery_key(identity) | {"store": store, "before": before}
@@ -145,9 +145,9 @@ class Journal:
         self._write({"is": INTENT, "at": time.time(), "of": of}, sync=True)
 
     def record_deliveries(self, deliveries: Iterable[tuple[DeliveryKey, str, str]]) -> None:
-        """Note deliveries that the API has taken: identity, store's id, delivery's id.
+        """Record deliveries that the API accepted: key, id of the store, id of the delivery.
 
-        It need not be on disk: without it they are found in the list.
+        It need not be on disk, as the list contains them, too.
         """
         of = [
             _encode_delivery_key(identity) | {"store": store, "id": key}
@@ -157,28 +157,28 @@ class Journal:
             self._write({"is": MADE, "at": time.time(), "of": of})
 
     def record_refusals(self, keys: Iterable[DeliveryKey]) -> None:
-        """Note what the API has surely not taken."""
+        """Record deliveries that the API refused."""
         if of := [_encode_delivery_key(identity) for identity in keys]:
             self._write({"is": REFUSED, "at": time.time(), "of": of})
 
     def record_store(self, store_id: str, location: BucketPath) -> None:
-        """Note where a store's deliveries are, before it goes; on disk when this returns."""
+        """Record the location of a store before it is deleted; on disk when this returns."""
         self._write({"is": STORE, "id": store_id, "place": list(location)}, sync=True)
 
     def record_final(self, delivery_id: str) -> None:
-        """Note that a delivery need not be looked after any more."""
+        """Record that a delivery needs no more checks."""
         self._write({"is": FINAL, "id": delivery_id})
 
     def record_aoi_intent(self, key: AoiKey) -> None:
-        """Note an area that is about to be asked for; on disk when this returns."""
+        """Record an area of interest that is about to be requested; on disk when this returns."""
         self._write_aoi(AREA_INTENT, key, sync=True)
 
     def record_aoi(self, key: AoiKey, aoi_id: str) -> None:
-        """Note an area that the API has; it need not be on disk, as with deliveries."""
+        """Record an area of interest that exists; it need not be on disk, as the list has it."""
         self._write_aoi(AREA_MADE, key, id=aoi_id)
 
     def record_aoi_refusal(self, key: AoiKey) -> None:
-        """Note an area that the API has surely not made."""
+        """Record an area of interest that the API refused."""
         self._write_aoi(AREA_REFUSED, key)
 
     def _write_aoi(self, what: str, key: AoiKey, *, sync: bool = False, **more: str) -> None:
@@ -188,15 +188,15 @@ class Journal:
         )
 
     def record_download_intent(self, key: DownloadKey) -> None:
-        """Note that a download is about to be asked for; on disk when this returns."""
+        """Record a download that is about to be requested; on disk when this returns."""
         self._write({"is": ASK, "at": time.time(), **_encode_download_key(key)}, sync=True)
 
     def record_download(self, key: DownloadKey, download_id: str) -> None:
-        """Note the id of a download; without it another one is asked for, which costs nothing."""
+        """Record the id of a download; without it a new one is requested, which costs nothing."""
         self._write({"is": DOWNLOAD, **_encode_download_key(key), "id": download_id})
 
     def record_file(self, key: DownloadKey, file: DownloadedFile) -> None:
-        """Note the file that a download ended with; on disk when this returns."""
+        """Record the file of a finished download; on disk when this returns."""
         line = {"is": FILE, "at": time.time(), **_encode_download_key(key), "id": file.download_id}
         self._write(line | {"name": file.name, "size": file.size}, sync=True)
 

@@ -1,4 +1,4 @@
-"""Memory: what the journal says of earlier runs, and of this one; no I/O."""
+"""The state that the lines of a journal describe; no I/O."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ FILE: Final = "file"
 
 
 class DeliveryKey(NamedTuple):
-    """What a delivery is known by: two that have it are one."""
+    """Identifies a delivery: two with the same key are the same delivery."""
 
     catalog_id: str
     location: BucketPath
 
 
 class AoiKey(NamedTuple):
-    """What an area of interest is known by: the id of its project, and its name there."""
+    """Identifies an area of interest: the id of its project, and its name in the project."""
 
     project_id: str
     name: str
@@ -37,12 +37,12 @@ class AoiKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Something that was asked for, and of which no outcome is known.
+    """A requested delivery whose result is unknown.
 
     Attributes:
-        at: When, in seconds since 1970.
-        store: Id of the store.
-        before: Ids of the deliveries that stood there already, all of them FAILED.
+        requested_at: In seconds since 1970.
+        store_id: Id of the store.
+        earlier_ids: Ids of the earlier deliveries with its key; all of them FAILED.
     """
 
     requested_at: float
@@ -52,10 +52,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class KnownDelivery:
-    """A delivery that a run has asked for and seen.
+    """A delivery that a run requested and that the API listed.
 
     Attributes:
-        at: When it was asked for, in seconds since 1970.
+        requested_at: In seconds since 1970.
     """
 
     key: DeliveryKey
@@ -64,14 +64,14 @@ class KnownDelivery:
 
 
 class DownloadKey(NamedTuple):
-    """What a download is known by: the catalog, and the folder that its file goes into."""
+    """Identifies a download: the catalog, and the folder of its file."""
 
     catalog_id: str
     folder: str
 
 
 class DownloadedFile(NamedTuple):
-    """A file that a download ended with; `size` in bytes."""
+    """The file of a finished download; `size` is in bytes."""
 
     name: str
     size: int
@@ -80,24 +80,24 @@ class DownloadedFile(NamedTuple):
 
 @dataclass(slots=True)
 class JournalState:
-    """What the journal says.
+    """What runs requested, and what came of it.
 
     Attributes:
-        intents: What was asked for and has no outcome.
-        made: Deliveries by id, in the order in which they were asked for.
-        last: The newest delivery of each identity.
-        tries: Deliveries that each identity has had.
-        final: Ids of the deliveries that need not be looked after any more.
-        stores: Where the deliveries of stores begin that may be gone.
-        downloads: Ids of downloads that were asked for and have not ended; None where the API has
-            not answered, as far as is known.
-        files: What downloads ended with.
-        holders: The catalog that each file in a folder is of.
-        workspaces: Ids of the workspaces that earlier runs wrote to.
-        unsettled: Until when, in seconds since 1970, a run that nobody remembers may have asked
-            for things that are not listed yet.
-        area_intents: When each area was asked for that has no outcome, in seconds since 1970.
-        areas: Ids of the areas that runs have asked for and seen.
+        intents: The requested deliveries whose result is unknown.
+        deliveries: The listed deliveries by id, in the order of the requests.
+        latest_ids: The id of the newest delivery of each key.
+        attempt_ids: The ids of all deliveries of each key.
+        final_ids: Ids of the deliveries that need no more checks.
+        store_locations: The locations of stores that may be deleted.
+        download_ids: Ids of unfinished downloads; None where no response is known.
+        files: The files of finished downloads.
+        file_owners: The catalog of each file, by folder and name.
+        workspace_ids: Ids of the workspaces that earlier runs wrote to.
+        unknown_run_until: Until when, in seconds since 1970, requests of a run that is not in the
+            journal may be unlisted.
+        aoi_intents: When each requested area of interest without a result was requested, in
+            seconds since 1970.
+        aoi_ids: Ids of the areas of interest that exist.
     """
 
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class JournalState:
     aoi_ids: dict[AoiKey, str] = field(default_factory=dict)
 
     def uncertain_until(self, refreshed_at: float, now: float, settle_seconds: float) -> float:
-        """Tell until when to wait for a run that nobody remembers; 0 when all of it was seen.
+        """Return until when to wait for requests of an unknown run; 0 where all are listed.
 
         Args:
             refreshed_at: When the API's lists were last read. Lists read before
@@ -131,14 +131,14 @@ class JournalState:
         )
 
     def end_uncertainty(self, now: float) -> None:
-        """Note that a look from now on sees all that was asked for by a run nobody remembers."""
+        """Record that lists read from now on contain every request of an unknown run."""
         self.unknown_run_until = min(self.unknown_run_until, now)
 
     def apply(self, line: dict[str, Any]) -> None:
-        """Learn from a line.
+        """Apply a line.
 
         Raises:
-            KeyError, TypeError, ValueError: It is no line of a journal.
+            KeyError, TypeError, ValueError: It is not a valid line of a journal.
         """
         match line["is"]:
             case "run":
@@ -163,14 +163,14 @@ class JournalState:
                 self._apply_download(line)
 
     def _apply_download(self, line: dict[str, Any]) -> None:
-        spot, key = DownloadKey(line["catalog"], line["folder"]), line.get("id")
+        key, download_id = DownloadKey(line["catalog"], line["folder"]), line.get("id")
         match line["is"]:
             case "ask" | "download":
-                self.download_ids[spot] = key
+                self.download_ids[key] = download_id
             case "file":
-                self.download_ids.pop(spot, None)
-                self.files[spot] = DownloadedFile(line["name"], int(line["size"]), key)
-                self.file_owners[spot.folder, line["name"]] = spot.catalog_id
+                self.download_ids.pop(key, None)
+                self.files[key] = DownloadedFile(line["name"], int(line["size"]), download_id)
+                self.file_owners[key.folder, line["name"]] = key.catalog_id
             case _:
                 raise ValueError
 
@@ -186,31 +186,31 @@ class JournalState:
             self.intents.pop(_decode_delivery_key(each), None)
 
     def _apply_delivery(self, each: dict[str, Any], at: float) -> None:
-        identity, key = _decode_delivery_key(each), each["id"]
-        intent = self.intents.pop(identity, None)
-        self.deliveries[key] = KnownDelivery(
-            identity, each["store"], intent.requested_at if intent else at
+        key, delivery_id = _decode_delivery_key(each), each["id"]
+        intent = self.intents.pop(key, None)
+        self.deliveries[delivery_id] = KnownDelivery(
+            key, each["store"], intent.requested_at if intent else at
         )
-        self.latest_ids[identity] = key
-        self.attempt_ids.setdefault(identity, set()).add(key)
+        self.latest_ids[key] = delivery_id
+        self.attempt_ids.setdefault(key, set()).add(delivery_id)
 
     def _apply_aoi(self, line: dict[str, Any]) -> None:
-        identity = AoiKey(line["project"], line["name"])
+        key = AoiKey(line["project"], line["name"])
         if line["is"] == AREA_INTENT:
-            self.aoi_intents[identity] = float(line["at"])
+            self.aoi_intents[key] = float(line["at"])
             return
-        self.aoi_intents.pop(identity, None)
+        self.aoi_intents.pop(key, None)
         if line["is"] == AREA_MADE:
-            self.aoi_ids[identity] = line["id"]
+            self.aoi_ids[key] = line["id"]
 
 
 def settled_at(requested_at: float, now: float, settle_seconds: float) -> float:
-    """Tell when what was asked for is surely listed.
+    """Return when a request is listed at the latest.
 
     Args:
-        requested_at: When that was.
-        now: The time. A clock that was set back must not make this later than it would be.
-        settle_seconds: The longest that it may take.
+        requested_at: When it was sent.
+        now: The current time; a clock that was set back must not make the result later.
+        settle_seconds: The longest time until a request is listed.
     """
     return min(requested_at, now) + settle_seconds
 

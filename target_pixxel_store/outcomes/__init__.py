@@ -1,4 +1,4 @@
-"""What is decided about each record, and what became of it."""
+"""The outcome of each record: decided, recorded, written to files, and released as STATE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class OutcomeKind(StrEnum):
-    """What became of a record."""
+    """The outcome of a record."""
 
     CREATED = "created"
     EXISTS = "exists"
@@ -21,21 +21,21 @@ class OutcomeKind(StrEnum):
 
 
 class NextStep(StrEnum):
-    """What is still to be done about a catalog."""
+    """What a catalog needs before it has an outcome."""
 
     DELIVER = "deliver"
     WAIT = "wait"
 
 
 class Decision(NamedTuple):
-    """A decision.
+    """What to do about a catalog.
 
     Attributes:
-        kind: What became of it already, or what is to be done.
-        reason: Why, where that is not plain.
-        delivery: Id of the delivery that stands there.
-        target: Its object's key below the place, where the API says it.
-        doubt: WAIT: what was asked for and is not listed.
+        kind: Its outcome, or the next step.
+        reason: Why, where that is not obvious.
+        delivery_id: Id of the existing delivery.
+        target_path: The key of its object below the location, where the API returns it.
+        unconfirmed: For WAIT: the requested delivery that is not listed yet.
     """
 
     kind: OutcomeKind | NextStep
@@ -46,13 +46,14 @@ class Decision(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a record, or of one catalog of an order item.
+    """The outcome of a record, or of one catalog of an order item.
 
     Attributes:
-        delivery, store, download: Ids.
-        uri: Where the object is, or will be, where that is known.
-        attempts: Requests that were made for it.
-        area: Id of the area of interest.
+        kind: The outcome.
+        reason: Why, where that is not obvious.
+        catalog_id, delivery_id, store_id, aoi_id, download_id: Ids of the objects concerned.
+        uri: The present or future location of the object, where it is known.
+        attempts: The number of requests for it.
     """
 
     kind: OutcomeKind

@@ -1,4 +1,4 @@
-"""The ledger: which records have their outcome, and which STATE may follow."""
+"""Checkpoints: which records have an outcome, and which STATE may be emitted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class _Segment:
     """The records between two STATE messages.
 
     Attributes:
-        open: Records without an outcome.
-        blocked: Whether one of them failed, so that no STATE may pass it.
-        state: What came behind them; None while nothing has.
+        open_records: The number of records without an outcome.
+        is_blocked: Whether one of them failed, so that no later STATE may be emitted.
+        state: The STATE after them; None before it came.
     """
 
     open_records: int = 0
@@ -24,14 +24,15 @@ class _Segment:
 
 @dataclass(slots=True, eq=False)
 class InflightRecord:
-    """A record that was taken in.
+    """A record that was received and has no outcome yet.
 
     Attributes:
-        stream: Its stream's name, as upstream calls it.
-        key: What tells it from others.
-        record: All of it, for `rejected_path`.
-        jobs: Catalogs of it that have no outcome yet.
-        failed: Whether one of them failed.
+        stream: The stream's name in the input, before stream maps.
+        key: The fields that identify the record in outcomes and messages.
+        record: The whole record, for `rejected_path`.
+        segment: The records between the same two STATE messages.
+        open_catalogs: The number of its catalogs without an outcome.
+        has_failed: Whether one of its catalogs failed.
     """
 
     stream: str
@@ -43,7 +44,7 @@ class InflightRecord:
 
 
 class CheckpointTracker:
-    """Keeps records and STATE in order."""
+    """Holds each STATE until every record before it has an outcome."""
 
     def __init__(self) -> None:
         self._segments: deque[_Segment] = deque([_Segment()])
@@ -51,26 +52,26 @@ class CheckpointTracker:
     def add_record(
         self, stream: str, key: dict[str, str | int], record: dict[str, Any]
     ) -> InflightRecord:
-        """Take a record in; it holds all STATE behind it until it is settled."""
+        """Add a record; every later STATE waits until it is complete."""
         segment = self._segments[-1]
         segment.open_records += 1
         return InflightRecord(stream, key, record, segment)
 
     def complete_record(self, inflight: InflightRecord) -> None:
-        """Note a record's outcome."""
+        """Count a record as complete."""
         inflight.segment.open_records -= 1
 
     def block_at(self, inflight: InflightRecord) -> None:
-        """Let no STATE ever pass a record."""
+        """Hold every STATE after a record for good."""
         inflight.segment.is_blocked = True
 
     def add_state(self, value: dict[str, Any]) -> None:
-        """Take a STATE in."""
+        """Add a STATE."""
         self._segments[-1].state = value
         self._segments.append(_Segment())
 
     def next_state(self) -> dict[str, Any] | None:
-        """Give the last STATE that every record before it has its outcome for, once."""
+        """Return the last STATE before which every record is complete; each STATE only once."""
         found = None
         while True:
             first = self._segments[0]

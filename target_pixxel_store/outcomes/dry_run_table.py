@@ -1,4 +1,4 @@
-"""The plan of a dry run, as a table for a person."""
+"""The outcomes of a dry run as a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ COLUMNS = ("stream", "catalog", "store", "path", "outcome", "why")
 
 
 def print_dry_run_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a plan to standard error: standard output is for STATE, and a dry run has none."""
+    """Print outcomes to standard error, as standard output is for STATE."""
     table = Table(title=f"dry run: {len(rows)} outcomes, nothing was written")
     for name in COLUMNS:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # a Text, for its brackets are no markup
+        table.add_row(*map(Text, row))  # Text, as brackets are not markup here
     console = Console(stderr=True)
     if not console.is_terminal:  # a log has no width
         console.width = WIDTH

@@ -1,4 +1,4 @@
-"""Accounts: a line for each record, the records that failed, and the run's summary."""
+"""The files of a run: a line for each outcome, the rejected records, and the summary."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from target_pixxel_store.outcomes import Outcome, OutcomeKind
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
-_LINE_PREFIX = b'{"t'  # of our lines: "time", or "type"; the end of any other file is left as it is
+_LINE_PREFIX = b'{"t'  # of our lines: "time", or "type"; other files are never truncated
 
 
 class OutcomeFiles:
-    """Writes what became of each record; a context manager.
+    """Writes the outcome of each record to files; a context manager.
 
     Args:
-        run: Id of the run.
-        outcomes, rejected, summary: The files, None for those not wanted.
+        run_id: Id of the run.
+        outcomes, rejected, summary: The files; None for those that are not written.
 
     Attributes:
-        counts: Outcomes by stream and kind.
-        ignored: Records of streams that nothing is done with.
-        failures: Records that failed.
+        outcome_counts: The number of outcomes by stream and kind.
+        ignored_counts: The number of ignored records by stream.
+        failure_count: The number of failed records.
 
     Raises:
         InputError: On entering: a file cannot be written.
@@ -60,13 +60,15 @@ class OutcomeFiles:
 
     def __enter__(self) -> Self:
         """Open the files."""
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             for name, path in self._paths.items():
                 if path is not None:
-                    self._files[name] = opened.enter_context(_open_for_append(name, path))
+                    self._files[name] = stack.enter_context(_open_for_append(name, path))
             if self._summary_path is not None and not os.access(self._summary_path.parent, os.W_OK):
-                raise InputError("Setting 'summary_path': its folder is not there or not writable")
-            self._resources = opened.pop_all()
+                raise InputError(
+                    "Setting 'summary_path': the folder does not exist or is not writable"
+                )
+            self._resources = stack.pop_all()
         return self
 
     def __exit__(
@@ -82,7 +84,7 @@ class OutcomeFiles:
             raise _write_error("outcomes_path", failure) from None
 
     def write_outcome(self, inflight: InflightRecord, outcome: Outcome) -> None:
-        """Write what became of a record."""
+        """Write the outcome of a record."""
         self.outcome_counts[inflight.stream, outcome.kind] += 1
         line = {
             "time": format_timestamp(datetime.now(UTC)),
@@ -102,7 +104,7 @@ class OutcomeFiles:
         self._append("outcomes_path", line)
 
     def write_rejected(self, inflight: InflightRecord, schema: dict[str, Any]) -> None:
-        """Write a failed record, without secrets, so that it can be fed back.
+        """Write a failed record, without secrets, as a message that the target can read again.
 
         Args:
             inflight: The record.
@@ -115,10 +117,10 @@ class OutcomeFiles:
         self._append("rejected_path", remove_secrets(message))
 
     def sync(self) -> None:
-        """Put on disk what was written: a STATE follows that passes these records.
+        """Flush the files to disk, before the STATE of these records is emitted.
 
         Raises:
-            AccountsError: That cannot be done.
+            OutcomeFileError: A file cannot be written.
         """
         for name, file in self._files.items():
             try:
@@ -128,13 +130,13 @@ class OutcomeFiles:
                 raise _write_error(name, error) from None
 
     def write_summary(self, **more: object) -> dict[str, Any]:
-        """Give the run's summary, and write it where it is wanted.
+        """Return the run's summary, and write it to its file.
 
         Args:
-            more: What stands in it beside the counts.
+            more: Its fields beside the counts.
 
         Raises:
-            AccountsError: It cannot be written.
+            OutcomeFileError: It cannot be written.
         """
         by_stream: dict[str, dict[str, int]] = {}
         for (stream, kind), count in sorted(self.outcome_counts.items()):
@@ -180,8 +182,8 @@ def _open_for_append(name: str, path: Path) -> IO[bytes]:
 
 
 def _truncate_partial_line(fd: int) -> None:
-    """Cut off the half of a line that a kill has left; no STATE has passed it."""
-    if not os.fstat(fd).st_size:  # as of a device, which cannot be mapped
+    """Truncate a partial last line, left by a kill; no STATE after it was emitted."""
+    if not os.fstat(fd).st_size:  # such as a device, which cannot be mapped
         return
     with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
         whole = content.rfind(b"\n") + 1
@@ -191,7 +193,7 @@ def _truncate_partial_line(fd: int) -> None:
 
 
 def _replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole, or as it was."""
+    """Write a file completely, or leave it unchanged."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:

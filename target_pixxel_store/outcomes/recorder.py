@@ -1,4 +1,4 @@
-"""The books: what became of each record, failures that end the run, STATE that may follow."""
+"""Record the outcome of each record, abort the run on failures, and release STATE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class TargetLocation(NamedTuple):
-    """Where something goes, in the words of a dry run's table: the store, and the path there."""
+    """Where an object goes, as a dry run's table shows it: the store's name, and the path in it."""
 
     store: str = ""
     path: str = ""
@@ -31,14 +31,17 @@ NO_LOCATION = TargetLocation()
 
 
 class OutcomeRecorder:
-    """Accounts for records, whatever was asked for with them.
+    """Records outcomes of any kind of record.
 
     Args:
-        schema_of: Gives the SCHEMA message of a stream, for the records that fail.
+        settings: The settings.
+        files: The files that outcomes and rejected records are written to.
+        checkpoints: Holds the STATE until the records before it are complete.
+        schema_of: Returns the SCHEMA message of a stream, for its rejected records.
 
     Attributes:
-        plan: In a dry run: stream, catalog, store, path, what would become of it, why.
-        deliveries, downloads: How many this run has asked for, or in a dry run would.
+        dry_run_rows: In a dry run: stream, catalog, store, path, outcome and reason.
+        delivery_count, download_count: How many this run requested, or would in a dry run.
     """
 
     def __init__(
@@ -56,23 +59,18 @@ class OutcomeRecorder:
         self.delivery_count = 0
         self.download_count = 0
 
-    @property
-    def passes_failures(self) -> bool:
-        """Whether a failed record does not end the run."""
-        return self._settings.continue_on_error or self._settings.dry_run
-
     def is_limit_reached(self, pending: int = 0) -> bool:
-        """Tell whether nothing may be asked for any more.
+        """Return whether `max_deliveries` forbids one more delivery or download.
 
         Args:
-            pending: What is about to be asked for, and not counted yet.
+            pending: Deliveries that are about to be requested and are not counted yet.
         """
         return self.delivery_count + self.download_count + pending >= self._settings.max_deliveries
 
     def _write_outcome(
-        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation = NO_LOCATION
+        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
     ) -> None:
-        """Write what became of a record, or of one of the catalogs that it asks for."""
+        """Write the outcome of a record, or of one of its catalogs."""
         self._files.write_outcome(inflight, outcome)
         if self._settings.dry_run:
             subject = outcome.catalog_id or _describe_key(inflight)
@@ -81,31 +79,31 @@ class OutcomeRecorder:
             )
 
     def _record_failure(
-        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation = NO_LOCATION
+        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
     ) -> None:
-        """Account for a failure; a record of several catalogs fails once.
+        """Record a failure; a record of several catalogs is rejected once.
 
         Raises:
-            Halt: It ends the run.
+            RunAborted: The failure ends the run.
         """
         settings, first = self._settings, not inflight.has_failed
         inflight.has_failed = True
         self._files.failure_count += first
-        halt: str | None = None
-        if not self.passes_failures:
-            halt = f"{describe_record(inflight)}: {outcome.reason}"
+        abort_reason: str | None = None
+        if not settings.continue_on_error:
+            abort_reason = f"{describe_record(inflight)}: {outcome.reason}"
         elif not settings.dry_run and self._files.failure_count > settings.max_failures:
-            halt = f"more than {settings.max_failures} records failed; see 'max_failures'"
+            abort_reason = f"more than {settings.max_failures} records failed; see 'max_failures'"
         elif first and not settings.dry_run:
             self._files.write_rejected(inflight, self._schema_of(inflight.stream))
             logger.warning("%s: %s", describe_record(inflight), outcome.reason)
         self._write_outcome(inflight, outcome, location)
-        if halt:
+        if abort_reason:
             self._checkpoints.block_at(inflight)
-            raise RunAborted(ExitCode.FAILED, halt)
+            raise RunAborted(ExitCode.FAILED, abort_reason)
 
     def _complete_catalog(self, inflight: InflightRecord) -> None:
-        """Note that one of a record's catalogs has its outcome."""
+        """Count one of a record's catalogs as complete."""
         inflight.open_catalogs -= 1
         if inflight.open_catalogs == 0:
             self._checkpoints.complete_record(inflight)
@@ -113,10 +111,10 @@ class OutcomeRecorder:
     def record(
         self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation = NO_LOCATION
     ) -> None:
-        """Account for one of a record's catalogs, and close it.
+        """Record the outcome of a record, or of one of its catalogs.
 
         Raises:
-            Halt: It failed, and that ends the run.
+            RunAborted: It failed, and that ends the run.
         """
         if outcome.kind is OutcomeKind.FAILED:
             self._record_failure(inflight, outcome, location)
@@ -130,16 +128,16 @@ class OutcomeRecorder:
         outcome: Outcome,
         location: TargetLocation = NO_LOCATION,
     ) -> None:
-        """Account for the records that have asked for one thing: the first has brought it about.
+        """Record the outcome of records that request the same object; the first one created it.
 
         Raises:
-            Halt: It failed, and that ends the run; all of them are accounted for.
+            RunAborted: It failed, and that ends the run; the outcome of all is recorded.
         """
         abort: RunAborted | None = None
         for at, inflight in enumerate(records):
             if at and outcome.kind is not OutcomeKind.FAILED:
                 outcome = outcome._replace(
-                    kind=OutcomeKind.EXISTS, reason="asked for twice", attempts=0
+                    kind=OutcomeKind.EXISTS, reason="requested twice", attempts=0
                 )
             try:
                 self.record(inflight, outcome, location)
@@ -150,7 +148,7 @@ class OutcomeRecorder:
 
 
 def describe_record(inflight: InflightRecord) -> str:
-    """Name a record by its stream and its key."""
+    """Return a record's stream and key, for messages."""
     return f"{inflight.stream} {_describe_key(inflight)}"
 
 

@@ -1,4 +1,4 @@
-"""Stores: made, kept, replaced or deleted, never without a proof of the new credentials."""
+"""Create, keep, replace or delete stores; new credentials are verified before."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
+from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.api.models import Store
 from target_pixxel_store.credentials import iter_secrets, resolve_credentials, validate_credentials
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.locations import BucketLocation, is_too_long
-from target_pixxel_store.outcomes import OutcomeKind
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.outcomes.recorder import TargetLocation
 from target_pixxel_store.polling import poll_until, wait_until
 from target_pixxel_store.records import MANAGED_BY_LABEL, VERSION_LABEL
 from target_pixxel_store.settings_schema import ERROR, KEEP, WRITE
@@ -28,26 +30,47 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
 
 MANAGED_BY_VALUE = "pixxel-singer"
-"""What `managed_by` says on stores that this target has made."""
-NOT_CREATED_YET = "(not made yet)"
-TRIES = 3
+"""The label `managed_by` of stores that this target created."""
+NOT_CREATED_YET = "(not created yet)"
 
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a store, or in a dry run what would."""
+    """What was done with a store, or in a dry run what would be.
+
+    Attributes:
+        store: The store; None where it does not exist.
+    """
 
     kind: OutcomeKind
     store: Store | None
     reason: str = ""
 
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of its record."""
+        return Outcome(self.kind, self.reason, store_id=self.store.id if self.store else None)
+
+    @property
+    def target_location(self) -> TargetLocation:
+        """The store, as a dry run's table shows it."""
+        return TargetLocation(self.store.name if self.store else "")
+
 
 class StoreReconciler:
-    """Brings stores to what records and settings want.
+    """Makes stores match the specs of records and settings.
 
     Args:
-        hide: Told the secrets before they are used, so that no log can show them.
+        settings: The settings.
+        api: Creates and deletes stores.
+        remote: The stores and deliveries that exist.
+        journal: Records the location of a store before it is deleted.
+        logger: The plugin's logger.
+        register_secrets: Called with secrets before they are used, so that no log contains them.
         check: Called while waiting; raises to stop.
+
+    Attributes:
+        credentials_names: The name of the credentials of each store, by the store's name.
     """
 
     def __init__(
@@ -69,18 +92,17 @@ class StoreReconciler:
         self._register_secrets = register_secrets
         self._check = check
         self.credentials_names: dict[str, str] = {}
-        """Name of the credentials of each store that was ensured, by the store's name."""
 
     def ensure(self, spec: StoreSpec) -> StoreResult:
-        """Make a store, or find it there.
+        """Create a store unless it exists.
 
         Raises:
-            Rejected: It differs from what is there, its credentials are of no use or cannot write
-                to the bucket, or it is in use; the text says which.
-            ApiError: The API cannot be read, or the token may not do this.
+            RecordError: The existing store differs or is in use, or the credentials are invalid or
+                cannot write to the bucket.
+            ApiError: The API cannot be read, or the token has no permission.
         """
         if is_too_long(spec.location):
-            raise RecordError("'path_prefix' is too long for a key")
+            raise RecordError("'path_prefix' is too long for an object key")
         self.credentials_names[spec.name] = spec.credentials_name
         found = self._find(spec.name)
         if found is None:
@@ -90,10 +112,10 @@ class StoreReconciler:
             return StoreResult(OutcomeKind.EXISTS, found)
         words = ", ".join(differs)
         if self._settings.store_drift == KEEP:
-            return StoreResult(OutcomeKind.EXISTS, found, f"kept, though it differs in {words}")
+            return StoreResult(OutcomeKind.EXISTS, found, f"kept, although it differs in {words}")
         if self._settings.store_drift == ERROR:
             raise RecordError(
-                f"a store of this name is there and differs in {words}; see 'store_drift'"
+                f"a store with this name exists but differs in {words}; see 'store_drift'"
             )
         return self._replace(found, spec)
 
@@ -102,35 +124,35 @@ class StoreReconciler:
 
         Args:
             name: Its name.
-            store_id: Its id, where the record has one: one of that name may have been made since.
+            store_id: Its id, if known; a new store with that name is then not deleted.
 
         Raises:
-            Rejected: It is not ours, or in use.
-            ApiError: The API cannot be read, or the token may not do this.
+            RecordError: It is not managed by this target, or in use.
+            ApiError: The API cannot be read, or the token has no permission.
         """
         found = self._find(name)
         if found is None:
-            return StoreResult(OutcomeKind.SKIPPED, None, "there is no store of this name")
+            return StoreResult(OutcomeKind.SKIPPED, None, "no store has this name")
         if store_id is not None and found.id != store_id:
             return StoreResult(
-                OutcomeKind.SKIPPED, found, "the store of this name is another one by now"
+                OutcomeKind.SKIPPED, found, "the store with this name is a different one now"
             )
         if not self._settings.allow_delete:
-            return StoreResult(OutcomeKind.SKIPPED, found, "to be deleted; see 'allow_delete'")
+            return StoreResult(OutcomeKind.SKIPPED, found, "not deleted; see 'allow_delete'")
         self._check_deletable(found)
         if not self._settings.dry_run:
             self._delete(found)
         return StoreResult(OutcomeKind.DELETED, found)
 
     def resolve_credentials(self, name: str, cloud: str) -> Credentials:
-        """Give credentials by name.
+        """Return the credentials with a name, for a type of store.
 
         Raises:
-            Rejected: There are none of that name, or they have not the keys that the type takes.
+            RecordError: They do not exist, or lack a key for the type of store.
         """
         entry = self._settings.credentials.get(name)
         if entry is None:
-            raise RecordError("its 'credentials' name no entry of the setting 'credentials'")
+            raise RecordError("'credentials' must name an entry of the setting 'credentials'")
         if wrong := validate_credentials(name, entry, cloud):
             raise RecordError("; ".join(wrong))
         try:
@@ -162,18 +184,18 @@ class StoreReconciler:
         return differs
 
     def _check_deletable(self, store: Store) -> None:
-        """Check that a store is ours and that nothing hangs on it.
+        """Check that a store is managed by this target and not in use.
 
         Raises:
-            Rejected: It is not, or something does.
+            RecordError: It may not be deleted.
         """
         if store.labels.get(MANAGED_BY_LABEL) != MANAGED_BY_VALUE:
             raise RecordError(
-                f"the store is not labelled {MANAGED_BY_LABEL}: {MANAGED_BY_VALUE}, so it is left "
-                "alone"
+                f"the store lacks the label {MANAGED_BY_LABEL}: {MANAGED_BY_VALUE}, so it is not "
+                "changed"
             )
         settle = self._settings.settle_seconds
-        if not self._settings.dry_run:  # a run that nobody remembers may have asked for more
+        if not self._settings.dry_run:  # an unknown run may have requested deliveries
             until = min(self._journal.state.unknown_run_until, time.time() + settle)
             wait_until(until, self._check)
         unfinished = self._remote.refresh(max_age=0).count_unfinished(
@@ -182,7 +204,7 @@ class StoreReconciler:
         if unfinished:
             raise RecordError(f"the store has {unfinished} unfinished deliveries; run again later")
         if items := self._api.count_open_order_items(store.id):
-            raise RecordError(f"the store is named by {items} open order items; run again later")
+            raise RecordError(f"{items} open order items use the store; run again later")
 
     def _replace(self, old: Store, spec: StoreSpec) -> StoreResult:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
@@ -191,10 +213,10 @@ class StoreReconciler:
             self._probe_bucket(spec, credentials)
             self._delete(old)
         try:
-            made = self._create(spec, OutcomeKind.REPLACED, probed=True)
+            created = self._create(spec, OutcomeKind.REPLACED, probed=True)
         except RecordError as error:
-            raise RecordError(f"{error}; store {old.id} is deleted already: run again") from None
-        return replace(made, reason=f"in place of {old.id}")
+            raise RecordError(f"{error}; store {old.id} is already deleted: run again") from None
+        return replace(created, reason=f"replaces {old.id}")
 
     def _create(self, spec: StoreSpec, kind: OutcomeKind, *, probed: bool = False) -> StoreResult:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
@@ -207,20 +229,20 @@ class StoreReconciler:
         labels = {**(spec.labels or {}), MANAGED_BY_LABEL: MANAGED_BY_VALUE}
         if credentials.version is not None:
             labels[VERSION_LABEL] = credentials.version
-        made = self._post(spec, credentials, labels)
-        self._journal.record_store(made.id, made.location)
-        self._remote.add_store(made)
-        return StoreResult(kind, made)
+        created = self._post(spec, credentials, labels)
+        self._journal.record_store(created.id, created.location)
+        self._remote.add_store(created)
+        return StoreResult(kind, created)
 
     def _probe_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
         if self._settings.verify_bucket != WRITE:
             return
-        from target_pixxel_store.stores import buckets  # noqa: PLC0415 - only where a bucket is asked
+        from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
 
-        place = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
+        location = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
         try:
             notes = buckets.probe_write_access(
-                place, credentials, self._settings.endpoints.get(spec.cloud)
+                location, credentials, self._settings.endpoints.get(spec.cloud)
             )
         except buckets.BucketError as error:
             raise RecordError(str(error)) from None
@@ -228,7 +250,7 @@ class StoreReconciler:
             self._logger.info("store '%s': %s", spec.name, note)
 
     def _post(self, spec: StoreSpec, credentials: Credentials, labels: dict[str, str]) -> Store:
-        """Make a store; names are unique, so asking twice cannot make two."""
+        """Create a store; names are unique, so a repeated request cannot create a second one."""
         attempt = 0
         while True:
             attempt += 1
@@ -244,17 +266,17 @@ class StoreReconciler:
                     return found
                 if found is not None or isinstance(error, Conflict):
                     raise RecordError(f"{error}; the name is taken by another store") from None
-                if not error.retryable or attempt == TRIES:
+                if not error.retryable or attempt == MAX_ATTEMPTS:
                     raise RecordError(str(error)) from None
 
     def _poll_for_store(self, name: str) -> Store | None:
-        """Look for a store until it is surely listed, were it there."""
+        """Poll the list for a store, for at most `settle_seconds`."""
 
-        def look() -> Store | None:
+        def find_store() -> Store | None:
             stores = self._remote.list_stores().values()
             return next((store for store in stores if store.name == name), None)
 
-        return poll_until(time.time() + self._settings.settle_seconds, look, self._check)
+        return poll_until(time.time() + self._settings.settle_seconds, find_store, self._check)
 
     def _delete(self, store: Store) -> None:
         self._journal.record_store(store.id, store.location)
@@ -268,7 +290,7 @@ class StoreReconciler:
             if store.id in self._remote.list_stores():
                 raise RecordError(str(error)) from None
         self._remote.remove_store(store.id)
-        self._logger.info("store '%s' (%s) is deleted", store.name, store.id)
+        self._logger.info("deleted store '%s' (%s)", store.name, store.id)
 
 
 def _credentials_version(entry: dict[str, Any] | None) -> str | None:

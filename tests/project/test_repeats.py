@@ -167,7 +167,7 @@ def test_the_operators_page_quotes_messages_that_there_are() -> None:
 GAP = "…"
 """What stands for the parts of a message that differ."""
 BUILT = {
-    "the token is of another workspace than 'workspace' says; nothing was written",
+    "the token belongs to a different workspace than the setting 'workspace'; nothing was written",
     "delivery … of an earlier run: FAILED",
     "delivery … of an earlier run: not finished",
     "delivery … of an earlier run: SUCCESS, but the object is not in the bucket",

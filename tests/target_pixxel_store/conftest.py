@@ -39,7 +39,7 @@ def between(sandbox: Sandbox, place: Workplace) -> Iterator[Between]:
 def images(place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the workplace's target downloads to from now on, without long pauses."""
     for module in (preparation, transfer):
-        monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
+        monkeypatch.setattr(module, "BACKOFF", module.BACKOFF._replace(first=0.002))
     place.sandbox.habits = Habits(download_seconds=0)
     place.settings["download_to"] = str(tmp_path / "images")
     return tmp_path / "images"

@@ -90,22 +90,22 @@ def test_a_reference_that_leads_nowhere_is_named_and_nothing_else(
             "No such file or directory"
         ),
         f"{setting}client_id': the file '{tmp_path}' cannot be read: Is a directory",
-        f"{setting}client_secret': the file '{tmp_path}/image' is not a text in UTF-8",
+        f"{setting}client_secret': the file '{tmp_path}/image' is not UTF-8 text",
         f"{setting}tenant_id': the environment variable EMPTY is empty",
         f"{setting}account_name': the value is empty",
-        f"{setting}project_id': must be a text, or a reference env:NAME or file:PATH",
+        f"{setting}project_id': must be a string, or a reference env:NAME or file:PATH",
         (
-            f"{setting}service_account_credentials': must be a text, or a reference env:NAME or "
+            f"{setting}service_account_credentials': must be a string, or a reference env:NAME or "
             "file:PATH"
         ),
-        f"{setting}version': must be a text or a whole number",
+        f"{setting}version': must be a string or an integer",
     )
     assert "s3cret" not in "".join(found)
 
 
 def test_a_truth_value_is_no_version() -> None:
     assert lines_of(S3 | {"version": True}) == (
-        "Setting 'credentials.prod.version': must be a text or a whole number",
+        "Setting 'credentials.prod.version': must be a string or an integer",
     )
 
 
@@ -130,7 +130,7 @@ def test_credentials_do_not_show_their_values() -> None:
             [
                 (
                     "Setting 'credentials.prod' lacks secret_access_key, and has tenant_id, which "
-                    "S3 stores do not take"
+                    "S3 stores do not have"
                 )
             ],
         ),
@@ -140,7 +140,7 @@ def test_credentials_do_not_show_their_values() -> None:
             [
                 (
                     "Setting 'credentials.prod' lacks project_id and service_account_credentials, "
-                    "and has access_key_id and secret_access_key, which GCS stores do not take"
+                    "and has access_key_id and secret_access_key, which GCS stores do not have"
                 )
             ],
         ),
@@ -148,7 +148,7 @@ def test_credentials_do_not_show_their_values() -> None:
         (
             S3 | {"session_token": "s3cret"},
             "S3",
-            ["Setting 'credentials.prod' has session_token, which S3 stores do not take"],
+            ["Setting 'credentials.prod' has session_token, which S3 stores do not have"],
         ),
         (S3, None, []),
         (dict.fromkeys(KEYS_BY_STORE_TYPE["AZBLOB"], "s3cret"), None, []),
@@ -157,9 +157,10 @@ def test_credentials_do_not_show_their_values() -> None:
             None,
             [
                 (
-                    "Setting 'credentials.prod' fits no type of store: S3 takes access_key_id and "
-                    "secret_access_key; AZBLOB takes account_name, client_id, client_secret and "
-                    "tenant_id; GCS takes project_id and service_account_credentials"
+                    "Setting 'credentials.prod' must have the keys of one type of store: S3 "
+                    "requires access_key_id and secret_access_key; AZBLOB requires account_name, "
+                    "client_id, client_secret and tenant_id; GCS requires project_id and "
+                    "service_account_credentials"
                 )
             ],
         ),

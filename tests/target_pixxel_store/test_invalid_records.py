@@ -30,43 +30,47 @@ BAD: dict[str, tuple[Json, str]] = {
         "has both 'catalog_id' and 'order_item_id'",
     ),
     "no store": (record("delivery_requests", catalog_id="CATALOG"), "has no 'store'"),
-    "unknown store": (request("CATALOG", MARK), "no store of this name"),
-    "unknown catalog": (request("no-such"), "NotFound|404|no such catalog"),
+    "unknown store": (request("CATALOG", MARK), "no store has this name"),
+    "unknown catalog": (request("no-such"), "NotFound|404|does not exist in this workspace"),
     "catalog id of a wrong type": (
         record("delivery_requests", catalog_id=[MARK], store="research"),
-        "'catalog_id' breaks the rule 'type'",
+        "'catalog_id' violates the rule 'type'",
     ),
     "store of a wrong type": (
         record("delivery_requests", catalog_id="CATALOG", store={"a": MARK}),
-        "'store' breaks the rule 'type'",
+        "'store' violates the rule 'type'",
     ),
-    "path of a wrong type": (request("CATALOG", path=7), "'path' breaks the rule 'type'"),
+    "path of a wrong type": (request("CATALOG", path=7), "'path' violates the rule 'type'"),
     "absolute path": (
-        request("CATALOG", path="/" + MARK), "'path' is absolute; begin it with a folder's name"),
-    "path upwards": (request("CATALOG", path=f"a/../{MARK}"), "has a . or .. in it"),
+        request("CATALOG", path="/" + MARK),
+        "'path' must be relative; start it with the name of a folder",
+    ),
+    "path upwards": (request("CATALOG", path=f"a/../{MARK}"), "must not contain . or .."),
     "path with NUL": (request("CATALOG", path="a\0b"), "control character"),
-    "path of 10,000 characters": (request("CATALOG", path="x" * 10_000), "too long for a key"),
+    "path of 10,000 characters": (
+        request("CATALOG", path="x" * 10_000), "too long for an object key"),
     "secrets in a request": (
-        request("CATALOG", secrets={"secret_access_key": MARK}), "carries 'secrets'"),
+        request("CATALOG", secrets={"secret_access_key": MARK}), "contains 'secrets'"),
     "no name": (record("stores", **STORE, credentials="main"), "has no 'name'"),
     "no bucket": (of_store(bucket=None), "has no 'bucket'"),
     "no region": (of_store(region=""), "has no 'region'"),
-    "unknown type": (of_store(type=MARK), "'type' is none of S3, GCS, AZBLOB"),
-    "type of a wrong type": (of_store(type=["S3"]), "'type' breaks the rule 'type'"),
-    "labels of a wrong type": (of_store(labels={"a": 1}), "'labels' is not an object of texts"),
-    "configs of a wrong type": (of_store(configs=MARK), "'configs' breaks the rule 'type'"),
-    "secrets in a store": (of_store(secrets={"a": MARK}), "carries 'secrets'"),
-    "a secret in a store": (of_store(secret_access_key=MARK), "carries 'secret_access_key'"),
+    "unknown type": (of_store(type=MARK), "'type' must be one of S3, GCS, AZBLOB"),
+    "type of a wrong type": (of_store(type=["S3"]), "'type' violates the rule 'type'"),
+    "labels of a wrong type": (of_store(labels={"a": 1}), "'labels' must be an object of strings"),
+    "configs of a wrong type": (of_store(configs=MARK), "'configs' violates the rule 'type'"),
+    "secrets in a store": (of_store(secrets={"a": MARK}), "contains 'secrets'"),
+    "a secret in a store": (of_store(secret_access_key=MARK), "contains 'secret_access_key'"),
     "a secret deep in a store": (
-        of_store(configs={"x": [{"client_secret": MARK}]}), "carries 'client_secret'"),
-    "unknown credentials": (of_store(credentials=MARK), "no entry of the setting 'credentials'"),
+        of_store(configs={"x": [{"client_secret": MARK}]}), "contains 'client_secret'"),
+    "unknown credentials": (
+        of_store(credentials=MARK), "must name an entry of the setting 'credentials'"),
     "credentials of another type": (
         of_store(type="GCS"), "project_id"),
     "duplicate name": (
         of_store(name="research", bucket=MARK, type="GCS", region="europe-west1"), "differs in"),
-    "prefix upwards": (of_store(path_prefix="a/../b"), "has a . or .. in it"),
-    "prefix too long": (of_store(path_prefix="x" * 10_000), "too long for a key"),
-    "name too long": (of_store(name="x" * 10_000), "'name' is too long"),
+    "prefix upwards": (of_store(path_prefix="a/../b"), "must not contain . or .. as a folder"),
+    "prefix too long": (of_store(path_prefix="x" * 10_000), "too long for an object key"),
+    "name too long": (of_store(name="x" * 10_000), "'name' must be printable"),
 }  # fmt: skip
 
 
@@ -144,7 +148,7 @@ def test_a_missing_key_is_a_rejected_record(place: Workplace) -> None:
         schema("delivery_requests", ["catalog_id", "path"]), request(key), on_error="continue"
     )
     assert ran.kinds == ["failed"]
-    assert "has no 'path', a key of its stream" in ran.reasons[0]
+    assert "has no 'path', a key property of its stream" in ran.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -184,8 +188,10 @@ def test_other_streams_are_ignored_and_counted(place: Workplace) -> None:
     )
     assert ran.status == 0
     assert ran.summary["ignored"] == {"catalogs": 1, "deliveries": 2, "weather": 1}
-    assert "deliveries is ignored; it is the history" in ran.log
-    assert "weather is ignored; send stores, delivery_requests, download_requests or" in ran.log
+    assert "ignoring stream deliveries; it is the API's history" in ran.log
+    assert (
+        "ignoring stream weather; send stores, delivery_requests, download_requests or" in ran.log
+    )
     assert "set 'deliver_to'" in ran.log
     assert ran.states == [{"upto": 1}]
 
@@ -214,7 +220,7 @@ def test_fields_of_requests_that_nothing_reads_are_named_once(place: Workplace) 
         *messages, on_error="continue", max_failures=9, settle_seconds=0,
         path_template="{season}/{catalog_id}",
     )  # fmt: skip
-    before, behind = ": fields that nothing is done with: ", "; check how they are spelled"
+    before, behind = ": ignoring unknown fields: ", " (misspelled?)"
     told = [line.removesuffix(behind) for line in ran.log.splitlines() if line.endswith(behind)]
     assert told == [
         f"{stream}{before}{names}"

@@ -28,11 +28,11 @@ BAD: dict[str, tuple[Json, str]] = {
     "flush that is no number": ({"flush_seconds": NAN}, "'flush_seconds'"),
     "stuck that is no number": ({"stuck_after": NAN}, "'stuck_after'"),
     "a key that is a number": (
-        declared(secret_access_key=7), "'credentials.main.secret_access_key': must be a text"),
+        declared(secret_access_key=7), "'credentials.main.secret_access_key': must be a string"),
     "a key that is an object": (
         declared(secret_access_key={"a": MARK}), "'credentials.main.secret_access_key': must be"),
     "a version that is a list": (
-        declared(version=[MARK]), "'credentials.main.version': must be a text or a whole number"),
+        declared(version=[MARK]), "'credentials.main.version': must be a string or an integer"),
     "a variable that is not set": (
         declared(secret_access_key="env:NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE is not set"),
     "a file that is not there": (
@@ -41,22 +41,24 @@ BAD: dict[str, tuple[Json, str]] = {
     "a key too few": (
         {"stores": [STORE], "credentials": {"main": {"access_key_id": MARK}}},
         "lacks secret_access_key"),
-    "a key too many": (declared(project_id=MARK), "has project_id, which S3 stores do not take"),
+    "a key too many": (declared(project_id=MARK), "has project_id, which S3 stores do not have"),
     "credentials of no type": (
-        {"credentials": {"main": {"password": MARK}}}, "fits no type of store"),
-    "no such credentials": ({"stores": [STORE]}, "names no entry"),
+        {"credentials": {"main": {"password": MARK}}}, "must have the keys of one type of store"),
+    "no such credentials": ({"stores": [STORE]}, "must name an entry"),
     "a store without a bucket": (
         {"stores": [{**STORE, "bucket": None}], "credentials": {"main": KEYS}}, "has no 'bucket'"),
     "a store twice": (
         {"stores": [STORE, STORE], "credentials": {"main": KEYS}}, "is declared twice"),
-    "an endpoint of another type": ({"endpoints": {"FTP": "http://a"}}, "'endpoints' names a type"),
+    "an endpoint of another type": (
+        {"endpoints": {"FTP": "http://a"}}, "'endpoints' must name only the types"),
     "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' is no URL"),
     "a file of nobody": (
-        {"journal_path": f"~{MARK}/x"}, "'journal_path' begins with the home of a user"),
+        {"journal_path": f"~{MARK}/x"}, "'journal_path' starts with the home of an unknown user"),
     "since that is no time": (
-        {"deliver_to": "research", "deliver_since": MARK}, "'deliver_since' is neither 'all' nor"),
-    "a file without a name": ({"outcomes_path": f"{MARK}\0"}, "'outcomes_path' is no path"),
-    "a folder for a file": ({"summary_path": "/"}, "'summary_path' is a folder"),
+        {"deliver_to": "research", "deliver_since": MARK}, "'deliver_since' must be 'all', or"),
+    "a file without a name": (
+        {"outcomes_path": f"{MARK}\0"}, "'outcomes_path' must be the path of a file"),
+    "a folder for a file": ({"summary_path": "/"}, "'summary_path' must be a file, but is"),
     "continue without a file": (
         {"on_error": "continue", "rejected_path": None}, "'rejected_path' is missing"),
 }  # fmt: skip

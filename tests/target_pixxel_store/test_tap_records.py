@@ -45,9 +45,9 @@ def test_catalogs_are_delivered_at_the_template(place: Workplace) -> None:
     [
         ("{platform}/{catalog_id}/", "has no 'platform'"),
         ("{created_at:%Y}/{missing}/", "has no 'missing'"),
-        ("{odd:%Y}/{catalog_id}/", "'odd' is no date"),
-        ("{odd}/{catalog_id}/", "has a . or .. in it"),
-        ("{stac_item}/", "is no text or number"),
+        ("{odd:%Y}/{catalog_id}/", "'odd' must be a date"),
+        ("{odd}/{catalog_id}/", "must not contain . or .. as a folder"),
+        ("{stac_item}/", "must be a string or a number"),
     ],
 )
 def test_a_path_that_cannot_be_made_is_a_rejected_record(
@@ -61,9 +61,10 @@ def test_a_path_that_cannot_be_made_is_a_rejected_record(
 
 @pytest.mark.parametrize(
     ("template", "why"),
-    [("{", "brace"), ("{a.b}", "names of fields"), ("{a[0]}", "names of fields"),
-     ("{}", "names of fields"), ("{a!r}", "names of fields"), ("{a:>9}", "none of a date"),
-     ("/{a}", "is absolute"), ("../{a}", ". or .."), ("{a}\x07/", "control character")],
+    [("{", "brace"), ("{a.b}", "field names in braces"), ("{a[0]}", "field names in braces"),
+     ("{}", "field names in braces"), ("{a!r}", "field names in braces"),
+     ("{a:>9}", "must have a date format"),
+     ("/{a}", "must be relative"), ("../{a}", ". or .."), ("{a}\x07/", "control character")],
 )  # fmt: skip
 def test_a_template_that_is_none_is_told_at_once(place: Workplace, template: str, why: str) -> None:
     assert why in errors(place.run(path_template=template))

@@ -89,7 +89,7 @@ def test_a_dry_run_decides_and_writes_nothing(
     assert {path.name: path.read_bytes() for path in place.folder.iterdir()} == before
     table = capsys.readouterr().err
     assert "dry run: 8 outcomes, nothing was written" in table
-    for word in (*ids, "created", "exists", "failed", "no store of this name", "new"):
+    for word in (*ids, "created", "exists", "failed", "no store has this name", "new"):
         assert word in table
 
 
@@ -141,7 +141,7 @@ def test_one_run_at_a_time_holds_the_journal(place: Workplace) -> None:
     with Journal(place.journal, 0):
         ran = place.run(request(place.catalogs(1)[0]))
     assert isinstance(ran.error, JournalError)
-    assert "another run holds the journal" in str(ran.error)
+    assert "another run has locked the journal" in str(ran.error)
     assert place.sandbox.requests == []
 
 
@@ -168,7 +168,7 @@ def test_a_journal_of_another_workspace_is_refused(place: Workplace) -> None:
     line = {"is": "run", "id": "a", "workspaces": ["another"]}
     place.journal.write_text(json.dumps(line) + "\n")
     ran = place.run(request(place.catalogs(1)[0]))
-    assert "journal is of another workspace" in str(ran.error)
+    assert "journal belongs to a different workspace" in str(ran.error)
     assert place.posts() == []
 
 

@@ -1,4 +1,4 @@
-"""Buckets: can these credentials write there, and did the object arrive?"""
+"""Buckets: verify that credentials can write to one, and find an object in it."""
 
 from target_pixxel_store.stores.buckets.errors import BucketError, BucketErrorKind
 from target_pixxel_store.stores.buckets.probe import object_size, probe_write_access

@@ -1,4 +1,4 @@
-"""Opening a bucket with the credentials of a store, and nothing else that lies around."""
+"""Clients of buckets: use a store's credentials and nothing from the environment."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 _REQUEST_TIMEOUT = timedelta(seconds=8)
 _RETRY: RetryConfig = {"max_retries": 2, "retry_timeout": _REQUEST_TIMEOUT}
-"""A request that hangs is not sent again, one that fails at once is. So a write and its deletion
-take 16 s at most, and Azure's token 8 s more."""
+"""A request that hangs is not repeated, one that fails at once is. So a write and its deletion
+take at most 16 s, and Azure's token 8 s more."""
 _CONNECT_TIMEOUT = timedelta(seconds=4)
 _DEFAULT_REGION = "us-east-1"
-"""Where S3 requests are signed for when the store names no region, as S3-compatible ones do."""
+"""The region in S3 signatures where the store has none, as S3-compatible clouds do."""
 _GCS_URL = "https://storage.googleapis.com"
 _CLOUD_VARIABLE_PREFIXES = (
     *("AWS_", "GOOGLE_", "AZURE_", "AZURITE_", "GCE_METADATA_", "IDENTITY_", "MSI_"),
     *("OBJECT_STORE_", "SERVICE_ACCOUNT"),
 )
-"""How the names begin of the variables that obstore's stores read as they are made."""
+"""Prefixes of the environment variables that obstore's constructors read."""
 _environment_lock = threading.Lock()
 _WITHOUT_TOKEN = {"disable_oauth": True}
 _VALUE_PATTERNS = {
@@ -52,7 +52,7 @@ _VALUE_PATTERNS = {
     "client_id": re.compile(r"[!-~]+"),
     "client_secret": re.compile(r"[!-~]+"),
 }
-"""What a value must look like to go into a URL or a header; obstore panics over any other."""
+"""Values that are valid in a URL or a header; obstore panics on any other."""
 _BUCKET_PATTERN = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}")
 _URL_PATTERN = re.compile(r"[!-~]+")
 _REGION_PATTERN = re.compile(r"[A-Za-z0-9-]+")
@@ -64,10 +64,10 @@ def make_client(
     endpoint: str | None,
     authority_host: str | None,
 ) -> ObjectStore:
-    """Make the store's client; nothing is asked of the service yet.
+    """Create the client of a bucket; it sends no request yet.
 
     Raises:
-        BucketError: The credentials are malformed, or the endpoint or bucket is no such thing.
+        BucketError: The credentials, the endpoint or the bucket's name are invalid.
     """
     _validate(location, credentials, (endpoint, authority_host))
     client: ClientConfig = {
@@ -89,25 +89,23 @@ def make_client(
 def _validate(
     location: BucketLocation, credentials: Credentials, urls: tuple[str | None, ...]
 ) -> None:
-    """Refuse what cannot be part of a request.
+    """Check names, URLs and values before they become part of a request.
 
     Raises:
-        BucketError: A name, a URL or a value is none.
+        BucketError: One of them is invalid.
     """
     if not _BUCKET_PATTERN.fullmatch(location.bucket):
-        raise BucketError(
-            BucketErrorKind.OTHER, f"{location.label} cannot be: no bucket has such a name"
-        )
+        raise BucketError(BucketErrorKind.OTHER, f"{location.label} has an invalid name")
     if location.type == "S3" and not _REGION_PATTERN.fullmatch(location.region or _DEFAULT_REGION):
         raise BucketError(
             BucketErrorKind.OTHER,
-            f"{location.label} cannot be asked: {location.region!r} is no region of S3",
+            f"{location.label} cannot be used: {location.region!r} is not a region of S3",
         )
     for url in urls:
         if url is not None and not _is_url(url):
             raise BucketError(
                 BucketErrorKind.OTHER,
-                f"{location.label} cannot be asked: its endpoint is no http or https URL",
+                f"{location.label} cannot be used: its endpoint must be an http or https URL",
             )
     for key in sorted(KEYS_BY_STORE_TYPE[location.type]):
         value = credentials.values.get(key)
@@ -115,7 +113,7 @@ def _validate(
             raise BucketError(
                 BucketErrorKind.MALFORMED,
                 f"{location.label}: the {key} of credentials '{credentials.name}' is "
-                f"{'no such thing' if value else 'missing'}; copy it anew, without blanks around",
+                f"{'invalid' if value else 'missing'}; copy it again, without spaces around it",
             )
 
 
@@ -198,20 +196,20 @@ _CLIENT_FACTORIES: dict[str, Callable[..., ObjectStore]] = {
 def _reduce_service_account_key(
     location: BucketLocation, credentials: Credentials, endpoint: str | None
 ) -> str:
-    """Give of a service account's key what obstore needs of it.
+    """Return the fields of a service account's key that obstore needs.
 
-    The rest is left out as it could lead elsewhere: obstore takes a base URL from it, or leave to
-    send no token at all, which only an emulator is asked with.
+    Other fields could redirect requests: obstore reads a base URL from them, or a flag to send no
+    token, which only an emulator accepts.
 
     Raises:
-        BucketError: It is none.
+        BucketError: It is not the key of a service account.
     """
 
     def malformed(reason: str) -> BucketError:
         return BucketError(
             BucketErrorKind.MALFORMED,
             f"{location.label}: the {SERVICE_ACCOUNT} of credentials '{credentials.name}' {reason}"
-            "; they must be the JSON key of a service account, whole and as downloaded",
+            "; they must be the complete JSON key of a service account, as downloaded",
         )
 
     try:
@@ -234,10 +232,10 @@ def _is_nonempty_text(value: object) -> bool:
 
 @contextmanager
 def _hidden_cloud_environment() -> Iterator[None]:
-    """Take the cloud's variables out of the environment while a client is made.
+    """Remove the clouds' variables from the environment while a client is created.
 
-    Each of obstore's constructors reads them first, and there are some that no argument
-    overrides: a session token, an encryption, the path of another key.
+    obstore's constructors read them, and no argument overrides some of them: a session token, an
+    encryption, the path of a different key.
     """
     with _environment_lock:
         hidden = {

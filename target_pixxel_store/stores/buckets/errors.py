@@ -1,4 +1,4 @@
-"""What a bucket's refusal means, in one line of ours: the service's own words stay unsaid."""
+"""Errors of buckets, in one line each that never quotes the service's response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.locations import BucketLocation
 
 OBSTORE_ERRORS = (BaseError, OSError, ValueError)
-"""What obstore raises: its own errors, FileNotFoundError, and ValueError for a bad argument."""
+"""What obstore raises: its own errors, FileNotFoundError, and ValueError for an argument."""
 
 
 class BucketErrorKind(Enum):
@@ -33,7 +33,7 @@ class BucketError(Exception):
 
     Args:
         kind: What is wrong.
-        text: The line, without a secret and without the service's answer.
+        text: The line, without a secret and without the service's response.
     """
 
     def __init__(self, kind: BucketErrorKind, text: str) -> None:
@@ -58,7 +58,7 @@ _CODES_BY_KIND: dict[BucketErrorKind, frozenset[str]] = {
         | {"invalid_client", "unauthorized_client", "invalid_request", "invalid_grant"}
     ),
 }
-"""The codes in the answers of S3, Google's XML API, Azure's Blob service and its token service."""
+"""Error codes of S3, Google's XML API, Azure's Blob service and its token service."""
 _KIND_BY_CODE = {code: kind for kind, codes in _CODES_BY_KIND.items() for code in codes}
 _OTHER_REGION_CODES = frozenset(
     {"authorizationheadermalformed", "permanentredirect", "illegallocationconstraintexception"}
@@ -67,7 +67,9 @@ _CODE_PATTERN = re.compile(
     r'<Code>\s*(\w+)\s*</Code>|"error"\s*:\s*"(\w+)"|\(code: (\w+)\)', re.IGNORECASE
 )
 _STATUS_PATTERN = re.compile(r"status code: (\d{3})")
-_OTHER_REGION_TEXT = "Received redirect without LOCATION"  # S3's answer for another region's bucket
+_OTHER_REGION_TEXT = (
+    "Received redirect without LOCATION"  # S3's response for a bucket of a different region
+)
 _CLOCK_SKEW_CODE = "requesttimetooskewed"
 _KIND_BY_STATUS = {
     "401": BucketErrorKind.UNKNOWN_KEY,
@@ -90,7 +92,7 @@ _NO_RESPONSE_TEXTS = (
 _UNTRUSTED_TEXT = "InvalidCertificate("
 _NETWORK_HINT = "the network, the proxy and the setting 'endpoints'"
 _CERTIFICATE_HINT = (
-    "its certificate, which is not trusted: SSL_CERT_FILE names a file of more authorities"
+    "its certificate, which is not trusted: set SSL_CERT_FILE to a file with more authorities"
 )
 _SIGN_IN_TEXT = "Error performing token request"
 _MALFORMED_KEY_TEXTS = ("pem", "RSA key", "service account", "private_key")
@@ -112,20 +114,20 @@ _READ_PERMISSION = {
 
 _MESSAGES = {
     BucketErrorKind.MISSING_BUCKET: (
-        "{bucket} is not there{region}; create it, or correct the store's bucket and region"
+        "{bucket} does not exist{region}; create it, or correct the store's bucket and region"
     ),
-    BucketErrorKind.DENIED: "{bucket} may not be written to{under} with {by}; grant them {write}",
-    BucketErrorKind.UNKNOWN_KEY: "{bucket} does not know {by}; check their {keys}",
+    BucketErrorKind.DENIED: "{bucket} is not writable{under} with {by}; grant {write}",
+    BucketErrorKind.UNKNOWN_KEY: "{bucket} does not recognize {by}; check their {keys}",
     BucketErrorKind.MALFORMED: (
-        "{bucket} cannot be asked with {by}: their private_key is no RSA key in PEM form"
+        "{bucket} cannot be used with {by}: their private_key must be an RSA key in PEM format"
     ),
-    BucketErrorKind.UNREACHABLE: "{bucket} does not answer{at}; check {line}",
+    BucketErrorKind.UNREACHABLE: "{bucket} does not respond{at}; check {line}",
 }
-_READ_DENIED = "{bucket} may not be read with {by}; grant them {look}"
+_READ_DENIED = "{bucket} is not readable with {by}; grant {read}"
 
 
 def is_denied(error: Exception) -> bool:
-    """Tell whether an error says that the credentials may not."""
+    """Return whether an error says that the credentials have no permission."""
     return isinstance(error, PermissionDeniedError | UnauthenticatedError) or (
         _kind_by_code(str(error)) is BucketErrorKind.DENIED
     )
@@ -138,14 +140,14 @@ def from_obstore_error(
     endpoint: str | None,
     operation: str,
 ) -> BucketError:
-    """Word what obstore raised.
+    """Convert an error of obstore.
 
     Args:
-        error: What it raised; of its text only a code and a status are looked at.
-        location: The bucket it is about.
-        credentials: Those that were used; only their name is said.
-        endpoint: Where it was asked.
-        operation: What was tried: "open", "write" or "look".
+        error: The error; only a code and a status are taken from its text.
+        location: The bucket.
+        credentials: The credentials that were used; only their name is quoted.
+        endpoint: The URL of the request.
+        operation: What failed: "open", "write" or "read".
     """
     text = str(error)
     kind = _classify(error, text)
@@ -158,7 +160,7 @@ def from_obstore_error(
     if kind is BucketErrorKind.OTHER:
         return BucketError(kind, f"{location.label} {_describe_other(text)}")
     reason = (
-        _READ_DENIED if kind is BucketErrorKind.DENIED and operation == "look" else _MESSAGES[kind]
+        _READ_DENIED if kind is BucketErrorKind.DENIED and operation == "read" else _MESSAGES[kind]
     )
     return BucketError(
         kind,
@@ -169,7 +171,7 @@ def from_obstore_error(
             under=f" under {location.prefix + '/'!r}" if location.prefix else "",
             keys=_KEYS_HINT[location.type],
             write=_WRITE_PERMISSION[location.type],
-            look=_READ_PERMISSION[location.type],
+            read=_READ_PERMISSION[location.type],
             at=_describe_endpoint(text, endpoint),
             line=_CERTIFICATE_HINT if _UNTRUSTED_TEXT in text else _NETWORK_HINT,
         ),
@@ -201,18 +203,18 @@ def _kind_by_code(text: str) -> BucketErrorKind | None:
 def _describe_other(text: str) -> str:
     code, status = _find_code(text), _find_status(text)
     if code in _OTHER_REGION_CODES or _OTHER_REGION_TEXT in text:
-        return "is in another region; correct the store's region"
+        return "is in a different region; correct the store's region"
     if code == _CLOCK_SKEW_CODE:
-        return "refuses requests by this machine's clock; set it right"
+        return "refuses requests because of this machine's clock; set the clock"
     if status:
         then = (
             "try again later"
             if status in _TRANSIENT_STATUSES
             else "check bucket, prefix and endpoint"
         )
-        return f"cannot be used: the service answered with status {status}; {then}"
+        return f"cannot be used: the service returned status {status}; {then}"
     return (
-        "cannot be asked; check the names of bucket and prefix, the region and the setting "
+        "cannot be used; check the names of bucket and prefix, the region and the setting "
         "'endpoints'"
     )
 
@@ -228,7 +230,7 @@ def _find_status(text: str) -> str | None:
 
 
 def _describe_endpoint(text: str, endpoint: str | None) -> str:
-    """Say who did not answer, without a URL's password."""
+    """Return which service did not respond, without a URL's password."""
     if _SIGN_IN_TEXT in text:
-        return ", or rather the service that gives tokens for it"
+        return ", or the service that issues tokens for it"
     return f" at {urlsplit(endpoint).netloc.rpartition('@')[2]}" if endpoint else ""

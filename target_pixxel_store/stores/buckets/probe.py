@@ -1,4 +1,4 @@
-"""The two questions to a bucket: may these credentials write there, and is an object there?"""
+"""Probe a bucket: verify that credentials can write to it, and find an object in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.locations import BucketLocation
 
 PROBE_PREFIX = ".pixxel-singer-probe-"
-"""How the name of the object begins that `probe` writes; what follows is unique."""
+"""Prefix of the name of the object that `probe_write_access` writes; the rest is unique."""
 _PROBE_CONTENT = (
     b"Written by pixxel-singer to prove that this bucket can be written to. Safe to delete.\n"
 )
@@ -34,23 +34,23 @@ def probe_write_access(
     *,
     authority_host: str | None = None,
 ) -> list[str]:
-    """Prove that these credentials, and no others, can write there: put an object and delete it.
+    """Verify that these credentials can write to a bucket: put an object and delete it.
 
-    It takes 8 seconds when nothing answers, and 24 at the very most.
+    It takes 8 seconds where nothing responds, and never more than 24.
 
     Args:
         location: The bucket and the prefix.
-        credentials: Those of the store, with all keys of its type.
+        credentials: The credentials of the store, with all keys of its type.
         endpoint: URL of an S3-compatible or emulated cloud; None for the cloud itself. Azure's
-            has the account in its path: ``http://127.0.0.1:10000/devstoreaccount1``.
-        authority_host: URL where Azure's tokens come from when it is not the public cloud's.
+            has the account in its path: `http://127.0.0.1:10000/devstoreaccount1`.
+        authority_host: URL that issues Azure's tokens, where it is not the public cloud's.
 
     Returns:
-        Notes, a line each: the object may stay behind when the credentials may write but not
-        delete.
+        Notes, one line each, such as that the object remains because the credentials cannot
+        delete it.
 
     Raises:
-        BucketError: They cannot write there.
+        BucketError: They cannot write to it.
     """
     store = make_client(location, credentials, endpoint, authority_host)
     key = _join_key(location.prefix, f"{PROBE_PREFIX}{uuid4().hex}")
@@ -61,12 +61,12 @@ def probe_write_access(
     try:
         obstore.delete(store, key)
     except FileNotFoundError:
-        return []  # someone was faster
+        return []  # another program deleted it
     except OBSTORE_ERRORS as error:
-        why = "may not" if is_denied(error) else "could not"
+        verb = "may not" if is_denied(error) else "could not"
         note = (
-            f"{location.label}: credentials '{credentials.name}' {why} delete, so the object "
-            f"{key!r} that proved they can write stays there"
+            f"{location.label}: credentials '{credentials.name}' {verb} delete, so the probe "
+            f"object {key!r} remains"
         )
         return [note]
     return []
@@ -80,7 +80,7 @@ def object_size(
     *,
     authority_host: str | None = None,
 ) -> int | None:
-    """Look for an object.
+    """Return the size of an object.
 
     Args:
         location: The bucket; its prefix is not added.
@@ -90,18 +90,17 @@ def object_size(
         authority_host: As for `probe`.
 
     Returns:
-        Its size in bytes; None when it, or the bucket, is not there.
+        Its size in bytes; None where it, or the bucket, does not exist.
 
     Raises:
-        BucketError: The answer cannot be had. DENIED is the kind when the credentials may not
-            look, as those that may only write; S3 says so of a missing object, too, to
-            credentials that may not list the bucket.
+        BucketError: The size cannot be read. The kind is DENIED where the credentials may only
+            write; S3 returns that for a missing object, too, where they may not list the bucket.
     """
     store = make_client(location, credentials, endpoint, authority_host)
     try:
         return _read_size(store, key)
     except OBSTORE_ERRORS as error:
-        raise from_obstore_error(error, location, credentials, endpoint, "look") from None
+        raise from_obstore_error(error, location, credentials, endpoint, "read") from None
 
 
 def _read_size(store: ObjectStore, key: str) -> int | None:
@@ -112,7 +111,7 @@ def _read_size(store: ObjectStore, key: str) -> int | None:
     except OBSTORE_ERRORS as error:
         if not is_denied(error):
             raise
-    # An answer to HEAD has no body, and so no word on whether it is the key or a permission.
+    # A response to HEAD has no body that tells a missing key from a missing permission.
     try:
         return obstore.get(store, key, options={"range": (0, 1)}).meta["size"]
     except FileNotFoundError:

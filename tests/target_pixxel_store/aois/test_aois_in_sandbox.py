@@ -76,7 +76,7 @@ def test_what_the_sandbox_refuses_fails(place: Workplace) -> None:
     messages = [wanted(place, satellite_id="nonesuch"), wanted(place, item_ids=["nonesuch"])]
     ran = ask(place, *messages, wanted(place), on_error="continue")
     assert ran.kinds == ["failed", "failed", "created"]
-    assert all("answered 400" in why for why in ran.reasons[:2])
+    assert all("returned 400" in why for why in ran.reasons[:2])
 
 
 def test_a_project_that_the_token_may_not_use_ends_the_run_and_names_the_record(

@@ -96,7 +96,7 @@ def test_what_is_there_is_left_as_it_is_whoever_made_it(place: Workplace, betwee
         areas.add(wish("odd")["record"])
     ran = ask(place, *map(wish, ["same", "other", "bare"]))
     assert ran.kinds == ["exists"] * 3
-    assert ran.reasons == ["", "left as it is, though it differs in satellite_id, geometry", ""]
+    assert ran.reasons == ["", "not changed, although it differs in satellite_id, geometry", ""]
     assert between.count("POST", AOIS) == 0
 
 
@@ -107,10 +107,13 @@ def test_one_that_is_asked_for_twice_in_a_run_is_made_once(
     ran = ask(place, wish(), wish(), wish(project_id=PROJECT.upper(), satellite_id="another"))
     assert ran.kinds == ["created", "exists", "exists"]
     assert {line["aoi_id"] for line in ran.outcomes} == {"aoi-0"}
-    assert ran.reasons == ["", "", "left as it is, though it differs in satellite_id"]
+    assert ran.reasons == ["", "", "not changed, although it differs in satellite_id"]
     assert names(areas) == ["D2"]
     ran = ask(place, wish())
-    assert (ran.kinds, ran.reasons) == (["exists"], ["by the journal; the API does not list it"])
+    assert (ran.kinds, ran.reasons) == (
+        ["exists"],
+        ["recorded in the journal, not (yet) listed by the API"],
+    )
     assert names(areas) == ["D2"]
 
 
@@ -212,8 +215,8 @@ def test_a_name_that_is_taken_meanwhile(place: Workplace, between: Between) -> N
     areas.written = lambda: areas.add(wish("taken", satellite_id="another")["record"], LATE)
     ran = ask(place, wish("taken"), wish("hidden"), on_error="continue", settle_seconds=SETTLE)
     assert ran.kinds == ["exists", "failed"]
-    assert ran.reasons[0] == "left as it is, though it differs in satellite_id"
-    assert "the name is taken, and the API lists no area of that name" in ran.reasons[1]
+    assert ran.reasons[0] == "not changed, although it differs in satellite_id"
+    assert "the name is taken, but the API lists no area of interest" in ran.reasons[1]
     assert between.count("POST", AOIS) == 2
 
 
@@ -223,7 +226,9 @@ def test_an_area_that_is_refused_fails_and_leaves_no_doubt(
     areas = serve(between, "refuse")
     ran = ask(place, wish())
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    refused = "POST /v0/aois answered 400: the API refuses the area; check its 'project_id', "
+    refused = (
+        "POST /v0/aois returned 400: the API refuses the area of interest; check its 'project_id', "
+    )
     assert ran.reasons[0].startswith(refused)
     began = time.monotonic()
     assert ask(place, wish(), settle_seconds=9).kinds == ["created"]

@@ -94,7 +94,7 @@ def test_what_went_to_an_unknown_store_is_not_sent_again_unasked(place: Workplac
     place.keep_journal()
     ran = place.run(request(key, "anew"))
     assert ran.kinds == ["skipped"]
-    assert "to a store that is gone" in ran.reasons[0]
+    assert "to a deleted store" in ran.reasons[0]
     assert place.run(request(key, "anew"), redeliver=True).kinds == ["created"]
 
 
@@ -198,4 +198,4 @@ def test_a_store_that_never_comes_is_told_at_the_end(place: Workplace) -> None:
     assert ran.status == 1
     assert sorted(ran.kinds) == ["created", "failed"]
     assert ran.states == []
-    assert "no store of this name" in ran.reasons[-1]
+    assert "no store has this name" in ran.reasons[-1]

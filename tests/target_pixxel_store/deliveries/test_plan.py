@@ -92,7 +92,7 @@ def test_what_the_journal_has_is_there_though_the_list_has_only_an_older_one() -
     seen = view([delivery("1", "FAILED")], made("1"), made("2"))
     verdict = decided(seen, retry_failed=9)
     assert (verdict.kind, verdict.delivery_id) == (OutcomeKind.EXISTS, "2")
-    assert "by the journal" in verdict.reason
+    assert "in the journal" in verdict.reason
 
 
 def test_what_the_journal_has_and_the_list_shows_failed_is_no_success() -> None:
@@ -132,8 +132,8 @@ def test_tries_are_counted_by_the_list_and_by_the_journal_together(
     seen = view([delivery("2", "FAILED"), delivery("3", "FAILED")], made("3"))
     verdict = decided(seen, retry_failed=retry_failed)
     assert verdict.kind == kind
-    assert (f"after 2 of {retry_failed + 1} tries" in verdict.reason) is (kind == "failed")
-    assert (verdict.reason == "try 3") is (kind == "deliver")
+    assert (f"after 2 of {retry_failed + 1} attempts" in verdict.reason) is (kind == "failed")
+    assert (verdict.reason == "attempt 3") is (kind == "deliver")
     assert verdict.delivery_id == ("3" if kind == "failed" else None)
 
 
@@ -141,7 +141,7 @@ def test_tries_are_counted_by_the_list_and_by_the_journal_together(
 def test_a_try_that_only_the_journal_knows_counts(forgotten: str) -> None:
     listed = [delivery(key, "FAILED") for key in ("1", "2", "3") if key != forgotten]
     seen = view(listed, made("1"), made("2"), made("3"))
-    assert decided(seen, retry_failed=3).reason == "try 4"
+    assert decided(seen, retry_failed=3).reason == "attempt 4"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_failure_here_hides_no_delivery_elsewhere() -> None:
 def test_a_delivery_to_a_store_that_is_gone_may_be_here() -> None:
     verdict = decided(view([delivery("1", store="gone")]))
     assert (verdict.kind, verdict.delivery_id) == (OutcomeKind.SKIPPED, "1")
-    assert "to a store that is gone" in verdict.reason
+    assert "to a deleted store" in verdict.reason
 
 
 def test_a_store_that_is_gone_and_that_the_journal_remembers_is_at_its_place() -> None:

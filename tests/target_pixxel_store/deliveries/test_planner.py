@@ -215,7 +215,7 @@ def test_the_settings_rule(journal: Journal, settings: dict[str, Any], kind: str
         (pending("one", store="none"), UNKNOWN_STORE),
         (pending("one", store="none", from_tap=True), UNKNOWN_DELIVER_TO),
         (pending("one", path=None), "no path"),
-        (pending("one", path="a" * MAX_PREFIX_BYTES), "its path is too long for a key"),
+        (pending("one", path="a" * MAX_PREFIX_BYTES), "its path is too long for an object key"),
     ],
 )
 def test_what_cannot_be_fails_and_lets_others_be(journal: Journal, wanted: Any, why: str) -> None:

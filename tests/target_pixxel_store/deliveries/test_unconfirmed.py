@@ -83,15 +83,18 @@ def test_an_unknown_catalog_is_called_so_alone_and_among_others(
     for messages in (alone, alone + [request(key) for key in place.catalogs(3)]):
         ran = place.run(*messages, on_error="continue", dry_run=dry)
         told = capsys.readouterr().err if dry else " ".join(ran.reasons)
-        assert "there is no such catalog" in told
-        assert dry or "no-such-catalog, store research: there is no such catalog" in ran.log
+        assert "the catalog does not exist" in told
+        assert dry or "no-such-catalog, store research: the catalog does not exist" in ran.log
 
 
 def test_what_only_the_journal_knows_is_told(place: Workplace) -> None:
     ids = place.catalogs(2)
     place.sandbox.habits = Habits(list_lag=30)
     assert "known by the journal alone" not in place.run(*map(request, ids)).log
-    assert "2 deliveries are known by the journal alone" in place.run(*map(request, ids)).log
+    assert (
+        "2 deliveries are recorded in the journal but not listed by the API"
+        in place.run(*map(request, ids)).log
+    )
 
 
 def test_an_intent_of_a_killed_run_waits_until_it_is_settled(place: Workplace) -> None:

@@ -94,7 +94,7 @@ def test_the_first_failure_stops_what_is_in_flight_which_keeps_its_part(
     ran = place.run(wanted(slow), wanted(good), wanted("0" * 8), state(1), download_concurrency=3)
     assert time.monotonic() - began < 5
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "there is no such catalog" in ran.reasons[0]
+    assert "the catalog does not exist" in ran.reasons[0]
     assert [name for name in files(images) if name.endswith(".zip")] == []
     place.sandbox.habits = Habits(download_seconds=0, download_bytes=20_000_000)
     again = place.run(wanted(slow), wanted(good))
@@ -131,7 +131,7 @@ def test_a_full_disk_ends_the_run_with_one_line(
     monkeypatch.setattr(os, "pwrite", full)
     ran = place.run(*map(wanted, place.catalogs(2)), state(1), on_error="continue")
     assert isinstance(ran.error, DiskError)
-    assert f"cannot write what is downloaded: {os.strerror(number)}; make room" in str(ran.error)
+    assert f"cannot write downloads: {os.strerror(number)}; free disk space" in str(ran.error)
     assert (ran.kinds, ran.states, ran.rejected) == ([], [], [])
     monkeypatch.undo()
     place.settings["download_to"] = str(images)

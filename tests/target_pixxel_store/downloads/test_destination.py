@@ -147,7 +147,7 @@ def test_an_object_that_is_not_as_large_as_its_file_is_no_download(
     )
     ran = place.run(wanted(place.catalogs(1)[0]), download_to="memory://cut")
     assert ran.kinds == ["failed"]
-    assert "is not as large as what was put there" in ran.reasons[0]
+    assert "has a different size than the uploaded file" in ran.reasons[0]
 
 
 def test_a_folder_that_may_not_be_written_to_is_told_first(
@@ -157,5 +157,5 @@ def test_a_folder_that_may_not_be_written_to_is_told_first(
     images.mkdir()
     monkeypatch.setattr("os.access", lambda path, _: path != images)
     ran = place.run(wanted(place.catalogs(1)[0]))
-    assert "'download_to': nothing may be written to the folder" in str(ran.error)
+    assert "'download_to': the folder is not writable" in str(ran.error)
     assert place.sandbox.requests == []

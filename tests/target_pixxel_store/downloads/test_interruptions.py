@@ -62,7 +62,7 @@ def test_where_nothing_comes_a_file_is_given_up_and_its_part_kept(
     ))  # fmt: skip
     ran = place.run(wanted(key), state(1))
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "5 times without anything new" in ran.reasons[0]
+    assert "5 attempts without new data" in ran.reasons[0]
     assert len(place.sandbox.fetches) == 6
     assert all(name.startswith(f"{key}/.") for name in files(images))
     when_fetched(place, lambda _: None)
@@ -75,7 +75,7 @@ def test_an_error_page_is_never_saved(place: Workplace, images: Path) -> None:
     [key] = place.catalogs(1)
     place.sandbox.habits = Habits(download_seconds=0, error_page=1.0)
     ran = place.run(wanted(key))
-    assert "the answer is a page of HTML" in ran.reasons[0]
+    assert "the response is an HTML page" in ran.reasons[0]
     assert files(images) == []
 
 
@@ -132,7 +132,7 @@ def test_one_that_expires_in_the_middle_goes_on_there(place: Workplace, images: 
 def test_urls_that_are_always_refused_fail_the_record(place: Workplace) -> None:
     place.sandbox.habits = Habits(download_seconds=0, url_seconds=0)
     ran = place.run(wanted(place.catalogs(1)[0]))
-    assert ran.reasons == ["its signed URL is refused (403), and so were fresh ones"]
+    assert ran.reasons == ["its signed URL is refused (403), and so were new ones"]
     assert [each.status for each in place.sandbox.fetches] == [403] * 3
 
 

@@ -103,7 +103,7 @@ def test_a_file_of_somebody_else_is_left_alone(place: Workplace, images: Path) -
     place.keep_journal()
     ran = place.run(wanted(key))
     assert (ran.status, ran.kinds) == (1, ["failed"])
-    assert "another file of this name is in the folder already" in ran.reasons[0]
+    assert "a different file with this name exists in the folder" in ran.reasons[0]
     assert (images / name).read_text() == "mine"
     assert files(images) == [name]
 
@@ -112,7 +112,7 @@ def test_two_records_of_one_catalog_are_one_fetch(place: Workplace, images: Path
     [key] = place.catalogs(1)
     ran = place.run(wanted(key), wanted(key), wanted(key, path="elsewhere"), state(1))
     assert sorted(ran.kinds) == ["created", "created", "exists"]
-    assert ran.reasons[ran.kinds.index("exists")] == "asked for twice"
+    assert ran.reasons[ran.kinds.index("exists")] == "requested twice"
     assert len(place.sandbox.fetches) == 2
     assert {name.partition("/")[0] for name in files(images)} == {key, "elsewhere"}
 
@@ -191,7 +191,7 @@ def test_the_tap_s_catalogs_are_not_downloaded_without_a_date(place: Workplace) 
     [key] = place.catalogs(1)
     ran = place.run(wanted(key), record("catalogs", id=key), state(1))
     assert isinstance(ran.error, InputError)
-    assert "'deliver_since' is missing; with 'download_to'" in str(ran.error)
+    assert "'deliver_since' is missing; 'download_to' requires" in str(ran.error)
     assert ran.kinds == ["created"], "what came before it is done"
 
 
@@ -202,17 +202,17 @@ def test_a_date_that_the_first_stream_lacks_is_told_before_any_request_or_file(
     place.journal.unlink()
     catalog = record("catalogs", id="b")
     ran = place.run(catalog, state(1))
-    assert "'deliver_since' is missing; with 'download_to'" in errors(ran)
+    assert "'deliver_since' is missing; 'download_to' requires" in errors(ran)
     assert (ran.states, place.sandbox.requests, files(tmp_path)) == ([], [], [])
     ran = place.run(record("archive_items", id="a"), state(1), catalog, state(2))
-    assert "'deliver_since' is missing; with 'download_to'" in errors(ran)
+    assert "'deliver_since' is missing; 'download_to' requires" in errors(ran)
     assert (ran.states, place.sandbox.requests) == ([{"upto": 1}], [])
 
 
 def test_no_download_to_is_told(place: Workplace) -> None:
     ran = place.run(wanted(place.catalogs(1)[0]), record("catalogs", id="x"), on_error="continue")
     assert ran.kinds == ["failed"]
-    assert "'download_to' does not say where to" in ran.reasons[0]
+    assert "set 'download_to'" in ran.reasons[0]
     assert "'download_to' to download them" in ran.log
     assert posted(place) == 0
 
@@ -231,7 +231,7 @@ def test_a_run_stops_before_one_download_too_many(
     assert len(files(images)) == 1 + count
     if bound == 1:
         assert ran.states[-1] == {"upto": 1}
-        assert "1 deliveries and downloads were asked for; see 'max_deliveries'" in ran.log
+        assert "1 deliveries and downloads requested; see 'max_deliveries'" in ran.log
 
 
 @pytest.mark.usefixtures("images")
@@ -254,7 +254,10 @@ def test_a_dry_run_fetches_nothing_and_says_what_would_be(
     assert (files(images), place.journal.read_text()) == before
     assert posted(place) == 1
     table = capsys.readouterr().err
-    assert all(each in table for each in ("exists", "created", "failed", "no such catalog"))
+    assert all(
+        each in table
+        for each in ("exists", "created", "failed", "does not exist in this workspace")
+    )
 
 
 def test_a_dry_run_makes_no_folder(place: Workplace, images: Path) -> None:
@@ -265,12 +268,12 @@ def test_a_dry_run_makes_no_folder(place: Workplace, images: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"path": "../out"}, "has a . or .. in it"),
-        ({"path": "/etc"}, "is absolute"),
+        ({"path": "../out"}, "must not contain . or .. as a folder"),
+        ({"path": "/etc"}, "must be relative"),
         ({"path": "a\\b"}, "backslash"),
-        ({"path": "x" * 300}, "its file cannot be written: File name too long"),
+        ({"path": "x" * 300}, "cannot write its file: File name too long"),
         ({"order_item_id": "both"}, "send one of them"),
-        ({"catalog_id": "0" * 8}, "there is no such catalog"),
+        ({"catalog_id": "0" * 8}, "the catalog does not exist"),
     ],
 )
 def test_a_record_that_cannot_be_done_is_rejected_with_the_reason(
@@ -302,7 +305,7 @@ def test_a_path_leads_nowhere_out_of_the_folder_by_a_record_s_field(
 @pytest.mark.parametrize(
     ("to", "why"),
     [("http://example.org/x", "can be read, not written to"), ("nosuch://x", "cannot open"),
-     ("/proc/nothing", "cannot make the folder")],
+     ("/proc/nothing", "cannot create the folder")],
 )  # fmt: skip
 def test_a_place_that_cannot_be_used_is_told_before_any_request(
     place: Workplace, to: str, why: str
@@ -317,10 +320,10 @@ def test_a_place_that_cannot_be_used_is_told_before_any_request(
 @pytest.mark.parametrize(
     ("to", "why"),
     [
-        ("a\x07", "has a control character in it"),
-        (__file__, "is a file"),
-        ("x" * 300, "cannot be looked at: File name too long"),
-        ("~no-such-user/x", "begins with the home of a user that there is not"),
+        ("a\x07", "must not contain a control character"),
+        (__file__, "must be a folder, but is a file"),
+        ("x" * 300, "cannot be read: File name too long"),
+        ("~no-such-user/x", "starts with the home of an unknown user"),
     ],
 )
 def test_a_setting_that_is_no_place_is_told(place: Workplace, to: str, why: str) -> None:
@@ -342,7 +345,7 @@ def test_one_that_fails_is_told_and_asked_for_anew_by_the_next_run(
     place.sandbox.habits = Habits(download_seconds=0, fail_downloads=1.0)
     ran = place.run(wanted(key), state(1))
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "the API has failed to prepare the download" in ran.reasons[0]
+    assert "the API failed to prepare the download" in ran.reasons[0]
     assert ran.outcomes[0]["download_id"] in polled(place)
     place.sandbox.habits = Habits(download_seconds=0)
     assert place.run(wanted(key)).kinds == ["created"]
@@ -387,7 +390,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(place: Workplace, images: Pat
 def test_equal_failures_end_the_run(place: Workplace, images: Path) -> None:
     place.sandbox.habits = Habits(download_seconds=0, fail_downloads=1.0)
     ran = place.run(*map(wanted, place.catalogs(14)), on_error="continue", download_concurrency=1)
-    assert "10 times in a row: the API has failed to prepare" in str(ran.error)
+    assert "10 failures in a row: the API failed to prepare" in str(ran.error)
     assert 10 <= len(ran.kinds) < 14
     assert files(images) == []
 

@@ -52,10 +52,10 @@ def test_a_download_that_is_ready_at_once_is_not_looked_at(
 @pytest.mark.parametrize(
     ("polled", "answer", "why"),
     [
-        (False, Answer(201, {"status": "created"}), "the answer is no download"),
+        (False, Answer(201, {"status": "created"}), "the response is not a download"),
         (False, Answer(400), "answered 400"),
         (True, Answer(400), "answered 400"),
-        (True, Answer(404), "the API does not know the download that it was asked for"),
+        (True, Answer(404), "the API no longer knows the requested download"),
     ],
 )
 @pytest.mark.usefixtures("images")

@@ -84,7 +84,7 @@ def in_turn(*answers: Answer) -> Answer:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(fetching, "BACKOFF", fetching.BACKOFF._replace(first=0.001))
 
 
 def fetched(url: str, folder: Path, timeout: float = 5.0) -> tuple[str, bytes]:
@@ -180,21 +180,21 @@ def test_the_type_of_an_answer_must_be_that_of_the_file(
         with serving(x=answer) as (url, _):
             assert fetched(f"{url}/x/{name}", tmp_path) == (name, body)
     else:
-        assert "the answer is " in refused(answer, tmp_path, name)
+        assert "the response is " in refused(answer, tmp_path, name)
 
 
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (lambda one: one.send(b"<html>"), "does not begin as a .zip does"),
-        (lambda one: one.send(b""), "does not begin as a .zip does"),
-        (lambda one: one.send(Content_Length=None), "does not say how large"),
-        (lambda one: one.send(Content_Length="-1"), "does not say how large"),
-        (lambda one: one.send(status=503), "answers 503"),
-        (lambda one: one.send(status=204), "answers 204"),
-        (lambda one: one.send(status=206, Content_Range="bytes 5-9/10"), "has changed"),
-        (lambda one: one.send(status=302, Location="/x/again.zip"), "in circles"),
-        (lambda one: one.send(status=302, Location="ftp://host/a.zip"), "is no URL"),
+        (lambda one: one.send(b"<html>"), "does not start like a .zip file"),
+        (lambda one: one.send(b""), "does not start like a .zip file"),
+        (lambda one: one.send(Content_Length=None), "no valid Content-Length"),
+        (lambda one: one.send(Content_Length="-1"), "no valid Content-Length"),
+        (lambda one: one.send(status=503), "returned status 503"),
+        (lambda one: one.send(status=204), "returned status 204"),
+        (lambda one: one.send(status=206, Content_Range="bytes 5-9/10"), "file changed"),
+        (lambda one: one.send(status=302, Location="/x/again.zip"), "redirects too often"),
+        (lambda one: one.send(status=302, Location="ftp://host/a.zip"), "is not a valid URL"),
     ],
 )
 def test_what_is_no_file_is_not_kept(tmp_path: Path, answer: Answer, why: str) -> None:
@@ -207,7 +207,7 @@ def test_more_bytes_than_were_said_are_refused(tmp_path: Path) -> None:
         handler.send(b"", Content_Length="100", Transfer_Encoding="chunked", Connection="close")
         handler.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(ZIP), ZIP))
 
-    assert "is longer than it says" in refused(answer, tmp_path)
+    assert "is longer than its Content-Length" in refused(answer, tmp_path)
 
 
 def test_a_connection_that_is_silent_counts_as_broken(tmp_path: Path) -> None:
@@ -218,14 +218,14 @@ def test_a_connection_that_is_silent_counts_as_broken(tmp_path: Path) -> None:
         gone.wait(5)
 
     try:
-        assert "nothing came in time" in refused(answer, tmp_path, timeout=0.05)
+        assert "no data came in time" in refused(answer, tmp_path, timeout=0.05)
     finally:
         gone.set()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host/a.zip", "http://", "http://[::1/a.zip"])
 def test_a_signed_url_that_is_none_is_told_without_quoting_it(tmp_path: Path, url: str) -> None:
-    with pytest.raises(RecordError, match="its signed URL is no URL that can be fetched"):
+    with pytest.raises(RecordError, match="its signed URL is not a valid URL"):
         fetched(f"{url}?sig={SECRET}", tmp_path)
 
 
@@ -327,7 +327,10 @@ def test_what_is_behind_the_part_that_is_surely_on_disk_is_not_trusted(tmp_path:
 
 
 def test_two_runs_do_not_write_one_part(tmp_path: Path) -> None:
-    with PartialFile(tmp_path / "part"), pytest.raises(RecordError, match="another run fetches it"):
+    with (
+        PartialFile(tmp_path / "part"),
+        pytest.raises(RecordError, match="another run is downloading it"),
+    ):
         PartialFile(tmp_path / "part").__enter__()
 
 
@@ -337,7 +340,7 @@ def test_a_part_is_private_and_not_written_through_a_link(tmp_path: Path) -> Non
         part.append(b"PK")
         assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RecordError, match="cannot be written"):
+    with pytest.raises(RecordError, match="cannot write its file"):
         PartialFile(tmp_path / "link").__enter__()
     assert not (tmp_path / "elsewhere").exists()
 
@@ -370,6 +373,6 @@ def test_no_log_of_any_level_has_the_url(tmp_path: Path, caplog: pytest.LogCaptu
     )
     with serving(x=answer) as (url, _):
         assert fetched(f"{url}/x/a.zip?sig={SECRET}", tmp_path)[1] == ZIP
-    assert "the connection broke after 500 bytes" in caplog.text
+    assert "the connection was lost after 500 bytes" in caplog.text
     assert SECRET not in caplog.text
     assert "a.zip" not in caplog.text

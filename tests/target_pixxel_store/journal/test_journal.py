@@ -177,7 +177,7 @@ def test_a_journal_that_is_there_needs_no_new_name(
 
 
 def test_a_journal_that_cannot_be_opened_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match=r"cannot use the journal .* 'journal_path'"):
+    with pytest.raises(JournalError, match=r"cannot open the journal .* 'journal_path'"):
         Journal(tmp_path / "none" / "journal", 0).__enter__()
 
 
@@ -295,7 +295,7 @@ def test_what_no_journal_holds_is_no_line(line: dict[str, Any]) -> None:
 
 
 def test_a_second_run_does_not_wait_for_the_lock(journal: Path) -> None:
-    with Journal(journal, 0), pytest.raises(JournalError, match="another run holds"):
+    with Journal(journal, 0), pytest.raises(JournalError, match="another run has locked"):
         Journal(journal, 0).__enter__()
     reread(journal)
 

@@ -37,7 +37,7 @@ def test_a_store_in_use_or_of_others_is_left_alone(
     match reason:
         case "another's":
             workspace.update("stores", store["id"], labels={"managed_by": "somebody"})
-            why = "is not labelled"
+            why = "lacks the label"
         case "unfinished":
             place.sandbox.habits = Habits(delivery_seconds=600)
             place.run(request(key, "new"))
@@ -52,7 +52,7 @@ def test_a_store_in_use_or_of_others_is_left_alone(
         case _:
             status = "ACTIVE" if reason == "an order" else "OF_A_KIND_TO_COME"
             workspace.insert("order_items", {"status": status, "cloud_delivery": cloud})
-            why = "named by 1 open order items"
+            why = "1 open order items use the store"
     settings: Json = {"settle_seconds": 20, "store_drift": "replace", "allow_delete": True}
     settings |= {"_sdc_deleted_at": "2026-01-01"} if deleted else {"region": "us-east-1"}
     ran = ensure(place, **settings)
@@ -93,7 +93,7 @@ def test_a_store_is_deleted_only_where_that_is_allowed(place: Workplace) -> None
     assert (ran.kinds, named(place)) == (["deleted"], [])
     ran = ensure(place, _sdc_deleted_at="2026-01-01", allow_delete=True)
     assert ran.kinds == ["skipped"]
-    assert "no store of this name" in ran.reasons[0]
+    assert "no store has this name" in ran.reasons[0]
 
 
 def test_a_deletion_of_a_store_that_was_made_anew_is_skipped(place: Workplace) -> None:
@@ -101,7 +101,7 @@ def test_a_deletion_of_a_store_that_was_made_anew_is_skipped(place: Workplace) -
     gone: Json = {**NEW, "id": "of-another-store", "_sdc_deleted_at": "2026-01-01"}
     ran = place.run(record("stores", **gone), state(1), allow_delete=True)
     assert (ran.kinds, ran.states) == (["skipped"], [{"upto": 1}])
-    assert "another one by now" in ran.reasons[0]
+    assert "a different one now" in ran.reasons[0]
     assert deletions(place) == 0
     gone["id"] = named(place)[0]["id"]
     assert place.run(record("stores", **gone), allow_delete=True).kinds == ["deleted"]
@@ -144,7 +144,7 @@ def test_the_old_store_is_not_taken_for_the_new(
         return
     assert (ran.status, ran.kinds) == (1, ["failed"])
     assert "answered 503" in ran.reasons[0]
-    assert f"store {old['id']} is deleted already" in ran.reasons[0]
+    assert f"store {old['id']} is already deleted" in ran.reasons[0]
     assert ensure(place, region="us-east-1").kinds == ["failed"]
     between.otherwise = lambda _asked, pass_on: pass_on()
     assert ensure(place, region="us-east-1").kinds == ["created"]
@@ -160,7 +160,7 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
     )
     ran = ensure(place, region="us-east-1", store_drift="replace")
     assert str(ran.error).startswith("stores name new: POST /v0/stores answered 403: the token")
-    assert f"store 'new' ({old['id']}) is deleted" in ran.log
+    assert f"deleted store 'new' ({old['id']})" in ran.log
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_store_that_differs(place: Workplace, field: str) -> None:
     assert (ran.kinds, ran.states) == (["replaced"], [{"upto": 1}])
     [made] = named(place)
     assert ran.outcomes[0]["store_id"] == made["id"] != old["id"]
-    assert ran.outcomes[0]["reason"] == f"in place of {old['id']}"
+    assert ran.outcomes[0]["reason"] == f"replaces {old['id']}"
     assert {old["id"], made["id"]} <= {
         line["id"] for line in lines_of(place.journal) if line["is"] == "store"
     }

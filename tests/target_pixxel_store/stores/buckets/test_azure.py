@@ -88,26 +88,26 @@ def test_a_missing_container_is_named(azure: Bearers) -> None:
     place = PLACE._replace(bucket="no-such-container")
     error = refusal(place, credentials(), endpoint(azure), authority_host=azure.url)
     assert error.kind is BucketErrorKind.MISSING_BUCKET
-    assert str(error).startswith("Azure container 'no-such-container' is not there")
+    assert str(error).startswith("Azure container 'no-such-container' does not exist")
 
 
 def test_who_may_not_write_is_told_which_role_is_lacking(azure: Bearers) -> None:
     azure.rights[CLIENT] = {"read"}
     error = refusal(PLACE, credentials(), endpoint(azure), authority_host=azure.url)
     assert error.kind is BucketErrorKind.DENIED
-    assert "grant them the role Storage Blob Data Contributor" in str(error)
+    assert "grant the role Storage Blob Data Contributor" in str(error)
 
 
 def test_who_may_only_write_is_proven_and_may_not_look(azure: Bearers) -> None:
     azure.rights[CLIENT] = {"write"}
     [note] = probe_write_access(PLACE, credentials(), endpoint(azure), authority_host=azure.url)
     [left] = azure.buckets["container"]
-    assert f"not delete, so the object '{left}'" in note
+    assert f"not delete, so the probe object '{left}'" in note
     assert_discreet(note, credentials())
     at = endpoint(azure)
     error = refusal(PLACE, credentials(), at, look=left, authority_host=azure.url)
     assert error.kind is BucketErrorKind.DENIED
-    assert "grant them the role Storage Blob Data Reader" in str(error)
+    assert "grant the role Storage Blob Data Reader" in str(error)
 
 
 def test_an_object_is_found_by_its_full_key(azure: Bearers) -> None:

@@ -39,7 +39,7 @@ def test_a_refused_connection_is_unreachable_at_once() -> None:
     error = refusal(PLACE, credentials(), f"http://user:{SECRET}@127.0.0.1:{free_port()}")
     assert time.monotonic() - began < 5
     assert error.kind is BucketErrorKind.UNREACHABLE
-    assert "does not answer at 127.0.0.1:" in str(error)
+    assert "does not respond at 127.0.0.1:" in str(error)
 
 
 def test_an_endpoint_that_never_answers_does_not_hold_up_the_run() -> None:
@@ -54,7 +54,7 @@ def test_a_dead_token_service_is_not_taken_for_the_container() -> None:
     place = BucketLocation("AZBLOB", "container", "", "")
     error = refusal(place, credentials("AZBLOB"), None, authority_host=NOWHERE)
     assert error.kind is BucketErrorKind.UNREACHABLE
-    assert "the service that gives tokens" in str(error)
+    assert "the service that issues tokens" in str(error)
 
 
 def test_a_look_at_a_dead_endpoint_is_no_missing_object() -> None:
@@ -65,14 +65,14 @@ def test_a_look_at_a_dead_endpoint_is_no_missing_object() -> None:
 @pytest.mark.parametrize(
     ("change", "endpoint", "why"),
     [
-        ({"bucket": "a bucket"}, NOWHERE, "no bucket has such a name"),
-        ({"bucket": "line\nend"}, NOWHERE, "no bucket has such a name"),
-        ({"bucket": ""}, NOWHERE, "no bucket has such a name"),
-        ({"region": "eu west"}, NOWHERE, "'eu west' is no region of S3"),
-        ({}, "not a URL", "no http or https URL"),
-        ({}, "ftp://127.0.0.1", "no http or https URL"),
-        ({}, "http://127.0.0.1:99999", "no http or https URL"),
-        ({}, "http://127.0.0.1/ü ü", "no http or https URL"),
+        ({"bucket": "a bucket"}, NOWHERE, "has an invalid name"),
+        ({"bucket": "line\nend"}, NOWHERE, "has an invalid name"),
+        ({"bucket": ""}, NOWHERE, "has an invalid name"),
+        ({"region": "eu west"}, NOWHERE, "'eu west' is not a region of S3"),
+        ({}, "not a URL", "must be an http or https URL"),
+        ({}, "ftp://127.0.0.1", "must be an http or https URL"),
+        ({}, "http://127.0.0.1:99999", "must be an http or https URL"),
+        ({}, "http://127.0.0.1/ü ü", "must be an http or https URL"),
         ({"prefix": "a/../b"}, NOWHERE, "check the names of bucket and prefix"),
         ({"prefix": "a//b"}, NOWHERE, "check the names of bucket and prefix"),
     ],
@@ -104,9 +104,13 @@ def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value
         (
             "status code: 400: <Code>AuthorizationHeaderMalformed</Code>",
             BucketErrorKind.OTHER,
-            "is in another region",
+            "is in a different region",
         ),
-        ("Received redirect without LOCATION, this", BucketErrorKind.OTHER, "is in another region"),
+        (
+            "Received redirect without LOCATION, this",
+            BucketErrorKind.OTHER,
+            "is in a different region",
+        ),
         (
             "status code: 403: <Code>RequestTimeTooSkewed</Code>",
             BucketErrorKind.OTHER,
@@ -125,20 +129,20 @@ def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value
         (
             "<Code>ExpiredToken</Code>",
             BucketErrorKind.UNKNOWN_KEY,
-            "does not know credentials 'prod'",
+            "does not recognize credentials 'prod'",
         ),
         (
             "<Code>AuthorizationFailure</Code>",
             BucketErrorKind.DENIED,
-            "may not be written to under",
+            "is not writable under",
         ),
-        ("status code: 401 Unauthorized", BucketErrorKind.UNKNOWN_KEY, "does not know"),
+        ("status code: 401 Unauthorized", BucketErrorKind.UNKNOWN_KEY, "does not recognize"),
         (
             "Error performing token request: status code: 404",
             BucketErrorKind.UNKNOWN_KEY,
-            "does not know",
+            "does not recognize",
         ),
-        ("words of s3cret-of-the-test", BucketErrorKind.OTHER, "cannot be asked; check"),
+        ("words of s3cret-of-the-test", BucketErrorKind.OTHER, "cannot be used; check"),
     ],
 )
 def test_answers_that_no_local_server_gives_have_their_own_words(

@@ -65,18 +65,18 @@ def test_who_may_not_write_is_told_which_permission_is_lacking(google: Bearers) 
     google.rights[EMAIL] = {"read"}
     error = refusal(PLACE, credentials(), google.url)
     assert error.kind is BucketErrorKind.DENIED
-    assert "grant them storage.objects.create" in str(error)
+    assert "grant storage.objects.create" in str(error)
 
 
 def test_who_may_only_write_is_proven_and_may_not_look(google: Bearers) -> None:
     google.rights[EMAIL] = {"write"}
     [note] = probe_write_access(PLACE, credentials(), google.url)
     [left] = google.buckets["bucket"]
-    assert f"credentials 'prod' may not delete, so the object '{left}'" in note
+    assert f"credentials 'prod' may not delete, so the probe object '{left}'" in note
     assert_discreet(note, credentials())
     error = refusal(PLACE, credentials(), google.url, look=left)
     assert error.kind is BucketErrorKind.DENIED
-    assert "grant them storage.objects.get" in str(error)
+    assert "grant storage.objects.get" in str(error)
 
 
 def test_an_object_that_is_gone_before_its_deletion_is_none_left(
@@ -100,8 +100,8 @@ def test_an_object_is_found_by_its_full_key(google: Bearers) -> None:
         ('["s3cret-of-the-test"]', "are not a JSON object"),
         (FIELDS | {"private_key": ""}, "lack private_key"),
         ({"client_email": EMAIL}, "lack private_key and private_key_id"),
-        (FIELDS | {"private_key": "s3cret-of-the-test"}, "no RSA key in PEM form"),
-        (FIELDS | {"private_key": FIELDS["private_key"][:300]}, "no RSA key in PEM form"),
+        (FIELDS | {"private_key": "s3cret-of-the-test"}, "must be an RSA key in PEM format"),
+        (FIELDS | {"private_key": FIELDS["private_key"][:300]}, "must be an RSA key in PEM format"),
     ],
     ids=["text", "list", "empty key", "lacks key", "no PEM", "cut off"],
 )
@@ -132,7 +132,7 @@ def test_a_certificate_must_be_trusted(tmp_path: Path, monkeypatch: pytest.Monke
     with serving(Bearers({"bucket": {}}, rights, keys={EMAIL: PUBLIC}), tmp_path) as cloud:
         error = refusal(PLACE, credentials(), cloud.url)
         assert error.kind is BucketErrorKind.UNREACHABLE
-        assert "check its certificate, which is not trusted: SSL_CERT_FILE" in str(error)
+        assert "check its certificate, which is not trusted: set SSL_CERT_FILE" in str(error)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
         assert probe_write_access(PLACE, credentials(), cloud.url) == []
 

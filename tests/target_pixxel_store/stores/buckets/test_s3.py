@@ -86,7 +86,7 @@ def test_a_key_the_service_does_not_know_is_told_from_a_permission(
 def test_a_missing_bucket_is_named(signed: tuple[str, Path]) -> None:
     error = refusal(PLACE._replace(bucket="no-such-bucket"), credentials(), signed[0])
     assert error.kind is BucketErrorKind.MISSING_BUCKET
-    assert "'no-such-bucket' is not there in region 'us-east-1'; create it" in str(error)
+    assert "'no-such-bucket' does not exist in region 'us-east-1'; create it" in str(error)
 
 
 def test_an_object_is_found_by_its_full_key(signed: tuple[str, Path]) -> None:
@@ -144,13 +144,15 @@ def test_who_may_not_write_is_told_which_permission_is_lacking(guarded: Guarded)
     server, users = guarded
     error = refusal(PLACE, users[READER], server.endpoint)
     assert error.kind is BucketErrorKind.DENIED
-    assert "under 'image/ry/' with credentials 'reader'; grant them s3:PutObject" in str(error)
+    assert "under 'image/ry/' with credentials 'reader'; grant s3:PutObject" in str(error)
 
 
 def test_who_may_only_write_is_proven_and_the_object_left_is_named(guarded: Guarded) -> None:
     server, users = guarded
     [note] = probe_write_access(PLACE, users[WRITER], server.endpoint)
-    assert "credentials 'writer' may not delete, so the object 'image/ry/.pixxel-singer-" in note
+    assert (
+        "credentials 'writer' may not delete, so the probe object 'image/ry/.pixxel-singer-" in note
+    )
     assert_discreet(note, users[WRITER])
     key = note.split("'")[5]
     assert object_size(PLACE, users[READER], server.endpoint, key)
@@ -160,7 +162,7 @@ def test_who_may_only_write_may_not_look(guarded: Guarded) -> None:
     server, users = guarded
     error = refusal(PLACE, users[WRITER], server.endpoint, look="image/ry/a.tif")
     assert error.kind is BucketErrorKind.DENIED
-    assert "grant them s3:GetObject and s3:ListBucket" in str(error)
+    assert "grant s3:GetObject and s3:ListBucket" in str(error)
 
 
 @pytest.mark.parametrize(
