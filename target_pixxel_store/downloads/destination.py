@@ -8,7 +8,7 @@ import re
 import stat
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pixxel_singer.errors import InputError
 from target_pixxel_store.downloads.partial_file import PartialFile, disk_errors
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.settings import Settings
 
-_SAFE_ID_PATTERN: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
-_FILE_MODE: Final = 0o644
-_PRIVATE_FOLDER: Final = 0o700
+_SAFE_ID_PATTERN = re.compile(r"[\w-]{1,64}", re.ASCII)
+_FILE_MODE = 0o644
+_PRIVATE_FOLDER = 0o700
 
 
 class DownloadDestination(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_REFUSED_URLS: Final = 3
+MAX_REFUSED_URLS = 3
 """Signed URLs in a row that are refused without new data."""
 NAME_CONFLICT = (
     "another catalog's file has this name in the same folder; give each catalog its own path"

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-SYNC_INTERVAL_BYTES: Final = 1 << 24
+SYNC_INTERVAL_BYTES = 1 << 24
 """Bytes after which a partial file is flushed to disk."""
-_FATAL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+_FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """Errors that affect every file on the disk."""
 
 

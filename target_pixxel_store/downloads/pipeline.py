@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from target_pixxel_store.records import CatalogRequest
     from target_pixxel_store.settings import Settings
 
-_MAX_QUEUED: Final = 100
+_MAX_QUEUED = 100
 """Files that wait for a thread; further requests stay in the input."""
-_POLL_SECONDS: Final = 0.1  # seconds between two checks for a signal
-_STOP_SECONDS: Final = 2.0  # seconds for a transfer to stop
+_POLL_SECONDS = 0.1  # seconds between two checks for a signal
+_STOP_SECONDS = 2.0  # seconds for a transfer to stop
 
 
 class DownloadPipeline:
@@ -152,9 +152,8 @@ class DownloadPipeline:
             while self._recorder.is_limit_reached():
                 if not self._in_flight:
                     raise self._limit_reached_error()
-                self._wait_until_in_flight(
-                    len(self._in_flight) - 1
-                )  # an existing file does not count
+                # An existing file does not count, so one finished download may be enough.
+                self._wait_until_in_flight(len(self._in_flight) - 1)
             self._recorder.download_count += 1
             self._records[job] = [inflight]
             self._progress.start()
@@ -193,10 +192,7 @@ class DownloadPipeline:
         self._record_outcome(records, job, result)
         if result.kind is not OutcomeKind.FAILED:
             self._breaker.record_success()
-        elif result.reason not in {
-            NAME_CONFLICT,
-            EXISTING_FILE,
-        }:  # not the API's fault
+        elif result.reason not in {NAME_CONFLICT, EXISTING_FILE}:  # not the API's fault
             self._breaker.record_failure(result.reason)
             self._breaker.check()
 
@@ -224,13 +220,10 @@ class DownloadPipeline:
 
     def _plan_result(self, job: DownloadJob) -> DownloadResult:
         try:
-            if there := self._downloader.find_existing(job):
-                return there
+            if existing := self._downloader.find_existing(job):
+                return existing
         except RecordError as error:
             return DownloadResult(OutcomeKind.FAILED, str(error))
-        known = self._api.find_existing_catalogs([job.catalog_id])
-        return (
-            DownloadResult(OutcomeKind.CREATED)
-            if known
-            else DownloadResult(OutcomeKind.FAILED, UNKNOWN_CATALOG)
-        )
+        if self._api.find_existing_catalogs([job.catalog_id]):
+            return DownloadResult(OutcomeKind.CREATED)
+        return DownloadResult(OutcomeKind.FAILED, UNKNOWN_CATALOG)

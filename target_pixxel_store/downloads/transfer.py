@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_IDLE_ATTEMPTS: Final = 5
+MAX_IDLE_ATTEMPTS = 5
 """Attempts in a row without new data after which a file fails."""
 BACKOFF = Backoff(first=0.25, factor=4, longest=30.0)
 """Pauses between two attempts; the factor applies to attempts without new data."""
-CHUNK_BYTES: Final = 1 << 18  # bytes of one read
-URL_REFUSED_STATUSES: Final = frozenset({400, 401, 403, 404, 410})
+CHUNK_BYTES = 1 << 18  # bytes of one read
+URL_REFUSED_STATUSES = frozenset({400, 401, 403, 404, 410})
 """Statuses of a URL whose signature has expired, or whose object is deleted."""
-_RANGE_PATTERN: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
-_LENGTH_PATTERN: Final = re.compile(r"\d{1,18}", re.ASCII)
-_HTTP_ERRORS: Final = (OSError, ValueError, urllib3.exceptions.HTTPError)
+_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+_LENGTH_PATTERN = re.compile(r"\d{1,18}", re.ASCII)
+_HTTP_ERRORS = (OSError, ValueError, urllib3.exceptions.HTTPError)
 """What requests and urllib3 raise."""
 
 
@@ -252,7 +252,7 @@ def _from_http_error(error: Exception) -> _TransferInterrupted | RecordError:
     return _TransferInterrupted("the connection was lost")
 
 
-_URLLIB3_LOGGERS: Final = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
+_URLLIB3_LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 
 
 class UnauthenticatedSession(requests.Session):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from target_pixxel_store.locations import BucketPath
 
-RUN: Final = "run"
-INTENT: Final = "intent"
-MADE: Final = "made"
-REFUSED: Final = "refused"
-STORE: Final = "store"
-FINAL: Final = "final"
-AREA_INTENT: Final = "area_intent"
-AREA_MADE: Final = "area_made"
-AREA_REFUSED: Final = "area_refused"
-ASK: Final = "ask"
-DOWNLOAD: Final = "download"
-FILE: Final = "file"
+RUN = "run"
+INTENT = "intent"
+MADE = "made"
+REFUSED = "refused"
+STORE = "store"
+FINAL = "final"
+AREA_INTENT = "area_intent"
+AREA_MADE = "area_made"
+AREA_REFUSED = "area_refused"
+ASK = "ask"
+DOWNLOAD = "download"
+FILE = "file"
 
 
 class DeliveryKey(NamedTuple):
