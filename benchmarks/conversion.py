@@ -13,8 +13,8 @@ from rich.table import Table
 
 from benchmarks.printing import console
 from pixxel_sandbox import Workspace
-from pixxel_sandbox.bands import OTHER_ASSETS, assets
-from pixxel_sandbox.imagery import CYCLE
+from pixxel_sandbox.seed.archive_items import IRREGULARITY_CYCLE
+from pixxel_sandbox.seed.bands import OTHER_ASSETS, encode_assets
 from tap_pixxel.stac import to_item
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def items(count: int) -> list[dict[str, Any]]:
     """Give a cycle of the sandbox's items, all its irregularities among them.
 
     Args:
-        count: How many assets each is given.
+        count: How many encode_assets each is given.
     """
-    workspace = Workspace(seed=1, items=CYCLE)
+    workspace = Workspace(seed=1, items=IRREGULARITY_CYCLE)
     found = []
     for key in workspace.ids("archive_items"):
         raw = workspace.get("archive_items", key)
-        encoded = assets(key, count - len(OTHER_ASSETS), "um", 5, "archive")
+        encoded = encode_assets(key, count - len(OTHER_ASSETS), "um", 5, "archive")
         found.append(raw | {"assets": msgspec.json.decode(encoded)})
     return found
 

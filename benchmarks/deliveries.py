@@ -18,7 +18,7 @@ from singer_sdk import typing as th
 from singer_sdk.sinks import RecordSink
 
 from benchmarks.printing import console
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 
 RECORDS = 1_000
 LATENCY_MS = 20
@@ -80,7 +80,7 @@ def run(command: list[str], settings: dict[str, Any], *, first: bool) -> Measure
         settings: Of the target, beside those of the connection.
         first: Whether nothing is delivered yet; else all is.
     """
-    habits = Habits(latency_ms=LATENCY_MS, delivery_seconds=0)
+    behavior = Behavior(latency_ms=LATENCY_MS, delivery_seconds=0)
     with (
         Sandbox(items=40) as sandbox,
         tempfile.TemporaryDirectory() as name,
@@ -97,7 +97,7 @@ def run(command: list[str], settings: dict[str, Any], *, first: bool) -> Measure
         Path(journal["journal_path"]).write_text('{"is": "run", "id": "", "workspaces": []}\n')
         if not first:
             spend(command, config, source)
-        sandbox.habits = habits
+        sandbox.behavior = behavior
         sandbox.requests.clear()
         starting = spend([*command, "--version"], config, source)
         return Measured(spend(command, config, source), starting, len(sandbox.requests))

@@ -28,7 +28,7 @@ from demo.deliveries import (
     variables,
 )
 from demo.syncs import PROJECT, DemoFailedError, Meltano
-from pixxel_sandbox import BucketServer, Sandbox
+from pixxel_sandbox import S3Server, Sandbox
 
 if TYPE_CHECKING:
     from demo.syncs import Sync
@@ -102,7 +102,7 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with (
-        BucketServer(folder / "buckets", [BUCKET]) as s3,
+        S3Server(folder / "buckets", [BUCKET]) as s3,
         Sandbox(items=items, endpoints={"S3": s3.url}) as sandbox,
     ):
         plugins = ("TAP_PIXXEL", "TARGET_PIXXEL_STORE")
@@ -133,7 +133,7 @@ class Demo:
 
     meltano: Meltano
     sandbox: Sandbox
-    s3: BucketServer
+    s3: S3Server
     out: Console
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from demo.syncs import Meltano
-    from pixxel_sandbox import BucketServer
+    from pixxel_sandbox import S3Server
 
 BUCKET = "deliveries"
 EXISTS, CREATED, SKIPPED = "exists", "created", "skipped"
@@ -61,7 +61,7 @@ class Delivered:
         return {line["object"] for line in self.outcomes if line["object"] and line["catalog_id"]}
 
 
-def variables(s3: BucketServer) -> dict[str, str]:
+def variables(s3: S3Server) -> dict[str, str]:
     """Give the variables that `pixxel-sandbox run` sets for its S3 server."""
     return {
         "PIXXEL_SANDBOX_S3_ENDPOINT": s3.url,
@@ -97,7 +97,7 @@ def deliver(meltano: Meltano, since: str, *options: str) -> Delivered:
     )
 
 
-def listed(s3: BucketServer) -> dict[str, int]:
+def listed(s3: S3Server) -> dict[str, int]:
     """List the objects in the bucket, as its owner does: URI and bytes."""
     store = S3Store(
         BUCKET,

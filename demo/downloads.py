@@ -11,7 +11,7 @@ from rich.table import Table
 
 from demo.deliveries import CREATED, EXISTS, Delivered, ask
 from demo.syncs import DemoFailedError
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,12 +26,12 @@ CHUNK = 1 << 20  # bytes read at once
 
 def download(meltano: Meltano, sandbox: Sandbox, since: str, *options: str) -> Delivered:
     """Have the catalogs downloaded that were created since then, over a bad line."""
-    sandbox.habits = Habits(download_bytes=BYTES, breaks=BREAKS)
+    sandbox.behavior = Behavior(download_bytes=BYTES, interrupt_fetches=BREAKS)
     try:
         folder = str(meltano.folder / "images")
         return ask(meltano, "target-pixxel-download", since, *options, download_to=folder)
     finally:
-        sandbox.habits = Habits()
+        sandbox.behavior = Behavior()
 
 
 def sha256_of(path: Path) -> str:
@@ -52,14 +52,14 @@ def check(sandbox: Sandbox, new: int, first: Delivered, again: Delivered) -> Non
     wrong = []
     if first.count(CREATED) != new or len(first.objects) != new:
         wrong.append(f"{first.count(CREATED)} catalogs were downloaded, and {new} are new")
-    sandbox.habits = Habits(download_bytes=BYTES)
+    sandbox.behavior = Behavior(download_bytes=BYTES)
     files = {each["object"]: each["catalog_id"] for each in first.outcomes if each["object"]}
     wrong += [
         f"{path} is not what the sandbox has"
         for path, catalog in files.items()
         if sha256_of(Path(path)) != sandbox.digest(catalog).sha256
     ]
-    sandbox.habits = Habits()
+    sandbox.behavior = Behavior()
     if again.count(EXISTS) != new or again.count(CREATED) or again.objects != first.objects:
         wrong.append("the rerun did not find all that was downloaded")
     if wrong:

@@ -1,1 +1,1 @@
-"""The Pixxel API as Pixxel documents it; knows nothing of Singer or STAC."""
+"""Client of the Pixxel API; independent of Singer and STAC."""

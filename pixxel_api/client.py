@@ -1,4 +1,4 @@
-"""The client: token, base URL, connections, throttle; reads are retried, writes sent once."""
+"""HTTP client of the API: authentication, rate limit, retries of reads; writes are sent once."""
 
 from __future__ import annotations
 
@@ -43,16 +43,15 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://api.pixxel.space"
 CONNECT_TIMEOUT = 10.0  # seconds
-FIRST_CONNECT_DEADLINE = (
-    30.0  # seconds of retrying while the server has never answered: likely a typo
-)
-_PAUSE_AFTER_429 = 1.0  # seconds, for all threads, when the server names no time
-MAX_BODY_BYTES = (
-    256 << 20
-)  # bytes of an answer, unpacked; a page of a thousand images is a quarter of it
-_CHUNK_BYTES = 1 << 18  # bytes read at once
+# Seconds of retries while the server has never responded: the URL is likely wrong.
+FIRST_CONNECT_DEADLINE = 30.0
+_PAUSE_AFTER_429 = 1.0  # seconds, for all threads, if the response has no Retry-After
+# Decompressed size of a response; a page of a thousand images has a quarter of it.
+MAX_BODY_BYTES = 256 << 20
+_CHUNK_BYTES = 1 << 18  # bytes per read
 _JSON_HEADERS = MappingProxyType({"Accept": "application/json"})
-# JSON that was cut off tells itself; of a text only its length does, which packing would hide.
+# Truncated JSON is invalid. Truncated text is detected by Content-Length only, so it must not be
+# compressed.
 _TEXT_HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity"})
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RequestLog:
-    """One request that was sent, for metrics: nothing secret in it."""
+    """A request that was sent, for metrics; without secrets."""
 
     method: str
     path: str
@@ -69,31 +68,31 @@ class RequestLog:
 
 
 class BearerAuth(requests.auth.AuthBase):
-    """`Authorization: Bearer <token>`; as an auth object, so that no .netrc replaces it."""
+    """Set `Authorization: Bearer <token>`; as an auth object, so that no .netrc overrides it."""
 
     def __init__(self, token: str) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Set the header."""
+        """Add the header to a request."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
 class Client:
-    """A client of the Pixxel API, safe for threads.
+    """A thread-safe client of the Pixxel API.
 
     Args:
         token: The personal access token.
         url: The base URL, without `/v0`.
         user_agent: The `User-Agent` header.
-        connections: Pooled connections; as many threads as this may read at once.
-        read_timeout: Seconds without a byte after which a request is given up.
+        connections: Size of the connection pool, and so the number of concurrent requests.
+        read_timeout: Seconds without a byte after which a request fails.
         deadline: Seconds after which a read is no longer retried.
-        requests_per_second: The highest rate, None for no limit.
+        requests_per_second: The maximum rate; None for no limit.
         check: Called between attempts and while waiting; raises to stop.
-        observe: Called after each request that was sent, from the thread that sent it.
-        inspect: Called with the headers of each answer; raises when it is of the wrong service.
+        on_request: Called after each request that was sent, in the thread that sent it.
+        check_headers: Called with the headers of each response; raises if another service sent it.
     """
 
     def __init__(
@@ -118,19 +117,19 @@ class Client:
         self._check_headers = check_headers
         self._has_connected = False
         self._closed = False
-        self._warned_paths: set[str] = set()  # paths whose texts were mended
+        self._warned_paths: set[str] = set()  # paths whose lone surrogates were logged
         self._rate_limiter = RateLimiter(requests_per_second, self._check_cancelled)
         self._session = requests.Session()
         self._session.auth = BearerAuth(token)
         self._session.headers["User-Agent"] = user_agent
-        # Cookies would be state shared by the threads, and the API has none.
+        # Cookies would be shared between threads; the API uses none.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     def close(self) -> None:
-        """Close the connections; threads that still wait for an answer give up soon."""
+        """Close the connections; requests in other threads end with `ClientClosedError`."""
         self._closed = True
         self._session.close()
 
@@ -143,20 +142,21 @@ class Client:
         body: Mapping[str, Any] | None = None,
         rows_key: str | None = None,
     ) -> JsonResponse:
-        """Send a request that changes nothing, repeating it while that may help.
+        """Send a read-only request, with retries.
 
-        Repeated are connect errors, timeouts, broken bodies, 429, 500, 502, 503 and 504, with
-        exponential backoff and jitter, or after `Retry-After`, until the deadline.
+        Connection errors, timeouts, invalid bodies, 429, 500, 502, 503 and 504 are retried until
+        the deadline, after exponential backoff with jitter or after `Retry-After`.
 
         Args:
-            method: Of the request.
-            path: Of the request, from the base URL on.
-            params: Its query.
-            body: Its JSON.
-            rows_key: Name of the answer's list, where nothing but it and `bodies.BESIDE` is wanted.
+            method: The HTTP method.
+            path: The path below the base URL.
+            params: The query parameters.
+            body: The JSON body.
+            rows_key: Name of a list in the response; then only it and
+                `json_decoding.ENVELOPE_FIELDS` are decoded.
 
         Raises:
-            ApiError: The kind tells what went wrong, the text where.
+            ApiError: The request failed; the class states the cause.
         """
         check = self._check_cancelled
         return self._make_retrying()(
@@ -164,25 +164,29 @@ class Client:
         )
 
     def get_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> TextResponse:
-        """GET what is not JSON, a report or a word, repeating it as `read` does.
+        """Send a GET for a response that is not JSON, with retries as `send_with_retries`.
 
         Raises:
-            ApiError: The kind tells what went wrong, the text where.
+            ApiError: The request failed; the class states the cause.
         """
         return self._make_retrying()(self._request_text, path, params)
 
     def send_once(self, method: str, path: str, *, body: Mapping[str, Any]) -> JsonResponse:
-        """Send a request that changes something, once: it may have happened even when it fails.
+        """Send a write request once; the server may have applied it even if it fails.
 
-        A stop does not interrupt it: its answer says what has happened.
+        A stop request does not interrupt it, since only the response shows the result.
 
         Raises:
-            ApiError: The kind tells what went wrong, the text where.
+            ApiError: The request failed; the class states the cause.
         """
         return self._request_json(method, path, None, body, check=self._check_open)
 
     def delete(self, path: str) -> None:
-        """Send a DELETE, once, as `write` does; its answer has no body that matters."""
+        """Send a DELETE once, as `send_once`, and ignore the body of the response.
+
+        Raises:
+            ApiError: The request failed; the class states the cause.
+        """
         self._send("DELETE", path, None, None, check=self._check_open)
 
     def _make_retrying(self) -> tenacity.Retrying:
@@ -206,18 +210,18 @@ class Client:
         rows_key: str | None = None,
     ) -> JsonResponse:
         content, headers, status, start = self._send(method, path, params, body, check=check)
-        found = decode_object(content, method, path, status, rows_key)
-        if found.lone_surrogates and path not in self._warned_paths:
+        decoded = decode_object(content, method, path, status, rows_key)
+        if decoded.lone_surrogates and path not in self._warned_paths:
             self._warned_paths.add(path)
             logger.warning(
-                "%s %s: %d halves of surrogate pairs, which are no characters, became U+FFFD",
+                "%s %s: replaced %d lone surrogates in texts with U+FFFD",
                 method,
                 path,
-                found.lone_surrogates,
+                decoded.lone_surrogates,
             )
-        listed = {rows_key: found.rows} if rows_key and found.rows else {}
+        rows_by_key = {rows_key: decoded.rows} if rows_key and decoded.rows else {}
         return JsonResponse(
-            found.fields, request_time(headers, start), method, path, status, listed
+            decoded.fields, request_time(headers, start), method, path, status, rows_by_key
         )
 
     def _request_text(self, path: str, params: Mapping[str, str | int] | None) -> TextResponse:
@@ -252,7 +256,7 @@ class Client:
         check: Callable[[], None],
         headers: Mapping[str, str] = _JSON_HEADERS,
     ) -> tuple[bytearray, Mapping[str, str], int, float]:
-        """Send a request, and give the answer's body, headers and status, and when it was sent."""
+        """Return the body, headers and status of the response, and the monotonic start time."""
         self._rate_limiter.wait()
         self._check_cancelled()
         start = time.monotonic()
@@ -274,28 +278,28 @@ class Client:
                 content = self._read_body(response, method, path, check)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise RequestTimeout(method, path, status) from None
-        # requests raises a plain OSError for a certificate file that is not there.
-        except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as error:
-            raise _classify_connection_error(error)(method, path, status) from None
+        # requests raises a plain OSError if the CA bundle does not exist.
+        except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as cause:
+            raise _classify_connection_error(cause)(method, path, status) from None
         finally:
             self._on_request(RequestLog(method, path, status, time.monotonic() - start))
-        if response.ok and status < 300:  # noqa: PLR2004 - HTTP's own ranges
+        if response.ok and status < 300:  # noqa: PLR2004 - the HTTP status classes
             return content, response.headers, status, start
-        failure = error_class_for(status)(
+        error = error_class_for(status)(
             method,
             path,
             status,
             code=parse_error_code(to_python(content)),
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
         )
-        if isinstance(failure, RateLimited):
-            self._rate_limiter.pause(failure.retry_after or _PAUSE_AFTER_429)
-        raise failure
+        if isinstance(error, RateLimited):
+            self._rate_limiter.pause(error.retry_after or _PAUSE_AFTER_429)
+        raise error
 
     def _read_body(
         self, response: requests.Response, method: str, path: str, check: Callable[[], None]
     ) -> bytearray:
-        """Read the body as it arrives, so that none outlasts the deadline or fills the memory."""
+        """Read the body in chunks, to enforce the deadline and the limit on its size."""
         end = time.monotonic() + self._deadline
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -309,7 +313,7 @@ class Client:
 
 
 def _classify_connection_error(error: Exception) -> type[ApiError]:
-    """Choose the error by what a user can mend; the library's own text may quote the query."""
+    """Return the error class by what the user can fix; the text of requests may quote the query."""
     if isinstance(error, requests.exceptions.SSLError):
         return TlsError
     if type(error) is OSError:

@@ -1,4 +1,4 @@
-"""Typed errors of the API; their text holds method, path and status, never a body or a secret."""
+"""Typed errors of the API client; their text has method, path and status, no body, no secret."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.\- ]{0,63}")
 
 
 class PixxelError(Exception):
-    """Anything that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
 
 class ClientClosedError(PixxelError):
-    """The client was closed while a thread was still reading."""
+    """The client was closed while a thread was waiting for a response."""
 
 
 class EndlessList(PixxelError):
-    """The server returns the same page repeatedly, whatever the offset."""
+    """The server repeats a page regardless of the offset or token, so the list has no end."""
 
 
 class ApiError(PixxelError):
-    """A request to the API did not bring what it should.
+    """A request to the API failed.
 
     Attributes:
         method: The HTTP method.
         path: The path below the base URL, without the query.
-        status: The HTTP status, None when no answer came.
-        code: `error.code` of the API's error envelope, when there was one.
-        retry_after: Seconds the server asked to wait (`Retry-After`), when it did.
+        status: The HTTP status; None if no response arrived.
+        code: `error.code` of the API's error envelope, if present.
+        retry_after: Seconds to wait before a retry (`Retry-After`), if the server sent it.
     """
 
     reason: ClassVar[str] = "the request failed"
@@ -49,58 +49,58 @@ class ApiError(PixxelError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
-        answer = f" answered {status}" if status else ""
+        status_text = f" returned {status}" if status else ""
         code_text = f" ({code})" if code else ""
-        super().__init__(f"{method} {path}{answer}{code_text}: {reason or self.reason}")
+        super().__init__(f"{method} {path}{status_text}{code_text}: {reason or self.reason}")
 
-    def add_context(self, what: str) -> Self:
-        """Say in front of the text what the request was for."""
-        self.args = (f"{what}: {self}",)
+    def add_context(self, context: str) -> Self:
+        """Prefix the text with the purpose of the request."""
+        self.args = (f"{context}: {self}",)
         return self
 
-    def add_hint(self, what: str) -> Self:
-        """Say behind the text what to do."""
-        self.args = (f"{self}; {what}",)
+    def add_hint(self, hint: str) -> Self:
+        """Append what the user can do."""
+        self.args = (f"{self}; {hint}",)
         return self
 
 
 class BadRequest(ApiError):
-    """400, 422: the API does not take the request as it stands."""
+    """400, 422: the request is invalid."""
 
-    reason = "the API refuses the request"
+    reason = "the API rejected the request as invalid"
 
 
 class Unauthorized(ApiError):
-    """401: the token is unknown."""
+    """401: the token is invalid."""
 
-    reason = "the token is not known; check the setting 'api_token'"
+    reason = "invalid token; check the setting 'api_token'"
 
 
 class Forbidden(ApiError):
-    """403: the token is expired or revoked, or lacks the role or the project."""
+    """403: the token is expired or revoked, or it lacks the role or the project."""
 
     reason = (
-        "the token may not do this (expired, revoked, or without the role or project); "
+        "the token lacks permission (expired, revoked, or missing the role or project); "
         "check the setting 'api_token'"
     )
 
 
 class NotFound(ApiError):
-    """404: nothing there."""
+    """404: the URL does not exist."""
 
-    reason = "nothing is there; check the setting 'api_url'"
+    reason = "not found; check the setting 'api_url'"
 
 
 class Conflict(ApiError):
-    """409: in use, or the name is taken."""
+    """409: the object is in use, or its name exists already."""
 
-    reason = "it conflicts with what is there"
+    reason = "the request conflicts with an existing object"
 
 
 class Redirected(ApiError):
-    """3xx: redirects are not followed, so that the token goes nowhere else."""
+    """3xx: redirects are not followed, so that no other host receives the token."""
 
-    reason = "the server redirects elsewhere; check the setting 'api_url'"
+    reason = "the server redirects to another URL; check the setting 'api_url'"
 
 
 class RateLimited(ApiError):
@@ -111,69 +111,69 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the service or its gateway failed."""
+    """5xx: the server or its gateway failed."""
 
-    reason = "the service failed"
+    reason = "server error"
 
 
 class ServerUnavailable(ServerError):
-    """500, 502, 503, 504: a failure that passes."""
+    """500, 502, 503, 504: a temporary failure."""
 
     retryable = True
 
 
 class ConnectError(ApiError):
-    """No connection could be made, or it broke before the answer was whole."""
+    """The connection failed, or broke before the response was complete."""
 
-    reason = "no whole answer came; check the network and the setting 'api_url'"
+    reason = "connection failed or interrupted; check the network and the setting 'api_url'"
     retryable = True
 
 
 class InvalidUrl(ApiError):
-    """The base URL is none."""
+    """The base URL is invalid."""
 
-    reason = "no such address; check the setting 'api_url'"
+    reason = "invalid URL; check the setting 'api_url'"
 
 
 class TlsError(ApiError):
-    """TLS failed."""
+    """The TLS handshake failed, or the CA bundle cannot be read."""
 
     reason = (
         "the server's certificate is not trusted; check the setting 'api_url', and "
-        "REQUESTS_CA_BUNDLE where it is set"
+        "REQUESTS_CA_BUNDLE if it is set"
     )
 
 
 class RequestTimeout(ApiError):
-    """The answer did not come in time."""
+    """The response did not arrive in time."""
 
-    reason = "no answer in time; raise the setting 'request_timeout' if this is usual"
+    reason = "timed out; raise the setting 'request_timeout' if this happens often"
     retryable = True
 
 
 class InvalidBody(ApiError):
-    """The body is not the JSON it should be: cut off, or a page of HTML."""
+    """The body is not JSON: truncated, or an HTML page."""
 
-    reason = "the answer is not JSON"
+    reason = "the response is not JSON"
     retryable = True
 
 
 class UndecodableBody(ApiError):
-    """The body came whole, but no reader can take it; another try would bring the same."""
+    """The body is complete but cannot be decoded; a retry would return the same."""
 
-    reason = "the answer cannot be read"
+    reason = "the response cannot be decoded"
 
 
 class BodyTooLarge(ApiError):
-    """The body is larger than any that is read."""
+    """The body exceeds the limit on its size."""
 
-    reason = "the answer is too large; lower the setting 'page_size'"
+    reason = "the response is too large; lower the setting 'page_size'"
 
 
 class UnexpectedResponse(ApiError):
-    """The body is JSON, but not of the shape that the contract gives."""
+    """The body is JSON, but not of the documented structure."""
 
-    reason = "the answer has not the shape that the API documents"
+    reason = "the response does not have the documented structure"
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -192,18 +192,18 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_class_for(status: int) -> type[ApiError]:
-    """Choose the error of an HTTP status other than 2xx."""
+    """Return the error class for an HTTP status other than 2xx."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own ranges
+    if 300 <= status < 400:  # noqa: PLR2004 - the HTTP status classes
         return Redirected
     return ServerError if status >= 500 else ApiError  # noqa: PLR2004
 
 
 def parse_error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON
-    """Read `error.code` from the envelope ``{"error": {code, message, details}}``.
+    """Read `error.code` from the envelope `{"error": {code, message, details}}`.
 
-    Only a short plain word is taken, so that nothing of a body can reach an error's text.
+    Only a short identifier is accepted, so that no other text of a body gets into an error.
     """
     match body:
         case {"error": {"code": str() as code}} if _CODE.fullmatch(code):

@@ -1,7 +1,7 @@
-"""Bodies of answers: JSON, with all that JSON allows and Python does not hold.
+"""Decoding of JSON bodies, including values that Python types cannot represent.
 
-A number that no float holds stays the text that it is. Half of a surrogate pair, which UTF-8 cannot
-write, becomes U+FFFD, the character that stands for another. NaN is no JSON, whatever others take.
+A number outside the range of float stays text. A lone surrogate, which UTF-8 cannot encode, becomes
+U+FFFD, the replacement character. NaN and Infinity are rejected, as JSON (RFC 8259) requires.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ import msgspec
 
 from pixxel_api.errors import ApiError, InvalidBody, UndecodableBody, UnexpectedResponse
 
-HTML_REASON = "the answer is a page of HTML; check the setting 'api_url'"
+HTML_REASON = "the response is an HTML page; check the setting 'api_url'"
 RawRow = dict[str, msgspec.Raw]
-"""A row of a list: its members, each as JSON, as what is not wanted need never become objects.
+"""A row of a list: its members, each as JSON that is decoded only if needed.
 
-A row that is no object has no members.
+A row that is not an object has no members.
 """
 
 ENVELOPE_FIELDS = ("pagination", "count")
-"""What is read of an answer beside its rows."""
+"""The members of a list response that are decoded besides its rows."""
 _OBJECT = msgspec.json.Decoder(RawRow)
 _ROWS = msgspec.json.Decoder(list[RawRow] | None)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)", re.DOTALL
 )
 _TEXT_OR_NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(?P<nan>NaN|Infinity)', re.DOTALL)
 
 
 class DecodedBody(NamedTuple):
-    """A JSON object, whose values are JSON still.
+    """A JSON object whose values are still JSON.
 
     Attributes:
-        fields: Its values; where `rows` were split, those of `BESIDE` alone.
-        rows: The rows of the list that was asked for; None where there are none.
-        halves: How many halves of surrogate pairs were replaced.
+        fields: The values; if `rows` were decoded, only those of `ENVELOPE_FIELDS`.
+        rows: The rows of the requested list; None if it is missing or empty.
+        lone_surrogates: The number of lone surrogates that were replaced.
     """
 
     fields: RawRow
@@ -50,24 +50,27 @@ class DecodedBody(NamedTuple):
 
 
 class FieldPath:
-    """Reads the text or whole number at a place in a row.
+    """Path to a string or integer in a row, which it decodes without the rest of the row.
 
     Args:
-        member: The row's member that it is, or is in.
-        names: The names that lead on from there.
+        member: The member of the row.
+        names: The names of the nested members below it.
+
+    Example:
+        `FieldPath("properties", "datetime")(row)`
     """
 
     def __init__(self, member: str, *names: str) -> None:
-        kind: Any = str | int | None
+        value_type: Any = str | int | None
         for name in reversed(names):
             inner = msgspec.field(default=None, name=name)
-            kind = msgspec.defstruct("Place", [("inner", kind, inner)]) | None
+            value_type = msgspec.defstruct("Nested", [("inner", value_type, inner)]) | None
         self._member = member
-        self._decode = msgspec.json.Decoder(kind).decode
+        self._decode = msgspec.json.Decoder(value_type).decode
         self._depth = len(names)
 
     def __call__(self, row: RawRow) -> str | int | None:
-        """Give the value, None where there is none, it is of another type, or out of reach."""
+        """Return the value; None if it is missing or has another type, or a member above it has."""
         raw = row.get(self._member)
         if raw is None:
             return None
@@ -79,52 +82,54 @@ class FieldPath:
             if value is None:
                 return None
             value = value.inner
-        found: str | int | None = value
-        return found
+        result: str | int | None = value
+        return result
 
 
 def decode_object(
-    content: bytearray, method: str, path: str, status: int, rows: str | None = None
+    content: bytearray, method: str, path: str, status: int, rows_key: str | None = None
 ) -> DecodedBody:
-    """Split a JSON object into its values, checking all of it but making no objects of them.
+    """Decode an object's members, and validate but not decode their values.
 
     Args:
         content: The body.
-        method: Of the request, for errors, as its `path` and `status`.
-        path: See there.
-        status: See there.
-        rows: Name of a list to split into its rows at the same time.
+        method: The HTTP method of the request, for errors.
+        path: The path of the request, for errors.
+        status: The HTTP status, for errors.
+        rows_key: Name of a list to decode to rows.
 
     Raises:
-        WrongShape: It is other JSON.
-        BrokenBody: It is no JSON, as when it was cut off.
-        Unreadable: It came whole, and would come no better again.
+        UnexpectedResponse: The body is JSON but not an object.
+        InvalidBody: The body is not JSON, such as a truncated one.
+        UndecodableBody: The body is complete, and a retry would return the same.
     """
     try:
-        body = _decode_body(content, rows)
+        body = _decode_body(content, rows_key)
         if not content.isascii():
             content.decode()
     except msgspec.ValidationError:
         raise UnexpectedResponse(
-            method, path, status, reason="the answer is not a JSON object"
+            method, path, status, reason="the response is not a JSON object"
         ) from None
     except msgspec.DecodeError:
-        kind, reason = _classify_invalid_json(content)
-        raise kind(method, path, status, reason=reason) from None
+        error_class, reason = _classify_invalid_json(content)
+        raise error_class(method, path, status, reason=reason) from None
     except UnicodeDecodeError:
-        raise UndecodableBody(method, path, status, reason="the answer is not UTF-8 text") from None
+        raise UndecodableBody(
+            method, path, status, reason="the response is not UTF-8 text"
+        ) from None
     except RecursionError:
         raise UndecodableBody(
-            method, path, status, reason="the answer is nested too deep"
+            method, path, status, reason="the response is nested too deeply"
         ) from None
     return body
 
 
 def decode_rows(raw: msgspec.Raw) -> list[RawRow]:
-    """Split a list into its rows; null is an empty one.
+    """Decode a list's rows; null is an empty list.
 
     Raises:
-        msgspec.ValidationError: It is no list.
+        msgspec.ValidationError: The value is not a list.
     """
     try:
         return _ROWS.decode(raw) or []
@@ -133,7 +138,7 @@ def decode_rows(raw: msgspec.Raw) -> list[RawRow]:
 
 
 def decode_row(raw: msgspec.Raw) -> RawRow:
-    """Split a value into its members; what is no object has none."""
+    """Decode an object's members; {} for a non-object."""
     try:
         return _OBJECT.decode(raw)
     except msgspec.ValidationError:
@@ -141,17 +146,17 @@ def decode_row(raw: msgspec.Raw) -> RawRow:
 
 
 def row_to_python(row: RawRow) -> dict[str, Any]:
-    """Make objects of a row; none at all of one that is nested too deep."""
+    """Return a row as Python objects; {} if a value is nested too deeply."""
     try:
         return {name: msgspec.json.decode(value) for name, value in row.items()}
     except (msgspec.DecodeError, RecursionError):
         fields = {name: to_python(value) for name, value in row.items()}
-    lost = any(fields[name] is None and row[name] != _NULL for name in fields)
-    return {} if lost else fields
+    is_incomplete = any(fields[name] is None and row[name] != _NULL for name in fields)
+    return {} if is_incomplete else fields
 
 
 def to_python(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 - any JSON
-    """Make objects of JSON; None of what is nested too deep, or is no JSON."""
+    """Return JSON as Python objects; None if it is invalid or nested too deeply."""
     try:
         return msgspec.json.decode(raw)
     except msgspec.ValidationError:  # a number out of range
@@ -167,59 +172,59 @@ def _decode_large_numbers(raw: msgspec.Raw | bytearray) -> Any:  # noqa: ANN401 
         return None
 
 
-def _decode_body(content: bytearray, rows: str | None) -> DecodedBody:
+def _decode_body(content: bytearray, rows_key: str | None) -> DecodedBody:
     try:
-        found = _decode_page(content, rows) if rows else None
-        return found or DecodedBody(_OBJECT.decode(content))
+        page = _decode_page(content, rows_key) if rows_key else None
+        return page or DecodedBody(_OBJECT.decode(content))
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        mended, halves = _replace_lone_surrogates(content)
-        if not halves:
+        repaired, lone_surrogates = _replace_lone_surrogates(content)
+        if not lone_surrogates:
             raise
-        return DecodedBody(_OBJECT.decode(mended), lone_surrogates=halves)
+        return DecodedBody(_OBJECT.decode(repaired), lone_surrogates=lone_surrogates)
 
 
-def _decode_page(content: bytearray, name: str) -> DecodedBody | None:
-    """Find the rows and what is beside them in one pass; None where it takes a closer look."""
+def _decode_page(content: bytearray, rows_key: str) -> DecodedBody | None:
+    """Decode rows and pagination in one pass; None if the shape is unexpected."""
     try:
-        found = _page_decoder(name).decode(content)
+        page = _page_decoder(rows_key).decode(content)
     except msgspec.ValidationError:
         return None
-    if not found.rows:
+    if not page.rows:
         return None
-    beside = {each: raw for each in ENVELOPE_FIELDS if (raw := getattr(found, each)) is not _NULL}
-    return DecodedBody(beside, found.rows)
+    envelope = {name: raw for name in ENVELOPE_FIELDS if (raw := getattr(page, name)) is not _NULL}
+    return DecodedBody(envelope, page.rows)
 
 
 @lru_cache(64)
-def _page_decoder(name: str) -> msgspec.json.Decoder[Any]:
-    """Make the decoder of an object with a list of rows."""
-    beside = [(each, msgspec.Raw, msgspec.field(default=_NULL)) for each in ENVELOPE_FIELDS]
-    rows = ("rows", list[RawRow] | None, msgspec.field(default=None, name=name))
-    return msgspec.json.Decoder(msgspec.defstruct("Page", [rows, *beside]))
+def _page_decoder(rows_key: str) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of an object with a list of rows."""
+    envelope = [(name, msgspec.Raw, msgspec.field(default=_NULL)) for name in ENVELOPE_FIELDS]
+    rows = ("rows", list[RawRow] | None, msgspec.field(default=None, name=rows_key))
+    return msgspec.json.Decoder(msgspec.defstruct("Page", [rows, *envelope]))
 
 
 def _replace_lone_surrogates(content: bytearray) -> tuple[bytes, int]:
-    """Replace halves of surrogate pairs, and count them."""
-    halves = 0
+    """Return the JSON with lone surrogates replaced, and their number."""
+    count = 0
 
-    def mend(escape: re.Match[bytes]) -> bytes:
-        nonlocal halves
-        if escape["half"] is None:
+    def replace(escape: re.Match[bytes]) -> bytes:
+        nonlocal count
+        if escape["lone"] is None:
             return escape[0]
-        halves += 1
+        count += 1
         return rb"\ufffd"
 
-    return _ESCAPE.sub(mend, content), halves
+    return _ESCAPE.sub(replace, content), count
 
 
 def _classify_invalid_json(content: bytearray) -> tuple[type[ApiError], str | None]:
-    """Tell what is wrong with a body that is no JSON."""
+    """Return the error class and the reason for a body that is not JSON."""
     if content.lstrip().startswith(b"<"):
         return InvalidBody, HTML_REASON
-    if any(found["nan"] for found in _TEXT_OR_NAN.finditer(content)):
-        return UndecodableBody, "the answer holds NaN or Infinity, which are not JSON"
+    if any(match["nan"] for match in _TEXT_OR_NAN.finditer(content)):
+        return UndecodableBody, "the response contains NaN or Infinity, which are not JSON"
     return InvalidBody, None
 
 
@@ -231,5 +236,5 @@ def _parse_float(text: str) -> float | str:
 def _parse_int(text: str) -> int | str:
     try:
         return int(text)
-    except ValueError:  # longer than Python turns into a number, and back
+    except ValueError:  # more digits than Python converts
         return text

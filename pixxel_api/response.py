@@ -1,4 +1,4 @@
-"""What the API has answered: JSON objects, and texts that are none."""
+"""Responses of the API: JSON objects and plain texts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JsonResponse:
-    """An answer that holds a JSON object, whose values stay JSON until they are wanted.
+    """A JSON object whose values are decoded on access.
 
-    A page of archive items takes ten times its length as Python objects, so what waits for its
-    turn waits as text.
+    Decoded values of a page of archive items take ten times the memory of their JSON, so pages
+    in a queue stay JSON.
 
     Attributes:
-        fields: The object's values, known to be well-formed JSON; of one whose rows were
-            asked for, only `bodies.BESIDE`.
-        asked: The server's clock when it was asked, never later than that: its `Date` header
-            less the time the answer took. None without the header.
-        method, path, status: Of the request that brought it.
-        listed: The rows that were asked for, by the name of their list.
+        fields: The values as valid JSON; if a list was decoded (`rows_by_key`), only
+            `json_decoding.ENVELOPE_FIELDS`.
+        requested_at: A lower bound of the server's time when it received the request: its `Date`
+            header minus the duration of the request. None without the header.
+        method: The HTTP method of the request.
+        path: The path of the request.
+        status: The HTTP status.
+        rows_by_key: The decoded rows, by the name of their list.
     """
 
     fields: RawRow
@@ -41,15 +43,15 @@ class JsonResponse:
     rows_by_key: Mapping[str, list[RawRow]] = field(default_factory=dict)
 
     def decode_field(self, name: str) -> object:
-        """Make objects of a value; None where there is none."""
+        """Return a value as Python objects; None if the object has no such field."""
         raw = self.fields.get(name)
         return None if raw is None else to_python(raw)
 
     def rows(self, name: str) -> list[RawRow]:
-        """Give the rows of a list; the service may write an empty one as null.
+        """Return the rows of a list; null is an empty list, as the API writes it.
 
         Raises:
-            WrongShape: There is no such list, or an error in place of its rows.
+            UnexpectedResponse: The object has no such list, or it has an error and no rows.
         """
         if name in self.rows_by_key:
             return self.rows_by_key[name]
@@ -61,28 +63,28 @@ class JsonResponse:
         if not rows:
             self.raise_for_error()
         if raw is None:
-            reason = f"the answer has no list '{name}'"
+            reason = f"the response has no list '{name}'"
             raise UnexpectedResponse(self.method, self.path, self.status, reason=reason)
         return rows or []
 
     def raise_for_error(self) -> None:
-        """Check that there is no error where something is missing: it is not just empty.
+        """Raise if the object has an `error`, in spite of a status of success.
 
         Raises:
-            WrongShape: The answer is an error, though its status says otherwise.
+            UnexpectedResponse: The object has an `error`.
         """
         if error := self.decode_field("error"):
-            code, reason = parse_error_code({"error": error}), "the answer holds an error"
+            code, reason = parse_error_code({"error": error}), "the response contains an error"
             raise UnexpectedResponse(self.method, self.path, self.status, code=code, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
 class TextResponse:
-    """An answer that is not JSON.
+    """A response that is not JSON.
 
     Attributes:
         content: The body.
-        asked: As `Answer.asked`.
+        requested_at: As `JsonResponse.requested_at`.
     """
 
     content: bytes

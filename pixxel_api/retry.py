@@ -1,4 +1,4 @@
-"""When a request is sent again: what may fare better, after which pause, and by whose clock."""
+"""Retry policy: which errors are retried, after which delay; and the server's clock."""
 
 from __future__ import annotations
 
@@ -15,61 +15,65 @@ from pixxel_api.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_RETRY_AFTER = 120.0  # seconds; a longer wish is taken as this
+MAX_RETRY_AFTER = 120.0  # seconds; a longer Retry-After is reduced to this
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=30)
 
 logger = logging.getLogger(__name__)
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Tell whether the same request may fare better."""
+    """Return whether a retry of the same request may succeed."""
     return isinstance(error, ApiError) and error.retryable
 
 
 def pause_before_retry(state: tenacity.RetryCallState) -> float:
-    """Seconds until the next attempt: the server's wish where it is longer than our backoff."""
+    """Return the seconds until the next attempt: the longer of `Retry-After` and the backoff."""
     error = state.outcome.exception() if state.outcome else None
-    wish = error.retry_after if isinstance(error, ApiError) else None
-    return max(wish or 0.0, _BACKOFF(state))
+    retry_after = error.retry_after if isinstance(error, ApiError) else None
+    return max(retry_after or 0.0, _BACKOFF(state))
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), capped; else None."""
+    """Parse `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3); None if it is invalid.
+
+    Returns:
+        Seconds, from 0 to `MAX_RETRY_AFTER`.
+    """
     if text is None:
         return None
     if text.strip().isdecimal():
         seconds = min(float(text), MAX_RETRY_AFTER)
     else:
-        moment = _parse_http_date(text)
-        if moment is None:
+        date = _parse_http_date(text)
+        if date is None:
             return None
-        seconds = (moment - datetime.now(UTC)).total_seconds()
+        seconds = (date - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _parse_http_date(text: str | None) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text) if text else None
-        if moment is None:
+        date = parsedate_to_datetime(text) if text else None
+        if date is None:
             return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def request_time(headers: Mapping[str, str], start: float) -> datetime | None:
-    """Give the server's clock when it was asked: its `Date` less the time the answer took.
+    """Return the server's time of a request: its `Date` minus the duration of the request.
 
     Args:
-        headers: Of the answer.
-        start: When it was asked, on the monotonic clock.
+        headers: The headers of the response.
+        start: The `time.monotonic()` of the request.
     """
-    answered = _parse_http_date(headers.get("Date"))
-    return answered - timedelta(seconds=time.monotonic() - start) if answered else None
+    response_date = _parse_http_date(headers.get("Date"))
+    return response_date and response_date - timedelta(seconds=time.monotonic() - start)
 
 
 def log_retry(state: tenacity.RetryCallState) -> None:
-    """Say what went wrong, and when it is tried again."""
+    """Log the error of an attempt, and the delay until the next one."""
     error = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("%s; trying again in %.1f s", error, seconds)
+    logger.warning("%s; retrying in %.1f s", error, seconds)

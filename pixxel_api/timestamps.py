@@ -1,37 +1,37 @@
-"""Every timestamp form the API uses, as one fixed-width UTC form.
+"""Normalization of the API's timestamp formats to one fixed-width UTC format.
 
-The form is ``YYYY-MM-DDTHH:MM:SS.ffffffZ``: such texts compare as the times do.
+In this format, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, texts sort as the times do.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-_WIDTH = 27  # characters of the fixed-width form
+_WIDTH = 27  # characters of the fixed-width format
 _DAY_FIRST = "%d-%m-%Y"  # task start_date and end_date, such as "15-05-2024"
 
 
 class TimestampError(ValueError):
-    """A text is no timestamp (or date) that the API is known to write."""
+    """A text is not a timestamp or date in a format that the API uses."""
 
 
 def normalize_timestamp(text: str) -> str:
-    """Give a timestamp its fixed-width UTC form.
+    """Return a timestamp in the fixed-width UTC format.
 
     Args:
-        text: RFC 3339 with ``Z`` or an offset, with ``T`` or a space, basic format, a date
-            alone (midnight), with any number of fractional digits (cut to microseconds).
+        text: RFC 3339 with `Z` or an offset, with `T` or a space, ISO 8601 basic format, or a
+            date (midnight), with any number of fractional digits (truncated to microseconds).
             Without an offset it is UTC.
 
     Returns:
-        ``YYYY-MM-DDTHH:MM:SS.ffffffZ``.
+        `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 
     Raises:
-        TimestampError: The text is none of these.
+        TimestampError: The text has none of these formats.
     """
-    marks = text[7] + text[10] + text[19] + text[26] if len(text) == _WIDTH else ""
-    if marks == "-T.Z" and text[11:13] != "24":
-        # Most have the form already; taking them apart and writing them anew takes far longer.
+    separators = text[7] + text[10] + text[19] + text[26] if len(text) == _WIDTH else ""
+    if separators == "-T.Z" and text[11:13] != "24":
+        # Most have this format already, and formatting again would take far longer.
         try:
             datetime.fromisoformat(text)
         except ValueError:
@@ -41,39 +41,43 @@ def normalize_timestamp(text: str) -> str:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read a timestamp of any form that `to_utc` takes as an aware UTC datetime."""
+    """Parse a timestamp, as `normalize_timestamp` accepts it, to an aware UTC datetime.
+
+    Raises:
+        TimestampError: The text has none of these formats.
+    """
     try:
-        moment = datetime.fromisoformat(text.strip())
-        if moment.tzinfo is None:
-            return moment.replace(tzinfo=UTC)
-        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        time = datetime.fromisoformat(text.strip())
+        if time.tzinfo is None:
+            return time.replace(tzinfo=UTC)
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise TimestampError("not a timestamp") from None
 
 
-def format_timestamp(moment: datetime) -> str:
-    """Write an aware datetime in the fixed-width UTC form."""
-    return _format_utc(moment.astimezone(UTC))
+def format_timestamp(time: datetime) -> str:
+    """Format an aware datetime in the fixed-width UTC format."""
+    return _format_utc(time.astimezone(UTC))
 
 
-def _format_utc(moment: datetime) -> str:
-    # Writing the offset takes longer than all else.
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+def _format_utc(time: datetime) -> str:
+    # Formatting the offset would take longer than everything else.
+    return f"{time.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def subtract(stamp: str, by: timedelta) -> str:
-    """Give the time `by` before a fixed-width UTC stamp, not before the year 1."""
+def subtract(timestamp: str, duration: timedelta) -> str:
+    """Return a fixed-width UTC timestamp minus a duration, at least that of the year 1."""
     try:
-        return format_timestamp(parse_timestamp(stamp) - by)
+        return format_timestamp(parse_timestamp(timestamp) - duration)
     except OverflowError:
         return format_timestamp(datetime.min.replace(tzinfo=UTC))
 
 
 def normalize_date(text: str) -> str:
-    """Give a date, ISO 8601 or day first, the form ``YYYY-MM-DD``.
+    """Return a date or timestamp, in ISO 8601 or as `DD-MM-YYYY`, as `YYYY-MM-DD`.
 
     Raises:
-        TimestampError: The text is neither.
+        TimestampError: The text has none of these formats.
     """
     text = text.strip()
     try:

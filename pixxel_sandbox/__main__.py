@@ -1,4 +1,6 @@
-"""``python -m pixxel_sandbox`` does what ``pixxel-sandbox`` does."""
+"""Entry point of `python -m pixxel_sandbox`."""
+
+from __future__ import annotations
 
 from pixxel_sandbox.cli import main
 

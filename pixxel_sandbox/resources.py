@@ -1,52 +1,56 @@
-"""Resources: the kinds of rows a workspace has, as a table."""
+"""The resources of a workspace, as a table."""
 
-from typing import Final, NamedTuple
+from __future__ import annotations
+
+from typing import NamedTuple
 
 
 class Resource(NamedTuple):
-    """How the rows of a resource are named, dated and listed.
+    """The id, the update time and the order of a resource's rows.
 
     Attributes:
-        key: the field that identifies a row.
-        updated: the field that says when a row changed; None where rows carry no such time.
-        newest_first: whether a list without a sort parameter starts with the newest row.
-        alone: the fields that a row has only where it is asked for alone, and not in lists.
+        key: The field with the row's id.
+        updated_field: The field with the row's update time; None if rows do not have one.
+        newest_first: Whether a list without a sort parameter starts with the newest row.
+        detail_fields: The fields that a single row has and lists omit.
     """
 
     key: str = "id"
-    updated: str | None = "updated_at"
+    updated_field: str | None = "updated_at"
     newest_first: bool = False
-    alone: frozenset[str] = frozenset()
+    detail_fields: frozenset[str] = frozenset()
 
 
-RESOURCES: Final = {
+RESOURCES = {
     "collections": Resource(),
-    "archive_items": Resource(updated="updated"),
+    "archive_items": Resource(updated_field="updated"),
     "orders": Resource(newest_first=True),
     "order_items": Resource(newest_first=True),
     "catalogs": Resource(newest_first=True),
     "deliveries": Resource(key="delivery_id"),
     "stores": Resource(),
-    "bandsets": Resource(updated=None),
+    "bandsets": Resource(updated_field=None),
     "projects": Resource(),
-    "satellites": Resource(updated=None),
+    "satellites": Resource(updated_field=None),
     "indices": Resource(),
     "aois": Resource(key="aoi_id", newest_first=True),
     "aoi_assets": Resource(),
     "visualizations": Resource(newest_first=True),
-    "insights": Resource(updated=None),
+    "insights": Resource(updated_field=None),
     "workflows": Resource(
-        newest_first=True, alone=frozenset({"estimated_cost", "spec", "val_errors"})
+        newest_first=True, detail_fields=frozenset({"estimated_cost", "spec", "val_errors"})
     ),
     "jobs": Resource(
-        alone=frozenset({"tasks", "spec", "val_errors", "exec_created_at", "exec_updated_at"})
+        detail_fields=frozenset(
+            {"tasks", "spec", "val_errors", "exec_created_at", "exec_updated_at"}
+        )
     ),
-    "blocks": Resource(updated=None),
-    "block_versions": Resource(updated=None),
-    "satellite_images": Resource(updated=None),
-    "order_report": Resource(updated=None),
+    "blocks": Resource(updated_field=None),
+    "block_versions": Resource(updated_field=None),
+    "satellite_images": Resource(updated_field=None),
+    "order_report": Resource(updated_field=None),
 }
-INCREMENTAL: Final = (
+INCREMENTAL = (
     "archive_items",
     "orders",
     "order_items",
@@ -56,4 +60,4 @@ INCREMENTAL: Final = (
     "aoi_assets",
     "workflows",
 )
-"""The resources whose rows change on their own, and say when."""
+"""The resources whose rows change and have an update time."""

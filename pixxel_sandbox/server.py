@@ -1,71 +1,80 @@
-"""The server: a sandbox on a port of this machine, for as long as a ``with`` block lasts."""
+"""The server: a sandbox on a port of this machine, within a `with` block."""
+
+from __future__ import annotations
 
 import asyncio
 import socket
 import threading
 import time
-from collections.abc import Mapping
 from importlib.metadata import version
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import uvicorn
 
-from pixxel_sandbox.app import application
-from pixxel_sandbox.bulk import Digest, digest
-from pixxel_sandbox.faults import Line
-from pixxel_sandbox.front import Desk, OnRequest, RequestRecord
-from pixxel_sandbox.habits import Habits
-from pixxel_sandbox.objects import content_of
-from pixxel_sandbox.shelf import FetchRecord, Shelf
-from pixxel_sandbox.stores import SECRETS
+from pixxel_sandbox.app import create_app
+from pixxel_sandbox.behavior import Behavior
+from pixxel_sandbox.connections import ClientConnection
+from pixxel_sandbox.endpoints.stores import SECRET_NAMES
+from pixxel_sandbox.files.object_server import make_content
+from pixxel_sandbox.generated_zip import Digest, compute_digest
+from pixxel_sandbox.runtime_state import (
+    DownloadState,
+    FetchRecord,
+    OnRequest,
+    RequestRecord,
+    SandboxState,
+)
 from pixxel_sandbox.workspace import Workspace
 
-HEADER: Final = "X-Pixxel-Sandbox"
-TOKEN: Final = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
-POLL_SECONDS: Final = 0.002
-TICK_SECONDS: Final = 0.02
-GRACE_SECONDS: Final = 1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+VERSION_HEADER = "X-Pixxel-Sandbox"
+TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
+POLL_SECONDS = 0.002
+TICK_SECONDS = 0.02
+SHUTDOWN_TIMEOUT_SECONDS = 1
 
 
 class _Server(uvicorn.Server):
-    """Looks more often than uvicorn does whether it is to stop, as tests start many sandboxes."""
+    """A uvicorn server that stops faster, since tests start many sandboxes."""
 
-    def __init__(self, config: uvicorn.Config, shelf: Shelf) -> None:
+    def __init__(self, config: uvicorn.Config, downloads: DownloadState) -> None:
         super().__init__(config)
-        self._shelf = shelf
+        self._downloads = downloads
 
     async def main_loop(self) -> None:
-        """Runs until told to stop; what is fetched then may take longer than anybody waits."""
+        """Run until stopped, then abort the fetches in progress."""
         ticks = 0
         while not await self.on_tick(ticks):
             ticks += 1
             await asyncio.sleep(TICK_SECONDS)
-        self._shelf.hang_up()
+        self._downloads.abort_connections()
 
 
 class Sandbox:
     """A local Pixxel API with a seeded workspace.
 
     Args:
-        seed: decides every row of the workspace and every fault.
-        items: how many archive items there are; all else is sized from it.
-        habits: how the service misbehaves.
-        host: the address to listen on.
-        port: the port to listen on; 0 takes a free one.
-        token: the one access token that is accepted.
-        endpoints: where the buckets of stores are, a URL by the stores' type. A delivery to a store
-            of another type, or of unknown credentials, writes nothing.
-        secrets: the credentials of seeded stores, by name.
+        seed: Decides every row of the workspace and every fault.
+        items: The number of archive items; the rest is sized from it.
+        behavior: How the service behaves.
+        host: The address to listen on.
+        port: The port to listen on; 0 for a free one.
+        token: The access token to accept.
+        endpoints: The URLs of the buckets of stores, by the stores' type. A delivery to a store
+            of another type, or with unknown credentials, writes nothing.
+        secrets: The credentials of seeded stores, by the stores' names.
 
     Attributes:
-        workspace: the rows that are served; may be changed at any time.
-        token: the token to send.
+        workspace: The rows that are served; may be changed at any time.
+        token: The token to send.
 
     Raises:
-        ValueError: an endpoint is no URL, or ``secrets`` names no store.
-        OSError: on entering, when the address cannot be had.
+        ValueError: An endpoint is not a URL, or `secrets` has an unknown store.
+        OSError: On entering, if the address is not available.
     """
 
     def __init__(
@@ -73,7 +82,7 @@ class Sandbox:
         *,
         seed: int = 1,
         items: int = 200,
-        habits: Habits | None = None,
+        behavior: Behavior | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = TOKEN,
@@ -82,69 +91,69 @@ class Sandbox:
     ) -> None:
         self.workspace = Workspace(seed, items)
         self.token = token
-        self._desk = Desk(self.workspace, habits or Habits(), token, seed)
-        self._desk.endpoints = _checked(endpoints or {})
-        self._desk.secrets = _by_id(self.workspace, secrets or {})
+        self._state = SandboxState(self.workspace, behavior or Behavior(), token, seed)
+        self._state.endpoints = _check_endpoints(endpoints or {})
+        self._state.secrets = _secrets_by_id(self.workspace, secrets or {})
         self._address = (host, port)
         self._url = ""
         config = uvicorn.Config(
-            application(self._desk),
-            http=Line,
+            create_app(self._state),
+            http=ClientConnection,
             ws="none",
             lifespan="off",
             log_level="error",
             access_log=False,
-            headers=[(HEADER, version("pixxel-singer"))],
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            headers=[(VERSION_HEADER, version("pixxel-singer"))],
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         )
-        self._server = _Server(config, self._desk.shelf)
+        self._server = _Server(config, self._state.downloads)
         self._thread = threading.Thread(target=self._serve, name="pixxel-sandbox", daemon=True)
         self._socket: socket.socket | None = None
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end."""
+        """The base URL, without a trailing slash."""
         return self._url
 
     @property
-    def habits(self) -> Habits:
-        """How the service misbehaves; may be changed or replaced while it runs."""
-        return self._desk.habits
+    def behavior(self) -> Behavior:
+        """How the service behaves; may be changed or replaced while it runs."""
+        return self._state.behavior
 
-    @habits.setter
-    def habits(self, habits: Habits) -> None:
-        self._desk.habits = habits
+    @behavior.setter
+    def behavior(self, behavior: Behavior) -> None:
+        self._state.behavior = behavior
 
     @property
     def requests(self) -> list[RequestRecord]:
         """The requests to the API so far, in the order of arrival."""
-        return self._desk.requests
+        return self._state.requests
 
     @property
     def fetches(self) -> list[FetchRecord]:
-        """The requests to signed URLs so far, which are no requests to the API."""
-        return self._desk.shelf.fetches
+        """The requests to signed URLs so far, which are not in `requests`."""
+        return self._state.downloads.fetches
 
     @property
     def on_request(self) -> OnRequest | None:
-        """Called with a request and the workspace before the request is answered."""
-        return self._desk.on_request
+        """Called with a request and the workspace before the response."""
+        return self._state.on_request
 
     @on_request.setter
     def on_request(self, call: OnRequest | None) -> None:
-        self._desk.on_request = call
+        self._state.on_request = call
 
     def counts(self) -> dict[str, int]:
-        """Counts the workspace's rows by resource."""
+        """Return the number of rows of each resource."""
         return self.workspace.counts()
 
     def digest(self, *catalogs: str) -> Digest:
-        """Says what a download of some catalogs is to be, without holding it in memory.
+        """Return the size and SHA-256 of a download of catalogs, without holding it in memory.
 
         Raises:
-            KeyError: there is no such catalog.
+            KeyError: A catalog does not exist.
         """
-        return digest(content_of(self._desk, catalogs))
+        return compute_digest(make_content(self._state, catalogs))
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket] if self._socket else None)
@@ -152,14 +161,14 @@ class Sandbox:
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         listener = socket.create_server(self._address, family=family)
-        # Head and body leave in two packets; without this the second waits for an ACK, 40 ms.
+        # Headers and body are two packets; without this the second one waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = listener
         host, port = listener.getsockname()[:2]
         self._url = (
             f"http://[{host}]:{port}" if family == socket.AF_INET6 else f"http://{host}:{port}"
         )
-        self._desk.agenda.start()
+        self._state.scheduler.start()
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(POLL_SECONDS)
@@ -175,23 +184,29 @@ class Sandbox:
     ) -> None:
         self._server.should_exit = True
         self._thread.join()
-        self._desk.agenda.stop()
+        self._state.scheduler.stop()
         if self._socket is not None:
             self._socket.close()
 
 
-def _checked(endpoints: Mapping[str, str]) -> Mapping[str, str]:
-    for kind, url in endpoints.items():
+def _check_endpoints(endpoints: Mapping[str, str]) -> Mapping[str, str]:
+    for store_type, url in endpoints.items():
         parts = urlsplit(url)
-        if kind not in SECRETS or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"endpoints: {kind!r} is no type of store, or {url!r} is no URL")
-    return {kind: url.rstrip("/") for kind, url in endpoints.items()}
+        if (
+            store_type not in SECRET_NAMES
+            or parts.scheme not in {"http", "https"}
+            or not parts.hostname
+        ):
+            raise ValueError(
+                f"endpoints: {store_type!r} is not a store type, or {url!r} is not a URL"
+            )
+    return {store_type: url.rstrip("/") for store_type, url in endpoints.items()}
 
 
-def _by_id(
+def _secrets_by_id(
     workspace: Workspace, secrets: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Mapping[str, str]]:
     ids = {row["name"]: row["id"] for row in workspace.rows("stores")}
     if unknown := sorted(set(secrets) - set(ids)):
-        raise ValueError(f"secrets: no store is named {', '.join(unknown)}")
-    return {ids[name]: pair for name, pair in secrets.items()}
+        raise ValueError(f"secrets: unknown stores: {', '.join(unknown)}")
+    return {ids[name]: credentials for name, credentials in secrets.items()}

@@ -1,4 +1,6 @@
-"""Singer plumbing that the plugins share: settings, one-line errors, redaction, signals, output."""
+"""Singer code that the plugins share: settings, one-line errors, redaction, signals, output."""
+
+from __future__ import annotations
 
 from importlib.metadata import version
 
@@ -6,5 +8,5 @@ DISTRIBUTION = "pixxel-singer"
 
 
 def distribution_version() -> str:
-    """Give the installed version of the distribution that all plugins come in."""
+    """Return the installed version of the distribution that contains all plugins."""
     return version(DISTRIBUTION)

@@ -1,4 +1,4 @@
-"""The settings of a connection to the API, which tap and store target read alike."""
+"""Settings of the API client, common to the tap and the store target."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ RATE_PROPERTIES: tuple[th.Property[Any], ...] = (
         "requests_per_second",
         th.NumberType(exclusive_minimum=0, maximum=MAX_RATE),
         title="Requests per second",
-        description="Highest rate of requests; no limit without this.",
+        description="Maximum requests per second; unlimited if not set.",
     ),
     th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT),
         title="Request timeout",
-        description="Seconds to wait for the API to send something.",
+        description="Seconds to wait for data from the API before a request fails.",
         default=60,
     ),
 )
-"""Settings that bound the requests of tap and store target."""
+"""Settings that limit the requests of the tap and the store target."""
 
 
 def parse_token(value: str) -> str:
-    """Read an access token, which may have been pasted with its scheme.
+    """Return an access token, without the scheme `Bearer` if it was pasted with it.
 
     Raises:
-        BadSetting: It cannot stand in a header.
+        SettingError: The token is not valid in a header.
     """
     text = value.strip().removeprefix("Bearer ").strip()
     if not _TOKEN.fullmatch(text):
-        raise SettingError("is empty or has blanks or control characters; paste the token alone")
+        raise SettingError("is empty, or has spaces or control characters; set only the token")
     return text
 
 
 def parse_base_url(value: str) -> str:
-    """Read the API's base URL.
+    """Return the API's base URL, without a slash at its end.
 
     Raises:
-        BadSetting: It is none.
+        SettingError: The value is not a base URL.
     """
     try:
         parts = urlsplit(value.strip())
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        raise SettingError("is no URL of the form https://host")
+        is_url = False
+    if not is_url:
+        raise SettingError("must be a URL such as https://host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingError("must be a plain base URL, without user, query or fragment")
     if parts.path.rstrip("/").endswith("/v0"):
-        raise SettingError("must be given without the /v0 at its end")
+        raise SettingError("must not end with /v0")
     return value.strip().rstrip("/")
 
 
 def parse_finite_number(value: float | None) -> float | None:
-    """Read a number.
+    """Return a number or None.
 
     Raises:
-        BadSetting: It is not finite.
+        SettingError: The number is infinite or NaN.
     """
     if value is not None and not math.isfinite(value):
         raise SettingError("must be a finite number")
@@ -79,11 +79,11 @@ def parse_finite_number(value: float | None) -> float | None:
 
 
 def parse_user_agent(value: str | None) -> str | None:
-    """Read a `User-Agent` header.
+    """Return a `User-Agent` or None.
 
     Raises:
-        BadSetting: It cannot stand in a header.
+        SettingError: The value is not valid in a header.
     """
     if value is not None and not _HEADER.fullmatch(value):
-        raise SettingError("must be one line of plain ASCII")
+        raise SettingError("must be one line of printable ASCII")
     return value

@@ -1,4 +1,4 @@
-"""The command line of a plugin: one line for each mistake, and an exit status that says what."""
+"""Command line of a plugin: one line per error, and an exit status by the kind of error."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ _BROKEN_PIPE_ERRNOS = frozenset({errno.EPIPE, errno.ENOSPC})
 
 
 class PluginCommand(SingerCommand):
-    """A Singer command whose errors are lines, not tracebacks.
+    """A Singer command that logs errors as lines, without tracebacks.
 
     Args:
-        expected: Errors whose text is all that a user needs.
-        args, kwargs: As for `SingerCommand`.
+        args: As for `SingerCommand`.
+        expected: Errors that are logged without a traceback.
+        kwargs: As for `SingerCommand`.
     """
 
     def __init__(self, *args: Any, expected: tuple[type[Exception], ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._expected: tuple[type[Exception], ...] = (*expected, SingerSDKError)
 
-    def main(  # type: ignore[override]  # click's overloads tell standalone modes apart
+    def main(  # type: ignore[override]  # click has overloads for standalone modes
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         **extra: Any,
     ) -> None:
-        """Run the command and exit with a status of `Exit`, or 128 plus a signal's number."""
+        """Run the command and exit with an `ExitCode`, or with 128 plus a signal's number."""
         extra["standalone_mode"] = False
         logging.captureWarnings(capture=True)
         warnings.filterwarnings("once", category=DeprecationWarning)
@@ -53,7 +54,7 @@ class PluginCommand(SingerCommand):
             error.show()
             status = ExitCode.BAD_INPUT
         except StopRequested as stop:
-            self.logger.warning("%s; a later run goes on from the last state", stop)
+            self.logger.warning("%s; the next run resumes from the last STATE", stop)
             exit_now(stop.status)
         except ConfigValidationError as error:
             self._log_errors(*error.errors)
@@ -62,20 +63,20 @@ class PluginCommand(SingerCommand):
             self._log_errors(*error.lines)
             status = ExitCode.BAD_INPUT
         except (OutputClosedError, OSError) as error:
-            # What the SDK prints itself, such as a catalog, ends in the system's own error.
+            # Output of the SDK itself, such as a catalog, raises OSError.
             if isinstance(error, OSError) and error.errno not in _BROKEN_PIPE_ERRNOS:
                 raise
             self._log_errors(
-                "the reader of the output is gone (see its log for why), or its disk is full"
+                "cannot write to stdout (broken pipe or disk full); see the target's log"
             )
             exit_now(ExitCode.FAILED)
         except self._expected as error:
             self._log_errors(str(error) or type(error).__name__)
-            exit_now(ExitCode.FAILED)  # pages that are still awaited no longer matter
+            exit_now(ExitCode.FAILED)  # without waiting for pending page reads
         sys.exit(status)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
-        """Invoke the callback; `main` deals with what it raises."""
+        """Invoke the callback; `main` handles its errors."""
         return click.Command.invoke(self, ctx)
 
     def _log_errors(self, *lines: str) -> None:

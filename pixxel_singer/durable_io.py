@@ -12,10 +12,10 @@ PRIVATE_MODE = 0o600  # only the owner reads and writes the file
 
 
 def write_all(fd: int, data: bytes | bytearray) -> None:
-    """Write all of the data, however many calls that takes.
+    """Write all of the data, in as many calls as needed.
 
     Raises:
-        OSError: A write failed; a part of the data may have been written.
+        OSError: A write failed; part of the data may be written.
     """
     view = memoryview(data)
     while view:

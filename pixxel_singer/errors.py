@@ -1,17 +1,17 @@
-"""Errors that all plugins share; the command line turns each into one line and an exit status."""
+"""Errors common to all plugins; the command line logs each as lines and sets the exit status."""
 
 from __future__ import annotations
 
 
 class OutputClosedError(Exception):
-    """Standard output accepts no more data: broken pipe, or disk full."""
+    """Standard output accepts no more data: broken pipe or disk full."""
 
 
 class InputError(Exception):
-    """Settings, state, catalog, a file or a message from the user are invalid.
+    """A setting, the state, the catalog, a file or a message is invalid.
 
     Args:
-        lines: One line for each mistake: what is wrong, where, and what to do.
+        lines: One line per error: the place, the error, and what to do.
     """
 
     def __init__(self, *lines: str) -> None:

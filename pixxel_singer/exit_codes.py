@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit status of a plugin; 128 plus the signal's number when a signal ended it."""
+    """Exit status of a plugin; if a signal ended it, the status is 128 plus the signal's number."""
 
     OK = 0
     FAILED = 1

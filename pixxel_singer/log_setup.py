@@ -1,4 +1,4 @@
-"""Logs on standard error: JSON lines for machines, short lines and progress for a person."""
+"""Logging to standard error: JSON lines, or short lines if it is a terminal."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 def is_interactive() -> bool:
-    """Tell whether standard error is a terminal."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 def set_up_logging(prefix: str, environment: MutableMapping[str, str] = os.environ) -> None:
-    """Make the root logger write to standard error.
+    """Configure the root logger to write to standard error.
 
-    A file named in `SINGER_SDK_LOG_CONFIG` (Meltano sets it) decides everything. Else the level is
-    `<PREFIX>LOGLEVEL` or `LOGLEVEL`, INFO without them, and for a person WARNING. A level that
-    does not exist counts as not given.
+    A file named in `SINGER_SDK_LOG_CONFIG` (Meltano sets it) replaces this configuration. Otherwise
+    the level is `<PREFIX>LOGLEVEL` or `LOGLEVEL`; the default is WARNING on a terminal, else INFO.
+    A level that does not exist is ignored.
 
     Args:
         prefix: The plugin's prefix for environment variables, such as `TAP_PIXXEL_`.
-        environment: Where to look the variables up.
+        environment: The environment variables; an invalid level is removed from them.
     """
     names = logging.getLevelNamesMapping()
     for name in (f"{prefix}LOGLEVEL", "LOGLEVEL"):
         if environment.get(name) and environment[name].upper() not in names:
-            environment.pop(name)  # the SDK reads it too, and fails on it
-    asked = environment.get(f"{prefix}LOGLEVEL") or environment.get("LOGLEVEL")
-    watched = is_interactive()
-    level = asked.upper() if asked else "WARNING" if watched else "INFO"
+            environment.pop(name)  # the SDK reads it, too, and would fail
+    level = environment.get(f"{prefix}LOGLEVEL") or environment.get("LOGLEVEL")
+    interactive = is_interactive()
+    default = "WARNING" if interactive else "INFO"
     logging.root.handlers.clear()
-    _setup_console_logging(log_level=level)
+    _setup_console_logging(log_level=(level or default).upper())
     if "SINGER_SDK_LOG_CONFIG" in environment:
         return
-    if watched:
-        from rich.console import Console  # noqa: PLC0415 - only where a person watches
+    if interactive:
+        from rich.console import Console  # noqa: PLC0415 - only on a terminal
         from rich.logging import RichHandler  # noqa: PLC0415
 
         console = Console(stderr=True)
@@ -55,12 +55,12 @@ def set_up_logging(prefix: str, environment: MutableMapping[str, str] = os.envir
 
 
 def log_uncaught_exceptions(logger: logging.Logger) -> None:
-    """Send exceptions nobody caught, those of threads too, through the (redacted) log."""
+    """Log uncaught exceptions, also those of threads, so that they are redacted."""
 
     def main_hook(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+        error_class: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        logger.critical("unexpected error, please report it", exc_info=(kind, error, trace))
+        logger.critical("unexpected error, please report it", exc_info=(error_class, error, trace))
 
     def thread_hook(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None:

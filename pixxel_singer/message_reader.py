@@ -1,4 +1,4 @@
-"""Singer messages off standard input: line by line, stoppable, each mistake told with its line."""
+"""Reader of Singer messages from standard input: stoppable, with line numbers in its errors."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ from pixxel_singer.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_CHUNK_BYTES = 1 << 18  # bytes; a pipe holds less
-_POLL_SECONDS = 0.25  # seconds between two looks for a signal, while nothing comes
-
-
-def _check_nothing() -> None:
-    """Check nothing."""
+_CHUNK_BYTES = 1 << 18  # more than the default capacity of a pipe
+_POLL_SECONDS = 0.25  # between two calls of `check` while the input is idle
 
 
 def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
-    """Give the lines of a file or pipe, looking for a signal while there is nothing to read.
+    """Yield the lines of a file or pipe, calling `check` while it waits for input.
 
     Args:
-        file: With a descriptor, unless it is all in memory.
-        check: Raises when the reading is to stop.
+        file: A file with a descriptor, or one in memory.
+        check: Raises to stop.
     """
     try:
         fd = file.fileno()
@@ -38,16 +34,16 @@ def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
             check()
             yield line
         return
-    rest: list[bytes] = []
+    partial: list[bytes] = []
     while chunk := _read_chunk(fd, check):
         first, *others = chunk.split(b"\n")
-        rest.append(first)
+        partial.append(first)
         if others:
-            yield b"".join(rest)
+            yield b"".join(partial)
             yield from others[:-1]
-            rest = [others[-1]]
-    if any(rest):
-        yield b"".join(rest)
+            partial = [others[-1]]
+    if any(partial):
+        yield b"".join(partial)
 
 
 def _read_chunk(fd: int, check: Callable[[], None]) -> bytes:
@@ -58,23 +54,24 @@ def _read_chunk(fd: int, check: Callable[[], None]) -> bytes:
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads Singer messages; set `check` to what raises when a stop was asked for.
+    """Reader of Singer messages.
 
     Attributes:
-        number: Of the line in hand, from 1.
-        ended: Whether no record has come since the last STATE, as at the end of a whole sync.
+        check: Called between messages and while waiting for input; raises to stop.
+        line_number: The number of the current line, from 1.
+        ends_with_state: Whether no RECORD has followed the last STATE, as after a complete sync.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.check: Callable[[], None] = _check_nothing
+        self.check: Callable[[], None] = lambda: None
         self.line_number = 0
         self.ends_with_state = False
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     @property
     def default_input(self) -> IO[bytes]:
-        """Standard input."""
+        """Return standard input."""
         return sys.stdin.buffer
 
     def process_lines(
@@ -82,54 +79,56 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: IO[Any] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to the callback of its type; count them by type.
+        """Pass each message to the callback of its type, and return their number by type.
 
         Raises:
-            InputError: A line is no Singer message, or came before its stream's SCHEMA.
+            InputError: A line is not a Singer message, or precedes its stream's SCHEMA.
         """
         source = file_input or self.default_input
-        stats: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for line in read_lines(getattr(source, "buffer", source), self.check):
             self.line_number += 1
             if not line or line.isspace():
                 continue
             message = self.deserialize_json(line)
-            kind = message.get("type")
-            callback = callbacks.get(kind) if isinstance(kind, str) else None
+            message_type = message.get("type")
+            callback = callbacks.get(message_type) if isinstance(message_type, str) else None
             if callback is None:
                 raise self.input_error(
-                    "is no Singer message; is the tap's log on its standard output?"
+                    "is not a Singer message; check that the tap does not log to stdout"
                 )
-            self.ends_with_state = kind == "STATE" or (self.ends_with_state and kind != "RECORD")
+            self.ends_with_state = message_type == "STATE" or (
+                self.ends_with_state and message_type != "RECORD"
+            )
             callback(message)
-            stats[str(kind)] += 1
-        return stats
+            counts[str(message_type)] += 1
+        return counts
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        """Read a line.
+        """Parse a line.
 
         Raises:
-            InputError: It is not a JSON object.
+            InputError: The line is not a JSON object.
         """
         try:
             return self._decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self.input_error(
-                "is not a JSON object; was the tap cut off, or is its log on its standard output?"
+                "is not a JSON object; check that the tap did not crash and does not log to stdout"
             ) from None
 
-    def assert_line_requires(  # type: ignore[override]  # static there: it knows no line number
+    def assert_line_requires(  # type: ignore[override]  # static in the SDK, without the line number
         self, line_dict: object, requires: set[str]
     ) -> None:
-        """Check that a message, or the schema in it, is an object with some members.
+        """Raise unless a message, or the schema in it, is an object with the required members.
 
         Raises:
-            InputError: It is not.
+            InputError: It is not an object, or lacks a member.
         """
         missing = requires - line_dict.keys() if isinstance(line_dict, dict) else requires
         if missing:
-            raise self.input_error(f"has no {' and no '.join(sorted(missing))} where one belongs")
+            raise self.input_error(f"has no {' and no '.join(sorted(missing))}")
 
-    def input_error(self, what: str) -> InputError:
-        """Word what is wrong with the line in hand."""
-        return InputError(f"line {self.line_number} of the input {what}")
+    def input_error(self, problem: str) -> InputError:
+        """Return the error for a problem of the current line."""
+        return InputError(f"line {self.line_number} of the input {problem}")

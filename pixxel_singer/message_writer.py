@@ -1,7 +1,7 @@
-"""Whole lines on standard output, also when the process must stop and nobody reads the pipe.
+"""Writer of whole Singer lines to standard output, stoppable even if the pipe is not read.
 
-A line is written only when the pipe has room for all of it, so that waiting for the reader can be
-ended at any time without leaving half a line behind; room for a last STATE is kept free.
+A line is written only if it fits into the pipe. So a stop request can end the wait for the reader
+at any time without leaving a partial line. Capacity for a final STATE is reserved.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -29,51 +30,59 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import Message
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_PIPE_BYTES = 1 << 20  # bytes of pipe; what Linux grants to anyone
-_MIN_RESERVED_PAGES = 4  # for a STATE, at the least
-_LAST_STATE_SECONDS = 5.0  # to wait for the reader when a stop was asked for
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PIPE_BYTES = 1 << 20  # default limit of Linux for unprivileged users
+_MIN_RESERVED_PAGES = 4  # for a STATE
+_LAST_STATE_SECONDS = 5.0  # to wait for the reader after a stop request
 
 
 class PipeWriter:
-    """The writing end of a pipe, written to only where a whole line has room (Linux).
+    """Writing end of a pipe, which accepts a line only if all of it fits (Linux).
 
-    A write takes at most its length in pages, rounded up; a page is free again when all of it was
-    read. So the pages of the lines that are not wholly read bound what the pipe holds.
+    A write occupies at most its length in pages, rounded up. A page becomes free when all of it was
+    read. So the pages of the lines that are not completely read are an upper bound of the usage.
+
+    Args:
+        fd: The descriptor of the pipe.
+        check: Called while waiting for capacity; raises to stop.
+
+    Attributes:
+        has_partial_line: Whether a stop request left a partial line in the pipe.
     """
 
     def __init__(self, fd: int, check: Callable[[], None]) -> None:
         self._fd = fd
         self._check = check
-        self._pages = _enlarge_pipe(fd) // _PAGE
-        self._unread: deque[tuple[int, int]] = deque()  # (bytes written up to its end, pages)
-        self._used = 0
-        self._written = 0
+        self._capacity_pages = _enlarge_pipe(fd) // _PAGE_BYTES
+        # Per line: the bytes written up to its end, and its pages.
+        self._unread_lines: deque[tuple[int, int]] = deque()
+        self._used_pages = 0
+        self._written_bytes = 0
         self.has_partial_line = False
         self._errors = select.poll()
         self._errors.register(fd, select.POLLERR)
 
     def write(self, line: bytearray, *, reserve: int, timeout: float | None = None) -> bool:
-        """Write a line when it fits beside `reserve` free pages.
+        """Write a line as soon as it fits and leaves `reserve` pages free.
 
         Args:
-            line: The line with its end.
+            line: The line with its newline.
             reserve: Pages to leave free.
-            timeout: How long to wait for room, whatever the stop flag says; None waits as long as
-                it takes, and the stop flag ends it.
+            timeout: Seconds to wait for capacity, regardless of stop requests; None waits without
+                a limit, until a stop request.
 
         Returns:
-            Whether it was written: False when the time was up.
+            Whether the line was written; False after the timeout.
 
         Raises:
-            ReaderGoneError: The reader is gone.
-            Stopped: A stop was asked for; nothing of the line was written.
+            OutputClosedError: The reader has closed the pipe.
+            StopRequested: A stop was requested; nothing of the line was written.
         """
-        need = -(-len(line) // _PAGE)
+        pages = -(-len(line) // _PAGE_BYTES)
         end = None if timeout is None else time.monotonic() + timeout
         pause = 1  # milliseconds
-        # A line longer than the pipe goes when the pipe is empty, and then must be read through.
-        while self._pages_in_use() and self._used + need + reserve > self._pages:
+        # A line longer than the pipe is started when the pipe is empty.
+        while self._pages_in_use() and self._used_pages + pages + reserve > self._capacity_pages:
             if end is None:
                 self._check()
             elif time.monotonic() > end:
@@ -81,11 +90,11 @@ class PipeWriter:
             if self._errors.poll(pause):
                 raise OutputClosedError
             pause = min(2 * pause, 20)
-        self._written += len(line)
-        self._unread.append((self._written, need))
-        self._used += need
+        self._written_bytes += len(line)
+        self._unread_lines.append((self._written_bytes, pages))
+        self._used_pages += pages
         try:
-            if need <= self._pages:
+            if pages <= self._capacity_pages:
                 write_all(self._fd, line)
             else:
                 self._write_in_pieces(line)
@@ -94,113 +103,98 @@ class PipeWriter:
         return True
 
     def _write_in_pieces(self, line: bytearray) -> None:
-        """Write what the pipe cannot hold at once; a stop waits a while for its reader."""
-        room = select.poll()
-        room.register(self._fd, select.POLLOUT)
+        """Write a line longer than the pipe; a stop request waits some seconds for the reader."""
+        writable = select.poll()
+        writable.register(self._fd, select.POLLOUT)
         view = memoryview(line)
-        patience = _LAST_STATE_SECONDS
+        remaining = _LAST_STATE_SECONDS
         while view:
-            if room.poll(100):  # then a page is free, and a write of a page does not block
-                view = view[os.write(self._fd, view[:_PAGE]) :]
+            if writable.poll(100):  # a page is free, so a write of a page does not block
+                view = view[os.write(self._fd, view[:_PAGE_BYTES]) :]
                 continue
             try:
                 self._check()
             except StopRequested:
-                patience -= 0.1
-                if patience < 0:
+                remaining -= 0.1
+                if remaining < 0:
                     self.has_partial_line = True
                     raise
 
     def _pages_in_use(self) -> int:
         raw = fcntl.ioctl(self._fd, termios.FIONREAD, struct.pack("i", 0))
-        read = self._written - struct.unpack("i", raw)[0]
-        while self._unread and self._unread[0][0] <= read:
-            self._used -= self._unread.popleft()[1]
-        return self._used
+        read_bytes = self._written_bytes - struct.unpack("i", raw)[0]
+        while self._unread_lines and self._unread_lines[0][0] <= read_bytes:
+            self._used_pages -= self._unread_lines.popleft()[1]
+        return self._used_pages
 
 
 def _enlarge_pipe(fd: int) -> int:
-    """Ask for a larger pipe; give the bytes that it holds."""
+    """Enlarge a pipe if permitted, and return its capacity in bytes."""
     try:
         return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except OSError:  # the user's share of pipe memory is spent
+    except OSError:  # the user's limit of pipe memory is reached
         return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
 
 
-def _check_nothing() -> None:
-    """Ask for no stop."""
-
-
 class StoppableMessageWriter(MsgSpecWriter):
-    """Writes Singer messages to standard output, line by whole line.
+    """Writer of Singer messages to standard output, in whole lines.
 
     Attributes:
-        check: Called before a message and while waiting for room; raises to stop.
+        check: Called before each message and while waiting for the reader; raises to stop.
     """
 
     def __init__(self) -> None:
-        self.check: Callable[[], None] = _check_nothing
+        self.check: Callable[[], None] = lambda: None
+        self._write_line: Callable[[bytearray], object] | None = None
         self._pipe: PipeWriter | None = None
-        self._file: int | None = None
-        self._direct = False
-        self._keep = _MIN_RESERVED_PAGES
+        self._reserved_pages = _MIN_RESERVED_PAGES
 
     def write_message(self, message: Message) -> None:
         """Write a message.
 
         Raises:
-            ReaderGoneError: The reader is gone.
-            Stopped: A stop was asked for; the message was not written.
+            OutputClosedError: The reader has closed the pipe, or the disk is full.
+            StopRequested: A stop was requested; the message was not written.
         """
         self.check()
         line = self.format_message(message)
         if isinstance(message, StateMessage):
-            self._keep = max(self._keep, 2 * (len(line) // _PAGE + 1))
+            self._reserved_pages = max(self._reserved_pages, 2 * (len(line) // _PAGE_BYTES + 1))
         self._write(line)
 
     def write_last_state(self, state: Mapping[str, Any]) -> bool:
-        """Write STATE on the way out, into the room kept for it.
+        """Write the final STATE before the exit, into the reserved capacity.
 
         Returns:
-            False when the reader made no room in time; the lines before are whole all the same.
+            Whether it was written; False if the pipe stayed full. Earlier lines are whole anyway.
         """
         line = self.format_message(StateMessage(value=dict(state)))
         try:
-            if self._pipe:
-                wait = _LAST_STATE_SECONDS
-                return not self._pipe.has_partial_line and self._pipe.write(
-                    line, reserve=0, timeout=wait
-                )
-            self._write(line)
+            if self._pipe is None:
+                self._write(line)
+                return True
+            return not self._pipe.has_partial_line and self._pipe.write(
+                line, reserve=0, timeout=_LAST_STATE_SECONDS
+            )
         except OutputClosedError:
             return False
-        return True
 
     def _write(self, line: bytearray) -> None:
-        if self._pipe is None and not self._direct:
-            self._open()
-        if self._pipe:
-            self._pipe.write(line, reserve=self._keep)
-        else:
-            try:
-                if self._file is None:
-                    sys.stdout.buffer.write(line)
-                else:
-                    write_all(self._file, line)
-            except OSError:  # also a full disk
-                raise OutputClosedError from None
+        if self._write_line is None:
+            self._write_line = self._open_stdout()
+        try:
+            self._write_line(line)
+        except OSError:  # also a full disk
+            raise OutputClosedError from None
 
-    def _check(self) -> None:
-        self.check()
-
-    def _open(self) -> None:
+    def _open_stdout(self) -> Callable[[bytearray], object]:
+        """Return the function that writes a line to what standard output is: pipe, file, memory."""
         sys.stdout.flush()
         try:
             fd = sys.stdout.fileno()
         except OSError:  # a buffer in memory
-            self._direct = True
-            return
+            return sys.stdout.buffer.write
         if hasattr(fcntl, "F_SETPIPE_SZ") and stat.S_ISFIFO(os.fstat(fd).st_mode):
-            self._pipe = PipeWriter(fd, self._check)
-        else:
-            self._file, self._direct = fd, True
+            pipe = self._pipe = PipeWriter(fd, self.check)
+            return lambda line: pipe.write(line, reserve=self._reserved_pages)
+        return partial(write_all, fd)

@@ -1,4 +1,4 @@
-"""What every plugin has in common: settings, one-line errors, redaction, signals, whole lines."""
+"""Base class of every plugin: settings, one-line errors, redaction and signals."""
 
 from __future__ import annotations
 
@@ -35,24 +35,23 @@ if TYPE_CHECKING:
 
     import click
 
-# A process has one log and one set of signals, whatever number of plugins it makes.
-_redact = Redactor()
-_stop = StopFlag()
-
 
 def filter_sdk_env_warning(record: logging.LogRecord) -> bool:
-    """Drop what the SDK says of variables: our settings are read from them before it looks."""
+    """Drop the SDK's warnings on environment variables, as we read the settings before it does."""
     return "env var for settings" not in str(record.msg) and "env var settings" not in str(
         record.msg
     )
 
 
 class PixxelPlugin(PluginBase):
-    """A Singer plugin of this distribution; put it before the SDK's class."""
+    """Base class of the Singer plugins of this distribution; precedes the SDK's class."""
 
     package_name = DISTRIBUTION
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
-    """Errors whose text is all that a user needs; they end a run without a traceback."""
+    """Errors that end a run with their text as one line, without a traceback."""
+    # Logs and signal handlers belong to the process, so all plugins share these two.
+    stop: ClassVar[StopFlag] = StopFlag()
+    _redactor: ClassVar[Redactor] = Redactor()
 
     def __init__(
         self,
@@ -62,7 +61,6 @@ class PixxelPlugin(PluginBase):
         validate_config: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.stop = _stop
         settings = dict(config or {})
         self.logger.addFilter(filter_sdk_env_warning)
         if parse_env_config:
@@ -75,19 +73,19 @@ class PixxelPlugin(PluginBase):
             validate_config=validate_config,
             **kwargs,
         )
-        # The SDK sets INFO here, whatever the root logger's level is.
+        # The SDK sets INFO here, regardless of the root logger's level.
         self.metrics_logger.setLevel(logging.NOTSET)
 
     @abstractmethod
     def find_setting_problems(self) -> list[str]:
-        """Say what is wrong with the settings beyond their schema, a line each."""
+        """Return a line for each error of the settings that their schema does not detect."""
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         if not raise_errors:  # discovery needs no settings
             return []
         schema = self._settings_schema()
         for name in unknown_settings(schema, self._config):
-            self.logger.warning("Setting '%s' is not known and has no effect; see --about", name)
+            self.logger.warning("ignoring the unknown setting '%s'; see --about", name)
         errors = (
             schema_errors(schema, self._config, self._env_var_prefix)
             or self.find_setting_problems()
@@ -105,14 +103,14 @@ class PixxelPlugin(PluginBase):
         return cls.config_jsonschema
 
     def _warn_about_unknown_variables(self) -> None:
-        """Name the variables that look like settings and are none; Meltano's own begin with _."""
+        """Warn about variables with our prefix that are not settings, except Meltano's (_)."""
         prefix = self._env_var_prefix
         known = {env_name(prefix, name) for name in self._settings_schema()["properties"]}
         known.add(f"{prefix}LOGLEVEL")
         for name in sorted(os.environ):
             if name.startswith(prefix) and name not in known and name[len(prefix)] != "_":
                 self.logger.warning(
-                    "%s in the environment is no setting and has no effect; see --about", name
+                    "ignoring %s in the environment: not a setting; see --about", name
                 )
 
     @classmethod
@@ -122,16 +120,16 @@ class PixxelPlugin(PluginBase):
 
     @classmethod
     def _register_setting_secrets(cls, settings: Mapping[str, Any]) -> None:
-        _redact.add(find_secrets(cls._settings_schema(), settings))
+        cls._redactor.add(find_secrets(cls._settings_schema(), settings))
 
-    @staticmethod
-    def register_secrets(secrets: Iterable[str]) -> None:
-        """Keep these texts out of every log from now on."""
-        _redact.add(secrets)
+    @classmethod
+    def register_secrets(cls, secrets: Iterable[str]) -> None:
+        """Redact these texts in every log from now on."""
+        cls._redactor.add(secrets)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Give the SDK's command with our handling of errors."""
+        """Return the SDK's command with our error handling."""
         command = super().get_singer_command()
         return PluginCommand(
             name=command.name,
@@ -147,7 +145,7 @@ class PixxelPlugin(PluginBase):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the files given as `--config`; later ones win, `ENV` stands for the environment."""
+        """Read the files of `--config`; later files take precedence, `ENV` is the environment."""
         del ctx, param
         config: dict[str, Any] = {}
         for path in value:
@@ -157,21 +155,21 @@ class PixxelPlugin(PluginBase):
         return _ConfigInput(config=config, parse_env="ENV" in value)
 
     @plugin_cli
-    def cli(cls) -> click.Command:  # noqa: N805 - the decorator hands over the class
-        """Set signals, memory, logs and redaction up and give the command."""
-        _stop.install_handlers()
+    def cli(cls) -> click.Command:  # noqa: N805 - the decorator passes the class
+        """Set up signals, memory, logs and redaction, and return the command."""
+        cls.stop.install_handlers()
         return_large_buffers()
         set_up_logging(cls._env_var_prefix)
         cls._register_setting_secrets(cls._read_environment())
-        redact_logs(_redact)
+        redact_logs(cls._redactor)
         return cls.get_singer_command()
 
 
 def read_json_file(option: str, path: str) -> dict[str, Any]:
-    """Read a JSON object from a file that was named on the command line.
+    """Read a JSON object from a file named on the command line.
 
     Raises:
-        InputError: It cannot be read, or holds something else.
+        InputError: The file cannot be read, or is not a JSON object.
     """
     if path.lstrip().startswith("{"):
         raise InputError(f"{option} takes the path of a JSON file, not JSON itself")
@@ -183,10 +181,10 @@ def read_json_file(option: str, path: str) -> dict[str, Any]:
 
 
 def parse_json_file(option: str, file: IO[str] | None) -> dict[str, Any] | None:
-    """Read a JSON object from a file that the command line has opened, if it has.
+    """Read a JSON object from a file opened by the command line; None if no file was given.
 
     Raises:
-        InputError: It holds something else.
+        InputError: The file is not a JSON object.
     """
     return None if file is None else _parse_object(option, file.name, file)
 
@@ -203,5 +201,5 @@ def _parse_object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InputError(f"{option}: '{name}' is not UTF-8 text") from None
     if not isinstance(value, dict):
-        raise InputError(f"{option}: '{name}' does not hold a JSON object")
+        raise InputError(f"{option}: '{name}' is not a JSON object")
     return value

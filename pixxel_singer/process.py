@@ -1,4 +1,4 @@
-"""How a command's process begins and ends."""
+"""Start and exit of a command's process: garbage collection, memory, exit without joins."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def freeze_gc() -> Iterator[None]:
-    """Import in here what lives as long as the process: none of it is ever garbage.
+    """Exclude objects created in this context from garbage collection.
 
-    So no collection goes through it, while it comes or later.
+    Imports in it are faster, and later collections do not traverse the modules.
     """
     gc.disable()
     try:
@@ -38,26 +38,27 @@ def freeze_gc() -> Iterator[None]:
 
 
 def exit_now(status: int) -> NoReturn:
-    """Exit at once: no thread that hangs in a read is waited for, and a dead pipe is let be.
+    """Exit immediately, without joining threads, and without an error from a closed pipe.
 
-    What is registered with `atexit` is done, as a profiler's last word.
+    Functions registered with `atexit` are called, for example those of a profiler.
     """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        if status == ExitCode.OK:  # else it is told already why
+        if status == ExitCode.OK:  # otherwise the cause is logged already
             logger.error("standard output: %s", error.strerror)  # noqa: TRY400 - one line
             status = ExitCode.FAILED
-    atexit._run_exitfuncs()  # noqa: SLF001 - nothing public does it without joining threads
+    atexit._run_exitfuncs()  # noqa: SLF001 - no public function does this without joins
     os._exit(status)
 
 
 def return_large_buffers() -> None:
-    """Fix glibc's threshold for separate mappings.
+    """Set a fixed mmap threshold in glibc, so that large buffers return to the system when freed.
 
-    It rises with each large block freed; then pages of several megabytes come to lie in the heap
-    between small objects, and a long run grows by fragments. Other C libraries do not do this.
+    By default the threshold rises with each large block freed. Then pages of several megabytes
+    are allocated on the heap between small objects, and fragmentation grows the memory of a long
+    run. Other C libraries do not do this.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -1,4 +1,4 @@
-"""Redaction: no secret leaves through a log handler, tracebacks included."""
+"""Redaction of secrets in everything that log handlers write, including tracebacks."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MASK = "[redacted]"
-_MIN_SECRET_LENGTH = 4  # a shorter text is no secret, and hiding it would garble every line
+_MIN_SECRET_LENGTH = 4  # a shorter text is not a secret, and would occur in every line
 
 
 class Redactor:
-    """Hides the secrets it was told of, in the forms they take in URLs, JSON and Python."""
+    """Masks registered secrets, also in the encoded forms of URLs, JSON and Python."""
 
     def __init__(self) -> None:
         self._forms: list[str] = []
 
     def add(self, secrets: Iterable[object]) -> None:
-        """Hide these texts from now on."""
+        """Mask these texts from now on; values that are not strings are ignored."""
         forms = set(self._forms)
         for secret in secrets:
             if not isinstance(secret, str):
                 continue
-            # A token may be pasted with its scheme, and is used without.
+            # A token may be pasted with the scheme Bearer, but is used without it.
             for text in (secret, secret.strip(), secret.strip().removeprefix("Bearer ").strip()):
                 if len(text) >= _MIN_SECRET_LENGTH:
                     forms |= _encoded_forms(text)
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Give the text without the secrets."""
+        """Return the text with its secrets masked."""
         for form in self._forms:
             text = text.replace(form, MASK)
         return text
 
 
 class RedactingFormatter(logging.Formatter):
-    """A formatter around another one, whose result it redacts."""
+    """Formatter that redacts the result of another formatter."""
 
-    def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
+    def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
         super().__init__()
         self.inner = inner
-        self._redact = redact
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format and redact."""
-        return self._redact(self.inner.format(record))
+        """Format a record, and redact the result."""
+        return self._redactor(self.inner.format(record))
 
 
-def redact_logs(redact: Redactor) -> None:
-    """Wrap the formatter of every handler there is (a filter would miss child loggers)."""
-    known = getattr(logging, "_handlerList")  # noqa: B009 - the stubs leave it out
-    for handler in [*(ref() for ref in known), logging.lastResort]:
+def redact_logs(redactor: Redactor) -> None:
+    """Redact the output of every existing handler (a filter would miss child loggers)."""
+    handlers = getattr(logging, "_handlerList")  # noqa: B009 - missing in the stubs
+    for handler in [*(ref() for ref in handlers), logging.lastResort]:
         if handler is not None and not isinstance(handler.formatter, RedactingFormatter):
             inner = handler.formatter or logging.Formatter()
-            handler.setFormatter(RedactingFormatter(inner, redact))
+            handler.setFormatter(RedactingFormatter(inner, redactor))
 
 
 def find_secrets(schema: Mapping[str, object], values: Mapping[str, object]) -> list[object]:
-    """Pick the values of the settings that a settings schema marks as secret."""
+    """Return the values of the settings that the schema marks as secret."""
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return []

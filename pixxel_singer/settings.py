@@ -1,4 +1,4 @@
-"""Settings: from the environment with their types, checked without ever quoting a value."""
+"""Settings: read from the environment, coerced to their types and validated, never quoted."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ _TYPE_LABELS = {
     "integer": "a whole number",
     "number": "a number",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
 }
 
 
 def env_name(prefix: str, setting: str) -> str:
-    """Name the environment variable of a setting, such as `TAP_PIXXEL_API_TOKEN`."""
+    """Return the environment variable of a setting, such as `TAP_PIXXEL_API_TOKEN`."""
     return prefix + setting.upper().replace("-", "_")
 
 
 def read_environment(
     schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """Find the settings that environment variables give; an empty one counts as not set."""
+    """Return the settings from environment variables; an empty variable is ignored."""
     texts = {name: environment.get(env_name(prefix, name)) for name in schema["properties"]}
     return {name: text for name, text in texts.items() if text is not None and text.strip()}
 
 
 def coerce_types(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Read texts in the types that the settings' schema names, other values being left alone.
+    """Parse strings to the types in the settings' schema; other values are unchanged.
 
-    From the environment everything is a text, and from Meltano what comes from there too. Numbers,
-    booleans, lists and objects are read as JSON; a list may also be written with commas. A text
-    that cannot be read so stays one, for `mistakes` to name its setting.
+    Values from the environment are strings, also if Meltano passes them on. Numbers, booleans,
+    lists and objects are parsed as JSON; a list may also be comma-separated. A string that cannot
+    be parsed is unchanged, so that `schema_errors` reports its setting.
     """
     rules = schema["properties"]
     return {name: _coerce(value, rules.get(name, {})) for name, value in config.items()}
@@ -67,16 +67,16 @@ def coerce_types(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
 def _coerce(value: Any, rule: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         return _parse_text(value.strip(), rule) if rule else value
-    if value is False:  # as YAML reads a bare off or no, where those are choices
-        return next((each for each in rule.get("enum") or () if each in _FALSE), value)
-    # JSON Schema counts 4.0 as a whole number, Python does not.
+    if value is False:  # YAML parses an unquoted off or no to False
+        return next((choice for choice in rule.get("enum") or () if choice in _FALSE), value)
+    # JSON Schema accepts 4.0 as an integer, Python does not.
     if isinstance(value, float) and value.is_integer() and "integer" in _type_names(rule):
         return int(value)
     return value
 
 
 def add_defaults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the defaults of the settings that are not given; a null counts as not given."""
+    """Return the settings with defaults for those that are missing or null."""
     given = {name: value for name, value in config.items() if value is not None}
     defaults = {
         name: rule["default"] for name, rule in schema["properties"].items() if "default" in rule
@@ -85,27 +85,27 @@ def add_defaults(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
 
 
 def schema_errors(schema: Mapping[str, Any], config: Mapping[str, Any], prefix: str) -> list[str]:
-    """Say what is wrong with settings by their schema, a line each, without their values."""
+    """Return a line for each violation of the settings' schema, without the settings' values."""
     validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
-    # Each setting that is missing is an error of its own, whose rule names all that are required.
+    # Each missing setting is an error of its own that names all required settings.
     return list(
         dict.fromkeys(line for error in errors for line in _describe_schema_error(error, prefix))
     )
 
 
 def unknown_settings(schema: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
-    """Name the settings given that do not exist: most likely misspelt."""
+    """Return the names of settings that do not exist, probably misspelt."""
     return sorted(set(config) - set(schema["properties"]))
 
 
 def parse_settings(
     settings: Callable[..., SettingsT], parsers: Parsers, config: Mapping[str, Any]
 ) -> SettingsT:
-    """Make a settings dataclass; a field without a parser takes the setting of its name.
+    """Return a settings dataclass; a field without a parser has the setting of its name.
 
     Raises:
-        SettingError: A setting is invalid; `find_problems` names all that are.
+        SettingError: A setting is invalid; `find_problems` returns all that are.
     """
     parsed = {field: parse(config.get(name)) for field, name, parse in parsers}
     plain = getattr(settings, "__dataclass_fields__").keys() - parsed.keys()  # noqa: B009 - typing
@@ -124,26 +124,26 @@ def find_problems(parsers: Parsers, config: Mapping[str, Any]) -> list[str]:
 
 
 def _parse_text(text: str, rule: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    for kind in _type_names(rule):
-        if kind == "string":
+    for name in _type_names(rule):
+        if name == "string":
             return text
         try:
-            if kind == "array" and not text.startswith("["):
+            if name == "array" and not text.startswith("["):
                 return _parse_comma_separated(text, rule)
-            if kind in _PARSERS:
-                return _PARSERS[kind](text)
+            if name in _PARSERS:
+                return _PARSERS[name](text)
         except ValueError:
             continue
     return text
 
 
 def _type_names(rule: Mapping[str, Any]) -> list[str]:
-    """Give the types a rule allows, strings last so that they do not shadow the others."""
-    kinds = rule.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    """Return the types of a rule, with string last, since every text is a valid string."""
+    names = rule.get("type", [])
+    names = [names] if isinstance(names, str) else list(names)
     for branch in (*rule.get("anyOf", ()), *rule.get("oneOf", ())):
-        kinds += _type_names(branch)
-    return sorted(kinds, key=lambda kind: kind == "string")
+        names += _type_names(branch)
+    return sorted(names, key=lambda name: name == "string")
 
 
 def _parse_boolean(text: str) -> bool:
@@ -161,14 +161,14 @@ def _parse_comma_separated(text: str, rule: Mapping[str, Any]) -> list[Any]:
     )
 
 
-def _json_parser(kind: type) -> Callable[[str], Any]:
-    def read(text: str) -> Any:  # noqa: ANN401 - any JSON
+def _json_parser(expected: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
         value = json.loads(text)
-        if not isinstance(value, kind):
-            raise ValueError  # noqa: TRY004 - a text that does not read as this
+        if not isinstance(value, expected):
+            raise ValueError  # noqa: TRY004 - as the other parsers
         return value
 
-    return read
+    return parse
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -181,22 +181,22 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 def _describe_schema_error(error: ValidationError, prefix: str) -> Iterator[str]:
-    where = ".".join(map(str, error.path))
-    wanted: Any = error.validator_value
+    path = ".".join(map(str, error.path))
+    expected: Any = error.validator_value
     if error.validator == "required":
-        given: Any = error.instance
-        for name in wanted:
-            if name not in given:
-                full = f"{where}.{name}" if where else name
+        instance: Any = error.instance
+        for name in expected:
+            if name not in instance:
+                full = f"{path}.{name}" if path else name
                 yield (
                     f"Setting '{full}' is missing; set it in the config file, or as "
                     f"{env_name(prefix, full)} with --config=ENV"
                 )
         return
     if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        wanted = " or ".join(_TYPE_LABELS[kind] for kind in kinds if kind in _TYPE_LABELS)
+        names = [expected] if isinstance(expected, str) else expected
+        expected = " or ".join(_TYPE_LABELS[name] for name in names if name in _TYPE_LABELS)
     elif error.validator == "enum":
-        wanted = ", ".join(str(choice) for choice in wanted if choice is not None)
-    rule = _RULE_TEXTS.get(str(error.validator), "breaks a rule of its schema; see --about")
-    yield f"Setting '{where}' {rule.format(wanted)}"
+        expected = ", ".join(str(choice) for choice in expected if choice is not None)
+    rule = _RULE_TEXTS.get(str(error.validator), "violates its schema; see --about")
+    yield f"Setting '{path}' {rule.format(expected)}"

@@ -1,4 +1,4 @@
-"""Signals: a handler only sets a flag, which the main loop looks at between messages."""
+"""Signal handling: a handler only sets a flag, which the main loop checks between messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequested(BaseException):
-    """The process was asked to stop; like KeyboardInterrupt, no handler of errors catches it.
+    """A signal requested a stop; like KeyboardInterrupt, `except Exception` does not catch it.
 
     Attributes:
         status: The exit status to end with, 128 plus the signal's number.
@@ -25,22 +25,22 @@ class StopRequested(BaseException):
 
 
 class StopFlag:
-    """Whether SIGTERM or SIGINT has come."""
+    """Flag that SIGTERM or SIGINT sets."""
 
     def __init__(self) -> None:
         self._signum: int | None = None
 
     def install_handlers(self) -> None:
-        """Take over the signals; does nothing outside the main thread."""
+        """Install the signal handlers; outside the main thread, do nothing."""
         if threading.current_thread() is threading.main_thread():
             for signum in _SIGNALS:
                 signal.signal(signum, self._handle_signal)
 
     def check(self) -> None:
-        """Return, or raise when a stop was asked for.
+        """Raise if a stop was requested.
 
         Raises:
-            Stopped: A signal has come.
+            StopRequested: A signal was received.
         """
         if self._signum is not None:
             raise StopRequested(self._signum)

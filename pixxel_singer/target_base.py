@@ -1,4 +1,4 @@
-"""What the targets have in common: a reader of messages, and checks of what it reads."""
+"""Base class of the targets: the message reader, and checks of its messages."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 
 
 class PixxelTarget(PixxelPlugin, Target):
-    """A Singer target of this distribution."""
+    """Base class of the Singer targets of this distribution."""
 
     def __init__(self, **kwargs: Any) -> None:
         self._resources = ExitStack()
-        """What is open while a run lasts."""
+        """Resources to close at the end of a run."""
         self._reader = MessageReader()
         super().__init__(message_reader=self._reader, **kwargs)
         self._reader.check = self.on_between_messages
 
     @abstractmethod
     def run(self, file_input: IO[str] | None = None) -> ExitCode:
-        """Read all messages and do what they ask for; give the exit status."""
+        """Process all messages, and return the exit status."""
 
     def on_between_messages(self) -> None:
-        """Look for a signal, between messages.
+        """Check for a stop request; called between messages and while waiting for input.
 
         Raises:
-            Stopped: One has come.
+            StopRequested: A signal was received.
         """
         self.stop.check()
 
     def parse_record_message(self, message_dict: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Take a RECORD message apart.
+        """Return the stream and the record of a RECORD message.
 
         Raises:
-            InputError: It lacks its parts, or came before its stream's SCHEMA.
+            InputError: The message lacks one of them, or precedes its stream's SCHEMA.
         """
         stream, record = message_dict.get("stream"), message_dict.get("record")
         if not isinstance(record, dict) or not isinstance(stream, str):
             raise self._reader.input_error("is a RECORD without a stream or a record")
         if stream not in self.mapper.stream_maps:
-            raise self._reader.input_error("is a RECORD that came before its stream's SCHEMA")
+            raise self._reader.input_error("is a RECORD before the SCHEMA of its stream")
         return stream, record
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
@@ -56,26 +56,28 @@ class PixxelTarget(PixxelPlugin, Target):
         if not isinstance(message_dict.get("stream"), str):
             raise self._reader.input_error("is a SCHEMA without a stream")
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise self._reader.input_error("is a SCHEMA whose key_properties are no list of texts")
+            raise self._reader.input_error(
+                "is a SCHEMA whose key_properties are not a list of strings"
+            )
         super()._process_schema_message(message_dict)
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Do nothing: what a later version of a stream lacks is there all the same."""
+        """Ignore the message: records missing in a new version of a stream are kept."""
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         del message_dict
-        raise self._reader.input_error(f"is a BATCH; {self.name} takes only RECORD messages")
+        raise self._reader.input_error(f"is a BATCH; {self.name} accepts only RECORD messages")
 
     def _handle_max_record_age(self) -> None:
-        """Drain nothing by age: each target says itself when its records are done."""
+        """Do nothing: each target decides itself when its records are completed."""
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the settings of stream maps only: the SDK's others for targets do nothing here."""
+        """Add only the settings of stream maps: the SDK's other target settings have no effect."""
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     @classmethod
-    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base, too
+    def invoke(  # type: ignore[override]  # the SDK's own override differs from its base
         cls,
         *,
         about: bool = False,
@@ -83,7 +85,7 @@ class PixxelTarget(PixxelPlugin, Target):
         config: _ConfigInput,
         file_input: IO[str] | None = None,
     ) -> ExitCode:
-        """Run the command line's input, or print what `--about` asks for."""
+        """Process the command line's input, or print the output of `--about`."""
         if about:
             cls.print_about(about_format)
             return ExitCode.OK

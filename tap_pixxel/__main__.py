@@ -12,9 +12,8 @@ def main() -> None:
     try:
         TapPixxel.cli()
     except SystemExit as end:
-        exit_now(
-            int(end.code or 0)
-        )  # pages that were asked for behind a list's end no longer matter
+        # Threads may still wait for pages past the end of a list, which are not needed.
+        exit_now(int(end.code or 0))
 
 
 if __name__ == "__main__":

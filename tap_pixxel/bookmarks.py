@@ -1,15 +1,16 @@
-"""The bookmark rules: what a run must emit, and where the next one begins; no I/O.
+"""The bookmark rules: what a run must emit, and where the next one starts; no I/O.
 
-- Values are in the fixed-width UTC form; a record without one flows and moves nothing.
-- The boundary is inclusive: records at the bookmark come again, for the target to upsert.
-- The new bookmark is the largest value seen, but not past the server's clock when the sweep
-  began, and never before the old one: so a record changed during the sweep is met again, a wrong
-  clock's future leads nowhere, and late, older records move nothing back.
-- The state keeps a fingerprint of the filters: other filters begin the stream again.
-- The state keeps the id of the record with the largest value, the boundary: an answer filtered on
-  the bookmark must hold it, or the filter was not heeded.
-- A first backfill keeps how far it got.
-- The state keeps which lists the token could not read, to let all of them through once it can.
+- Values are in the fixed-width UTC form; a record without one is emitted and moves nothing.
+- The boundary is inclusive: records at the bookmark are emitted again, for the target to upsert.
+- The new bookmark is the largest value seen, but not later than the server's time at the start of
+  the scan, and never earlier than the old one. So a record changed during the scan is emitted by
+  the next run, a time in the future is never reached, and a late, older record moves nothing back.
+- The state has a fingerprint of the filters: with other filters the stream starts again.
+- The state has the id of the record with the largest value, the boundary: a response filtered by
+  the bookmark must contain it, or the filter was not applied.
+- A first backfill records its progress.
+- The state has the names of the lists that could not be read, so that all of their records are
+  emitted once they can be.
 """
 
 from __future__ import annotations
@@ -19,25 +20,30 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.timestamps import TimestampError, format_timestamp, normalize_timestamp, subtract
+from pixxel_api.timestamps import (
+    TimestampError,
+    format_timestamp,
+    normalize_timestamp,
+    subtract,
+)
 from pixxel_singer.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KEY = "replication_key"
-VALUE = "replication_key_value"
+REPLICATION_KEY = "replication_key"
+REPLICATION_VALUE = "replication_key_value"
 BOUNDARY = "boundary"
 FILTERS = "filters"
 BACKFILL = "backfill"
-REACHED = "reached"
-BEGAN = "began"
-LARGEST = "largest"
-BARRED = "barred"
+COMPLETED_UNTIL = "reached"
+STARTED_AT = "began"
+LARGEST_VALUE = "largest"
+FORBIDDEN_PARENTS = "barred"
 
 
-def fingerprint(filters: Mapping[str, Any]) -> str:
-    """Give a short text that is the same for the same filters only; empty without any."""
+def make_fingerprint(filters: Mapping[str, Any]) -> str:
+    """Return a short text that is equal for equal filters only; empty without filters."""
     active = {name: value for name, value in filters.items() if value}
     if not active:
         return ""
@@ -49,122 +55,139 @@ class Bookmark:
     """The replication state of a stream, or of one of its partitions, during a sync.
 
     Args:
-        state: The writable part of the Singer state that belongs to it.
-        key: The replication key's name.
+        state: Its part of the Singer state, which is written to.
+        replication_key: Name of the replication key.
         filters: Fingerprint of the filters in the settings.
-        start_date: Without a bookmark, emit only what was updated at or after this.
-        lookback: Seconds before the bookmark from which to emit again.
+        start_date: Without a bookmark, emit only what was updated at or after this time.
+        lookback_seconds: Seconds before the bookmark from which to emit again.
 
     Attributes:
-        since: Emit what was updated at or after this; None for everything.
-        floor: Read what was updated at or after this: `since`, but never later than the bookmark,
-            so that the boundary is among it; None for everything.
-        first: No sync has been finished yet.
-        restarted: The filters have changed, so what the state held is not used.
-        boundary: Id of the record that an answer filtered on `floor` must hold, if known.
-        barred: Lists that the token could not read when this bookmark was written.
+        emit_from: Emit what was updated at or after this time; None for everything.
+        query_from: Read what was updated at or after this time: `emit_from`, but never later than
+            the bookmark, so that the boundary is among it; None for everything.
+        is_first_sync: Whether no sync has been completed yet.
+        filters_changed: Whether the filters have changed, so that the old state is not used.
+        boundary: Id of the record that a response filtered by `query_from` must contain, if known.
+        forbidden_parents: Names of the lists that could not be read when this was written.
     """
 
     def __init__(
         self,
         state: dict[str, Any],
-        key: str,
+        replication_key: str,
         *,
         filters: str,
         start_date: str | None,
-        lookback: int,
+        lookback_seconds: int,
     ) -> None:
         self._state = state
-        self._key = key
+        self._replication_key = replication_key
         self._filters = filters
         self._start_date = start_date
-        old = _stamp(state.get(VALUE)) if state.get(KEY, key) == key else None
+        has_same_key = state.get(REPLICATION_KEY, replication_key) == replication_key
+        previous = _parse_timestamp(state.get(REPLICATION_VALUE)) if has_same_key else None
         backfill = state.get(BACKFILL)
-        known = old is not None or backfill is not None
-        self.restarted = known and state.get(FILTERS, filters) != filters
-        if self.restarted:
-            old = backfill = None
-        self._old = old
-        self.first = old is None
-        self.boundary: str | None = state.get(BOUNDARY) if old else None
-        barred = state.get(BARRED) if old else None
-        self.barred: list[str] = barred if isinstance(barred, list) else []
-        self._began = format_timestamp(datetime.now(UTC))  # until the server's clock is known
-        self._server_clock = False
+        known = previous is not None or backfill is not None
+        self.filters_changed = known and state.get(FILTERS, filters) != filters
+        if self.filters_changed:
+            previous = backfill = None
+        self._previous = previous
+        self.is_first_sync = previous is None
+        self.boundary: str | None = state.get(BOUNDARY) if previous else None
+        forbidden = state.get(FORBIDDEN_PARENTS) if previous else None
+        self.forbidden_parents: list[str] = forbidden if isinstance(forbidden, list) else []
+        self._previously_forbidden = frozenset(self.forbidden_parents)
+        # Until the server's time is known.
+        self._started_at = format_timestamp(datetime.now(UTC))
+        self._has_server_time = False
         self._largest: str | None = None
         self._largest_id: str | None = None
-        self._reached: str | None = None
-        if self.first and isinstance(backfill, dict):
-            self._take_up(backfill)
-        since = subtract(old, timedelta(seconds=lookback)) if old else None
-        self.since = max((stamp for stamp in (since, start_date) if stamp), default=None)
-        self.floor = min((stamp for stamp in (self.since, old) if stamp), default=None)
+        self._completed_until: str | None = None
+        if self.is_first_sync and isinstance(backfill, dict):
+            self._restore_backfill(backfill)
+        since = subtract(previous, timedelta(seconds=lookback_seconds)) if previous else None
+        self.emit_from = max((time for time in (since, start_date) if time), default=None)
+        self.query_from = min((time for time in (self.emit_from, previous) if time), default=None)
 
-    def _take_up(self, backfill: dict[str, Any]) -> None:
-        """Go on with a first sync that was killed: with its clock, and with what it saw."""
-        reached, began = _stamp(backfill.get(REACHED)), _stamp(backfill.get(BEGAN))
-        if reached and began:
-            self._reached, self._began, self._server_clock = reached, began, True
-            self.see(_stamp(backfill.get(LARGEST)), backfill.get(BOUNDARY))
+    def _restore_backfill(self, backfill: dict[str, Any]) -> None:
+        """Continue a first sync that was killed, with its start time and what it observed."""
+        completed_until = _parse_timestamp(backfill.get(COMPLETED_UNTIL))
+        started_at = _parse_timestamp(backfill.get(STARTED_AT))
+        if completed_until and started_at:
+            self._completed_until, self._started_at = completed_until, started_at
+            self._has_server_time = True
+            self.observe(_parse_timestamp(backfill.get(LARGEST_VALUE)), backfill.get(BOUNDARY))
 
-    def begin(self, clock: datetime | None) -> None:
-        """Note the server's clock at the first answer; later ones change nothing."""
-        if clock is not None and not self._server_clock:
-            self._began, self._server_clock = format_timestamp(clock), True
+    def set_start(self, server_time: datetime | None) -> None:
+        """Set the server's time at the first response; later calls change nothing."""
+        if server_time is not None and not self._has_server_time:
+            self._started_at, self._has_server_time = format_timestamp(server_time), True
 
-    def resume(self) -> str | None:
-        """Give the time up to which a first sync has got."""
-        return self._reached
+    def resume_from(self) -> str | None:
+        """Return the time of acquisition up to which a first sync has all records."""
+        return self._completed_until
 
-    def wants(self, value: str | None, *, again: bool = False) -> bool:
-        """Tell whether a record with this replication value is to be emitted.
+    def was_forbidden(self, path_params: Mapping[str, str]) -> bool:
+        """Return whether a list, or one above it, could not be read when the state was written."""
+        if not self._previously_forbidden:
+            return False
+        ids = list(path_params.values())
+        names = ("/".join(ids[:end]) for end in range(1, len(ids) + 1))
+        return not self._previously_forbidden.isdisjoint(names)
+
+    def should_emit(self, value: str | None, *, as_first_sync: bool = False) -> bool:
+        """Return whether a record with this replication value is to be emitted.
 
         Args:
-            value: None where it has none.
-            again: Whether as by a first sync, which only the start date bounds.
+            value: None if the record has none.
+            as_first_sync: Ignore the bookmark; only the start date limits a first sync.
         """
-        since = self._start_date if again else self.since
-        return value is None or since is None or value >= since
+        emit_from = self._start_date if as_first_sync else self.emit_from
+        return value is None or emit_from is None or value >= emit_from
 
-    def see(self, value: str | None, record_id: str | None) -> None:
-        """Note a record that the API has, emitted or not."""
+    def observe(self, value: str | None, record_id: str | None) -> None:
+        """Take account of a record that the API has, whether it is emitted or not."""
         if value is not None and (self._largest is None or value >= self._largest):
             self._largest, self._largest_id = value, record_id
 
-    def reach(self, moment: str) -> None:
-        """Write that a first sync has got all records with a time up to this one."""
-        self._reached = moment
+    def checkpoint(self, completed_until: str) -> None:
+        """Write that a first sync has all records with a time up to this one."""
+        self._completed_until = completed_until
         self._clear()
         self._state[FILTERS] = self._filters
         self._state[BACKFILL] = {
-            REACHED: moment,
-            BEGAN: self._began,
-            LARGEST: self._largest,
+            COMPLETED_UNTIL: completed_until,
+            STARTED_AT: self._started_at,
+            LARGEST_VALUE: self._largest,
             BOUNDARY: self._largest_id,
         }
 
-    def start_over(self) -> None:
-        """Forget how far a first sync has got."""
-        self._reached = None
+    def discard_backfill(self) -> None:
+        """Discard the progress of a first sync."""
+        self._completed_until = None
         self._state.pop(BACKFILL, None)
 
     def finish(self) -> None:
-        """Write the new bookmark, all records being out."""
-        values = [self._old, min(self._largest, self._began) if self._largest else None]
+        """Write the new bookmark, after the last record."""
+        values = [self._previous, min(self._largest, self._started_at) if self._largest else None]
         new = max((value for value in values if value), default=None)
-        if self._largest is None or (self._old and self._largest < self._old):
+        if self._largest is None or (self._previous and self._largest < self._previous):
             boundary = self.boundary
         else:
             boundary = self._largest_id
         self._clear()
         self._state[FILTERS] = self._filters
         if new is not None:
-            self._state |= {KEY: self._key, VALUE: new, BOUNDARY: boundary}
-            if self.barred:
-                self._state[BARRED] = sorted(self.barred)
+            self._state |= {
+                REPLICATION_KEY: self._replication_key,
+                REPLICATION_VALUE: new,
+                BOUNDARY: boundary,
+            }
+            if self.forbidden_parents:
+                self._state[FORBIDDEN_PARENTS] = sorted(self.forbidden_parents)
 
     def _clear(self) -> None:
-        for name in (KEY, VALUE, BOUNDARY, BARRED, BACKFILL):
+        for name in (REPLICATION_KEY, REPLICATION_VALUE, BOUNDARY, FORBIDDEN_PARENTS, BACKFILL):
             self._state.pop(name, None)
 
 
@@ -172,29 +195,30 @@ def check_state(state: Mapping[str, Any]) -> None:
     """Check that a state has the form that this tap writes.
 
     Raises:
-        InputError: It has not.
+        InputError: It has another form.
     """
     if state and "bookmarks" not in state:
         raise InputError(
-            "--state: has no 'bookmarks'; give the value of a STATE message, not the message itself"
+            "--state: has no 'bookmarks'; pass the value of a STATE message, not the message itself"
         )
     streams = state.get("bookmarks", {})
     if not isinstance(streams, dict):
-        raise InputError("--state: 'bookmarks' must be an object; take a STATE this tap wrote")
+        raise InputError("--state: 'bookmarks' must be an object; pass a state written by this tap")
     for name, entry in streams.items():
         entries = [entry]
         if isinstance(entry, dict):
             partitions = entry.get("partitions", [])
             entries += partitions if isinstance(partitions, list) else [None]
         for part in entries:
-            value = part.get(VALUE) if isinstance(part, dict) else part
-            if not isinstance(part, dict) or (value is not None and _stamp(value) is None):
+            value = part.get(REPLICATION_VALUE) if isinstance(part, dict) else part
+            if not isinstance(part, dict) or (value is not None and not _parse_timestamp(value)):
                 raise InputError(
-                    f"--state: the bookmark of '{name}' is none; take a STATE this tap wrote"
+                    f"--state: invalid bookmark for stream '{name}'; pass a state written by this "
+                    "tap"
                 )
 
 
-def _stamp(value: object) -> str | None:
+def _parse_timestamp(value: object) -> str | None:
     try:
         return normalize_timestamp(value) if isinstance(value, str) else None
     except TimestampError:

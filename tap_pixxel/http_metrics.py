@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from pixxel_api.client import RequestLog
 
-_NAME = re.compile(r"\{\w+\}")
+_PATH_PARAM = re.compile(r"\{\w+\}")
 
 
 class HttpMetrics:
-    """Counts requests per stream and endpoint, and logs how long each took."""
+    """Counts requests per stream and endpoint, and logs the duration of each."""
 
     def __init__(self) -> None:
         self._stream = ""
@@ -28,7 +28,7 @@ class HttpMetrics:
         self._logger = metrics.get_metrics_logger()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -37,25 +37,25 @@ class HttpMetrics:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Log what was counted."""
+        """Log the counts."""
         with self._lock:
             for counter in self._counters.values():
                 counter.exit()
 
-    def begin(self, stream: str, endpoints: Iterable[str]) -> None:
-        """Note the stream that requests are made for, and the paths with names in braces.
+    def start_stream(self, stream: str, endpoints: Iterable[str]) -> None:
+        """Set the stream that sends the requests from now on, and its paths.
 
-        A path with ids in it counts as the endpoint that it is one of.
+        A request counts for the path, with its parameters in braces, that it matches.
         """
         self._stream = stream
         self._endpoints = [
-            (re.compile(_NAME.sub("[^/]+", path)), path) for path in endpoints if "{" in path
+            (re.compile(_PATH_PARAM.sub("[^/]+", path)), path) for path in endpoints if "{" in path
         ]
 
-    def count(self, exchange: RequestLog) -> None:
-        """Note a request."""
-        matches = (path for ids, path in self._endpoints if ids.fullmatch(exchange.path))
-        endpoint = next(matches, exchange.path)
+    def record(self, request: RequestLog) -> None:
+        """Count a request, and log its duration."""
+        matches = (path for ids, path in self._endpoints if ids.fullmatch(request.path))
+        endpoint = next(matches, request.path)
         key = (self._stream, endpoint)
         with self._lock:
             if key not in self._counters:
@@ -64,11 +64,11 @@ class HttpMetrics:
         point = metrics.Point(
             "timer",
             metrics.Metric.HTTP_REQUEST_DURATION,
-            exchange.seconds,
+            request.seconds,
             {
                 metrics.Tag.STREAM.value: self._stream,
                 metrics.Tag.ENDPOINT.value: endpoint,
-                metrics.Tag.HTTP_STATUS_CODE.value: exchange.status,
+                metrics.Tag.HTTP_STATUS_CODE.value: request.status,
             },
         )
         metrics.log(self._logger, point)

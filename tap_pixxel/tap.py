@@ -1,4 +1,4 @@
-"""tap-pixxel: settings, the list of streams, one client for all of them."""
+"""tap-pixxel: its settings, its streams, and the client that they share."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pixxel_singer.message_writer import StoppableMessageWriter
 from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
 from pixxel_singer.signals import StopRequested
-from tap_pixxel.base import PixxelStream
 from tap_pixxel.bookmarks import check_state
 from tap_pixxel.http_metrics import HttpMetrics
-from tap_pixxel.settings import SCHEMA, Settings, problems, read_settings
+from tap_pixxel.settings import SCHEMA, TapSettings, find_setting_problems, read_settings
+from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
-PING = "/ping"
+PING_PATH = "/ping"
 
 
 def check_catalog(catalog: dict[str, Any]) -> None:
     """Check that a catalog has the form that `--discover` prints.
 
     Raises:
-        InputError: It has not.
+        InputError: It has another form.
     """
     streams = catalog.get("streams")
     if not isinstance(streams, list):
-        raise InputError("--catalog: has no list 'streams'; begin with the output of --discover")
+        raise InputError("--catalog: has no list 'streams'; start from the output of --discover")
     for entry in streams:
         match entry:
             case {"tap_stream_id": str(), "schema": {"properties": dict()}, "metadata": list()}:
                 continue
             case _:
                 raise InputError(
-                    "--catalog: a stream lacks tap_stream_id, schema or metadata; begin with the "
+                    "--catalog: a stream lacks tap_stream_id, schema or metadata; start from the "
                     "output of --discover"
                 )
 
 
-def _no_time_of_a_sync(record: logging.LogRecord) -> bool:
-    """Drop what the SDK says of a sync that `--test` ends at one record: that it has failed."""
+def filter_sync_duration(record: logging.LogRecord) -> bool:
+    """Drop the SDK's line that a sync failed, where `--test` has ended it after one record."""
     points = record.args if isinstance(record.args, tuple) else ()
     return not any(
         isinstance(each, metrics.Point) and each.metric is metrics.Metric.SYNC_DURATION
@@ -84,8 +84,8 @@ class TapPixxel(PixxelPlugin, Tap):
     expected_errors = (PixxelError,)
 
     def __init__(self, **kwargs: Any) -> None:
-        self.unreadable: dict[str, str] = {}
-        """The streams that the token may not read, with the API's error."""
+        self.forbidden_streams: dict[str, str] = {}
+        """The API's error for each stream that the token may not read, by name."""
         self.progress = StreamProgress()
         self.http_metrics = HttpMetrics()
         kwargs.setdefault("message_writer", StoppableMessageWriter())
@@ -94,8 +94,8 @@ class TapPixxel(PixxelPlugin, Tap):
             self.message_writer.check = self.stop.check
 
     @cached_property
-    def settings(self) -> Settings:
-        """The settings, read and checked."""
+    def settings(self) -> TapSettings:
+        """The parsed settings."""
         return read_settings(self.config)
 
     @cached_property
@@ -110,29 +110,29 @@ class TapPixxel(PixxelPlugin, Tap):
             read_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self.stop.check,
-            on_request=self.http_metrics.count,
+            on_request=self.http_metrics.record,
         )
 
     def find_setting_problems(self) -> list[str]:
-        """Say what is wrong with the settings beyond their schema."""
-        return problems(self._config)
+        """Return a line for each problem of the settings that their schema does not cover."""
+        return find_setting_problems(self._config)
 
-    def stream(self, kind: type[PixxelStream]) -> PixxelStream:
-        """Give the stream of a kind."""
-        return next(each for each in self._pixxel_streams() if isinstance(each, kind))
+    def get_stream(self, stream_class: type[PixxelStream]) -> PixxelStream:
+        """Return the stream of a class."""
+        return next(each for each in self._pixxel_streams() if isinstance(each, stream_class))
 
     def _pixxel_streams(self) -> list[PixxelStream]:
         return [each for each in self.streams.values() if isinstance(each, PixxelStream)]
 
     def discover_streams(self) -> list[Stream]:
-        """Give one of each stream; asks nothing of the API."""
-        return [stream(self) for stream in STREAMS]
+        """Return one stream of each class; sends no request."""
+        return [stream_class(self, self) for stream_class in STREAMS]
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up a state.
+        """Check a state and start from it.
 
         Raises:
-            InputError: It is no state of this tap.
+            InputError: This tap does not write such a state.
         """
         check_state(state)
         super().load_state(state)
@@ -145,14 +145,14 @@ class TapPixxel(PixxelPlugin, Tap):
 
         Raises:
             InputError: A selected stream lacks a setting.
-            PixxelError: A stream could not be read; STATE of those before it is written.
-            Stopped: A signal came; the last STATE is written.
+            PixxelError: A stream could not be read; STATE of the previous ones is written.
+            StopRequested: A signal was received; the final STATE is written.
         """
         selected = [each for each in self._pixxel_streams() if each.selected]
         if lines := [
-            f"stream {each.name} {need}; or deselect it"
+            f"stream {each.name} {line}; or deselect it"
             for each in selected
-            for need in each.needs()
+            for line in each.missing_settings()
         ]:
             raise InputError(*lines)
         if not selected:
@@ -161,61 +161,63 @@ class TapPixxel(PixxelPlugin, Tap):
             with self.progress, self.http_metrics:
                 self.sync_all()
         except StopRequested:
-            self.write_last_state()
+            self.write_final_state()
             raise
         finally:
             self.client.close()
-        return self.status()
+        return self.exit_code()
 
     def test(self) -> ExitCode:
-        """Read one record of each stream, and say which the token may read.
+        """Read one record of each stream, and report which streams the token may read.
 
         Returns:
             INCOMPLETE when it may not read a stream that is selected by default, else OK.
 
         Raises:
-            PixxelError: There is no API, the token is unknown, or a stream cannot be read.
+            PixxelError: The API cannot be reached, the token is unknown, or a stream is unreadable.
         """
         streams = self._pixxel_streams()
-        able = [each for each in streams if not each.needs()]
-        self.metrics_logger.addFilter(_no_time_of_a_sync)
+        testable = [each for each in streams if not each.missing_settings()]
+        self.metrics_logger.addFilter(filter_sync_duration)
         try:
-            run_interruptibly(lambda: self.client.get_text(PING), self.stop.check)
-            self.run_sync_dry_run(streams=able)
+            run_interruptibly(lambda: self.client.get_text(PING_PATH), self.stop.check)
+            self.run_sync_dry_run(streams=testable)
         finally:
-            self.metrics_logger.removeFilter(_no_time_of_a_sync)
+            self.metrics_logger.removeFilter(filter_sync_duration)
             self.client.close()
         for each in streams:
-            for need in each.needs():
-                self._say(f"{each.name}: not tried, it {need}")
-        readable = [each.name for each in able if each.name not in self.unreadable]
-        told = f"{len(readable)} of {len(able)} streams can be read: {', '.join(readable)}"
-        self._say(told)
-        for each in able:
-            if each.name in self.unreadable and not each.selected_by_default:
-                del self.unreadable[each.name]  # told above; most users do without it
-        return self.status()
+            for line in each.missing_settings():
+                self._log_result(f"{each.name}: not tested, it {line}")
+        readable = [each.name for each in testable if each.name not in self.forbidden_streams]
+        self._log_result(
+            f"{len(readable)} of {len(testable)} streams can be read: {', '.join(readable)}"
+        )
+        for each in testable:
+            if each.name in self.forbidden_streams and not each.selected_by_default:
+                del self.forbidden_streams[each.name]  # logged above; most users do not need it
+        return self.exit_code()
 
-    def _say(self, text: str) -> None:
-        """Log what was asked for; a person, who is shown warnings only, is told it too."""
+    def _log_result(self, text: str) -> None:
+        """Log a result, and print it on a terminal, where the log shows warnings only."""
         self.logger.info("%s", text)
         if is_interactive():
             click.echo(text, err=True)
 
-    def write_last_state(self) -> None:
-        """Write STATE on the way out."""
-        if isinstance(
-            self.message_writer, StoppableMessageWriter
-        ) and not self.message_writer.write_last_state(self.state):
-            self.logger.warning("the reader made no room for a last STATE; the one before holds")
+    def write_final_state(self) -> None:
+        """Write STATE before the process exits."""
+        writer = self.message_writer
+        if isinstance(writer, StoppableMessageWriter) and not writer.write_last_state(self.state):
+            self.logger.warning(
+                "output pipe full: final STATE not written; the previous STATE stays valid"
+            )
 
-    def status(self) -> ExitCode:
-        """Give the exit status, telling which streams were left out."""
-        if not self.unreadable:
+    def exit_code(self) -> ExitCode:
+        """Return the exit code, and log which streams were skipped."""
+        if not self.forbidden_streams:
             return ExitCode.OK
         self.logger.error(
-            "left out, because the token may not read them: %s; deselect them or ask for the role",
-            ", ".join(sorted(self.unreadable)),
+            "skipped streams that the token may not read: %s; deselect them or request the role",
+            ", ".join(sorted(self.forbidden_streams)),
         )
         return ExitCode.INCOMPLETE
 
@@ -229,7 +231,7 @@ class TapPixxel(PixxelPlugin, Tap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> ExitCode:
-        """Run the command line's sync, or print what `--about` asks for."""
+        """Run a sync from the command line, or print `--about`."""
         if about:
             cls.print_about(about_format)
             return ExitCode.OK
@@ -247,7 +249,7 @@ class TapPixxel(PixxelPlugin, Tap):
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Run `--test`: one record of each stream, or with `--test=schema` the schemas only."""
+        """Run `--test`: read one record of each stream; `--test=schema` writes only schemas."""
         del param
         if value == "disabled":
             return

@@ -1,5 +1,5 @@
 """target-stac: a Singer target that writes a static STAC catalog, ndjson and GeoParquet.
 
-It knows nothing of where the records come from: any stream whose records are STAC Items or
-Collections, or carry one, will do.
+It works with any tap: it exports the records that are STAC Items or Collections or have one in a
+column, and ignores the records of other streams.
 """

@@ -1,4 +1,4 @@
-"""The command target-stac, with a clear word where its extra is not installed."""
+"""Run the command target-stac, with a clear error if its extra is not installed."""
 
 from __future__ import annotations
 

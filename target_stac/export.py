@@ -1,4 +1,4 @@
-"""An export: takes in what a run brings, and leaves all formats up to date."""
+"""Collect the objects of a run, and merge them into the export in all formats."""
 
 from __future__ import annotations
 
@@ -8,286 +8,309 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pixxel_singer.errors import InputError
-from target_stac import existing
-from target_stac.bodies import Bodies
-from target_stac.collections import made_of
-from target_stac.existing import LINES, OURS
-from target_stac.facts import facts_of
-from target_stac.index import NO_COLLECTION, Index
-from target_stac.leftovers import UNFINISHED, Leftovers
-from target_stac.links import Linker, bare, encode
-from target_stac.output import OutputError
-from target_stac.products import Products
-from target_stac.publish import Publisher
-from target_stac.records import COLLECTION, ITEM, NotStacError, check
+from target_stac.catalog.collections import make_missing_collection
+from target_stac.catalog.layout import CatalogLayout
+from target_stac.catalog.recovery import MARKER_FILE, ExportRecovery
+from target_stac.catalog.writer import CatalogWriter
+from target_stac.formats.all_formats import FormatsWriter
+from target_stac.formats.item_collection import MAX_ITEM_COLLECTION
+from target_stac.item_links import summarize_item
+from target_stac.links import LinkBuilder, encode_json, strip_structural_links
+from target_stac.records import (
+    COLLECTION,
+    ITEM,
+    METADATA_MEMBER,
+    NO_COLLECTION,
+    STAC_VERSION,
+    InvalidStacError,
+    validate_minimal,
+)
 from target_stac.settings import CATALOG, ITEM_COLLECTION
-from target_stac.tree import STAC_VERSION, Layout, Writer
+from target_stac.state import previous_export
+from target_stac.state.item_index import NDJSON_FILES, ItemIndex
+from target_stac.state.item_reader import ItemReader
+from target_stac.storage import StorageError
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
     from pathlib import Path
 
-    from target_stac.output import Output
     from target_stac.records import Json
-    from target_stac.settings import Settings
-    from target_stac.validation import Validator
+    from target_stac.settings import StacSettings
+    from target_stac.storage import Storage
+    from target_stac.validation import StacValidator
 
-MAX_COLLECTED = 10_000
-"""Items in an ItemCollection, which is read as a whole."""
-REJECTED = "rejected.ndjson"
+REJECTED_FILE = "rejected.ndjson"
 
 
 class Export:
-    """An export, from opening what is there to closing what is new.
+    """An export that a run updates or overwrites.
 
-    Nothing of it changes before `publish`: all that comes is kept in local files till then.
+    Nothing in the storage changes before `publish`: until then, all objects are in local files.
 
     Args:
         settings: The target's settings.
-        output: The place.
+        storage: The storage.
         scratch: An empty local folder.
-        validator: Checks what comes.
-        logger: Told what is noteworthy.
-        check: Raises when a stop was asked for.
+        validator: Validates the objects of this run.
+        logger: Logs the summary and warnings.
+        check: Raises if a stop was requested.
 
     Attributes:
-        rejected: How many objects were left out, by stream.
-        incomplete: Why a collection has no GeoParquet, by its id.
+        rejected: Number of rejected objects by stream.
+        failed_geoparquet: Why a collection has no GeoParquet file, by its id.
 
     Raises:
-        OutputError: The export that is there cannot be merged into.
-        InputError: It was made with another `root_href`.
+        StorageError: The previous export is damaged.
+        InputError: The previous export has another `root_href`.
     """
 
     def __init__(
         self,
         *,
-        settings: Settings,
-        output: Output,
+        settings: StacSettings,
+        storage: Storage,
         scratch: Path,
-        validator: Validator,
+        validator: StacValidator,
         logger: logging.Logger,
         check: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._output = output
+        self._storage = storage
         self._scratch = scratch
         self._validator = validator
         self._logger = logger
         self._check = check
-        self._index = Index(scratch)
-        self._linker = Linker(settings.root_href, self._index.path_of)
-        self._layout = Layout(self._index, self._linker)
+        self._index = ItemIndex(scratch)
+        self._link_builder = LinkBuilder(settings.root_href, self._index.item_path)
+        self._layout = CatalogLayout(self._index, self._link_builder)
         self._collections: dict[str, Json] = {}
-        self._brought: set[str] = set()
-        self._rejects = (scratch / REJECTED).open("wb")
-        self._lines: dict[int, Path] = {}
-        self._known: set[str] = set()
-        self._changed: set[str] = set()
-        self._catalogs_changed = False
-        self._items = self._written = 0
+        self._incoming_collections: set[str] = set()
+        self._rejected_file = (scratch / REJECTED_FILE).open("wb")
+        self._ndjson_files: dict[int, Path] = {}
+        self._previous_collections: set[str] = set()
+        self._changed_collections: set[str] = set()
+        self._catalog_changed = False
+        self._incoming_items = self._items_written = 0
         self.rejected: Counter[str] = Counter()
-        self.incomplete: dict[str, str] = {}
+        self.failed_geoparquet: dict[str, str] = {}
         try:
-            self._open()
+            self._read_previous()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Close the local files."""
-        self._rejects.close()
+        self._rejected_file.close()
         self._index.close()
 
-    # What is there
+    # The previous export
 
-    def _open(self) -> None:
-        root = existing.read_root(self._output)
-        unfinished = self._output.read(UNFINISHED)
-        mark = root[OURS] if root else {}
-        if root and self._settings.updates and mark.get("root_href") != self._settings.root_href:
+    def _read_previous(self) -> None:
+        settings = self._settings
+        root = previous_export.read_root(self._storage)
+        marker = self._storage.read(MARKER_FILE)
+        metadata = root[METADATA_MEMBER] if root else {}
+        if root and settings.is_update and metadata.get("root_href") != settings.root_href:
             raise InputError(
-                "the export at 'output' was made with another 'root_href'; give that one, or set "
-                "'mode' to overwrite"
+                "the export at 'output' has another 'root_href'; use that one, or set 'mode' to "
+                "overwrite"
             )
         self._root = root
-        self._tree = existing.Tree(
-            self._output,
-            mark.get("root_href"),
-            in_doubt=unfinished is not None and self._settings.updates,
+        self._tree = previous_export.PreviousTree(
+            self._storage,
+            metadata.get("root_href"),
+            was_interrupted=marker is not None and settings.is_update,
         )
-        self._leftovers = Leftovers(
-            self._output,
+        self._recovery = ExportRecovery(
+            self._storage,
             self._index,
             self._tree,
             self._layout,
-            wants_tree=CATALOG in self._settings.formats,
+            writes_catalog=CATALOG in settings.formats,
         )
-        # A run that was killed leaves files in doubt, and other formats have other files.
-        self._afresh = unfinished is not None or mark.get("formats") != sorted(
-            self._settings.formats
+        # A killed run leaves files in an unknown state, and other formats have other files.
+        self._rewrite_all = marker is not None or metadata.get("formats") != sorted(
+            settings.formats
         )
         if root:
             self._read_tree(root)
-        self._leftovers.recover(unfinished or b"", adopt=self._settings.updates)
-        # After a run that was killed, the tree is ahead of the ndjson as soon as it has a root.
-        ahead = root is not None and unfinished is not None and not existing.is_begun(root)
-        if self._settings.updates and not ahead:
-            self._read_lines()
-        self._known = set(self._tree.collections) | existing.collection_ids(self._output)
+        self._recovery.recover(marker or b"", keep_items=settings.is_update)
+        # After a killed run, a catalog whose root lists something is newer than the ndjson files.
+        is_ndjson_outdated = (
+            root is not None and marker is not None and not previous_export.is_empty_root(root)
+        )
+        if settings.is_update and not is_ndjson_outdated:
+            self._read_ndjson()
+        self._previous_collections = set(
+            self._tree.collections
+        ) | previous_export.read_collection_ids(self._storage)
 
     def _read_tree(self, root: Json) -> None:
         try:
-            self._tree.index(root, self._index)
-        except OutputError as error:
-            if self._settings.updates:
+            self._tree.index_items(root, self._index)
+        except StorageError as error:
+            if self._settings.is_update:
                 raise
-            self._logger.warning("%s; files of it may remain", str(error).partition(";")[0])
+            self._logger.warning(
+                "%s; some files of the previous export may remain", str(error).partition(";")[0]
+            )
         self._collections |= self._tree.collections
 
-    def _read_lines(self) -> None:
-        found = {source: self._output.local(name) for source, name in LINES.items()}
-        self._lines = {source: path for source, path in found.items() if path is not None}
-        existing.index_lines(self._lines, self._index)
-        self._collections = existing.read_collections(self._output) | self._collections
+    def _read_ndjson(self) -> None:
+        paths = {source: self._storage.local_path(name) for source, name in NDJSON_FILES.items()}
+        self._ndjson_files = {source: path for source, path in paths.items() if path is not None}
+        previous_export.index_ndjson(self._ndjson_files, self._index)
+        self._collections = previous_export.read_collections(self._storage) | self._collections
 
-    # What comes
+    # The objects of this run
 
     def take(self, stream: str, kind: str, stac: Json) -> None:
-        """Take in an item or collection; one that cannot be exported is kept with its reason."""
+        """Add an item or collection; reject it if it is invalid."""
         try:
-            check(kind, stac)
-            links = bare(stac.get("links", ()), self._settings.root_href)
+            validate_minimal(kind, stac)
+            links = strip_structural_links(stac.get("links", ()), self._settings.root_href)
             if kind == ITEM:
                 self._take_item(stac, links)
             else:
                 self._take_collection(stac, links)
-        except NotStacError as error:
+        except InvalidStacError as error:
             self.reject(stream, f"{kind} {error}", stac)
 
     def reject(self, stream: str, reason: str, record: Json) -> None:
-        """Leave a record out of the export, and keep it with the reason."""
+        """Add a record to the rejected ones, with the reason, instead of to the export."""
         self.rejected[stream] += 1
-        self._rejects.write(encode({"stream": stream, "reason": reason, "record": record}) + b"\n")
+        self._rejected_file.write(
+            encode_json({"stream": stream, "reason": reason, "record": record}) + b"\n"
+        )
 
     def _take_item(self, item: Json, links: list[Json]) -> None:
         collection = item.get("collection") or NO_COLLECTION
-        facts = facts_of(item, links)
-        body = encode({**item, "links": links})
-        if self._validator.wants(item):
-            path = self._layout.collection(collection)
-            line = self._linker.item(body, f"{path}/item", path, collection and path)
-            self._validate(ITEM, msgspec.json.decode(line))
-        self._index.bring(collection, item["id"], facts, body)
-        self._items += 1
+        summary = summarize_item(item, links)
+        body = encode_json({**item, "links": links})
+        if self._validator.should_validate(item):
+            path = self._index.collection_path(collection)
+            written = self._link_builder.encode_item(
+                body, f"{path}/item", path, collection and path
+            )
+            self._validate(ITEM, msgspec.json.decode(written))
+        self._index.add_incoming(collection, item["id"], summary, body)
+        self._incoming_items += 1
 
     def _take_collection(self, collection: Json, links: list[Json]) -> None:
-        if self._validator.wants(collection):
+        if self._validator.should_validate(collection):
             self._validate(COLLECTION, collection)
         self._collections[collection["id"]] = {**collection, "links": links}
-        self._brought.add(collection["id"])
+        self._incoming_collections.add(collection["id"])
 
     def _validate(self, kind: str, stac: Json) -> None:
-        mistake = self._validator.mistake(kind, stac)
-        if mistake:
-            raise NotStacError(f"is not valid: {mistake}")
+        error = self._validator.find_error(kind, stac)
+        if error:
+            raise InvalidStacError(f"is invalid: {error}")
 
-    # What is left
+    # The new export
 
-    def publish(self, *, ended: bool = True) -> None:
-        """Bring all formats up to date.
+    def publish(self, *, input_complete: bool = True) -> None:
+        """Write the export in all formats.
 
         Args:
-            ended: Whether the input ended as a whole sync does; an overwriting run needs that.
+            input_complete: Whether the input ended with a STATE; a run with 'mode' overwrite
+                requires that.
 
         Raises:
-            InputError: An ItemCollection was asked for and there are too many items, or an
-                overwriting run has brought nothing, or not all.
-            OutputError: A file could not be written.
-            Stopped: A stop was asked for; every link of what is there resolves all the same.
+            InputError: There are too many items for an ItemCollection, or the input of a run with
+                'mode' overwrite is empty or incomplete.
+            StorageError: A file could not be written.
+            StopRequested: A stop was requested; all links of the export resolve nevertheless.
         """
-        if not self._settings.updates:
-            self._forget_the_rest(ended=ended)
-        elif self.is_idle and not (self.rejected or self._is_there()):
-            self._logger.warning("no record brought an item or collection; nothing was written")
+        if not self._settings.is_update:
+            self._drop_missing_items(input_complete=input_complete)
+        elif self.is_idle and not (self.rejected or self._has_previous()):
+            self._logger.warning("received no STAC Items or Collections; nothing written")
             return
         total = self._index.count()
-        if ITEM_COLLECTION in self._settings.formats and total > MAX_COLLECTED:
+        if ITEM_COLLECTION in self._settings.formats and total > MAX_ITEM_COLLECTION:
             raise InputError(
-                f"the export has {total:,} items, and an ItemCollection may have "
-                f"{MAX_COLLECTED:,}; remove itemcollection from 'formats'"
+                f"the export has {total:,} items, but an ItemCollection may have at most "
+                f"{MAX_ITEM_COLLECTION:,}; remove itemcollection from 'formats'"
             )
-        self._complete_collections()
-        wants_tree = CATALOG in self._settings.formats
-        self._index.plan(everything=self._afresh or (wants_tree and self._root is None))
-        self._changed = {collection for collection, _ in self._index.touched()}
-        self._leftovers.announce(self._scratch)
-        bodies = Bodies(self._index, self._output, self._lines, self._settings.root_href)
+        self._add_missing_collections()
+        writes_catalog = CATALOG in self._settings.formats
+        self._index.mark_changed(
+            everything=self._rewrite_all or (writes_catalog and self._root is None)
+        )
+        self._changed_collections = {collection for collection, _ in self._index.changed_months()}
+        self._recovery.write_marker(self._scratch)
+        reader = ItemReader(
+            self._index, self._storage, self._ndjson_files, self._settings.root_href
+        )
         try:
-            catalogs = self._publish_tree(bodies) if wants_tree else set()
-            self._publish_products(bodies)
+            catalogs = self._write_catalog(reader) if writes_catalog else set()
+            self._write_formats(reader)
         finally:
-            bodies.close()
-        self._leftovers.remove(catalogs)
-        self._put_rejects()
-        self._leftovers.forget()
-        self._tell(total)
+            reader.close()
+        self._recovery.remove_stale_files(catalogs)
+        self._write_rejected()
+        self._recovery.remove_marker()
+        self._log_summary(total)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no record has brought an item or a collection."""
-        return not self._items and not self._brought
+        """Whether this run has received no item and no collection."""
+        return not self._incoming_items and not self._incoming_collections
 
-    def _is_there(self) -> bool:
-        return self._root is not None or bool(self._lines)
+    def _has_previous(self) -> bool:
+        return self._root is not None or bool(self._ndjson_files)
 
-    def _forget_the_rest(self, *, ended: bool) -> None:
-        if not ended:
+    def _drop_missing_items(self, *, input_complete: bool) -> None:
+        if not input_complete:
             raise InputError(
-                "the input does not end with a STATE, so the tap may have been cut off, and 'mode' "
-                "overwrite would lose what is missing; the export is left as it is"
+                "the input does not end with a STATE, so the tap may have been interrupted, and "
+                "'mode' overwrite would remove the missing items; the export is unchanged"
             )
         if self.is_idle:
             raise InputError(
-                "no record brought an item or collection, so 'mode' overwrite would leave nothing; "
-                "the export is left as it is"
+                "received no STAC Items or Collections, so 'mode' overwrite would remove the whole "
+                "export; the export is unchanged"
             )
-        gone = self._index.keep_only_incoming()
-        if gone:
+        removed = self._index.keep_only_incoming()
+        if removed:
             self._logger.warning(
-                "%s items that this run has not brought are removed, as 'mode' is overwrite",
-                f"{gone:,}",
+                "removed %s items missing from this run (mode: overwrite)", f"{removed:,}"
             )
-        self._collections = {name: self._collections[name] for name in self._brought}
+        self._collections = {name: self._collections[name] for name in self._incoming_collections}
 
-    def _complete_collections(self) -> None:
-        """Make the collections that no record has brought, and those made so before."""
-        for name in self._index.collections():
+    def _add_missing_collections(self) -> None:
+        """Synthesise the collections that no record contains, and those synthesised earlier."""
+        for name in self._index.collection_ids():
             known = self._collections.get(name)
-            if known is None or (name not in self._brought and existing.is_synthesised(known)):
-                self._collections[name] = made_of(name, self._index.rows(name))
+            if known is None or (
+                name not in self._incoming_collections and previous_export.is_synthesised(known)
+            ):
+                self._collections[name] = make_missing_collection(name, self._index.rows(name))
 
-    def _publish_tree(self, bodies: Bodies) -> set[str]:
-        writer = Writer(self._output, self._linker)
-        publisher = Publisher(
-            output=self._output,
+    def _write_catalog(self, reader: ItemReader) -> set[str]:
+        """Write the catalog; return the paths of all its catalogs."""
+        writer = CatalogWriter(
+            storage=self._storage,
             index=self._index,
-            bodies=bodies,
-            linker=self._linker,
+            reader=reader,
+            link_builder=self._link_builder,
             layout=self._layout,
-            writer=writer,
-            trusting=self._settings.updates,
+            previous_catalogs=self._tree.catalogs,
+            trust_previous=self._settings.is_update,
             check=self._check,
         )
-        publisher.publish(self._root_document(), self._collections, self._tree.catalogs)
-        self._catalogs_changed = publisher.changed
-        self._written = publisher.written
-        if not self._afresh:
-            self._changed = publisher.collections
-        return publisher.catalogs
+        result = writer.write(self._make_root(), self._collections)
+        self._catalog_changed = result.changed
+        self._items_written = result.items_written
+        if not self._rewrite_all:
+            self._changed_collections = result.collections
+        return result.catalogs
 
-    def _root_document(self) -> Json:
+    def _make_root(self) -> Json:
         settings = self._settings
         return {
             "type": "Catalog",
@@ -295,52 +318,56 @@ class Export:
             "stac_version": STAC_VERSION,
             "title": settings.title,
             "description": settings.description,
-            OURS: {
-                "layout": existing.LAYOUT,
+            METADATA_MEMBER: {
+                "layout": previous_export.LAYOUT_VERSION,
                 "root_href": settings.root_href,
                 "formats": sorted(settings.formats),
             },
         }
 
-    def _publish_products(self, bodies: Bodies) -> None:
-        products = Products(
+    def _write_formats(self, reader: ItemReader) -> None:
+        writer = FormatsWriter(
             settings=self._settings,
-            output=self._output,
+            storage=self._storage,
             scratch=self._scratch,
             index=self._index,
-            linker=self._linker,
-            layout=self._layout,
-            bodies=bodies,
+            link_builder=self._link_builder,
+            reader=reader,
             check=self._check,
         )
-        if self._afresh or self._changed or self._catalogs_changed or products.lacking():
-            products.make(self._collections, self._changed)
-        products.drop({NO_COLLECTION, *self._collections, *self._known})
-        self.incomplete = products.failed
-        for name, reason in products.failed.items():
-            self._logger.error("GeoParquet of '%s' was left out: %s", name, reason)
+        if (
+            self._rewrite_all
+            or self._changed_collections
+            or self._catalog_changed
+            or writer.is_geoparquet_missing()
+        ):
+            writer.write(self._collections, self._changed_collections)
+        writer.delete_unused({NO_COLLECTION, *self._collections, *self._previous_collections})
+        self.failed_geoparquet = writer.failed_geoparquet
+        for name, reason in self.failed_geoparquet.items():
+            self._logger.error("no GeoParquet file written for collection '%s': %s", name, reason)
 
-    def _put_rejects(self) -> None:
-        self._rejects.close()
+    def _write_rejected(self) -> None:
+        self._rejected_file.close()
         if self.rejected:
-            self._output.put(REJECTED, self._scratch / REJECTED)
+            self._storage.put_file(REJECTED_FILE, self._scratch / REJECTED_FILE)
         else:
-            self._output.delete(REJECTED)
+            self._storage.delete(REJECTED_FILE)
 
-    def _tell(self, total: int) -> None:
+    def _log_summary(self, total: int) -> None:
         unlocated = self._index.count("west IS NULL")
+        counts = (total, len(self._collections), unlocated, self._incoming_items)
         self._logger.info(
-            "%s items in %s collections, %s of them without a geometry; this run brought %s, and "
-            "%s files of items in the tree are new or changed",
-            *(f"{n:,}" for n in (total, len(self._collections), unlocated, self._items)),
-            f"{self._written:,}",
+            "exported %s items in %s collections, %s of them without a geometry; this run received "
+            "%s items and wrote %s item files of the catalog",
+            *(f"{count:,}" for count in (*counts, self._items_written)),
         )
-        if self._validator.checked:
-            self._logger.info("%s objects were validated", f"{self._validator.checked:,}")
-        if self._validator.missing:
+        if self._validator.validated_count:
+            self._logger.info("validated %s objects", f"{self._validator.validated_count:,}")
+        if self._validator.missing_schemas:
             self._logger.warning(
-                "not validated against these, which 'schemas' does not have: %s",
-                ", ".join(sorted(self._validator.missing)),
+                "did not validate against schemas missing from the folder 'schemas': %s",
+                ", ".join(sorted(self._validator.missing_schemas)),
             )
         for stream, count in sorted(self.rejected.items()):
-            self._logger.error("%s: %d were left out; see %s", stream, count, REJECTED)
+            self._logger.error("%s: rejected %d records; see %s", stream, count, REJECTED_FILE)

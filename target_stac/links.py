@@ -1,4 +1,4 @@
-"""Links: those that tie an export together are its own, all others are kept as they come."""
+"""Build the structural links of an export's files; all other links are kept unchanged."""
 
 from __future__ import annotations
 
@@ -15,186 +15,199 @@ if TYPE_CHECKING:
 
     from target_stac.records import Json
 
-ROOT = "catalog.json"
-JSON_TYPE = "application/json"
-ITEM_TYPE = "application/geo+json"
-CANONICAL = "canonical"
-"""Member of a link that leads into the export: the href it came with, to restore it from."""
+ROOT_FILE = "catalog.json"
+JSON_MEDIA_TYPE = "application/json"
+ITEM_MEDIA_TYPE = "application/geo+json"
+ORIGINAL_HREF = "canonical"
+"""Member of a link that was redirected into the export: its original href, to restore it from."""
 
-_STRUCTURAL = frozenset({"self", "root", "parent", "child", "item", "items"})
-_DOWN = frozenset({"child", "item"})
-_ITEM_URL = re.compile(r".*/collections/([^/?#]+)/items/([^/?#]+)/?")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_STRUCTURAL_RELS = frozenset({"self", "root", "parent", "child", "item", "items"})
+_CHILD_RELS = frozenset({"child", "item"})
+_API_ITEM_URL = re.compile(r".*/collections/([^/?#]+)/items/([^/?#]+)/?")
+_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
-_members: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(
+_decode_members: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     dict[str, msgspec.Raw]
 ).decode
-encode = msgspec.json.Encoder().encode
+encode_json = msgspec.json.Encoder().encode
 
 
-def relative(start: str, target: str) -> str:
-    """Give the href that leads from one file of the export to another."""
-    folder, _, _ = start.rpartition("/")
-    there, _, name = target.rpartition("/")
-    return f"./{name}" if folder == there else f"{_way(folder, there)}{name}"
+def make_relative_href(start: str, target: str) -> str:
+    """Return the relative href from one file of the export to another."""
+    start_folder, _, _ = start.rpartition("/")
+    target_folder, _, name = target.rpartition("/")
+    if start_folder == target_folder:
+        return f"./{name}"
+    return f"{_relative_folder(start_folder, target_folder)}{name}"
 
 
 @lru_cache(4096)
-def _way(start: str, target: str) -> str:
-    """Give the way from one folder to another, with a slash at its end."""
+def _relative_folder(start: str, target: str) -> str:
+    """Return the relative path from one folder to another, ending with a slash."""
     path = posixpath.relpath(target or ".", start or ".")
     return f"{path}/" if path.startswith("..") else f"./{path}/"
 
 
-def bare(links: Iterable[Json], root_href: str | None = None) -> list[Json]:
-    """Leave out the links that an export makes itself; restore those that it had redirected.
+def strip_structural_links(links: Iterable[Json], root_href: str | None = None) -> list[Json]:
+    """Return links without those that an export makes itself, and with their original hrefs.
 
-    The link to the collection, if one is left, comes first.
+    The external link to the collection, if there is one, comes first.
 
     Args:
-        links: Of an item or a collection.
-        root_href: Where the export is published, if it is.
+        links: The links of an item or a collection.
+        root_href: URL that the export is published under, if any.
     """
-    homes: list[Json] = []
-    kept: list[Json] = []
+    collection_links: list[Json] = []
+    other_links: list[Json] = []
     for link in links:
-        if link.get("rel") in _STRUCTURAL:
+        if link.get("rel") in _STRUCTURAL_RELS:
             continue
-        restored = _restored(link)
+        restored = _restore_href(link)
         if link.get("rel") != "collection":
-            kept.append(restored)
-        elif _leads_out(restored.get("href"), root_href):
-            homes.append(restored)
-    return homes[:1] + kept
+            other_links.append(restored)
+        elif _is_external(restored.get("href"), root_href):
+            collection_links.append(restored)
+    return collection_links[:1] + other_links
 
 
-def origin(links: Iterable[Json]) -> tuple[str, str] | None:
-    """Find collection and id of the item that an item is derived from.
+def find_origin(links: Iterable[Json]) -> tuple[str, str] | None:
+    """Return the collection and id of the item that an item is derived from.
 
-    They are read off the first link derived_from whose URL has the form that STAC API gives items,
-    `.../collections/{collection}/items/{id}`.
+    They are parsed from the first link with rel derived_from whose URL has the form of an item's
+    URL in STAC API, `.../collections/{collection}/items/{id}`.
     """
     for link in links:
         if link.get("rel") == "derived_from" and isinstance(link.get("href"), str):
-            found = _ITEM_URL.fullmatch(link["href"])
-            if found:
-                return unquote(found[1]), unquote(found[2])
+            match = _API_ITEM_URL.fullmatch(link["href"])
+            if match:
+                return unquote(match[1]), unquote(match[2])
     return None
 
 
-class Linker:
-    """Writes the links of an export's files.
+class LinkBuilder:
+    """Builder of the links in an export's files.
 
     Args:
-        root_href: Where the export is published; None for relative links.
-        path_of: Says where the file of a collection's item belongs, None when there is none.
+        root_href: URL that the export is published under; None for relative links.
+        find_item_path: Returns the path of an item's file by collection and id; None if the
+            export has no such item.
     """
 
-    def __init__(self, root_href: str | None, path_of: Callable[[str, str], str | None]) -> None:
+    def __init__(
+        self, root_href: str | None, find_item_path: Callable[[str, str], str | None]
+    ) -> None:
         self._root_href = root_href
-        self._path_of = path_of
+        self._find_item_path = find_item_path
 
     def href(self, start: str, target: str) -> str:
-        """Give the href from one file of the export to another."""
-        return f"{self._root_href}/{target}" if self._root_href else relative(start, target)
-
-    def up(self, path: str, parent: str | None) -> list[Json]:
-        """Give the links that every file of the tree has: root, parent and self."""
-        links = [_link("root", self.href(path, ROOT))]
-        if parent:
-            links.append(_link("parent", self.href(path, parent)))
+        """Return the href from one file of the export to another."""
         if self._root_href:
-            links.append(_link("self", self.href(path, path)))
+            return f"{self._root_href}/{target}"
+        return make_relative_href(start, target)
+
+    def structural_links(self, path: str, parent: str | None) -> list[Json]:
+        """Return the links that every file of the catalog has: root, parent and self."""
+        links = [_make_link("root", self.href(path, ROOT_FILE))]
+        if parent:
+            links.append(_make_link("parent", self.href(path, parent)))
+        if self._root_href:
+            links.append(_make_link("self", self.href(path, path)))
         return links
 
-    def child(self, start: str, target: str, title: str) -> Json:
-        """Give the link to a catalog or collection."""
-        return _link("child", self.href(start, target)) | {"title": title}
+    def child_link(self, start: str, target: str, title: str) -> Json:
+        """Return the link to a catalog or collection."""
+        return _make_link("child", self.href(start, target)) | {"title": title}
 
-    def item(
-        self, body: bytes, path: str, leaf: str, collection: str | None, *, redirect: bool = True
+    def encode_item(
+        self, body: bytes, path: str, catalog: str, collection: str | None, *, redirect: bool = True
     ) -> bytes:
-        """Write an item as a file of the tree.
+        """Return the content of an item's file in the catalog.
 
         Args:
-            body: Its JSON with bare links.
-            path: Of its file.
-            leaf: Path of the catalog that lists it.
+            body: The item's JSON without structural links.
+            path: Path of the item's file.
+            catalog: Path of the catalog that lists it.
             collection: Path of its collection.
-            redirect: Whether to link to the file of what it is derived from.
+            redirect: Whether to link to the file of the item that it is derived from.
         """
-        members, links = _opened(body)
-        mine = self.up(path, leaf)
-        kept = [link for link in links if link.get("rel") != "collection"]
+        members, links = _split_links(body)
+        structural = self.structural_links(path, catalog)
+        others = [link for link in links if link.get("rel") != "collection"]
         if collection:
-            mine.append(_collection_link(self.href(path, collection), links))
-        target = origin(links) if redirect else None
-        home = self._path_of(*target) if target else None
-        if home:
-            kept = [self._redirected(link, target, path, home) for link in kept]
-        return _closed(members, [*mine, *kept])
+            structural.append(_make_collection_link(self.href(path, collection), links))
+        origin = find_origin(links) if redirect else None
+        origin_path = self._find_item_path(*origin) if origin else None
+        if origin_path:
+            others = [self._redirect(link, origin, path, origin_path) for link in others]
+        return _join_links(members, [*structural, *others])
 
-    def line(self, body: bytes, path: str, leaf: str, collection: str | None) -> bytes:
-        """Write an item as a line of ndjson: no relative link but, for want of any, collection's.
+    def encode_ndjson_item(
+        self, body: bytes, path: str, catalog: str, collection: str | None
+    ) -> bytes:
+        """Return an item as a line of ndjson.
 
-        A published item has the links of its file.
+        The line has no relative link, except one to the collection if there is no absolute one.
+        With a root href, it has the links of the item's file.
         """
         if self._root_href:
-            return self.item(body, path, leaf, collection)
-        members, links = _opened(body)
-        links = [link for link in links if _is_absolute(link.get("href"))]
+            return self.encode_item(body, path, catalog, collection)
+        members, links = _split_links(body)
+        links = [link for link in links if _is_absolute_url(link.get("href"))]
         if collection and not any(link.get("rel") == "collection" for link in links):
-            links.insert(0, _link("collection", f"./{collection}"))
-        return _closed(members, links)
+            links.insert(0, _make_link("collection", f"./{collection}"))
+        return _join_links(members, links)
 
-    def _redirected(self, link: Json, target: tuple[str, str] | None, path: str, home: str) -> Json:
-        if link.get("rel") != "derived_from" or origin([link]) != target:
+    def _redirect(
+        self, link: Json, origin: tuple[str, str] | None, path: str, origin_path: str
+    ) -> Json:
+        if link.get("rel") != "derived_from" or find_origin([link]) != origin:
             return link
-        return {**link, "href": self.href(path, home), CANONICAL: link["href"]}
+        return {**link, "href": self.href(path, origin_path), ORIGINAL_HREF: link["href"]}
 
 
-def bared(stac: Json, root_href: str | None) -> bytes:
-    """Write a STAC object with bare links."""
-    return encode({**stac, "links": bare(stac.get("links", ()), root_href)})
+def encode_without_structural_links(stac: Json, root_href: str | None) -> bytes:
+    """Return a STAC object as JSON without structural links."""
+    return encode_json({**stac, "links": strip_structural_links(stac.get("links", ()), root_href)})
 
 
-def untied(content: bytes) -> bytes:
-    """Leave out a file's links to what is below it or beside it, so that that can go first."""
-    members, links = _opened(content)
-    return _closed(members, [_restored(link) for link in links if link.get("rel") not in _DOWN])
+def strip_child_links(content: bytes) -> bytes:
+    """Return a file without its links to other files of the export, so that they can be deleted."""
+    members, links = _split_links(content)
+    kept = [_restore_href(link) for link in links if link.get("rel") not in _CHILD_RELS]
+    return _join_links(members, kept)
 
 
-def _restored(link: Json) -> Json:
-    if not isinstance(link.get(CANONICAL), str):
+def _restore_href(link: Json) -> Json:
+    if not isinstance(link.get(ORIGINAL_HREF), str):
         return link
-    return {k: v for k, v in link.items() if k != CANONICAL} | {"href": link[CANONICAL]}
+    return {k: v for k, v in link.items() if k != ORIGINAL_HREF} | {"href": link[ORIGINAL_HREF]}
 
 
-def _opened(body: bytes) -> tuple[dict[str, msgspec.Raw], list[Json]]:
-    members = _members(body)
+def _split_links(body: bytes) -> tuple[dict[str, msgspec.Raw], list[Json]]:
+    members = _decode_members(body)
     links: list[Json] = msgspec.json.decode(members["links"])
     return members, links
 
 
-def _closed(members: dict[str, msgspec.Raw], links: list[Json]) -> bytes:
-    members["links"] = msgspec.Raw(encode(links))
-    return encode(members)
+def _join_links(members: dict[str, msgspec.Raw], links: list[Json]) -> bytes:
+    members["links"] = msgspec.Raw(encode_json(links))
+    return encode_json(members)
 
 
-def _link(rel: str, href: str) -> Json:
-    return {"rel": rel, "href": href, "type": JSON_TYPE}
+def _make_link(rel: str, href: str) -> Json:
+    return {"rel": rel, "href": href, "type": JSON_MEDIA_TYPE}
 
 
-def _collection_link(href: str, links: Iterable[Json]) -> Json:
-    for came in links:
-        if came.get("rel") == "collection":
-            return {**came, "href": href, CANONICAL: came["href"]}
-    return _link("collection", href)
+def _make_collection_link(href: str, links: Iterable[Json]) -> Json:
+    for link in links:
+        if link.get("rel") == "collection":
+            return {**link, "href": href, ORIGINAL_HREF: link["href"]}
+    return _make_link("collection", href)
 
 
-def _leads_out(href: Any, root_href: str | None) -> bool:  # noqa: ANN401 - any JSON
-    return _is_absolute(href) and not (root_href and href.startswith(f"{root_href}/"))
+def _is_external(href: Any, root_href: str | None) -> bool:  # noqa: ANN401 - any JSON
+    return _is_absolute_url(href) and not (root_href and href.startswith(f"{root_href}/"))
 
 
-def _is_absolute(href: Any) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(href, str) and _ABSOLUTE.match(href) is not None
+def _is_absolute_url(href: Any) -> bool:  # noqa: ANN401 - any JSON
+    return isinstance(href, str) and _URL_SCHEME.match(href) is not None

@@ -1,4 +1,4 @@
-"""What a record brings: a STAC Item or Collection, itself or in a column, or neither."""
+"""Find the STAC Item or Collection in a Singer record, and check its required members."""
 
 from __future__ import annotations
 
@@ -11,149 +11,162 @@ import msgspec
 Json = dict[str, Any]
 
 ITEM, COLLECTION = "item", "collection"
-_COLUMNS = {"stac_item": ITEM, "stac_collection": COLLECTION}
-_TYPES = {"Feature": ITEM, "Collection": COLLECTION}
-_TYPE_OF = {kind: name for name, kind in _TYPES.items()}
-_MOST = 1e12
-_FLATTENED = frozenset({"datetime", "start_datetime", "created", "updated", "platform", "gsd"})
-"""Properties of items: a record that has them beside `properties` is a table's row, not an item."""
-_GEOMETRIES = frozenset(
+STAC_VERSION = "1.1.0"
+"""Version of the catalogs and collections that the target makes itself."""
+NO_COLLECTION = ""
+"""Collection id of items that name no collection."""
+METADATA_MEMBER = "target_stac"
+"""Member of the root catalog and of synthesised collections; files of other programs lack it."""
+
+_KIND_OF_COLUMN = {"stac_item": ITEM, "stac_collection": COLLECTION}
+_KIND_OF_TYPE = {"Feature": ITEM, "Collection": COLLECTION}
+_TYPE_OF_KIND = {kind: name for name, kind in _KIND_OF_TYPE.items()}
+_BBOX_LIMIT = 1e12
+_FLATTENED_PROPERTIES = frozenset(
+    {"datetime", "start_datetime", "created", "updated", "platform", "gsd"}
+)
+"""Item properties; a record with one of them at its top level is a table row, not an item."""
+_GEOMETRY_TYPES = frozenset(
     {
         *("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"),
         "GeometryCollection",
     }
 )
-_UTC_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_UTC_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
-class Brought(NamedTuple):
-    """What a record brings.
+class StacRecord(NamedTuple):
+    """The STAC object of a record.
 
     Attributes:
         kind: `item` or `collection`.
-        stac: The object; None where the record has a column for it and no value in it.
+        stac: The object; None if the record's STAC column is empty.
     """
 
     kind: str
     stac: Json | None
 
 
-class NotStacError(ValueError):
-    """A record holds what should be STAC and is not; the text says why, without values."""
+class InvalidStacError(ValueError):
+    """A record's STAC object is invalid; the message gives the reason, without values."""
 
 
-def brought(record: Json) -> Brought | None:
-    """Find the STAC object of a record; None when its stream has none.
+def find_stac(record: Json) -> StacRecord | None:
+    """Return the STAC object of a record; None if its stream carries no STAC.
 
     Raises:
-        NotStacError: The column that should hold it holds something else.
+        InvalidStacError: The STAC column holds neither a JSON object nor null.
     """
-    for column, kind in _COLUMNS.items():
+    for column, kind in _KIND_OF_COLUMN.items():
         if column in record:
-            return Brought(kind, _object(column, record[column]))
-    itself = _TYPES.get(str(record.get("type"))) if _is_stac(record.get("stac_version")) else None
-    if itself is None or not record.keys().isdisjoint(_FLATTENED):
+            return StacRecord(kind, _decode_object(column, record[column]))
+    if not _is_stac_version(record.get("stac_version")):
         return None
-    return Brought(itself, {k: v for k, v in record.items() if not k.startswith("_sdc_")})
+    record_kind = _KIND_OF_TYPE.get(str(record.get("type")))
+    if record_kind is None or not record.keys().isdisjoint(_FLATTENED_PROPERTIES):
+        return None
+    return StacRecord(record_kind, {k: v for k, v in record.items() if not k.startswith("_sdc_")})
 
 
-def _is_stac(version: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether a `stac_version` is one of STAC 1; drafts before it had other members."""
+def _is_stac_version(version: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether `version` is one of STAC 1; earlier drafts have other members."""
     return isinstance(version, str) and version.startswith("1.")
 
 
-def _object(column: str, value: Any) -> Json | None:  # noqa: ANN401 - any JSON
-    if isinstance(value, str):  # a stream map or another target's file has made a text of it
+def _decode_object(column: str, value: Any) -> Json | None:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):  # a stream map or another target's file may hold JSON as a string
         try:
             value = msgspec.json.decode(value)
         except msgspec.DecodeError:
-            raise NotStacError(f"'{column}' is a text that is not JSON") from None
+            raise InvalidStacError(f"'{column}' is not valid JSON") from None
     if value is None or isinstance(value, dict):
         return value
-    raise NotStacError(f"'{column}' is no object")
+    raise InvalidStacError(f"'{column}' is not an object")
 
 
-def check(kind: str, stac: Json) -> None:
-    """Check that an object has what an export cannot do without.
+def validate_minimal(kind: str, stac: Json) -> None:
+    """Check the members that an export requires.
 
     Raises:
-        NotStacError: It has not.
+        InvalidStacError: A member is missing or has the wrong type.
     """
     if not isinstance(stac.get("id"), str) or not stac["id"]:
-        raise NotStacError("has no id")
-    if stac.get("type") != _TYPE_OF[kind]:
-        raise NotStacError(f"has a type other than {_TYPE_OF[kind]}")
+        raise InvalidStacError("has no id")
+    if stac.get("type") != _TYPE_OF_KIND[kind]:
+        raise InvalidStacError(f"must have the type {_TYPE_OF_KIND[kind]}")
     links = stac.get("links", [])
     if not isinstance(links, list) or not all(isinstance(link, dict) for link in links):
-        raise NotStacError("has links that are no list of objects")
+        raise InvalidStacError("has links that are not a list of objects")
     if kind == COLLECTION:
         return
     collection, geometry = stac.get("collection"), stac.get("geometry")
     if collection is not None and (not isinstance(collection, str) or not collection):
-        raise NotStacError("has a collection that is no text")
+        raise InvalidStacError("has a collection that is not a string")
     if not isinstance(stac.get("properties"), dict):
-        raise NotStacError("has no properties")
+        raise InvalidStacError("has no properties")
     if geometry is not None:
         if not _is_geometry(geometry):
-            raise NotStacError("has a geometry that is not GeoJSON")
+            raise InvalidStacError("has a geometry that is not GeoJSON")
         if not is_bbox(stac.get("bbox")):
-            raise NotStacError("has a geometry and no bbox of four or six numbers")
+            raise InvalidStacError("has a geometry but no bbox of four or six numbers")
 
 
 def _is_geometry(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    if not isinstance(value, dict) or str(value.get("type")) not in _GEOMETRIES:
+    if not isinstance(value, dict) or str(value.get("type")) not in _GEOMETRY_TYPES:
         return False
     parts = "geometries" if value["type"] == "GeometryCollection" else "coordinates"
     return isinstance(value.get(parts), list)
 
 
 def is_bbox(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether a value is a bbox: four numbers, or six with heights."""
+    """Return whether a value is a bbox: four numbers, or six with heights."""
     return (
         isinstance(value, list)
         and len(value) in {4, 6}
         and all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in value)
-        and all(-_MOST < edge < _MOST for edge in value)
+        and all(-_BBOX_LIMIT < edge < _BBOX_LIMIT for edge in value)
     )
 
 
-class Times(NamedTuple):
-    """When an item was acquired, as RFC 3339 in UTC: its `datetime`, or its start and end."""
+class AcquisitionTime(NamedTuple):
+    """Acquisition time of an item, RFC 3339 in UTC: its `datetime`, or its start and end."""
 
     start: str
     end: str
 
     @property
     def day(self) -> str:
-        """The day it is filed under, `YYYY-MM-DD`."""
+        """The day that the item is filed under, `YYYY-MM-DD`."""
         return self.start[:10]
 
 
-def times(item: Json) -> Times:
-    """Read an item's times.
+def read_acquisition_time(item: Json) -> AcquisitionTime:
+    """Return the acquisition time of an item.
 
     Raises:
-        NotStacError: It has neither a datetime nor a start and an end (STAC Item, datetime).
+        InvalidStacError: It has neither a datetime nor a start and an end (STAC Item, datetime).
     """
     properties = item["properties"]
-    moment = properties.get("datetime")
-    if moment is not None:
-        stamp = _utc(moment, "datetime")
-        return Times(stamp, stamp)
-    span = [properties.get("start_datetime"), properties.get("end_datetime")]
-    if None in span:
-        raise NotStacError("has no datetime, and no start_datetime with an end_datetime")
-    return Times(_utc(span[0], "start_datetime"), _utc(span[1], "end_datetime"))
+    instant = properties.get("datetime")
+    if instant is not None:
+        timestamp = _normalize_utc(instant, "datetime")
+        return AcquisitionTime(timestamp, timestamp)
+    start, end = properties.get("start_datetime"), properties.get("end_datetime")
+    if start is None or end is None:
+        raise InvalidStacError("has neither datetime nor start_datetime and end_datetime")
+    return AcquisitionTime(
+        _normalize_utc(start, "start_datetime"), _normalize_utc(end, "end_datetime")
+    )
 
 
-def _utc(value: Any, name: str) -> str:  # noqa: ANN401 - any JSON
+def _normalize_utc(value: Any, name: str) -> str:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
-            if _UTC_STAMP.fullmatch(value):
+            parsed = datetime.fromisoformat(value)
+            if _UTC_TIMESTAMP.fullmatch(value):
                 return value
-            if moment.tzinfo is not None:
-                return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+            if parsed.tzinfo is not None:
+                return parsed.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
         except (ValueError, OverflowError):
             pass
-    raise NotStacError(f"has a {name} that is no RFC 3339 timestamp")
+    raise InvalidStacError(f"has a {name} that is not an RFC 3339 timestamp")

@@ -1,4 +1,4 @@
-"""The target's settings: declared once, checked before any record is read."""
+"""Declare the settings of target-stac, and check them before any record is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CATALOG, NDJSON, GEOPARQUET, ITEM_COLLECTION = FORMATS = (
     "itemcollection",
 )
 UPDATE, OVERWRITE = MODES = ("update", "overwrite")
-OFF, SAMPLE, ALL = VALIDATE = ("off", "sample", "all")
+OFF, SAMPLE, ALL = VALIDATE_MODES = ("off", "sample", "all")
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -35,7 +35,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "formats",
         th.ArrayType(th.StringType(allowed_values=list(FORMATS))),
         title="Formats",
-        description="What is written: catalog (a tree of STAC files and a map to look at), ndjson, "
+        description="Formats to write: catalog (a tree of STAC files and a map), ndjson, "
         "geoparquet, itemcollection (one GeoJSON file of at most 10,000 items).",
         default=[CATALOG, NDJSON, GEOPARQUET],
     ),
@@ -43,8 +43,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "mode",
         th.StringType(allowed_values=list(MODES)),
         title="Mode",
-        description="update merges the records into the export that is there, by collection and "
-        "item id; overwrite leaves only what this run brings.",
+        description="update merges the records into the existing export, by collection and item "
+        "id; overwrite keeps only the records of this run.",
         default=UPDATE,
     ),
     th.Property(
@@ -58,7 +58,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "title",
         th.StringType,
         title="Title",
-        description="Title of the root catalog, and of the map.",
+        description="Title of the root catalog and of the map.",
         default="STAC catalog",
     ),
     th.Property(
@@ -73,15 +73,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.StringType,
         title="Root URL",
         description="URL that the export will be published under: links become absolute, and each "
-        "file gets a link to itself. Without it the export is self-contained and can be moved.",
+        "file gets a link to itself. Without it, the export is self-contained and can be moved.",
     ),
     th.Property(
         "validate",
-        th.StringType(allowed_values=list(VALIDATE)),
+        th.StringType(allowed_values=list(VALIDATE_MODES)),
         title="Validate",
-        description="Which items are checked against the JSON Schemas of STAC and of its "
+        description="Which items to validate against the JSON Schemas of STAC and its "
         "extensions: off, sample (the first of each collection and about one in twenty) or all. "
-        "An item that fails goes to rejected.ndjson.",
+        "Invalid items go to rejected.ndjson.",
         default=OFF,
     ),
     th.Property(
@@ -89,18 +89,17 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.StringType,
         title="Schemas",
         description="Folder with the extensions' JSON Schemas, each with its $id; those of STAC "
-        "itself are built in. Nothing is fetched.",
+        "itself are built in. Nothing is downloaded.",
     ),
 ).to_dict()
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings as the target uses them.
+class StacSettings:
+    """The settings of target-stac, as declared in `SCHEMA`.
 
     Attributes:
-        root_href: Without a slash at its end.
-        Others: As declared in `SCHEMA`.
+        root_href: Without a slash at the end.
     """
 
     output: str
@@ -114,55 +113,55 @@ class Settings:
     schemas: Path | None
 
     @property
-    def updates(self) -> bool:
-        """Whether the records are merged into the export that is there."""
+    def is_update(self) -> bool:
+        """Whether the records are merged into the existing export."""
         return self.mode == UPDATE
 
 
-def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Read settings that obey `SCHEMA` and have no `problems`."""
-    root, schemas = config.get("root_href"), config.get("schemas")
-    return Settings(
+def read_settings(config: Mapping[str, Any]) -> StacSettings:
+    """Read settings that conform to `SCHEMA` and have no error of `find_problems`."""
+    root_href, schemas = config.get("root_href"), config.get("schemas")
+    return StacSettings(
         output=config["output"].strip(),
         formats=frozenset(config["formats"]),
         mode=config["mode"],
         catalog_id=config["catalog_id"].strip(),
         title=config["title"].strip(),
         description=config["description"].strip(),
-        root_href=root.strip().rstrip("/") if root else None,
+        root_href=root_href.strip().rstrip("/") if root_href else None,
         validate=config["validate"],
         schemas=Path(schemas).expanduser() if schemas else None,
     )
 
 
-def problems(config: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
-    found = [
+def find_problems(config: Mapping[str, Any]) -> list[str]:
+    """Return an error, without its value, for each invalid setting that `SCHEMA` accepts."""
+    problems = [
         f"Setting '{name}' is empty"
         for name in ("output", "catalog_id", "title", "description")
         if not config[name].strip()
     ]
     formats = config["formats"]
     if not formats:
-        found.append(f"Setting 'formats' is empty; choose from {', '.join(FORMATS)}")
+        problems.append(f"Setting 'formats' is empty; choose from {', '.join(FORMATS)}")
     elif config["mode"] == UPDATE and not {CATALOG, NDJSON} & set(formats):
-        found.append(
-            "Setting 'formats' needs catalog or ndjson for an update to merge into; add one, or "
+        problems.append(
+            "Setting 'formats' must include catalog or ndjson if 'mode' is update; add one, or "
             "set 'mode' to overwrite"
         )
-    root, schemas = config.get("root_href"), config.get("schemas")
-    if root and not _is_web_url(root.strip()):
-        found.append("Setting 'root_href' is no URL of the form https://host/folder")
-    if schemas and not _can_be_listed(schemas):
-        found.append("Setting 'schemas' is no folder that can be read")
-    return found
+    root_href, schemas = config.get("root_href"), config.get("schemas")
+    if root_href and not _is_web_url(root_href.strip()):
+        problems.append("Setting 'root_href' must be a URL such as https://host/folder")
+    if schemas and not _is_readable_folder(schemas):
+        problems.append("Setting 'schemas' must be a folder that can be read")
+    return problems
 
 
-def _can_be_listed(folder: str) -> bool:
+def _is_readable_folder(folder: str) -> bool:
     try:
         with os.scandir(Path(folder).expanduser()):
             return True
-    except (OSError, RuntimeError, ValueError):  # no such folder, no home, a NUL in a path
+    except (OSError, RuntimeError, ValueError):  # no such folder, no home, a NUL in the path
         return False
 
 

@@ -1,49 +1,69 @@
-"""One sink a stream: hands what its records bring to the export."""
+"""Pass the STAC object of each record to the export: one sink for each stream."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk.sinks import RecordSink
 
-from target_stac.records import NotStacError, brought
+from target_stac.records import InvalidStacError, find_stac
 
 if TYPE_CHECKING:
-    from target_stac.target import TargetStac
+    from collections import Counter
+
+    from singer_sdk import Target
+
+    from target_stac.export import Export
+
+
+class ExportContext(Protocol):
+    """The members of the target that its sinks use.
+
+    Attributes:
+        export: The export of all streams.
+        ignored: Number of records that carry no STAC, by stream.
+        empty: Number of records whose STAC column is empty, by stream.
+    """
+
+    ignored: Counter[str]
+    empty: Counter[str]
+
+    @property
+    def export(self) -> Export:
+        """The export."""
 
 
 class StacSink(RecordSink):
-    """Takes the STAC object out of each record.
+    """A sink for records with a STAC object.
 
-    The stream's own schema is not checked: STAC's schemas say what an item is, and a record that
-    is none must not end the run.
+    It does not validate records against the stream's schema: STAC has its own schemas, and an
+    invalid record must not end the run.
     """
 
     validate_schema = False
 
-    def __init__(self, target: TargetStac, **kwargs: Any) -> None:
+    def __init__(self, target: Target, **kwargs: Any) -> None:
         super().__init__(target, **kwargs)
-        self._stac = target
+        self._context = cast("ExportContext", target)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand what a record brings to the export, or count that it brings nothing."""
+        """Add the STAC object of a record to the export, or count the record as without one."""
         del context
-        target = self._stac
         try:
-            found = brought(record)
-        except NotStacError as error:
-            target.export.reject(self.stream_name, str(error), record)
+            found = find_stac(record)
+        except InvalidStacError as error:
+            self._context.export.reject(self.stream_name, str(error), record)
             return
         if found is None:
-            target.ignored[self.stream_name] += 1
+            self._context.ignored[self.stream_name] += 1
         elif found.stac is None:
-            target.empty[self.stream_name] += 1
+            self._context.empty[self.stream_name] += 1
         else:
-            target.export.take(self.stream_name, found.kind, found.stac)
+            self._context.export.take(self.stream_name, found.kind, found.stac)
 
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Leave timestamps the texts that they are in STAC."""
+        """Return the record unchanged: in STAC, timestamps are strings."""
         return record
 
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Ask for no key: an item has its id."""
+        """Accept records without a key: an item has an id."""

@@ -1,4 +1,4 @@
-"""target-stac: settings, routing of records to one export, STATE when all of it is written."""
+"""Run target-stac: read settings and messages, write one export, then emit the STATE."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.target_base import PixxelTarget
 from target_stac.export import Export
-from target_stac.output import OutputError, opened
-from target_stac.settings import SCHEMA, Settings, problems, read_settings
+from target_stac.settings import SCHEMA, StacSettings, find_problems, read_settings
 from target_stac.sinks import StacSink
-from target_stac.validation import Validator
+from target_stac.storage import StorageError, open_storage
+from target_stac.validation import StacValidator
 
 
 class TargetStac(PixxelTarget):
-    """Singer target for STAC: a static catalog, ndjson and GeoParquet out of any sync."""
+    """Singer target for STAC, which writes a static catalog, ndjson and GeoParquet."""
 
     name = "target-stac"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
@@ -31,33 +31,33 @@ class TargetStac(PixxelTarget):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     default_sink_class = StacSink
-    expected_errors = (OutputError,)
+    expected_errors = (StorageError,)
 
     def __init__(self, **kwargs: Any) -> None:
         self.ignored: Counter[str] = Counter()
-        """Records of streams that carry no STAC."""
+        """Number of records that carry no STAC, by stream."""
         self.empty: Counter[str] = Counter()
-        """Records whose STAC column is empty."""
+        """Number of records whose STAC column is empty, by stream."""
         super().__init__(**kwargs)
 
     def find_setting_problems(self) -> list[str]:
-        """Say what is wrong with the settings beyond their schema."""
-        return problems(self._config)
+        """Return the errors of the settings that their schema does not find."""
+        return find_problems(self._config)
 
     @cached_property
-    def settings(self) -> Settings:
-        """The settings, read and checked."""
+    def settings(self) -> StacSettings:
+        """The settings."""
         return read_settings(self.config)
 
     @cached_property
     def export(self) -> Export:
-        """The export that all streams go to."""
+        """The export of all streams."""
         scratch = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="target-stac-"))
         export = Export(
             settings=self.settings,
-            output=self._resources.enter_context(opened(self.settings.output)),
+            storage=self._resources.enter_context(open_storage(self.settings.output)),
             scratch=Path(scratch),
-            validator=Validator(self.settings.validate, self.settings.schemas),
+            validator=StacValidator(self.settings.validate, self.settings.schemas),
             logger=self.logger,
             check=self.stop.check,
         )
@@ -68,33 +68,30 @@ class TargetStac(PixxelTarget):
         """Read all messages and write the export.
 
         Returns:
-            INCOMPLETE when something was left out, else OK.
+            INCOMPLETE if records were rejected or a GeoParquet file is missing, else OK.
 
         Raises:
-            InputError: The input is not Singer; the export is as it was.
-            OutputError: The export cannot be read or written.
-            Stopped: A signal came; a later run goes on from the last state.
+            InputError: The input is not valid Singer; the export is unchanged.
+            StorageError: The export cannot be read or written.
+            StopRequested: A signal stopped the run; the next run continues from the last state.
         """
         with self._resources:
-            _ = self.export  # an output that cannot be used is told before anything is read
+            _ = self.export  # raise an error of the output before reading the input
             self.listen(file_input)
-        left_out = self.export.rejected or self.export.incomplete
-        return ExitCode.INCOMPLETE if left_out else ExitCode.OK
+        is_incomplete = self.export.rejected or self.export.failed_geoparquet
+        return ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK
 
     def process_endofpipe(self) -> None:
-        """Write the export, then the STATE that its records were up to."""
-        self.export.publish(ended=self._reader.ends_with_state)
+        """Write the export, then emit the STATE that its records reach."""
+        self.export.publish(input_complete=self._reader.ends_with_state)
         if self.ignored:
             counts = ", ".join(f"{name} ({n:,})" for name, n in sorted(self.ignored.items()))
             level, hint = logging.INFO, ""
-            if self.export.is_idle:  # as from a tap that does not convert
-                level, hint = (
-                    logging.WARNING,
-                    "; is the conversion to STAC off in the tap?",
-                )
-            self.logger.log(level, "ignored, as their records carry no STAC: %s%s", counts, hint)
+            if self.export.is_idle:  # as from a tap that does not convert to STAC
+                level, hint = logging.WARNING, "; check that the tap converts its records to STAC"
+            self.logger.log(level, "ignored records without STAC: %s%s", counts, hint)
         for stream, count in sorted(self.empty.items()):
-            self.logger.warning("%s: %d records have no STAC Item to export", stream, count)
+            self.logger.warning("%s: ignored %d records whose STAC column is empty", stream, count)
         super().process_endofpipe()
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.contract.operations import beside
 from tests.contract.witness import Witness
-from tests.sandbox.contracts import CONTRACT
+from tests.pixxel_sandbox.contract_checks import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

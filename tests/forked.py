@@ -23,7 +23,7 @@ import shapely
 import tap_pixxel.stac
 import target_pixxel_store.__main__
 import target_stac.__main__
-from tap_pixxel.streams.archives import ArchiveItems
+from tap_pixxel.streams.archive import ArchiveItems
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store.target import TargetPixxelStore
 from target_stac.target import TargetStac

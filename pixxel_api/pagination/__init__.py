@@ -1,1 +1,1 @@
-"""Scans of the API's lists: paging styles, concurrent page reads, and complete passes."""
+"""Pagination of the API's lists: paging styles, concurrent page reads, and complete scans."""

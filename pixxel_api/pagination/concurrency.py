@@ -1,4 +1,4 @@
-"""Concurrent calls whose results keep their order, and calls that a stop request interrupts."""
+"""Concurrent calls with ordered results, and calls that a stop request interrupts."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_POLL_SECONDS = 0.2  # between two checks of the stop flag while a call runs
+_POLL_SECONDS = 0.2  # between two calls of `check` while a call runs
 
 
 class OrderedExecutor(Generic[Result]):
-    """Calls that are made up to `window` at once, and whose results come in their order.
+    """Runs calls in threads and yields their results in the order of the calls.
 
-    A few are made at first, and two more for each that came, so that little is asked for in vain
-    behind the end of a short list. It is to be closed, as a context or by its end.
+    It starts few calls at first and two more per result, so that few requests are wasted past the
+    end of a short list. Use it as a context manager, or iterate to its end.
 
     Args:
-        calls: Made in threads; may be endless, and is taken from as needed.
-        window: Calls in flight, at least 1. No more results than this are held.
-        check: Called while a call is awaited; raises to stop.
+        calls: Run in threads; may be infinite, and is consumed as needed.
+        concurrency: Maximum number of pending calls and unread results, at least 1.
+        check: Called while waiting for a call; raises to stop.
 
     Raises:
-        ApiError: What a call raised, when its turn comes.
+        ApiError: A call raised it; raised when its result is due.
     """
 
     def __init__(
@@ -41,20 +41,20 @@ class OrderedExecutor(Generic[Result]):
         self._pending: deque[Future[Result]] = deque()
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return the executor."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let be what was not awaited."""
+        """Cancel pending calls."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def start(self, count: int) -> None:
-        """Make some of the next calls, as far as the window allows."""
-        some = islice(self._calls, min(count, self._concurrency - len(self._pending)))
-        self._pending.extend(self._workers.submit(call) for call in some)
+        """Start up to `count` of the next calls, within the concurrency."""
+        calls = islice(self._calls, min(count, self._concurrency - len(self._pending)))
+        self._pending.extend(self._workers.submit(call) for call in calls)
 
     def __iter__(self) -> Iterator[Result]:
-        """Give the results."""
+        """Yield the results."""
         with self:
             if not self._pending:
                 self.start(1)
@@ -63,23 +63,27 @@ class OrderedExecutor(Generic[Result]):
                 self.start(2)
 
 
-def gather(*calls: Callable[[], Any], check: Callable[[], None]) -> list[Any]:  # each its own
-    """Make a few calls at the same time, and give what they return.
+def gather(*calls: Callable[[], Any], check: Callable[[], None]) -> list[Any]:
+    """Run a few calls concurrently and return their results, each of its own type.
+
+    Args:
+        calls: Run in threads.
+        check: Called while waiting; raises to stop.
 
     Raises:
-        ApiError: What the first of them that failed has raised.
+        ApiError: The error of the first call, in their order, that failed.
     """
-    with OrderedExecutor(calls, concurrency=len(calls), check=check) as made:
-        made.start(len(calls))
-        return list(made)
+    with OrderedExecutor(calls, concurrency=len(calls), check=check) as executor:
+        executor.start(len(calls))
+        return list(executor)
 
 
 def run_interruptibly(call: Callable[[], Result], check: Callable[[], None]) -> Result:
-    """Make a call that may wait for the network, so that `check` can end the waiting.
+    """Run a call that may wait for the network, so that `check` can interrupt it.
 
     Args:
-        call: Made in a thread of its own.
-        check: Called while it is awaited; raises to stop.
+        call: Run in a thread of its own.
+        check: Called while waiting; raises to stop.
     """
     worker = ThreadPoolExecutor(1, thread_name_prefix="pixxel-call")
     try:

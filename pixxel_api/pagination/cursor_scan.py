@@ -1,7 +1,8 @@
-"""Lists that are paged by a token, or else by an offset: the first answer shows which."""
+"""Scan of a list that is paged by a token or by an offset, as its first response shows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pixxel_api.errors import EndlessList
@@ -10,111 +11,108 @@ from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import with_first_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.list_scan import ScanOptions
     from pixxel_api.pagination.paging import Page, Paging
 
 
 class TokenPage(NamedTuple):
-    """A page, and the token of the next one, where there is one."""
+    """A page, and the token of the next page, if there is one."""
 
     page: Page
     next_token: str | int | None
 
 
 class FetchTokenPage(Protocol):
-    """Reads a page; called from several threads."""
+    """Function that reads the page of a token or offset; called from several threads."""
 
     def __call__(self, offset: int, limit: int, token: str | int | None, /) -> TokenPage:
-        """Read up to `limit` rows, those that a token names or those from `offset` on."""
+        """Read up to `limit` rows: those of `token`, or without one those from `offset` on."""
         ...
 
 
 class CursorOrOffsetScan:
-    """A sweep over a list whose first answer shows how it is paged.
+    """Scan of a list whose first response shows the paging style.
 
-    An answer with a token is followed by the page that it names, one after the other; one with a
-    total and no token, by those of a `Sweep`. A page with neither may be all there is, or not, and
-    is followed by others until one brings nothing new.
+    If it has a token, pages are read by token, one after the other. If it has a total but no token,
+    a `ListScan` reads them by offset. If it has neither, pages are read by offset until one has no
+    new rows.
 
     Args:
         fetch: Reads a page.
-        paging: How the list counts where it has no tokens.
-        key, seen, limit, window, check: As for `Sweep`.
+        paging: The paging style without tokens.
+        options: The options of the scan.
+        recent_keys: As for `ListScan`.
 
     Attributes:
-        began: The server's clock at the first answer.
-        settled: As for `Sweep`.
+        started_at: The `requested_at` of the first page.
+        complete: As for `ListScan`.
     """
 
     def __init__(
         self,
         fetch: FetchTokenPage,
         paging: Paging,
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None],
+        recent_keys: RecentKeys | None = None,
     ) -> None:
         self._fetch = fetch
         self._paging = paging
-        self._key = key
-        self._recent_keys = recent_keys
-        self._limit = max(limit, 1 + paging.overlap)
-        self._concurrency = concurrency
-        self._check = check
+        # A page needs at least one row besides those that overlap.
+        self._options = replace(options, limit=max(options.limit, 1 + paging.overlap))
+        self._key = options.key
+        self._recent_keys = recent_keys or RecentKeys()
         self.started_at: datetime | None = None
         self.complete = True
 
     def __iter__(self) -> Iterator[list[RawRow]]:
-        """Give the rows not yet given, page by page."""
-        first = self._read(None)
+        """Yield the new rows of each page."""
+        first = self._read_page(None)
         self.started_at = first.page.requested_at
         if first.next_token is None and first.page.total is not None:
-            yield from self._by_offset(first.page)
+            yield from self._scan_by_offset(first.page)
             return
         if first.next_token is None:
-            yield from self._until_no_new_rows(first.page)
+            yield from self._scan_until_no_new_rows(first.page)
             return
-        for page in self._by_token(first):
-            yield [row for row in page.rows if self._recent_keys.is_new(self._key(row))]
+        for page in self._scan_by_token(first):
+            yield [row for row in page.rows if self._recent_keys.add_if_new(self._key(row))]
 
-    def _by_offset(self, first: Page) -> Iterator[list[RawRow]]:
-        sweep = ListScan(
+    def _scan_by_offset(self, first: Page) -> Iterator[list[RawRow]]:
+        scan = ListScan(
             with_first_page(lambda offset, limit: self._fetch(offset, limit, None).page, first),
             self._paging,
-            key=self._key,
+            self._options,
             recent_keys=self._recent_keys,
-            limit=self._limit,
-            concurrency=self._concurrency,
-            check=self._check,
         )
-        yield from sweep
-        self.complete = sweep.complete
+        yield from scan
+        self.complete = scan.complete
 
-    def _until_no_new_rows(self, page: Page) -> Iterator[list[RawRow]]:
+    def _scan_until_no_new_rows(self, page: Page) -> Iterator[list[RawRow]]:
         offset = 0
-        while fresh := [row for row in page.rows if self._recent_keys.is_new(self._key(row))]:
-            yield fresh
-            if not any(map(self._key, fresh)):
-                return  # nothing would tell the next ones from these
+        while new := [row for row in page.rows if self._recent_keys.add_if_new(self._key(row))]:
+            yield new
+            if not any(map(self._key, new)):
+                return  # without keys, repeated rows cannot be detected
             offset += len(page.rows)
-            page = self._read(None, offset).page
+            page = self._read_page(None, offset).page
 
-    def _by_token(self, first: TokenPage) -> Iterator[Page]:
-        used = RecentKeys()
+    def _scan_by_token(self, first: TokenPage) -> Iterator[Page]:
+        used_tokens = RecentKeys()
         page, token = first
         yield page
         while token is not None:
-            if token in used:
-                raise EndlessList("a page is named as the next one again: the list has no end")
-            used.add(token)
-            page, token = self._read(token)
+            if token in used_tokens:
+                raise EndlessList("endless list: the server repeated the token of a page")
+            used_tokens.add(token)
+            page, token = self._read_page(token)
             yield page
 
-    def _read(self, token: str | int | None, offset: int = 0) -> TokenPage:
-        return run_interruptibly(lambda: self._fetch(offset, self._limit, token), self._check)
+    def _read_page(self, token: str | int | None, offset: int = 0) -> TokenPage:
+        return run_interruptibly(
+            lambda: self._fetch(offset, self._options.limit, token), self._options.check
+        )

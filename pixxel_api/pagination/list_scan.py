@@ -1,15 +1,15 @@
-"""A sweep: one pass over a list that may change meanwhile; what stays in it comes out once.
+"""Scan of a list that may change meanwhile; rows that stay in the list are yielded once.
 
-Offsets over a changing list skip and repeat rows. So pages overlap by a row: when a page does
-not begin with the last row of the page before, the list has shifted, and the sweep goes back
-until it stands on a row it has given already. In an order that stays the same for the rows that
-stay, every row before a given row has been given too, so nothing is skipped. Where the endpoint
-knows no such order, a pass that saw the list shift, or gave fewer rows than the total, is followed
-by another, for what it missed.
+Offsets into a changing list skip and repeat rows. Pages therefore overlap by one row: if a page
+does not begin with the last row of the previous page, the list has shifted, and the scan goes back
+to a row that it has yielded already. In a stable order, every row before that row was yielded too,
+so no row is skipped. If the endpoint has no stable order, a pass during which the list shifted, or
+that yielded fewer rows than the total, is followed by another pass for the missing rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.concurrency import OrderedExecutor
     from pixxel_api.pagination.paging import FetchPage, Page, Paging
 
-KEY_WINDOW = 10_000  # keys in a generation; two are kept
-_MAX_PASSES = 3  # over a list without a stable order that keeps shifting
-_MAX_REPEATS = 10  # of one page in a row: the server does not heed the offset
+KEY_WINDOW = 10_000  # keys in a generation; two generations are kept
+_MAX_PASSES = 3  # over a list that has no stable order and keeps shifting
+_MAX_REPEATS = 10  # of one page in succession: the server ignores the offset
 
 
 class RecentKeys:
-    """The keys given last: the current window's and its predecessor's, so memory stays flat."""
+    """The keys of the rows yielded last, in two generations, so that memory stays constant.
+
+    Args:
+        size: Maximum number of keys in a generation.
+
+    Attributes:
+        overflowed: Whether keys were dropped.
+    """
 
     def __init__(self, size: int = KEY_WINDOW) -> None:
         self._size = size
@@ -44,8 +51,8 @@ class RecentKeys:
     def __contains__(self, key: object) -> bool:
         return key in self._current or key in self._previous
 
-    def is_new(self, key: Hashable) -> bool:
-        """Tell whether a key was not given yet, and remember it; None is always new."""
+    def add_if_new(self, key: Hashable) -> bool:
+        """Add a key, and return whether it is new; None is always new."""
         if key is None:
             return True
         if key in self:
@@ -54,57 +61,67 @@ class RecentKeys:
         return True
 
     def add(self, key: Hashable) -> None:
-        """Remember a key."""
+        """Add a key, and drop the oldest generation if the current one is full."""
         if len(self._current) >= self._size:
             self.overflowed = bool(self._previous)
             self._previous, self._current = self._current, set()
         self._current.add(key)
 
 
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """The options of a scan.
+
+    Attributes:
+        key: Returns a row's key; None for a row without one, which is always yielded.
+        limit: Rows to request per page.
+        concurrency: Maximum number of concurrent page reads.
+        check: Called while waiting; raises to stop.
+    """
+
+    key: Callable[[RawRow], Hashable]
+    limit: int
+    concurrency: int
+    check: Callable[[], None] = lambda: None
+
+
 class ListScan:
-    """One pass, or a few, over a list.
+    """Scan of a list in one or more passes.
 
     Args:
         fetch: Reads the page at (offset, limit).
-        paging: How the endpoint counts.
-        key: Gives a row's identity; None for a row that has none, which is always given.
-        seen: What has been given already; shared by the sweeps of one list's parts.
-        limit: Rows a page.
-        window: Pages in flight.
-        check: Called while waiting; raises to stop.
-        ordered: The list keeps its order while rows come, go and change; may be set to False
-            when the rows show that it does not.
-        start: The place to go on from, when an earlier sweep of the same list stopped there.
+        paging: The paging style of the endpoint.
+        options: The options of the scan.
+        recent_keys: The keys of rows yielded before, if the scans of a list's parts share them.
+        ordered: Whether the list keeps its order while rows are added, removed and changed; the
+            attribute may be set to False when the rows show that it does not.
+        start: The offset to start at, if an earlier scan of the same list stopped there.
 
     Attributes:
-        position: How many rows of the server's list lie behind.
-        size: Rows a page, as the server grants them.
-        began: The server's clock at the first answer.
-        settled: False when the list kept shifting and a row may be missing.
+        position: The offset behind the last row that was read.
+        page_size: Rows per page; the server may cap `limit`.
+        started_at: The `requested_at` of the first page.
+        complete: False if rows may be missing, as the list kept shifting.
     """
 
     def __init__(
         self,
         fetch: FetchPage,
         paging: Paging,
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None] = lambda: None,
+        recent_keys: RecentKeys | None = None,
         ordered: bool = False,
         start: int = 0,
     ) -> None:
         self._fetch = fetch
         self._paging = paging
-        self._key = key
-        self._recent_keys = recent_keys
-        # A page of one row could not both overlap and go on.
-        self.page_size = max(limit, 1 + paging.overlap)
+        self._options = options
+        self._key = options.key
+        self._recent_keys = recent_keys or RecentKeys()
+        # A page needs at least one row besides those that overlap.
+        self.page_size = max(options.limit, 1 + paging.overlap)
         self._overlap = paging.overlap
-        self._concurrency = concurrency
-        self._check = check
         self.ordered = ordered
         self._last_key: Hashable = None
         self._shifted = False
@@ -122,58 +139,58 @@ class ListScan:
         self.complete = True
 
     def __iter__(self) -> Iterator[list[RawRow]]:
-        """Give the rows not yet given, page by page."""
-        if not self._paging.paged:
-            yield self._accept(self._read(0))
+        """Yield the new rows of each page."""
+        if not self._paging.is_paged:
+            yield self._accept(self._read_page(0))
             return
-        for again in range(_MAX_PASSES):
-            if again:
+        for pass_number in range(_MAX_PASSES):
+            if pass_number > 0:
                 self.position, self._last_key = 0, None
                 self._shifted = self._may_have_missed = self._first_pass = False
                 self._total = None
-            yield from self._one_pass()
+            yield from self._scan_once()
             self.complete = not (self._may_have_missed or (self._shifted and not self.ordered))
             if self.complete or self._recent_keys.overflowed:
                 return
 
-    def _one_pass(self) -> Iterator[list[RawRow]]:
+    def _scan_once(self) -> Iterator[list[RawRow]]:
         while True:
             page = self._realign()
-            steady = self._is_aligned(page)
-            full = len(page.rows) >= self.page_size
+            is_aligned = self._is_aligned(page)
+            is_full = len(page.rows) >= self.page_size
             if page.offset == 0 and self._first_page_key is None:
                 self._adopt_server_page_size(page)
-            fresh = self._accept(page)
-            with self._prefetch(page.total) as ahead:
-                if steady and full and self._concurrency > 1:
-                    ahead.start(2)  # more is likely to follow, and comes while these rows are used
-                yield fresh
-                if self._is_last(page, fresh):
+            new_rows = self._accept(page)
+            with self._prefetch(page.total) as next_pages:
+                if is_aligned and is_full and self._options.concurrency > 1:
+                    next_pages.start(2)  # read while the caller processes these rows
+                yield new_rows
+                if self._is_last(page, new_rows):
                     return
-                # In a list that has shifted, pages would most likely be read ahead in vain.
-                for page in ahead if steady else ():
+                # In a list that has just shifted, prefetched pages would likely be wasted.
+                for page in next_pages if is_aligned else ():
                     if not self._is_aligned(page):
                         break
-                    fresh = self._accept(page)
-                    yield fresh
-                    if self._is_last(page, fresh):
+                    new_rows = self._accept(page)
+                    yield new_rows
+                    if self._is_last(page, new_rows):
                         return
 
     def _prefetch(self, total: int | None) -> OrderedExecutor[Page]:
-        """Give what reads the pages that follow."""
+        """Return the executor that reads the pages that follow."""
         return read_pages(
             self._fetch,
-            self._offsets(total),
+            self._next_offsets(total),
             limit=self.page_size,
-            concurrency=self._concurrency,
-            check=self._check,
+            concurrency=self._options.concurrency,
+            check=self._options.check,
         )
 
     def _realign(self) -> Page:
-        """Read from where we are, or from further back until on a row given already."""
+        """Read the next page, or go back to a page that begins with a row yielded already."""
         offset = self._next_offset
         while True:
-            page = self._read(offset)
+            page = self._read_page(offset)
             if self._is_aligned(page) or offset == 0:
                 return page
             self._shifted = True
@@ -182,34 +199,31 @@ class ListScan:
             offset = max(offset - self._step, 0)
 
     def _is_aligned(self, page: Page) -> bool:
-        """Tell whether a page begins with the row that the page before ended with."""
+        """Return whether a page begins with the last row of the previous page."""
         if not self._overlap or page.offset == 0:
             return True
         return bool(page.rows) and self._key(page.rows[0]) == self._last_key
 
-    def _is_last(self, page: Page, fresh: list[RawRow]) -> bool:
-        """Tell whether a page is the last: nothing new could follow it.
+    def _is_last(self, page: Page, new_rows: list[RawRow]) -> bool:
+        """Return whether a page is the last one, and record whether rows may be missing.
 
-        Where rows keep coming in front, the last rows never leave the page: it is the last when
-        it is short and all of it was given before.
+        If rows keep being inserted at the front, the last rows stay on the page; so a short page
+        without new rows is the last one, too.
         """
-        reached = page.offset + len(page.rows)
-        if reached == page.total:
-            # A list that had rows a moment ago is as likely broken as emptied.
-            emptied = page.total == 0 and self._largest_total > 0
-            self._may_have_missed = emptied or (self._emitted < page.total and not self.ordered)
+        if page.offset + len(page.rows) == page.total:
+            # The total of a list that had rows may be 0 by an error of the server.
+            is_emptied = page.total == 0 and self._largest_total > 0
+            self._may_have_missed = is_emptied or (self._emitted < page.total and not self.ordered)
             return True
         overlap = self._overlap if page.offset else 0
-        over = not fresh and (
-            len(page.rows) < self.page_size or self._is_the_short_first_page(page)
-        )
-        if len(page.rows) > overlap and not over:
+        is_short = len(page.rows) < self.page_size or self._is_short_first_page(page)
+        if len(page.rows) > overlap and (new_rows or not is_short):
             return False
         self._may_have_missed = page.total is not None and page.total > self._emitted
         return True
 
-    def _is_the_short_first_page(self, page: Page) -> bool:
-        """Tell whether the server gave all it has at once, and gives it again at any offset."""
+    def _is_short_first_page(self, page: Page) -> bool:
+        """Return whether the server repeats a short first page, its whole list, at any offset."""
         return (
             self._first_page_is_short
             and page.offset > 0
@@ -217,7 +231,7 @@ class ListScan:
         )
 
     def _adopt_server_page_size(self, page: Page) -> None:
-        """Take a short first page as the size of the server's pages: it may cap `limit`."""
+        """Use the length of a short first page as the page size: the server may cap `limit`."""
         self._first_page_key = self._key(page.rows[0]) if page.rows else None
         if 0 < len(page.rows) < self.page_size and len(page.rows) != page.total:
             self._first_page_is_short = True
@@ -229,38 +243,39 @@ class ListScan:
             self.started_at = page.requested_at
         if page.rows:
             self._last_key = self._key(page.rows[-1])
-        # Where pages cannot overlap, it is the total that tells of a shift.
+        # Without an overlap, only a change of the total shows that the list has shifted.
         self._shifted = self._shifted or self._total not in {None, page.total}
         self._total = page.total
         self._largest_total = max(self._largest_total, page.total or 0)
         self.position = page.offset + (len(page.rows) if self._overlap else self.page_size)
-        fresh = [row for row in page.rows if self._recent_keys.is_new(self._key(row))]
-        self._emitted += len(fresh)
-        known = len(page.rows) - len(fresh)
-        if self._first_pass and known > (self._overlap if page.offset else 0):
+        new_rows = [row for row in page.rows if self._recent_keys.add_if_new(self._key(row))]
+        self._emitted += len(new_rows)
+        repeated = len(page.rows) - len(new_rows)
+        if self._first_pass and repeated > (self._overlap if page.offset else 0):
             self._shifted = True
-        self._guard_against_repeats(page, fresh)
-        return fresh
+        self._check_repeated_page(page, new_rows)
+        return new_rows
 
-    def _guard_against_repeats(self, page: Page, fresh: list[RawRow]) -> None:
+    def _check_repeated_page(self, page: Page, new_rows: list[RawRow]) -> None:
         first = self._identify(page.rows[0]) if page.rows else None
-        repeats = first is not None and first == self._first_row and not any(map(self._key, fresh))
-        self._repeats = self._repeats + 1 if repeats else 0
+        is_repeated = first is not None and first == self._first_row
+        is_repeated = is_repeated and not any(map(self._key, new_rows))
+        self._repeats = self._repeats + 1 if is_repeated else 0
         self._first_row = first
         if self._repeats >= _MAX_REPEATS:
-            raise EndlessList("the same page comes again whatever the offset: the list has no end")
+            raise EndlessList("endless list: the server returns the same page at every offset")
 
     def _identify(self, row: RawRow) -> Hashable:
-        """Give a row's key, and of one that has none its text."""
+        """Return a row's key, or its JSON if it has no key."""
         key = self._key(row)
         return msgspec.json.encode(row) if key is None else key
 
-    def _read(self, offset: int) -> Page:
-        """Read one page, watching for a stop meanwhile."""
-        return run_interruptibly(lambda: self._fetch(offset, self.page_size), self._check)
+    def _read_page(self, offset: int) -> Page:
+        """Read one page, interruptibly."""
+        return run_interruptibly(lambda: self._fetch(offset, self.page_size), self._options.check)
 
-    def _offsets(self, total: int | None) -> Iterator[int]:
-        """Give the next pages' offsets, as far as the list is known to reach."""
+    def _next_offsets(self, total: int | None) -> Iterator[int]:
+        """Yield the offsets of the next pages, up to the total if it is known."""
         offsets = count(self._next_offset, self._step)
         if total is None:
             return offsets

@@ -1,4 +1,4 @@
-"""Paging styles: how each endpoint counts its pages, and the reading of several pages in order."""
+"""Paging styles, one per way that an endpoint counts its pages, and concurrent page reads."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a list.
+    """One page of a list.
 
     Attributes:
-        offset: The place of the first row in the server's list.
+        offset: The position of the first row in the server's list.
         rows: The rows, in the server's order.
-        total: Rows in the whole list, where the endpoint tells.
-        asked: The server's clock when it was asked (`client.Answer.asked`).
+        total: The number of rows in the whole list, if the endpoint reports it.
+        requested_at: As `JsonResponse.requested_at`.
     """
 
     offset: int
@@ -34,7 +34,7 @@ class Page:
 
 
 class FetchPage(Protocol):
-    """Reads the page at an offset; called from several threads."""
+    """Function that reads the page at an offset; called from several threads."""
 
     def __call__(self, offset: int, limit: int, /) -> Page:
         """Read up to `limit` rows from `offset` on."""
@@ -42,75 +42,79 @@ class FetchPage(Protocol):
 
 
 class Paging(Protocol):
-    """How an endpoint is asked for a part of its list."""
+    """Paging style of an endpoint."""
 
     @property
-    def paged(self) -> bool:
-        """False when one answer brings all rows."""
+    def is_paged(self) -> bool:
+        """False if one response has all rows."""
         ...
 
     @property
     def overlap(self) -> int:
-        """Rows that a page shares with the one before, which tells when the list has shifted."""
+        """Rows that a page shares with the previous page, to detect that the list has shifted."""
         ...
 
     def query_for(self, offset: int, limit: int) -> dict[str, int]:
-        """Give the parameters that ask for `limit` rows from `offset` on."""
+        """Return the query parameters that request `limit` rows from `offset` on."""
         ...
 
-    def read_total(self, answer: JsonResponse) -> int | None:
-        """Read the length of the whole list from an answer, where it is told."""
+    def read_total(self, response: JsonResponse) -> int | None:
+        """Return the length of the whole list, if the response has it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetPaging:
-    """`offset` and `limit`; most endpoints tell a total in `pagination`."""
+    """Paging by `offset` and `limit`; most endpoints report a total in `pagination`.
 
-    paged: bool = True
+    Example:
+        `GET /v0/orders?offset=99&limit=100`
+    """
+
+    is_paged: bool = True
     overlap: int = 1
     offset_name: str = "offset"
-    """What the endpoint calls the offset; POST /v0/search has `skip`."""
+    """The endpoint's name of the offset parameter; POST /v0/search has `skip`."""
 
     def query_for(self, offset: int, limit: int) -> dict[str, int]:
-        """Give the offset and `limit`."""
+        """Return the offset and `limit`."""
         return {self.offset_name: offset, "limit": limit}
 
-    def read_total(self, answer: JsonResponse) -> int | None:
-        """Read `pagination.total`."""
-        pagination = answer.decode_field("pagination")
+    def read_total(self, response: JsonResponse) -> int | None:
+        """Return `pagination.total`."""
+        pagination = response.decode_field("pagination")
         return _total_or_none(pagination.get("total")) if isinstance(pagination, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
 class PageNumberPaging:
-    """`page_num` from 1 and `page_size`, with a `count`; pages of this kind cannot overlap."""
+    """Paging by `page_num`, from 1, and `page_size`, with a `count`; its pages cannot overlap."""
 
-    paged: bool = True
+    is_paged: bool = True
     overlap: int = 0
 
     def query_for(self, offset: int, limit: int) -> dict[str, int]:
-        """Give `page_num` and `page_size`; `offset` is a multiple of `limit`."""
+        """Return `page_num` and `page_size`; `offset` must be a multiple of `limit`."""
         return {"page_num": offset // limit + 1, "page_size": limit}
 
-    def read_total(self, answer: JsonResponse) -> int | None:
-        """Read `count`."""
-        return _total_or_none(answer.decode_field("count"))
+    def read_total(self, response: JsonResponse) -> int | None:
+        """Return `count`."""
+        return _total_or_none(response.decode_field("count"))
 
 
 @dataclass(frozen=True, slots=True)
 class SinglePage:
-    """One answer brings all rows."""
+    """No paging: one response has all rows."""
 
-    paged: bool = False
+    is_paged: bool = False
     overlap: int = 0
 
     def query_for(self, offset: int, limit: int) -> dict[str, int]:  # noqa: ARG002
-        """Give nothing: there is nothing to ask for."""
+        """Return no parameters."""
         return {}
 
-    def read_total(self, answer: JsonResponse) -> int | None:  # noqa: ARG002
-        """Know no total."""
+    def read_total(self, response: JsonResponse) -> int | None:  # noqa: ARG002
+        """Return None, as the endpoint reports no total."""
         return None
 
 
@@ -126,14 +130,14 @@ def read_pages(
     concurrency: int,
     check: Callable[[], None],
 ) -> OrderedExecutor[Page]:
-    """Read pages, up to `window` of them at once, and give them in the order of `offsets`.
+    """Read pages concurrently and yield them in the order of `offsets`.
 
     Args:
         fetch: Reads one page; called from several threads.
-        offsets: Where the pages begin; may be endless, and is taken from as needed.
-        limit: Rows to ask for.
-        concurrency: Pages in flight, at least 1.
-        check: Called while a page is awaited; raises to stop.
+        offsets: The offsets of the pages; may be infinite, and is consumed as needed.
+        limit: Rows to request per page.
+        concurrency: Maximum number of concurrent reads, at least 1.
+        check: Called while waiting for a page; raises to stop.
     """
     return OrderedExecutor(
         (partial(fetch, offset, limit) for offset in offsets), concurrency=concurrency, check=check
@@ -141,6 +145,6 @@ def read_pages(
 
 
 def with_first_page(fetch: FetchPage, first: Page) -> FetchPage:
-    """Give the fetch of a list whose first page has been read already."""
-    waiting = [first]
-    return lambda offset, limit: waiting.pop() if waiting and not offset else fetch(offset, limit)
+    """Return a fetch function that returns `first`, which was read already, for the offset 0."""
+    unread = [first]
+    return lambda offset, limit: unread.pop() if unread and not offset else fetch(offset, limit)

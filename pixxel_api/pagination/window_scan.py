@@ -1,36 +1,37 @@
-"""A sweep longer than a server's offsets allow, cut into time windows that are open at both ends.
+"""Scan of a list that is longer than the server's offset limit, in successive time windows.
 
-Rows come in the order of their time. When a window has given enough rows, it is closed at the
-time of its last row and read to its end (more rows of that very time, and rows with a range of
-times instead of one); the next window begins at that time. So each row falls into a window, and
-what a closed window held need not be read again by a run that goes on later.
+Rows are sorted by their time. When a window has yielded enough rows, it is closed at the time of
+its last row and read to its end (further rows of that time, and rows with a time range instead of a
+time). The next window begins at that time. So each row is in a window, and a later run that resumes
+does not read closed windows again. The first and the last window are unbounded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import OffsetPaging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.list_scan import ScanOptions
     from pixxel_api.pagination.paging import FetchPage
 
-WINDOW_ROWS = 5_000  # rows in a window; services refuse offsets past some ten thousand
+WINDOW_ROWS = 5_000  # rows in a window; servers reject offsets beyond about 10,000
 
 
 @dataclass(frozen=True, slots=True)
 class ScanBatch:
-    """Rows of a page; or, with no rows, the news that all rows up to a time have come.
+    """New rows of a page; or, without rows, the time up to which the scan is complete.
 
     Attributes:
-        rows: Rows not given before.
-        reached: The time, inclusive, at which a window was closed behind these rows.
+        rows: Rows that were not yielded before.
+        completed_until: The time, inclusive, at which a window was closed.
     """
 
     rows: list[RawRow]
@@ -38,32 +39,30 @@ class ScanBatch:
 
 
 class TimeWindowScan:
-    """A sweep in time windows.
+    """Scan of a list in time windows.
 
     Args:
-        between: Gives the fetch of the rows between two times, both inclusive and in the
-            fixed-width UTC form; None is an open end.
-        moment: A row's time in that form, None where it has none.
-        key, limit, window, check: As for `Sweep`.
-        ordered: The server sorts by that time; without it there is one window only.
-        low, high: The ends of the whole sweep, None for open.
-        rows: How many rows close a window.
+        fetch_between: Returns the fetch function for the rows between two times, both inclusive
+            and in the fixed-width UTC format; None is unbounded.
+        time_of: Returns a row's time in that format; None if it has none.
+        options: The options of the scan.
+        ordered: Whether the server sorts by that time; if not, there is only one window.
+        low: The first time of the scan, inclusive; None is unbounded.
+        high: The last time of the scan, inclusive; None is unbounded.
+        window_rows: Number of rows after which a window is closed.
 
     Attributes:
-        began: The server's clock at the first answer.
-        settled: As for `Sweep`.
+        recent_keys: The keys of rows yielded so far.
+        started_at: The `requested_at` of the first page.
+        complete: As for `ListScan`.
     """
 
     def __init__(
         self,
         fetch_between: Callable[[str | None, str | None], FetchPage],
         time_of: Callable[[RawRow], str | None],
+        options: ScanOptions,
         *,
-        key: Callable[[RawRow], Hashable],
-        recent_keys: RecentKeys,
-        limit: int,
-        concurrency: int,
-        check: Callable[[], None],
         ordered: bool,
         low: str | None = None,
         high: str | None = None,
@@ -71,50 +70,47 @@ class TimeWindowScan:
     ) -> None:
         self._fetch_between = fetch_between
         self._time_of = time_of
-        self._key = key
-        self._recent_keys = recent_keys
-        self._limit = limit
-        self._concurrency = concurrency
-        self._check = check
+        self._options = options
         self._ordered = ordered
         self._low = low
         self._high = high
         self._window_rows = window_rows
+        self.recent_keys = RecentKeys()
         self.started_at: datetime | None = None
         self.complete = True
 
     def __iter__(self) -> Iterator[ScanBatch]:
-        """Give the rows, and after each closed window the time it reached."""
+        """Yield the rows, and after each closed window its end."""
         low = self._low
         while True:
-            sweep = self._make_scan(low, self._high)
-            cut = yield from self._read_window(sweep, low)
-            self.complete = self.complete and sweep.complete
-            if cut is None:
+            scan = self._make_scan(low, self._high)
+            window_end = yield from self._read_window(scan, low)
+            self.complete = self.complete and scan.complete
+            if window_end is None:
                 return
-            rest = self._make_scan(low, cut, start=sweep.position)
+            rest = self._make_scan(low, window_end, start=scan.position)
             for rows in rest:
                 yield ScanBatch(rows)
             self.complete = self.complete and rest.complete
-            yield ScanBatch([], completed_until=cut)
-            low = cut
+            yield ScanBatch([], completed_until=window_end)
+            low = window_end
 
     def _read_window(
-        self, sweep: ListScan, low: str | None
+        self, scan: ListScan, low: str | None
     ) -> Generator[ScanBatch, None, str | None]:
-        """Give a window's rows until it holds enough; return the time to close it at."""
+        """Yield a window's rows until it has enough; return the time to close it at."""
         latest = low
-        for rows in sweep:
-            self.started_at = self.started_at or sweep.started_at
+        for rows in scan:
+            self.started_at = self.started_at or scan.started_at
             yield ScanBatch(rows)
-            # A row with a range of times may begin before the window.
-            moments = [each for row in rows if (each := self._time_of(row)) and each >= (low or "")]
-            # Not across pages: a row that was inserted meanwhile may be met late.
-            if moments != sorted(moments):
-                self._ordered = sweep.ordered = False
-            latest = max([*moments, latest or ""]) or None
-            if self._ordered and sweep.position >= self._window_rows and latest != low:
-                self._limit = sweep.page_size
+            # A row with a time range may begin before the window.
+            times = [time for row in rows if (time := self._time_of(row)) and time >= (low or "")]
+            # Not compared across pages: a row inserted meanwhile may be read late.
+            if times != sorted(times):
+                self._ordered = scan.ordered = False
+            latest = max([*times, latest or ""]) or None
+            if self._ordered and scan.position >= self._window_rows and latest != low:
+                self._options = replace(self._options, limit=scan.page_size)
                 return latest
         return None
 
@@ -122,11 +118,8 @@ class TimeWindowScan:
         return ListScan(
             self._fetch_between(low, high),
             OffsetPaging(),
-            key=self._key,
-            recent_keys=self._recent_keys,
-            limit=self._limit,
-            concurrency=self._concurrency,
-            check=self._check,
+            self._options,
+            recent_keys=self.recent_keys,
             ordered=self._ordered,
             start=start,
         )

@@ -1,24 +1,35 @@
-"""STAC: Pixxel's items, catalog records and collections as valid STAC 1.1.
+"""Convert Pixxel's items, catalog records and collections to valid STAC 1.1.
 
-Pure functions from plain dicts to plain dicts, and notes on what could not simply be passed on.
+The functions are pure: they take plain dicts and return plain dicts, with a note for each field
+that could not be passed on unchanged.
 """
 
-from tap_pixxel.stac.catalog import catalog_outline, catalog_to_item
+from __future__ import annotations
+
+from tap_pixxel.stac.catalog_record import catalog_to_item, catalog_to_partial_item
 from tap_pixxel.stac.collection import to_collection
-from tap_pixxel.stac.item import outline, to_item
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, KEPT, REPAIRED, Converted, NotAnItem, Note
+from tap_pixxel.stac.item import to_item, to_partial_item
+from tap_pixxel.stac.result import (
+    CONVERTED,
+    DROPPED,
+    KEPT,
+    REPAIRED,
+    ConversionError,
+    ConversionNote,
+    ConversionResult,
+)
 
 __all__ = [
     "CONVERTED",
     "DROPPED",
     "KEPT",
     "REPAIRED",
-    "Converted",
-    "NotAnItem",
-    "Note",
-    "catalog_outline",
+    "ConversionError",
+    "ConversionNote",
+    "ConversionResult",
     "catalog_to_item",
-    "outline",
+    "catalog_to_partial_item",
     "to_collection",
     "to_item",
+    "to_partial_item",
 ]

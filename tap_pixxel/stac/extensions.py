@@ -1,266 +1,275 @@
-"""Extensions: a table of those that items use, their schemas, and how each field is read."""
+"""The STAC extensions that items use: their schemas, and a parser for each field."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from tap_pixxel.stac import projection, spectra
-from tap_pixxel.stac.common import COMMON
-from tap_pixxel.stac.notes import CONVERTED, REPAIRED
-from tap_pixxel.stac.times import moment
-from tap_pixxel.stac.values import (
+from tap_pixxel.stac import projection
+from tap_pixxel.stac.assets import wavelengths
+from tap_pixxel.stac.common_metadata import COMMON_PARSERS
+from tap_pixxel.stac.datetimes import parse_datetime
+from tap_pixxel.stac.parsers import (
     EMPTY,
-    Mended,
-    Reader,
-    Unusable,
-    between,
-    checked,
-    number,
-    one_of,
-    positive,
-    text,
-    whole,
+    OUT_OF_RANGE,
+    Invalid,
+    Parser,
+    Repaired,
+    make_enum_parser,
+    make_integer_parser,
+    make_range_parser,
+    parse_checked_number,
+    parse_number,
+    parse_positive_number,
+    parse_text,
 )
+from tap_pixxel.stac.result import CONVERTED, REPAIRED
 
-COMMON_NAMES: Final = frozenset(
+COMMON_NAMES = frozenset(
     {"pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071",
      "rededge075", "rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir",
      "lwir11", "lwir12"}
 )  # fmt: skip
-ORBIT_STATES: Final = frozenset({"ascending", "descending", "geostationary", "crossing"})
-FULL_TURN: Final = 360
-_DOI: Final = re.compile(
+ORBIT_STATES = frozenset({"ascending", "descending", "geostationary", "crossing"})
+FULL_CIRCLE = 360
+_DOI = re.compile(
     r"(?:(?:https?://)?(?:dx\.|www\.)?doi\.org/|doi:\s*)?(10\.[0-9a-zA-Z]{4,}/[^\s]+)",
     re.IGNORECASE,
 )
-_LEVEL: Final = re.compile(r"(?:level|lv|l)?[-_ ]*([0-9])[-_ ]*([a-z]?)", re.IGNORECASE)
-_HISTOGRAM: Final = frozenset({"count", "min", "max", "buckets"})
-_BUCKETS: Final = 3
+_LEVEL = re.compile(r"(?:level|lv|l)?[-_ ]*([0-9])[-_ ]*([a-z]?)", re.IGNORECASE)
+_HISTOGRAM_MEMBERS = frozenset({"count", "min", "max", "buckets"})
+_MIN_BUCKETS = 3
 
 
-def _off_nadir(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return _moved(value, lambda angle: -angle, 90, "negative: seen to the other side")
+def _parse_off_nadir(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return _wrap_angle(value, lambda angle: -angle, 90, "negative angle: sign removed")
 
 
-def _azimuth(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return _moved(value, lambda angle: angle + FULL_TURN, FULL_TURN, "negative: counted westward")
+def _parse_azimuth(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return _wrap_angle(
+        value, lambda angle: angle + FULL_CIRCLE, FULL_CIRCLE, "negative angle: 360 added"
+    )
 
 
-def _moved(value: object, turn: Any, high: float, why: str) -> Any:  # noqa: ANN401 - see values.Reader
-    read = number(value)
-    stated = read.value if type(read) is Mended else read
-    if type(read) is Unusable or 0 <= stated <= high:
-        return read
-    if -high <= stated < 0:
-        return Mended(turn(stated), REPAIRED, why)
-    return Unusable("out of range")
+def _wrap_angle(value: object, wrap: Any, high: float, reason: str) -> Any:  # noqa: ANN401 - see parsers.Parser
+    parsed = parse_number(value)
+    angle = parsed.value if type(parsed) is Repaired else parsed
+    if type(parsed) is Invalid or 0 <= angle <= high:
+        return parsed
+    if -high <= angle < 0:
+        return Repaired(wrap(angle), REPAIRED, reason)
+    return OUT_OF_RANGE
 
 
-def doi(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a DOI, without the address of a resolver."""
+def parse_doi(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a DOI, without the address of a resolver."""
     if not isinstance(value, str):
-        return Unusable("not a text")
-    if not (stripped := value.strip()):
+        return Invalid("not text")
+    if not (text := value.strip()):
         return EMPTY
-    match = _DOI.fullmatch(stripped)
+    match = _DOI.fullmatch(text)
     if not match or not match[1].isprintable():
-        return Unusable("not a DOI")
-    return value if match[1] == value else Mended(match[1], CONVERTED, "more than the DOI")
+        return Invalid("not a DOI")
+    if match[1] == value:
+        return value
+    return Repaired(match[1], CONVERTED, "a DOI with a prefix or whitespace")
 
 
-def level(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a processing level: ``L2A`` out of ``Level-2A`` or ``LV2A``; other words stay."""
+def parse_level(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a processing level: `Level-2A` and `LV2A` become `L2A`, other words stay."""
     if isinstance(value, str) and (match := _LEVEL.fullmatch(value.strip())):
-        read = f"L{match[1]}{match[2].upper()}"
-        return read if read == value else Mended(read, CONVERTED, "a level in another spelling")
-    return text(value)
+        level = f"L{match[1]}{match[2].upper()}"
+        return level if level == value else Repaired(level, CONVERTED, "another spelling")
+    return parse_text(value)
 
 
-def _nonzero(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return checked(value, lambda found: found != 0)
+def _parse_nonzero(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return parse_checked_number(value, lambda number: number != 0)
 
 
-def _software(value: object) -> Any:  # noqa: ANN401 - see values.Reader
+def _parse_solar_illumination(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    return parse_checked_number(value, lambda number: number >= 0)
+
+
+def _parse_software(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     if not isinstance(value, dict) or not all(
         isinstance(each, str) and each.isascii() for pair in value.items() for each in pair
     ):
-        return Unusable("not an object of texts")
+        return Invalid("not an object of texts")
     return dict(value) or EMPTY
 
 
-def _histogram(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    wrong = Unusable("not a histogram as the extension has it")
-    if not isinstance(value, dict) or set(value) != _HISTOGRAM:
-        return wrong
+def _parse_histogram(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    not_a_histogram = Invalid("not a histogram of the raster extension")
+    if not isinstance(value, dict) or set(value) != _HISTOGRAM_MEMBERS:
+        return not_a_histogram
     buckets = value["buckets"]
-    if not isinstance(buckets, list) or len(buckets) < _BUCKETS:
-        return wrong
-    edges = [value["count"], value["min"], value["max"]]
-    if any(isinstance(each, str) or type(number(each)) is Unusable for each in edges + buckets):
-        return wrong
+    if not isinstance(buckets, list) or len(buckets) < _MIN_BUCKETS:
+        return not_a_histogram
+    numbers = [value["count"], value["min"], value["max"], *buckets]
+    if any(isinstance(each, str) or type(parse_number(each)) is Invalid for each in numbers):
+        return not_a_histogram
     if any(each != int(each) for each in buckets):
-        return wrong
+        return not_a_histogram
     return {**value, "buckets": [int(each) for each in buckets]}
 
 
 class Extension(NamedTuple):
-    """One extension of STAC.
+    """A STAC extension.
 
     Attributes:
-        schema: where its schema is published; an object that uses it says so by this.
-        fields: reader by field, without the prefix. A field of the extension that is not here
-            is treated as an unknown one: the extensions reject those.
-        places: where the schema takes its fields: item properties, assets, bands, and members
-            of a collection itself.
+        schema: URL of its schema, which an object that uses the extension states.
+        fields: parser by field, without the prefix. A field of the extension without a parser is
+            treated as unknown, because the extensions' schemas reject unknown fields.
+        scopes: objects whose fields the schema allows: item properties, assets, bands, and
+            collections.
     """
 
     schema: str
-    fields: dict[str, Reader]
-    places: frozenset[str]
+    fields: dict[str, Parser]
+    scopes: frozenset[str]
 
 
-def _schema(name: str, version: str) -> str:
+def _schema_url(name: str, version: str) -> str:
     return f"https://stac-extensions.github.io/{name}/v{version}/schema.json"
 
 
-def _places(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-EXTENSIONS: Final[dict[str, Extension]] = {
+EXTENSIONS: dict[str, Extension] = {
     "eo": Extension(
-        _schema("eo", "2.0.0"),
+        _schema_url("eo", "2.0.0"),
         {
-            "cloud_cover": between(0, 100),
-            "snow_cover": between(0, 100),
-            "common_name": one_of(COMMON_NAMES),
-            "center_wavelength": spectra.wavelength,
-            "full_width_half_max": spectra.width,
-            "solar_illumination": lambda value: checked(value, lambda found: found >= 0),
+            "cloud_cover": make_range_parser(0, 100),
+            "snow_cover": make_range_parser(0, 100),
+            "common_name": make_enum_parser(COMMON_NAMES),
+            "center_wavelength": wavelengths.parse_wavelength,
+            "full_width_half_max": wavelengths.parse_fwhm,
+            "solar_illumination": lambda value: parse_checked_number(
+                value, lambda found: found >= 0
+            ),
         },
-        _places("properties", "assets", "bands"),
+        frozenset({"properties", "assets", "bands"}),
     ),
     "proj": Extension(
-        _schema("projection", "2.0.0"),
+        _schema_url("projection", "2.0.0"),
         {
-            "code": projection.code,
-            "wkt2": projection.wkt2,
-            "shape": projection.shape,
-            "transform": projection.transform,
-            "centroid": projection.centroid,
-            "bbox": projection.extent,
+            "code": projection.parse_code,
+            "wkt2": projection.parse_wkt2,
+            "shape": projection.parse_shape,
+            "transform": projection.parse_transform,
+            "centroid": projection.parse_centroid,
+            "bbox": projection.parse_projected_bbox,
         },
-        _places("properties", "assets"),
+        frozenset({"properties", "assets"}),
     ),
     "raster": Extension(
-        _schema("raster", "2.0.0"),
+        _schema_url("raster", "2.0.0"),
         {
-            "scale": _nonzero,
-            "offset": number,
-            "spatial_resolution": positive,
-            "bits_per_sample": whole(1),
-            "sampling": one_of(frozenset({"area", "point"})),
-            "histogram": _histogram,
+            "scale": _parse_nonzero,
+            "offset": parse_number,
+            "spatial_resolution": parse_positive_number,
+            "bits_per_sample": make_integer_parser(1),
+            "sampling": make_enum_parser(frozenset({"area", "point"})),
+            "histogram": _parse_histogram,
         },
-        _places("properties", "assets", "bands"),
+        frozenset({"properties", "assets", "bands"}),
     ),
     "view": Extension(
-        _schema("view", "1.1.0"),
+        _schema_url("view", "1.1.0"),
         {
-            "off_nadir": _off_nadir,
-            "incidence_angle": between(0, 90),
-            "azimuth": _azimuth,
-            "sun_azimuth": _azimuth,
-            "sun_elevation": between(-90, 90),
-            "moon_azimuth": _azimuth,
-            "moon_elevation": between(0, 90),
+            "off_nadir": _parse_off_nadir,
+            "incidence_angle": make_range_parser(0, 90),
+            "azimuth": _parse_azimuth,
+            "sun_azimuth": _parse_azimuth,
+            "sun_elevation": make_range_parser(-90, 90),
+            "moon_azimuth": _parse_azimuth,
+            "moon_elevation": make_range_parser(0, 90),
         },
-        _places("properties", "assets"),
+        frozenset({"properties", "assets"}),
     ),
     "sat": Extension(
-        _schema("sat", "1.2.0"),
+        _schema_url("sat", "1.2.0"),
         {
-            "platform_international_designator": text,
-            "orbit_state": one_of(ORBIT_STATES),
-            "absolute_orbit": whole(1),
-            "relative_orbit": whole(1),
-            "anx_datetime": moment,
-            "orbit_cycle": whole(1),
-            "acquisition_station": text,
+            "platform_international_designator": parse_text,
+            "orbit_state": make_enum_parser(ORBIT_STATES),
+            "absolute_orbit": make_integer_parser(1),
+            "relative_orbit": make_integer_parser(1),
+            "anx_datetime": parse_datetime,
+            "orbit_cycle": make_integer_parser(1),
+            "acquisition_station": parse_text,
         },
-        _places("properties"),
+        frozenset({"properties"}),
     ),
     "sci": Extension(
-        _schema("scientific", "1.0.0"),
-        {"doi": doi, "citation": text},
-        _places("properties", "collection"),
+        _schema_url("scientific", "1.0.0"),
+        {"doi": parse_doi, "citation": parse_text},
+        frozenset({"properties", "collection"}),
     ),
     "processing": Extension(
-        _schema("processing", "1.2.0"),
+        _schema_url("processing", "1.2.0"),
         {
-            "level": level,
-            "lineage": text,
-            "facility": text,
-            "version": text,
-            "datetime": moment,
-            "software": _software,
+            "level": parse_level,
+            "lineage": parse_text,
+            "facility": parse_text,
+            "version": parse_text,
+            "datetime": parse_datetime,
+            "software": _parse_software,
         },
-        _places("properties"),
+        frozenset({"properties"}),
     ),
     "order": Extension(
-        _schema("order", "1.1.0"),
-        {"status": text, "id": text, "date": moment, "expiration_date": moment},
-        _places("properties"),
+        _schema_url("order", "1.1.0"),
+        {
+            "status": parse_text,
+            "id": parse_text,
+            "date": parse_datetime,
+            "expiration_date": parse_datetime,
+        },
+        frozenset({"properties"}),
     ),
 }
 
 
-def _readers(place: str) -> dict[str, Reader]:
-    made = dict(COMMON)
+def _parsers_in_scope(scope: str) -> dict[str, Parser]:
+    parsers = dict(COMMON_PARSERS)
     for prefix, extension in EXTENSIONS.items():
-        if place in extension.places:
-            made |= {f"{prefix}:{name}": read for name, read in extension.fields.items()}
-    return made
+        if scope in extension.scopes:
+            parsers |= {f"{prefix}:{name}": parser for name, parser in extension.fields.items()}
+    return parsers
 
 
-READERS: Final = {
-    place: _readers(place) for place in ("properties", "assets", "bands", "collection")
+PARSERS = {
+    scope: _parsers_in_scope(scope) for scope in ("properties", "assets", "bands", "collection")
 }
-"""Reader by field, for each place where fields stand."""
-
-
-_PREFIXES: Final = {
+"""Parser by field, for each scope."""
+_PREFIX_BY_FIELD = {
     f"{prefix}:{name}": prefix
     for prefix, extension in EXTENSIONS.items()
     for name in extension.fields
 }
+_NO_EXTENSION = frozenset({None})
 
 
-_NO_PREFIX: Final = frozenset({None})
+def used_extensions(fields: dict[str, Any]) -> set[str]:
+    """Return the prefixes of the extensions that define some of these fields."""
+    return {*map(_PREFIX_BY_FIELD.get, fields)} - _NO_EXTENSION  # type: ignore[return-value]  # no None is left
 
 
-def prefixes(names: dict[str, Any]) -> set[str]:
-    """Give the extensions, by prefix, whose fields are among these."""
-    return {*map(_PREFIXES.get, names)} - _NO_PREFIX  # type: ignore[return-value]  # no None is left
+def schema_urls(prefixes: set[str]) -> list[str]:
+    """Return the sorted schema URLs of extensions."""
+    return list(_schema_urls(frozenset(prefixes)))
 
 
-def schemas(used: set[str]) -> list[str]:
-    """Give the schemas of the extensions used, in order of their addresses."""
-    return list(_schemas(frozenset(used)))
-
-
-def schemas_with(fields: dict[str, Any], used: frozenset[str]) -> list[str]:
-    """Give the schemas of the extensions used, by these fields among others, in order."""
-    return list(_schemas_with(used, *fields))
+def schema_urls_with(fields: dict[str, Any], prefixes: frozenset[str]) -> list[str]:
+    """Return the sorted schema URLs of extensions, and of those that define these fields."""
+    return list(_schema_urls_with(prefixes, *fields))
 
 
 @lru_cache(256)
-def _schemas_with(used: frozenset[str], *names: str) -> list[str]:
-    return schemas({*used} | prefixes(dict.fromkeys(names)))
+def _schema_urls_with(prefixes: frozenset[str], *names: str) -> list[str]:
+    return schema_urls({*prefixes} | used_extensions(dict.fromkeys(names)))
 
 
 @lru_cache(1024)
-def _schemas(used: frozenset[str]) -> list[str]:
-    return sorted(EXTENSIONS[prefix].schema for prefix in used)
+def _schema_urls(prefixes: frozenset[str]) -> list[str]:
+    return sorted(EXTENSIONS[prefix].schema for prefix in prefixes)

@@ -1,26 +1,23 @@
-"""Hrefs: absolute links, without signatures, that every reader of STAC takes."""
+"""Make hrefs absolute, escaped and free of signatures, so that every STAC reader accepts them."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
 from urllib.parse import quote, urljoin
 
-from tap_pixxel.stac.signatures import unsigned
+from tap_pixxel.stac.signed_urls import strip_signature
 
-_PORT: Final = (
-    r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-)
-"""Up to 65535: a link with a higher one is no URL to validators."""
-PLAIN: Final = (
+_PORT = r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+"""Up to 65535: validators reject URLs with a higher port."""
+PLAIN_URL = (
     rf"[a-z][a-z0-9+.-]*://[A-Za-z0-9_.-]+(?::{_PORT})?"
     r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)?"
 )
-"""An absolute link with no query, no escapes and nothing else to look at twice, as a pattern."""
-is_plain: Final = re.compile(PLAIN).fullmatch
-"""Tell whether a link can be passed on at a glance."""
-_ABSOLUTE: Final = re.compile(
+"""Pattern of an absolute URL without query, fragment, escapes and user, which stays unchanged."""
+is_plain_url = re.compile(PLAIN_URL).fullmatch
+"""Return whether an href is a `PLAIN_URL`."""
+_ABSOLUTE_URL = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
     r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
     rf"(?::{_PORT}?)?(?=[/?#]|$)|(?!//))"
@@ -28,55 +25,55 @@ _ABSOLUTE: Final = re.compile(
     r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
     r"(?:\#(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
 )
-_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_IN_PATH: Final = "-._~!$&'()*+,;=:/"
-_SAFE: Final = f"{_IN_PATH}@?%#"
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SAFE_IN_PATH = "-._~!$&'()*+,;=:/"
+_SAFE_IN_URL = f"{_SAFE_IN_PATH}@?%#"
 
 
 @lru_cache(1024)
-def absolute(href: str, base: str | None = None) -> str | None:
-    """Give a link as an absolute one without its signature, characters escaped as URLs want it.
+def make_absolute(href: str, base: str | None = None) -> str | None:
+    """Return an href as an absolute URL, escaped and without its signature.
 
     Args:
-        href: a link, perhaps a relative one.
-        base: an absolute link to resolve it against.
+        href: an absolute or relative href.
+        base: an absolute URL to resolve it against.
 
     Returns:
-        The link, or None when there is none in the text.
+        The URL, or None when the text is not a valid href.
     """
-    if is_plain(href):
+    if is_plain_url(href):
         return href
     href = href.strip()
     if not href:
         return None
     if base and not _SCHEME.match(href):
-        href = _joined(base, href)
-    head, mark, fragment = unsigned(href).partition("#")
+        href = _resolve(base, href)
+    head, mark, fragment = strip_signature(href).partition("#")
     href = head + (mark + fragment.replace("#", "%23"))
-    # Half a surrogate pair as the digits it has: a ? would begin a query.
-    href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE, errors="backslashreplace")
-    return href if _ABSOLUTE.fullmatch(href) else None
+    # A lone surrogate is written as its digits: a ? would begin a query.
+    href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE_IN_URL, errors="backslashreplace")
+    return href if _ABSOLUTE_URL.fullmatch(href) else None
 
 
-def _joined(base: str, href: str) -> str:
-    # The library joins only schemes that it knows to have paths, and s3 is not among them.
+def _resolve(base: str, href: str) -> str:
+    # urljoin resolves only schemes that it knows to have paths, and s3 is not among them.
     scheme, _, rest = base.partition(":")
     try:
         return f"{scheme}:{urljoin(f'http:{rest}', href).removeprefix('http:')}"
-    except ValueError:  # such as a host in brackets that is no address
+    except ValueError:  # such as a host in brackets that is not an IP address
         return ""
 
 
-def quoted(part: str) -> str:
-    """Escape an id for its place in a path."""
-    return part if _UNRESERVED.fullmatch(part) else quote(part, safe="", errors="replace")
+def quote_segment(segment: str) -> str:
+    """Escape an id for use as a segment of a path."""
+    return segment if _UNRESERVED.fullmatch(segment) else quote(segment, safe="", errors="replace")
 
 
-def quoted_path(path: str) -> str:
-    """Escape a path of which every character is meant: a % is no escape, a ? begins no query.
+def quote_path(path: str) -> str:
+    """Escape a path in which every character is literal: % is no escape, ? begins no query.
 
-    An @ is escaped too, so that nothing in it looks like a user's name.
+    @ is escaped too, so that no part of the path looks like a user name.
     """
-    return quote(path, safe=_IN_PATH, errors="replace")
+    return quote(path, safe=_SAFE_IN_PATH, errors="replace")

@@ -1,38 +1,52 @@
-"""Item: a STAC Item out of an item of the archive, or of what a catalog record says of one."""
+"""Convert an item of the archive, or the item in a catalog record, to a STAC Item."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_pixxel.stac.assets import Assets, Rules, to_assets
-from tap_pixxel.stac.common import OTHER_LICENSE
-from tap_pixxel.stac.draft import OWN, Draft, clear_name
-from tap_pixxel.stac.extensions import schemas_with
-from tap_pixxel.stac.geometry import footprint
-from tap_pixxel.stac.hrefs import absolute, quoted
+from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
+from tap_pixxel.stac.assets.templates import convert_raw_assets
+from tap_pixxel.stac.extensions import schema_urls_with
+from tap_pixxel.stac.geometry.footprint import normalize_footprint
 from tap_pixxel.stac.links import (
     GEOJSON,
     JSON,
     Link,
-    base_of,
     collection_href,
-    href_of,
+    convert_links,
+    find_base_href,
+    find_href,
     item_href,
-    link,
-    to_links,
+    make_field_links,
+    make_link,
 )
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, Converted, NotAnItem, Note
-from tap_pixxel.stac.properties import factors, keep_factors, named, read_properties, read_times
-from tap_pixxel.stac.templates import in_text
+from tap_pixxel.stac.object_builder import ObjectBuilder
+from tap_pixxel.stac.parsers import replace_lone_surrogates
+from tap_pixxel.stac.properties import (
+    keep_unused_factors,
+    read_properties,
+    read_times,
+    reflectance_factors,
+    source_names,
+)
+from tap_pixxel.stac.result import (
+    CONVERTED,
+    DROPPED,
+    ConversionError,
+    ConversionNote,
+    ConversionResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-API_URL: Final = "https://api.pixxel.space"
-STAC_VERSION: Final = "1.1.0"
-MEMBERS: Final = frozenset(
+    from tap_pixxel.stac.result import AddNote
+
+API_URL = "https://api.pixxel.space"
+STAC_VERSION = "1.1.0"
+ITEM_MEMBERS = frozenset(
     {
         "type",
         "stac_version",
@@ -46,27 +60,27 @@ MEMBERS: Final = frozenset(
         "collection",
     }
 )
-"""What a STAC Item consists of; other members of a raw item become properties."""
-CONSTANT: Final[dict[str, type]] = {"type": str, "stac_version": str, "stac_extensions": list}
-"""Members whose value the conversion knows better, and the type that needs no note."""
-RETOLD_ID: Final = "not a text, or not one of Unicode characters without blanks"
-ORDERABLE: Final = "orderable"
-SUCCEEDED: Final = "succeeded"
-CATALOG_ID: Final = "pixxel:catalog_id"
-"""Only an item that the workspace owns has it."""
+"""Members of a STAC Item; other members of a raw item become properties."""
+CONSTANT_MEMBERS: dict[str, type] = {"type": str, "stac_version": str, "stac_extensions": list}
+"""Members that the conversion sets, and the raw type that is replaced without a note."""
+ID_CONVERTED = "not text, or text with whitespace around it or lone surrogates"
+ORDERABLE = "orderable"
+SUCCEEDED = "succeeded"
+CATALOG_ID = "pixxel:catalog_id"
+"""A property that only items owned by the workspace have."""
 
 
-class Owned(NamedTuple):
+class CatalogInfo(NamedTuple):
     """What a catalog record adds to the item in its details.
 
     Attributes:
-        id: of the STAC Item.
-        collection: of the STAC Item; None when neither the record nor the caller names one.
-        title: of the STAC Item.
-        fields: properties under ``pixxel:`` that stand before the item's own.
-        links: links that stand before the item's own.
-        leftovers: members of the record that STAC has no place for: what to call each, its
-            name in the record, its value.
+        id: id of the STAC Item.
+        collection: collection of the STAC Item; None when it is unknown.
+        title: title of the STAC Item.
+        fields: properties under `pixxel:` that come before the item's own.
+        links: links that come before the item's own.
+        extras: members of the record that STAC does not define: name in the output, name in the
+            record, value.
     """
 
     id: str
@@ -74,17 +88,17 @@ class Owned(NamedTuple):
     title: str
     fields: dict[str, Any]
     links: list[Link]
-    leftovers: list[tuple[str, str, Any]]
+    extras: list[tuple[str, str, Any]]
 
 
-class Origin(NamedTuple):
-    """Where an item comes from: its ids, the API, whether it was bought, or is of the archive."""
+class ItemSource(NamedTuple):
+    """The source of an item, which determines its links."""
 
-    key: str
+    item_id: str
     collection: str | None
     api_url: str
-    bought: bool
-    archived: bool
+    is_owned: bool
+    in_archive: bool
 
 
 def to_item(
@@ -92,234 +106,239 @@ def to_item(
     *,
     api_url: str = API_URL,
     assume_cog: bool = False,
-    archived: bool = True,
-) -> Converted:
+    in_archive: bool = True,
+) -> ConversionResult:
     """Convert an item of the archive to a STAC 1.1 Item.
 
-    The input is not changed. The output may share objects with it (a geometry that is right as
-    it is) and with other outputs (bands, roles of assets): treat both as read-only, or copy.
-    A converted item, of the archive or owned, comes out as it went in.
+    The input is not changed. The output may share objects with it (a geometry that needs no
+    repair) and with other outputs (bands and roles of assets): treat both as read-only, or copy.
+    A converted item, owned or of the archive, is returned unchanged.
 
     Args:
-        raw: the item as POST /v0/archives/search gives it, in the form of any release; its assets
-            may be the JSON text of them (`msgspec.Raw`), and then stay text where that is faster.
-        api_url: the API's address, which relative links are resolved against.
-        assume_cog: call GeoTIFFs cloud-optimised, which the API does not state.
-        archived: whether it is of the archive, and so can be ordered and has an address there;
-            what POST /v0/search gives may be of other providers.
+        raw: an item of POST /v0/archives/search, in the form of any release; its assets may be
+            JSON text (`msgspec.Raw`), and stay text when that is faster.
+        api_url: URL of the API, against which relative links are resolved.
+        assume_cog: declare GeoTIFFs cloud-optimized, which the API does not state.
+        in_archive: whether the item is in the archive, so that it can be ordered and has a URL
+            there; items of POST /v0/search may be of other providers.
 
     Raises:
-        NotAnItem: it is no object, has no id, or no time whatever.
+        ConversionError: when the input is not an object, or has no id or no time.
     """
     if not isinstance(raw, dict):
-        raise NotAnItem("item", None, "not an object")
-    return convert(raw, api_url=api_url, assume_cog=assume_cog, archived=archived)
+        raise ConversionError("item", None, "not an object")
+    return convert_item(raw, api_url=api_url, assume_cog=assume_cog, in_archive=in_archive)
 
 
-def convert(
+def convert_item(
     raw: dict[str, Any],
     *,
     api_url: str,
     assume_cog: bool,
-    archived: bool = True,
-    owned: Owned | None = None,
+    in_archive: bool = True,
+    catalog_info: CatalogInfo | None = None,
     path: str = "",
-) -> Converted:
-    """Convert an item, as `to_item` and `catalog_to_item` say.
+) -> ConversionResult:
+    """Convert an item, as `to_item` and `catalog_to_item` describe.
 
     Args:
         raw: the item.
-        api_url: the API's address.
-        assume_cog: call GeoTIFFs cloud-optimised.
-        archived: whether it is of the archive.
-        owned: the catalog record's part, for an item out of one.
-        path: what fields' paths begin with, with the dot.
+        api_url: URL of the API.
+        assume_cog: declare GeoTIFFs cloud-optimized.
+        in_archive: whether the item is in the archive.
+        catalog_info: what the catalog record adds, for the item of a record.
+        path: prefix of the fields' paths, ending in a dot.
 
     Raises:
-        NotAnItem: there is no id, or no time whatever.
+        ConversionError: when the item has no id or no time.
     """
     api_url = api_url.rstrip("/")
-    notes: list[Note] = []
+    notes: list[ConversionNote] = []
 
-    def say(field: str, done: str, why: str) -> None:
-        notes.append(Note(path + field, done, why))
+    def add_note(field: str, action: str, reason: str) -> None:
+        notes.append(ConversionNote(path + field, action, reason))
 
-    key, properties, draft = _begun(raw, path, notes)
-    if key != raw["id"]:
-        say("id", CONVERTED, RETOLD_ID)
-    if owned:
-        draft.fields["title"] = owned.title
-    bought = owned is not None or isinstance(properties.get(CATALOG_ID), str)
-    status = SUCCEEDED if bought else ORDERABLE if archived else None
-    read_properties(properties, draft, status, owned.fields if owned else {})
-    geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), say)
+    item_id, properties, builder = _start_properties(raw, path, notes)
+    if item_id != raw["id"]:
+        add_note("id", CONVERTED, ID_CONVERTED)
+    if catalog_info:
+        builder.fields["title"] = catalog_info.title
+    is_owned = catalog_info is not None or isinstance(properties.get(CATALOG_ID), str)
+    order_status = SUCCEEDED if is_owned else ORDERABLE if in_archive else None
+    read_properties(properties, builder, order_status, catalog_info.fields if catalog_info else {})
+    geometry, bbox = normalize_footprint(raw.get("geometry"), raw.get("bbox"), add_note)
 
     base = ""
 
-    def resolve() -> str:
+    def resolve_base() -> str:
         nonlocal base
-        base = base or base_of(raw.get("links"), api_url)
+        base = base or find_base_href(raw.get("links"), api_url)
         return base
 
-    rules = Rules(f"{path}assets.", *factors(properties, draft), assume_cog)
-    assets, used, took = _assets(raw.get("assets"), rules, resolve, notes, key)
-    keep_factors(properties, draft, took)
-    collection = _members(raw, draft, owned, path, say)
-    fields = draft.finish()
-    origin = Origin(key, collection, api_url, bought, archived)
-    made = _made_links(raw, origin, owned, fields)
+    options = AssetOptions(f"{path}assets.", *reflectance_factors(properties, builder), assume_cog)
+    assets, extensions, used_factors = _convert_assets(
+        raw.get("assets"), options, resolve_base, notes, item_id
+    )
+    keep_unused_factors(properties, builder, used_factors)
+    collection = _convert_members(raw, builder, catalog_info, path, add_note)
+    fields = builder.build()
+    source = ItemSource(item_id, collection, api_url, is_owned, in_archive)
+    links = _make_links(raw, source, catalog_info, fields)
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": schemas_with(fields, used),
-        "id": owned.id if owned else key,
+        "stac_extensions": schema_urls_with(fields, extensions),
+        "id": catalog_info.id if catalog_info else item_id,
         "geometry": geometry,
     }
-    if box is not None:
-        item["bbox"] = box
+    if bbox is not None:
+        item["bbox"] = bbox
     item["properties"] = fields
-    item["links"] = to_links(_api_links(raw, owned), made, resolve(), notes, f"{path}links")
+    raw_links = _relabel_canonical(raw, catalog_info)
+    item["links"] = convert_links(raw_links, links, resolve_base(), notes, f"{path}links")
     item["assets"] = assets
     if collection is not None:
         item["collection"] = collection
-    return Converted(item, notes)
+    return ConversionResult(item, notes)
 
 
-def outline(raw: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Give what a STAC Item says in a few of its properties, and where its image lies.
+def to_partial_item(raw: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return the geometry, bbox, times and named properties of an item's STAC Item.
 
     This takes a fifth of the time of `to_item`.
 
     Args:
         raw: as for `to_item`.
-        names: of the Item's properties.
+        names: names of the Item's properties.
 
     Returns:
-        The Item's ``geometry``, its ``bbox`` where it has one, and its times and other
-        ``properties`` of these names.
+        The Item's `geometry`, its `bbox` when it has one, and its times and the named ones among
+        its `properties`.
 
     Raises:
-        NotAnItem: it is no object, has no id, or no time whatever.
+        ConversionError: when the input is not an object, or has no id or no time.
     """
     if not isinstance(raw, dict):
-        raise NotAnItem("item", None, "not an object")
-    _, properties, draft = _begun(raw, "", [])
-    sources = named(names)
+        raise ConversionError("item", None, "not an object")
+    _, properties, builder = _start_properties(raw, "", [])
+    sources = source_names(names)
     wanted = {name: value for name, value in properties.items() if name in sources}
-    read_properties(wanted, draft, None, {})
-    geometry, box = footprint(raw.get("geometry"), raw.get("bbox"), lambda *_: None)
-    item = {"geometry": geometry, "properties": draft.fields}
-    return item if box is None else {**item, "bbox": box}
+    read_properties(wanted, builder, None, {})
+    geometry, bbox = normalize_footprint(raw.get("geometry"), raw.get("bbox"), lambda *_: None)
+    item = {"geometry": geometry, "properties": builder.fields}
+    return item if bbox is None else {**item, "bbox": bbox}
 
 
-def _begun(raw: dict[str, Any], path: str, notes: list[Note]) -> tuple[str, dict[str, Any], Draft]:
-    """Give an item's id, its raw properties, and a draft of its own with its times."""
-    key = identifier(raw.get("id"))
-    if key is None:
-        raise NotAnItem("item", None, "no id")
-    stated = raw.get("properties")
-    properties = stated if isinstance(stated, dict) else {}
-    draft = Draft(f"{path}properties.", notes)
-    if not read_times(properties, draft):
-        raise NotAnItem("item", key, "no datetime, start or end that can be read")
-    return key, properties, draft
+def _start_properties(
+    raw: dict[str, Any], path: str, notes: list[ConversionNote]
+) -> tuple[str, dict[str, Any], ObjectBuilder]:
+    """Return an item's id, its raw properties, and the builder of its properties with the times."""
+    item_id = parse_id(raw.get("id"))
+    if item_id is None:
+        raise ConversionError("item", None, "no id")
+    raw_properties = raw.get("properties")
+    properties = raw_properties if isinstance(raw_properties, dict) else {}
+    builder = ObjectBuilder(f"{path}properties.", notes)
+    if not read_times(properties, builder):
+        raise ConversionError("item", item_id, "no datetime, start or end that can be read")
+    return item_id, properties, builder
 
 
-def _assets(
-    raw: object, rules: Rules, resolve: Callable[[], str], notes: list[Note], key: str
-) -> Assets:
-    """Convert assets, as text where they are text and fit the pattern."""
+def _convert_assets(
+    raw: object,
+    options: AssetOptions,
+    resolve_base: Callable[[], str],
+    notes: list[ConversionNote],
+    item_id: str,
+) -> ConvertedAssets:
+    """Convert assets, as text when they are text and fit a template."""
     if isinstance(raw, msgspec.Raw):
-        found = in_text(bytes(raw), rules, notes)
-        if found is not None:
-            return found
+        converted = convert_raw_assets(bytes(raw), options, notes)
+        if converted is not None:
+            return converted
         try:
             raw = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError):
-            raise NotAnItem("item", key, "assets that cannot be read") from None
-    return to_assets(raw, rules, resolve, notes)
+            raise ConversionError("item", item_id, "assets that cannot be read") from None
+    return convert_assets(raw, options, resolve_base, notes)
 
 
-def identifier(value: object) -> str | None:
-    """Give an id as a text that is not empty; None when there is none."""
+def parse_id(value: object) -> str | None:
+    """Parse an id as a text that is not empty; None when the value is not an id."""
     if type(value) is int and abs(value) < 2**64:
         return str(value)
     if not isinstance(value, str):
         return None
-    return clear_name(value).strip() or None
+    return replace_lone_surrogates(value).strip() or None
 
 
-def _members(
+def _convert_members(
     raw: dict[str, Any],
-    draft: Draft,
-    owned: Owned | None,
+    builder: ObjectBuilder,
+    catalog_info: CatalogInfo | None,
     path: str,
-    say: Any,  # noqa: ANN401 - see geometry.Say
+    add_note: AddNote,
 ) -> str | None:
-    """Give the item's collection, and keep the members that items do not have."""
+    """Return the item's collection, and keep the members that STAC Items do not have."""
     for name, value in raw.items():
-        if name not in MEMBERS:
-            draft.keep(name, value, path=path + name)
-    if owned:
-        for target, name, value in owned.leftovers:
-            draft.keep(target, value, path=name)
-    stated = raw.get("collection")
-    collection = identifier(stated)
-    if stated is not None and collection != stated:
+        if name not in ITEM_MEMBERS:
+            builder.keep_as_extra(name, value, path=path + name)
+    if catalog_info:
+        for target, name, value in catalog_info.extras:
+            builder.keep_as_extra(target, value, path=name)
+    raw_collection = raw.get("collection")
+    collection = parse_id(raw_collection)
+    if raw_collection is not None and collection != raw_collection:
         if collection is None:
-            draft.keep("collection", stated, "not a text", path=f"{path}collection")
+            builder.keep_as_extra(
+                "collection", raw_collection, "not text", path=f"{path}collection"
+            )
         else:
-            say("collection", CONVERTED, "not a text, or not one without blanks")
-    for name, kind in CONSTANT.items():
-        stated = raw.get(name)
-        if stated is not None and (
-            not isinstance(stated, kind) or (name == "type" and stated != "Feature")
+            add_note("collection", CONVERTED, ID_CONVERTED)
+    for name, kind in CONSTANT_MEMBERS.items():
+        value = raw.get(name)
+        if value is not None and (
+            not isinstance(value, kind) or (name == "type" and value != "Feature")
         ):
-            say(name, DROPPED, "stated by the conversion")
-    return owned.collection if owned else collection
+            add_note(name, DROPPED, "set by the conversion")
+    return catalog_info.collection if catalog_info else collection
 
 
-def _made_links(
-    raw: dict[str, Any], origin: Origin, owned: Owned | None, fields: dict[str, Any]
+def _make_links(
+    raw: dict[str, Any],
+    source: ItemSource,
+    catalog_info: CatalogInfo | None,
+    fields: dict[str, Any],
 ) -> list[Link]:
-    key, collection, api_url, bought, archived = origin
-    made: list[Link] = []
+    item_id, collection, api_url, is_owned, in_archive = source
+    links: list[Link] = []
     if collection is not None:
-        # The archive knows no collection of owned items: theirs is the one they were taken from.
-        taken = fields.get("pixxel:collection") if bought else collection
-        own = bought or not archived
-        stated = href_of(raw.get("links"), "collection", f"{api_url}/") if own else None
-        href = stated or collection_href(api_url, taken if isinstance(taken, str) else collection)
-        made.append(link("collection", href, JSON))
-    if "sci:doi" in fields:
-        made.append(link("cite-as", f"https://doi.org/{quoted_doi(fields['sci:doi'])}"))
-    text = fields.get(f"{OWN}license")
-    if fields.get("license") == OTHER_LICENSE and isinstance(text, str) and "://" in text:
-        terms = absolute(text)
-        if terms:
-            made.append(link("license", terms))
-    if owned:
-        made += owned.links
-    elif archived and not bought and collection and not _has_canonical(raw, api_url):
-        made.append(link("canonical", item_href(api_url, collection, key), GEOJSON))
-    return made
+        # The API has no collection of owned items: link to the one they were ordered from.
+        archive = fields.get("pixxel:collection") if is_owned else collection
+        has_own_link = is_owned or not in_archive
+        stated = find_href(raw.get("links"), "collection", f"{api_url}/") if has_own_link else None
+        href = stated or collection_href(
+            api_url, archive if isinstance(archive, str) else collection
+        )
+        links.append(make_link("collection", href, JSON))
+    links += make_field_links(fields)
+    if catalog_info:
+        links += catalog_info.links
+    elif in_archive and not is_owned and collection and not _has_canonical_link(raw, api_url):
+        links.append(make_link("canonical", item_href(api_url, collection, item_id), GEOJSON))
+    return links
 
 
-def quoted_doi(doi: str) -> str:
-    """Escape a DOI for its place in the resolver's address."""
-    prefix, _, suffix = doi.partition("/")
-    return f"{prefix}/{quoted(suffix).replace('%2F', '/')}"
+def _has_canonical_link(raw: dict[str, Any], api_url: str) -> bool:
+    return find_href(raw.get("links"), "canonical", f"{api_url}/") is not None
 
 
-def _has_canonical(raw: dict[str, Any], api_url: str) -> bool:
-    return href_of(raw.get("links"), "canonical", f"{api_url}/") is not None
-
-
-def _api_links(raw: dict[str, Any], owned: Owned | None) -> Any:  # noqa: ANN401 - any JSON
+def _relabel_canonical(raw: dict[str, Any], catalog_info: CatalogInfo | None) -> Any:  # noqa: ANN401 - any JSON
+    """Return an item's raw links; canonical links in a catalog record become self links."""
     links = raw.get("links")
-    if owned is None or not isinstance(links, list):
+    if catalog_info is None or not isinstance(links, list):
         return links
-    # An owned item is not the archive's; what the archive calls the item's own address is not.
+    # The canonical URL is that of the archive's item, not that of the owned item.
     return [
         {**each, "rel": "self"}
         if isinstance(each, dict) and each.get("rel") == "canonical"

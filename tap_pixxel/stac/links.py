@@ -1,28 +1,29 @@
-"""Links: those of the API that stay, beside those that STAC wants."""
+"""Convert the API's links, and make those that STAC requires."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.hrefs import absolute, quoted
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, Note
-from tap_pixxel.stac.values import Mended, text
+from tap_pixxel.stac.common_metadata import OTHER_LICENSE
+from tap_pixxel.stac.hrefs import make_absolute, quote_segment
+from tap_pixxel.stac.parsers import parse_text, unwrap_repaired
+from tap_pixxel.stac.result import CONVERTED, DROPPED, ConversionNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STRUCTURAL: Final = frozenset(
+STRUCTURAL_RELATIONS = frozenset(
     {"self", "root", "parent", "collection", "child", "item", "next", "prev"}
 )
-"""Relations to where a document stands, or to the next page: whoever writes it states them."""
-JSON: Final = "application/json"
-GEOJSON: Final = "application/geo+json"
-_OF_DONE: Final = frozenset({"rel", "href", "type"})
+"""Relations that depend on where a document is stored, or on paging; its writer adds them."""
+JSON = "application/json"
+GEOJSON = "application/geo+json"
+_CANONICAL_LINK_FIELDS = frozenset({"rel", "href", "type"})
 Link = dict[str, Any]
 
 
-def link(rel: str, href: str, media_type: str | None = None) -> Link:
+def make_link(rel: str, href: str, media_type: str | None = None) -> Link:
     """Make a link."""
     if media_type:
         return {"rel": rel, "href": href, "type": media_type}
@@ -31,107 +32,130 @@ def link(rel: str, href: str, media_type: str | None = None) -> Link:
 
 @lru_cache(256)
 def collection_href(api_url: str, collection: str) -> str:
-    """Give the address of an archive collection."""
-    return f"{api_url}/v0/archives/collections/{quoted(collection)}"
+    """Return the URL of an archive collection."""
+    return f"{api_url}/v0/archives/collections/{quote_segment(collection)}"
 
 
 def item_href(api_url: str, collection: str, item: str) -> str:
-    """Give the address of an archive item."""
-    return f"{collection_href(api_url, collection)}/items/{quoted(item)}"
+    """Return the URL of an archive item."""
+    return f"{collection_href(api_url, collection)}/items/{quote_segment(item)}"
 
 
 def catalog_href(api_url: str, catalog: str) -> str:
-    """Give the address of a catalog, an image that the workspace owns."""
-    return f"{api_url}/v0/catalogs/{quoted(catalog)}"
+    """Return the URL of a catalog record, an image that the workspace owns."""
+    return f"{api_url}/v0/catalogs/{quote_segment(catalog)}"
 
 
-def base_of(raw: object, api_url: str) -> str:
-    """Give what relative links are resolved against: the self link, or the API."""
-    return href_of(raw, "self", f"{api_url}/") or f"{api_url}/"
+def find_base_href(raw: object, api_url: str) -> str:
+    """Return the base of relative hrefs: the self link, or the API."""
+    return find_href(raw, "self", f"{api_url}/") or f"{api_url}/"
 
 
-def href_of(raw: object, rel: str, base: str) -> str | None:
-    """Give the first usable link of a relation, made absolute."""
+def find_href(raw: object, rel: str, base: str) -> str | None:
+    """Return the first valid href with a relation, made absolute."""
     for each in raw if isinstance(raw, list) else ():
         if isinstance(each, dict) and each.get("rel") == rel and isinstance(each.get("href"), str):
-            found = absolute(each["href"], base)
-            if found:
-                return found
+            href = make_absolute(each["href"], base)
+            if href:
+                return href
     return None
 
 
-def to_links(
-    raw: object, made: Sequence[Link], base: str, notes: list[Note], path: str = "links"
+def make_field_links(fields: dict[str, Any]) -> list[Link]:
+    """Make the links that fields require: to a DOI's resolver, and to the text of a license."""
+    links: list[Link] = []
+    if "sci:doi" in fields:
+        links.append(make_link("cite-as", f"https://doi.org/{_quote_doi(fields['sci:doi'])}"))
+    license_text = fields.get("pixxel:license")
+    if (
+        fields.get("license") == OTHER_LICENSE
+        and isinstance(license_text, str)
+        and "://" in license_text
+    ):
+        license_url = make_absolute(license_text)
+        if license_url:
+            links.append(make_link("license", license_url))
+    return links
+
+
+def _quote_doi(doi: str) -> str:
+    """Escape a DOI for use in the resolver's URL."""
+    prefix, _, suffix = doi.partition("/")
+    return f"{prefix}/{quote_segment(suffix).replace('%2F', '/')}"
+
+
+def convert_links(
+    raw: object, made: Sequence[Link], base: str, notes: list[ConversionNote], path: str = "links"
 ) -> list[Link]:
-    """Give the links of a STAC object.
+    """Convert the links of a STAC object.
 
     Args:
         raw: the API's list of links.
-        made: those that the object gets in any case; they come first.
-        base: what relative links are resolved against.
-        notes: where to say what was done.
-        path: of the list in the input.
+        made: links that the conversion makes; they come first.
+        base: URL to resolve relative hrefs against.
+        notes: list to which notes are added.
+        path: path of the list in the input.
     """
     links = list(made)
     seen = {(each["rel"], each["href"]) for each in made}
     if raw is None:
         return links
     if not isinstance(raw, list):
-        notes.append(Note(path, DROPPED, "not a list of links"))
+        notes.append(ConversionNote(path, DROPPED, "not a list of links"))
         return links
-    for at, each in enumerate(raw):
-        found = _link(each, base, notes, f"{path}.{at}", seen)
-        if found is not None:
-            seen.add((found["rel"], found["href"]))
-            links.append(found)
+    for index, each in enumerate(raw):
+        link = _convert_link(each, base, notes, f"{path}.{index}", seen)
+        if link is not None:
+            seen.add((link["rel"], link["href"]))
+            links.append(link)
     return links
 
 
-def _link(
-    raw: object, base: str, notes: list[Note], path: str, seen: set[tuple[str, str]]
+def _convert_link(
+    raw: object, base: str, notes: list[ConversionNote], path: str, seen: set[tuple[str, str]]
 ) -> Link | None:
     if not isinstance(raw, dict):
-        notes.append(Note(path, DROPPED, "not an object"))
+        notes.append(ConversionNote(path, DROPPED, "not an object"))
         return None
-    rel, href = _plain(text(raw.get("rel"))), raw.get("href")
-    to = absolute(href, base) if isinstance(href, str) else None
-    if type(rel) is not str or to is None:
-        notes.append(Note(path, DROPPED, "no link with rel and href"))
+    rel, raw_href = unwrap_repaired(parse_text(raw.get("rel"))), raw.get("href")
+    href = make_absolute(raw_href, base) if isinstance(raw_href, str) else None
+    if type(rel) is not str or href is None:
+        notes.append(ConversionNote(path, DROPPED, "not a link with rel and href"))
         return None
-    if (rel, to) in seen:
-        if not _is_done(raw, rel, to):
-            notes.append(Note(path, CONVERTED, "a link that is there already"))
+    if (rel, href) in seen:
+        if not _is_redundant(raw, rel, href):
+            notes.append(ConversionNote(path, CONVERTED, "a duplicate of another link"))
         return None
-    if rel in STRUCTURAL:
-        notes.append(Note(path, DROPPED, "structural: whoever writes the document states it"))
+    if rel in STRUCTURAL_RELATIONS:
+        notes.append(
+            ConversionNote(path, DROPPED, "structural: the writer of the document adds such links")
+        )
         return None
-    if to != href or rel != raw["rel"]:
-        notes.append(Note(path, CONVERTED, "made absolute, without a signature, and escaped"))
-    return _members(raw, link(rel, to), notes, path)
+    if href != raw_href or rel != raw["rel"]:
+        notes.append(
+            ConversionNote(path, CONVERTED, "made absolute, without a signature, and escaped")
+        )
+    return _copy_members(raw, make_link(rel, href), notes, path)
 
 
-def _members(raw: dict[str, Any], found: Link, notes: list[Note], path: str) -> Link:
+def _copy_members(raw: dict[str, Any], link: Link, notes: list[ConversionNote], path: str) -> Link:
     for name, value in raw.items():
         if name in {"rel", "href"} or value is None:
             continue
-        read = text(value) if name in {"type", "title"} else None
-        if type(_plain(read)) is str:
-            found[name] = _plain(read)
-        if read != value:
-            done = CONVERTED if name in found else DROPPED
-            notes.append(Note(f"{path}.{name}", done, "not a text that links have"))
-    return found
+        text = unwrap_repaired(parse_text(value)) if name in {"type", "title"} else None
+        if type(text) is str:
+            link[name] = text
+        if text != value:
+            action = CONVERTED if name in link else DROPPED
+            notes.append(ConversionNote(f"{path}.{name}", action, "not a text member of links"))
+    return link
 
 
-def _is_done(raw: dict[str, Any], rel: str, to: str) -> bool:
-    """Tell whether nothing of a raw link is lost when it is left out for one just like it."""
+def _is_redundant(raw: dict[str, Any], rel: str, href: str) -> bool:
+    """Return whether leaving out a raw link loses nothing, given a link with that rel and href."""
     return (
         raw["rel"] == rel
-        and raw["href"] == to
-        and raw.keys() <= _OF_DONE
+        and raw["href"] == href
+        and raw.keys() <= _CANONICAL_LINK_FIELDS
         and raw.get("type") in (None, JSON, GEOJSON)
     )
-
-
-def _plain(read: object) -> Any:  # noqa: ANN401 - any reading
-    return read.value if type(read) is Mended else read

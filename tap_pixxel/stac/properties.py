@@ -1,217 +1,238 @@
-"""Properties: an item's metadata, field by field."""
+"""Convert the properties of an item, field by field."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_pixxel.stac.common import OTHER_LICENSE, license_token
-from tap_pixxel.stac.draft import Draft, clear_name, own_name
-from tap_pixxel.stac.extensions import READERS, level
-from tap_pixxel.stac.notes import REPAIRED
-from tap_pixxel.stac.projection import EDGE, centre, code
-from tap_pixxel.stac.times import in_order, moment
-from tap_pixxel.stac.values import Dropped, Mended, Unusable, anything, number, plain, same
+from tap_pixxel.stac.common_metadata import OTHER_LICENSE, parse_license
+from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
+from tap_pixxel.stac.extensions import PARSERS, parse_level
+from tap_pixxel.stac.geometry.longitude import FULL_TURN, MAX_LONGITUDE, MAX_UNROLLED_LONGITUDE
+from tap_pixxel.stac.object_builder import ObjectBuilder, prefixed_name
+from tap_pixxel.stac.parsers import (
+    Dropped,
+    Invalid,
+    Repaired,
+    json_equal,
+    number_or_none,
+    parse_number,
+    replace_lone_surrogates,
+    sanitize_json,
+)
+from tap_pixxel.stac.projection import make_centroid, parse_code
+from tap_pixxel.stac.result import REPAIRED
 
 if TYPE_CHECKING:
-    from tap_pixxel.stac.values import Reader
+    from tap_pixxel.stac.parsers import Parser
 
-TIMES: Final = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
-"""Names of the two ends of an acquisition, STAC's first."""
-HANDLED: Final = frozenset({"datetime", *TIMES[0], *TIMES[1]})
-ALIASES: Final[dict[str, tuple[str, Reader]]] = {
-    "proj:epsg": ("proj:code", code),
-    "rd:product_level": ("processing:level", level),
+TIME_RANGE_NAMES = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
+"""Names of the start and of the end of an acquisition, STAC's name first."""
+TIME_NAMES = frozenset({"datetime", *TIME_RANGE_NAMES[0], *TIME_RANGE_NAMES[1]})
+PROPERTY_ALIASES: dict[str, tuple[str, Parser]] = {
+    "proj:epsg": ("proj:code", parse_code),
+    "rd:product_level": ("processing:level", parse_level),
 }
-CENTRE: Final = ("view:scene_center_lat", "view:scene_center_lon")
-SCALE: Final = ("proj:reflectance_scaling_factor",)
-OFFSET: Final = ("proj:reflectance_addition_factor", "proj:addition_factor")
-_FACTORS: Final = frozenset({*SCALE, *OFFSET})
-LATER: Final = frozenset({*ALIASES, *CENTRE, *_FACTORS, "order:status"})
-ELSEWHERE: Final = HANDLED | LATER
-TURN: Final = 360.0
-FARTHEST: Final = 540.0
-ODD: Final = frozenset({Mended, Unusable, Dropped})
-_READERS: Final = READERS["properties"]
+SCENE_CENTER = ("view:scene_center_lat", "view:scene_center_lon")
+SCALE_NAMES = ("proj:reflectance_scaling_factor",)
+OFFSET_NAMES = ("proj:reflectance_addition_factor", "proj:addition_factor")
+_FACTOR_NAMES = frozenset({*SCALE_NAMES, *OFFSET_NAMES})
+HANDLED_SEPARATELY = frozenset(
+    {*TIME_NAMES, *PROPERTY_ALIASES, *SCENE_CENTER, *_FACTOR_NAMES, "order:status"}
+)
+MARKERS = frozenset({Repaired, Invalid, Dropped})
+_PROPERTY_PARSERS = PARSERS["properties"]
 
 
-def read_times(raw: dict[str, Any], draft: Draft) -> bool:
-    """Read when the image was taken (STAC: ``datetime`` may be null only beside a start and end).
+def read_times(raw: dict[str, Any], builder: ObjectBuilder) -> bool:
+    """Read the acquisition time (STAC: `datetime` may be null only with a start and an end).
 
-    A start or an end alone stands in for a missing ``datetime``, and stays under ``pixxel:``.
+    A start or an end alone replaces a missing `datetime`, and is kept under `pixxel:`.
 
     Returns:
-        Whether there is any time.
+        Whether the properties have a valid time.
     """
-    stated, _ = _time(raw, draft, ("datetime",))
-    start, began = _time(raw, draft, TIMES[0])
-    end, ended = _time(raw, draft, TIMES[1])
-    fields = draft.fields
-    if start and end and in_order(start, end):
-        fields |= {"datetime": stated, "start_datetime": start, "end_datetime": end}
+    instant, _ = _read_time(raw, builder, ("datetime",))
+    start, start_name = _read_time(raw, builder, TIME_RANGE_NAMES[0])
+    end, end_name = _read_time(raw, builder, TIME_RANGE_NAMES[1])
+    fields = builder.fields
+    if start and end and is_chronological(start, end):
+        fields |= {"datetime": instant, "start_datetime": start, "end_datetime": end}
         return True
-    for name in (began, ended):
+    for name in (start_name, end_name):
         if name:
-            draft.keep(name, raw[name], "not a start and an end in order")
-    fields["datetime"] = stated or start or end
+            builder.keep_as_extra(name, raw[name], "not a start and an end in order")
+    fields["datetime"] = instant or start or end
     return fields["datetime"] is not None
 
 
-def _time(
-    raw: dict[str, Any], draft: Draft, names: tuple[str, ...]
+def _read_time(
+    raw: dict[str, Any], builder: ObjectBuilder, names: tuple[str, ...]
 ) -> tuple[str | None, str | None]:
-    found = source = None
+    """Return the time under the first of some names, and that name."""
+    timestamp = timestamp_name = None
     for name in names:
         value = raw.get(name)
         if value is None:
             continue
-        read = moment(value)
-        if type(read) is not str:
-            read = draft.mended(name, value, read)
-        if found is None:
-            found, source = read, name if read else None
-        elif read != found and read is not None:
-            draft.keep(name, value, "another value for the same field")
-    return found, source
+        parsed = parse_datetime(value)
+        if type(parsed) is not str:
+            parsed = builder.unwrap(name, value, parsed)
+        if timestamp is None:
+            timestamp, timestamp_name = parsed, name if parsed else None
+        elif parsed != timestamp and parsed is not None:
+            builder.keep_as_extra(name, value, "another value for the same field")
+    return timestamp, timestamp_name
 
 
 @lru_cache(8)
-def named(names: frozenset[str]) -> frozenset[str]:
-    """Give the names under which the API may state properties of these names, but for times."""
-    return names | {source for source, (target, _) in ALIASES.items() if target in names}
+def source_names(names: frozenset[str]) -> frozenset[str]:
+    """Return the names under which the API may state these properties, except times."""
+    return names | {source for source, (target, _) in PROPERTY_ALIASES.items() if target in names}
 
 
-class _Plan(NamedTuple):
-    """What to do with properties of certain names; those of nearly all items are the same.
+class _PropertyPlan(NamedTuple):
+    """The steps to convert properties with certain names, which nearly all items share.
 
     Attributes:
-        steps: name and reader of each, in order; None keeps the raw value.
-        own: names of those that stay as they are, behind the others.
-        aliases: name, target and reader of those that go by another name.
+        steps: name and parser of each property, in order; None keeps the raw value.
+        prefixed: names that stay unchanged, after the other properties.
+        aliases: name, target and parser of the properties with another name in STAC.
     """
 
-    steps: tuple[tuple[str, Reader | None], ...]
-    own: tuple[str, ...]
-    aliases: tuple[tuple[str, str, Reader], ...]
+    steps: tuple[tuple[str, Parser | None], ...]
+    prefixed: tuple[str, ...]
+    aliases: tuple[tuple[str, str, Parser], ...]
 
 
 @lru_cache(256)
-def _plan(*names: str) -> _Plan:
-    here = [name for name in names if name not in ELSEWHERE]
-    own = {name: None for name in here if own_name(name) == name}
-    return _Plan(
-        steps=tuple((name, _READERS.get(name)) for name in here if name not in own),
-        own=tuple(own),
-        aliases=tuple((name, *ALIASES[name]) for name in ALIASES if name in names),
+def _plan_properties(*names: str) -> _PropertyPlan:
+    direct = [name for name in names if name not in HANDLED_SEPARATELY]
+    prefixed = {name: None for name in direct if prefixed_name(name) == name}
+    return _PropertyPlan(
+        steps=tuple((name, _PROPERTY_PARSERS.get(name)) for name in direct if name not in prefixed),
+        prefixed=tuple(prefixed),
+        aliases=tuple(
+            (name, *PROPERTY_ALIASES[name]) for name in PROPERTY_ALIASES if name in names
+        ),
     )
 
 
 def read_properties(  # noqa: C901, PLR0912 - one loop, the hot one
-    raw: dict[str, Any], draft: Draft, status: str | None, given: dict[str, Any]
+    raw: dict[str, Any],
+    builder: ObjectBuilder,
+    order_status: str | None,
+    prefixed_fields: dict[str, Any],
 ) -> None:
-    """Read all properties but times, and those that go into bands (`factors`).
+    """Read all properties except times and those for bands (`reflectance_factors`).
 
     Args:
         raw: the API's properties.
-        draft: the item's, with its times; fields that it has already win.
-        status: ``order:status`` of the item; None where nothing is known of it.
-        given: fields under ``pixxel:`` that win over the raw ones.
+        builder: the item's builder, with its times; its existing fields take precedence.
+        order_status: `order:status` of the item; None when it is unknown.
+        prefixed_fields: fields under `pixxel:` that take precedence over the raw ones.
     """
-    fields = draft.fields
-    plan = _plan(*raw)
-    for name, reader in plan.steps:
+    fields = builder.fields
+    plan = _plan_properties(*raw)
+    for name, parser in plan.steps:
         value = raw[name]
         if value is None:
             continue
-        if reader is None:
-            draft.keep(name, value)
+        if parser is None:
+            builder.keep_as_extra(name, value)
         elif name in fields:
-            draft.read(name, name, value, reader)
+            builder.parse_field(name, name, value, parser)
         else:
-            read = reader(value)
-            if type(read) not in ODD:
-                fields[name] = read
+            parsed = parser(value)
+            if type(parsed) not in MARKERS:
+                fields[name] = parsed
             elif name == "license":
-                _put_license(value, read, draft)
-            elif (mended := draft.mended(name, value, read)) is not None:
-                fields[name] = mended
-    for name, target, reader in plan.aliases:
+                _set_license(value, parsed, builder)
+            elif (unwrapped := builder.unwrap(name, value, parsed)) is not None:
+                fields[name] = unwrapped
+    for name, target, parser in plan.aliases:
         if raw[name] is not None:
-            draft.read(target, name, raw[name], reader)
-    _read_centre(raw, draft)
-    if status is not None:
-        fields["order:status"] = status
-    if raw.get("order:status", status) != status:
-        draft.keep("order:status", raw["order:status"], "known from where the item comes")
-    fields |= given
-    for name in plan.own:
+            builder.parse_field(target, name, raw[name], parser)
+    _read_scene_center(raw, builder)
+    if order_status is not None:
+        fields["order:status"] = order_status
+    if raw.get("order:status", order_status) != order_status:
+        builder.keep_as_extra("order:status", raw["order:status"], "set by the conversion")
+    fields |= prefixed_fields
+    for name in plan.prefixed:
         if raw[name] is not None:
-            draft.read(clear_name(name), name, raw[name], anything)
+            builder.parse_field(replace_lone_surrogates(name), name, raw[name], sanitize_json)
 
 
-def read_license(value: object, draft: Draft) -> None:
-    """Read a license; what is no token becomes ``other``, with its text under ``pixxel:``."""
-    _put_license(value, license_token(value), draft)
+def set_license(value: object, builder: ObjectBuilder) -> None:
+    """Set the license; text that is not a token becomes `other`, with the text under `pixxel:`."""
+    _set_license(value, parse_license(value), builder)
 
 
-def _put_license(value: object, read: object, draft: Draft) -> None:
-    if (token := draft.mended("license", value, read)) is not None:
-        draft.fields["license"] = token
+def _set_license(value: object, parsed: object, builder: ObjectBuilder) -> None:
+    if (token := builder.unwrap("license", value, parsed)) is not None:
+        builder.fields["license"] = token
     elif isinstance(value, str) and value.strip():
-        draft.fields["license"] = OTHER_LICENSE
+        builder.fields["license"] = OTHER_LICENSE
 
 
-def _read_centre(raw: dict[str, Any], draft: Draft) -> None:
-    lat, lon = raw.get(CENTRE[0]), raw.get(CENTRE[1])
+def _read_scene_center(raw: dict[str, Any], builder: ObjectBuilder) -> None:
+    lat, lon = raw.get(SCENE_CENTER[0]), raw.get(SCENE_CENTER[1])
     if lat is None and lon is None:
         return
-    made = centre(lat, _turned_back(lon, draft))
-    if made is None:
-        why = "not a latitude and a longitude"
-    elif same(draft.fields.setdefault("proj:centroid", made), made):
-        for name, value in zip(CENTRE, (lat, lon), strict=True):
+    centroid = make_centroid(lat, _wrap_longitude(lon, builder))
+    if centroid is None:
+        reason = "not a latitude and a longitude"
+    elif json_equal(builder.fields.setdefault("proj:centroid", centroid), centroid):
+        for name, value in zip(SCENE_CENTER, (lat, lon), strict=True):
             if isinstance(value, str):
-                draft.mended(name, value, number(value))
+                builder.unwrap(name, value, parse_number(value))
         return
     else:
-        why = "another value for the same field"
-    for name, value in zip(CENTRE, (lat, lon), strict=True):
-        draft.keep(name, value, why)
+        reason = "another value for the same field"
+    for name, value in zip(SCENE_CENTER, (lat, lon), strict=True):
+        builder.keep_as_extra(name, value, reason)
 
 
-def _turned_back(lon: object, draft: Draft) -> object:
-    """Bring a longitude that runs on past the antimeridian back by one turn."""
-    stated = plain(lon)
-    if stated is None or not EDGE < abs(stated) <= FARTHEST:
+def _wrap_longitude(lon: object, builder: ObjectBuilder) -> object:
+    """Move a longitude that continues past the antimeridian back by one turn."""
+    longitude = number_or_none(lon)
+    if longitude is None or not MAX_LONGITUDE < abs(longitude) <= MAX_UNROLLED_LONGITUDE:
         return lon
-    draft.note(CENTRE[1], REPAIRED, "past the antimeridian")
-    return round(stated - math.copysign(TURN, stated), 9)
+    builder.add_note(SCENE_CENTER[1], REPAIRED, "past the antimeridian")
+    return round(longitude - math.copysign(FULL_TURN, longitude), 9)
 
 
-def factors(raw: dict[str, Any], draft: Draft) -> tuple[float | None, float | None]:
-    """Read the scale and the offset that turn an item's pixel values into reflectance."""
-    if raw.keys().isdisjoint(_FACTORS):
+def reflectance_factors(
+    raw: dict[str, Any], builder: ObjectBuilder
+) -> tuple[float | None, float | None]:
+    """Read the scale and the offset that convert an item's pixel values to reflectance."""
+    if raw.keys().isdisjoint(_FACTOR_NAMES):
         return None, None
-    return _factor(raw, draft, SCALE), _factor(raw, draft, OFFSET)
+    return _read_factor(raw, builder, SCALE_NAMES), _read_factor(raw, builder, OFFSET_NAMES)
 
 
-def _factor(raw: dict[str, Any], draft: Draft, names: tuple[str, ...]) -> float | None:
+def _read_factor(
+    raw: dict[str, Any], builder: ObjectBuilder, names: tuple[str, ...]
+) -> float | None:
     for name in names:
         if raw.get(name) is not None:
-            read = plain(raw[name])
-            if read is None or (read == 0 and names is SCALE):
-                return None  # no band takes it, so it is kept
-            found: float = draft.mended(name, raw[name], number(raw[name]))
-            return found
+            number = number_or_none(raw[name])
+            if number is None or (number == 0 and names is SCALE_NAMES):
+                return None  # no band gets it, so `keep_unused_factors` keeps it
+            factor: float = builder.unwrap(name, raw[name], parse_number(raw[name]))
+            return factor
     return None
 
 
-def keep_factors(raw: dict[str, Any], draft: Draft, took: tuple[bool, bool]) -> None:
-    """Keep the scale and the offset that no band took."""
-    if raw.keys().isdisjoint(_FACTORS):
+def keep_unused_factors(
+    raw: dict[str, Any], builder: ObjectBuilder, used_factors: tuple[bool, bool]
+) -> None:
+    """Keep the scale and the offset that no band got."""
+    if raw.keys().isdisjoint(_FACTOR_NAMES):
         return
-    for names, taken in zip((SCALE, OFFSET), took, strict=True):
-        found = [name for name in names if raw.get(name) is not None]
-        for name in found[taken:]:
-            draft.keep(name, raw[name], "no factor, or no data band lacks it")
+    for names, is_used in zip((SCALE_NAMES, OFFSET_NAMES), used_factors, strict=True):
+        present = [name for name in names if raw.get(name) is not None]
+        for name in present[is_used:]:
+            builder.keep_as_extra(name, raw[name], "not a factor, or no data band lacks one")

@@ -1,51 +1,59 @@
-"""Providers: who made, licenses, processed or hosts the data."""
+"""Parse providers: the producers, licensors, processors and hosts of the data."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from tap_pixxel.stac.hrefs import absolute
-from tap_pixxel.stac.notes import REPAIRED
-from tap_pixxel.stac.values import Dropped, Mended, Unusable, anything, same, text
+from tap_pixxel.stac.hrefs import make_absolute
+from tap_pixxel.stac.parsers import (
+    Dropped,
+    Invalid,
+    Repaired,
+    json_equal,
+    parse_text,
+    sanitize_json,
+    unwrap_repaired,
+)
+from tap_pixxel.stac.result import REPAIRED
 
-ROLES: Final = frozenset({"producer", "licensor", "processor", "host"})
-_WHY: Final = "providers, roles or members that STAC does not take"
-
-
-def providers(value: object) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a list of providers; those without a name go, and roles that STAC does not know."""
-    listed = [value] if isinstance(value, dict) else value
-    if not isinstance(listed, list):
-        return Unusable("not a list of providers")
-    made = [_provider(each) for each in listed]
-    kept = [each for each in made if each]
-    if not kept:
-        return Unusable("no provider with a name") if value else Dropped("empty")
-    return kept if same(kept, anything(value)) else Mended(kept, REPAIRED, _WHY)
+PROVIDER_ROLES = frozenset({"producer", "licensor", "processor", "host"})
+_REASON = "providers, roles or members that STAC does not allow"
 
 
-def _provider(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict) or type(_plain(text(value.get("name")))) is not str:
+def parse_providers(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse a list of providers; drop those without a name, and roles that STAC does not define."""
+    raw = [value] if isinstance(value, dict) else value
+    if not isinstance(raw, list):
+        return Invalid("not a list of providers")
+    providers = [provider for each in raw if (provider := _parse_provider(each))]
+    if not providers:
+        return Invalid("no provider with a name") if value else Dropped("empty")
+    if json_equal(providers, sanitize_json(value)):
+        return providers
+    return Repaired(providers, REPAIRED, _REASON)
+
+
+def _parse_provider(value: object) -> dict[str, Any]:
+    if (
+        not isinstance(value, dict)
+        or type(unwrap_repaired(parse_text(value.get("name")))) is not str
+    ):
         return {}
-    made: dict[str, Any] = {}
+    provider: dict[str, Any] = {}
     for name, each in value.items():
-        read = _member(name, each)
-        if type(read) not in {Unusable, Dropped, type(None)}:
-            made[name] = read
-    return made
+        parsed = _parse_member(name, each)
+        if type(parsed) not in {Invalid, Dropped, type(None)}:
+            provider[name] = parsed
+    return provider
 
 
-def _member(name: str, value: object) -> Any:  # noqa: ANN401 - see values.Reader
+def _parse_member(name: str, value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     if name == "roles":
-        named = value if isinstance(value, list) else [value]
-        known = [each.strip().lower() for each in named if isinstance(each, str)]
-        return [each for each in known if each in ROLES] or None
+        raw = value if isinstance(value, list) else [value]
+        roles = [each.strip().lower() for each in raw if isinstance(each, str)]
+        return [role for role in roles if role in PROVIDER_ROLES] or None
     if name == "url":
-        return absolute(value) if isinstance(value, str) else None
+        return make_absolute(value) if isinstance(value, str) else None
     if name in {"name", "description"}:
-        return _plain(text(value))
-    return _plain(anything(value)) if not name.startswith("processing:") else None
-
-
-def _plain(read: object) -> Any:  # noqa: ANN401 - see values.Reader
-    return read.value if type(read) is Mended else read
+        return unwrap_repaired(parse_text(value))
+    return unwrap_repaired(sanitize_json(value)) if not name.startswith("processing:") else None

@@ -1,51 +1,51 @@
-"""Summaries: the values that a collection's items have."""
+"""Convert the summaries of a collection: the values that the fields of its items have."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.bands import LISTS, bands
-from tap_pixxel.stac.draft import Draft
-from tap_pixxel.stac.extensions import READERS, prefixes
-from tap_pixxel.stac.notes import CONVERTED, DROPPED, REPAIRED, Note
-from tap_pixxel.stac.values import Dropped, Mended, Unusable
+from tap_pixxel.stac.assets.bands import BAND_LISTS, merge_bands
+from tap_pixxel.stac.extensions import PARSERS, used_extensions
+from tap_pixxel.stac.object_builder import ObjectBuilder
+from tap_pixxel.stac.parsers import Dropped, Invalid, Repaired
+from tap_pixxel.stac.result import CONVERTED, DROPPED, REPAIRED, ConversionNote
 
 if TYPE_CHECKING:
-    from tap_pixxel.stac.values import Reader
+    from tap_pixxel.stac.parsers import Parser
 
-RANGE: Final = {"minimum", "maximum"}
-OLD_RANGE: Final = {"min", "max"}
-_READERS: Final = READERS["properties"]
+RANGE_MEMBERS = {"minimum", "maximum"}
+LEGACY_RANGE_MEMBERS = {"min", "max"}
+_SUMMARY_PARSERS = PARSERS["properties"]
 
 
-def to_summaries(raw: object, notes: list[Note]) -> tuple[dict[str, Any], set[str]]:
-    """Give summaries, each a list of values or a range, and the extensions they use."""
-    draft = Draft("summaries.", notes)
+def convert_summaries(raw: object, notes: list[ConversionNote]) -> tuple[dict[str, Any], set[str]]:
+    """Return summaries, each a list of values or a range, and the prefixes of their extensions."""
+    builder = ObjectBuilder("summaries.", notes)
     if not isinstance(raw, dict):
         if raw is not None:
-            notes.append(Note("summaries", DROPPED, "not an object"))
+            notes.append(ConversionNote("summaries", DROPPED, "not an object"))
         return {}, set()
-    listed, _ = bands(raw, draft)
-    if listed:
-        draft.fields["bands"] = listed
+    bands, _ = merge_bands(raw, builder)
+    if bands:
+        builder.fields["bands"] = bands
     for name, value in raw.items():
-        if value is None or name in LISTS or value in ([], {}):
+        if value is None or name in BAND_LISTS or value in ([], {}):
             continue
-        reader = _READERS.get(name)
-        if reader is None:
-            draft.keep(name, _summary(value))
+        parser = _SUMMARY_PARSERS.get(name)
+        if parser is None:
+            builder.keep_as_extra(name, _wrap_summary(value))
         else:
-            draft.read(name, name, value, partial(_read, reader=reader))
-    used = prefixes(draft.fields)
-    for band in listed:
-        used |= prefixes(band)
-    fields = draft.finish()
-    # What was kept may be a scalar still, in summaries that were converted before or in odd ones.
-    return {name: _summary(value) for name, value in fields.items()}, used
+            builder.parse_field(name, name, value, partial(_parse_summary, parser=parser))
+    extensions = used_extensions(builder.fields)
+    for band in bands:
+        extensions |= used_extensions(band)
+    fields = builder.build()
+    # Extra fields may still be scalars, in summaries that were converted before or are unusual.
+    return {name: _wrap_summary(value) for name, value in fields.items()}, extensions
 
 
-def _summary(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _wrap_summary(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, list):
         return value
     if isinstance(value, dict) and _is_range(value):
@@ -55,40 +55,45 @@ def _summary(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def _is_range(value: dict[str, Any]) -> bool:
     ends = [value.get("minimum"), value.get("maximum")]
-    return value.keys() == RANGE and all(
+    return value.keys() == RANGE_MEMBERS and all(
         isinstance(end, int | float | str) and not isinstance(end, bool) for end in ends
     )
 
 
-def _read(value: Any, reader: Reader) -> Any:  # noqa: ANN401 - see values.Reader
-    """Read a summary of a field: each value as the field's reader takes it."""
+def _parse_summary(value: Any, parser: Parser) -> Any:  # noqa: ANN401 - see parsers.Parser
+    """Parse the summary of a field: parse each value with the field's parser."""
     if isinstance(value, dict):
-        return _read_range(value, reader)
-    given = value if isinstance(value, list) else [value]
-    # A field that is a list itself, such as instruments, is summarised by its members.
-    read = [_plain(reader(each)) if each is not None else None for each in given]
-    flat = [one for each in read for one in (each if isinstance(each, list) else [each])]
-    kept = [each for each in flat if each is not None]
-    if not kept:
-        return Unusable("no value that the field may have")
-    if kept == value:
-        return kept
-    return Mended(kept, CONVERTED, "a scalar, or values in another form or that the field has not")
+        return _parse_range(value, parser)
+    raw = value if isinstance(value, list) else [value]
+    # A field that is a list itself, such as instruments, is summarized by its members.
+    parsed = [_value_or_none(parser(each)) if each is not None else None for each in raw]
+    flat = [one for each in parsed for one in (each if isinstance(each, list) else [each])]
+    values = [each for each in flat if each is not None]
+    if not values:
+        return Invalid("no valid value of the field")
+    if values == value:
+        return values
+    return Repaired(values, CONVERTED, "a scalar, or values that are converted or not valid")
 
 
-def _read_range(value: dict[str, Any], reader: Reader) -> Any:  # noqa: ANN401 - see values.Reader
-    names = sorted(OLD_RANGE if value.keys() == OLD_RANGE else RANGE, reverse=True)
+def _parse_range(value: dict[str, Any], parser: Parser) -> Any:  # noqa: ANN401 - see parsers.Parser
+    is_legacy = value.keys() == LEGACY_RANGE_MEMBERS
+    names = sorted(LEGACY_RANGE_MEMBERS if is_legacy else RANGE_MEMBERS, reverse=True)
     low, high = (value.get(name) for name in names)
-    ends = [_plain(reader(each)) if each is not None else None for each in (low, high)]
+    ends = [_value_or_none(parser(each)) if each is not None else None for each in (low, high)]
     if value.keys() == set(names):
-        made = dict(zip(("minimum", "maximum"), ends, strict=True))
-        if _is_range(made):
-            return made if made == value else Mended(made, REPAIRED, "a range in another form")
-    whole = _plain(reader(value))
-    return [whole] if whole is not None else Unusable("not a range of the field's values")
+        converted = dict(zip(("minimum", "maximum"), ends, strict=True))
+        if _is_range(converted):
+            if converted == value:
+                return converted
+            return Repaired(converted, REPAIRED, "a range in another form")
+    single_value = _value_or_none(parser(value))
+    if single_value is None:
+        return Invalid("not a range of the field's values")
+    return [single_value]
 
 
-def _plain(read: object) -> Any:  # noqa: ANN401 - any reading
-    if type(read) is Mended:
-        read = read.value
-    return None if type(read) in {Unusable, Dropped} else read
+def _value_or_none(parsed: object) -> Any:  # noqa: ANN401 - see parsers.Parser
+    if type(parsed) is Repaired:
+        parsed = parsed.value
+    return None if type(parsed) in {Invalid, Dropped} else parsed

@@ -1,18 +1,24 @@
-"""The streams, one module per domain of the API; each names its own."""
+"""The streams, one module per domain of the API."""
 
-from tap_pixxel.base import PixxelStream
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tap_pixxel.streams import (
-    archives,
-    areas,
+    aois,
+    archive,
     catalogs,
+    order_report,
     orders,
-    reports,
     satellites,
     workflows,
     workspace,
 )
 
-_MODULES = (archives, areas, catalogs, orders, reports, satellites, workflows, workspace)
+if TYPE_CHECKING:
+    from tap_pixxel.stream_types.base import PixxelStream
+
+_MODULES = (aois, archive, catalogs, order_report, orders, satellites, workflows, workspace)
 
 STREAMS: tuple[type[PixxelStream], ...] = tuple(
     sorted(

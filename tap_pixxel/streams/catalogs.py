@@ -1,53 +1,62 @@
-"""What the workspace owns: catalogs, and where they were delivered."""
+"""The images that the workspace owns, as catalogs, and their deliveries to stores."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.errors import Forbidden
+from pixxel_api.errors import ApiError, Forbidden
 from pixxel_api.pagination.paging import SinglePage
-from tap_pixxel.base import PixxelStream
-from tap_pixxel.schema import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, Shape
-from tap_pixxel.search import SearchStream
-from tap_pixxel.stac_columns import FLAT, GEOMETRY, NAMES, STAC_ITEM, CarriesStac
-from tap_pixxel.streams.workspace import Stores
+from tap_pixxel.columns import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
+from tap_pixxel.stream_types.base import PixxelStream
+from tap_pixxel.stream_types.search import SearchStream
+from tap_pixxel.stream_types.stac import (
+    GEOMETRY_COLUMN,
+    STAC_ITEM_COLUMNS,
+    STAC_SUMMARY_COLUMNS,
+    STAC_SUMMARY_PROPERTIES,
+    StacStreamMixin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixxel_api.response import JsonResponse
-    from tap_pixxel.base import Fields
-    from tap_pixxel.bookmarks import Bookmark
-    from tap_pixxel.stac import Converted
-    from tap_pixxel.stac.deliveries import Delivered
-    from tap_pixxel.tap import TapPixxel
+    from singer_sdk.tap_base import Tap
 
-_WITH_DELIVERIES = (
+    from pixxel_api.response import JsonResponse
+    from tap_pixxel.bookmarks import Bookmark
+    from tap_pixxel.columns import Fields
+    from tap_pixxel.stac import ConversionResult
+    from tap_pixxel.stac.assets.delivered import DeliveredObject
+    from tap_pixxel.stream_types.base import StreamContext
+    from tap_pixxel.stream_types.scan_report import ScanReport
+
+STORES_PATH = "/v0/stores"
+_DELIVERY_COLUMNS = (
     Column(
         "updated_at",
         TIMESTAMP,
-        "When it or one of its deliveries in stac_item was last updated, the later, UTC; the "
-        "replication key.",
+        "When it or one of its deliveries in stac_item was last updated, whichever is later, "
+        "UTC; the replication key.",
     ),
     Column("catalog_updated_at", TIMESTAMP, "When the catalog itself was last updated, UTC."),
 )
-"""Columns with the setting `delivered_assets`; the first takes the place of the one without."""
+"""Columns with the setting `delivered_assets`; the first replaces the column of that name."""
 
 
-class Catalogs(CarriesStac, SearchStream):
+class Catalogs(StacStreamMixin, SearchStream):
     """POST /v0/catalogs/search: the images that the workspace owns, one catalog each."""
 
-    column = "stac_item"
+    stac_column = "stac_item"
 
     name = "catalogs"
     path = "/v0/catalogs/search"
     records_key = "catalogs"
-    sort_key = "sort_by"
+    sort_param = "sort_by"
     replication_key = "updated_at"
     _columns = (
         Column("id", TEXT, "Id of the catalog."),
-        Column("task_id", TEXT, "Id of the task that made it; order_tasks leads on to the order."),
+        Column("task_id", TEXT, "Id of the task that created it; see order_tasks for the order."),
         Column("item_id", TEXT, "Id of its archive item (details.id)."),
         Column("collection", TEXT, "Id of its archive collection (details.collection)."),
         Column("datetime", TIMESTAMP, "When it was acquired, UTC (details.properties.datetime)."),
@@ -59,129 +68,138 @@ class Catalogs(CarriesStac, SearchStream):
         Column("created_by", TEXT, "Id of the user who created it."),
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
         Column("updated_by", TEXT, "Id of the user who last updated it."),
-        *FLAT,
-        GEOMETRY,
+        *STAC_SUMMARY_COLUMNS,
+        GEOMETRY_COLUMN,
     )
-    consumed = frozenset({"details"})
-    raw_shape = Shape(*_columns, Column("details", OBJECT, "The API's STAC Item, raw."))
-    stac_shape = Shape(*_columns, *STAC_ITEM)
-    delivered_shape = Shape(*_columns, *_WITH_DELIVERIES, *STAC_ITEM)
+    replaced_columns = frozenset({"details"})
+    raw_table_schema = TableSchema(
+        *_columns, Column("details", OBJECT, "The API's STAC Item, raw.")
+    )
+    stac_table_schema = TableSchema(*_columns, *STAC_ITEM_COLUMNS)
+    delivery_table_schema = TableSchema(*_columns, *_DELIVERY_COLUMNS, *STAC_ITEM_COLUMNS)
 
-    def __init__(self, tap: TapPixxel) -> None:
-        self._with_deliveries = (
+    def __init__(self, tap: Tap, context: StreamContext) -> None:
+        self._delivery_columns_enabled = (
             tap.config.get("delivered_assets") is True and tap.config.get("stac", True) is not False
         )
-        if self._with_deliveries:
-            self.stac_shape = self.delivered_shape
-        self._delivered: Mapping[str, tuple[Delivered, ...]] = {}
-        self._left_out: Mapping[str, int] = {}
-        self._bookmark_stays = False
-        super().__init__(tap)
+        if self._delivery_columns_enabled:
+            self.stac_table_schema = self.delivery_table_schema
+        self._delivered_objects: Mapping[str, tuple[DeliveredObject, ...]] = {}
+        self._unusable_deliveries: Mapping[str, int] = {}
+        super().__init__(tap, context)
 
     @property
-    def delivers(self) -> bool:
-        """Whether this sync adds assets to the items, out of the deliveries."""
-        return self._with_deliveries and self.column not in self.dropped
+    def adds_delivery_assets(self) -> bool:
+        """Whether this sync adds assets for the deliveries to the items."""
+        return self._delivery_columns_enabled and self.stac_column not in self.deselected
 
-    def made_of(self) -> dict[str, Any]:
-        """Give the filters, and what the assets of deliveries are made with."""
+    def fingerprint_inputs(self) -> dict[str, Any]:
+        """Return the filters, and the settings that the assets of deliveries depend on."""
         settings = self.settings
-        urls = settings.store_urls if self.delivers else None
-        return super().made_of() | {"delivered_assets": self.delivers, "store_urls": urls}
+        urls = settings.store_urls if self.adds_delivery_assets else None
+        return super().fingerprint_inputs() | {
+            "delivered_assets": self.adds_delivery_assets,
+            "store_urls": urls,
+        }
 
-    def prepare(self, bookmark: Bookmark | None) -> None:
-        """Read the deliveries, and then their stores: all that the deliveries name are there.
+    def prepare(self, bookmark: Bookmark | None, report: ScanReport) -> None:
+        """Check the setting `collections`, and read the deliveries and then their stores.
 
-        The sweep began, for the bookmark, before the deliveries were read: what is delivered from
-        then on is met by the next sync. Where they may not be read, the bookmark stays, since
-        the records lack what they should have.
+        Read in this order, all stores of the deliveries are known. The bookmark never passes the
+        time of the first request: the next sync emits what is delivered later. If the token may not
+        read them, the bookmark stays, since the records lack their delivery assets.
         """
-        if not self.delivers:
+        self._check_collections()
+        if not self.adds_delivery_assets:
             if self.settings.delivered_assets:
                 self.logger.warning(
                     "%s: the setting 'delivered_assets' has no effect without the column %s",
                     self.name,
-                    self.column,
+                    self.stac_column,
                 )
             return
-        began = datetime.now(UTC)
-        answers: list[JsonResponse] = []
-        for stream in (Deliveries, Stores):
+        now = datetime.now(UTC)
+        responses: list[JsonResponse] = []
+        for name, path in ((Deliveries.name, Deliveries.path), ("stores", STORES_PATH)):
             try:
-                answers.append(self.ask("GET", path=stream.path))
+                responses.append(self.send_request("GET", path=path))
             except Forbidden as error:
-                self._bookmark_stays = True
-                self._pixxel.unreadable[stream.name] = str(error)
+                report.keep_bookmark = True
+                self._stream_context.forbidden_streams[name] = str(error)
                 self.logger.error(  # noqa: TRY400 - one line
-                    "%s: delivered assets are left out, and the bookmark stays: %s; ask for the "
-                    "role, or switch the setting 'delivered_assets' off",
+                    "%s: no delivered assets, and the bookmark stays: %s; request the role, or "
+                    "turn off the setting 'delivered_assets'",
                     self.name,
                     error,
                 )
                 return
-        deliveries, stores = answers
+        deliveries, stores = responses
         if bookmark:
-            bookmark.begin(deliveries.requested_at or began)
-        self._find_delivered(deliveries, stores)
+            bookmark.set_start(deliveries.requested_at or now)
+        self._load_delivered_objects(deliveries, stores)
 
-    def _find_delivered(self, deliveries: JsonResponse, stores: JsonResponse) -> None:
-        from tap_pixxel.stac.deliveries import delivered_assets  # noqa: PLC0415 - takes long to import
+    def _check_collections(self) -> None:
+        """Log the collections of the settings that the archive does not have."""
+        if self.settings.collections:
+            try:
+                self.fetch_collection_ids()
+            except ApiError as error:  # catalogs may be readable all the same
+                self.logger.info("%s: setting 'collections' not checked: %s", self.name, error)
+
+    def _load_delivered_objects(self, deliveries: JsonResponse, stores: JsonResponse) -> None:
+        from tap_pixxel.stac.assets.delivered import find_delivered_objects  # noqa: PLC0415 - takes long to import
 
         urls = self.settings.store_urls
-        there = [self.parsed(row) for row in stores.rows(Stores.records_key)]
-        for name in sorted(urls.keys() - {str(store.get("name")).strip() for store in there}):
+        existing = [self.parse_row(row) for row in stores.rows("stores")]
+        for name in sorted(urls.keys() - {str(store.get("name")).strip() for store in existing}):
             self.logger.warning(
                 "%s: the workspace has no store '%s'; check the setting 'store_urls'",
                 self.name,
                 name,
             )
         rows = deliveries.rows(Deliveries.records_key)
-        self._delivered, self._left_out = delivered_assets(map(self.parsed, rows), there, urls)
+        self._delivered_objects, self._unusable_deliveries = find_delivered_objects(
+            map(self.parse_row, rows), existing, urls
+        )
 
-    def finish(self, bookmark: Bookmark | None, *, whole: bool) -> None:
-        """Move the bookmark, unless the deliveries could not be read."""
-        super().finish(None if self._bookmark_stays else bookmark, whole=whole)
-
-    def remark(self) -> None:
-        """Say also what was delivered and makes no asset."""
-        super().remark()
-        self._delivered = {}
-        if self._left_out:
-            told = (f"{count:,} {why}" for why, count in sorted(self._left_out.items()))
+    def log_summary(self) -> None:
+        """Log also which deliveries have no asset."""
+        super().log_summary()
+        self._delivered_objects = {}
+        if self._unusable_deliveries:
+            counts = sorted(self._unusable_deliveries.items())
             self.logger.warning(
-                "%s: successful deliveries that make no asset: %s", self.name, ", ".join(told)
+                "%s: successful deliveries without an asset: %s",
+                self.name,
+                ", ".join(f"{count:,} {reason}" for reason, count in counts),
             )
 
-    def sweep_options(self) -> dict[str, Any]:
-        """Sort, so that nothing moves while it is read."""
-        return super().sweep_options() | {"ordered": bool(self.order)}
-
-    def columns(self, fields: Fields) -> Fields:
-        """Add what people filter on beside `details`."""
-        columns = super().columns(fields)
-        if self._with_deliveries:
-            columns = columns | self._times(fields)
+    def rename_fields(self, fields: Fields) -> Fields:
+        """Add the columns that repeat members of `details`."""
+        columns = super().rename_fields(fields)
+        if self._delivery_columns_enabled:
+            columns = columns | self._read_update_times(fields)
         details = fields.get("details")
         if not isinstance(details, dict):
             return columns
         found = {"item_id": details.get("id"), "collection": details.get("collection")}
         match details.get("properties"):
-            case {"datetime": when}:
-                found["datetime"] = when
+            case {"datetime": value}:
+                found["datetime"] = value
         return columns | found
 
-    def _times(self, fields: Fields) -> Fields:
-        """Give the replication value, and the catalog's own time."""
+    def _read_update_times(self, fields: Fields) -> Fields:
+        """Return the replication value, and the catalog's own update time."""
         key, own = fields.get("id"), fields.get("updated_at")
-        delivered = self._delivered.get(key) if isinstance(key, str) else None
+        delivered = self._delivered_objects.get(key) if isinstance(key, str) else None
         if not delivered:
             return {"updated_at": own, "catalog_updated_at": own}
-        from tap_pixxel.stac.deliveries import last_change  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac.assets.delivered import last_updated  # noqa: PLC0415 - takes long to import
 
-        return {"updated_at": last_change(own, delivered), "catalog_updated_at": own}
+        return {"updated_at": last_updated(own, delivered), "catalog_updated_at": own}
 
-    def convert(self, raw: Fields) -> Converted:
-        """Convert a catalog, its `details` being the item."""
+    def convert(self, raw: Fields) -> ConversionResult:
+        """Convert a catalog, whose `details` are the item."""
         from tap_pixxel.stac import catalog_to_item  # noqa: PLC0415 - takes long to import
 
         settings = self.settings
@@ -191,32 +209,32 @@ class Catalogs(CarriesStac, SearchStream):
             collection=settings.catalog_collection,
             assume_cog=settings.assume_cog,
         )
-        delivered = self._delivered.get(raw["id"]) if self._delivered else None
+        delivered = self._delivered_objects.get(raw["id"]) if self._delivered_objects else None
         if not delivered:
             return made
-        from tap_pixxel.stac.deliveries import with_deliveries  # noqa: PLC0415 - takes long to import
+        from tap_pixxel.stac.assets.delivered import add_delivery_assets  # noqa: PLC0415 - takes long to import
 
-        stac = with_deliveries(made.stac, delivered, assume_cog=settings.assume_cog)
+        stac = add_delivery_assets(made.stac, delivered, assume_cog=settings.assume_cog)
         return made._replace(stac=stac)
 
-    def outline(self, raw: Fields) -> Fields:
-        """Give the outline of the item that a catalog's `details` are."""
-        from tap_pixxel.stac import catalog_outline  # noqa: PLC0415 - takes long to import
+    def summarize(self, raw: Fields) -> Fields:
+        """Return the part of the item in `details` that the summary columns need."""
+        from tap_pixxel.stac import catalog_to_partial_item  # noqa: PLC0415 - takes long to import
 
-        return catalog_outline(raw, NAMES)
+        return catalog_to_partial_item(raw, STAC_SUMMARY_PROPERTIES)
 
 
 class Deliveries(PixxelStream):
-    """GET /v0/catalogs/deliveries: catalogs copied to stores, by hand or by order."""
+    """GET /v0/catalogs/deliveries: copies of catalogs to stores, requested or by order."""
 
     name = "deliveries"
     path = "/v0/catalogs/deliveries"
     records_key = "deliveries"
     paging = SinglePage()
     primary_keys = ("delivery_id",)
-    row_key = "delivery_id"
+    row_key_field = "delivery_id"
     replication_key = "updated_at"
-    shape = Shape(
+    table_schema = TableSchema(
         Column("delivery_id", TEXT, "Id of the delivery."),
         Column("catalog_id", TEXT, "Id of the catalog delivered."),
         Column("task_id", TEXT, "Id of the task; set on automated deliveries only."),
@@ -225,13 +243,13 @@ class Deliveries(PixxelStream):
         Column("cloud_delivery", OBJECT, "Store (config) and path."),
         Column("target_path", TEXT, "Path of the object below the store's and the delivery's."),
         Column("created_at", TIMESTAMP, "When it was created, UTC."),
-        Column("created_by", TEXT, "Id of the user who asked for it."),
+        Column("created_by", TEXT, "Id of the user who requested it."),
         Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
         Column("updated_by", TEXT, "Id of the user who last updated it."),
     )
 
-    def columns(self, fields: Fields) -> Fields:
-        """Add the store's id, to join on."""
+    def rename_fields(self, fields: Fields) -> Fields:
+        """Add the store's id as a column."""
         match fields.get("cloud_delivery"):
             case {"config": store_id}:
                 return fields | {"store_id": store_id}

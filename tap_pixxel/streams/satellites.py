@@ -1,9 +1,8 @@
-"""Satellites that can be searched, also other providers', and the images that a search finds."""
+"""Satellites that can be searched, of any provider, and the images that a search finds."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
@@ -14,12 +13,12 @@ from pixxel_api.pagination.cursor_scan import CursorOrOffsetScan, TokenPage
 from pixxel_api.pagination.list_scan import RecentKeys
 from pixxel_api.pagination.paging import OffsetPaging, Page, SinglePage
 from pixxel_api.timestamps import format_timestamp
-from tap_pixxel.base import PixxelStream
-from tap_pixxel.items import COLUMNS, RAW, ItemStream
-from tap_pixxel.reading import Reading
-from tap_pixxel.schema import OBJECT, OBJECTS, TEXT, Column, Shape
-from tap_pixxel.search import ADVICE
-from tap_pixxel.stac_columns import STAC_ITEM
+from tap_pixxel.columns import OBJECT, OBJECTS, TEXT, Column, TableSchema
+from tap_pixxel.stream_types.base import PixxelStream
+from tap_pixxel.stream_types.scan_report import RowBatch
+from tap_pixxel.stream_types.search import FILTERS_HINT
+from tap_pixxel.stream_types.stac import STAC_ITEM_COLUMNS
+from tap_pixxel.stream_types.stac_items import ITEM_COLUMNS, RAW_ITEM_COLUMNS, StacItemStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,11 +26,13 @@ if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.pagination.cursor_scan import FetchTokenPage
     from pixxel_api.response import JsonResponse
-    from tap_pixxel.base import Fields
-    from tap_pixxel.stac import Converted
+    from tap_pixxel.bookmarks import Bookmark
+    from tap_pixxel.columns import Fields
+    from tap_pixxel.stac import ConversionResult
+    from tap_pixxel.stream_types.scan_report import ScanReport
 
 _SATELLITE_ID = Column("satellite_id", TEXT, "Id of the satellite that was searched.")
-_EITHER = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
+_MAP_OR_LIST = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw] | None)
 
 
 class Satellites(PixxelStream):
@@ -42,20 +43,20 @@ class Satellites(PixxelStream):
     records_key = "satellites"
     paging = SinglePage()
     selected_by_default = False
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the satellite."),
         Column("name", TEXT, "Name."),
         Column("bands", OBJECTS, "Bands: name, wavelength, resolution in metres, scale, offset."),
         Column("collections", OBJECTS, "Collections of its images: id, name, provider."),
-        Column("rgb_composite", OBJECT, "Bands that make a picture: red, green, blue."),
+        Column("rgb_composite", OBJECT, "Bands of an RGB composite: red, green, blue."),
     )
 
 
-class SatelliteImages(ItemStream, PixxelStream):
+class SatelliteImages(StacItemStream, PixxelStream):
     """POST /v0/search: images of any provider, a bookmark for each satellite's collection.
 
-    The setting `datetime` and an area are needed. The answers come page by page with a
-    `next_token`, as the API's prose has it, or with a total and `skip`, as its schema has it.
+    The stream requires the setting `datetime` and an area. The pages have a `next_token`, as the
+    API's documentation describes, or a total for `skip`, as its schema does.
     """
 
     name = "satellite_images"
@@ -64,134 +65,127 @@ class SatelliteImages(ItemStream, PixxelStream):
     paging = OffsetPaging(offset_name="skip")
     primary_keys = ("id", "collection")
     selected_by_default = False
-    archived = False
-    raw_shape = Shape(*COLUMNS, _SATELLITE_ID, *RAW)
-    stac_shape = Shape(*COLUMNS, _SATELLITE_ID, *STAC_ITEM)
-    _searched: list[dict[str, Any]] | None = None
-    _read = False
+    is_archive = False
+    raw_table_schema = TableSchema(*ITEM_COLUMNS, _SATELLITE_ID, *RAW_ITEM_COLUMNS)
+    stac_table_schema = TableSchema(*ITEM_COLUMNS, _SATELLITE_ID, *STAC_ITEM_COLUMNS)
+    _partitions: list[dict[str, Any]] | None = None
+    _has_read = False
 
-    @cached_property
-    def _reading(self) -> Reading:
-        return Reading(self.name, self.logger)
-
-    def needs(self) -> list[str]:
-        """Say which settings a search cannot do without."""
-        lacking = []
-        if not self.settings.acquired.start:
-            lacking.append("needs the setting 'datetime', with a beginning")
-        if not self._areas():
-            lacking.append("needs an area: the setting 'bbox', or 'intersects' with a polygon")
-        return lacking
+    def missing_settings(self) -> list[str]:
+        """Return a line for each setting that a search requires and that is not set."""
+        lines = []
+        if not self.settings.datetime.start:
+            lines.append("needs the setting 'datetime' with a start")
+        if not self._search_polygons():
+            lines.append("needs an area: the setting 'bbox', or 'intersects' with a polygon")
+        return lines
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
-        """A partition for each collection of the satellites, those of the settings or all."""
-        if self._searched is None:
-            self._searched = []
-            self._searched = self._existing()
-        return self._searched
+        """A partition for each collection of the configured satellites, or of all satellites."""
+        if self._partitions is None:
+            self._partitions = []
+            self._partitions = self._find_partitions()
+        return self._partitions
 
     def filters(self) -> dict[str, Any]:
-        """Give the filters of the settings."""
-        settings, acquired = self.settings, self.settings.acquired
+        """Return the filters of the settings."""
+        settings, acquired = self.settings, self.settings.datetime
         return {
             "bbox": list(settings.bbox or ()),
             "intersects": settings.intersects,
             "datetime": f"{acquired.start}/{acquired.end or '..'}",
         }
 
-    def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-        """Read the images of a satellite's collection; one that may not be read is left out."""
-        if context is None:  # no satellite is searched
-            return
+    def scan_rows(
+        self, context: Mapping[str, Any] | None, bookmark: Bookmark | None, report: ScanReport
+    ) -> Iterator[RowBatch]:
+        """Search the images of a satellite's collection, in all parts of the area.
+
+        Raises:
+            BadRequest: The search is rejected.
+        """
+        del bookmark
+        partition, emitted = context or {}, RecentKeys()  # parts of the area share images
         try:
-            yield from self._images_of(context)
+            for polygon in self._search_polygons():
+                scan = CursorOrOffsetScan(
+                    self._page_fetcher(partition, polygon), self.paging, self.scan_options()
+                )
+                for rows in report.follow(scan):
+                    new = [row for row in rows if emitted.add_if_new(self.key_of(row))]
+                    yield RowBatch(new, partition)
         except (Forbidden, NotFound) as error:
-            self._reading.leave_out({name: str(context[name]) for name in context}, error)
+            report.skipped.add({name: str(partition[name]) for name in partition}, error)
+            report.keep_bookmark = True
         except BadRequest as error:
-            raise error.add_hint(ADVICE) from None
+            raise error.add_hint(FILTERS_HINT) from None
+        else:
+            self._has_read = True
 
-    def _images_of(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Read the images of a satellite's collection, in all parts of the area."""
-        bookmark = self.bookmark(context)
-        given = {name: context[name] for name in ("collection", "satellite_id")}
-        whole, met = True, RecentKeys()  # parts of the area share images
-        for area in self._areas():
-            sweep = CursorOrOffsetScan(
-                self._fetch_in(context, area), self.paging, **self.sweep_options()
-            )
-            for rows in sweep:
-                if bookmark:
-                    bookmark.begin(sweep.started_at)
-                new = [row for row in rows if met.is_new(self.key_of(row))]
-                yield from self.records(new, bookmark, given)
-            whole = whole and sweep.complete
-        self.finish(bookmark, whole=whole)
-        self._read = True
+    def log_summary(self) -> None:
+        """Log the summary; if all searches were forbidden, count the stream as forbidden."""
+        super().log_summary()
+        refusal = self._skipped_lists.refusal
+        if refusal and not self._has_read:
+            self._stream_context.forbidden_streams[self.name] = str(refusal)
 
-    def remark(self) -> None:
-        """Say also what was left out; all of it is as a stream that may not be read."""
-        super().remark()
-        self._reading.remark()
-        if self._reading.refusal and not self._read:
-            self._pixxel.unreadable[self.name] = str(self._reading.refusal)
-
-    def convert(self, raw: Fields) -> Converted:
-        """Convert an image; the satellite's id is not its own."""
+    def convert(self, raw: Fields) -> ConversionResult:
+        """Convert an image, without the satellite's id, which is not part of it."""
         return super().convert({name: raw[name] for name in raw if name != _SATELLITE_ID.name})
 
-    def _areas(self) -> list[dict[str, Any]]:
-        from tap_pixxel.area import polygons  # noqa: PLC0415 - shapely takes long to import
+    def _search_polygons(self) -> list[dict[str, Any]]:
+        from tap_pixxel.geojson import to_polygons  # noqa: PLC0415 - shapely takes long to import
 
-        return polygons(self.settings.bbox, self.settings.intersects)
+        return to_polygons(self.settings.bbox, self.settings.intersects)
 
-    def _fetch_in(self, context: Mapping[str, Any], area: dict[str, Any]) -> FetchTokenPage:
-        acquired = self.settings.acquired
+    def _page_fetcher(self, context: Mapping[str, Any], polygon: dict[str, Any]) -> FetchTokenPage:
+        acquired = self.settings.datetime
         search = {
             "start_date": acquired.start,
             "end_date": acquired.end or format_timestamp(datetime.now(UTC)),
             "satellites": [
                 {"collection_id": context["collection"], "satellite_id": context["satellite_id"]}
             ],
-            "geometry": area,
+            "geometry": polygon,
         }
 
         def fetch(offset: int, limit: int, token: str | int | None) -> TokenPage:
-            # Neither is in the contract's schema of the request, so a first page asks for neither.
-            place: dict[str, Any] = self.paging.query_for(offset, limit) if offset else {}
+            # The contract's schema has neither, so the request for the first page has neither.
+            position: dict[str, Any] = self.paging.query_for(offset, limit) if offset else {}
             if token is not None:
-                place["next_token"] = token
-            body = {**search, "limit": limit, **place}
-            answer = self.client.send_with_retries("POST", self.path, body=body)
-            rows = images_in(answer)
-            page = Page(offset, rows, self.paging.read_total(answer), answer.requested_at)
-            return TokenPage(page, next_token(answer))
+                position["next_token"] = token
+            body = {**search, "limit": limit, **position}
+            response = self.client.send_with_retries("POST", self.path, body=body)
+            rows = parse_images(response)
+            page = Page(offset, rows, self.paging.read_total(response), response.requested_at)
+            return TokenPage(page, parse_next_token(response))
 
         return fetch
 
-    def _existing(self) -> list[dict[str, Any]]:
-        """Name the collections of the satellites, warning of those that the API does not have."""
-        answer = self.ask("GET", path=Satellites.path)
+    def _find_partitions(self) -> list[dict[str, Any]]:
+        """Return the partitions to search; log the configured satellites that do not exist."""
+        response = self.send_request("GET", path=Satellites.path)
         wanted = set(self.settings.satellites)
-        there: set[str] = set()
-        found = []
-        for satellite in map(self.parsed, answer.rows(Satellites.records_key)):
+        existing: set[str] = set()
+        partitions: list[dict[str, Any]] = []
+        for satellite in map(self.parse_row, response.rows(Satellites.records_key)):
             names = {str(satellite.get(name)) for name in ("id", "name")}
-            for key in _collections_of(satellite):
-                known_as = names | {f"{name}/{key}" for name in names}
-                there |= known_as
-                context = {"satellite_id": satellite["id"], "collection": key}
-                if (not wanted or known_as & wanted) and context not in found:
-                    found.append(context)
-        for name in sorted(wanted - there):
+            for key in _collection_ids(satellite):
+                labels = names | {f"{name}/{key}" for name in names}
+                existing |= labels
+                partition = {"satellite_id": satellite["id"], "collection": key}
+                if (not wanted or labels & wanted) and partition not in partitions:
+                    partitions.append(partition)
+        for name in sorted(wanted - existing):
             self.logger.warning(
                 "%s: the API has no satellite '%s'; check the setting 'satellites'", self.name, name
             )
-        return found
+        return partitions
 
 
-def _collections_of(satellite: Fields) -> list[str]:
-    """Give the ids of a satellite's collections; none where they or its own are no texts."""
+def _collection_ids(satellite: Fields) -> list[str]:
+    """Return the ids of a satellite's collections; [] if its own id is not a text."""
     collections = satellite.get("collections")
     if not isinstance(collections, list) or not _is_id(satellite.get("id")):
         return []
@@ -203,44 +197,46 @@ def _is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value != ""
 
 
-def images_in(answer: JsonResponse) -> list[RawRow]:
-    """Take the images out of an answer, whose `items` is a map by satellite and collection.
+def parse_images(response: JsonResponse) -> list[RawRow]:
+    """Return the images of a response, whose `items` is a map by satellite and collection.
 
-    What stands under a key has been described as an image, and as several.
+    The documentation describes the values as an image, and as several.
 
     Raises:
-        WrongShape: It is nothing of the kind.
+        UnexpectedResponse: The response has no such images.
     """
-    raw = answer.fields.get(SatelliteImages.records_key)
+    raw = response.fields.get(SatelliteImages.records_key)
     if raw is None:
-        answer.raise_for_error()
+        response.raise_for_error()
         return []
     try:
-        return [decode_row(image) for part in _parts(raw) for image in _images(part)]
+        return [decode_row(image) for part in _list_values(raw) for image in _split_images(part)]
     except msgspec.ValidationError:
-        reason = "the answer has no 'items' of images"
-        raise UnexpectedResponse(answer.method, answer.path, answer.status, reason=reason) from None
+        reason = "the response has no 'items' of images"
+        raise UnexpectedResponse(
+            response.method, response.path, response.status, reason=reason
+        ) from None
 
 
-def _parts(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """Give what a map or a list holds."""
-    parts = _EITHER.decode(raw) or []
-    return list(parts.values()) if isinstance(parts, dict) else parts
+def _list_values(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the values of a map or list."""
+    values = _MAP_OR_LIST.decode(raw) or []
+    return list(values.values()) if isinstance(values, dict) else values
 
 
-def _images(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """Give the images under a key: one, a list, or a collection of features."""
-    found = _EITHER.decode(raw) or []
+def _split_images(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the images of one key, which is an image, a list or a FeatureCollection."""
+    found = _MAP_OR_LIST.decode(raw) or []
     if isinstance(found, dict):
-        return _parts(found["features"]) if "features" in found else [raw]
+        return _list_values(found["features"]) if "features" in found else [raw]
     return found
 
 
-def next_token(answer: JsonResponse) -> str | int | None:
-    """Read the token of the next page, which may stand beside the total."""
-    paging = answer.decode_field("pagination")
-    beside = paging.get("next_token") if isinstance(paging, dict) else None
-    for token in (answer.decode_field("next_token"), beside):
+def parse_next_token(response: JsonResponse) -> str | int | None:
+    """Return the token of the next page, which may be a member of `pagination`; None without."""
+    paging = response.decode_field("pagination")
+    nested = paging.get("next_token") if isinstance(paging, dict) else None
+    for token in (response.decode_field("next_token"), nested):
         if isinstance(token, str | int) and token:
             return token
     return None

@@ -1,18 +1,20 @@
-"""What a workspace has to order and deliver with: stores, bandsets, projects."""
+"""The resources of a workspace for orders and deliveries: stores, bandsets, projects."""
+
+from __future__ import annotations
 
 from pixxel_api.pagination.paging import PageNumberPaging, SinglePage
-from tap_pixxel.base import PixxelStream
-from tap_pixxel.schema import INTEGER, OBJECT, OBJECTS, TEXT, TIMESTAMP, Column, Shape
+from tap_pixxel.columns import INTEGER, OBJECT, OBJECTS, TEXT, TIMESTAMP, Column, TableSchema
+from tap_pixxel.stream_types.base import PixxelStream
 
 
 class Stores(PixxelStream):
-    """GET /v0/stores: buckets that imagery is delivered to; the API never gives their secrets."""
+    """GET /v0/stores: buckets for deliveries; the API never returns their credentials."""
 
     name = "stores"
     path = "/v0/stores"
     records_key = "stores"
     paging = SinglePage()
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the store, named by deliveries as cloud_delivery.config."),
         Column("name", TEXT, "Name, unique in the workspace."),
         Column("type", TEXT, "Cloud: S3, GCS or AZBLOB."),
@@ -31,7 +33,7 @@ class Bandsets(PixxelStream):
     path = "/v0/bandsets"
     records_key = "bandsets"
     paging = SinglePage()
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the bandset."),
         Column("name", TEXT, "Name."),
         Column("description", TEXT, "Description."),
@@ -47,10 +49,10 @@ class Projects(PixxelStream):
     path = "/v0/projects"
     records_key = "projects"
     paging = PageNumberPaging()
-    shape = Shape(
+    table_schema = TableSchema(
         Column("id", TEXT, "Id of the project, named by order items."),
         Column("name", TEXT, "Short name."),
-        Column("title", TEXT, "Name for people."),
+        Column("title", TEXT, "Display name."),
         Column("org_id", TEXT, "Id of the workspace."),
         Column("members_count", INTEGER, "Number of users."),
         Column("metadata", OBJECT, "Key and value pairs."),

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python, to_python
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from target_pixxel_store.api.errors import UnstableListError
 from target_pixxel_store.api.models import (
@@ -200,11 +200,12 @@ class StoreApi:
         sweep = ListScan(
             fetch,
             paging,
-            key=lambda row: _row_id(row, key),
-            recent_keys=RecentKeys(),
-            limit=PAGE_SIZE,
-            concurrency=self._page_concurrency,
-            check=self._check,
+            ScanOptions(
+                lambda row: _row_id(row, key),
+                limit=PAGE_SIZE,
+                concurrency=self._page_concurrency,
+                check=self._check,
+            ),
         )
         for rows in sweep:
             yield from rows

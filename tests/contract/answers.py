@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.sandbox.contracts import explained
+from tests.pixxel_sandbox.contract_checks import find_deviation
 
 from .operations import answer_check, operation
 
@@ -53,7 +53,7 @@ def wrongs(method: str, path: str, status: int, body: bytes) -> Iterator[str]:
         return
     for error in check.iter_errors(answer):
         place = "/".join(map(str, error.instance_path))
-        if explained(place, error.instance) is None:
+        if find_deviation(place, error.instance) is None:
             yield f"{asked} {status}: {place}: {error.message[:200]}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.stac.strategies import TIMES
+from tests.tap_pixxel.stac.strategies import TIMES
 
 TEXTS = st.one_of(
     st.sampled_from(

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from tests.sandbox.contracts import CONTRACT
+from tests.pixxel_sandbox.contract_checks import CONTRACT
 
 PLACEHOLDER = re.compile(r"\{[^}]+\}")
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pixxel_api.errors import PixxelError
-from tap_pixxel.children import ChildStream
-from tap_pixxel.stac_columns import CarriesStac
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.stac import StacStreamMixin
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
-from tests.sandbox.contracts import contract
-from tests.tap.syncs import Collector, Synced, catalog_of, config_for
+from tests.pixxel_sandbox.contract_checks import load_contract
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config
 
 from .generated import objects, reports
 from .operations import answer_schema, operation
@@ -27,7 +27,7 @@ from .served import Service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_pixxel.base import PixxelStream
+    from tap_pixxel.stream_types.base import PixxelStream
 
     from .operations import Operation
 
@@ -52,21 +52,21 @@ SEARCHED = {"datetime": "2020-01-01T00:00:00Z/2030-01-01T00:00:00Z", "bbox": [-1
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """The server of all answers."""
-    contract()
+    load_contract()
     with Service().open() as opened:
         yield opened
 
 
-def attempt(service: Service, name: str, **more: Any) -> tuple[Synced, bool]:
+def attempt(service: Service, name: str, **more: Any) -> tuple[SyncResult, bool]:
     """Sync a stream; gives what came, and whether the run ended well."""
-    config = config_for(service, **SEARCHED, **more)
-    writer = Collector()
-    tap = TapPixxel(config=config, catalog=catalog_of(config, name), message_writer=writer)
+    config = make_config(service, **SEARCHED, **more)
+    writer = MessageCollector()
+    tap = TapPixxel(config=config, catalog=make_catalog(config, name), message_writer=writer)
     try:
         status = tap.run()
     except PixxelError:
-        return Synced(None, writer.messages), False
-    return Synced(status, writer.messages), True
+        return SyncResult(None, writer.messages), False
+    return SyncResult(status, writer.messages), True
 
 
 def named(kind: type[PixxelStream]) -> str:
@@ -101,7 +101,7 @@ def answers(kind: type[PixxelStream]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def breaches(synced: Synced) -> list[str]:
+def breaches(synced: SyncResult) -> list[str]:
     """Say which records do not obey the schema that came before them."""
     found, check = [], None
     for message in synced.messages:
@@ -131,7 +131,7 @@ def rows_of(kind: type[PixxelStream], answer: Any) -> list[dict[str, Any]]:
             }
             row |= {**spec, **twice, **row}
         if isinstance(row, dict):
-            key = row.get("version" if named(kind) == "block_versions" else kind.row_key)
+            key = row.get("version" if named(kind) == "block_versions" else kind.row_key_field)
             first.setdefault(key if isinstance(key, str) else id(row), row)
     if named(kind) != "order_tasks":
         return list(first.values())
@@ -189,8 +189,9 @@ def test_no_answer_crashes_a_stream_or_loses_a_value(
 
 def consumed(kind: type[PixxelStream], record: dict[str, Any]) -> frozenset[str]:
     """Name what the STAC object of a record stands for."""
-    if issubclass(kind, CarriesStac) and record.get(kind.column) is not None:
-        return kind.consumed | {"geometry"}  # tests/stac: what no geometry can be is told of
+    if issubclass(kind, StacStreamMixin) and record.get(kind.stac_column) is not None:
+        # tests/stac: what no geometry can be is told of
+        return kind.replaced_columns | {"geometry"}
     return frozenset()
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
-from tests.sandbox.contracts import contract
-from tests.tap.syncs import sync
+from tests.pixxel_sandbox.contract_checks import load_contract
+from tests.tap_pixxel.syncs import sync
 
 from . import answers
 from .operations import document, operation, request_check
@@ -28,7 +28,7 @@ SEARCHED: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _with_the_contract() -> None:
-    contract()
+    load_contract()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_every_liberty_is_taken() -> None:
     taken = set()
     with Sandbox(items=60) as sandbox:
         for skip in (False, True):
-            sandbox.habits = Habits(skip_paging=skip)
+            sandbox.behavior = Behavior(skip_paging=skip)
             sync(sandbox, "satellite_images", "catalogs", page_size=5, **SEARCHED)
         for sent in sandbox.requests:
             asked = operation(sent.method, sent.path)

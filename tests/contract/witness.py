@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 import pixxel_sandbox.app
 from pixxel_sandbox import Workspace
-from pixxel_sandbox.front import Desk, FrontDesk
+from pixxel_sandbox.web.middleware import RequestMiddleware
 
 from . import answers, requests
 from .requests import PLUGINS, Request
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pytest
     from starlette.requests import Request as Received
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from pixxel_sandbox.runtime_state import SandboxState
 
 Answer = tuple[str, str, int, bytes]
 """Method, path, status and body."""
@@ -69,7 +71,7 @@ class Witness:
 
     def attend(self, patch: pytest.MonkeyPatch) -> None:
         """Be there at all sandboxes that are started from now on."""
-        patch.setattr(pixxel_sandbox.app, "FrontDesk", _heard_by(self))
+        patch.setattr(pixxel_sandbox.app, "RequestMiddleware", _heard_by(self))
         for name in ("insert", "update"):
             patch.setattr(Workspace, name, self._noticing(getattr(Workspace, name)))
 
@@ -82,26 +84,26 @@ class Witness:
         return noticed
 
 
-def _heard_by(witness: Witness) -> type[FrontDesk]:
-    class HeardDesk(FrontDesk):
+def _heard_by(witness: Witness) -> type[RequestMiddleware]:
+    class HeardMiddleware(RequestMiddleware):
         """Tells the witness of all that passes."""
 
-        def __init__(self, app: ASGIApp, desk: Desk) -> None:
-            super().__init__(_overheard(witness, app, desk), desk)
+        def __init__(self, app: ASGIApp, state: SandboxState) -> None:
+            super().__init__(_overheard(witness, app, state), state)
 
-        def _answer(self, request: Received, record: Any) -> ASGIApp:
+        def _choose_app(self, request: Received, record: Any) -> ASGIApp:
             query, agent = request.url.query, request.headers.get("User-Agent", "")
             witness.hear(Request(record.method, record.path, query, record.raw), agent)
-            answer = super()._answer(request, record)
+            answer = super()._choose_app(request, record)
             if isinstance(answer, Response) and answer.media_type == "application/json":
                 told = (record.method, record.path, answer.status_code, bytes(answer.body))
-                witness.hear_answer(self.desk.workspace, told)
+                witness.hear_answer(self.state.workspace, told)
             return answer
 
-    return HeardDesk
+    return HeardMiddleware
 
 
-def _overheard(witness: Witness, app: ASGIApp, desk: Desk) -> ASGIApp:
+def _overheard(witness: Witness, app: ASGIApp, state: SandboxState) -> ASGIApp:
     """Wrap the application, whose answers are whole: what faults do to them comes after it."""
 
     async def overheard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +121,6 @@ def _overheard(witness: Witness, app: ASGIApp, desk: Desk) -> ASGIApp:
         record = scope.get("state", {}).get("record")
         if record and (b"content-type", b"application/json") in start.get("headers", ()):
             told = (record.method, record.path, start["status"], b"".join(parts))
-            witness.hear_answer(desk.workspace, told)
+            witness.hear_answer(state.workspace, told)
 
     return overheard

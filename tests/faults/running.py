@@ -19,8 +19,8 @@ import pixxel_api.client
 import pixxel_api.retry
 from pixxel_api.client import Client
 from tap_pixxel.tap import TapPixxel
-from tests.tap.commands import environment, errors, logged
-from tests.tap.syncs import catalog_of
+from tests.tap_pixxel.commands import make_environment, parse_errors, parse_log
+from tests.tap_pixxel.syncs import make_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,12 +64,12 @@ class Ended:
     @property
     def errors(self) -> list[str]:
         """Its lines of level error, checked to be no tracebacks."""
-        return errors(self.result)
+        return parse_errors(self.result)
 
     @property
     def warnings(self) -> list[str]:
         """Its lines of level warning."""
-        return [each["message"] for each in logged(self.result) if each["level"] == "warning"]
+        return [each["message"] for each in parse_log(self.result) if each["level"] == "warning"]
 
 
 class Running:
@@ -123,11 +123,11 @@ def running(url: str, stream: str, settings: dict[str, Any], **client: Any) -> I
         folder = Path(name)
         config = {"api_token": TOKEN, "api_url": url, **settings}
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "catalog.json").write_text(json.dumps(catalog_of({}, stream)))
+        (folder / "catalog.json").write_text(json.dumps(make_catalog({}, stream)))
         (folder / "out").touch()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        process = context.Process(target=_wait_for_fork, args=(name, environment(), client))
+        process = context.Process(target=_wait_for_fork, args=(name, make_environment(), client))
         process.start()
         try:
             yield Running(folder, process)

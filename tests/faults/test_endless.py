@@ -89,7 +89,7 @@ def test_a_record_of_100_mib_flows() -> None:
 def test_a_body_that_unpacks_to_a_gibibyte_is_refused_before_it_has() -> None:
     bomb = gzip.compress(b" " * (16 * MIB)) * 64
     with ScriptedServer(answer(body=bomb, headers=("Content-Encoding: gzip",))) as server:
-        ended = run(server.url, "stores", LARGEST=32 * MIB, deadline=60)
+        ended = run(server.url, "stores", MAX_BODY_BYTES=32 * MIB, deadline=60)
     assert len(server.requests) == 1
     assert ended.result.returncode == 1
     [line] = ended.errors

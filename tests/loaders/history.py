@@ -10,13 +10,13 @@ import pytest
 import requests
 
 from pixxel_sandbox import Sandbox
-from pixxel_sandbox.reports import COLUMNS
+from pixxel_sandbox.endpoints.order_report import COLUMNS
 from tap_pixxel.streams import STREAMS
-from tests.tap.syncs import sync
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from tests.loaders.warehouses import Json
-    from tests.tap.syncs import Synced
+    from tests.tap_pixxel.syncs import SyncResult
 
 ANALYTICS = ("aois", "aoi_assets", "insights", "order_report", "satellites", "workflows")
 NAMES = sorted(
@@ -37,8 +37,8 @@ class History:
         store: A store that was deleted; so were all bandsets.
     """
 
-    first: Synced
-    second: Synced
+    first: SyncResult
+    second: SyncResult
     counts: dict[str, int]
     order: str
     item: str
@@ -65,13 +65,13 @@ def history() -> History:
     return History(first, second, counts, order, item, store)
 
 
-def schemas(*runs: Synced) -> dict[str, Json]:
+def schemas(*runs: SyncResult) -> dict[str, Json]:
     """Give the last SCHEMA of each stream."""
     messages = (message for run in runs for message in run.messages)
     return {each["stream"]: each for each in messages if each["type"] == "SCHEMA"}
 
 
-def held(*runs: Synced) -> dict[str, dict[Any, Json]]:
+def held(*runs: SyncResult) -> dict[str, dict[Any, Json]]:
     """Say what messages leave in a warehouse: the rows of each stream, by their key."""
     keys = {name: schema["key_properties"] for name, schema in schemas(*runs).items()}
     messages: dict[str, dict[Any, Json]] = defaultdict(dict)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.loaders.warehouses import Json, Table, Warehouse
-    from tests.tap.syncs import Synced
+    from tests.tap_pixxel.syncs import SyncResult
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Loaded:
     second: dict[str, Table]
     states: list[Json]
 
-    def expected(self, *runs: Synced) -> dict[str, dict[Any, Json]]:
+    def expected(self, *runs: SyncResult) -> dict[str, dict[Any, Json]]:
         """What some syncs leave in this warehouse: the rows of each table, by their key."""
         lost = ("",) if self.warehouse.blank_is_null else ()
         return {

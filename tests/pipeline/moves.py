@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.tap.commands import environment
+from tests.tap_pixxel.commands import make_environment
 
 if TYPE_CHECKING:
     import random
@@ -28,12 +28,12 @@ def move_on(sandbox: Sandbox, rng: random.Random) -> None:
         if name == "order_items":  # the order embeds it
             workspace.update("orders", workspace.get(name, key)["order_id"])
     for name in rng.sample(GROWING, 2):
-        workspace.insert_twin(name, rng.choice(workspace.ids(name)), first=rng.random() < 0.5)
+        workspace.insert_copy(name, rng.choice(workspace.ids(name)), first=rng.random() < 0.5)
 
 
 def tap_environment(sandbox: Sandbox) -> dict[str, str]:
     """The environment of a tap that reads a sandbox in small pages."""
-    return environment(
+    return make_environment(
         TAP_PIXXEL_API_URL=sandbox.url,
         TAP_PIXXEL_API_TOKEN=sandbox.token,
         TAP_PIXXEL_PAGE_SIZE=PAGE,

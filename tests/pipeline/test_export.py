@@ -16,12 +16,12 @@ from pixxel_sandbox import Sandbox
 from tests import forked
 from tests.kills import AtRequest, Death, noted
 from tests.pipeline.moves import move_on, tap_environment
-from tests.stac_target.exports import (
+from tests.target_stac.exports import (
     FORMATS,
-    differing,
-    environment,
-    files_are_whole,
-    links_resolve,
+    assert_files_are_whole,
+    assert_links_resolve,
+    find_differences,
+    make_environment,
     snapshot,
 )
 
@@ -105,7 +105,7 @@ def run(sandbox: Sandbox, out: Path, state: Json | None, kill: Kill | None = Non
         stdin=middle,
         stdout=end,
         log=log,
-        env=environment({"output": str(out), "formats": FORMATS}),
+        env=make_environment({"output": str(out), "formats": FORMATS}),
         death=Death(out / kill.part, kill.point, kill.calls) if kill and not at else None,
     )
     sandbox.on_request = at
@@ -143,8 +143,8 @@ def test_an_export_killed_again_and_again_ends_as_one_that_was_not(
             kill = kills.pop(0)
             with noted(kill):
                 ran = run(sandbox, out, state, kill)
-                links_resolve(out, whole=False)
-                files_are_whole(out)
+                assert_links_resolve(out, whole=False)
+                assert_files_are_whole(out)
             state = ran.state
             move_on(sandbox, rng)
             if kill and ran.was_hit(kill):
@@ -159,5 +159,5 @@ def test_an_export_killed_again_and_again_ends_as_one_that_was_not(
             assert set(ran.statuses.values()) == {0}, log.read_text()[-2000:]
         run(sandbox, whole, None)
     assert hits == Counter(name for names in KILLS for name in names)
-    links_resolve(out)
-    assert differing(contents(out), contents(whole)) == []
+    assert_links_resolve(out)
+    assert find_differences(contents(out), contents(whole)) == []

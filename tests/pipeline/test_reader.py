@@ -15,8 +15,8 @@ from tests import forked
 from tests.kills import noted
 from tests.pipeline.moves import move_on, tap_environment
 from tests.pipeline.warehouse import Warehouse
-from tests.stac_target.exports import differing
-from tests.tap.syncs import KEYS, sync
+from tests.tap_pixxel.syncs import PRIMARY_KEYS, sync
+from tests.target_stac.exports import find_differences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,8 +88,8 @@ def test_each_record_is_with_the_reader_and_none_that_its_state_has_passed_comes
     assert any("backfill" in state for state in states), "no kill came in the first sync"
     assert len(states) > 2, "the kills came at one place"
     rows = {
-        (name, record[KEYS.get(name, "id")]): record
+        (name, record[PRIMARY_KEYS.get(name, "id")]): record
         for name, records in whole.records.items()
         for record in records
     }
-    assert differing(warehouse.rows(), rows) == []
+    assert find_differences(warehouse.rows(), rows) == []

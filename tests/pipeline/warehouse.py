@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tests.tap.syncs import KEYS
+from tests.tap_pixxel.syncs import PRIMARY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Warehouse:
         for message in map(json.loads, lines):
             stream = message.get("stream")
             if message["type"] == "RECORD":
-                key = message["record"][KEYS.get(stream, "id")]
+                key = message["record"][PRIMARY_KEYS.get(stream, "id")]
                 assert (stream, key) not in seen, (stream, key)
                 seen.add((stream, key))
                 assert _not_passed(began_with, stream, message["record"]), (stream, key)

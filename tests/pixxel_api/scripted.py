@@ -1,4 +1,4 @@
-"""A server that answers with scripted bytes, for faults that no framework sends."""
+"""HTTP server that sends scripted bytes, for faults that no framework produces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Script = bytes | None
-"""Raw bytes of an answer, after which the connection is closed; None closes without one."""
+"""Raw bytes of a response, after which the connection is closed; None sends no response."""
 
 
 def answer(
@@ -22,7 +22,7 @@ def answer(
     headers: tuple[str, ...] = (),
     length: int | None = None,
 ) -> bytes:
-    """Write an HTTP/1.1 answer, with a wrong Content-Length where one is given."""
+    """Return an HTTP/1.1 response, with `length` as its Content-Length even if it is wrong."""
     lines = [
         f"HTTP/1.1 {status} X",
         f"Content-Length: {len(body) if length is None else length}",
@@ -33,16 +33,16 @@ def answer(
 
 
 class ScriptedServer:
-    """Serves scripts in order, the last one for ever.
+    """HTTP server that sends scripts in order, and repeats the last one.
 
     Args:
-        scripts: The answers.
+        scripts: The responses.
         drip: Seconds between two bytes.
-        reset: Whether connections end in a reset.
+        reset: Whether connections end with a reset.
 
     Attributes:
-        requests: What was received, headers and body.
-        times: When, by the monotonic clock.
+        requests: The received requests, headers and body.
+        times: The `time.monotonic()` of each request.
     """
 
     def __init__(self, *scripts: Script, drip: float = 0.0, reset: bool = False) -> None:
@@ -57,7 +57,7 @@ class ScriptedServer:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        """Start to serve."""
+        """Start the server."""
         self._threads.append(threading.Thread(target=self._accept))
         self._threads[0].start()
         return self
@@ -68,7 +68,7 @@ class ScriptedServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop."""
+        """Stop the server."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
@@ -93,28 +93,28 @@ class ScriptedServer:
                 self.requests.append(request)
                 self.times.append(time.monotonic())
                 script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-            for piece in _pieces(script or b"", slowly=bool(self._drip)):
+            for chunk in _chunks(script or b"", bytewise=bool(self._drip)):
                 try:
-                    connection.sendall(piece)
+                    connection.sendall(chunk)
                 except OSError:
                     return
                 time.sleep(self._drip)
             if self._reset:
-                time.sleep(0.05)  # what was sent arrives before the reset, which would undo it
+                time.sleep(0.05)  # the reset would discard bytes that have not arrived
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _pieces(script: bytes, *, slowly: bool) -> list[bytes]:
-    return [script[i : i + 1] for i in range(len(script))] if slowly else [script]
+def _chunks(script: bytes, *, bytewise: bool) -> list[bytes]:
+    return [script[i : i + 1] for i in range(len(script))] if bytewise else [script]
 
 
 def _read_request(connection: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
+        chunk = connection.recv(65536)
+        if not chunk:
             return b""
-        data += piece
+        data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
     length = 0
     for line in head.split(b"\r\n"):

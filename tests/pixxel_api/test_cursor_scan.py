@@ -1,4 +1,4 @@
-"""Lists whose first answer shows how they are paged: by a token, by an offset, or not at all."""
+"""CursorOrOffsetScan: the first response shows paging by token, by offset, or neither."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.pagination.cursor_scan import CursorOrOffsetScan, TokenPage
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from tests.pixxel_api.test_list_scan import ID, ids_of, row
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLOCK = datetime(2025, 1, 1, tzinfo=UTC)
-Asked = tuple[int, int, str | int | None]
+TokenRequest = tuple[int, int, str | int | None]
 
 
 @dataclass
-class Listed:
-    """A server's list, and what it was asked for."""
+class TokenList:
+    """A server's list, and the requests it received."""
 
-    answer: Callable[[int, int, Any], TokenPage]
-    asked: list[Asked] = field(default_factory=list)
+    respond: Callable[[int, int, Any], TokenPage]
+    requests: list[TokenRequest] = field(default_factory=list)
 
     def fetch(self, offset: int, limit: int, token: str | int | None, /) -> TokenPage:
-        self.asked.append((offset, limit, token))
-        return self.answer(offset, limit, token)
+        self.requests.append((offset, limit, token))
+        return self.respond(offset, limit, token)
 
 
 def page(
@@ -40,117 +40,110 @@ def page(
     return TokenPage(Page(at, [row(i) for i in ids], total, CLOCK.replace(minute=at)), token)
 
 
-def sweep_of(server: Listed, limit: int = 10, seen: RecentKeys | None = None) -> CursorOrOffsetScan:
+def make_scan(
+    server: TokenList, limit: int = 10, recent_keys: RecentKeys | None = None
+) -> CursorOrOffsetScan:
     return CursorOrOffsetScan(
         server.fetch,
         OffsetPaging(),
-        key=ID,
-        recent_keys=seen or RecentKeys(),
-        limit=limit,
-        concurrency=1,
-        check=lambda: None,
+        ScanOptions(ID, limit=limit, concurrency=1),
+        recent_keys=recent_keys or RecentKeys(),
     )
 
 
-def given_by(sweep: CursorOrOffsetScan) -> list[int]:
-    return ids_of(each for rows in sweep for each in rows)
+def read_ids(scan: CursorOrOffsetScan) -> list[int]:
+    return ids_of(row for rows in scan for row in rows)
 
 
-def test_tokens_are_followed_one_after_the_other_to_the_last_page() -> None:
+def test_tokens_are_followed_to_last_page() -> None:
     pages: dict[Any, TokenPage] = {
         None: page([1, 2], "b", total=4),
         "b": page([2, 3], 7, at=1),
         7: page([4], at=2),
     }
-    server = Listed(lambda _, __, token: pages[token])
-    sweep = sweep_of(server)
-    assert given_by(sweep) == [1, 2, 3, 4]
-    assert server.asked == [(0, 10, None), (0, 10, "b"), (0, 10, 7)]
-    assert sweep.started_at == CLOCK
-    assert sweep.complete
+    server = TokenList(lambda _, __, token: pages[token])
+    scan = make_scan(server)
+    assert read_ids(scan) == [1, 2, 3, 4]
+    assert server.requests == [(0, 10, None), (0, 10, "b"), (0, 10, 7)]
+    assert scan.started_at == CLOCK
+    assert scan.complete
 
 
-def test_a_token_that_comes_again_is_an_error_and_not_a_loop() -> None:
+def test_repeated_token_raises_endless_list() -> None:
     numbers = iter(range(100))
-    server = Listed(lambda *_: page([next(numbers)], next(numbers) % 4 // 2))
+    server = TokenList(lambda *_: page([next(numbers)], next(numbers) % 4 // 2))
     with pytest.raises(EndlessList):
-        given_by(sweep_of(server))
-    assert len(server.asked) < 5
+        read_ids(make_scan(server))
+    assert len(server.requests) < 5
 
 
 @pytest.mark.parametrize("length", [0, 1, 10, 25])
-def test_a_total_without_a_token_is_followed_by_offsets(length: int) -> None:
+def test_total_without_token_continues_by_offset(length: int) -> None:
     ids = range(length)
-    server = Listed(lambda at, limit, _: page(ids[at : at + limit], total=length, at=at))
-    sweep = sweep_of(server)
-    assert given_by(sweep) == list(ids)
-    assert [asked[0] for asked in server.asked] == [0, 9, 18][: len(server.asked)]
-    assert {asked[2] for asked in server.asked} == {None}
-    assert sweep.started_at == CLOCK
-    assert sweep.complete
+    server = TokenList(lambda at, limit, _: page(ids[at : at + limit], total=length, at=at))
+    scan = make_scan(server)
+    assert read_ids(scan) == list(ids)
+    assert [request[0] for request in server.requests] == [0, 9, 18][: len(server.requests)]
+    assert {request[2] for request in server.requests} == {None}
+    assert scan.started_at == CLOCK
+    assert scan.complete
 
 
-def test_a_total_that_promises_more_than_comes_is_not_taken_as_whole() -> None:
-    server = Listed(lambda at, limit, _: page(range(15)[at : at + limit], total=100, at=at))
-    sweep = sweep_of(server)
-    assert given_by(sweep) == list(range(15))
-    assert not sweep.complete
+def test_total_exceeding_rows_is_incomplete() -> None:
+    server = TokenList(lambda at, limit, _: page(range(15)[at : at + limit], total=100, at=at))
+    scan = make_scan(server)
+    assert read_ids(scan) == list(range(15))
+    assert not scan.complete
 
 
-def test_without_token_and_total_pages_are_asked_for_until_nothing_is_new() -> None:
-    server = Listed(lambda at, limit, _: page(range(25)[at : at + limit], at=at))
-    sweep = sweep_of(server)
-    assert given_by(sweep) == list(range(25))
-    assert server.asked == [(0, 10, None), (10, 10, None), (20, 10, None), (25, 10, None)]
-    assert sweep.started_at == CLOCK
-    assert sweep.complete
+def test_list_without_token_and_total_is_read_until_no_new_rows() -> None:
+    server = TokenList(lambda at, limit, _: page(range(25)[at : at + limit], at=at))
+    scan = make_scan(server)
+    assert read_ids(scan) == list(range(25))
+    assert server.requests == [(0, 10, None), (10, 10, None), (20, 10, None), (25, 10, None)]
+    assert scan.started_at == CLOCK
+    assert scan.complete
 
 
-def test_a_server_that_gives_all_it_has_at_any_offset_is_asked_twice() -> None:
-    server = Listed(lambda *_: page(range(5)))
-    assert given_by(sweep_of(server)) == list(range(5))
-    assert [asked[0] for asked in server.asked] == [0, 5]
+def test_server_ignoring_offset_is_requested_twice() -> None:
+    server = TokenList(lambda *_: page(range(5)))
+    assert read_ids(make_scan(server)) == list(range(5))
+    assert [request[0] for request in server.requests] == [0, 5]
 
 
-def test_rows_that_nothing_tells_apart_are_taken_as_all_there_are() -> None:
-    server = Listed(lambda *_: TokenPage(Page(0, [{}, {}]), None))
-    assert [len(rows) for rows in sweep_of(server)] == [2]
-    assert len(server.asked) == 1
+def test_rows_without_keys_end_after_first_page() -> None:
+    server = TokenList(lambda *_: TokenPage(Page(0, [{}, {}]), None))
+    assert [len(rows) for rows in make_scan(server)] == [2]
+    assert len(server.requests) == 1
 
 
-def test_what_was_given_before_is_not_given_again() -> None:
-    seen = RecentKeys()
-    seen.add(ID(row(2)))
-    server = Listed(lambda *_: page([1, 2, 3]))
-    assert given_by(sweep_of(server, seen=seen)) == [1, 3]
+def test_recent_keys_are_not_yielded_again() -> None:
+    recent_keys = RecentKeys()
+    recent_keys.add(ID(row(2)))
+    server = TokenList(lambda *_: page([1, 2, 3]))
+    assert read_ids(make_scan(server, recent_keys=recent_keys)) == [1, 3]
 
 
-def test_a_page_has_room_for_what_overlaps_and_one_row_more() -> None:
-    server = Listed(lambda at, limit, _: page(range(3)[at : at + limit], total=3, at=at))
-    assert given_by(sweep_of(server, limit=1)) == [0, 1, 2]
-    assert server.asked[0] == (0, 2, None)
+def test_limit_of_one_is_raised_to_overlap_plus_one() -> None:
+    server = TokenList(lambda at, limit, _: page(range(3)[at : at + limit], total=3, at=at))
+    assert read_ids(make_scan(server, limit=1)) == [0, 1, 2]
+    assert server.requests[0] == (0, 2, None)
 
 
-def test_a_stop_is_heard_while_a_page_is_waited_for() -> None:
+def test_stop_during_page_read_ends_scan() -> None:
     stopped = Event()
 
     def check() -> None:
         stopped.set()
         raise KeyboardInterrupt
 
-    def answer(*_: Any) -> TokenPage:
+    def respond(*_: Any) -> TokenPage:
         stopped.wait(10)
         return page([1])
 
-    fetch = Listed(answer).fetch
-    sweep = CursorOrOffsetScan(
-        fetch,
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
-        check=check,
+    fetch = TokenList(respond).fetch
+    scan = CursorOrOffsetScan(
+        fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1, check=check)
     )
     with pytest.raises(KeyboardInterrupt):
-        given_by(sweep)
+        read_ids(scan)

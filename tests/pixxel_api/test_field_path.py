@@ -1,4 +1,4 @@
-"""A peek reads one value of a row and nothing else."""
+"""FieldPath decodes one value of a row."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ from pixxel_api.json_decoding import FieldPath, decode_row
         ("null", None),
     ],
 )
-def test_a_value_or_none(row: str, value: str | int | None) -> None:
+def test_field_path_returns_value_or_none(row: str, value: str | int | None) -> None:
     assert FieldPath("properties", "datetime")(decode_row(msgspec.Raw(row))) == value

@@ -1,4 +1,4 @@
-"""A sweep gives each row that stays exactly once, whatever happens to the list meanwhile."""
+"""ListScan yields each row that stays in a changing list exactly once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.json_decoding import FieldPath
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
 
 if TYPE_CHECKING:
@@ -37,205 +37,176 @@ def ids_of(rows: Iterable[RawRow]) -> list[int]:
 
 @dataclass
 class ChangingList:
-    """A server's list of ids that may change before each answer."""
+    """A server's list of ids that may change before each response."""
 
     ids: list[int]
     change: Callable[[ChangingList], None] = lambda _: None
     cap: int | None = None
-    tells_total: bool = True
-    asked: list[tuple[int, int]] = field(default_factory=list)
+    reports_total: bool = True
+    requests: list[tuple[int, int]] = field(default_factory=list)
 
     def fetch(self, offset: int, limit: int) -> Page:
-        if self.asked:
+        if self.requests:
             self.change(self)
-        self.asked.append((offset, limit))
+        self.requests.append((offset, limit))
         end = offset + min(limit, self.cap or limit)
         rows = [row(i) for i in self.ids[offset:end]]
-        return Page(offset, rows, len(self.ids) if self.tells_total else None)
+        return Page(offset, rows, len(self.ids) if self.reports_total else None)
 
 
-def swept(server: ChangingList, *, limit: int = 10, **options: Any) -> list[int]:
+def read_ids(server: ChangingList, *, limit: int = 10, **options: Any) -> list[int]:
     paging: Paging = options.pop("paging", OffsetPaging())
-    sweep = ListScan(
+    scan = ListScan(
         server.fetch,
         paging,
-        key=ID,
-        recent_keys=options.pop("seen", RecentKeys()),
-        limit=limit,
-        concurrency=options.pop("window", 1),
+        ScanOptions(ID, limit=limit, concurrency=options.pop("concurrency", 1)),
+        recent_keys=options.pop("recent_keys", RecentKeys()),
         **options,
     )
     rows: list[RawRow] = []
-    for page in sweep:
+    for page in scan:
         rows += page
     return ids_of(rows)
 
 
-@pytest.mark.parametrize("tells_total", [True, False])
+@pytest.mark.parametrize("reports_total", [True, False])
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 19, 20, 95, 100])
-@pytest.mark.parametrize("window", [1, 4])
-def test_a_still_list_comes_whole_and_in_order(
-    *, length: int, tells_total: bool, window: int
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_unchanged_list_is_complete_and_in_order(
+    *, length: int, reports_total: bool, concurrency: int
 ) -> None:
-    server = ChangingList(list(range(length)), tells_total=tells_total)
-    assert swept(server, window=window) == list(range(length))
+    server = ChangingList(list(range(length)), reports_total=reports_total)
+    assert read_ids(server, concurrency=concurrency) == list(range(length))
 
 
 @pytest.mark.parametrize("length", [0, 1, 5, 10, 23])
 @pytest.mark.parametrize("limit", [1, 2, 3])
-@pytest.mark.parametrize("tells_total", [True, False])
-def test_tiny_pages_still_go_on(*, length: int, limit: int, tells_total: bool) -> None:
-    server = ChangingList(list(range(length)), tells_total=tells_total)
-    assert swept(server, limit=limit) == list(range(length))
+@pytest.mark.parametrize("reports_total", [True, False])
+def test_small_limit_is_complete(*, length: int, limit: int, reports_total: bool) -> None:
+    server = ChangingList(list(range(length)), reports_total=reports_total)
+    assert read_ids(server, limit=limit) == list(range(length))
 
 
 @pytest.mark.parametrize("cap", [1, 2, 7])
-@pytest.mark.parametrize("tells_total", [True, False])
-def test_a_short_first_page_becomes_the_page_size(*, cap: int, tells_total: bool) -> None:
-    server = ChangingList(list(range(40)), cap=cap, tells_total=tells_total)
-    assert swept(server) == list(range(40))
-    assert {limit for _, limit in server.asked[1:]} == {cap}
+@pytest.mark.parametrize("reports_total", [True, False])
+def test_short_first_page_sets_page_size(*, cap: int, reports_total: bool) -> None:
+    server = ChangingList(list(range(40)), cap=cap, reports_total=reports_total)
+    assert read_ids(server) == list(range(40))
+    assert {limit for _, limit in server.requests[1:]} == {cap}
 
 
-def test_exactly_one_page_with_a_total_is_one_request() -> None:
+def test_full_page_with_total_is_one_request() -> None:
     server = ChangingList(list(range(10)))
-    assert swept(server) == list(range(10))
-    assert server.asked == [(0, 10)]
+    assert read_ids(server) == list(range(10))
+    assert server.requests == [(0, 10)]
 
 
-def test_a_short_list_is_two_requests_and_a_full_page_brings_the_next_two_at_once() -> None:
-    server = ChangingList(list(range(5)), tells_total=False)
-    assert swept(server, window=4) == list(range(5))
-    assert server.asked == [(0, 10), (4, 5)]
-    server = ChangingList(list(range(30)), tells_total=False)
-    sweep = ListScan(
-        server.fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=4
-    )
-    first = iter(sweep)
+def test_prefetch_starts_only_after_full_page() -> None:
+    server = ChangingList(list(range(5)), reports_total=False)
+    assert read_ids(server, concurrency=4) == list(range(5))
+    assert server.requests == [(0, 10), (4, 5)]
+    server = ChangingList(list(range(30)), reports_total=False)
+    scan = ListScan(server.fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=4))
+    first = iter(scan)
     next(first)
-    while len(server.asked) < 3:  # as long as a busy machine takes; pytest has a limit
+    while len(server.requests) < 3:  # without a deadline, for slow machines; pytest has a timeout
         time.sleep(0.01)
-    assert sorted(server.asked) == [(0, 10), (9, 10), (18, 10)]
+    assert sorted(server.requests) == [(0, 10), (9, 10), (18, 10)]
 
 
-def test_one_page_at_a_time_is_one_at_a_time() -> None:
-    server = ChangingList(list(range(30)), tells_total=False)
-    next(
-        iter(
-            ListScan(
-                server.fetch,
-                OffsetPaging(),
-                key=ID,
-                recent_keys=RecentKeys(),
-                limit=10,
-                concurrency=1,
-            )
-        )
-    )
+def test_concurrency_of_one_does_not_prefetch() -> None:
+    server = ChangingList(list(range(30)), reports_total=False)
+    next(iter(ListScan(server.fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))))
     time.sleep(0.1)
-    assert server.asked == [(0, 10)]
+    assert server.requests == [(0, 10)]
 
 
-def test_a_page_cut_short_in_the_middle_loses_nothing() -> None:
-    """A server may bound its pages by bytes, or filter what it has paged."""
-    server = ChangingList(list(range(60)), tells_total=False)
+def test_short_page_within_list_loses_no_rows() -> None:
+    """A server may limit its pages by bytes, or filter rows after paging."""
+    server = ChangingList(list(range(60)), reports_total=False)
 
     def fetch(offset: int, limit: int) -> Page:
         return ChangingList.fetch(server, offset, 4 if offset and offset % 4 else limit)
 
-    for window in (1, 2, 4):
-        sweep = ListScan(
-            fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=window
-        )
-        assert ids_of(each for rows in sweep for each in rows) == list(range(60))
+    for concurrency in (1, 2, 4):
+        scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=concurrency))
+        assert ids_of(row for rows in scan for row in rows) == list(range(60))
 
 
-def test_one_answer_lists_are_asked_once() -> None:
-    server = ChangingList(list(range(30)), tells_total=False)
-    assert swept(server, limit=100, paging=SinglePage()) == list(range(30))
-    assert len(server.asked) == 1
+def test_single_page_list_is_requested_once() -> None:
+    server = ChangingList(list(range(30)), reports_total=False)
+    assert read_ids(server, limit=100, paging=SinglePage()) == list(range(30))
+    assert len(server.requests) == 1
 
 
-def test_numbered_pages_come_whole() -> None:
+def test_page_number_paging_is_complete() -> None:
     server = ChangingList(list(range(25)))
-    assert swept(server, paging=PageNumberPaging()) == list(range(25))
+    assert read_ids(server, paging=PageNumberPaging()) == list(range(25))
 
 
-def test_a_total_that_promises_more_than_comes_is_not_taken_as_whole() -> None:
+def test_total_exceeding_rows_is_incomplete() -> None:
     server = ChangingList(list(range(25)))
 
     def fetch(offset: int, limit: int) -> Page:
         page = ChangingList.fetch(server, offset, limit)
         return Page(page.offset, page.rows, 1000)
 
-    sweep = ListScan(
-        fetch,
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        ordered=True,
-    )
-    assert ids_of(each for rows in sweep for each in rows) == list(range(25))
-    assert not sweep.complete
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2), ordered=True)
+    assert ids_of(row for rows in scan for row in rows) == list(range(25))
+    assert not scan.complete
 
 
 @pytest.mark.parametrize("length", [1, 2, 9])
-def test_a_server_that_gives_a_short_list_at_any_offset_has_given_it(length: int) -> None:
-    server = ChangingList(list(range(length)), tells_total=False)
+def test_short_list_at_any_offset_is_complete(length: int) -> None:
+    server = ChangingList(list(range(length)), reports_total=False)
 
     def fetch(offset: int, _limit: int) -> Page:
         return Page(offset, server.fetch(0, 10).rows)
 
-    sweep = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=2
-    )
-    assert ids_of(each for rows in sweep for each in rows) == list(range(length))
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
+    assert ids_of(row for rows in scan for row in rows) == list(range(length))
 
 
-def test_a_page_that_repeats_for_ever_is_an_error_and_not_a_loop() -> None:
+def test_repeated_page_raises_endless_list() -> None:
     def fetch(offset: int, _limit: int) -> Page:
         return Page(offset, [row(i) for i in range(10)])
 
-    sweep = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=2
-    )
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
     with pytest.raises(EndlessList):
-        list(sweep)
+        list(scan)
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     length=st.integers(0, 60),
     limit=st.integers(5, 12),
-    window=st.sampled_from([1, 3]),
-    tells_total=st.booleans(),
+    concurrency=st.sampled_from([1, 3]),
+    reports_total=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_rows_that_stay_come_out_once_while_others_come_and_go(
-    *, length: int, limit: int, window: int, tells_total: bool, seed: int
+def test_rows_that_stay_are_yielded_once_despite_changes(
+    *, length: int, limit: int, concurrency: int, reports_total: bool, seed: int
 ) -> None:
-    """The order is stable (by creation, say); rows are inserted and deleted anywhere."""
-    chance = random.Random(seed)  # noqa: S311 - a game, no secret
+    """The order is stable, such as by creation; rows are inserted and deleted anywhere."""
+    rng = random.Random(seed)  # noqa: S311 - not for security
     staying = set(range(0, length * 10, 10))
     removed: set[int] = set()
 
     def change(server: ChangingList) -> None:
-        for _ in range(chance.randint(0, 2)):
-            if len(removed) > length // 2 or chance.random() < 0.5:
-                new = chance.randint(0, length * 10)
+        for _ in range(rng.randint(0, 2)):
+            if len(removed) > length // 2 or rng.random() < 0.5:
+                new = rng.randint(0, length * 10)
                 if new not in server.ids and new not in removed:
                     server.ids = sorted([*server.ids, new])
             elif server.ids:
-                gone = chance.choice(server.ids)
-                server.ids.remove(gone)
-                removed.add(gone)
+                deleted = rng.choice(server.ids)
+                server.ids.remove(deleted)
+                removed.add(deleted)
 
-    server = ChangingList(sorted(staying), change, tells_total=tells_total)
-    given_ids = swept(server, limit=limit, window=window, ordered=True)
-    assert len(given_ids) == len(set(given_ids))
-    assert staying - removed <= set(given_ids)
+    server = ChangingList(sorted(staying), change, reports_total=reports_total)
+    ids = read_ids(server, limit=limit, concurrency=concurrency, ordered=True)
+    assert len(ids) == len(set(ids))
+    assert staying - removed <= set(ids)
 
 
 @settings(max_examples=400, deadline=None)
@@ -244,31 +215,31 @@ def test_rows_that_stay_come_out_once_while_others_come_and_go(
     limit=st.integers(2, 12),
     changes=st.lists(st.tuples(st.integers(1, 8), st.integers(0, 59), st.booleans()), max_size=3),
 )
-def test_rows_that_an_update_moves_are_found_by_another_pass(
+def test_rows_moved_by_update_are_found_by_next_pass(
     *, length: int, limit: int, changes: list[tuple[int, int, bool]]
 ) -> None:
-    """Without a sort parameter an updated row may jump to the front or to the end.
+    """Without a sort parameter, an updated row may move to the front or to the end.
 
-    Two jumps between two pages can hide each other; then it is the total that tells.
+    Two such moves between two pages can hide each other; then only the total shows it.
     """
     pending = sorted(changes)
 
     def change(server: ChangingList) -> None:
-        while pending and pending[0][0] <= len(server.asked):
+        while pending and pending[0][0] <= len(server.requests):
             _, place, to_front = pending.pop(0)
             if place < len(server.ids):
                 moved = server.ids.pop(place)
                 server.ids.insert(0 if to_front else len(server.ids), moved)
 
     server = ChangingList(list(range(length)), change)
-    given_ids = swept(server, limit=limit)
-    assert len(given_ids) == len(set(given_ids))
-    assert set(given_ids) == set(range(length))
+    ids = read_ids(server, limit=limit)
+    assert len(ids) == len(set(ids))
+    assert set(ids) == set(range(length))
 
 
-def test_what_was_given_two_generations_ago_is_forgotten() -> None:
-    seen = RecentKeys(size=2)
+def test_recent_keys_drop_oldest_generation() -> None:
+    recent_keys = RecentKeys(size=2)
     for key in range(5):
-        seen.add(key)
-    assert [key for key in range(5) if key in seen] == [2, 3, 4]
-    assert seen.overflowed
+        recent_keys.add(key)
+    assert [key for key in range(5) if key in recent_keys] == [2, 3, 4]
+    assert recent_keys.overflowed

@@ -1,4 +1,4 @@
-"""What a sweep asks for, and what it says of itself, while the list changes."""
+"""ListScan: its requests and attributes while the list changes."""
 
 from __future__ import annotations
 
@@ -10,237 +10,219 @@ import msgspec
 import pytest
 
 from pixxel_api.errors import EndlessList
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
-from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, row, swept
+from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids, row
 
 if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
 
 
-def offsets(server: ChangingList) -> list[int]:
-    return [offset for offset, _ in server.asked]
+def requested_offsets(server: ChangingList) -> list[int]:
+    return [offset for offset, _ in server.requests]
 
 
-@pytest.mark.parametrize("tells_total", [True, False])
-def test_a_row_inserted_among_numbered_pages_is_found_by_another_pass(*, tells_total: bool) -> None:
-    """Numbered pages cannot overlap.
-
-    That fewer rows came than the count says tells of it, or that one came again.
-    """
+@pytest.mark.parametrize("reports_total", [True, False])
+def test_row_inserted_between_numbered_pages_is_found_by_next_pass(*, reports_total: bool) -> None:
+    """Numbered pages cannot overlap: a repeated row, or a count above the rows, shows the shift."""
 
     def insert_in_front(server: ChangingList) -> None:
-        if len(server.asked) == 1:
+        if len(server.requests) == 1:
             server.ids.insert(0, 99)
 
-    server = ChangingList(list(range(25)), insert_in_front, tells_total=tells_total)
-    assert set(swept(server, paging=PageNumberPaging())) == {99, *range(25)}
+    server = ChangingList(list(range(25)), insert_in_front, reports_total=reports_total)
+    assert set(read_ids(server, paging=PageNumberPaging())) == {99, *range(25)}
 
 
-def test_after_a_deletion_it_goes_back_only_to_a_row_it_knows() -> None:
+def test_deletion_goes_back_only_to_known_row() -> None:
     def delete_the_first(server: ChangingList) -> None:
-        if len(server.asked) == 6:
+        if len(server.requests) == 6:
             server.ids.pop(0)
 
     server = ChangingList(list(range(100)), delete_the_first)
-    assert swept(server, ordered=True) == list(range(100))
-    assert offsets(server).count(0) == 1
-    assert min(offsets(server)[6:]) >= 40
+    assert read_ids(server, ordered=True) == list(range(100))
+    assert requested_offsets(server).count(0) == 1
+    assert min(requested_offsets(server)[6:]) >= 40
 
 
-@pytest.mark.parametrize("window", [1, 4])
-def test_nothing_is_asked_for_behind_a_total_that_is_told(window: int) -> None:
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_no_page_is_requested_beyond_total(concurrency: int) -> None:
     server = ChangingList(list(range(25)))
-    swept(server, window=window)
-    assert sorted(offsets(server)) == [0, 9, 18]
+    read_ids(server, concurrency=concurrency)
+    assert sorted(requested_offsets(server)) == [0, 9, 18]
 
 
-def test_a_list_that_keeps_its_order_is_not_read_again_because_it_shifted() -> None:
+def test_shifted_ordered_list_is_not_read_again() -> None:
     def insert_in_front(server: ChangingList) -> None:
-        if len(server.asked) == 2:
+        if len(server.requests) == 2:
             server.ids.insert(0, 99)
 
     server = ChangingList(list(range(40)), insert_in_front)
-    assert set(swept(server, ordered=True)) == set(range(40))
-    assert offsets(server).count(0) == 1
+    assert set(read_ids(server, ordered=True)) == set(range(40))
+    assert requested_offsets(server).count(0) == 1
 
 
-def test_another_pass_finds_a_row_that_moved_to_the_front() -> None:
-    """By example, for the case that the property test above would meet by chance only."""
+def test_row_moved_to_front_is_found_by_next_pass() -> None:
+    """An example that the property test of rows moved by updates would find only by chance."""
 
     def update(server: ChangingList) -> None:
-        if len(server.asked) == 2:
+        if len(server.requests) == 2:
             server.ids.insert(0, server.ids.pop(30))
 
-    assert sorted(swept(ChangingList(list(range(40)), update))) == list(range(40))
+    assert sorted(read_ids(ChangingList(list(range(40)), update))) == list(range(40))
 
 
-def sweep_of(server: ChangingList, *, window: int = 1, ordered: bool = False) -> ListScan:
+def make_scan(server: ChangingList, *, concurrency: int = 1, ordered: bool = False) -> ListScan:
     return ListScan(
         server.fetch,
         OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=window,
+        ScanOptions(ID, limit=10, concurrency=concurrency),
         ordered=ordered,
     )
 
 
-def given_by(sweep: ListScan) -> list[int]:
-    return ids_of(each for rows in sweep for each in rows)
+def ids_of_scan(scan: ListScan) -> list[int]:
+    return ids_of(row for rows in scan for row in rows)
 
 
-def test_a_pass_that_saw_nothing_move_is_the_last() -> None:
+def test_pass_without_shift_is_the_last() -> None:
     def update(server: ChangingList) -> None:
-        if len(server.asked) == 2:
+        if len(server.requests) == 2:
             server.ids.insert(0, server.ids.pop(30))
 
     server = ChangingList(list(range(40)), update)
-    sweep = sweep_of(server)
-    assert sorted(given_by(sweep)) == list(range(40))
-    assert offsets(server).count(0) == 2
-    assert sweep.complete
+    scan = make_scan(server)
+    assert sorted(ids_of_scan(scan)) == list(range(40))
+    assert requested_offsets(server).count(0) == 2
+    assert scan.complete
 
 
-def test_another_pass_over_a_server_that_caps_goes_to_the_end() -> None:
-    """Its first pages bring nothing new, and are as short as the first one was."""
+def test_next_pass_over_capped_pages_reaches_end() -> None:
+    """The first pages of that pass have no new rows, and are as short as the first page."""
 
     def update(server: ChangingList) -> None:
-        if len(server.asked) == 6:
+        if len(server.requests) == 6:
             server.ids.insert(12, server.ids.pop(30))
 
     server = ChangingList(list(range(40)), update, cap=5)
-    assert sorted(given_by(sweep_of(server))) == list(range(40))
+    assert sorted(ids_of_scan(make_scan(server))) == list(range(40))
 
 
-def test_another_pass_over_a_long_list_is_no_list_without_an_end() -> None:
-    """Many of its pages in a row bring nothing new, and each is another one."""
+def test_next_pass_over_long_list_is_not_endless_list() -> None:
+    """Many successive pages of that pass have no new rows, but they are different pages."""
 
     def update(server: ChangingList) -> None:
-        if len(server.asked) == 17:
+        if len(server.requests) == 17:
             server.ids.insert(5, server.ids.pop(190))
 
-    assert sorted(given_by(sweep_of(ChangingList(list(range(200)), update)))) == list(range(200))
+    assert sorted(ids_of_scan(make_scan(ChangingList(list(range(200)), update)))) == list(
+        range(200)
+    )
 
 
-def test_a_page_of_rows_without_keys_that_comes_for_ever_is_an_error() -> None:
+def test_repeated_page_without_keys_raises_endless_list() -> None:
     rows: list[RawRow] = [{"name": msgspec.Raw(b'"a"')}] * 10
-    sweep = ListScan(
-        lambda at, _: Page(at, rows),
-        OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
+    scan = ListScan(
+        lambda at, _: Page(at, rows), OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1)
     )
     with pytest.raises(EndlessList):
-        list(sweep)
+        list(scan)
 
 
-def test_rows_that_many_deletions_moved_forward_are_not_behind_the_end() -> None:
-    """A page that was read ahead is empty then, and no total tells that rows are left."""
+def test_rows_moved_forward_by_deletions_are_found() -> None:
+    """A prefetched page is empty then, and no total shows that rows are left."""
 
     def delete(server: ChangingList) -> None:
-        if len(server.asked) == 2:
+        if len(server.requests) == 2:
             del server.ids[:25]
 
-    server = ChangingList(list(range(40)), delete, tells_total=False)
-    assert set(range(25, 40)) <= set(given_by(sweep_of(server, ordered=True)))
+    server = ChangingList(list(range(40)), delete, reports_total=False)
+    assert set(range(25, 40)) <= set(ids_of_scan(make_scan(server, ordered=True)))
 
 
 @pytest.mark.parametrize("length", [0, 9, 44])
-@pytest.mark.parametrize("tells_total", [True, False])
-@pytest.mark.parametrize("window", [1, 4])
-def test_a_still_list_is_read_once_and_is_whole(
-    *, length: int, tells_total: bool, window: int
+@pytest.mark.parametrize("reports_total", [True, False])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_unchanged_list_is_read_in_one_pass(
+    *, length: int, reports_total: bool, concurrency: int
 ) -> None:
-    server = ChangingList(list(range(length)), tells_total=tells_total)
-    sweep = sweep_of(server, window=window)
-    assert given_by(sweep) == list(range(length))
-    assert sweep.complete
-    assert offsets(server).count(0) == 1
+    server = ChangingList(list(range(length)), reports_total=reports_total)
+    scan = make_scan(server, concurrency=concurrency)
+    assert ids_of_scan(scan) == list(range(length))
+    assert scan.complete
+    assert requested_offsets(server).count(0) == 1
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_one_row_less_than_the_total_is_not_whole(*, ordered: bool) -> None:
+def test_one_row_fewer_than_total_is_incomplete(*, ordered: bool) -> None:
     server = ChangingList(list(range(10)))
-    sweep = ListScan(
+    scan = ListScan(
         lambda at, limit: replace(server.fetch(at, limit), total=11),
         OffsetPaging(),
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
+        ScanOptions(ID, limit=10, concurrency=1),
         ordered=ordered,
     )
-    assert given_by(sweep) == list(range(10))
-    assert not sweep.complete
+    assert ids_of_scan(scan) == list(range(10))
+    assert not scan.complete
 
 
-def test_what_was_forgotten_is_not_given_again_by_another_pass() -> None:
-    """With more rows than are remembered, another pass would repeat most of the list."""
+def test_overflowed_recent_keys_prevent_next_pass() -> None:
+    """With more rows than RecentKeys keeps, another pass would repeat most of the list."""
 
     def update(server: ChangingList) -> None:
-        if len(server.asked) == 2:
+        if len(server.requests) == 2:
             server.ids.insert(0, server.ids.pop(30))
 
-    given = swept(ChangingList(list(range(100)), update), seen=RecentKeys(size=20))
-    assert len(given) == len(set(given))
+    ids = read_ids(ChangingList(list(range(100)), update), recent_keys=RecentKeys(size=20))
+    assert len(ids) == len(set(ids))
 
 
-def test_the_clock_of_the_first_answer_is_when_it_began() -> None:
+def test_started_at_is_that_of_first_page() -> None:
     def fetch(offset: int, limit: int) -> Page:
         rows = [row(i) for i in range(25)[offset : offset + limit]]
         return Page(offset, rows, 25, datetime(2025, 1, 1, minute=offset, tzinfo=UTC))
 
-    sweep = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=1
-    )
-    assert sum(len(rows) for rows in sweep) == 25
-    assert sweep.started_at == datetime(2025, 1, 1, tzinfo=UTC)
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
+    assert sum(len(rows) for rows in scan) == 25
+    assert scan.started_at == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_list_whose_total_falls_to_nothing_is_not_taken_for_whole(*, ordered: bool) -> None:
+def test_list_with_total_dropping_to_zero_is_incomplete(*, ordered: bool) -> None:
     def empty(server: ChangingList) -> None:
         server.ids = []
 
     server = ChangingList(list(range(25)), empty)
-    sweep = sweep_of(server, ordered=ordered)
-    assert given_by(sweep) == list(range(10))
-    assert not sweep.complete
+    scan = make_scan(server, ordered=ordered)
+    assert ids_of_scan(scan) == list(range(10))
+    assert not scan.complete
 
 
-def test_a_list_of_one_answer_is_whole() -> None:
+def test_single_page_list_is_complete() -> None:
     server = ChangingList(list(range(30)))
-    sweep = ListScan(
-        server.fetch, SinglePage(), key=ID, recent_keys=RecentKeys(), limit=100, concurrency=1
-    )
-    assert ids_of(each for rows in sweep for each in rows) == list(range(30))
-    assert sweep.complete
+    scan = ListScan(server.fetch, SinglePage(), ScanOptions(ID, limit=100, concurrency=1))
+    assert ids_of(row for rows in scan for row in rows) == list(range(30))
+    assert scan.complete
 
 
-def test_a_row_without_a_key_is_always_new() -> None:
-    seen = RecentKeys()
-    assert [seen.is_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
+def test_recent_keys_none_is_always_new() -> None:
+    recent_keys = RecentKeys()
+    assert [recent_keys.add_if_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
 
 
-def test_a_short_page_that_brings_new_rows_is_not_the_last() -> None:
+def test_short_page_with_new_rows_is_not_last() -> None:
     def fetch(offset: int, limit: int) -> Page:
         ids = range(40)[offset : offset + (4 if offset == 9 else limit)]
         return Page(offset, [row(i) for i in ids])
 
-    sweep = ListScan(
-        fetch, OffsetPaging(), key=ID, recent_keys=RecentKeys(), limit=10, concurrency=1
-    )
-    assert ids_of(each for rows in sweep for each in rows) == list(range(40))
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
+    assert ids_of(row for rows in scan for row in rows) == list(range(40))
 
 
-def test_a_row_deleted_among_numbered_pages_hides_no_other() -> None:
+def test_row_deleted_between_numbered_pages_hides_no_row() -> None:
     def delete_the_first(server: ChangingList) -> None:
-        if len(server.asked) == 1:
+        if len(server.requests) == 1:
             server.ids.pop(0)
 
     server = ChangingList(list(range(25)), delete_the_first)
-    assert set(range(1, 25)) <= set(swept(server, paging=PageNumberPaging()))
+    assert set(range(1, 25)) <= set(read_ids(server, paging=PageNumberPaging()))

@@ -1,4 +1,4 @@
-"""Every timestamp form the API uses becomes one fixed-width UTC form."""
+"""Normalization of the API's timestamp formats to one fixed-width UTC format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pixxel_api.timestamps import (
 
 
 @pytest.mark.parametrize(
-    ("text", "stamp"),
+    ("text", "timestamp"),
     [
         ("2024-05-27T06:50:20.056549Z", "2024-05-27T06:50:20.056549Z"),
         ("2020-01-01T00:00:00+00:00", "2020-01-01T00:00:00.000000Z"),
@@ -29,16 +29,16 @@ from pixxel_api.timestamps import (
         ("2024-05-27T06:50:20", "2024-05-27T06:50:20.000000Z"),
         (" 2024-05-27 ", "2024-05-27T00:00:00.000000Z"),
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
-        # As long as the form, and of another.
+        # As long as the fixed-width format, but different.
         ("2024-05-27T06:50:20,056549Z", "2024-05-27T06:50:20.056549Z"),
         ("2024-05-27 06:50:20.056549Z", "2024-05-27T06:50:20.056549Z"),
         ("2024-05-27T06:50:20.0565491", "2024-05-27T06:50:20.056549Z"),
         ("2024-W22-1T06:50:20.056549Z", "2024-05-27T06:50:20.056549Z"),
     ],
 )
-def test_forms_that_the_api_writes(text: str, stamp: str) -> None:
-    assert normalize_timestamp(text) == stamp
-    assert normalize_timestamp(stamp) == stamp
+def test_normalize_timestamp_accepts_api_formats(text: str, timestamp: str) -> None:
+    assert normalize_timestamp(text) == timestamp
+    assert normalize_timestamp(timestamp) == timestamp
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_forms_that_the_api_writes(text: str, stamp: str) -> None:
         "0001-01-01T00:00+05:00",
     ],
 )
-def test_what_is_no_timestamp_is_a_typed_error_that_does_not_quote_it(text: str) -> None:
+def test_invalid_timestamp_raises_error_without_its_text(text: str) -> None:
     with pytest.raises(TimestampError) as caught:
         normalize_timestamp(text)
     assert str(caught.value) == "not a timestamp"
@@ -63,7 +63,7 @@ def test_what_is_no_timestamp_is_a_typed_error_that_does_not_quote_it(text: str)
     b=st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)),
     offset=st.integers(-14 * 60, 14 * 60),
 )
-def test_the_form_sorts_as_the_times_do(a: datetime, b: datetime, offset: int) -> None:
+def test_normalized_timestamps_sort_as_times(a: datetime, b: datetime, offset: int) -> None:
     zone = timezone(timedelta(minutes=offset))
     first, second = a.replace(tzinfo=UTC), b.replace(tzinfo=zone)
     assert (first < second) == (
@@ -80,11 +80,11 @@ def test_the_form_sorts_as_the_times_do(a: datetime, b: datetime, offset: int) -
         ("2024-05-15T22:00:00-04:00", "2024-05-16"),
     ],
 )
-def test_dates_day_first_or_iso(text: str, day: str) -> None:
+def test_normalize_date_accepts_day_first_and_iso(text: str, day: str) -> None:
     assert normalize_date(text) == day
 
 
-def test_earlier_stops_at_the_first_year() -> None:
-    stamp = "2024-05-27T00:00:00.000000Z"
-    assert subtract(stamp, timedelta(microseconds=1)) == "2024-05-26T23:59:59.999999Z"
-    assert subtract(stamp, timedelta(days=9**7)) == "0001-01-01T00:00:00.000000Z"
+def test_subtract_stops_at_first_year() -> None:
+    timestamp = "2024-05-27T00:00:00.000000Z"
+    assert subtract(timestamp, timedelta(microseconds=1)) == "2024-05-26T23:59:59.999999Z"
+    assert subtract(timestamp, timedelta(days=9**7)) == "0001-01-01T00:00:00.000000Z"

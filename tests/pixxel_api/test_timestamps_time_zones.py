@@ -1,4 +1,4 @@
-"""Forms of time where the machine's own zone or a blank could come in."""
+"""Timestamps and dates that the local time zone or spaces could change."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_in_kolkata")
-def test_a_time_without_an_offset_is_utc_wherever_the_tap_runs() -> None:
+def test_timestamp_without_offset_is_utc_in_any_local_zone() -> None:
     assert normalize_timestamp("2024-05-27T06:50:20") == "2024-05-27T06:50:20.000000Z"
     assert normalize_date("2024-05-15T22:00:00") == "2024-05-15"
 
 
-def test_blanks_around_a_date_do_not_matter() -> None:
+def test_normalize_date_strips_spaces() -> None:
     assert normalize_date(" 15-05-2024 ") == "2024-05-15"

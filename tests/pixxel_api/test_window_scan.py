@@ -1,4 +1,4 @@
-"""A long sweep is cut into time windows, and still gives each row once."""
+"""TimeWindowScan reads a long list in time windows, and yields each row once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pixxel_api.json_decoding import FieldPath, decode_rows
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import ScanOptions
 from pixxel_api.pagination.paging import Page
 from pixxel_api.pagination.window_scan import TimeWindowScan
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.paging import FetchPage
 
 
-Entry = dict[str, Any]
+ArchiveRow = dict[str, Any]
 ID = FieldPath("id")
 TIME = FieldPath("time")
 
@@ -30,120 +30,114 @@ def time_of(each: RawRow) -> str | None:
 
 @dataclass
 class Archive:
-    """Rows of (id, time, range of times or None), given in the order of time, without one last."""
+    """Rows with id, time and optional time range, sorted by time, those without a time last."""
 
-    rows: list[Entry]
+    rows: list[ArchiveRow]
     max_offset: int
-    asked: list[tuple[str | None, str | None, int]] = field(default_factory=list)
-    sorts: bool = True
+    requests: list[tuple[str | None, str | None, int]] = field(default_factory=list)
+    is_sorted: bool = True
 
-    def between(self, low: str | None, high: str | None) -> FetchPage:
+    def fetch_between(self, low: str | None, high: str | None) -> FetchPage:
         def fetch(offset: int, limit: int) -> Page:
             assert offset <= self.max_offset, "offset refused"
-            self.asked.append((low, high, offset))
-            rows = [row for row in self.rows if _within(row, low, high)]
-            if self.sorts:
+            self.requests.append((low, high, offset))
+            rows = [row for row in self.rows if _is_within(row, low, high)]
+            if self.is_sorted:
                 rows.sort(key=lambda row: (row["time"] is None, row["time"] or "", row["id"]))
-            shown = decode_rows(msgspec.Raw(msgspec.json.encode(rows)))
-            return Page(offset, shown[offset : offset + limit])
+            raw_rows = decode_rows(msgspec.Raw(msgspec.json.encode(rows)))
+            return Page(offset, raw_rows[offset : offset + limit])
 
         return fetch
 
 
-def _within(row: Entry, low: str | None, high: str | None) -> bool:
+def _is_within(row: ArchiveRow, low: str | None, high: str | None) -> bool:
     start, end = row["range"] or (row["time"], row["time"])
     return (low is None or end >= low) and (high is None or start <= high)
 
 
-def row(number: int, time: str | None, span: tuple[str, str] | None = None) -> Entry:
-    return {"id": number, "time": time, "range": span}
+def row(number: int, time: str | None, time_range: tuple[str, str] | None = None) -> ArchiveRow:
+    return {"id": number, "time": time, "range": time_range}
 
 
-def swept(archive: Archive, **options: Any) -> tuple[list[int], list[str], TimeWindowScan]:
-    sweep = TimeWindowScan(
-        archive.between,
+def read_archive(archive: Archive, **options: Any) -> tuple[list[int], list[str], TimeWindowScan]:
+    scan = TimeWindowScan(
+        archive.fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        check=lambda: None,
-        ordered=archive.sorts,
+        ScanOptions(ID, limit=10, concurrency=2),
+        ordered=archive.is_sorted,
         window_rows=50,
         **options,
     )
     ids: list[int] = []
-    reached = []
-    for batch in sweep:
+    window_ends = []
+    for batch in scan:
         ids += [int(ID(each) or 0) for each in batch.rows]
         if batch.completed_until:
-            reached.append(batch.completed_until)
-    return ids, reached, sweep
+            window_ends.append(batch.completed_until)
+    return ids, window_ends, scan
 
 
-def stamp(number: int) -> str:
+def timestamp(number: int) -> str:
     return f"2024-01-01T00:{number // 60:02}:{number % 60:02}.000000Z"
 
 
-def test_windows_keep_offsets_low_and_are_open_at_both_ends() -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(333)], max_offset=80)
-    ids, reached, sweep = swept(archive)
+def test_windows_limit_offsets_and_are_unbounded_at_ends() -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(333)], max_offset=80)
+    ids, window_ends, scan = read_archive(archive)
     assert ids == list(range(333))
-    assert len(reached) >= 5
-    assert sweep.complete
-    assert archive.asked[0][:2] == (None, None)
-    assert archive.asked[-1][1] is None
+    assert len(window_ends) >= 5
+    assert scan.complete
+    assert archive.requests[0][:2] == (None, None)
+    assert archive.requests[-1][1] is None
 
 
-def test_rows_of_one_moment_larger_than_a_window_are_not_torn() -> None:
-    rows = [row(i, stamp(0)) for i in range(120)] + [row(200 + i, stamp(i)) for i in range(90)]
-    ids, _, _ = swept(Archive(rows, max_offset=200))
+def test_rows_of_one_time_exceeding_window_are_complete() -> None:
+    rows = [row(i, timestamp(0)) for i in range(120)] + [
+        row(200 + i, timestamp(i)) for i in range(90)
+    ]
+    ids, _, _ = read_archive(Archive(rows, max_offset=200))
     assert sorted(ids) == sorted(each["id"] for each in rows)
 
 
-def test_rows_with_a_range_instead_of_a_time_come_out_too() -> None:
-    rows = [row(i, stamp(i)) for i in range(200)]
-    rows += [row(1000 + i, None, (stamp(i), stamp(i + 3))) for i in range(0, 200, 20)]
-    ids, _, _ = swept(Archive(rows, max_offset=120))
+def test_rows_with_time_range_are_yielded() -> None:
+    rows = [row(i, timestamp(i)) for i in range(200)]
+    rows += [row(1000 + i, None, (timestamp(i), timestamp(i + 3))) for i in range(0, 200, 20)]
+    ids, _, _ = read_archive(Archive(rows, max_offset=120))
     assert sorted(ids) == sorted(each["id"] for each in rows)
 
 
-def test_a_later_run_goes_on_where_a_window_was_closed() -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
-    _, reached, _ = swept(archive)
-    ids, _, _ = swept(archive, low=reached[1])
+def test_later_run_resumes_at_window_end() -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
+    _, window_ends, _ = read_archive(archive)
+    ids, _, _ = read_archive(archive, low=window_ends[1])
     first = int(ids[0])
-    assert stamp(first) == reached[1]
+    assert timestamp(first) == window_ends[1]
     assert ids == list(range(first, 200))
 
 
-def test_without_the_order_there_is_one_window_and_no_row_is_lost() -> None:
-    rows = [row(i, stamp((i * 7) % 200)) for i in range(200)]
-    archive = Archive(rows, max_offset=1000, sorts=False)
-    ids, reached, _ = swept(archive)
+def test_unordered_list_has_one_window() -> None:
+    rows = [row(i, timestamp((i * 7) % 200)) for i in range(200)]
+    archive = Archive(rows, max_offset=1000, is_sorted=False)
+    ids, window_ends, _ = read_archive(archive)
     assert ids == list(range(200))
-    assert reached == []
+    assert window_ends == []
 
 
-def test_a_server_that_only_claims_to_sort_is_found_out() -> None:
-    rows = [row(i, stamp((i * 7) % 200)) for i in range(200)]
-    archive = Archive(rows, max_offset=1000, sorts=False)
-    sweep = TimeWindowScan(
-        archive.between,
+def test_unsorted_rows_are_detected() -> None:
+    rows = [row(i, timestamp((i * 7) % 200)) for i in range(200)]
+    archive = Archive(rows, max_offset=1000, is_sorted=False)
+    scan = TimeWindowScan(
+        archive.fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=2,
-        check=lambda: None,
+        ScanOptions(ID, limit=10, concurrency=2),
         ordered=True,
         window_rows=50,
     )
-    given = [ID(each) for batch in sweep for each in batch.rows]
-    assert given == list(range(200))
+    ids = [ID(row) for batch in scan for row in batch.rows]
+    assert ids == list(range(200))
 
 
 @pytest.mark.parametrize("length", [0, 1, 49, 50, 51])
-def test_lists_about_the_size_of_a_window(length: int) -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(length)], max_offset=120)
-    assert swept(archive)[0] == list(range(length))
+def test_list_of_about_one_window_is_complete(length: int) -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(length)], max_offset=120)
+    assert read_archive(archive)[0] == list(range(length))

@@ -1,4 +1,4 @@
-"""What windows cost, and whose clock they take."""
+"""TimeWindowScan: its requests, its start time, and its completeness."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_api.pagination.list_scan import RecentKeys
+from pixxel_api.pagination.list_scan import ScanOptions
 from pixxel_api.pagination.window_scan import TimeWindowScan
-from tests.pixxel_api.test_window_scan import ID, Archive, row, stamp, swept, time_of
+from tests.pixxel_api.test_window_scan import ID, Archive, read_archive, row, time_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,37 +18,33 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.paging import FetchPage, Page
 
 
-def windowed(
-    between: Callable[[str | None, str | None], FetchPage], low: str | None = None
+def make_scan(
+    fetch_between: Callable[[str | None, str | None], FetchPage], low: str | None = None
 ) -> TimeWindowScan:
     return TimeWindowScan(
-        between,
+        fetch_between,
         time_of,
-        key=ID,
-        recent_keys=RecentKeys(),
-        limit=10,
-        concurrency=1,
-        check=lambda: None,
+        ScanOptions(ID, limit=10, concurrency=1),
         ordered=True,
         low=low,
         window_rows=50,
     )
 
 
-def test_the_rest_of_a_window_is_read_from_where_it_was_closed() -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
-    swept(archive)
-    rests = [offset for _, high, offset in archive.asked if high is not None]
+def test_rest_of_window_is_read_from_its_position() -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
+    read_archive(archive)
+    rests = [offset for _, high, offset in archive.requests if high is not None]
     assert rests
     assert min(rests) >= 40
 
 
-def test_a_cap_that_the_first_window_met_holds_for_the_next_ones() -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+def test_page_size_cap_applies_to_later_windows() -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
     limits: list[int] = []
 
-    def between(low: str | None, high: str | None) -> FetchPage:
-        fetch = archive.between(low, high)
+    def fetch_between(low: str | None, high: str | None) -> FetchPage:
+        fetch = archive.fetch_between(low, high)
 
         def capped(offset: int, limit: int) -> Page:
             limits.append(limit)
@@ -56,71 +52,76 @@ def test_a_cap_that_the_first_window_met_holds_for_the_next_ones() -> None:
 
         return capped
 
-    sweep = windowed(between)
-    assert [ID(each) for batch in sweep for each in batch.rows] == list(range(200))
+    scan = make_scan(fetch_between)
+    assert [ID(each) for batch in scan for each in batch.rows] == list(range(200))
     assert set(limits[1:]) == {5}
 
 
-def test_the_clock_of_the_first_window_is_when_it_began() -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+def test_started_at_is_that_of_first_window() -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
     first = datetime(2025, 1, 1, tzinfo=UTC)
 
-    def between(low: str | None, high: str | None) -> FetchPage:
-        fetch = archive.between(low, high)
+    def fetch_between(low: str | None, high: str | None) -> FetchPage:
+        fetch = archive.fetch_between(low, high)
 
-        def told(offset: int, limit: int) -> Page:
-            asked = first + timedelta(seconds=len(archive.asked))
-            return replace(fetch(offset, limit), requested_at=asked)
+        def dated(offset: int, limit: int) -> Page:
+            requested_at = first + timedelta(seconds=len(archive.requests))
+            return replace(fetch(offset, limit), requested_at=requested_at)
 
-        return told
+        return dated
 
-    sweep = windowed(between)
-    assert sum(len(batch.rows) for batch in sweep) == 200
-    assert sweep.started_at == first
+    scan = make_scan(fetch_between)
+    assert sum(len(batch.rows) for batch in scan) == 200
+    assert scan.started_at == first
 
 
-@pytest.mark.parametrize("unsettled", ["first window", "last window", "every rest", "first rest"])
-def test_a_part_that_did_not_settle_is_told(unsettled: str) -> None:
-    archive = Archive([row(i, stamp(i)) for i in range(200)], max_offset=120)
+@pytest.mark.parametrize(
+    "incomplete_part", ["first window", "last window", "every rest", "first rest"]
+)
+def test_incomplete_part_makes_scan_incomplete(incomplete_part: str) -> None:
+    archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
     highs: list[str] = []
 
-    def between(low: str | None, high: str | None) -> FetchPage:
-        fetch = archive.between(low, high)
+    def fetch_between(low: str | None, high: str | None) -> FetchPage:
+        fetch = archive.fetch_between(low, high)
         if high:
             highs.append(high)
-        lacks = {
+        is_incomplete = {
             "first window": low is None and high is None,
             "last window": low is not None and high is None,
             "every rest": high is not None,
             "first rest": highs == [high],
-        }[unsettled]
-        return lambda offset, limit: replace(fetch(offset, limit), total=1000 if lacks else None)
+        }[incomplete_part]
+        return lambda offset, limit: replace(
+            fetch(offset, limit), total=1000 if is_incomplete else None
+        )
 
-    sweep = windowed(between)
-    assert sum(len(batch.rows) for batch in sweep) == 200
-    assert sweep.complete is (unsettled == "first window")  # it was closed, and its rest told all
+    scan = make_scan(fetch_between)
+    assert sum(len(batch.rows) for batch in scan) == 200
+    # The first window was closed, and its rest is complete.
+    assert scan.complete is (incomplete_part == "first window")
 
 
-def test_rows_without_a_time_close_no_window() -> None:
+def test_rows_without_time_close_no_window() -> None:
     archive = Archive([row(i, None) for i in range(120)], max_offset=200)
-    ids, reached, _ = swept(archive)
+    ids, window_ends, _ = read_archive(archive)
     assert ids == list(range(120))
-    assert reached == []
+    assert window_ends == []
 
 
-def test_a_row_whose_range_began_before_the_window_does_not_look_unsorted() -> None:
-    rows = [row(i, stamp(i)) for i in range(100, 300)]
-    rows.append(row(1000, stamp(50), (stamp(50), stamp(150))))
-    ids, reached, _ = swept(Archive(rows, max_offset=120), low=stamp(100))
+def test_row_with_range_before_window_does_not_count_as_unsorted() -> None:
+    rows = [row(i, timestamp(i)) for i in range(100, 300)]
+    rows.append(row(1000, timestamp(50), (timestamp(50), timestamp(150))))
+    ids, window_ends, _ = read_archive(Archive(rows, max_offset=120), low=timestamp(100))
     assert sorted(ids) == sorted(each["id"] for each in rows)
-    assert reached
+    assert window_ends
 
 
-def test_such_a_row_may_come_where_its_range_ends() -> None:
-    rows = [row(i, stamp(i)) for i in range(100, 300)]
-    rows.insert(50, row(1000, stamp(50), (stamp(50), stamp(150))))
-    archive = Archive(rows, max_offset=120, sorts=False)
-    sweep = windowed(archive.between, low=stamp(100))
-    given = [int(ID(each) or 0) for batch in sweep for each in batch.rows]
-    assert sorted(given) == [*range(100, 300), 1000]
-    assert len({low for low, _, _ in archive.asked}) > 1
+def test_row_with_range_before_window_may_be_sorted_by_its_end() -> None:
+    rows = [row(i, timestamp(i)) for i in range(100, 300)]
+    rows.insert(50, row(1000, timestamp(50), (timestamp(50), timestamp(150))))
+    archive = Archive(rows, max_offset=120, is_sorted=False)
+    scan = make_scan(archive.fetch_between, low=timestamp(100))
+    ids = [int(ID(each) or 0) for batch in scan for each in batch.rows]
+    assert sorted(ids) == [*range(100, 300), 1000]
+    assert len({low for low, _, _ in archive.requests}) > 1

@@ -1,4 +1,4 @@
-"""Logs: who decides the level and the form, and that errors of threads are among them."""
+"""Logging setup: level and format, uncaught errors of threads, and progress."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _restore_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("SINGER_SDK_LOG_CONFIG", raising=False)
     handlers, level = list(logging.root.handlers), logging.root.level
     yield
     logging.root.handlers, logging.root.level = handlers, level
 
 
-def test_a_thread_that_ends_without_an_error_has_none_logged(
+def test_thread_hook_without_exception_logs_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Python may have lost the exception when it ends, and says so with None."""
+    """At interpreter exit Python may pass None instead of the exception."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     log_uncaught_exceptions(logging.getLogger("plugin"))
@@ -48,15 +48,13 @@ def test_a_thread_that_ends_without_an_error_has_none_logged(
         ({"TAP_LOGLEVEL": "loud"}, "INFO"),
     ],
 )
-def test_the_level_is_the_plugins_own_or_the_common_one(
-    environment: dict[str, str], level: str
-) -> None:
+def test_log_level_of_plugin_precedes_common_level(environment: dict[str, str], level: str) -> None:
     set_up_logging("TAP_", environment)
     assert logging.getLevelName(logging.root.level) == level
     assert isinstance(logging.root.handlers[0].formatter, StructuredFormatter)
 
 
-def test_for_a_person_there_are_short_lines_and_only_warnings(
+def test_interactive_logs_are_short_lines_from_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log_setup, "is_interactive", lambda: True)
@@ -66,7 +64,9 @@ def test_for_a_person_there_are_short_lines_and_only_warnings(
     assert isinstance(handler, RichHandler)
 
 
-def test_a_log_config_decides_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sdk_log_config_replaces_default_setup(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     path = tmp_path / "logging.yaml"
     path.write_text(
         "version: 1\n"
@@ -82,7 +82,7 @@ def test_a_log_config_decides_everything(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert formatter._fmt == "MARK %(message)s"
 
 
-def test_an_error_that_ends_a_thread_is_logged(
+def test_uncaught_thread_error_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
@@ -98,20 +98,20 @@ def test_an_error_that_ends_a_thread_is_logged(
     assert "unexpected error, please report it" in caplog.messages
 
 
-def test_progress_is_counted_per_stream_for_a_person(
+def test_progress_interactive_counts_records_per_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress, "is_interactive", lambda: True)
-    with StreamProgress() as shown:
-        shown.advance("orders", 3)
-        shown.advance("stores", 1)
-        shown.advance("orders", 4)
-        bars = shown._progress
+    with StreamProgress() as stream_progress:
+        stream_progress.advance("orders", 3)
+        stream_progress.advance("stores", 1)
+        stream_progress.advance("orders", 4)
+        bars = stream_progress._progress
     assert bars is not None
     assert {task.description: task.completed for task in bars.tasks} == {"orders": 7, "stores": 1}
 
 
-def test_no_progress_is_shown_to_nobody(capfd: pytest.CaptureFixture[str]) -> None:
-    with StreamProgress() as shown:
-        shown.advance("orders", 3)
+def test_progress_not_interactive_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with StreamProgress() as stream_progress:
+        stream_progress.advance("orders", 3)
     assert capfd.readouterr() == ("", "")

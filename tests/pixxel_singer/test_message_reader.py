@@ -1,4 +1,4 @@
-"""Messages come off a pipe or a file, a mistake names its line, and a stop does not wait."""
+"""MessageReader: lines of pipes and files, errors with line numbers, and stop requests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Enough(Exception):
-    """Raised in place of a signal."""
+class StopNow(Exception):
+    """Raised by `check` to request a stop."""
 
 
-def nothing() -> None:
-    """Never stop."""
+def no_check() -> None:
+    """Request no stop."""
 
 
 @pytest.fixture
@@ -32,17 +32,17 @@ def pipe() -> Iterator[tuple[IO[bytes], int]]:
         yield file, writer
 
 
-def read(text: bytes) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    MessageReader().process_lines(io.BytesIO(text), {"RECORD": found.append, "STATE": found.append})
-    return found
+def read_messages(text: bytes) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    MessageReader().process_lines(
+        io.BytesIO(text), {"RECORD": messages.append, "STATE": messages.append}
+    )
+    return messages
 
 
 @pytest.mark.parametrize("length", [1, 100, 300_000, 2_000_000])
-def test_lines_of_any_length_come_whole_off_a_pipe(
-    pipe: tuple[IO[bytes], int], length: int
-) -> None:
-    lines = [b"a" * length, b"", b"b" * (length + 1), b"last, without an end"]
+def test_read_lines_from_pipe_yields_whole_lines(pipe: tuple[IO[bytes], int], length: int) -> None:
+    lines = [b"a" * length, b"", b"b" * (length + 1), b"last, without a newline"]
 
     def write() -> None:
         with os.fdopen(pipe[1], "wb") as file:
@@ -50,40 +50,40 @@ def test_lines_of_any_length_come_whole_off_a_pipe(
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert list(read_lines(pipe[0], nothing)) == lines
+    assert list(read_lines(pipe[0], no_check)) == lines
     thread.join()
 
 
-def test_lines_come_off_a_file(tmp_path: Path) -> None:
+def test_read_lines_from_file_yields_lines(tmp_path: Path) -> None:
     path = tmp_path / "in"
     path.write_bytes(b"one\ntwo\n")
     with path.open("rb") as file:
-        assert list(read_lines(file, nothing)) == [b"one", b"two"]
+        assert list(read_lines(file, no_check)) == [b"one", b"two"]
 
 
-def test_a_stop_does_not_wait_for_the_next_line(pipe: tuple[IO[bytes], int]) -> None:
+def test_stop_during_partial_line_ends_read(pipe: tuple[IO[bytes], int]) -> None:
     calls = 0
 
     def check() -> None:
         nonlocal calls
         calls += 1
         if calls == 3:
-            raise Enough
+            raise StopNow
 
     os.write(pipe[1], b"one\nhalf")
-    found: list[bytes] = []
-    with pytest.raises(Enough):
-        found += read_lines(pipe[0], check)
+    lines: list[bytes] = []
+    with pytest.raises(StopNow):
+        lines += read_lines(pipe[0], check)
     os.close(pipe[1])
 
 
-def test_blank_lines_are_passed_over_and_counted() -> None:
-    assert read(b'\n  \n{"type":"RECORD","a":1}\r\n\n{"type":"STATE"}') == [
+def test_blank_lines_are_skipped_and_counted() -> None:
+    assert read_messages(b'\n  \n{"type":"RECORD","a":1}\r\n\n{"type":"STATE"}') == [
         {"type": "RECORD", "a": 1},
         {"type": "STATE"},
     ]
     with pytest.raises(InputError, match="line 3 of the input"):
-        read(b"\n\nno JSON")
+        read_messages(b"\n\nno JSON")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_blank_lines_are_passed_over_and_counted() -> None:
         rb'{"type":"RECORD","s3cret":"\ud800"}',
     ],
 )
-def test_a_line_that_is_no_message_is_named_by_its_number_and_never_quoted(line: bytes) -> None:
+def test_invalid_line_error_has_line_number_without_text(line: bytes) -> None:
     with pytest.raises(InputError, match="line 2 of the input") as caught:
-        read(b'{"type":"RECORD"}\n' + line + b"\n")
+        read_messages(b'{"type":"RECORD"}\n' + line + b"\n")
     assert "s3cret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Lines are whole whatever the reader does, and a stop ends the waiting for it."""
+"""PipeWriter writes whole lines for any reader, and a stop request ends the wait."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def drain(fd: int) -> bytes:
     os.set_blocking(fd, False)
     data = b""
     try:
-        while piece := os.read(fd, 1 << 20):
-            data += piece
+        while chunk := os.read(fd, 1 << 20):
+            data += chunk
     except BlockingIOError:
         pass
     os.set_blocking(fd, True)
@@ -42,7 +42,7 @@ def drain(fd: int) -> bytes:
 
 
 def fill(pipe: PipeWriter, line: bytearray, until: type[BaseException]) -> int:
-    """Write a line again and again until an exception; count the whole ones."""
+    """Write a line repeatedly until an exception, and return the number of whole lines."""
     for written in itertools.count():
         try:
             pipe.write(line, reserve=4)
@@ -52,10 +52,10 @@ def fill(pipe: PipeWriter, line: bytearray, until: type[BaseException]) -> int:
 
 
 @pytest.mark.parametrize("length", [50, 2100, 4096, 22_000, 200_000])
-def test_a_stop_with_an_unread_pipe_leaves_whole_lines_and_room_for_a_state(
+def test_stop_with_full_pipe_leaves_whole_lines_and_reserve(
     pipe_ends: tuple[int, int], length: int
 ) -> None:
-    """Lines of 2,100 bytes take a page each, so counting bytes alone would block."""
+    """Lines of 2,100 bytes occupy a page each, so counting bytes alone would block."""
     reading, writing = pipe_ends
     stop_at = time.monotonic() + 0.3
 
@@ -71,14 +71,14 @@ def test_a_stop_with_an_unread_pipe_leaves_whole_lines_and_room_for_a_state(
     assert written >= 3
 
 
-def test_a_slow_reader_gets_every_line(pipe_ends: tuple[int, int]) -> None:
+def test_slow_reader_receives_every_line(pipe_ends: tuple[int, int]) -> None:
     reading, writing = pipe_ends
     lines = [bytearray(b"%d" % i * (1 + i * 37 % 9_000) + b"\n") for i in range(600)]
     received: list[bytes] = []
 
     def read() -> None:
-        while piece := os.read(reading, 7_001):
-            received.append(piece)
+        while chunk := os.read(reading, 7_001):
+            received.append(chunk)
             time.sleep(0.0005)
 
     reader = threading.Thread(target=read)
@@ -91,13 +91,13 @@ def test_a_slow_reader_gets_every_line(pipe_ends: tuple[int, int]) -> None:
     assert b"".join(received) == b"".join(lines)
 
 
-def test_a_line_longer_than_the_pipe_still_goes_through(pipe_ends: tuple[int, int]) -> None:
+def test_line_longer_than_pipe_is_written(pipe_ends: tuple[int, int]) -> None:
     reading, writing = pipe_ends
     received: list[bytes] = []
 
     def read() -> None:
-        while piece := os.read(reading, 1 << 16):
-            received.append(piece)
+        while chunk := os.read(reading, 1 << 16):
+            received.append(chunk)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -108,14 +108,14 @@ def test_a_line_longer_than_the_pipe_still_goes_through(pipe_ends: tuple[int, in
     assert b"".join(received) == line
 
 
-def test_a_reader_that_is_gone_is_noticed_while_waiting(pipe_ends: tuple[int, int]) -> None:
+def test_closed_reader_during_wait_raises(pipe_ends: tuple[int, int]) -> None:
     reading, writing = pipe_ends
     pipe = PipeWriter(writing, lambda: None)
     threading.Timer(0.2, os.close, [reading]).start()
     fill(pipe, bytearray(b"x" * 9_999 + b"\n"), until=OutputClosedError)
 
 
-def test_without_room_in_time_nothing_of_the_line_is_written(pipe_ends: tuple[int, int]) -> None:
+def test_timeout_writes_no_partial_line(pipe_ends: tuple[int, int]) -> None:
     reading, writing = pipe_ends
     pipe = PipeWriter(writing, lambda: None)
     while pipe.write(bytearray(b"x" * 60_000 + b"\n"), reserve=0, timeout=0.05):

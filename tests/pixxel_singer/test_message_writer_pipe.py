@@ -1,4 +1,4 @@
-"""LineWriter: where standard output is no pipe, and what it keeps room for."""
+"""StoppableMessageWriter and PipeWriter: reserve, closed readers, files and buffers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def fill(writer: StoppableMessageWriter) -> None:
         writer.write_message(RECORD)
 
 
-def test_a_reader_that_is_gone_is_noticed_at_the_next_line(pipe_ends: tuple[int, int]) -> None:
-    """There is room, so nothing is waited for; the write itself tells."""
+def test_closed_reader_at_next_line_raises(pipe_ends: tuple[int, int]) -> None:
+    """The pipe is not full, so the write itself must detect it."""
     reading, writing = pipe_ends
     pipe = PipeWriter(writing, lambda: None)
     os.close(reading)
@@ -41,7 +41,7 @@ def test_a_reader_that_is_gone_is_noticed_at_the_next_line(pipe_ends: tuple[int,
         pipe.write(bytearray(b"x\n"), reserve=4)
 
 
-def test_after_a_stop_no_message_is_begun(
+def test_message_after_stop_is_not_written(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:
     reading, writing = pipe_ends
@@ -58,7 +58,7 @@ def test_after_a_stop_no_message_is_begun(
     assert drain(reading) == b""
 
 
-def test_room_is_kept_for_a_last_state_as_large_as_those_before(
+def test_reserve_fits_last_state_as_large_as_earlier_ones(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:
     reading, writing = pipe_ends
@@ -82,13 +82,13 @@ def test_room_is_kept_for_a_last_state_as_large_as_those_before(
     assert json.loads(lines[-1])["value"] == state
 
 
-def test_after_a_stop_a_line_longer_than_the_pipe_waits_for_its_reader(
+def test_started_long_line_after_stop_waits_for_reader(
     pipe_ends: tuple[int, int],
 ) -> None:
     reading, writing = pipe_ends
     stops: list[bytes] = []
 
-    def stop() -> None:  # the reader reads only when a stop was met
+    def stop() -> None:  # the reader reads only after a stop request
         stops.append(drain(reading))
         raise StopRequested(15)
 
@@ -98,7 +98,7 @@ def test_after_a_stop_a_line_longer_than_the_pipe_waits_for_its_reader(
     assert b"".join(stops) + drain(reading) == bytes(line)
 
 
-def test_a_line_that_nobody_reads_on_is_given_up_and_no_state_is_put_behind_it(
+def test_partial_line_after_stop_prevents_last_state(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:
     reading, writing = pipe_ends
@@ -116,14 +116,14 @@ def test_a_line_that_nobody_reads_on_is_given_up_and_no_state_is_put_behind_it(
         writer.check = stop
         with pytest.raises(StopRequested):
             writer.write_message(RecordMessage(stream="orders", record={"id": "x" * 3_000_000}))
-        begun = drain(reading)
-        assert begun
-        assert b"\n" not in begun
+        partial_line = drain(reading)
+        assert partial_line
+        assert b"\n" not in partial_line
         assert not writer.write_last_state({"a": 1})
     assert drain(reading) == b""
 
 
-def test_a_last_state_for_a_reader_that_is_gone_is_not_written(
+def test_last_state_to_closed_reader_is_not_written(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:
     reading, writing = pipe_ends
@@ -136,14 +136,14 @@ def test_a_last_state_for_a_reader_that_is_gone_is_not_written(
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
-def test_a_full_disk_is_no_longer_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_raises_output_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with FULL.open("w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         with pytest.raises(OutputClosedError):
             StoppableMessageWriter().write_message(RECORD)
 
 
-def test_lines_go_to_a_file_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_writer_to_file_writes_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with path.open("w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
@@ -156,24 +156,24 @@ def test_lines_go_to_a_file_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ]
 
 
-def test_lines_go_to_a_buffer_in_memory_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writer_to_memory_buffer_writes_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer))
     StoppableMessageWriter().write_message(RECORD)
     assert json.loads(buffer.getvalue())["type"] == "RECORD"
 
 
-def test_a_pipe_that_may_not_grow_is_used_as_it_is(
+def test_pipe_that_cannot_grow_is_used_unchanged(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:
-    """The user's share of pipe memory may be spent."""
+    """The user's limit of pipe memory may be reached."""
     reading, writing = pipe_ends
-    control = fcntl.fcntl
+    original_fcntl = fcntl.fcntl
 
     def refuse_to_grow(fd: int, command: int, *args: Any) -> Any:
         if command == fcntl.F_SETPIPE_SZ:
             raise PermissionError
-        return control(fd, command, *args)
+        return original_fcntl(fd, command, *args)
 
     monkeypatch.setattr(fcntl, "fcntl", refuse_to_grow)
     pipe = PipeWriter(writing, lambda: None)
@@ -181,12 +181,12 @@ def test_a_pipe_that_may_not_grow_is_used_as_it_is(
     written = 0
     while pipe.write(line, reserve=0, timeout=0.05):
         written += 1
-    assert written * len(line) <= control(writing, fcntl.F_GETPIPE_SZ)
+    assert written * len(line) <= original_fcntl(writing, fcntl.F_GETPIPE_SZ)
     assert drain(reading) == bytes(line) * written
 
 
-def test_a_signal_does_not_cut_a_line_that_is_being_written(pipe_ends: tuple[int, int]) -> None:
-    """A signal ends a long write early; the rest must follow."""
+def test_signal_during_write_does_not_truncate_line(pipe_ends: tuple[int, int]) -> None:
+    """A signal interrupts a long write; the rest must follow."""
     reading, writing = pipe_ends
     received = bytearray()
 
@@ -194,8 +194,8 @@ def test_a_signal_does_not_cut_a_line_that_is_being_written(pipe_ends: tuple[int
         time.sleep(0.2)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         time.sleep(0.2)
-        while piece := os.read(reading, 1 << 16):
-            received.extend(piece)
+        while chunk := os.read(reading, 1 << 16):
+            received.extend(chunk)
 
     reader = threading.Thread(target=read)
     before = signal.signal(signal.SIGUSR1, lambda *_: None)

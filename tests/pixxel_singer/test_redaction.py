@@ -1,4 +1,4 @@
-"""No secret leaves through a log, whatever the form, the logger or the level."""
+"""Secrets are masked in logs, for every encoding, logger and level."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = 'p"x/ä token+1=='
         f"Bearer {SECRET}",
     ],
 )
-def test_every_form_is_hidden(form: str) -> None:
+def test_encoded_form_is_masked(form: str) -> None:
     redact = Redactor()
     redact.add([SECRET])
     assert redact(f"before {form} after").startswith("before ")
@@ -35,13 +35,13 @@ def test_every_form_is_hidden(form: str) -> None:
     assert MASK in redact(form)
 
 
-def test_a_secret_within_a_longer_one_does_not_uncover_the_rest() -> None:
+def test_secret_within_longer_secret_masks_whole() -> None:
     redact = Redactor()
     redact.add(["abcd", "abcd-efgh"])
     assert redact("abcd-efgh") == MASK
 
 
-def test_a_text_too_short_for_a_secret_leaves_logs_readable() -> None:
+def test_short_text_is_not_masked() -> None:
     redact = Redactor()
     redact.add(["a", None, 7])
     assert redact("a day") == "a day"
@@ -51,7 +51,7 @@ def test_a_text_too_short_for_a_secret_leaves_logs_readable() -> None:
     "formatter", [None, logging.Formatter("%(message)s"), StructuredFormatter()]
 )
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
-def test_handlers_of_any_logger_redact_tracebacks_and_arguments(
+def test_redact_logs_masks_arguments_and_tracebacks(
     formatter: logging.Formatter | None, level: int
 ) -> None:
     redact = Redactor()
@@ -80,6 +80,6 @@ def test_handlers_of_any_logger_redact_tracebacks_and_arguments(
         assert form not in text
 
 
-def test_secrets_are_found_by_the_schema() -> None:
+def test_find_secrets_returns_values_marked_in_schema() -> None:
     schema = {"properties": {"a": {"secret": True}, "b": {}, "c": {"secret": True}}}
     assert find_secrets(schema, {"a": "x", "b": "y"}) == ["x"]

@@ -1,4 +1,4 @@
-"""Forms that a secret takes on its way into a log."""
+"""Encoded forms of a secret in logs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pixxel_singer.redaction import MASK, Redactor
 from tests.pixxel_singer.test_redaction import SECRET
 
 
-def test_the_form_of_a_web_forms_query_is_hidden() -> None:
+def test_form_encoded_secret_is_masked() -> None:
     redact = Redactor()
     redact.add([SECRET])
     assert redact(f"?token={quote_plus(SECRET)}&x=1") == f"?token={MASK}&x=1"
 
 
-def test_a_secret_pasted_with_blanks_is_hidden_without_them_too() -> None:
+def test_secret_pasted_with_spaces_is_masked_without_them() -> None:
     redact = Redactor()
     redact.add(["  s3cret-token\n"])
     assert redact("Bearer s3cret-token.") == f"Bearer {MASK}."
 
 
-def test_secrets_told_later_do_not_uncover_those_before() -> None:
+def test_secrets_added_later_keep_earlier_ones_masked() -> None:
     redact = Redactor()
     redact.add(["first-secret"])
     redact.add(["second-secret"])
     assert redact("first-secret second-secret") == f"{MASK} {MASK}"
 
 
-def test_the_form_of_a_traceback_is_hidden() -> None:
-    """Python writes a text of both quotes and a backslash otherwise than it is."""
+def test_repr_of_secret_in_traceback_is_masked() -> None:
+    """repr() escapes a text with both kinds of quotes and a backslash."""
     secret = "p'x\"y\\z-token"
     redact = Redactor()
     redact.add([secret])

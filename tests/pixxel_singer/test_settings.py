@@ -1,4 +1,4 @@
-"""Settings from the environment have their types, and no mistake ever quotes a value."""
+"""Settings: types of values from the environment, and errors that never quote a value."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ SCHEMA: dict[str, Any] = {
         ("either", "true", True),
     ],
 )
-def test_a_variable_is_read_in_the_settings_type(name: str, text: str, value: Any) -> None:
-    found = coerce_types(SCHEMA, read_environment(SCHEMA, "TAP_", {f"TAP_{name.upper()}": text}))
-    assert found == {name: value}
-    assert type(found[name]) is type(value)
-    assert schema_errors(SCHEMA, {"token": "t", **found}, "TAP_") == []
+def test_variable_is_parsed_to_type_of_setting(name: str, text: str, value: Any) -> None:
+    values = coerce_types(SCHEMA, read_environment(SCHEMA, "TAP_", {f"TAP_{name.upper()}": text}))
+    assert values == {name: value}
+    assert type(values[name]) is type(value)
+    assert schema_errors(SCHEMA, {"token": "t", **values}, "TAP_") == []
 
 
-def test_an_empty_variable_counts_as_not_set() -> None:
+def test_empty_variable_is_ignored() -> None:
     assert read_environment(SCHEMA, "TAP_", {"TAP_SIZE": " ", "TAP_MODE": "", "OTHER": "x"}) == {}
 
 
@@ -74,22 +74,22 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ({"rate": "s3cret"}, "Setting 'rate' must be a number"),
         ({"on": "s3cret"}, "Setting 'on' must be true or false"),
         ({"names": "s3cret"}, "Setting 'names' must be a list"),
-        ({"names": [5]}, "Setting 'names.0' must be a text"),
+        ({"names": [5]}, "Setting 'names.0' must be a string"),
         ({"query": "s3cret"}, "Setting 'query' must be an object"),
         ({"mode": "s3cret"}, "Setting 'mode' must be one of a, b"),
     ],
 )
-def test_a_mistake_is_one_line_naming_the_setting(config: dict[str, Any], line: str) -> None:
+def test_invalid_setting_is_one_line_with_its_name(config: dict[str, Any], line: str) -> None:
     assert schema_errors(SCHEMA, {"token": "t", **config}, "TAP_") == [line]
 
 
-def test_a_missing_setting_names_its_variable() -> None:
+def test_missing_setting_error_names_its_variable() -> None:
     assert schema_errors(SCHEMA, {}, "TAP_") == [
         "Setting 'token' is missing; set it in the config file, or as TAP_TOKEN with --config=ENV"
     ]
 
 
-def test_of_several_that_are_required_only_the_missing_one_is_named() -> None:
+def test_missing_setting_error_names_only_missing_setting() -> None:
     schema = {**SCHEMA, "required": ["token", "rate"]}
     [line] = schema_errors(schema, {"token": "t"}, "TAP_")
     assert line.startswith("Setting 'rate' is missing")
@@ -104,28 +104,28 @@ def test_of_several_that_are_required_only_the_missing_one_is_named() -> None:
         ),
     )
 )
-def test_no_wrong_value_is_ever_quoted(config: dict[str, Any]) -> None:
+def test_schema_errors_never_quote_values(config: dict[str, Any]) -> None:
     lines = schema_errors(SCHEMA, config, "TAP_")
     assert not any("s3cret" in line or "777777" in line or "\n" in line for line in lines)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), st.text("0aA,[]{}\"'.-: \n")))
-def test_any_text_in_a_variable_is_read_or_left_for_the_check(texts: dict[str, str]) -> None:
-    found = read_environment(SCHEMA, "TAP_", {f"TAP_{k.upper()}": v for k, v in texts.items()})
-    coerce_types(SCHEMA, found)
-    assert set(found) == {name for name, text in texts.items() if text.strip()}
+def test_any_text_in_variable_is_parsed_or_unchanged(texts: dict[str, str]) -> None:
+    values = read_environment(SCHEMA, "TAP_", {f"TAP_{k.upper()}": v for k, v in texts.items()})
+    coerce_types(SCHEMA, values)
+    assert set(values) == {name for name, text in texts.items() if text.strip()}
 
 
-def test_defaults_fill_what_is_absent_or_null() -> None:
+def test_defaults_replace_missing_and_null() -> None:
     assert add_defaults(SCHEMA, {"token": "t", "size": None}) == {"token": "t", "size": 5}
     assert add_defaults(SCHEMA, {"size": 2}) == {"size": 2}
 
 
-def test_a_misspelt_setting_is_named() -> None:
+def test_unknown_settings_returns_misspelt_name() -> None:
     assert unknown_settings(SCHEMA, {"sizes": 1, "size": 1}) == ["sizes"]
 
 
-def test_only_texts_are_read_again() -> None:
+def test_coerce_types_changes_only_strings() -> None:
     config = {
         "size": 2,
         "rate": "2.5",
@@ -137,27 +137,27 @@ def test_only_texts_are_read_again() -> None:
     assert coerce_types(SCHEMA, config) == {**config, "rate": 2.5}
 
 
-def test_json_of_another_type_is_a_text_where_that_may_be_one() -> None:
+def test_json_of_other_type_stays_string_if_allowed() -> None:
     schema = {"properties": {"either": {"type": ["object", "string"]}}}
     for text in ("777", "null", "[1]"):
         assert coerce_types(schema, {"either": text}) == {"either": text}
 
 
-def test_a_whole_number_with_a_point_is_one() -> None:
-    """YAML and JSON may have it so, and the schema lets it pass."""
-    found = coerce_types(SCHEMA, {"size": 4.0, "rate": 4.0})
-    assert [type(value) for value in found.values()] == [int, float]
+def test_integral_float_is_coerced_to_integer() -> None:
+    """YAML and JSON may write an integer as 4.0, and the schema accepts it."""
+    values = coerce_types(SCHEMA, {"size": 4.0, "rate": 4.0})
+    assert [type(value) for value in values.values()] == [int, float]
     assert schema_errors(SCHEMA, {"token": "t", **coerce_types(SCHEMA, {"size": 4.5})}, "TAP_")
 
 
-@pytest.mark.parametrize("word", ["off", "no"])
-def test_yamls_false_is_a_choice_of_that_meaning(word: str) -> None:
-    choice = {"type": ["string", "null"], "enum": ["all", word, None]}
+@pytest.mark.parametrize("choice_text", ["off", "no"])
+def test_yaml_false_becomes_choice_of_same_meaning(choice_text: str) -> None:
+    choice = {"type": ["string", "null"], "enum": ["all", choice_text, None]}
     schema = {"properties": {"check": choice, "other": {}, "on": {"type": "boolean"}}}
     given = {"check": False, "other": False, "on": False}
-    assert coerce_types(schema, given) == {"check": word, "other": False, "on": False}
+    assert coerce_types(schema, given) == {"check": choice_text, "other": False, "on": False}
 
 
-def test_yamls_false_stays_where_no_choice_means_it() -> None:
+def test_yaml_false_without_such_choice_is_unchanged() -> None:
     schema = {"properties": {"check": {"type": ["string"], "enum": ["some", "all"]}}}
     assert coerce_types(schema, {"check": False}) == {"check": False}

@@ -1,4 +1,4 @@
-"""More on how texts become settings, and in which order mistakes are told."""
+"""Coercion of texts, names of variables, and the order of errors."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.pixxel_singer.test_settings import SCHEMA
         ("on", "Off", False),
     ],
 )
-def test_blanks_around_a_text_and_its_case_do_not_matter(name: str, text: str, value: Any) -> None:
+def test_coerce_types_ignores_spaces_and_case(name: str, text: str, value: Any) -> None:
     assert coerce_types(SCHEMA, {name: text}) == {name: value}
 
 
-def test_a_name_with_a_dash_has_a_variable_that_a_shell_can_set() -> None:
+def test_env_name_replaces_dash() -> None:
     assert env_name("TAP_PIXXEL_", "page-size") == "TAP_PIXXEL_PAGE_SIZE"
 
 
-def test_mistakes_come_in_the_order_of_the_settings_names() -> None:
+def test_schema_errors_are_sorted_by_setting() -> None:
     lines = schema_errors(SCHEMA, {"token": "t", "size": 0, "names": 5, "rate": 0}, "TAP_")
     assert [line.split("'")[1] for line in lines] == ["names", "rate", "size"]
 
 
-def test_a_missing_part_of_a_setting_is_named_with_its_setting() -> None:
+def test_missing_member_error_names_its_setting() -> None:
     part = {"type": "object", "required": ["unit"], "properties": {"unit": {"type": "string"}}}
     schema = {"type": "object", "properties": {"flatten": part}}
     [line] = schema_errors(schema, {"flatten": {}}, "TAP_")

@@ -1,4 +1,4 @@
-"""The stop flag beyond the main thread and beyond `except Exception`."""
+"""StopFlag outside the main thread, and StopRequested under `except Exception`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import pytest
 from pixxel_singer.signals import StopFlag, StopRequested
 
 
-def test_outside_the_main_thread_the_signals_are_left_alone() -> None:
-    """A plugin may be made in a thread of somebody's program."""
+def test_install_handlers_outside_main_thread_does_nothing() -> None:
+    """A program may create a plugin in a thread."""
     before = signal.getsignal(signal.SIGTERM)
-    failed: list[BaseException] = []
+    errors: list[BaseException] = []
 
-    def listen() -> None:
+    def install() -> None:
         try:
             StopFlag().install_handlers()
         except ValueError as error:
-            failed.append(error)
+            errors.append(error)
 
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=install)
     thread.start()
     thread.join()
-    assert failed == []
+    assert errors == []
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_no_handler_of_errors_holds_a_stop_back() -> None:
+def test_stop_request_is_not_caught_as_exception() -> None:
     flag = StopFlag()
     flag._handle_signal(signal.SIGTERM, None)
 

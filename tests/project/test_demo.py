@@ -18,9 +18,9 @@ from demo.deliveries import Delivered, check, show_links
 from demo.syncs import DemoFailedError
 from pixxel_sandbox import Sandbox
 from tap_pixxel.streams import STREAMS
-from tests.stac.validation import PUBLISHED
-from tests.tap.commands import environment, run_tap
-from tests.tap.syncs import catalog_of, config_for
+from tests.tap_pixxel.commands import make_environment, run_tap
+from tests.tap_pixxel.stac.validation import PUBLISHED
+from tests.tap_pixxel.syncs import make_catalog, make_config
 
 PROJECT = Path(__file__).parents[2]
 LOADER = PROJECT / "demo" / "load_duckdb.py"
@@ -65,7 +65,7 @@ def test_the_demo_has_all_rows_in_the_warehouse_and_new_catalogs_in_the_bucket(
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        env=environment(),
+        env=make_environment(),
         timeout=270,
         check=False,
     )
@@ -155,7 +155,7 @@ def test_an_independent_target_loads_every_record_against_its_schema(
     names = {stream.__dict__["name"] for stream in STREAMS} - {"satellite_images"}
     catalog = tmp_path / "catalog.json"
     with Sandbox(seed=seed, items=70) as sandbox:
-        catalog.write_text(json.dumps(catalog_of(config_for(sandbox), *names)))
+        catalog.write_text(json.dumps(make_catalog(make_config(sandbox), *names)))
         result = run_tap(
             "--config=ENV",
             "--catalog",

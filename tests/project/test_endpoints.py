@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tap_pixxel.children import ChildStream
-from tap_pixxel.filtered import FilteredStream
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.incremental import ServerFilteredStream
 from tap_pixxel.streams import STREAMS
-from tap_pixxel.tap import PING, TapPixxel
+from tap_pixxel.tap import PING_PATH, TapPixxel
 from target_pixxel_store.sinks import SINKS_BY_STREAM
+from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.project.test_repeats import in_meltano, table
-from tests.sandbox.contracts import contract
 
 if TYPE_CHECKING:
-    from tap_pixxel.base import PixxelStream
+    from tap_pixxel.stream_types.base import PixxelStream
 
 HEADER = "| endpoint | stream or sink | key | replication | filters |"
 METHODS = ("delete", "get", "patch", "post", "put")
@@ -46,7 +46,7 @@ def expected_of(stream: PixxelStream) -> Line:
     filters = [f"`{name}`" for name in stream.filters()]
     if stream.name == "satellite_images":
         filters.insert(0, "`satellites`")
-    if isinstance(stream, FilteredStream):
+    if isinstance(stream, ServerFilteredStream):
         filters.append("bookmark")
     above = ""
     if isinstance(stream, ChildStream):
@@ -64,7 +64,8 @@ def expected_of(stream: PixxelStream) -> Line:
 @pytest.mark.parametrize("kind", STREAMS)
 def test_the_table_tells_of_a_stream_what_it_is(kind: type[PixxelStream]) -> None:
     config = {"api_token": "token-1", "datetime": "2025", "bbox": [0, 0, 1, 1]}
-    expected = expected_of(kind(TapPixxel(config=config)))
+    tap = TapPixxel(config=config)
+    expected = expected_of(kind(tap, tap))
     [line] = [each for each in LINES if each.covered == expected.covered]
     assert line == expected
 
@@ -78,13 +79,15 @@ def test_the_table_names_each_stream_and_sink_that_there_is() -> None:
             named[found[1]].add(found[2])
     assert named["stream"] == {stream.__dict__["name"] for stream in STREAMS}
     assert named["sink"] == SINKS_BY_STREAM.keys() - {"catalogs", "order_items"}
-    assert [each.covered[:8] for each in LINES if each.endpoint == f"GET {PING}"] == ["`--test`"]
+    assert [each.covered[:8] for each in LINES if each.endpoint == f"GET {PING_PATH}"] == [
+        "`--test`"
+    ]
 
 
 def test_every_endpoint_of_the_contract_has_its_line_and_none_is_made_up() -> None:
     there = {
         f"{method.upper()} {unnamed(path)}"
-        for path, operations in contract()["paths"].items()
+        for path, operations in load_contract()["paths"].items()
         for method in operations
         if method in METHODS
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from target_pixxel_store.downloads import preparation, transfer
 from tests.target_pixxel_store.intercepting_proxy import Between
 from tests.target_pixxel_store.target_runner import Workplace
@@ -40,6 +40,6 @@ def images(place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Where the workplace's target downloads to from now on, without long pauses."""
     for module in (preparation, transfer):
         monkeypatch.setattr(module, "BACKOFF", module.BACKOFF._replace(first=0.002))
-    place.sandbox.habits = Habits(download_seconds=0)
+    place.sandbox.behavior = Behavior(download_seconds=0)
     place.settings["download_to"] = str(tmp_path / "images")
     return tmp_path / "images"

@@ -46,7 +46,7 @@ class _Watched(list[FetchRecord]):
 
 def when_fetched(place: Workplace, change: Callable[[FetchRecord], None]) -> None:
     """Do something whenever a fetch has come in and is not answered yet."""
-    place.sandbox._desk.shelf.fetches = _Watched(change)
+    place.sandbox._state.downloads.fetches = _Watched(change)
 
 
 def posted(place: Workplace) -> int:

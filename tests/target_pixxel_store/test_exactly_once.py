@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pixxel_sandbox import Habits, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from tests import forked
 from tests.kills import AtRequest, noted
 from tests.target_pixxel_store.target_runner import (
@@ -104,10 +104,10 @@ class Punctual:
         if self.kill:
             self.kill(asked, workspace)
         if writes(asked):
-            sandbox.habits = replace(
-                sandbox.habits,
+            sandbox.behavior = replace(
+                sandbox.behavior,
                 accept_late=1.0 if self.late and self.kill and self.kill.came else ACCEPT_LATE,
-                late_seconds=max(left - LAG, 0.0),
+                accept_late_seconds=max(left - LAG, 0.0),
                 list_lag=max(min(left, LAG), 0.0),
             )
 
@@ -119,13 +119,13 @@ class Punctual:
         return float(moments[-1]) if moments else time.time()
 
     def _catch_up(self, sandbox: Sandbox) -> None:
-        desk = sandbox._desk
-        with desk.agenda._changed:
-            overdue = [job for _, _, job in sorted(desk.agenda._due)]
-            desk.agenda._due.clear()
+        state = sandbox._state
+        with state.scheduler._changed:
+            overdue = [job for _, _, job in sorted(state.scheduler._queue)]
+            state.scheduler._queue.clear()
         for job in overdue:
             job()
-        desk.unlisted.clear()
+        state.listed_from.clear()
 
 
 def run(
@@ -172,7 +172,7 @@ def run(
 def wait_for_the_late(sandbox: Sandbox) -> None:
     """Wait until all that was accepted late is there; a sandbox does its jobs in their order."""
     done = threading.Event()
-    sandbox._desk.agenda.after(LATE, done.set)
+    sandbox._state.scheduler.call_later(LATE, done.set)
     assert done.wait(forked.PATIENCE)
 
 
@@ -184,7 +184,7 @@ def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> Non
     rng = random.Random(kills)  # noqa: S311 - moments to kill at
     ids: list[str] = []
     upto, killed, kill = 0, 0, Kill.random(rng)
-    with Sandbox(items=40, seed=kills, habits=Habits(**HABITS)) as sandbox:  # type: ignore[arg-type]  # of several types
+    with Sandbox(items=40, seed=kills, behavior=Behavior(**HABITS)) as sandbox:  # type: ignore[arg-type]  # of several types
         place = Workplace(sandbox, tmp_path)
         sandbox.on_request = punctual = Punctual(place)
         for _ in range(2 * kills):
@@ -204,7 +204,7 @@ def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> Non
                 place.journal.unlink()
             if killed == kills:
                 break
-        sandbox.habits = Habits(latency_ms=10, drop_accepted=0.05)
+        sandbox.behavior = Behavior(latency_ms=10, drop_accepted=0.05)
         status, upto = run(place, punctual, ids, upto, None)
         assert (status, upto) == (0, len(ids)), (tmp_path / "log").read_text()[-4000:]
         assert killed == kills

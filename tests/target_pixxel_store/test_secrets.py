@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import BucketServer, Habits
-from pixxel_sandbox.buckets import rclone
+from pixxel_sandbox import Behavior, S3Server
+from pixxel_sandbox.delivery.s3_server import find_rclone
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.intercepting_proxy import STORES, Answer, Asked, Between
 from tests.target_pixxel_store.target_runner import (
@@ -86,15 +86,15 @@ def test_when_the_api_echoes_the_secret(
     assert between.count("POST", STORES) == 1
     assert status == (1 if on_error == "fail" else 3)
     assert [each for each in HIDDEN if each in told] == []
-    assert "answered 400" in told
+    assert "returned 400" in told
 
 
 def test_when_all_goes_well_and_when_the_connection_drops(place: Workplace) -> None:
     place.sandbox.token = TOKEN
-    for habits in (Habits(), Habits(drop_accepted=1.0)):
-        place.sandbox.habits = habits
+    for behavior in (Behavior(), Behavior(drop_accepted=1.0)):
+        place.sandbox.behavior = behavior
         key = place.catalogs(1)[0]
-        store = {**STORE, "name": f"new-{habits.drop_accepted}"}
+        store = {**STORE, "name": f"new-{behavior.drop_accepted}"}
         status, told = run(
             place, record("stores", **store), request(key), state(1), verify_bucket="off"
         )
@@ -105,13 +105,13 @@ def test_when_all_goes_well_and_when_the_connection_drops(place: Workplace) -> N
 def test_when_the_token_is_refused(place: Workplace) -> None:
     status, told = run(place, state(1), api_token=TOKEN)
     assert status == 1
-    assert "the token is not known" in told
+    assert "invalid token" in told
     assert TOKEN not in told
 
 
-@pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
+@pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
 def test_when_the_bucket_refuses(place: Workplace) -> None:
-    with BucketServer(buckets=["b"], key_id="an-id", secret="another-secret") as server:
+    with S3Server(buckets=["b"], key_id="an-id", secret="another-secret") as server:
         status, told = run(place, record("stores", **STORE), state(1), endpoints={"S3": server.url})
     assert status == 1
     assert "check their access_key_id and secret_access_key" in told

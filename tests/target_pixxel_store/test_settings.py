@@ -51,7 +51,7 @@ BAD: dict[str, tuple[Json, str]] = {
         {"stores": [STORE, STORE], "credentials": {"main": KEYS}}, "is declared twice"),
     "an endpoint of another type": (
         {"endpoints": {"FTP": "http://a"}}, "'endpoints' must name only the types"),
-    "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' is no URL"),
+    "an endpoint that is no URL": ({"endpoints": {"S3": MARK}}, "'endpoints.S3' must be a URL"),
     "a file of nobody": (
         {"journal_path": f"~{MARK}/x"}, "'journal_path' starts with the home of an unknown user"),
     "since that is no time": (

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.target_runner import (
     TARGET,
     environment,
@@ -76,7 +76,7 @@ def test_a_signal_in_a_write(place: Workplace, signum: signal.Signals, writes: i
 
     def slow_write(asked: Any, _workspace: object) -> None:
         if asked.method == "GET" and asked.path.endswith("/deliveries"):
-            place.sandbox.habits = Habits(latency_ms=1500)
+            place.sandbox.behavior = Behavior(latency_ms=1500)
 
     place.sandbox.on_request = slow_write
     with started(place, *interleaved(ids), **settings) as (target, out):
@@ -99,7 +99,7 @@ def test_a_signal_in_a_write(place: Workplace, signum: signal.Signals, writes: i
     assert summary["ended_because"] == f"stopped by {signum.name}"
     assert summary["deliveries"] == 2
     place.sandbox.on_request = None
-    place.sandbox.habits = Habits()
+    place.sandbox.behavior = Behavior()
     assert place.run(*interleaved(ids)[4:]).kinds == ["created"] * 2
 
 
@@ -120,7 +120,7 @@ def test_a_signal_while_a_batch_waits_for_more(place: Workplace) -> None:
 
 def test_a_signal_while_what_is_in_doubt_settles(place: Workplace) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(drop_accepted=1.0, list_lag=600)
+    place.sandbox.behavior = Behavior(drop_accepted=1.0, list_lag=600)
     with started(place, *interleaved([key]), batch_size=1, settle_seconds=60) as (target, out):
         until(place.posts)
         time.sleep(0.3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
@@ -94,7 +94,7 @@ def test_a_dry_run_decides_and_writes_nothing(
 
 
 def test_waiting_ends_when_the_deliveries_do(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=1.5)
+    place.sandbox.behavior = Behavior(delivery_seconds=1.5)
     ids = place.catalogs(3)
     ran = place.run(*map(request, ids), state(1), wait="finished")
     assert ran.status == 0
@@ -104,7 +104,7 @@ def test_waiting_ends_when_the_deliveries_do(place: Workplace) -> None:
 
 
 def test_waiting_tells_what_has_failed(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0.2, fail_deliveries=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=0.2, fail_deliveries=1.0)
     ran = place.run(request(place.catalogs(1)[0]), state(1), wait="finished")
     assert (ran.status, ran.kinds, ran.states) == (3, ["created"], [{"upto": 1}])
     assert len(ran.summary["waited"]["failed"]) == 1
@@ -112,14 +112,14 @@ def test_waiting_tells_what_has_failed(place: Workplace) -> None:
 
 
 def test_waiting_has_an_end(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=60)
+    place.sandbox.behavior = Behavior(delivery_seconds=60)
     ran = place.run(request(place.catalogs(1)[0]), wait="finished", wait_timeout=0.5)
     assert ran.status == 3
     assert len(ran.summary["waited"]["unfinished"]) == 1
 
 
 def test_a_late_failure_is_told_once(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0.1, fail_deliveries=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=0.1, fail_deliveries=1.0)
     place.run(request(place.catalogs(1)[0]))
     time.sleep(0.5)
     ran = place.run(state(1))
@@ -130,7 +130,7 @@ def test_a_late_failure_is_told_once(place: Workplace) -> None:
 
 
 def test_a_delivery_that_does_not_end_is_told(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=600)
+    place.sandbox.behavior = Behavior(delivery_seconds=600)
     place.run(request(place.catalogs(1)[0]))
     assert place.run(state(1)).summary["late"]["unfinished"] == []
     for _ in range(2):

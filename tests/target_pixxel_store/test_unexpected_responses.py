@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_api.errors import Unauthorized
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
 from tests.target_pixxel_store.intercepting_proxy import DELIVERIES, STORES, Answer, Asked, Between
 from tests.target_pixxel_store.store_checks import ensure, named
@@ -67,7 +67,7 @@ def test_another_path_than_was_asked_for_ends_the_run(
 def test_a_status_that_says_nothing_of_the_write_is_a_doubt(
     place: Workplace, between: Between, status: int, count: int
 ) -> None:
-    place.sandbox.habits = Habits(list_lag=0.2)
+    place.sandbox.behavior = Behavior(list_lag=0.2)
     ids = place.catalogs(count)
 
     def fail(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_api.errors import Forbidden
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import UnstableListError
 from tests.target_pixxel_store.aoi_service import AOIS, ask, wish
 
@@ -47,13 +47,13 @@ def test_an_area_is_made_once_in_each_project(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize(
-    "habits",
+    "behavior",
     [{"drop_accepted": 1.0, "list_lag": 0.3}, {"fail_accepted": 1.0},
-     {"accept_late": 1.0, "late_seconds": 0.3}],
+     {"accept_late": 1.0, "accept_late_seconds": 0.3}],
     ids=["dropped and lagging", "failed", "late"],
 )  # fmt: skip
-def test_one_area_whatever_the_answer(place: Workplace, habits: dict[str, Any]) -> None:
-    place.sandbox.habits = Habits(**habits)
+def test_one_area_whatever_the_answer(place: Workplace, behavior: dict[str, Any]) -> None:
+    place.sandbox.behavior = Behavior(**behavior)
     ran = ask(place, wanted(place), settle_seconds=1)
     assert (ran.error, ran.kinds) == (None, ["created"])
     [row] = made(place)
@@ -62,11 +62,11 @@ def test_one_area_whatever_the_answer(place: Workplace, habits: dict[str, Any]) 
 
 
 def test_nothing_is_made_while_the_list_changes_too_fast_to_be_read(place: Workplace) -> None:
-    place.sandbox.habits = Habits(max_limit=3, insert_while_paging=True)
+    place.sandbox.behavior = Behavior(max_limit=3, insert_while_paging=True)
     ran = ask(place, wanted(place))
     assert isinstance(ran.error, UnstableListError)
     assert (ran.states, made(place)) == ([], [])
-    place.sandbox.habits = Habits(max_limit=3)
+    place.sandbox.behavior = Behavior(max_limit=3)
     assert ask(place, wanted(place), wanted(place)).kinds == ["created", "exists"]
     place.keep_journal()
     assert ask(place, wanted(place)).kinds == ["exists"]
@@ -84,7 +84,7 @@ def test_a_project_that_the_token_may_not_use_ends_the_run_and_names_the_record(
 ) -> None:
     ran = ask(place, wanted(place), wanted(place, project_id="nonesuch"), on_error="continue")
     assert isinstance(ran.error, Forbidden)
-    named = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois answered 403 "
+    named = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois returned 403 "
     assert str(ran.error).startswith(named)
     assert ran.summary["ended_because"] == str(ran.error)
     assert (ran.kinds, ran.states) == (["created"], [])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.target_runner import record, request, state
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def test_two_catalogs_at_one_path_collide(place: Workplace) -> None:
 
 
 def test_a_failed_delivery_is_sent_again_as_often_as_said(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0)  # nothing moves behind the test's back
+    place.sandbox.behavior = Behavior(delivery_seconds=0)  # nothing moves behind the test's back
     key = place.catalogs(1)[0]
     place.run(request(key))
 
@@ -150,7 +150,7 @@ def test_a_failed_delivery_is_sent_again_as_often_as_said(place: Workplace) -> N
 
 
 def test_retries_are_counted_from_the_list_alone_too(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0)  # nothing moves behind the test's back
+    place.sandbox.behavior = Behavior(delivery_seconds=0)  # nothing moves behind the test's back
     key = place.catalogs(1)[0]
     place.run(request(key))
     for row in place.listed():

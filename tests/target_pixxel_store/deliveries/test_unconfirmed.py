@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_api.errors import Forbidden, Unauthorized
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from target_pixxel_store.errors import CircuitOpenError
 from target_pixxel_store.remote_state import may_be_truncated
 from tests.target_pixxel_store.intercepting_proxy import CATALOGS
@@ -31,22 +31,22 @@ def each_once(place: Workplace, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "habits",
+    "behavior",
     [
         {"drop_accepted": 0.5},
         {"fail_accepted": 0.5},
         {"accept_part": 1.0},
         {"accept_part": 1.0, "part_error": 500},
         {"accept_part": 1.0, "part_error": 400},
-        {"accept_late": 0.5, "late_seconds": 0.3},
+        {"accept_late": 0.5, "accept_late_seconds": 0.3},
         {"drop_accepted": 0.4, "fail_accepted": 0.4, "accept_part": 0.4},
     ],
-    ids=lambda habits: "-".join(f"{name}{value}" for name, value in habits.items()),
+    ids=lambda behavior: "-".join(f"{name}{value}" for name, value in behavior.items()),
 )
 @pytest.mark.parametrize("lag", [0.0, 0.3])
-def test_each_is_delivered_once(place: Workplace, habits: dict[str, Any], lag: float) -> None:
+def test_each_is_delivered_once(place: Workplace, behavior: dict[str, Any], lag: float) -> None:
     ids = place.catalogs(COUNT)
-    place.sandbox.habits = Habits(list_lag=lag, **habits)
+    place.sandbox.behavior = Behavior(list_lag=lag, **behavior)
     ran = place.run(*[request(key) for key in ids], state(1), batch_size=4, settle_seconds=0.8)
     assert ran.error is None
     assert ran.kinds == ["created"] * COUNT
@@ -57,7 +57,7 @@ def test_each_is_delivered_once(place: Workplace, habits: dict[str, Any], lag: f
 
 def test_each_is_delivered_once_by_several_threads(place: Workplace) -> None:
     ids = place.catalogs(20)
-    place.sandbox.habits = Habits(drop_accepted=0.3, accept_part=0.3, list_lag=0.2)
+    place.sandbox.behavior = Behavior(drop_accepted=0.3, accept_part=0.3, list_lag=0.2)
     ran = place.run(*map(request, ids), state(1), batch_size=3, concurrency=3, settle_seconds=0.8)
     assert Counter(ran.kinds) == {"created": 20}
     each_once(place, ids)
@@ -89,7 +89,7 @@ def test_an_unknown_catalog_is_called_so_alone_and_among_others(
 
 def test_what_only_the_journal_knows_is_told(place: Workplace) -> None:
     ids = place.catalogs(2)
-    place.sandbox.habits = Habits(list_lag=30)
+    place.sandbox.behavior = Behavior(list_lag=30)
     assert "known by the journal alone" not in place.run(*map(request, ids)).log
     assert (
         "2 deliveries are recorded in the journal but not listed by the API"
@@ -175,7 +175,7 @@ def test_without_a_journal_a_first_look_that_was_too_early_does_not_count(place:
 
 def test_what_the_journal_knows_is_there_though_the_list_lags(place: Workplace) -> None:
     ids = place.catalogs(4)
-    place.sandbox.habits = Habits(list_lag=30)
+    place.sandbox.behavior = Behavior(list_lag=30)
     assert place.run(*map(request, ids)).kinds == ["created"] * 4
     assert place.run(*map(request, ids)).kinds == ["exists"] * 4
     each_once(place, ids)
@@ -184,7 +184,7 @@ def test_what_the_journal_knows_is_there_though_the_list_lags(place: Workplace) 
 def test_a_list_that_is_cut_hides_nothing(place: Workplace) -> None:
     ids = place.catalogs(16)
     place.run(*map(request, ids[:8]))
-    place.sandbox.habits = Habits(list_cap=10)
+    place.sandbox.behavior = Behavior(list_cap=10)
     place.keep_journal()
     place.run(*map(request, ids[8:]), settle_seconds=0.1)
     place.keep_journal()
@@ -195,7 +195,7 @@ def test_a_list_that_is_cut_hides_nothing(place: Workplace) -> None:
 def test_a_cut_of_any_length_is_seen_by_the_journal(place: Workplace) -> None:
     ids = place.catalogs(16)
     place.run(*map(request, ids))
-    place.sandbox.habits = Habits(list_cap=7)
+    place.sandbox.behavior = Behavior(list_cap=7)
     place.sandbox.requests.clear()
     assert Counter(place.run(*map(request, ids), settle_seconds=0.1).kinds) == {"exists": 16}
     each_once(place, ids)
@@ -213,7 +213,7 @@ def test_a_token_that_may_not_ends_the_run(place: Workplace) -> None:
     ran = place.run(request(place.catalogs(1)[0]), state(1), api_token="another")
     assert isinstance(ran.error, Unauthorized)
     assert ran.states == []
-    place.sandbox.habits = Habits(forbid=frozenset({"deliveries"}))
+    place.sandbox.behavior = Behavior(forbid=frozenset({"deliveries"}))
     ran = place.run(request(place.catalogs(1)[0]), state(1))
     assert isinstance(ran.error, Forbidden)
 

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pixxel_sandbox import Habits, objects
+from pixxel_sandbox import Behavior
+from pixxel_sandbox.files import object_server
 from target_pixxel_store.errors import DiskError
 from tests.target_pixxel_store.download_checks import (
     LARGE,
@@ -48,7 +49,8 @@ def test_a_signal_in_the_middle_leaves_the_part_and_the_next_run_ends_it(
     done, key = place.catalogs(2)
     messages = with_schemas(wanted(done), state(1), wanted(key), state(2))
     when_fetched(place, lambda _: (
-        setattr(place.sandbox, "habits", Habits(**SLOW)) if len(place.sandbox.fetches) > 1 else None
+        setattr(place.sandbox, "behavior", Behavior(**SLOW))
+        if len(place.sandbox.fetches) > 1 else None
     ))  # fmt: skip
     config = place.config(download_concurrency=1)
     with subprocess.Popen(
@@ -71,7 +73,7 @@ def test_a_signal_in_the_middle_leaves_the_part_and_the_next_run_ends_it(
     assert [json.loads(line) for line in out.splitlines()] == [{"upto": 1}]
     assert [line["outcome"] for line in lines_of(place.folder / "outcomes")] == ["created"]
     assert [name for name in files(images) if key in name and name.endswith(".part")]
-    place.sandbox.habits = Habits(download_seconds=0, download_bytes=LARGE)
+    place.sandbox.behavior = Behavior(download_seconds=0, download_bytes=LARGE)
     ran = place.run(wanted(key), state(2))
     assert (ran.kinds, ran.states) == (["created"], [{"upto": 2}])
     assert whole(place, ran.outcomes[0])
@@ -84,7 +86,7 @@ def test_the_first_failure_stops_what_is_in_flight_which_keeps_its_part(
     place: Workplace, images: Path
 ) -> None:
     good, slow = place.catalogs(2)
-    place.sandbox.habits = Habits(**{**SLOW, "download_bytes": 20_000_000})
+    place.sandbox.behavior = Behavior(**{**SLOW, "download_bytes": 20_000_000})
 
     def fail(_: Any) -> None:
         time.sleep(0.05)
@@ -96,7 +98,7 @@ def test_the_first_failure_stops_what_is_in_flight_which_keeps_its_part(
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
     assert "the catalog does not exist" in ran.reasons[0]
     assert [name for name in files(images) if name.endswith(".zip")] == []
-    place.sandbox.habits = Habits(download_seconds=0, download_bytes=20_000_000)
+    place.sandbox.behavior = Behavior(download_seconds=0, download_bytes=20_000_000)
     again = place.run(wanted(slow), wanted(good))
     assert again.kinds == ["created", "created"]
     assert all(whole(place, line) for line in again.outcomes)
@@ -142,22 +144,22 @@ def test_a_full_disk_ends_the_run_with_one_line(
 def signatures(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Those of all signed URLs that the sandbox gives out from now on."""
     found: set[str] = set()
-    sign = objects.signed_url
+    sign = object_server.make_signed_url
 
     def signed(*args: Any) -> str:
         url = sign(*args)
         found.update(parse_qs(urlsplit(url).query)["signature"])
         return url
 
-    monkeypatch.setattr("pixxel_sandbox.downloads.signed_url", signed)
+    monkeypatch.setattr("pixxel_sandbox.endpoints.downloads.make_signed_url", signed)
     return found
 
 
 @pytest.mark.usefixtures("images")
 @pytest.mark.parametrize(
-    ("habits", "kind"),
+    ("behavior", "kind"),
     [
-        ({"breaks": 2}, "created"),
+        ({"interrupt_fetches": 2}, "created"),
         ({"url_seconds": 0}, "failed"),
         ({"error_page": 1.0}, "failed"),
         ({"fail_downloads": 1.0}, "failed"),
@@ -168,15 +170,15 @@ def test_nothing_that_is_said_or_written_has_a_signature(
     place: Workplace,
     signatures: set[str],
     caplog: pytest.LogCaptureFixture,
-    habits: dict[str, Any],
+    behavior: dict[str, Any],
     kind: str,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(download_seconds=0, download_bytes=LARGE, **habits)
+    place.sandbox.behavior = Behavior(download_seconds=0, download_bytes=LARGE, **behavior)
     ran = place.run(wanted(key), state(1), on_error="continue")
     assert ran.kinds == [kind]
-    assert bool(signatures) == ("fail_downloads" not in habits)
+    assert bool(signatures) == ("fail_downloads" not in behavior)
     assert "urllib3.connectionpool" in caplog.text
     written = [path for path in place.folder.rglob("*") if path.is_file()]
     texts = [path.read_bytes().decode(errors="replace") for path in written

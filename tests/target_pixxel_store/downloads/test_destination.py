@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import fsspec
 import pytest
 
-from pixxel_sandbox import BucketServer, Habits
-from pixxel_sandbox.buckets import rclone
+from pixxel_sandbox import Behavior, S3Server
+from pixxel_sandbox.delivery.s3_server import find_rclone
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.download_checks import LARGE, files, posted
 from tests.target_pixxel_store.target_runner import state, wanted
@@ -103,7 +103,7 @@ def test_a_person_sees_how_far_the_files_are(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    place.sandbox.habits = Habits(download_seconds=0, download_bytes=LARGE)
+    place.sandbox.behavior = Behavior(download_seconds=0, download_bytes=LARGE)
     ids = place.catalogs(2)
     place.run(wanted(ids[0]))
     assert capsys.readouterr().err == "", "nobody watches"
@@ -114,12 +114,14 @@ def test_a_person_sees_how_far_the_files_are(
     assert len(files(images)) == 2
 
 
-@pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
+@pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
 @pytest.mark.usefixtures("images")
 def test_a_bucket_takes_a_file_in_parts(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.sandbox.habits = Habits(download_seconds=0, download_bytes=4 * LARGE, breaks=2)
+    place.sandbox.behavior = Behavior(
+        download_seconds=0, download_bytes=4 * LARGE, interrupt_fetches=2
+    )
     first, second = place.catalogs(2)
-    with BucketServer(buckets=["mine"]) as server:
+    with S3Server(buckets=["mine"]) as server:
         for name, value in (
             ("AWS_ACCESS_KEY_ID", server.key_id), ("AWS_SECRET_ACCESS_KEY", server.secret),
             ("AWS_ENDPOINT_URL", server.url), ("AWS_REGION", "us-east-1"),

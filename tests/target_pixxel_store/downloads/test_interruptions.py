@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.download_checks import (
     LARGE,
     files,
@@ -29,7 +29,7 @@ LARGE_NOW: dict[str, Any] = {"download_seconds": 0, "download_bytes": LARGE}
 
 
 def test_after_a_break_the_rest_is_fetched_and_no_more(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=4)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=4)
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert ran.kinds == ["created"]
     assert whole(place, ran.outcomes[0])
@@ -45,7 +45,7 @@ def test_after_a_break_the_rest_is_fetched_and_no_more(place: Workplace, images:
 def test_more_breaks_than_attempts_are_no_matter_while_something_comes(
     place: Workplace, images: Path
 ) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=9)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=9)
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert whole(place, ran.outcomes[0])
     assert (len(place.sandbox.fetches), len(files(images))) == (10, 1)
@@ -55,10 +55,12 @@ def test_where_nothing_comes_a_file_is_given_up_and_its_part_kept(
     place: Workplace, images: Path
 ) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=1)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=1)
     when_fetched(place, lambda _: setattr(
-        place.sandbox, "habits",
-        Habits(**LARGE_NOW, breaks=1, error_page=float(len(place.sandbox.fetches) > 1)),
+        place.sandbox, "behavior",
+        Behavior(
+            **LARGE_NOW, interrupt_fetches=1, error_page=float(len(place.sandbox.fetches) > 1)
+        ),
     ))  # fmt: skip
     ran = place.run(wanted(key), state(1))
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
@@ -66,21 +68,21 @@ def test_where_nothing_comes_a_file_is_given_up_and_its_part_kept(
     assert len(place.sandbox.fetches) == 6
     assert all(name.startswith(f"{key}/.") for name in files(images))
     when_fetched(place, lambda _: None)
-    place.sandbox.habits = Habits(**LARGE_NOW)
+    place.sandbox.behavior = Behavior(**LARGE_NOW)
     ran = place.run(wanted(key))
     assert whole(place, ran.outcomes[0])
 
 
 def test_an_error_page_is_never_saved(place: Workplace, images: Path) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(download_seconds=0, error_page=1.0)
+    place.sandbox.behavior = Behavior(download_seconds=0, error_page=1.0)
     ran = place.run(wanted(key))
     assert "the response is an HTML page" in ran.reasons[0]
     assert files(images) == []
 
 
 def test_a_server_that_knows_no_ranges_sends_all_again(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=2, ignore_range=True)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=2, ignore_range=True)
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert whole(place, ran.outcomes[0])
     assert [each.status for each in place.sandbox.fetches] == [200, 200, 200]
@@ -90,10 +92,10 @@ def test_a_server_that_knows_no_ranges_sends_all_again(place: Workplace, images:
 def test_when_the_file_has_changed_meanwhile_none_of_the_old_is_kept(
     place: Workplace, images: Path
 ) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=1)
-    changed = Habits(download_seconds=0, download_bytes=LARGE - 1000)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=1)
+    changed = Behavior(download_seconds=0, download_bytes=LARGE - 1000)
     when_fetched(place, lambda each: (
-        setattr(place.sandbox, "habits", changed) if each.range else None
+        setattr(place.sandbox, "behavior", changed) if each.range else None
     ))  # fmt: skip
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert whole(place, ran.outcomes[0])
@@ -102,10 +104,10 @@ def test_when_the_file_has_changed_meanwhile_none_of_the_old_is_kept(
 
 
 def test_an_expired_url_is_replaced_by_a_fresh_one(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, url_seconds=0, breaks=1)
-    good = Habits(**LARGE_NOW, breaks=1)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, url_seconds=0, interrupt_fetches=1)
+    good = Behavior(**LARGE_NOW, interrupt_fetches=1)
     when_fetched(place, lambda _: (
-        setattr(place.sandbox, "habits", good) if len(place.sandbox.fetches) > 1 else None
+        setattr(place.sandbox, "behavior", good) if len(place.sandbox.fetches) > 1 else None
     ))  # fmt: skip
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert whole(place, ran.outcomes[0])
@@ -114,12 +116,12 @@ def test_an_expired_url_is_replaced_by_a_fresh_one(place: Workplace, images: Pat
 
 
 def test_one_that_expires_in_the_middle_goes_on_there(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, breaks=2)
-    shelf = place.sandbox._desk.shelf
+    place.sandbox.behavior = Behavior(**LARGE_NOW, interrupt_fetches=2)
+    downloads = place.sandbox._state.downloads
 
     def spoil(each: FetchRecord) -> None:
         if each.range and len(place.sandbox.fetches) == 2:
-            shelf.key = b"another key, so that the signature is of no use any more"
+            downloads.signing_key = b"another key, so that the signature is of no use any more"
 
     when_fetched(place, spoil)
     ran = place.run(wanted(place.catalogs(1)[0]))
@@ -130,7 +132,7 @@ def test_one_that_expires_in_the_middle_goes_on_there(place: Workplace, images: 
 
 @pytest.mark.usefixtures("images")
 def test_urls_that_are_always_refused_fail_the_record(place: Workplace) -> None:
-    place.sandbox.habits = Habits(download_seconds=0, url_seconds=0)
+    place.sandbox.behavior = Behavior(download_seconds=0, url_seconds=0)
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert ran.reasons == ["its signed URL is refused (403), and so were new ones"]
     assert [each.status for each in place.sandbox.fetches] == [403] * 3
@@ -140,12 +142,12 @@ def test_an_old_download_whose_object_is_gone_is_asked_for_anew(
     place: Workplace, images: Path
 ) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(download_seconds=0, url_seconds=0)
+    place.sandbox.behavior = Behavior(download_seconds=0, url_seconds=0)
     place.run(wanted(key))
     [old] = set(polled(place))
-    shelf = place.sandbox._desk.shelf
-    shelf.downloads[old] = dataclasses.replace(shelf.downloads[old], catalogs=("gone",))
-    place.sandbox.habits = Habits(download_seconds=0)
+    downloads = place.sandbox._state.downloads
+    downloads.by_id[old] = dataclasses.replace(downloads.by_id[old], catalog_ids=("gone",))
+    place.sandbox.behavior = Behavior(download_seconds=0)
     ran = place.run(wanted(key))
     assert whole(place, ran.outcomes[0])
     assert ran.outcomes[0]["download_id"] != old
@@ -155,11 +157,11 @@ def test_an_old_download_whose_object_is_gone_is_asked_for_anew(
 @pytest.mark.usefixtures("images")
 def test_no_fetch_carries_the_token(place: Workplace) -> None:
     place.run(wanted(place.catalogs(1)[0]))
-    assert [each.authorised for each in place.sandbox.fetches] == [False]
+    assert [each.has_authorization for each in place.sandbox.fetches] == [False]
 
 
 def test_several_are_fetched_at_once(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(**LARGE_NOW, download_rate=10e6)
+    place.sandbox.behavior = Behavior(**LARGE_NOW, download_rate=10e6)
     most = 0
 
     def count(_: FetchRecord) -> None:

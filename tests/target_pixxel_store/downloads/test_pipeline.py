@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
 from tests.target_pixxel_store.download_checks import files, polled, posted, whole
 from tests.target_pixxel_store.target_runner import record, request, state, wanted
@@ -304,7 +304,7 @@ def test_a_path_leads_nowhere_out_of_the_folder_by_a_record_s_field(
 @pytest.mark.usefixtures("images")
 @pytest.mark.parametrize(
     ("to", "why"),
-    [("http://example.org/x", "can be read, not written to"), ("nosuch://x", "cannot open"),
+    [("http://example.org/x", "are read-only"), ("nosuch://x", "cannot open"),
      ("/proc/nothing", "cannot create the folder")],
 )  # fmt: skip
 def test_a_place_that_cannot_be_used_is_told_before_any_request(
@@ -331,7 +331,7 @@ def test_a_setting_that_is_no_place_is_told(place: Workplace, to: str, why: str)
 
 
 def test_a_download_that_takes_its_time_is_waited_for(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(download_seconds=0.1)
+    place.sandbox.behavior = Behavior(download_seconds=0.1)
     ran = place.run(wanted(place.catalogs(1)[0]))
     assert ran.kinds == ["created"]
     assert len(polled(place)) > 2
@@ -342,12 +342,12 @@ def test_one_that_fails_is_told_and_asked_for_anew_by_the_next_run(
     place: Workplace, images: Path
 ) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(download_seconds=0, fail_downloads=1.0)
+    place.sandbox.behavior = Behavior(download_seconds=0, fail_downloads=1.0)
     ran = place.run(wanted(key), state(1))
     assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
     assert "the API failed to prepare the download" in ran.reasons[0]
     assert ran.outcomes[0]["download_id"] in polled(place)
-    place.sandbox.habits = Habits(download_seconds=0)
+    place.sandbox.behavior = Behavior(download_seconds=0)
     assert place.run(wanted(key)).kinds == ["created"]
     assert (posted(place), len(files(images))) == (2, 1)
 
@@ -357,7 +357,7 @@ def test_one_that_is_not_ready_in_time_is_gone_on_with_by_the_next_run(
     place: Workplace, images: Path, seconds: float
 ) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(download_seconds=0.4)
+    place.sandbox.behavior = Behavior(download_seconds=0.4)
     ran = place.run(wanted(key), download_timeout=seconds)
     assert ran.kinds == ["failed"]
     assert f"not ready after {seconds:g} s; see 'download_timeout'" in ran.reasons[0]
@@ -376,9 +376,9 @@ def test_one_that_the_api_has_forgotten_is_asked_for_anew(place: Workplace, imag
 
 
 def test_an_answer_that_is_lost_is_asked_for_again(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(download_seconds=0, drop_accepted=1.0)
+    place.sandbox.behavior = Behavior(download_seconds=0, drop_accepted=1.0)
     place.sandbox.on_request = lambda asked, _: (
-        setattr(place.sandbox, "habits", Habits(download_seconds=0))
+        setattr(place.sandbox, "behavior", Behavior(download_seconds=0))
         if posted(place) > 1 and asked.method == "POST"
         else None
     )
@@ -388,7 +388,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(place: Workplace, images: Pat
 
 
 def test_equal_failures_end_the_run(place: Workplace, images: Path) -> None:
-    place.sandbox.habits = Habits(download_seconds=0, fail_downloads=1.0)
+    place.sandbox.behavior = Behavior(download_seconds=0, fail_downloads=1.0)
     ran = place.run(*map(wanted, place.catalogs(14)), on_error="continue", download_concurrency=1)
     assert "10 failures in a row: the API failed to prepare" in str(ran.error)
     assert 10 <= len(ran.kinds) < 14

@@ -53,8 +53,8 @@ def test_a_download_that_is_ready_at_once_is_not_looked_at(
     ("polled", "answer", "why"),
     [
         (False, Answer(201, {"status": "created"}), "the response is not a download"),
-        (False, Answer(400), "answered 400"),
-        (True, Answer(400), "answered 400"),
+        (False, Answer(400), "returned 400"),
+        (True, Answer(400), "returned 400"),
         (True, Answer(404), "the API no longer knows the requested download"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.download_checks import files, ranges
 from tests.target_pixxel_store.target_runner import (
     TARGET,
@@ -77,14 +77,14 @@ def test_of_200_mb_not_a_byte_is_lost_and_few_come_twice(place: Workplace, tmp_p
     place.settings["download_to"] = str(tmp_path / "images")
     fetches = place.sandbox.fetches
     # Of the fetches that are to break, the kill ends one.
-    place.sandbox.habits = Habits(**habits(), download_rate=100e6)
+    place.sandbox.behavior = Behavior(**behavior(), download_rate=100e6)
     expected = place.sandbox.digest(key)
     status, memory = run(
         place, key, lambda: len(fetches) > BREAKS // 2 and fetches[-1].sent > SIZE // 40
     )
     assert status == -signal.SIGKILL
     assert lines_of(tmp_path / "outcomes") == []
-    place.sandbox.habits = Habits(**habits())
+    place.sandbox.behavior = Behavior(**behavior())
     status, again = run(place, key, lambda: False)
     assert status == 0, (tmp_path / "log").read_text()[-2000:]
     [line] = lines_of(tmp_path / "outcomes")
@@ -97,6 +97,6 @@ def test_of_200_mb_not_a_byte_is_lost_and_few_come_twice(place: Workplace, tmp_p
     assert 0 < max(memory, again) < MEMORY
 
 
-def habits() -> dict[str, Any]:
-    """Habits of both runs."""
-    return {"download_seconds": 0, "download_bytes": SIZE, "breaks": BREAKS + 1}
+def behavior() -> dict[str, Any]:
+    """Behavior of both runs."""
+    return {"download_seconds": 0, "download_bytes": SIZE, "interrupt_fetches": BREAKS + 1}

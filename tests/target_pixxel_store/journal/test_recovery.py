@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.target_runner import (
     TARGET,
     environment,
@@ -119,7 +119,7 @@ def test_what_a_killed_run_asked_for_is_looked_after(place: Workplace) -> None:
 
 def test_what_was_listed_without_an_answer_is_looked_after(place: Workplace) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(drop_accepted=1.0, fail_deliveries=1.0, delivery_seconds=1.0)
+    place.sandbox.behavior = Behavior(drop_accepted=1.0, fail_deliveries=1.0, delivery_seconds=1.0)
     ran = place.run(request(key), state(1))
     assert ran.kinds == ["created"]
     [delivery] = [row["delivery_id"] for row in place.listed() if row["catalog_id"] == key]
@@ -147,7 +147,7 @@ def test_one_catalog_to_two_paths_by_two_runs_while_the_list_lags(
     redeliver: bool,  # noqa: FBT001
 ) -> None:
     [key] = place.catalogs(1)
-    place.sandbox.habits = Habits(list_lag=30)
+    place.sandbox.behavior = Behavior(list_lag=30)
     assert place.run(request(key, path="a/")).kinds == ["created"]
     ran = place.run(request(key, path="b/"), redeliver=redeliver)
     assert ran.kinds == ["created" if redeliver else "skipped"]

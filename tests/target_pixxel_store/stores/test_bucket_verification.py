@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_sandbox import BucketServer, Habits, Sandbox
-from pixxel_sandbox.buckets import rclone
+from pixxel_sandbox import Behavior, S3Server, Sandbox
+from pixxel_sandbox.delivery.s3_server import find_rclone
 from tests.target_pixxel_store.intercepting_proxy import STORES
 from tests.target_pixxel_store.target_runner import Workplace, environment, record, request, state
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.target_pixxel_store.target_runner import Json
 
-pytestmark = pytest.mark.skipif(rclone() is None, reason="rclone, which speaks S3, is missing")
+pytestmark = pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
 
 SECRET = "s3cret-of-the-buckets"
 NEW = {"name": "new", "type": "S3", "bucket": "images", "region": "us-east-1",
@@ -26,17 +26,17 @@ NEW = {"name": "new", "type": "S3", "bucket": "images", "region": "us-east-1",
 
 
 @pytest.fixture(scope="module")
-def buckets() -> Iterator[BucketServer]:
-    with BucketServer(buckets=["images", "analysis"], secret=SECRET) as server:
+def buckets() -> Iterator[S3Server]:
+    with S3Server(buckets=["images", "analysis"], secret=SECRET) as server:
         yield server
 
 
 @pytest.fixture
-def place(buckets: BucketServer, tmp_path: Path) -> Iterator[Workplace]:
+def place(buckets: S3Server, tmp_path: Path) -> Iterator[Workplace]:
     """A workplace whose sandbox writes into the buckets."""
     keys = {"access_key_id": buckets.key_id, "secret_access_key": SECRET}
     with Sandbox(endpoints={"S3": buckets.url}, secrets={"analysis": keys}) as sandbox:
-        sandbox.habits = Habits(delivery_seconds=0.1)
+        sandbox.behavior = Behavior(delivery_seconds=0.1)
         yield Workplace(
             sandbox,
             tmp_path,
@@ -44,7 +44,7 @@ def place(buckets: BucketServer, tmp_path: Path) -> Iterator[Workplace]:
         )
 
 
-def test_a_store_is_made_once_its_bucket_is_proven(place: Workplace, buckets: BucketServer) -> None:
+def test_a_store_is_made_once_its_bucket_is_proven(place: Workplace, buckets: S3Server) -> None:
     ran = place.run(record("stores", **NEW), request(place.catalogs(1)[0], "new"), state(1),
                     wait="finished", verify_delivery=True)  # fmt: skip
     assert (ran.status, ran.kinds, ran.states) == (0, ["created"] * 2, [{"upto": 1}])
@@ -83,7 +83,7 @@ def test_a_store_is_kept_when_the_new_credentials_cannot_write(place: Workplace)
 
 
 def test_credentials_by_reference(
-    place: Workplace, buckets: BucketServer, monkeypatch: pytest.MonkeyPatch
+    place: Workplace, buckets: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = place.folder / "secret"
     secret.write_text(SECRET + "\n")
@@ -101,7 +101,7 @@ def test_credentials_by_reference(
     assert "secret_access_key" in ran.reasons[0]
 
 
-def test_an_object_that_is_not_there_is_missing(place: Workplace, buckets: BucketServer) -> None:
+def test_an_object_that_is_not_there_is_missing(place: Workplace, buckets: S3Server) -> None:
     first, second = place.catalogs(2)
     ran = place.run(request(first, "analysis"), request(second, "analysis"), state(1))
     objects = [buckets.folder / str(line["object"]).removeprefix("s3://") for line in ran.outcomes]

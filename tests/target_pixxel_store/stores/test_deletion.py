@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_api.errors import Forbidden
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.intercepting_proxy import STORES, Answer, Asked, Between
 from tests.target_pixxel_store.store_checks import CREDENTIALS, NEW, deletions, ensure, named
 from tests.target_pixxel_store.target_runner import record, request, state
@@ -39,10 +39,10 @@ def test_a_store_in_use_or_of_others_is_left_alone(
             workspace.update("stores", store["id"], labels={"managed_by": "somebody"})
             why = "lacks the label"
         case "unfinished":
-            place.sandbox.habits = Habits(delivery_seconds=600)
+            place.sandbox.behavior = Behavior(delivery_seconds=600)
             place.run(request(key, "new"))
         case "unlisted":
-            place.sandbox.habits = Habits(delivery_seconds=0, list_lag=600)
+            place.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=600)
             place.run(request(key, "new"))
         case "asked for":
             entry = {"catalog": key, "place": ["S3", "images", "raw/x"], "store": store["id"]}
@@ -72,10 +72,10 @@ def test_a_request_that_surely_came_to_nothing_does_not_keep_a_store(place: Work
 
 
 def test_after_a_lost_journal_a_store_is_kept_until_all_is_listed(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0, list_lag=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=1.0)
     ensure(place)
     time.sleep(1.1)
-    place.sandbox.habits = Habits(delivery_seconds=600, list_lag=1.0)
+    place.sandbox.behavior = Behavior(delivery_seconds=600, list_lag=1.0)
     place.run(request(place.catalogs(1)[0], "new"))
     place.journal.unlink()
     ran = ensure(place, allow_delete=True, _sdc_deleted_at="2026-01-01", settle_seconds=1.5)
@@ -143,7 +143,7 @@ def test_the_old_store_is_not_taken_for_the_new(
         assert ran.outcomes[0]["store_id"] == named(place)[0]["id"] != old["id"]
         return
     assert (ran.status, ran.kinds) == (1, ["failed"])
-    assert "answered 503" in ran.reasons[0]
+    assert "returned 503" in ran.reasons[0]
     assert f"store {old['id']} is already deleted" in ran.reasons[0]
     assert ensure(place, region="us-east-1").kinds == ["failed"]
     between.otherwise = lambda _asked, pass_on: pass_on()
@@ -159,7 +159,7 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
         Answer(403) if asked.is_a("POST", STORES) else pass_on()
     )
     ran = ensure(place, region="us-east-1", store_drift="replace")
-    assert str(ran.error).startswith("stores name new: POST /v0/stores answered 403: the token")
+    assert str(ran.error).startswith("stores name new: POST /v0/stores returned 403: the token")
     assert f"deleted store 'new' ({old['id']})" in ran.log
 
 
@@ -167,7 +167,7 @@ def test_a_token_that_may_not_make_stores_says_what_is_deleted(
     ("status", "gone", "why"),
     [
         (409, False, "the store is in use, run again later"),
-        (500, False, "answered 500"),
+        (500, False, "returned 500"),
         (500, True, ""),
     ],
 )

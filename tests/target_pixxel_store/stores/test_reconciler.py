@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import Habits
+from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.intercepting_proxy import STORES, Answer, Asked, Between
 from tests.target_pixxel_store.store_checks import CREDENTIALS, KEYS, NEW, ensure, named
 from tests.target_pixxel_store.target_runner import lines_of, record, request, state
@@ -62,7 +62,7 @@ def test_a_store_that_differs(place: Workplace, field: str) -> None:
 
 
 def test_a_store_made_anew_redelivers_nothing(place: Workplace) -> None:
-    place.sandbox.habits = Habits(delivery_seconds=0)
+    place.sandbox.behavior = Behavior(delivery_seconds=0)
     ensure(place)
     [key] = place.catalogs(1)
     assert place.run(request(key, "new")).kinds == ["created"]
@@ -97,13 +97,14 @@ def test_declared_stores_are_ensured_before_the_first_record(place: Workplace) -
 
 
 @pytest.mark.parametrize(
-    "habits",
-    [{"drop_accepted": 1.0}, {"fail_accepted": 1.0}, {"accept_late": 1.0, "late_seconds": 0.5},
+    "behavior",
+    [{"drop_accepted": 1.0}, {"fail_accepted": 1.0},
+     {"accept_late": 1.0, "accept_late_seconds": 0.5},
      {"drop_accepted": 1.0, "list_lag": 0.5}],
     ids=["dropped", "failed", "late", "lagging"],
 )  # fmt: skip
-def test_one_store_whatever_the_answer(place: Workplace, habits: dict[str, Any]) -> None:
-    place.sandbox.habits = Habits(**habits)
+def test_one_store_whatever_the_answer(place: Workplace, behavior: dict[str, Any]) -> None:
+    place.sandbox.behavior = Behavior(**behavior)
     ran = ensure(place, settle_seconds=1.5)
     assert (ran.error, ran.kinds) == (None, ["created"])
     assert len(place.posts(STORES)) == 1

@@ -1,0 +1,1 @@
+"""The downloadable files behind signed URLs, served as S3 serves objects."""

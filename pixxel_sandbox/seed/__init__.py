@@ -1,0 +1,1 @@
+"""Generators of the seeded rows of a workspace."""

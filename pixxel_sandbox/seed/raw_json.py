@@ -1,0 +1,15 @@
+"""Raw JSON fields, which the API returns as a list of bytes or as JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pixxel_sandbox.seed.rng import every_nth
+
+AS_JSON = (3, 1)
+"""The rule of rows that have JSON, see `every_nth`; the contract has only the list of bytes."""
+
+
+def as_bytes_or_json(number: int, value: object) -> object:
+    """Return a value as a row has it: JSON or the list of its bytes."""
+    return value if every_nth(AS_JSON, number) else list(msgspec.json.encode(value))

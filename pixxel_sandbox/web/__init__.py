@@ -1,0 +1,1 @@
+"""What the endpoints share: request parsing, filters, paging, responses, errors and faults."""

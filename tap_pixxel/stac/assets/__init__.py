@@ -1,0 +1,1 @@
+"""Convert the assets of an item: media types, bands, wavelengths and delivered objects."""

@@ -1,0 +1,1 @@
+"""Normalize footprints, bounding boxes and extents in degrees."""

@@ -1,0 +1,1 @@
+"""The kinds of streams: what the streams of one kind have in common."""

@@ -1,0 +1,107 @@
+"""Streams that are read by a search: filters from the settings, and a stable sort order."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pixxel_api.errors import ApiError, BadRequest
+from pixxel_api.pagination.concurrency import gather
+from tap_pixxel.stream_types.base import PixxelStream
+
+if TYPE_CHECKING:
+    from pixxel_api.pagination.paging import Page
+
+COLLECTIONS_PATH = "/v0/archives/collections"
+FILTERS_HINT = "check the settings that filter the search"
+"""What to do when a search is rejected."""
+_BY_TIME = {"field": "properties->>'datetime'", "direction": "asc"}  # the contract's own form
+_BY_ID = {"field": "id", "direction": "asc"}
+_SORT_ORDERS: tuple[tuple[dict[str, str], ...], ...] = ((_BY_TIME, _BY_ID), (_BY_TIME,), ())
+
+
+class SearchStream(PixxelStream):
+    """A list that is read by POSTing a search."""
+
+    sort_param: ClassVar[str]
+    """The endpoint's name for its sort parameter."""
+
+    @property
+    def has_stable_order(self) -> bool:
+        """Whether the endpoint sorts the list."""
+        return bool(self.sort_order)
+
+    def fetch_collection_ids(self) -> list[str]:
+        """Return the ids of the archive's collections; log those of the settings it lacks."""
+        fetch = partial(self.client.send_with_retries, "GET", COLLECTIONS_PATH)
+        _, response = gather(self._prefetch_sort_order, fetch, check=self.check_stop)
+        keys = map(self.key_of, response.rows("collections"))
+        existing = [str(key) for key in keys if key]
+        for name in self.settings.collections:
+            if name not in existing:
+                self.logger.warning(
+                    "%s: the archive has no collection '%s'; check the setting 'collections'",
+                    self.name,
+                    name,
+                )
+        return existing
+
+    def _prefetch_sort_order(self) -> None:
+        """Prefetch the sort order, which is needed next; errors surface when it is read."""
+        with suppress(ApiError):
+            _ = self.sort_order
+
+    def fetch_page(self, offset: int, limit: int) -> Page:
+        """Search for a page."""
+        return self.search_page(offset, limit, {})
+
+    def search_page(self, offset: int, limit: int, filters: dict[str, Any]) -> Page:
+        """Search for a page with more filters than those of the settings."""
+        body = self.make_body(filters) | self.paging.query_for(offset, limit)
+        response = self.client.send_with_retries(
+            "POST", self.path, body=body, rows_key=self.records_key
+        )
+        return self.make_page(offset, response)
+
+    def make_body(self, filters: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of the search without its paging."""
+        body = self._active_filters() | filters
+        if self.sort_order:
+            body[self.sort_param] = list(self.sort_order)
+        return body
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters of the settings, by the names that both searches use."""
+        settings = self.settings
+        start, end = settings.datetime.start, settings.datetime.end
+        return {
+            "collections": list(settings.collections),
+            "bbox": list(settings.bbox or ()),
+            "intersects": settings.intersects,
+            "datetime": f"{start or '..'}/{end or '..'}" if start or end else None,
+            "query": settings.query,
+        }
+
+    def _active_filters(self) -> dict[str, Any]:
+        return {name: value for name, value in self.filters().items() if value}
+
+    @cached_property
+    def sort_order(self) -> tuple[dict[str, str], ...]:
+        """The most stable sort order that the endpoint accepts, found by trying."""
+        rejection: BadRequest | None = None
+        for order in _SORT_ORDERS:
+            sort = {self.sort_param: list(order)} if order else {}
+            body = self._active_filters() | sort | self.paging.query_for(0, 1)
+            try:
+                self.send_request("POST", body=body)
+            except BadRequest as error:
+                rejection = error
+                continue
+            if rejection is not None:
+                self.logger.warning(
+                    "%s: the API rejects the sort order; reading the list in the API's own order",
+                    self.name,
+                )
+            return order
+        raise rejection.add_hint(FILTERS_HINT) if rejection else AssertionError

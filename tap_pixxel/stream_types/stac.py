@@ -1,0 +1,184 @@
+"""STAC in a stream: the columns that it adds, and the conversion that fills them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pixxel_api.timestamps import normalize_timestamp
+from tap_pixxel.columns import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
+from tap_pixxel.stream_types.base import PixxelStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.tap_base import Tap
+
+    from tap_pixxel.columns import Fields
+    from tap_pixxel.stac import ConversionNote, ConversionResult
+    from tap_pixxel.stream_types.base import StreamContext
+
+ERROR_COLUMN = "stac_error"
+WKT_COLUMN = "geometry_wkt"
+GEOMETRY_COLUMN = Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84; null when unknown.")
+_PROPERTY_COLUMNS = (
+    ("start_datetime", "start_datetime", TIMESTAMP, "Start of the acquisition, UTC."),
+    ("end_datetime", "end_datetime", TIMESTAMP, "End of the acquisition, UTC."),
+    ("platform", "platform", TEXT, "Satellite."),
+    ("constellation", "constellation", TEXT, "Constellation of the satellite."),
+    ("gsd", "gsd", NUMBER, "Ground sampling distance in metres."),
+    ("cloud_cover", "eo:cloud_cover", NUMBER, "Cloud cover in percent."),
+    ("off_nadir", "view:off_nadir", NUMBER, "Angle off nadir in degrees, from 0."),
+    ("sun_azimuth", "view:sun_azimuth", NUMBER, "Azimuth of the sun in degrees, from north."),
+    ("sun_elevation", "view:sun_elevation", NUMBER, "Elevation of the sun in degrees."),
+    ("processing_level", "processing:level", TEXT, "Processing level, such as L2A."),
+)
+"""Column, property of the STAC Item, type and description."""
+_TIMESTAMP_COLUMNS = tuple(
+    (name, source) for name, source, kind, _ in _PROPERTY_COLUMNS if kind is TIMESTAMP
+)
+_PLAIN_COLUMNS = tuple(
+    (name, source) for name, source, kind, _ in _PROPERTY_COLUMNS if kind is not TIMESTAMP
+)
+_EPSG_PREFIX = "EPSG:"
+_match_code = re.compile(r"[0-9]{1,10}").fullmatch
+STAC_SUMMARY_PROPERTIES = frozenset(
+    {"proj:code", *(source for _, source, _, _ in _PROPERTY_COLUMNS)}
+)
+"""Properties of the STAC Item that become columns."""
+_EDGES = ("west", "south", "east", "north")
+_BBOX_COLUMNS = tuple(f"bbox_{edge}" for edge in _EDGES)
+
+STAC_SUMMARY_COLUMNS = (
+    *(Column(name, kind, text) for name, _, kind, text in _PROPERTY_COLUMNS),
+    Column("epsg", INTEGER, "EPSG code of the coordinate reference system of the assets."),
+    *(
+        Column(f"bbox_{edge}", NUMBER, f"Bound of the footprint in the {edge}, in degrees.")
+        for edge in _EDGES
+    ),
+    Column(WKT_COLUMN, TEXT, "Footprint, WKT in WGS84."),
+)
+"""Columns to filter items by, which are read from the STAC Item."""
+STAC_ITEM_COLUMNS = (
+    Column("stac_item", OBJECT, "The record as a STAC 1.1 Item; null if it cannot be converted."),
+    Column(ERROR_COLUMN, TEXT, "Why it cannot be converted; its raw fields are in extra."),
+)
+STAC_COLLECTION_COLUMNS = (
+    Column("stac_collection", OBJECT, "The record as a STAC 1.1 Collection."),
+    Column(ERROR_COLUMN, TEXT, "Why it cannot be converted; its raw fields are in extra."),
+)
+
+
+class StacStreamMixin(PixxelStream):
+    """A stream with a column for the STAC object; must precede the stream's base class.
+
+    It declares its columns with and without STAC, and the raw columns that the STAC object
+    replaces. The summary columns are read from the STAC Item in both cases, so that their values
+    are the same. If the STAC column is deselected, only what they need is converted.
+    """
+
+    stac_column: str
+    stac_table_schema: TableSchema
+    raw_table_schema: TableSchema
+    replaced_columns: frozenset[str]
+
+    def __init__(self, tap: Tap, context: StreamContext) -> None:
+        self._emits_stac = tap.config.get("stac", True) is not False
+        self.table_schema = self.stac_table_schema if self._emits_stac else self.raw_table_schema
+        self._note_counts: Counter[tuple[str, str, str]] = Counter()
+        self._failed_conversions = 0
+        super().__init__(tap, context)
+
+    def convert(self, raw: Fields) -> ConversionResult:
+        """Convert raw fields to the STAC object.
+
+        Raises:
+            ConversionError: It cannot be one.
+        """
+        raise NotImplementedError
+
+    def summarize(self, raw: Fields) -> Fields:
+        """Return the part of the STAC object that the summary columns need; raise as `convert`."""
+        return self.convert(raw).stac
+
+    def rename_fields(self, fields: Fields) -> Fields:
+        """Leave out the columns that the STAC object replaces."""
+        if not self._emits_stac:
+            return fields
+        return {name: value for name, value in fields.items() if name not in self.replaced_columns}
+
+    def enrich(self, record: dict[str, Any], fields: Fields) -> dict[str, Any]:
+        """Add the STAC object and the summary columns."""
+        from tap_pixxel.stac import ConversionError  # noqa: PLC0415 - shapely takes long to import
+
+        needs_object = self._emits_stac and self.stac_column not in self.deselected
+        try:
+            stac, notes = self.convert(fields) if needs_object else (self.summarize(fields), ())
+        except ConversionError as error:
+            self._failed_conversions += 1
+            if not self._emits_stac:
+                return record
+            lost = {name: fields[name] for name in self.replaced_columns & fields.keys()}
+            extra = record.get(EXTRA, {}) | lost
+            return {**record, self.stac_column: None, ERROR_COLUMN: str(error), EXTRA: extra}
+        columns = self.read_summary_columns(stac)
+        if not self._emits_stac:
+            return {**columns, **record}
+        if needs_object:
+            self._count_notes(notes)
+            columns[self.stac_column] = stac
+        return {**record, **columns}
+
+    def read_summary_columns(self, stac: Fields) -> Fields:
+        """Return the summary columns of a STAC Item, whose values have their types already."""
+        properties = stac["properties"]
+        columns = {name: properties.get(source) for name, source in _PLAIN_COLUMNS}
+        for name, source in _TIMESTAMP_COLUMNS:
+            value = properties.get(source)
+            columns[name] = value and normalize_timestamp(value)
+        code = properties.get("proj:code")
+        if code and code.startswith(_EPSG_PREFIX):
+            number = code.removeprefix(_EPSG_PREFIX)
+            columns["epsg"] = int(number) if _match_code(number) else None
+        columns |= zip(_BBOX_COLUMNS, stac.get("bbox", ()), strict=False)
+        geometry = columns["geometry"] = stac["geometry"]
+        if geometry is not None and WKT_COLUMN not in self.deselected:
+            from tap_pixxel.stac.geometry.wkt import (  # noqa: PLC0415 - takes long to import
+                format_wkt,
+            )
+
+            columns[WKT_COLUMN] = format_wkt(geometry)
+        return columns
+
+    def log_summary(self) -> None:
+        """Log also what the conversion changed, by kind of field, and what it could not convert."""
+        super().log_summary()
+        if self._note_counts:
+            notes = ", ".join(
+                f"{field} {action} ({reason}): {count:,}"
+                for (field, action, reason), count in sorted(self._note_counts.items())
+            )
+            self.logger.info("%s: STAC conversion: %s", self.name, notes)
+        if self._failed_conversions:
+            self.logger.warning(
+                "%s: %d records cannot be converted to STAC; see their column %s",
+                self.name,
+                self._failed_conversions,
+                ERROR_COLUMN,
+            )
+
+    def _count_notes(self, notes: Iterable[ConversionNote]) -> None:
+        for field, action, reason in notes:
+            self._note_counts[_generalize_path(field), action, reason] += 1
+
+
+@lru_cache(4096)  # the bands of an image, and their notes, equal those of the previous image
+def _generalize_path(field: str) -> str:
+    """Replace the names of assets and the numbers of bands in a field's path by *."""
+    parts = field.split(".")
+    if "assets" in parts:
+        asset = parts.index("assets") + 1
+        parts[asset : asset + 1] = "*" * (asset < len(parts))
+    return ".".join("*" if part.isdigit() else part for part in parts)

@@ -1,0 +1,146 @@
+"""The archive: its collections, and their items, which can be ordered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pixxel_api.errors import Forbidden
+from pixxel_api.json_decoding import FieldPath
+from pixxel_api.pagination.paging import SinglePage
+from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan
+from tap_pixxel.columns import (
+    ANY_LIST,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TEXTS,
+    TIMESTAMP,
+    Column,
+    TableSchema,
+)
+from tap_pixxel.stream_types.base import PixxelStream
+from tap_pixxel.stream_types.incremental import ServerFilteredStream, read_timestamp
+from tap_pixxel.stream_types.search import COLLECTIONS_PATH, SearchStream
+from tap_pixxel.stream_types.stac import STAC_COLLECTION_COLUMNS, StacStreamMixin
+from tap_pixxel.stream_types.stac_items import StacItemStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixxel_api.pagination.paging import FetchPage
+    from tap_pixxel.bookmarks import Bookmark
+    from tap_pixxel.columns import Fields
+    from tap_pixxel.stac import ConversionResult
+
+_DATETIME = FieldPath("properties", "datetime")
+
+
+class Collections(StacStreamMixin, PixxelStream):
+    """GET /v0/archives/collections: the archive's collections."""
+
+    stac_column = "stac_collection"
+
+    name = "collections"
+    path = COLLECTIONS_PATH
+    records_key = "collections"
+    paging = SinglePage()
+    _columns = (
+        Column("id", TEXT, "Id of the collection."),
+        Column("title", TEXT, "Title."),
+        Column("description", TEXT, "Description."),
+        Column("license", TEXT, "License."),
+        Column("created_at", TIMESTAMP, "When it was created, UTC."),
+        Column("updated_at", TIMESTAMP, "When it was last updated, UTC."),
+    )
+    _raw = (
+        Column("type", TEXT, "Always Collection."),
+        Column("keywords", TEXTS, "Keywords."),
+        Column("extent", OBJECT, "Extent in space and time."),
+        Column("providers", OBJECTS, "Producers, licensors and hosts."),
+        Column("summaries", OBJECT, "Values of its items' properties."),
+        Column("stac_version", TEXT, "STAC version, as the API states it."),
+        Column("stac_extensions", ANY_LIST, "STAC extensions, as the API states them."),
+        Column("links", OBJECTS, "Links."),
+    )
+    replaced_columns = frozenset(column.name for column in _raw)
+    raw_table_schema = TableSchema(*_columns, *_raw)
+    stac_table_schema = TableSchema(*_columns, *STAC_COLLECTION_COLUMNS)
+
+    def convert(self, raw: Fields) -> ConversionResult:
+        """Convert a collection."""
+        from tap_pixxel.stac import to_collection  # noqa: PLC0415 - takes long to import
+
+        return to_collection(raw, api_url=self.settings.url)
+
+    def read_summary_columns(self, stac: Fields) -> Fields:
+        """Return none: collections have no summary columns."""
+        del stac
+        return {}
+
+
+class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
+    """POST /v0/archives/search: the archive's images, a bookmark for each collection."""
+
+    name = "archive_items"
+    path = "/v0/archives/search"
+    records_key = "features"
+    sort_param = "sortby"
+    updated_field = FieldPath("properties", "updated")
+    window_rows: ClassVar[int] = WINDOW_ROWS
+    _collection_ids: list[str] | None = None
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """A partition for each collection of the settings, or of the archive."""
+        if self._collection_ids is None:
+            self._collection_ids = []
+            self._collection_ids = self._find_collections()
+        return [{"collection": name} for name in self._collection_ids]
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters without `collections`: each collection has its own bookmark."""
+        return super().filters() | {"collections": None}
+
+    def supports_filter(self) -> bool:
+        """Return whether the setting `query` does not filter on the replication key itself."""
+        return self.replication_key not in self.settings.query
+
+    def make_scan(
+        self,
+        context: Mapping[str, Any] | None,
+        bookmark: Bookmark | None,
+        updated_after: str | None,
+    ) -> TimeWindowScan:
+        """Return the scan of a collection in windows of acquisition time."""
+        interval = self.settings.datetime
+        filters: dict[str, Any] = {"collections": [(context or {})["collection"]]}
+        if updated_after:
+            filters["query"] = {**self.settings.query, self.replication_key: {"gt": updated_after}}
+
+        def fetch_between(start: str | None, end: str | None) -> FetchPage:
+            window = {"datetime": f"{start or '..'}/{end or '..'}"} if start or end else {}
+            return lambda offset, limit: self.search_page(offset, limit, filters | window)
+
+        return TimeWindowScan(
+            fetch_between,
+            lambda row: read_timestamp(row, _DATETIME),
+            self.scan_options(),
+            ordered=self.has_stable_order,
+            low=(bookmark.resume_from() if bookmark else None) or interval.start,
+            high=interval.end,
+            window_rows=self.window_rows,
+        )
+
+    def _find_collections(self) -> list[str]:
+        """Return the collections to read; log those of the settings that do not exist."""
+        wanted = list(self.settings.collections)
+        try:
+            existing = self.fetch_collection_ids()
+        except Forbidden:
+            if not wanted:
+                raise
+            return wanted
+        return wanted or list(dict.fromkeys(existing))
+
+
+STREAMS = (ArchiveItems, Collections)

@@ -1,0 +1,82 @@
+"""Write newline-delimited JSON of items with and without a geometry, for loaders like pgSTAC."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
+from target_stac.storage import replace_if_changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from target_stac.state.item_index import IndexRow
+    from target_stac.storage import Storage
+
+
+class NdjsonFiles:
+    """Two local files of items' JSON: the items with a geometry, and those without.
+
+    Args:
+        folder: A local folder for the files.
+
+    Attributes:
+        counts: Number of items by source, `LOCATED` or `UNLOCATED`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = {source: folder / f"new-{name}" for source, name in NDJSON_FILES.items()}
+        self._spans: dict[str, tuple[int, int]] = {}
+        self.counts = dict.fromkeys(NDJSON_FILES, 0)
+
+    def write(self, rows: Iterable[IndexRow], encode_row: Callable[[IndexRow], bytes]) -> None:
+        """Write all items.
+
+        Args:
+            rows: The items, collection by collection.
+            encode_row: Returns the JSON of an item.
+        """
+        with (
+            self._paths[LOCATED].open("wb") as located,
+            self._paths[UNLOCATED].open("wb") as unlocated,
+        ):
+            files: dict[int, IO[bytes]] = {LOCATED: located, UNLOCATED: unlocated}
+            start = 0
+            for row in rows:
+                source = UNLOCATED if row.summary.bbox is None else LOCATED
+                self.counts[source] += 1
+                files[source].write(encode_row(row) + b"\n")
+                end = located.tell()
+                first, _ = self._spans.get(row.collection, (start, end))
+                self._spans[row.collection] = (first, end)
+                start = end
+
+    def publish(self, storage: Storage) -> None:
+        """Move the files to the storage; a file without items is deleted there."""
+        for source, name in NDJSON_FILES.items():
+            if self.counts[source]:
+                replace_if_changed(storage, name, self._paths[source])
+            else:
+                storage.delete(name)
+
+    def read_all(self) -> Iterator[bytes]:
+        """Yield all items, those with a geometry first."""
+        for path in self._paths.values():
+            with path.open("rb") as file:
+                yield from file
+
+    def has_items(self, collection: str) -> bool:
+        """Return whether a collection has items with a geometry."""
+        start, end = self._spans.get(collection, (0, 0))
+        return start < end
+
+    def read_collection(self, collection: str) -> Iterator[bytes]:
+        """Yield the items of a collection that have a geometry."""
+        position, end = self._spans[collection]
+        with self._paths[LOCATED].open("rb") as file:
+            file.seek(position)
+            while position < end:
+                line = file.readline()
+                position += len(line)
+                yield line

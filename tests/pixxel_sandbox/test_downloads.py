@@ -1,0 +1,159 @@
+"""Downloads: valid and invalid requests, progress, write faults and content."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from typing import Any
+
+import pytest
+import requests
+
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
+
+from .api_client import search_rows, send_request
+from .download_requests import (
+    PATH,
+    digest_content,
+    fetch,
+    get_download,
+    instant_behavior,
+    prepare_download,
+    request_download,
+)
+from .write_requests import wait_until
+
+
+@pytest.fixture
+def sandbox(clean_sandbox: Sandbox) -> Sandbox:
+    return clean_sandbox
+
+
+def test_download_progress_ends_with_signed_url(sandbox: Sandbox) -> None:
+    sandbox.behavior = instant_behavior(download_seconds=0.2)
+    response = request_download(
+        sandbox, catalog_ids=sandbox.workspace.ids("catalogs")[:1], order_item_ids=[]
+    )
+    assert response.status_code == 201
+    key, seen = response.json()["id"], [response.json()]
+
+    def there() -> bool:
+        shown = get_download(sandbox, key)
+        if shown["status"] != seen[-1]["status"]:
+            seen.append(shown)
+        return "signed_url" in shown
+
+    wait_until(there)
+    assert seen[:2] == [{"id": key, "status": word} for word in ("created", "in_progress")]
+    assert set(seen[2]) == {"id", "status", "signed_url"}
+    assert len(seen) == 3
+
+
+def test_download_with_0_seconds_fails_at_once(sandbox: Sandbox) -> None:
+    sandbox.behavior = instant_behavior(download_seconds=0, fail_downloads=1)
+    made = request_download(sandbox, catalog_ids=sandbox.workspace.ids("catalogs")[:1]).json()
+    assert made["status"] == "created"
+    assert get_download(sandbox, made["id"]) == {"id": made["id"], "status": "failed"}
+
+
+def test_unknown_download_returns_404(sandbox: Sandbox) -> None:
+    assert send_request(sandbox, "GET", f"{PATH}/nonesuch").status_code == 404
+
+
+REFUSED = [
+    ({}, 400),
+    ({"catalog_ids": [], "order_item_ids": []}, 400),
+    ({"catalog_ids": ["catalog"], "order_item_ids": ["item"]}, 400),
+    ({"catalog_ids": "catalog"}, 400),
+    ({"catalog_ids": ["nonesuch"]}, 404),
+    ({"order_item_ids": ["nonesuch"]}, 404),
+    ({"order_item_ids": ["empty"]}, 409),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), REFUSED)
+def test_invalid_download_request_is_rejected(
+    sandbox: Sandbox, body: dict[str, Any], status: int
+) -> None:
+    sandbox.workspace.insert("order_items", {"id": "empty"})
+    response = request_download(sandbox, **body)
+    assert response.status_code == status, response.text
+    assert "error" in response.json()
+
+
+def test_forbidden_download_returns_403_while_signed_url_works(sandbox: Sandbox) -> None:
+    url = prepare_download(sandbox)
+    sandbox.behavior = Behavior(forbid=frozenset({"downloads"}))
+    assert request_download(sandbox, catalog_ids=["any"]).status_code == 403
+    assert send_request(sandbox, "GET", f"{PATH}/any").status_code == 403
+    assert fetch(url).status_code == 200, "a signed URL needs no permission"
+
+
+def test_download_request_with_write_faults_is_accepted(sandbox: Sandbox) -> None:
+    catalogs = sandbox.workspace.ids("catalogs")[:2]
+    downloads = sandbox._state.downloads
+    sandbox.behavior = Behavior(drop_accepted=1)
+    with pytest.raises(requests.ConnectionError):
+        request_download(sandbox, catalog_ids=catalogs)
+    assert [each.catalog_ids for each in downloads.by_id.values()] == [tuple(catalogs)]
+    sandbox.behavior = Behavior(fail_accepted=1)
+    assert request_download(sandbox, catalog_ids=catalogs).status_code == 500
+    assert len(downloads.by_id) == 2
+    sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.05)
+    with pytest.raises(requests.ConnectionError):
+        request_download(sandbox, catalog_ids=catalogs)
+    assert len(downloads.by_id) == 2
+    wait_until(lambda: len(downloads.by_id) == 3)
+    sandbox.behavior = Behavior(accept_part=1)
+    assert request_download(sandbox, catalog_ids=catalogs).status_code == 201
+    assert list(downloads.by_id.values())[-1].catalog_ids == tuple(catalogs), "it has no parts"
+
+
+def test_download_is_zip_of_details_with_object_headers(sandbox: Sandbox) -> None:
+    [catalog, *_] = sandbox.workspace.ids("catalogs")
+    response = fetch(prepare_download(sandbox, catalog))
+    details = sandbox.workspace.get("catalogs", catalog)["details"]
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/zip"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{details["id"]}.zip"'
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert re.fullmatch(r'"[0-9a-f]{32}"', response.headers["ETag"])
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert json.loads(archive.read(f"{catalog}.json"))["id"] == details["id"]
+    assert sandbox.digest(catalog) == digest_content(response.content)
+    again = fetch(prepare_download(sandbox, catalog))
+    assert (again.content, again.headers["ETag"]) == (response.content, response.headers["ETag"])
+
+
+def test_download_of_several_catalogs_is_one_zip(sandbox: Sandbox) -> None:
+    item = next(
+        row["id"] for row in sandbox.workspace.rows("order_items")
+        if row.get("status") == "FULFILLED"
+    )  # fmt: skip
+    rows = search_rows(sandbox, "catalogs", order_item_ids=[item], limit=99)["catalogs"]
+    made = request_download(sandbox, order_item_ids=[item]).json()
+    whole = fetch(get_download(sandbox, made["id"])["signed_url"]).content
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        assert set(archive.namelist()) == {f"{row['id']}.json" for row in rows} != set()
+    two = sandbox.workspace.ids("catalogs")[:2]
+    both = fetch(prepare_download(sandbox, *two))
+    assert both.headers["Content-Disposition"] == 'attachment; filename="catalogs.zip"'
+    with zipfile.ZipFile(io.BytesIO(both.content)) as archive:
+        assert archive.namelist() == [f"{key}.json" for key in two]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"download_bytes": MIN_ZIP_BYTES - 1},
+        {"download_bytes": 1 << 32},
+        {"break_downloads": 2},
+        {"forbid": frozenset({"uploads"})},
+    ],
+)
+def test_download_behavior_out_of_bounds_raises_value_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Behavior(**wrong)

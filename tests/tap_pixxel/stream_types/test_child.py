@@ -1,0 +1,362 @@
+"""Child streams: each record of all parents once, whatever some parents respond."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_api.errors import Forbidden, NotFound
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
+from tap_pixxel.streams.aois import Aois
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pixxel_sandbox import RequestRecord, Workspace
+
+PARENTS = {
+    "aoi_assets": "aoi_id",
+    "visualizations": "aoi_id",
+    "insights": "aoi_id",
+    "jobs": "workflow_id",
+    "job_tasks": "job_id",
+    "block_versions": "name",
+}
+"""Child streams, and the column of their records that names the parent."""
+ITEMS = 40
+
+children = pytest.mark.parametrize("name", PARENTS)
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    """A sandbox that no test changes."""
+    with Sandbox(seed=5, items=ITEMS) as server:
+        yield server
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=5, items=ITEMS) as server:
+        yield server
+
+
+def aois_with(sandbox: Sandbox, resource: str = "aoi_assets") -> list[str]:
+    """Return the ids of the AOIs that have rows of a resource, each once."""
+    return list(dict.fromkeys(row["aoi_id"] for row in sandbox.workspace.rows(resource)))
+
+
+@children
+def test_child_stream_all_parents_emits_each_child_once(shared_sandbox: Sandbox, name: str) -> None:
+    synced = sync(shared_sandbox, name)
+    assert len(synced.records[name]) == shared_sandbox.counts()[name] > 3
+    keys = [(record.get(PARENTS[name]), record["id"]) for record in synced.records[name]]
+    assert len(set(keys)) == len(keys)
+    assert all(parent for parent, _ in keys)
+    assert len({parent for parent, _ in keys}) > 1
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 7])
+def test_child_list_of_several_pages_is_read_to_its_end(
+    shared_sandbox: Sandbox, page_size: int
+) -> None:
+    synced = sync(shared_sandbox, "aoi_assets", page_size=page_size)
+    assert sorted(synced.ids("aoi_assets")) == sorted(shared_sandbox.workspace.ids("aoi_assets"))
+
+
+def test_child_records_any_concurrency_keep_order_of_parents(
+    shared_sandbox: Sandbox,
+) -> None:
+    orders = [
+        sync(shared_sandbox, "aoi_assets", concurrency=each).ids("aoi_assets") for each in (1, 4)
+    ]
+    assert orders[0] == orders[1]
+
+
+def test_child_lists_several_parents_are_requested_concurrently() -> None:
+    """The second and the third are; the first is requested alone."""
+    rows = b'{"aoi_id": "a"}, {"aoi_id": "b"}, {"aoi_id": "c"}'
+    parents = b'{"aois": [%s], "pagination": {"total": 3}}' % rows
+    none = b'{"assets": [], "pagination": {"total": 0}}'
+    with ScriptedServer(answer(body=parents), answer(body=none), drip=0.002) as server:
+        sync(server, "aoi_assets", concurrency=2)
+        *_, first, second, third = server.times
+    assert third - second < (second - first) / 2
+
+
+def test_child_stream_requests_each_parent_once(shared_sandbox: Sandbox) -> None:
+    before = len(shared_sandbox.requests)
+    sync(shared_sandbox, "insights")
+    requested = [
+        each.path for each in shared_sandbox.requests[before:] if each.path.endswith("/insights")
+    ]
+    assert len(requested) == len(set(requested)) == shared_sandbox.counts()["aois"]
+
+
+def test_block_versions_blocks_with_equal_name_are_requested_once() -> None:
+    blocks = b'{"blocks": [{"id": "1", "spec": %s}, {"id": "2", "spec": %s}]}' % (
+        b'{"name": "n", "version": "1"}',
+        b'{"name": "n", "version": "2"}',
+    )
+    with ScriptedServer(answer(body=blocks)) as server:
+        assert sync(server, "block_versions").ids("block_versions") == ["1", "2"]
+        assert len(server.requests) == 2
+
+
+def test_parents_without_usable_id_are_counted_and_not_requested(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In a path, an empty value or a dot would lead to another list."""
+    rows = b'{"aoi_id": ""}, {"aoi_id": "."}, {"aoi_id": ".."}, {"aoi_id": null}, {"aoi_id": "a/%"}'
+    assets = b'{"assets": [{"id": "1"}], "pagination": {"total": 1}}'
+    parents = b'{"aois": [%s], "pagination": {"total": 5}}' % rows
+    with ScriptedServer(answer(body=parents), answer(body=assets)) as server:
+        synced = sync(server, "aoi_assets", concurrency=1)
+    assert [each["aoi_id"] for each in synced.records["aoi_assets"]] == ["a/%"]
+    assert server.requests[1].startswith(b"GET /v0/aois/a%2F%25/assets?")
+    assert len(server.requests) == 2
+    assert any("4 lists not requested" in each for each in caplog.messages)
+
+
+def test_job_tasks_name_their_job_and_workflow(shared_sandbox: Sandbox) -> None:
+    jobs = {row["id"]: row["workflow_id"] for row in shared_sandbox.workspace.rows("jobs")}
+    records = sync(shared_sandbox, "job_tasks").records["job_tasks"]
+    assert {(each["job_id"], each["workflow_id"]) for each in records} <= set(jobs.items())
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("403", "1 forbidden (403)"), ("404", "1 not found (404)")]
+)
+def test_unreadable_parent_is_logged_and_counted_and_others_are_read(
+    own_sandbox: Sandbox, caplog: pytest.LogCaptureFixture, status: str, reason: str
+) -> None:
+    lost, *_ = aois_with(own_sandbox)
+    if status == "403":
+        own_sandbox.behavior = Behavior(forbid_id=frozenset({lost}))
+    else:
+        own_sandbox.on_request = lambda request, workspace: (
+            workspace.delete("aois", lost)
+            if lost in request.path and workspace.find("aois", lost)
+            else None
+        )
+    kept = {row["id"] for row in own_sandbox.workspace.rows("aoi_assets") if row["aoi_id"] != lost}
+    with caplog.at_level(logging.WARNING):
+        synced = sync(own_sandbox, "aoi_assets")
+    assert synced.status is ExitCode.OK
+    assert set(synced.ids("aoi_assets")) == kept
+    assert any(f"/v0/aois/{lost}/assets returned {status}" in each for each in caplog.messages)
+    assert any("skipped 1 lists" in each and reason in each for each in caplog.messages)
+
+
+def test_forbidden_parent_readable_again_is_read_from_its_beginning(own_sandbox: Sandbox) -> None:
+    """Its rows are older than the bookmark then."""
+    barred = aois_with(own_sandbox)[1]
+    theirs = {
+        row["id"] for row in own_sandbox.workspace.rows("aoi_assets") if row["aoi_id"] == barred
+    }
+    own_sandbox.behavior = Behavior(forbid_id=frozenset({barred}))
+    first = sync(own_sandbox, "aoi_assets")
+    assert not theirs & set(first.ids("aoi_assets"))
+    own_sandbox.behavior = Behavior()
+    second = sync(own_sandbox, "aoi_assets", state=first.state)
+    assert theirs <= set(second.ids("aoi_assets"))
+    assert len(second.ids("aoi_assets")) < len(own_sandbox.workspace.ids("aoi_assets"))
+    third = sync(own_sandbox, "aoi_assets", state=second.state)
+    assert not theirs <= set(third.ids("aoi_assets"))
+
+
+def test_forbidden_parent_readable_again_is_read_from_start_date(own_sandbox: Sandbox) -> None:
+    rows = {row["id"]: row["aoi_id"] for row in own_sandbox.workspace.rows("aoi_assets")}
+    barred = aois_with(own_sandbox)[1]
+    times = {
+        each["id"]: each["updated_at"]
+        for each in sync(own_sandbox, "aoi_assets").records["aoi_assets"]
+        if rows[each["id"]] == barred and each.get("updated_at")
+    }
+    start = max(times.values())
+    own_sandbox.behavior = Behavior(forbid_id=frozenset({barred}))
+    first = sync(own_sandbox, "aoi_assets", start_date=start)
+    own_sandbox.behavior = Behavior()
+    found = set(
+        sync(own_sandbox, "aoi_assets", start_date=start, state=first.state).ids("aoi_assets")
+    )
+    assert found & times.keys() == {key for key, value in times.items() if value == start}
+    assert len(times) > 1
+
+
+def test_child_bookmark_never_passes_server_time_of_first_response() -> None:
+    """Records that change during the scan are emitted by the next run."""
+    clocks = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",), ("Date: Wed, 01 Jan 2025 01:00:00 GMT",)
+    parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
+    late = b'{"assets": [{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}]}'
+    answers = [answer(body=b, headers=c) for b, c in zip((parents, late), clocks, strict=True)]
+    with ScriptedServer(*answers) as server:
+        synced = sync(server, "aoi_assets")
+    value = synced.bookmark("aoi_assets")["replication_key_value"]
+    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
+
+
+def test_child_list_ended_before_total_keeps_bookmark() -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
+    row = b'{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}'
+    short = b'{"assets": [%s], "pagination": {"total": 2}}' % row
+    with ScriptedServer(answer(body=parents), answer(body=short)) as server:
+        synced = sync(server, "aoi_assets", concurrency=1)
+    assert synced.ids("aoi_assets") == ["1"]
+    assert "replication_key_value" not in synced.bookmark("aoi_assets")
+
+
+def test_parent_list_ended_before_total_makes_scan_incomplete() -> None:
+    short = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 2}}'
+    report = ScanReport(SkippedLists("aoi_assets", logging.getLogger("scan")))
+    with ScriptedServer(answer(body=short)) as server:
+        tap = TapPixxel(config=make_config(server), message_writer=MessageCollector())
+        assert sum(len(batch.rows) for batch in tap.get_stream(Aois).scan_all(report)) == 1
+    assert not report.complete
+
+
+def test_job_tasks_of_forbidden_workflow_readable_again_are_read_from_beginning(
+    own_sandbox: Sandbox,
+) -> None:
+    barred = next(row["workflow_id"] for row in own_sandbox.workspace.rows("jobs"))
+    own_sandbox.behavior = Behavior(forbid_id=frozenset({barred}))
+    first = sync(own_sandbox, "job_tasks")
+    assert barred not in {each["workflow_id"] for each in first.records["job_tasks"]}
+    own_sandbox.behavior = Behavior()
+    whole = [
+        each
+        for each in sync(own_sandbox, "job_tasks").records["job_tasks"]
+        if each["workflow_id"] == barred
+    ]
+    again = sync(own_sandbox, "job_tasks", state=first.state).records["job_tasks"]
+    assert [each for each in again if each["workflow_id"] == barred] == whole != []
+
+
+def test_full_table_with_forbidden_parent_is_not_activated(own_sandbox: Sandbox) -> None:
+    """A loader would delete records that still exist."""
+    own_sandbox.behavior = Behavior(forbid_id=frozenset({aois_with(own_sandbox, "insights")[0]}))
+    assert "ACTIVATE_VERSION" not in {
+        each["type"] for each in sync(own_sandbox, "insights").messages
+    }
+    own_sandbox.behavior = Behavior()
+    assert "ACTIVATE_VERSION" in {each["type"] for each in sync(own_sandbox, "insights").messages}
+
+
+@pytest.mark.parametrize("forbidden", ["aois", "insights"])
+def test_stream_without_readable_list_is_skipped(own_sandbox: Sandbox, forbidden: str) -> None:
+    own_sandbox.behavior = Behavior(forbid=frozenset({forbidden}))
+    synced = sync(own_sandbox, "insights", "satellites")
+    assert synced.status is ExitCode.INCOMPLETE
+    assert synced.ids("satellites")
+    assert not synced.ids("insights")
+
+
+@pytest.mark.parametrize("error", [403, 404])
+def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
+    rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
+    scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
+    answers = [answer(body=each) if each else answer(error) for each in [*scripts, parents]]
+    with ScriptedServer(*answers) as server:
+        synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
+    assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
+    assert synced.status is ExitCode.OK
+    barred = synced.bookmark("aoi_assets").get("barred")
+    assert barred is None  # no record has a time, so there is no bookmark
+
+
+def test_connection_test_requests_at_most_twenty_parents(own_sandbox: Sandbox) -> None:
+    for key in own_sandbox.workspace.ids("insights"):
+        own_sandbox.workspace.delete("insights", key)
+    for _ in range(30):
+        own_sandbox.workspace.insert_copy("aois", own_sandbox.workspace.ids("aois")[0])
+    tap = TapPixxel(config=make_config(own_sandbox), message_writer=MessageCollector())
+    tap.run_sync_dry_run(streams=[tap.streams["insights"]])
+    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
+    assert len(requested) == 20
+    sync(own_sandbox, "insights")
+    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
+    assert len(requested) == 20 + len(own_sandbox.workspace.ids("aois")) > 50
+
+
+def test_skipped_lists_many_errors_logs_ten_and_counts_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    skipped = SkippedLists("jobs", logging.getLogger("scan"))
+    with caplog.at_level(logging.WARNING):
+        for number in range(25):
+            kind: Any = NotFound if number % 5 else Forbidden
+            skipped.add({"workflow_id": f"w{number}"}, kind("GET", f"/v0/w{number}", 403))
+        skipped.log_summary()
+    assert len(caplog.messages) == 11
+    assert caplog.messages[-1] == ("jobs: skipped 25 lists: 5 forbidden (403), 20 not found (404)")
+    assert skipped.names == [f"w{number}" for number in range(25)]
+
+
+def test_full_table_all_lists_gone_is_not_activated(own_sandbox: Sandbox) -> None:
+    """A path that has moved responds with 404 for all, and a loader would empty the table."""
+
+    def gone(request: RequestRecord, workspace: Workspace) -> None:
+        if request.path.endswith("/insights"):
+            for key in workspace.ids("aois"):
+                workspace.delete("aois", key)
+
+    own_sandbox.on_request = gone
+    synced = sync(own_sandbox, "insights", concurrency=1)
+    assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
+
+
+def test_full_table_no_parents_is_activated_empty(own_sandbox: Sandbox) -> None:
+    for key in own_sandbox.workspace.ids("aois"):
+        own_sandbox.workspace.delete("aois", key)
+    synced = sync(own_sandbox, "insights")
+    assert not synced.ids("insights")
+    assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
+
+
+def test_full_table_one_list_gone_is_activated(own_sandbox: Sandbox) -> None:
+    lost = aois_with(own_sandbox, "insights")[0]
+
+    def gone(request: RequestRecord, workspace: Workspace) -> None:
+        if request.path.endswith(f"/{lost}/insights"):
+            workspace.delete("aois", lost)
+
+    own_sandbox.on_request = gone
+    synced = sync(own_sandbox, "insights", concurrency=1)
+    assert lost not in {each["aoi_id"] for each in synced.records["insights"]}
+    assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
+
+
+@pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
+def test_child_pages_have_configured_size_and_overlap(
+    shared_sandbox: Sandbox, size: int, limit: str
+) -> None:
+    before = len(shared_sandbox.requests)
+    sync(shared_sandbox, "aoi_assets", page_size=size)
+    requested = [each for each in shared_sandbox.requests[before:] if each.path.endswith("/assets")]
+    assert {each.query["limit"] for each in requested} == {limit}
+
+
+def test_token_expiring_midway_skips_stream_and_keeps_bookmark(
+    own_sandbox: Sandbox,
+) -> None:
+    first = sync(own_sandbox, "aoi_assets")
+
+    def expire(request: RequestRecord, _: Workspace) -> None:
+        if request.path.endswith("/assets") and int(request.query["offset"]) == 0:
+            seen.append(request.path)
+        if len(seen) == 3:
+            own_sandbox.behavior = Behavior(forbid=frozenset({"aois", "aoi_assets"}))
+
+    seen: list[str] = []
+    own_sandbox.on_request = expire
+    second = sync(own_sandbox, "aoi_assets", state=first.state)
+    assert second.status is ExitCode.INCOMPLETE
+    assert second.bookmark("aoi_assets") == first.bookmark("aoi_assets")

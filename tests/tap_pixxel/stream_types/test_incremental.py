@@ -1,0 +1,391 @@
+"""Bookmarks: the second run emits what changed and misses nothing, whatever the API does."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import MISSING, Behavior, Sandbox
+from pixxel_singer.signals import StopRequested
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.syncs import PRIMARY_KEYS, SyncResult, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_sandbox import RequestRecord, Workspace
+
+SQUARE = '{"type": "Polygon", "coordinates": [[[0,0],[60,0],[60,60],[0,60],[0,0]]]}'
+INCREMENTAL = [
+    "archive_items",
+    "catalogs",
+    "orders",
+    "order_items",
+    "deliveries",
+    "aois",
+    "aoi_assets",
+]
+KEY = {"archive_items": "updated"}
+
+
+def update_times(synced: SyncResult, name: str) -> dict[str, str | None]:
+    key = KEY.get(name, "updated_at")
+    return dict(zip(synced.ids(name), (r.get(key) for r in synced.records[name]), strict=True))
+
+
+def bookmark_values(synced: SyncResult, name: str) -> list[str]:
+    """Return the bookmark, or those of all partitions."""
+    part = synced.bookmark(name)
+    parts = part.get("partitions", [part])
+    return [each["replication_key_value"] for each in parts if "replication_key_value" in each]
+
+
+def ids_without_time(synced: SyncResult, name: str) -> set[str]:
+    return {key for key, stamp in update_times(synced, name).items() if stamp is None}
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_second_run_emits_boundary_and_records_without_time(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    second = sync(sandbox, name, state=first.state)
+    marks = set(bookmark_values(first, name))
+    at_boundary = {key for key, stamp in update_times(first, name).items() if stamp in marks}
+    assert at_boundary <= set(second.ids(name)) <= at_boundary | ids_without_time(first, name)
+    assert len(second.ids(name)) < len(first.ids(name))
+    assert second.state == first.state
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_second_run_emits_changed_records(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    quiet = set(sync(sandbox, name, state=first.state).ids(name))
+    changed = sandbox.workspace.ids(name)[3]
+    sandbox.workspace.update(name, changed)
+    new = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[5])
+    second = sync(sandbox, name, state=first.state)
+    assert {changed, new} <= set(second.ids(name)) <= quiet | {changed, new}
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("value", [None, MISSING, "soon"], ids=["null", "missing", "nonsense"])
+def test_record_without_update_time_is_emitted_and_keeps_bookmark(
+    sandbox: Sandbox, name: str, value: Any
+) -> None:
+    before = sync(sandbox, name)
+    key = next(
+        each
+        for each, stamp in update_times(before, name).items()
+        if stamp not in bookmark_values(before, name)
+    )
+    sandbox.workspace.update(name, key, **{KEY.get(name, "updated_at"): value})
+    after = sync(sandbox, name)
+    assert key in after.ids(name)
+    assert bookmark_values(after, name) == bookmark_values(before, name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_timestamps_of_several_forms_compare_as_times(sandbox: Sandbox, name: str) -> None:
+    first, second, third, *_ = sandbox.workspace.ids(name)
+    field = KEY.get(name, "updated_at")
+    for key, form in (
+        (first, "2026-03-01 10:00:00.5+00:00"),
+        (second, "2026-03-01T11:00:00+02:00"),  # 09:00 UTC
+        (third, "2026-03-01T10:00:00.4Z"),
+    ):
+        sandbox.workspace.update(name, key, **{field: form})
+    synced = sync(sandbox, name)
+    assert "2026-03-01T10:00:00.500000Z" in bookmark_values(synced, name)
+    assert first in sync(sandbox, name, state=synced.state).ids(name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_late_older_record_does_not_move_bookmark_back(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    late = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[0])
+    old = datetime.now(UTC) - timedelta(days=1)
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): "2020-01-01T00:00:00Z"})
+    second = sync(sandbox, name, state=first.state)
+    assert bookmark_values(second, name) == bookmark_values(first, name)
+    assert late not in second.ids(name)
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): old.isoformat()})
+    assert late in sync(sandbox, name, state=first.state).ids(name)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_lookback_emits_late_records(sandbox: Sandbox, name: str) -> None:
+    first = sync(sandbox, name)
+    mark = datetime.fromisoformat(max(bookmark_values(first, name)))
+    stamped = update_times(first, name)
+    source = next(
+        key for key, stamp in stamped.items() if stamp == max(bookmark_values(first, name))
+    )
+    late = sandbox.workspace.insert_copy(name, source)
+    moment = (mark - timedelta(seconds=30)).isoformat()
+    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): moment})
+    assert late not in sync(sandbox, name, state=first.state).ids(name)
+    found = sync(sandbox, name, state=first.state, lookback_seconds=60)
+    assert late in found.ids(name)
+    assert bookmark_values(found, name) == bookmark_values(first, name)
+
+
+def test_record_dated_in_future_does_not_move_bookmark_into_future() -> None:
+    with Sandbox(seed=7, items=80, behavior=Behavior(future_timestamps=True)) as sandbox:
+        start = datetime.now(UTC).isoformat()
+        first = sync(sandbox, *INCREMENTAL)
+        for name in INCREMENTAL:
+            assert any((stamp or "") > "2999" for stamp in update_times(first, name).values()), name
+            assert all(mark < "2027" for mark in bookmark_values(first, name)), name
+            changed = sandbox.workspace.ids(name)[1]
+            sandbox.workspace.update(name, changed)
+            second = sync(sandbox, name, state=first.state)
+            assert changed in second.ids(name), (name, start)
+
+
+def test_record_changed_during_scan_is_emitted_by_next_run(sandbox: Sandbox) -> None:
+    """It is read before it changes, and later records have later times."""
+    ids = sync(sandbox, "orders").ids("orders")
+
+    def change(record: RequestRecord, workspace: Workspace) -> None:
+        if record.path == "/v0/orders" and record.query["offset"] != "0":
+            sandbox.on_request = None
+            soon = datetime.now(UTC) + timedelta(seconds=1)
+            workspace.update("orders", ids[0], status="REFUND")
+            workspace.update(
+                "orders", ids[-1], updated_at=(soon + timedelta(seconds=1)).isoformat()
+            )
+
+    sandbox.on_request = change
+    first = sync(sandbox, "orders", page_size=5)
+    assert next(r for r in first.records["orders"] if r["id"] == ids[0])["status"] != "REFUND"
+    second = sync(sandbox, "orders", state=first.state)
+    assert next(r for r in second.records["orders"] if r["id"] == ids[0])["status"] == "REFUND"
+
+
+@pytest.mark.parametrize(
+    "behavior",
+    [Behavior(ignore_query=True), Behavior(empty_query=True), Behavior(reject_query=True)],
+    ids=["ignored", "empty", "rejected"],
+)
+def test_ignored_filter_reads_everything_and_emits_each_record_once(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, behavior: Behavior
+) -> None:
+    first = sync(sandbox, "archive_items")
+    changed = sandbox.workspace.ids("archive_items")[9]
+    sandbox.workspace.update("archive_items", changed)
+    expected = sync(sandbox, "archive_items", state=first.state)
+    sandbox.behavior = behavior
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, "archive_items", state=first.state)
+    assert changed in second.ids("archive_items")
+    assert set(expected.ids("archive_items")) <= set(second.ids("archive_items"))
+    assert len(second.ids("archive_items")) == len(set(second.ids("archive_items")))
+    extra = set(second.ids("archive_items")) - set(expected.ids("archive_items"))
+    assert extra <= ids_without_time(first, "archive_items")
+    assert len([each for each in caplog.messages if "ignores the filter" in each]) == 1
+
+
+def test_applied_filter_is_sent_with_bookmark(sandbox: Sandbox) -> None:
+    first = sync(sandbox, "archive_items")
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    marks = bookmark_values(first, "archive_items")
+    bounds = {body["query"]["updated"]["gt"] for body in searches if "query" in body}
+    assert len(bounds) == len(marks)
+    assert all(
+        any(
+            datetime.fromisoformat(mark) - datetime.fromisoformat(bound)
+            == timedelta(microseconds=1)
+            for mark in marks
+        )
+        for bound in bounds
+    )
+
+
+def test_filtered_response_without_boundary_is_not_trusted(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A response with new rows but without the boundary may miss other rows too."""
+    first = sync(sandbox, "archive_items")
+    for part in first.state["bookmarks"]["archive_items"]["partitions"]:
+        part["boundary"] = "no-such-item"
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, "archive_items", state=first.state)
+    assert any("ignores the filter" in each for each in caplog.messages)
+    third = sync(sandbox, "archive_items", state=second.state)
+    marks = set(bookmark_values(second, "archive_items"))
+    assert {stamp for stamp in update_times(third, "archive_items").values() if stamp} == marks
+
+
+def test_user_query_on_replication_key_is_kept(sandbox: Sandbox) -> None:
+    query = {"updated": {"gt": "2024-06-01T00:00:00Z"}}
+    first = sync(sandbox, "archive_items", query=query)
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", query=query, state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert all(body["query"] == query for body in searches)
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        ({"query": {"eo:cloud_cover": {"lt": 10}}}, {}),
+        ({"query": {"eo:cloud_cover": {"lt": 10}}}, {"query": {"eo:cloud_cover": {"lt": 60}}}),
+        ({"bbox": [0, -60, 180, 60]}, {"bbox": [-180, -60, 180, 60]}),
+        ({"datetime": "2024"}, {"datetime": "2023/2025"}),
+        ({"intersects": SQUARE}, {}),
+    ],
+)
+def test_widened_filters_restart_with_warning(
+    sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    narrow: dict[str, Any],
+    wide: dict[str, Any],
+) -> None:
+    first = sync(sandbox, name, **narrow)
+    with caplog.at_level(logging.WARNING):
+        second = sync(sandbox, name, state=first.state, **wide)
+    assert set(second.ids(name)) == set(sync(sandbox, name, **wide).ids(name))
+    assert len(second.ids(name)) > len(first.ids(name))
+    assert any("full resync" in each for each in caplog.messages)
+
+
+def test_added_collection_does_not_restart_the_others(sandbox: Sandbox) -> None:
+    everything = sync(sandbox, "archive_items")
+    one, other, *_ = dict.fromkeys(r["collection"] for r in everything.records["archive_items"])
+    first = sync(sandbox, "archive_items", collections=[one])
+    second = sync(sandbox, "archive_items", collections=[one, other], state=first.state)
+    of_other = {r["id"] for r in everything.records["archive_items"] if r["collection"] == other}
+    again = set(second.ids("archive_items")) - of_other
+    assert of_other <= set(second.ids("archive_items"))
+    assert len(again) < len(first.ids("archive_items"))
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize(
+    "behavior", [Behavior(), Behavior(ignore_query=True)], ids=["plain", "ignored"]
+)
+def test_start_date_bounds_update_time(sandbox: Sandbox, name: str, behavior: Behavior) -> None:
+    stamped = update_times(sync(sandbox, name), name)
+    start = sorted(stamp for stamp in stamped.values() if stamp)[len(stamped) // 2]
+    sandbox.behavior = behavior
+    synced = sync(sandbox, name, start_date=start)
+    wanted = {key for key, stamp in stamped.items() if stamp and stamp >= start}
+    assert wanted <= set(synced.ids(name)) <= wanted | ids_without_time(sync(sandbox, name), name)
+
+
+def test_start_date_after_all_records_still_filters_second_run(sandbox: Sandbox) -> None:
+    first = sync(sandbox, "archive_items", start_date="2026-11-01")
+    assert not [stamp for stamp in update_times(first, "archive_items").values() if stamp]
+    sandbox.requests.clear()
+    second = sync(sandbox, "archive_items", start_date="2026-11-01", state=first.state)
+    assert second.ids("archive_items") == []
+    searched = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    with_collection = [body for body in searched if "collections" in body]
+    marked = [
+        part["context"]["collection"]
+        for part in first.bookmark("archive_items")["partitions"]
+        if "boundary" in part
+    ]
+    assert all("query" in body for body in with_collection if body["collections"][0] in marked)
+
+
+def stop_after(at: int) -> Callable[[dict[str, Any]], None]:
+    """Return a callback that requests a stop after a number of records."""
+    records = 0
+
+    def count(message: dict[str, Any]) -> None:
+        nonlocal records
+        records += message["type"] == "RECORD"
+        if records >= at:
+            raise StopRequested(15)
+
+    return count
+
+
+@pytest.mark.parametrize("start_date", [None, "2020-01-01"])
+@pytest.mark.parametrize("at", [5, 35, 70, 110])
+def test_killed_backfill_resumes_from_its_windows_without_loss(
+    monkeypatch: pytest.MonkeyPatch, at: int, start_date: str | None
+) -> None:
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
+    settings: dict[str, Any] = {"page_size": 4, "start_date": start_date}
+    with Sandbox(seed=7, items=120) as sandbox:
+        existing = set(sandbox.workspace.ids("archive_items"))
+        first = sync(
+            sandbox, "archive_items", after=stop_after(at), expect=StopRequested, **settings
+        )
+        state = first.state if any(m["type"] == "STATE" for m in first.messages) else None
+        before_state = [m["record"]["id"] for m in records_before_last_state(first.messages)]
+        changed = before_state[0] if before_state else sandbox.workspace.ids("archive_items")[0]
+        sandbox.workspace.update("archive_items", changed)
+        second = sync(sandbox, "archive_items", state=state, **settings)
+        third = sync(sandbox, "archive_items", state=second.state, **settings)
+    emitted = set(before_state) | set(second.ids("archive_items"))
+    if start_date is None:
+        assert emitted == existing
+    if at >= 35:
+        assert len(second.ids("archive_items")) < len(existing), "nothing was resumed"
+    assert changed in set(second.ids("archive_items")) | set(third.ids("archive_items"))
+    assert "backfill" not in str(second.state)
+
+
+def records_before_last_state(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    last = max((i for i, m in enumerate(messages) if m["type"] == "STATE"), default=0)
+    return [m for m in messages[:last] if m["type"] == "RECORD"]
+
+
+@pytest.mark.parametrize("at", [3, 20, 60, 111])
+def test_killed_incremental_run_loses_nothing(at: int) -> None:
+    with Sandbox(seed=7, items=60) as sandbox:
+        first = sync(sandbox, *INCREMENTAL)
+        changed = {}
+        for name in INCREMENTAL:
+            changed[name] = sandbox.workspace.ids(name)[2]
+            sandbox.workspace.update(name, changed[name])
+        killed = sync(
+            sandbox,
+            *INCREMENTAL,
+            state=first.state,
+            after=stop_after(min(at, 6)),
+            expect=StopRequested,
+        )
+        state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
+        done = {
+            (m["stream"], m["record"][PRIMARY_KEYS.get(m["stream"], "id")])
+            for m in records_before_last_state(killed.messages)
+        }
+        second = sync(sandbox, *INCREMENTAL, state=state)
+        for name, key in changed.items():
+            assert key in second.ids(name) or (name, key) in done
+
+
+def test_filter_parsed_as_day_is_not_trusted() -> None:
+    """Its response would contain the boundary, and nothing of a later day."""
+    rows = b'{"aois": [{"aoi_id": "a", "updated_at": "2025-01-01T00:00:00Z"}]}'
+    with ScriptedServer(answer(body=rows), answer(body=b'{"aois": []}')) as server:
+        first = sync(server, "aois")
+    newer = b'{"aois": [{"aoi_id": "b", "updated_at": "2025-02-01T00:00:00Z"}]}'
+    scripts = answer(body=b'{"aois": []}'), answer(body=newer), answer(body=b'{"aois": []}')
+    with ScriptedServer(*scripts) as server:
+        assert sync(server, "aois", state=first.state).ids("aois") == ["b"]
+    assert b"updated_at=1970" in server.requests[0]
+    assert b"updated_at" not in server.requests[1]
+
+
+def test_state_written_by_hand_is_accepted(sandbox: Sandbox) -> None:
+    state = {
+        "bookmarks": {
+            "orders": {"replication_key": "updated_at", "replication_key_value": "2025-06-01"}
+        }
+    }
+    stamped = update_times(sync(sandbox, "orders"), "orders")
+    synced = sync(sandbox, "orders", state=state)
+    wanted = {key for key, stamp in stamped.items() if stamp and stamp >= "2025-06-01"}
+    assert wanted <= set(synced.ids("orders"))
+    assert len(synced.ids("orders")) < len(stamped)

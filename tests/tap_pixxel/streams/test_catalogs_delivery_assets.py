@@ -1,0 +1,413 @@
+"""Delivered assets: items link to the objects in the buckets, and each delivery emits its item."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pystac
+import pytest
+
+from pixxel_api.errors import UnexpectedResponse
+from pixxel_sandbox import MISSING, Behavior, Sandbox
+from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.settings import find_setting_problems as setting_problems
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.stac.semantic_checks import find_problems
+from tests.tap_pixxel.stac.validation import needs_schemas, pystac_offline, schema_errors
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config, sync
+
+if TYPE_CHECKING:
+    from pixxel_sandbox import RequestRecord, Workspace
+
+__all__ = ["pystac_offline"]
+
+AZURE = "https://account.blob.core.windows.net/images"
+READS = ["/v0/catalogs/deliveries", "/v0/stores"]
+
+
+@pytest.fixture
+def workspace(sandbox: Sandbox) -> Workspace:
+    """The sandbox's workspace, without deliveries."""
+    for key in sandbox.workspace.ids("deliveries"):
+        sandbox.workspace.delete("deliveries", key)
+    return sandbox.workspace
+
+
+def find_store(workspace: Workspace, name: str) -> str:
+    rows = (workspace.get("stores", key) for key in workspace.ids("stores"))
+    return next(str(row["id"]) for row in rows if row["name"] == name)
+
+
+def make_old_catalog(workspace: Workspace, place: int = 0) -> str:
+    """Return the id of a catalog, updated long ago."""
+    key = workspace.ids("catalogs")[place]
+    workspace.update("catalogs", key, updated_at="2024-01-01T00:00:00Z")
+    return key
+
+
+def add_delivery(workspace: Workspace, catalog: str, name: str = "analysis", **fields: Any) -> str:
+    cloud = {"config": find_store(workspace, name), "path": fields.pop("path", "incoming/")}
+    stated = {"status": "SUCCESS", "target_path": f"{catalog}/image.zip"}
+    stamp = datetime.now(UTC).isoformat()
+    row = {"catalog_id": catalog, "cloud_delivery": cloud, "created_at": stamp}
+    return workspace.insert("deliveries", {**row, "updated_at": stamp, **stated, **fields})
+
+
+def sync_catalogs(sandbox: Sandbox, **options: Any) -> SyncResult:
+    return sync(sandbox, "catalogs", **{"delivered_assets": True, **options})
+
+
+def find_record(synced: SyncResult, catalog: str) -> dict[str, Any]:
+    return next(r for r in synced.records["catalogs"] if r["id"] == catalog)
+
+
+def find_delivery_assets(synced: SyncResult, catalog: str) -> dict[str, dict[str, Any]]:
+    assets = find_record(synced, catalog)["stac_item"]["assets"]
+    return {key: asset for key, asset in assets.items() if key.startswith("delivery-")}
+
+
+def requested_lists(sandbox: Sandbox) -> list[str]:
+    return [r.path for r in sandbox.requests if r.path in READS]
+
+
+def find_messages(caplog: pytest.LogCaptureFixture, *words: str) -> list[str]:
+    return [each for each in caplog.messages if all(word in each for word in words)]
+
+
+@pytest.mark.parametrize(
+    ("name", "urls", "base"),
+    [
+        ("analysis", {}, "s3://analysis/pixxel"),
+        ("research", {}, "gs://research"),
+        ("analysis", {"analysis": "https://cdn.invalid/x/"}, "https://cdn.invalid/x/pixxel"),
+        ("archive", {"archive": AZURE}, f"{AZURE}/raw"),
+    ],
+)
+def test_item_links_to_delivered_object_in_each_cloud(
+    sandbox: Sandbox, workspace: Workspace, name: str, urls: dict[str, str], base: str
+) -> None:
+    catalog = make_old_catalog(workspace)
+    key = add_delivery(workspace, catalog, name, target_path="a b/image.zip")
+    synced = sync_catalogs(sandbox, store_urls=urls)
+    assert synced.status is ExitCode.OK
+    [(asset_key, asset)] = find_delivery_assets(synced, catalog).items()
+    assert asset_key == f"delivery-{name}"
+    assert asset["href"] == f"{base}/incoming/a%20b/image.zip"
+    assert asset["type"] == "application/zip"
+    assert asset["pixxel:delivery_id"] == key
+    assert asset["pixxel:store_id"] == find_store(workspace, name)
+    others = [r for r in synced.records["catalogs"] if r["id"] != catalog]
+    assert not any(find_delivery_assets(synced, each["id"]) for each in others)
+
+
+def test_unusable_deliveries_are_counted_and_logged_once(
+    sandbox: Sandbox, workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog, "archive")
+    add_delivery(workspace, catalog, "archive", path="again/")
+    add_delivery(workspace, catalog, target_path=None)
+    add_delivery(workspace, catalog, cloud_delivery={"config": "no-such-store"})
+    with caplog.at_level(logging.WARNING):
+        synced = sync_catalogs(sandbox)
+    assert synced.status is ExitCode.OK
+    assert find_delivery_assets(synced, catalog) == {}
+    [line] = find_messages(caplog, "without an asset")
+    assert line == (
+        "catalogs: successful deliveries without an asset: 1 to a store that no longer exists, "
+        "2 to a store without a known URL (see the setting 'store_urls'), 1 without a catalog, an "
+        "id or a path"
+    )
+
+
+@pytest.mark.parametrize("status", ["CREATED", "IN_PROGRESS", "FAILED", "UNSPECIFIED", "?", None])
+def test_unsuccessful_delivery_adds_no_asset(
+    sandbox: Sandbox, workspace: Workspace, status: str | None
+) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog, status=status)
+    synced = sync_catalogs(sandbox)
+    assert find_delivery_assets(synced, catalog) == {}
+    assert find_record(synced, catalog)["updated_at"] == "2024-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "successful", "COMPLETED", " Success "])
+def test_delivery_any_success_status_adds_asset(
+    sandbox: Sandbox, workspace: Workspace, status: str
+) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog, status=status)
+    assert list(find_delivery_assets(sync_catalogs(sandbox), catalog)) == ["delivery-analysis"]
+
+
+def test_deliveries_to_several_stores_and_paths_have_own_assets(
+    sandbox: Sandbox, workspace: Workspace
+) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog)
+    add_delivery(workspace, catalog, "research")
+    before = find_delivery_assets(sync_catalogs(sandbox), catalog)
+    assert list(before) == ["delivery-analysis", "delivery-research"]
+    add_delivery(workspace, catalog, path="other")
+    newest = add_delivery(workspace, catalog)
+    after = find_delivery_assets(sync_catalogs(sandbox), catalog)
+    assert len(after) == 3
+    assert {key: asset["href"] for key, asset in before.items()}.items() <= {
+        key: asset["href"] for key, asset in after.items()
+    }.items()
+    assert after["delivery-analysis"]["pixxel:delivery_id"] == newest
+
+
+def test_delivery_finished_later_emits_its_catalog_again(
+    sandbox: Sandbox, workspace: Workspace
+) -> None:
+    catalog = make_old_catalog(workspace)
+    key = add_delivery(workspace, catalog, status="IN_PROGRESS")
+    first = sync_catalogs(sandbox)
+    assert find_record(first, catalog)["updated_at"] == "2024-01-01T00:00:00.000000Z"
+    quiet = sync_catalogs(sandbox, state=first.state)
+    assert catalog not in quiet.ids("catalogs")
+    moment = datetime.now(UTC) - timedelta(seconds=5)
+    workspace.update("deliveries", key, status="SUCCESS", updated_at=moment.isoformat())
+    second = sync_catalogs(sandbox, state=quiet.state)
+    assert set(second.ids("catalogs")) == {*quiet.ids("catalogs"), catalog}
+    record = find_record(second, catalog)
+    assert list(find_delivery_assets(second, catalog)) == ["delivery-analysis"]
+    stamp = moment.isoformat().replace("+00:00", "Z")
+    assert record["updated_at"] == stamp
+    assert record["catalog_updated_at"] == "2024-01-01T00:00:00.000000Z"
+    assert record["stac_item"]["assets"]["delivery-analysis"]["updated"] == stamp
+    assert second.bookmark("catalogs")["replication_key_value"] == stamp
+    third = sync_catalogs(sandbox, state=second.state)
+    assert catalog in third.ids("catalogs"), "the boundary is inclusive"
+    assert third.state == second.state
+
+
+def test_delivery_older_than_catalog_keeps_updated_at(
+    sandbox: Sandbox, workspace: Workspace
+) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog, updated_at="2023-01-01T00:00:00Z")
+    record = find_record(sync_catalogs(sandbox), catalog)
+    assert record["updated_at"] == record["catalog_updated_at"] == "2024-01-01T00:00:00.000000Z"
+
+
+def test_delivery_dated_in_future_does_not_move_bookmark_into_future(
+    sandbox: Sandbox, workspace: Workspace
+) -> None:
+    add_delivery(workspace, make_old_catalog(workspace), updated_at="2999-01-01T00:00:00Z")
+    assert sync_catalogs(sandbox).bookmark("catalogs")["replication_key_value"] < "2900"
+
+
+@pytest.mark.parametrize("which", ["catalogs", "deliveries"])
+def test_catalog_without_known_update_time_is_emitted_each_run(
+    sandbox: Sandbox, workspace: Workspace, which: str
+) -> None:
+    """Nothing else would emit it again when the time becomes known."""
+    catalog = make_old_catalog(workspace)
+    key = add_delivery(workspace, catalog)
+    workspace.update(which, catalog if which == "catalogs" else key, updated_at=MISSING)
+    state = sync_catalogs(sandbox).state
+    second = sync_catalogs(sandbox, state=state)
+    record = find_record(second, catalog)
+    assert record["updated_at"] is None
+    assert (record["catalog_updated_at"] is None) == (which == "catalogs")
+    assert list(find_delivery_assets(second, catalog)) == ["delivery-analysis"]
+
+
+def test_bookmark_never_passes_request_time_of_deliveries() -> None:
+    """The next sync emits what is delivered between that and the scan."""
+
+    def at(second: int, body: bytes) -> bytes:
+        return answer(body=body, headers=(f"Date: Thu, 01 May 2025 12:00:{second:02} GMT",))
+
+    catalogs = b'{"catalogs": [{"id": "a", "updated_at": "2025-05-01T12:00:30Z"}]}'
+    scripts = at(0, b'{"deliveries": []}'), at(10, b'{"stores": []}'), at(20, catalogs)
+    with ScriptedServer(*scripts) as server:
+        synced = sync(server, "catalogs", delivered_assets=True)
+    assert b"/v0/catalogs/deliveries" in server.requests[0]
+    mark = synced.bookmark("catalogs")["replication_key_value"]
+    assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
+
+
+def test_store_created_while_deliveries_are_read_is_known(
+    sandbox: Sandbox, workspace: Workspace
+) -> None:
+    """If the stores were read first, its delivery would have no asset, and not be emitted again."""
+    catalog = make_old_catalog(workspace)
+
+    def make(record: RequestRecord, live_workspace: Workspace) -> None:
+        if record.path == READS[0]:
+            sandbox.on_request = None
+            new = live_workspace.insert_copy("stores", find_store(live_workspace, "analysis"))
+            live_workspace.update("stores", new, name="new")
+            add_delivery(live_workspace, catalog, "new")
+
+    sandbox.on_request = make
+    assert list(find_delivery_assets(sync_catalogs(sandbox), catalog)) == ["delivery-new"]
+
+
+def test_deliveries_and_stores_are_read_once_and_only_if_enabled(sandbox: Sandbox) -> None:
+    sync_catalogs(sandbox, page_size=5)
+    assert requested_lists(sandbox) == READS
+    sandbox.requests.clear()
+    sync(sandbox, "catalogs")
+    assert requested_lists(sandbox) == []
+
+
+def test_delivered_assets_without_stac_logs_no_effect(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        synced = sync_catalogs(sandbox, stac=False)
+    assert requested_lists(sandbox) == []
+    plain = sync(sandbox, "catalogs", stac=False)
+    assert synced.records == plain.records
+    assert synced.state == plain.state
+    assert len(find_messages(caplog, "'delivered_assets' has no effect")) == 1
+
+
+def test_delivered_assets_without_stac_column_reads_no_deliveries(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(sandbox, delivered_assets=True)
+    catalog = make_catalog(config, "catalogs")
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if part["breadcrumb"] == ["properties", "stac_item"]:
+                part["metadata"]["selected"] = False
+    writer = MessageCollector()
+    with caplog.at_level(logging.WARNING):
+        TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    assert requested_lists(sandbox) == []
+    assert len(find_messages(caplog, "'delivered_assets' has no effect")) == 1
+    records = SyncResult(None, writer.messages).records["catalogs"]
+    assert records
+    assert all(r.get("updated_at") == r.get("catalog_updated_at") for r in records)
+
+
+@pytest.mark.parametrize("resource", ["deliveries", "stores"])
+def test_forbidden_deliveries_emit_catalogs_and_keep_bookmark(
+    sandbox: Sandbox, workspace: Workspace, caplog: pytest.LogCaptureFixture, resource: str
+) -> None:
+    catalog = make_old_catalog(workspace)
+    first = sync_catalogs(sandbox)
+    add_delivery(workspace, catalog)
+    changed = workspace.ids("catalogs")[5]
+    workspace.update("catalogs", changed)
+    add_delivery(workspace, changed)
+    sandbox.behavior = Behavior(forbid=frozenset({resource}))
+    with caplog.at_level(logging.WARNING):
+        without = sync_catalogs(sandbox, state=first.state)
+    assert without.status is ExitCode.INCOMPLETE
+    assert changed in without.ids("catalogs")
+    assert find_delivery_assets(without, changed) == {}
+    assert without.state == first.state
+    assert len(find_messages(caplog, "catalogs: no delivered assets", "403")) == 1
+    assert len(find_messages(caplog, "skipped streams that the token may not read", resource)) == 1
+    sandbox.behavior = Behavior()
+    again = sync_catalogs(sandbox, state=without.state)
+    assert again.status is ExitCode.OK
+    assert all(find_delivery_assets(again, each) for each in (catalog, changed))
+
+
+def test_response_without_list_of_deliveries_raises() -> None:
+    with ScriptedServer(answer(body=b'{"stores": [], "catalogs": [{"id": "a"}]}')) as server:
+        synced = sync(server, "catalogs", delivered_assets=True, expect=UnexpectedResponse)
+    assert synced.ids("catalogs") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"delivered_assets": False}, {}),
+        ({}, {"delivered_assets": False}),
+        ({}, {"store_urls": {"archive": AZURE}}),
+    ],
+    ids=["switched on", "switched off", "other URLs"],
+)
+def test_changed_delivery_settings_restart_catalogs_with_warning(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, before: Any, after: Any
+) -> None:
+    """Otherwise the catalogs emitted earlier would never get them."""
+    first = sync_catalogs(sandbox, **before)
+    with caplog.at_level(logging.WARNING):
+        second = sync_catalogs(sandbox, state=first.state, **after)
+    assert set(second.ids("catalogs")) == set(first.ids("catalogs"))
+    assert len(find_messages(caplog, "catalogs", "full resync")) == 1
+    third = sync_catalogs(sandbox, state=second.state, **after)
+    assert len(third.ids("catalogs")) < len(second.ids("catalogs"))
+    assert len(find_messages(caplog, "full resync")) == 1
+
+
+def test_store_url_of_unknown_store_is_logged(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        sync_catalogs(sandbox, store_urls={"archive": AZURE, "no-such": AZURE})
+    assert find_messages(caplog, "store_urls") == [
+        "catalogs: the workspace has no store 'no-such'; check the setting 'store_urls'"
+    ]
+
+
+@needs_schemas
+@pytest.mark.usefixtures("pystac_offline")
+def test_items_with_delivery_assets_are_valid_stac(sandbox: Sandbox) -> None:
+    live_workspace = sandbox.workspace
+    for place, key in enumerate(live_workspace.ids("catalogs")):
+        add_delivery(
+            live_workspace, key, ("analysis", "research", "archive")[place % 3], path=f"{place} %/"
+        )
+    synced = sync_catalogs(sandbox, store_urls={"archive": AZURE})
+    for place, record in enumerate(synced.records["catalogs"]):
+        item = record["stac_item"]
+        assert schema_errors(item) == []
+        assert find_problems(item) == []
+        mine = find_delivery_assets(synced, record["id"])
+        assert mine
+        if place < 4:  # pystac is slow
+            read = pystac.Item.from_dict(item)
+            assert len(read.validate()) == 1 + len(item["stac_extensions"])
+            assert {read.assets[key].href for key in mine} == {a["href"] for a in mine.values()}
+
+
+def test_full_table_catalogs_have_delivery_assets(sandbox: Sandbox, workspace: Workspace) -> None:
+    catalog = make_old_catalog(workspace)
+    add_delivery(workspace, catalog)
+    assert find_delivery_assets(sync_catalogs(sandbox, full_table=True), catalog)
+
+
+def test_catalog_schema_changes_only_with_delivered_assets(sandbox: Sandbox) -> None:
+    def properties(**settings: Any) -> dict[str, Any]:
+        streams = make_catalog(make_config(sandbox, **settings))["streams"]
+        [found] = [s["schema"]["properties"] for s in streams if s["tap_stream_id"] == "catalogs"]
+        columns: dict[str, Any] = found
+        return columns
+
+    plain, more = properties(), properties(delivered_assets=True)
+    assert more.keys() - plain.keys() == {"catalog_updated_at"}
+    assert {name for name in plain if plain[name] != more[name]} == {"updated_at"}
+    assert properties(delivered_assets=True, stac=False) == properties(stac=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "account.blob.core.windows.net/images",
+        "https://",
+        "https://host/c?sv=1&sig=s3cret",
+        "https://user:s3cret@host/c",
+        "https://host/c#s3cret",
+        "https://host:99999/c",
+        "https://host/a b",
+    ],
+)
+def test_store_url_not_plain_base_is_rejected_without_quoting(url: str) -> None:
+    """A signature in it would be in every item."""
+    config = {"api_token": "t", "api_url": "https://host", "store_urls": {"archive": url}}
+    [line] = setting_problems(config)
+    assert line.startswith("Setting 'store_urls' must map store names to plain base URLs")
+    assert "s3cret" not in line

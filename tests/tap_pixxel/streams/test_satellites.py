@@ -1,0 +1,368 @@
+"""Images of any provider: both ways of paging, all forms of the response, missing settings."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator, FormatChecker
+
+from pixxel_api.errors import BadRequest, EndlessList, UnexpectedResponse
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.pixxel_sandbox.contract_checks import request_validator
+from tests.tap_pixxel.commands import parse_errors, run_tap
+from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
+from tests.tap_pixxel.syncs import SyncResult, make_catalog, make_config, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.tap_pixxel.syncs import Server
+
+WORLD: dict[str, Any] = {"datetime": "2020/..", "bbox": [-180, -90, 180, 90]}
+SATELLITES = b'{"satellites": [{"id": "s", "name": "S", "collections": [{"id": "c"}]}]}'
+IMAGE = '{"id": "%s", "collection": "c", "properties": {"datetime": "2025-01-01T00:00:00Z"}}'
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, items=40) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def full_sync(sandbox: Sandbox) -> SyncResult:
+    return sync(sandbox, "satellite_images", **WORLD)
+
+
+def sync_images(server: Server, **settings: Any) -> list[dict[str, Any]]:
+    return sync(server, "satellite_images", **(WORLD | settings)).records["satellite_images"]
+
+
+def make_page(items: str, more: str = "") -> bytes:
+    return answer(body=f'{{"items": {items}{more}}}'.encode())
+
+
+@pytest.mark.parametrize("skip", [False, True], ids=["by token", "by skip"])
+@pytest.mark.parametrize("page_size", [1, 7, 100])
+def test_images_token_or_skip_paging_emits_each_once(
+    sandbox: Sandbox, full_sync: SyncResult, *, skip: bool, page_size: int
+) -> None:
+    sandbox.behavior = Behavior(skip_paging=skip)
+    found = sync_images(sandbox, page_size=page_size)
+    sandbox.behavior = Behavior()
+    keys = [(each["collection"], each["id"]) for each in found]
+    assert len(keys) == len(set(keys))
+    assert sorted(keys) == sorted(
+        (each["collection"], each["id"]) for each in full_sync.records["satellite_images"]
+    )
+    names, archive = {name for _, name in keys}, set(sandbox.workspace.ids("archive_items"))
+    assert len(names & archive) > 30
+    assert names - archive, "another provider's images are among them"
+
+
+def test_first_search_request_matches_the_contract(sandbox: Sandbox, full_sync: SyncResult) -> None:
+    assert full_sync.records
+    requested = [each.body for each in sandbox.requests if each.path == "/v0/search"]
+    firsts = [body for body in requested if not {"next_token", "skip"} & body.keys()]
+    check = request_validator("post", "/v0/search")
+    assert firsts
+    assert [list(check.iter_errors(body)) for body in firsts] == [[]] * len(firsts)
+
+
+@needs_schemas
+def test_images_are_valid_stac_without_order_status(full_sync: SyncResult) -> None:
+    for record in full_sync.records["satellite_images"]:
+        item = record["stac_item"]
+        assert schema_errors(item) == []
+        assert "order:status" not in item["properties"]
+        assert "satellite_id" not in json.dumps(item)
+        assert {each["rel"] for each in item["links"]} >= {"collection"}
+
+
+def test_image_record_names_satellite_and_collection(
+    sandbox: Sandbox, full_sync: SyncResult
+) -> None:
+    known = {
+        (row["id"], each["id"])
+        for row in sandbox.workspace.rows("satellites")
+        for each in row["collections"]
+    }
+    records = full_sync.records["satellite_images"]
+    found = {(each["satellite_id"], each["collection"]) for each in records}
+    assert found <= known
+    assert len(found) > 3
+
+
+@pytest.mark.parametrize("stac", [True, False])
+def test_satellite_image_records_match_their_schema(sandbox: Sandbox, *, stac: bool) -> None:
+    """The context of a partition is added to its records, so its names must be columns."""
+    synced = sync(sandbox, "satellite_images", stac=stac, **WORLD)
+    [schema] = [each["schema"] for each in synced.messages if each["type"] == "SCHEMA"]
+    check = Draft7Validator(
+        {**schema, "additionalProperties": False}, format_checker=FormatChecker()
+    )
+    assert synced.records["satellite_images"]
+    for record in synced.records["satellite_images"]:
+        check.validate(record)
+
+
+def test_images_without_stac_are_emitted_raw(sandbox: Sandbox) -> None:
+    found = sync_images(sandbox, stac=False)
+    assert all(each["assets"] and each["properties"] for each in found)
+    assert not any("stac_item" in each for each in found)
+
+
+def test_satellites_setting_limits_searches_and_logs_unknown_names(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = sandbox.workspace.rows("satellites")
+    first, second = rows[0], next(row for row in rows if len(row["collections"]) > 1)
+    collection = second["collections"][0]["id"]
+    with caplog.at_level(logging.WARNING):
+        found = sync_images(
+            sandbox, satellites=[first["name"], f"{second['id']}/{collection}", "no-such"]
+        )
+    expected = {each["id"] for each in first["collections"]} | {collection}
+    assert {each["collection"] for each in found} <= expected
+    assert collection in {each["collection"] for each in found}
+    assert [each for each in caplog.messages if "no-such" in each] != []
+    assert not any(first["name"] in each for each in caplog.messages)
+
+
+def test_bbox_across_antimeridian_is_searched_in_two_parts(
+    sandbox: Sandbox, full_sync: SyncResult
+) -> None:
+    """An image in both parts is emitted once."""
+    before = len(sandbox.requests)
+    found = [each["id"] for each in sync_images(sandbox, bbox=[90, -90, -90, 90])]
+    requested = [each for each in sandbox.requests[before:] if each.path == "/v0/search"]
+    pairs = sum(len(row["collections"]) for row in sandbox.workspace.rows("satellites"))
+    assert len([each for each in requested if "skip" not in each.body]) == 2 * pairs
+    assert len(found) == len(set(found))
+    over = {
+        each["id"]
+        for each in full_sync.records["satellite_images"]
+        if each.get("bbox_west") and each["bbox_west"] > each["bbox_east"]
+    }
+    assert over
+    assert over <= set(found)
+
+
+def test_second_run_emits_changed_images_and_those_without_time(
+    sandbox: Sandbox, full_sync: SyncResult
+) -> None:
+    key = next(
+        each["id"]
+        for each in full_sync.records["satellite_images"]
+        if each["collection"] == "td1-l1c"
+    )
+    sandbox.workspace.update("archive_items", key)
+    second = sync(sandbox, "satellite_images", state=full_sync.state, **WORLD)
+    found = set(second.ids("satellite_images"))
+    timeless = {
+        each["id"] for each in full_sync.records["satellite_images"] if not each.get("updated")
+    }
+    assert key in found
+    assert timeless <= found
+    assert len(found) < len(full_sync.ids("satellite_images"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragments"),
+    [
+        ({}, ["'datetime'", "'bbox'"]),
+        ({"datetime": "../2025", "bbox": [0, 0, 1, 1]}, ["'datetime'"]),
+        ({"datetime": "2025", "intersects": '{"type":"Point","coordinates":[1,2]}'}, ["polygon"]),
+    ],
+)
+def test_selected_stream_with_missing_settings_raises_a_line_each(
+    sandbox: Sandbox, settings: dict[str, Any], fragments: list[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        sync(sandbox, "satellite_images", **settings)
+    assert len(caught.value.lines) == len(fragments)
+    for line, words in zip(caught.value.lines, fragments, strict=True):
+        assert line.startswith("stream satellite_images needs")
+        assert words in line
+
+
+def test_missing_settings_on_command_line_exit_2(sandbox: Sandbox, tmp_path: Any) -> None:
+    entry = {
+        "tap_stream_id": "satellite_images",
+        "schema": {"properties": {"id": {}}},
+        "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+    }
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps({"streams": [entry]}))
+    before = len(sandbox.requests)
+    result = run_tap(
+        "--config=ENV",
+        "--catalog",
+        str(path),
+        TAP_PIXXEL_API_URL=sandbox.url,
+        TAP_PIXXEL_API_TOKEN=sandbox.token,
+    )
+    assert result.returncode == 2
+    assert any("satellite_images needs" in line for line in parse_errors(result))
+    assert len(sandbox.requests) == before
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}',
+        f'{{"s/c": [{IMAGE % 1}, {IMAGE % 2}]}}',
+        f'{{"s/c": {{"type": "FeatureCollection", "features": [{IMAGE % 1}, {IMAGE % 2}]}}}}',
+        f"[{IMAGE % 1}, {IMAGE % 2}]",
+        f'{{"s/c": null, "s/d": [{IMAGE % 1}, {IMAGE % 2}]}}',
+    ],
+)
+def test_images_in_any_form_of_the_map_are_found(items: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page(items)) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
+
+
+@pytest.mark.parametrize("body", ['{"items": null}', '{"items": {}}', "{}"])
+def test_response_without_images_emits_nothing(body: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), answer(body=body.encode())) as server:
+        assert sync_images(server) == []
+
+
+def test_next_token_overrides_total_and_may_be_in_pagination() -> None:
+    scripts = (
+        make_page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 2, "next_token": "t1"}'),
+        make_page(f'{{"a": {IMAGE % 2}}}', ', "pagination": {"total": 2}, "next_token": ""'),
+    )
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
+    assert b'"next_token":"t1"' in server.requests[-1].replace(b": ", b":")
+
+
+@pytest.mark.parametrize(
+    "collections",
+    ["null", "5", "true", '"c"', '{"c": {"id": "c"}}', '[null, 5, "c", {"id": null}, {"id": [1]}]'],
+)
+def test_invalid_collections_of_a_satellite_are_ignored(collections: str) -> None:
+    odd = f'{{"satellites": [{{"id": "s", "collections": {collections}}}]}}'.encode()
+    with ScriptedServer(answer(body=odd), make_page(f"[{IMAGE % 1}]")) as server:
+        assert sync_images(server) == []
+        assert len(server.requests) == 1
+
+
+def test_collection_named_twice_is_searched_once() -> None:
+    twice = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "c"}]}]}'
+    with ScriptedServer(answer(body=twice), make_page(f"[{IMAGE % 1}]")) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1"]
+
+
+@pytest.mark.parametrize("pagination", ["5", '"x"', "[]", "null", '{"total": "2"}'])
+def test_pagination_of_wrong_type_is_ignored(pagination: str) -> None:
+    scripts = answer(body=SATELLITES), make_page(f"[{IMAGE % 1}]", f', "pagination": {pagination}')
+    with ScriptedServer(*scripts) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1"]
+
+
+def test_numeric_next_token_is_followed() -> None:
+    scripts = make_page(f"[{IMAGE % 1}]", ', "next_token": 7'), make_page(f"[{IMAGE % 2}]")
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
+    assert b'"next_token":7' in server.requests[-1].replace(b": ", b":")
+
+
+def test_repeated_next_token_ends_the_run() -> None:
+    script = make_page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
+    with ScriptedServer(answer(body=SATELLITES), script) as server:
+        sync(server, "satellite_images", expect=EndlessList, **WORLD)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
+def test_image_bookmark_never_passes_server_time(more: str) -> None:
+    """Images that change during the search are emitted by the next run."""
+    late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
+    clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
+    found = answer(body=f'{{"items": {late}{more}}}'.encode(), headers=clock)
+    with ScriptedServer(answer(body=SATELLITES), found) as server:
+        state = sync(server, "satellite_images", **WORLD).bookmark("satellite_images")
+    value = state["partitions"][0]["replication_key_value"]
+    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
+
+
+@pytest.mark.parametrize("paging", ["7", '"none"', "[]", '{"total": 1e400}'])
+def test_pagination_of_unexpected_shape_is_ignored(paging: str) -> None:
+    script = make_page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
+    with ScriptedServer(answer(body=SATELLITES), script) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1"]
+
+
+def test_images_without_ids_end_the_list() -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page('[{"collection": "c"}]')) as server:
+        assert sync_images(server) == []
+    assert len(server.requests) == 2
+
+
+def test_error_instead_of_images_raises() -> None:
+    script = answer(body=b'{"error": {"code": "internal"}}')
+    with ScriptedServer(answer(body=SATELLITES), script) as server:
+        sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
+
+
+def test_rejected_search_error_names_the_settings() -> None:
+    with ScriptedServer(answer(body=SATELLITES), answer(400)) as server:
+        config = make_config(server, **WORLD)
+        tap = TapPixxel(config=config, catalog=make_catalog(config, "satellite_images"))
+        with pytest.raises(BadRequest, match=r"; check the settings that filter the search$"):
+            tap.run()
+
+
+@pytest.mark.parametrize("found", ["7", '{"a": 7}'])
+def test_value_not_a_list_of_images_ends_the_sync(found: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page(found)) as server:
+        sync(server, "satellite_images", expect=UnexpectedResponse, **WORLD)
+
+
+def test_open_datetime_end_is_sent_as_now() -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page("{}")) as server:
+        sync_images(server)
+    body = json.loads(server.requests[-1].partition(b"\r\n\r\n")[2])
+    assert body["start_date"] == "2020-01-01T00:00:00.000000Z"
+    age = datetime.now(UTC) - datetime.fromisoformat(body["end_date"])
+    assert abs(age.total_seconds()) < 60
+
+
+@pytest.mark.parametrize("pagination", ["", ', "pagination": {"limit": 2, "skip": 0}'])
+def test_pages_without_total_or_token_are_read_until_nothing_is_new(pagination: str) -> None:
+    scripts = [make_page(f'{{"a": {IMAGE % 1}, "b": {IMAGE % 2}}}', pagination)]
+    scripts.append(make_page(f'{{"a": {IMAGE % 2}, "b": {IMAGE % 3}}}', pagination))
+    scripts.append(make_page(f'{{"b": {IMAGE % 3}}}', pagination))
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in sync_images(server, page_size=2)] == ["1", "2", "3"]
+    bodies = [json.loads(each.partition(b"\r\n\r\n")[2]) for each in server.requests[1:]]
+    assert [body.get("skip") for body in bodies] == [None, 2, 4]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_unreadable_collection_is_skipped_and_others_are_read(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    several = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "d"}]}]}'
+    scripts = answer(status), make_page(f'{{"a": {IMAGE % 1}}}', ', "pagination": {"total": 1}')
+    with ScriptedServer(answer(body=several), *scripts) as server:
+        synced = sync(server, "satellite_images", **WORLD)
+    assert synced.ids("satellite_images") == ["1"]
+    assert synced.status is ExitCode.OK
+    assert any("skipped 1 lists" in each for each in caplog.messages)
+
+
+def test_no_searchable_collection_skips_the_stream() -> None:
+    with ScriptedServer(answer(body=SATELLITES), answer(403)) as server:
+        synced = sync(server, "satellite_images", **WORLD)
+    assert synced.status is ExitCode.INCOMPLETE

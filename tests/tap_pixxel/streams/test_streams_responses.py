@@ -1,0 +1,320 @@
+"""Unusual responses, stream maps, metrics and the client's settings, in whole syncs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from pixxel_api.errors import BadRequest, RequestTimeout, UnexpectedResponse
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.signals import StopRequested
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.stream_types.test_incremental import stop_after
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
+
+
+def test_response_without_its_list_raises() -> None:
+    """An empty full table would be activated, and empty the warehouse's table."""
+    with ScriptedServer(answer(body=b'{"items": []}')) as server:
+        synced = sync(server, "stores", expect=UnexpectedResponse)
+    assert {message["type"] for message in synced.messages} <= {"SCHEMA", "STATE"}
+
+
+def test_record_key_not_a_text_is_skipped() -> None:
+    rows = b'{"bandsets": [{"id": {"a": 1}}, {"id": ["a"]}, {"id": "c"}]}'
+    with ScriptedServer(answer(body=rows)) as server:
+        assert sync(server, "bandsets").ids("bandsets") == ["c"]
+
+
+@pytest.mark.parametrize("tasks", [None, "none", {"id": "t"}])
+def test_order_item_without_list_of_tasks_emits_no_tasks(sandbox: Sandbox, tasks: Any) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    sandbox.workspace.update("order_items", key, tasks=tasks)
+    synced = sync(sandbox, "order_tasks")
+    assert synced.ids("order_tasks")
+    assert key not in {record["order_item_id"] for record in synced.records["order_tasks"]}
+
+
+def test_task_not_an_object_is_skipped_and_counted(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    sandbox.workspace.update("order_items", key, tasks=[7, {"id": "t"}])
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "order_tasks")
+    [record] = [r for r in synced.records["order_tasks"] if r["order_item_id"] == key]
+    assert record["id"] == "t"
+    assert any(
+        "skipped 1 records that cannot be decoded or have no key" in each
+        for each in caplog.messages
+    )
+
+
+def test_stated_order_item_id_is_set_only_where_it_differs(sandbox: Sandbox) -> None:
+    key, *_ = sandbox.workspace.ids("order_items")
+    tasks = [{"id": "same", "order_item_id": key}, {"id": "silent"}]
+    sandbox.workspace.update("order_items", key, tasks=tasks)
+    records = sync(sandbox, "order_tasks").records["order_tasks"]
+    mine = [record for record in records if record["order_item_id"] == key]
+    assert [record["id"] for record in mine] == ["same", "silent"]
+    assert not any(record.get("stated_order_item_id") for record in mine)
+
+
+def test_stream_maps_are_applied(sandbox: Sandbox) -> None:
+    maps = {"stores": {"name": "name.upper()", "__filter__": "type != 'S3'"}}
+    plain = sync(sandbox, "stores").records["stores"]
+    mapped = sync(sandbox, "stores", stream_maps=maps).records["stores"]
+    expected = [record["name"].upper() for record in plain if record["type"] != "S3"]
+    assert len(expected) < len(plain)
+    assert [record["name"] for record in mapped] == expected
+
+
+def test_http_metrics_count_requests_by_stream(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        sync(sandbox, "stores", "bandsets")
+    lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    points = [json.loads(each.removeprefix("METRIC: ")) for each in lines]
+    log_lines = {
+        (point["metric"], point["tags"]["stream"], point["tags"]["endpoint"])
+        for point in points
+        if point["metric"].startswith("http_request")
+    }
+    assert log_lines == {
+        (f"http_request_{what}", stream, f"/v0/{stream}")
+        for what in ("count", "duration")
+        for stream in ("stores", "bandsets")
+    }
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+def test_search_is_sorted_by_time_then_id(sandbox: Sandbox, name: str) -> None:
+    """Rows of the same time need an order too, or offsets would skip some of them."""
+    sync(sandbox, name)
+    sort = {"archive_items": "sortby", "catalogs": "sort_by"}[name]
+    paged = [r.body for r in sandbox.requests if r.method == "POST" and r.body["limit"] > 1]
+    assert paged
+    assert all([part["field"] for part in body[sort]][-1] == "id" for body in paged)
+
+
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+def test_endpoint_rejecting_sort_is_logged_once(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    sandbox.behavior = Behavior(reject_sort=True)
+    with caplog.at_level(logging.WARNING):
+        sync(sandbox, name)
+    assert len([each for each in caplog.messages if "rejects the sort order" in each]) == 1
+
+
+@pytest.mark.parametrize(("agent", "sent"), [(None, b"tap-pixxel/0."), ("pipe/2", b"pipe/2\r")])
+def test_user_agent_is_the_setting_or_the_tap(agent: str | None, sent: bytes) -> None:
+    with ScriptedServer(answer(body=b'{"stores": []}')) as server:
+        sync(server, "stores", user_agent=agent)
+    assert b"User-Agent: " + sent in server.requests[0]
+
+
+def test_request_timeout_setting_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixxel_api.client.FIRST_CONNECT_DEADLINE", 0.1)
+    with ScriptedServer(answer(), drip=0.5) as server:
+        sync(server, "stores", request_timeout=0.1, expect=RequestTimeout)
+
+
+def test_connection_pool_has_size_of_concurrency(sandbox: Sandbox) -> None:
+    tap = TapPixxel(config=make_config(sandbox, concurrency=9))
+    adapter = tap.client._session.get_adapter(sandbox.url)
+    assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # private in requests
+    tap.client.close()
+
+
+def test_batch_capability_is_not_offered() -> None:
+    """They would bypass the deselection of columns."""
+    assert "batch" not in {capability.value for capability in TapPixxel.capabilities}
+    assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
+
+
+def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Records may be missing, so the user must be warned."""
+    first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
+    empty = answer(body=b'{"orders": [], "pagination": {"total": 9}}')
+    with ScriptedServer(first, empty) as server, caplog.at_level(logging.WARNING):
+        assert sync(server, "orders").ids("orders") == ["a"]
+    assert any(
+        each.startswith("orders: the list ended early or kept changing") for each in caplog.messages
+    )
+
+
+def test_archive_without_collections_emits_no_records(sandbox: Sandbox) -> None:
+    for key in sandbox.workspace.ids("collections"):
+        sandbox.workspace.delete("collections", key)
+    synced = sync(sandbox, "archive_items")
+    assert synced.ids("archive_items") == []
+    assert synced.status == 0
+    sandbox.behavior = Behavior(forbid=frozenset({"archive_items"}))
+    assert sync(sandbox, "archive_items").status == 0
+
+
+def test_collections_setting_with_forbidden_list_is_read(
+    sandbox: Sandbox,
+) -> None:
+    name = sync(sandbox, "archive_items").records["archive_items"][0]["collection"]
+    sandbox.behavior = Behavior(forbid=frozenset({"collections"}))
+    synced = sync(sandbox, "archive_items", collections=[name])
+    assert synced.status == 0
+    assert {record["collection"] for record in synced.records["archive_items"]} == {name}
+
+
+def test_search_rejected_midway_raises(sandbox: Sandbox) -> None:
+    """Only the filter on the bookmark may be rejected; then everything is read instead."""
+    sandbox.behavior = Behavior(max_offset=3)
+    synced = sync(sandbox, "archive_items", page_size=4, expect=BadRequest)
+    assert not [message for message in synced.messages if message["type"] == "STATE"]
+
+
+def test_passing_connection_test_logs_no_failure(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
+        assert tap.test() is ExitCode.OK
+    log_lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    assert any('"record_count"' in each for each in log_lines)
+    assert not [each for each in log_lines if "failed" in each]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        sync(sandbox, "projects")
+    assert any('"sync_duration"' in each and '"succeeded"' in each for each in caplog.messages)
+
+
+def test_rejected_filter_error_names_the_settings(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, query={"gsd": {"nonsense": 1}})
+    tap = TapPixxel(config=config, catalog=make_catalog(config, "catalogs"))
+    with pytest.raises(
+        BadRequest, match=r"the request; check the settings that filter the search$"
+    ):
+        tap.run()
+
+
+def test_query_rejected_in_any_order_raises(sandbox: Sandbox) -> None:
+    query = {"gsd": {"nope": 1}}
+    synced = sync(sandbox, "archive_items", query=query, expect=BadRequest)
+    assert not [message for message in synced.messages if message["type"] == "STATE"]
+    requested = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert [len(body.get("sortby", ())) for body in requested][:3] == [2, 1, 0]
+
+
+def test_user_query_is_sent_by_later_runs(sandbox: Sandbox) -> None:
+    query = {"eo:cloud_cover": {"lt": 50}}
+    first = sync(sandbox, "archive_items", query=query)
+    sandbox.requests.clear()
+    sync(sandbox, "archive_items", query=query, state=first.state)
+    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
+    assert any("updated" in body["query"] for body in searches)
+    assert all(body["query"]["eo:cloud_cover"] == {"lt": 50} for body in searches)
+
+
+def test_later_run_writes_no_backfill_state(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a first sync writes its progress; a killed later run starts at its bookmark again."""
+    first = sync(sandbox, "archive_items")
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
+    later = sync(sandbox, "archive_items", state=first.state, page_size=4, lookback_seconds=10**8)
+    assert len(later.ids("archive_items")) > 50
+    states = [message["value"] for message in later.messages if message["type"] == "STATE"]
+    assert states
+    assert "backfill" not in json.dumps(states)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("orders", "updated_at"), ("archive_items", "updated")]
+)
+def test_bookmark_never_passes_server_time(name: str, field: str) -> None:
+    """This machine's clock may be ahead of the server's."""
+    rows = b'[{"id": "a", "F": "2025-06-01", "properties": {"F": "2025-06-01"}}]'
+    rows = rows.replace(b"F", field.encode())
+    lists = b'{"collections": [{"id": "c"}], "features": ROWS, "orders": ROWS}'
+    body = lists.replace(b"ROWS", rows)
+    date = "Date: Thu, 01 May 2025 12:00:00 GMT"
+    with ScriptedServer(answer(body=body, headers=(date,))) as server:
+        part = sync(server, name).bookmark(name)
+    [mark] = [each["replication_key_value"] for each in part.get("partitions", [part])]
+    assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
+
+
+def test_task_stating_a_list_is_emitted() -> None:
+    item = b'{"id": "i", "order_id": "o", "tasks": [{"id": "t", "order_item_id": ["x"]}]}'
+    with ScriptedServer(answer(body=b'{"order_items": [' + item + b"]}")) as server:
+        assert sync(server, "order_tasks").ids("order_tasks") == ["t"]
+
+
+def test_records_before_start_date_move_the_bookmark(sandbox: Sandbox) -> None:
+    """Otherwise each run would be a first sync again, without a bookmark."""
+    synced = sync(sandbox, "orders", start_date="2999-01-01")
+    assert not [record for record in synced.records["orders"] if record.get("updated_at")]
+    assert synced.bookmark("orders")["replication_key_value"] > "2020"
+
+
+def test_empty_filtered_response_without_boundary_is_not_trusted(sandbox: Sandbox) -> None:
+    """A state written by hand has no boundary."""
+    first = sync(sandbox, "archive_items")
+    for part in first.state["bookmarks"]["archive_items"]["partitions"]:
+        part.pop("boundary", None)
+    changed = sandbox.workspace.ids("archive_items")[9]
+    sandbox.workspace.update("archive_items", changed)
+    sandbox.behavior = Behavior(empty_query=True)
+    assert changed in sync(sandbox, "archive_items", state=first.state).ids("archive_items")
+
+
+def test_ignored_filter_restarts_killed_backfill(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its earlier records came through a filter that is not trusted."""
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
+    settings: dict[str, Any] = {"page_size": 4, "start_date": "2020-01-01"}
+    full_sync = sync(sandbox, "archive_items", **settings).records["archive_items"]
+    killed = sync(sandbox, "archive_items", after=stop_after(60), expect=StopRequested, **settings)
+    parts = killed.bookmark("archive_items")["partitions"]
+    [begun] = [part["context"]["collection"] for part in parts if "backfill" in part]
+    sandbox.behavior = Behavior(empty_query=True)
+    resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
+    wanted = {record["id"] for record in full_sync if record["collection"] == begun}
+    assert wanted <= set(resumed.ids("archive_items"))
+
+
+def test_sorted_catalogs_changed_meanwhile_are_scanned_once(sandbox: Sandbox) -> None:
+    sandbox.behavior = Behavior(insert_while_paging=True)
+    sync(sandbox, "catalogs", page_size=10)
+    pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
+    assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
+
+
+def test_delivery_listed_twice_is_emitted_once() -> None:
+    rows = b'{"deliveries": [{"delivery_id": "a"}, {"delivery_id": "a"}, {"delivery_id": "b"}]}'
+    with ScriptedServer(answer(body=rows)) as server:
+        assert sync(server, "deliveries").ids("deliveries") == ["a", "b"]
+
+
+@pytest.mark.parametrize("stream", ["blocks", "block_versions"])
+def test_block_and_specification_conflicts_are_both_kept(stream: str) -> None:
+    spec = b'{"id": "s", "name": "own", "version": "1", "description": "spec", "odd": 1}'
+    block = b'{"id": "b", "description": "block", "odd": 2, "spec": ' + spec + b"}"
+    with ScriptedServer(answer(body=b'{"blocks": [' + block + b"]}")) as server:
+        [record] = sync(server, stream).records[stream]
+    assert (record["id"], record["spec_id"], record["name"]) == ("b", "s", "own")
+    assert record["description"] == "block"
+    assert record["extra"] == {"odd": 2, "spec_odd": 1, "spec_description": "spec"}
+
+
+def test_block_version_is_named_by_its_specification() -> None:
+    lists = [b'[{"id": "b", "spec": {"name": "%s", "version": "1"}}]' % n for n in (b"a", b"A")]
+    answers = [answer(body=b'{"blocks": ' + rows + b"}") for rows in lists]
+    with ScriptedServer(*answers) as server:
+        [record] = sync(server, "block_versions").records["block_versions"]
+    assert record["name"] == "A"

@@ -1,0 +1,125 @@
+"""The parsing of valid settings, and of invalid ones that the tests of the command omit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from shapely.geometry import shape
+
+from tap_pixxel.settings import Interval, TapSettings, find_setting_problems, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurrency": 4}
+
+
+def parse(**settings: Any) -> TapSettings:
+    switches = {"stac": True, "assume_cog": False, "delivered_assets": False}
+    config = {**BASE, "lookback_seconds": 0, **switches, **settings}
+    assert find_setting_problems(config) == []
+    return read_settings(config)
+
+
+def make_square(west: float, *, height: float | None = None) -> dict[str, Any]:
+    corners = [(west, 0), (west + 1, 0), (west + 1, 1), (west, 1), (west, 0)]
+    ring = [[*corner, height] if height else [*corner] for corner in corners]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def test_collections_named_twice_are_read_once() -> None:
+    assert parse(collections=["a", " b ", "a"]).collections == ("a", "b")
+
+
+def test_bbox_across_antimeridian_is_accepted() -> None:
+    assert parse(bbox=[170, -10, -170, 10]).bbox == (170, -10, -170, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2024-02", "2024-02-01T00:00:00", "2024-02-29T23:59:59.999999"),
+        ("2024-04", "2024-04-01T00:00:00", "2024-04-30T23:59:59.999999"),
+        ("2024-04-05", "2024-04-05T00:00:00", "2024-04-05T23:59:59.999999"),
+        ("/2024", None, "2024-12-31T23:59:59.999999"),
+        ("2024/", "2024-01-01T00:00:00", None),
+        ("2024 / ..", "2024-01-01T00:00:00", None),
+        ("2024-04-05T06:00:00Z", "2024-04-05T06:00:00", "2024-04-05T06:00:00"),
+    ],
+)
+def test_datetime_day_month_or_year_covers_all_of_it(
+    text: str, start: str | None, end: str | None
+) -> None:
+    def full(stamp: str | None) -> str | None:
+        return stamp and (f"{stamp}Z" if "." in stamp else f"{stamp}.000000Z")
+
+    assert parse(datetime=text).datetime == Interval(full(start), full(end))
+
+
+@pytest.mark.parametrize("tail", ["?s3cret=1", "#s3cret"])
+def test_api_url_with_query_or_fragment_is_rejected(tail: str) -> None:
+    [line] = find_setting_problems({**BASE, "api_url": f"https://host{tail}"})
+    assert line == "Setting 'api_url' must be a plain base URL, without user, query or fragment"
+
+
+@pytest.mark.parametrize("url", ["https://u@host", "https://host:0", "https://", "ftp://host"])
+def test_api_url_invalid_is_rejected(url: str) -> None:
+    assert len(find_setting_problems({**BASE, "api_url": url})) == 1
+
+
+def test_intersects_with_leading_blank_line_is_accepted() -> None:
+    assert parse(intersects="\n " + json.dumps(make_square(0))).intersects
+
+
+def test_intersects_file_in_home_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "area.geojson").write_text(json.dumps(make_square(0)))
+    assert parse(intersects="~/area.geojson").intersects
+
+
+def test_intersects_heights_are_dropped() -> None:
+    area = parse(intersects=json.dumps(make_square(0, height=100))).intersects
+    assert area is not None
+    assert {len(point) for point in area["coordinates"][0]} == {2}
+
+
+def test_store_urls_are_stripped() -> None:
+    urls = {" archive ": " https://host/container/ ", "lake": "file://host/mnt", "é": "s3://b"}
+    assert parse(store_urls=urls).store_urls == {
+        name.strip(): url.strip() for name, url in urls.items()
+    }
+    assert parse().store_urls == {}
+
+
+def test_intersects_several_geometries_are_united() -> None:
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": make_square(west)} for west in (0, 0.5, 7)
+    ]
+    text = json.dumps({"type": "FeatureCollection", "features": features})
+    area = parse(intersects=text).intersects
+    assert area is not None
+    assert area["type"] == "MultiPolygon"
+    assert shape(area).area == pytest.approx(2.5)
+
+
+TWICE = [make_square(0)["coordinates"], make_square(0.5)["coordinates"]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"intersects": json.dumps({"type": "MultiPolygon", "coordinates": TWICE})},
+            "crosses itself",
+        ),
+        ({"catalog_collection": " "}, "is empty; remove it"),
+        ({"store_urls": {" ": "https://host/a"}}, "has an empty store name"),
+    ],
+)
+def test_unusable_settings_are_named(settings: dict[str, Any], line: str) -> None:
+    [name] = settings
+    [log_lines] = find_setting_problems({**BASE, **settings})
+    assert name in log_lines
+    assert line in log_lines

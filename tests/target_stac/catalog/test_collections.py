@@ -1,0 +1,141 @@
+"""Tests of collections: those of records, and those synthesised from items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_stac.catalog.collections import BboxUnion
+from tests.target_stac.exports import (
+    Json,
+    assert_links_resolve,
+    export,
+    find_links,
+    make_collection,
+    make_item,
+    make_item_with_bbox,
+    read_json,
+    read_ndjson,
+    set_properties,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Box = tuple[float, float, float, float]
+
+
+def read_collection(folder: Path) -> Json:
+    """Read the collection of the catalog; assert that collections.ndjson has the same."""
+    document = read_json(folder / "l2a/collection.json")
+    [line] = read_ndjson(folder / "collections.ndjson")
+    assert {k: v for k, v in document.items() if k != "links"} == {
+        k: v for k, v in line.items() if k != "links"
+    }
+    return document
+
+
+def test_collection_without_record_is_synthesised_from_items(tmp_path: Path) -> None:
+    span = set_properties(
+        make_item_with_bbox("b", [-5, 1, 6, 9]),
+        datetime=None,
+        start_datetime="2025-01-01T00:00:00Z",
+        end_datetime="2025-12-01T00:00:00Z",
+    )
+    export(
+        tmp_path, make_item_with_bbox("a", [-10, -1, 0, 5]), span, make_item_with_bbox("c", None)
+    )
+    document = read_collection(tmp_path)
+    assert document["extent"] == {
+        "spatial": {"bbox": [[-10, -1, 6, 9]]},
+        "temporal": {"interval": [["2025-01-01T00:00:00Z", "2025-12-01T00:00:00Z"]]},
+    }
+    assert (document["id"], document["license"]) == ("l2a", "other")
+    assert document["description"]
+    assert_links_resolve(tmp_path)
+
+
+def test_synthesised_collection_after_update_covers_new_items(tmp_path: Path) -> None:
+    export(tmp_path, make_item_with_bbox("a", [0, 0, 1, 1]))
+    export(tmp_path, make_item_with_bbox("b", [5, 5, 6, 6], day="2026-01-01"))
+    assert read_collection(tmp_path)["extent"] == {
+        "spatial": {"bbox": [[0, 0, 6, 6]]},
+        "temporal": {"interval": [["2025-03-07T12:00:00Z", "2026-01-01T12:00:00Z"]]},
+    }
+
+
+def test_synthesised_collection_with_fractional_seconds_covers_all_times(tmp_path: Path) -> None:
+    times = ("2025-03-07T12:00:00.5Z", "2025-03-07T12:00:00Z")
+    export(tmp_path, *(set_properties(make_item(t[-3:]), datetime=t) for t in times))
+    [interval] = read_collection(tmp_path)["extent"]["temporal"]["interval"]
+    assert interval == ["2025-03-07T12:00:00Z", "2025-03-07T12:00:00.5Z"]
+
+
+def test_synthesised_collection_of_bbox_with_heights_has_flat_extent(tmp_path: Path) -> None:
+    export(tmp_path, make_item_with_bbox("a", [0, 1, 100, 2, 3, 200]))
+    assert read_collection(tmp_path)["extent"]["spatial"]["bbox"] == [[0, 1, 2, 3]]
+
+
+def test_synthesised_collection_with_later_record_is_replaced(tmp_path: Path) -> None:
+    export(tmp_path, make_item("a"))
+    received = make_collection("l2a", item_assets={"B001": {"type": "image/tiff"}})
+    export(tmp_path, received)
+    export(tmp_path, make_item("b"))
+    document = read_collection(tmp_path)
+    assert {k: v for k, v in document.items() if k != "links"} == {
+        k: v for k, v in received.items() if k != "links"
+    }
+    [child] = find_links(read_json(tmp_path / "catalog.json"), "child")
+    assert child["title"] == "Title of l2a"
+    assert_links_resolve(tmp_path)
+
+
+def test_collection_received_twice_keeps_last_record(tmp_path: Path) -> None:
+    export(tmp_path, make_collection("l2a"), make_collection("l2a", title="Later"))
+    assert read_collection(tmp_path)["title"] == "Later"
+    export(tmp_path, make_collection("l2a", title="Last"), make_item("a"))
+    assert read_collection(tmp_path)["title"] == "Last"
+
+
+def test_collection_without_items_is_kept(tmp_path: Path) -> None:
+    export(tmp_path, make_collection("l2a"))
+    assert_links_resolve(tmp_path)
+    export(tmp_path)
+    assert read_collection(tmp_path)["title"] == "Title of l2a"
+    export(tmp_path, make_item("a"))
+    assert read_collection(tmp_path)["title"] == "Title of l2a"
+    assert_links_resolve(tmp_path)
+
+
+def test_collection_with_own_links_keeps_them(tmp_path: Path) -> None:
+    license_link = {"rel": "license", "href": "https://example.com/license"}
+    source_links = [{"rel": "items", "href": "https://api.example.com/items"}, license_link]
+    export(tmp_path, make_collection("l2a", links=source_links), make_item("a"))
+    document = read_collection(tmp_path)
+    assert find_links(document, "license") == [license_link]
+    assert find_links(document, "items") == []
+    [line] = read_ndjson(tmp_path / "collections.ndjson")
+    assert line["links"] == [license_link]
+
+
+BOXES: list[tuple[str, list[Box], list[float]]] = [
+    ("nothing", [], [-180, -90, 180, 90]),
+    ("a point", [(5, 6, 5, 6)], [5, 6, 5, 6]),
+    ("both sides of Greenwich", [(-10, 0, -5, 1), (5, 0, 10, 1)], [-10, 0, 10, 1]),
+    ("both sides of the antimeridian", [(170, 0, 175, 1), (-175, 0, -170, 1)], [-175, 0, 175, 1]),
+    ("across the antimeridian", [(170, 0, -170, 1)], [170, 0, -170, 1]),
+    ("across and west of it", [(170, 0, -170, 1), (160, 0, 165, 2)], [160, 0, -170, 2]),
+    ("across and east of it", [(170, 0, -170, 1), (-160, 0, -150, 2)], [170, 0, -150, 2]),
+    ("across both meridians", [(170, 0, -170, 1), (-1, 0, 1, 1)], [-180, 0, 180, 1]),
+    ("one box across both", [(170, -3, 20, 4)], [-180, -3, 180, 4]),
+]
+
+
+@pytest.mark.parametrize(("boxes", "box"), [b[1:] for b in BOXES], ids=[b[0] for b in BOXES])
+def test_bbox_union_in_any_order_covers_all_bboxes(boxes: list[Box], box: list[float]) -> None:
+    for order in (boxes, boxes[::-1]):
+        union = BboxUnion()
+        for each in order:
+            union.add(each)
+        assert union.bbox() == box
