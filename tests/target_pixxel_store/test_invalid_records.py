@@ -158,7 +158,7 @@ def test_a_missing_key_is_a_rejected_record(place: Workplace) -> None:
         ('{"type": "RECORD"}\n', "line 3 of the input is a RECORD without a stream"),
         ('{"type": "BATCH", "stream": "stores"}\n', "line 3 of the input is a BATCH"),
         ('{"type": "STATE", "value": 7}\n', "line 3 of the input is a STATE without a value"),
-        ('{"type": "RECORD", "stream": "x", "record": {}}\n', "before its stream's SCHEMA"),
+        ('{"type": "RECORD", "stream": "x", "record": {}}\n', "before the SCHEMA of its stream"),
     ],
 )
 def test_a_line_that_is_no_message_is_named_by_its_number(

@@ -82,7 +82,7 @@ def test_what_was_left_out(place: Workplace, name: str) -> None:
     ran = place.run(given)
     if name == "record_before_schema":
         assert isinstance(ran.error, InputError)
-        assert "before its stream's SCHEMA" in ran.error.lines[0]
+        assert "before the SCHEMA of its stream" in ran.error.lines[0]
     else:
         assert (ran.error, ran.status) == (None, 0)
         sent = [json.loads(line) for line in given.splitlines()]
