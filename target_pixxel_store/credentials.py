@@ -144,18 +144,18 @@ def _resolve_value(key: str, value: object) -> str:
         return json.dumps(value)
     if not isinstance(value, str):
         raise ValueError("must be a string, or a reference env:NAME or file:PATH")  # noqa: TRY004 - reported as a line
-    kind, colon, place = value.partition(":")
+    kind, colon, reference = value.partition(":")
     if colon and kind == "env":
-        text = os.environ.get(place)
+        text = os.environ.get(reference)
         if text is None:
-            raise ValueError(f"the environment variable {place} is not set")
-        where = f"the environment variable {place}"
+            raise ValueError(f"the environment variable {reference} is not set")
+        source = f"the environment variable {reference}"
     elif colon and kind == "file":
-        text, where = _read_file(place), f"the file '{place}'"
+        text, source = _read_file(reference), f"the file '{reference}'"
     else:
-        text, where = value, "the value"
+        text, source = value, "the value"
     if not text.strip():
-        raise ValueError(f"{where} is empty")
+        raise ValueError(f"{source} is empty")
     return text
 
 

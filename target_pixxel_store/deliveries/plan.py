@@ -41,8 +41,8 @@ class Reservations:
 
     def has_catalog_in_bucket(self, key: DeliveryKey) -> bool:
         """Return whether the catalog has a planned delivery to the same bucket."""
-        catalog, place = key
-        return (catalog, place.cloud, place.bucket) in self._buckets
+        catalog_id, location = key
+        return (catalog_id, location.cloud, location.bucket) in self._buckets
 
     def has_other_catalog_at(self, key: DeliveryKey) -> bool:
         """Return whether another catalog has a planned delivery to the same location."""

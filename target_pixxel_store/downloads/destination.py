@@ -140,10 +140,10 @@ class RemoteDestination:
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Return the partial file of a catalog; its name contains a hash of the folder."""
-        place = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
+        folder_hash = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
         with disk_errors():
             self._parts_folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        return PartialFile(self._parts_folder / f"{_safe_id(catalog_id)}.{place}.part")
+        return PartialFile(self._parts_folder / f"{_safe_id(catalog_id)}.{folder_hash}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Upload a partial file, check the object's size, and remove the partial file."""

@@ -100,13 +100,11 @@ class Downloader:
         Raises:
             RecordError: The destination cannot be read.
         """
-        spot = self._key(job)
-        file = self._journal.state.files.get(spot)
+        key = self._key(job)
+        file = self._journal.state.files.get(key)
         if file is None or self._destination.file_size(job.path, file.name) != file.size:
             return None
-        return DownloadResult(
-            OutcomeKind.EXISTS, "", f"{spot.folder}/{file.name}", file.download_id
-        )
+        return DownloadResult(OutcomeKind.EXISTS, "", f"{key.folder}/{file.name}", file.download_id)
 
     def download(
         self, job: DownloadJob, report_progress: Callable[[int, int], None]
@@ -216,11 +214,11 @@ class Downloader:
         Raises:
             RecordError: A different catalog has it.
         """
-        place = key.folder, name
+        folder_and_name = key.folder, name
         with self._lock:
-            held = self._journal.state.file_owners.get(place)
-            holder = self._claims.setdefault(place, held or key.catalog_id)
-        if holder != key.catalog_id:
+            owner_in_journal = self._journal.state.file_owners.get(folder_and_name)
+            owner = self._claims.setdefault(folder_and_name, owner_in_journal or key.catalog_id)
+        if owner != key.catalog_id:
             raise RecordError(NAME_CONFLICT)
 
 

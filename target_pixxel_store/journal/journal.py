@@ -220,5 +220,5 @@ def _encode_download_key(key: DownloadKey) -> dict[str, str]:
 
 
 def _encode_delivery_key(key: DeliveryKey) -> dict[str, Any]:
-    catalog, place = key
-    return {"catalog": catalog, "place": list(place)}
+    catalog_id, location = key
+    return {"catalog": catalog_id, "place": list(location)}
