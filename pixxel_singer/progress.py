@@ -1,31 +1,32 @@
-"""Progress for a person: a line per stream on standard error, only where it is a terminal."""
+"""Progress bars on standard error, shown only where it is an interactive terminal."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from pixxel_singer.log_setup import is_interactive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 
 class StreamProgress:
-    """Counts records per stream; shows nothing unless a person watches."""
+    """Shows the number of records of each stream; a context manager."""
 
     def __init__(self) -> None:
-        self._bars: Progress | None = None
+        self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        """Begin to show."""
-        if is_interactive():
-            self._bars = _bars()
-            self._bars.start()
+        """Start the display."""
+        self._progress = start_progress(_record_columns)
         return self
 
     def __exit__(
@@ -34,35 +35,134 @@ class StreamProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the last counts on the screen."""
-        if self._bars:
-            self._bars.stop()
+        """Stop the display; the last counts stay on the screen."""
+        if self._progress:
+            self._progress.stop()
 
     def advance(self, stream: str, records: int) -> None:
-        """Count records that a stream has read."""
-        if self._bars is None:
+        """Add records to the count of a stream."""
+        if self._progress is None:
             return
         if stream not in self._tasks:
-            self._tasks[stream] = self._bars.add_task(stream, total=None)
-        self._bars.advance(self._tasks[stream], records)
+            self._tasks[stream] = self._progress.add_task(stream, total=None)
+        self._progress.advance(self._tasks[stream], records)
 
 
-def console() -> Console:
-    """Give the console that the log goes to, so that its lines and bars do not cross."""
-    from rich.console import Console  # noqa: PLC0415 - only where a person watches
+class DownloadProgress:
+    """Shows the bytes of each file and of all files; safe for threads."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._lock = threading.Lock()
+        self._bytes: dict[str, tuple[int, int]] = {}
+
+    def start(self) -> None:
+        """Start the display, unless it is running already."""
+        if self._progress is None and (progress := start_progress(_byte_columns)):
+            self._total = progress.add_task("all of them", total=None)
+            self._progress = progress
+
+    def stop(self) -> None:
+        """Stop the display; the last counts stay on the screen."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    @contextmanager
+    def track_file(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a file until the block ends.
+
+        Yields:
+            A function that takes the bytes received so far and the size of the file.
+        """
+        progress = self._progress
+        if progress is None:
+            yield _ignore_progress
+            return
+        task = progress.add_task(label, total=None)
+
+        def update(received: int, size: int) -> None:
+            progress.update(task, completed=received, total=size)
+            with self._lock:
+                self._bytes[label] = received, size
+                all_received, all_sizes = map(sum, zip(*self._bytes.values(), strict=True))
+            progress.update(self._total, completed=all_received, total=all_sizes)
+
+        try:
+            yield update
+        finally:
+            progress.remove_task(task)
+
+
+@contextmanager
+def task_progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many parts of one task are done until the block ends.
+
+    Yields:
+        A function that takes the number of parts done.
+    """
+    progress = start_progress() if total else None
+    if progress is None:
+        yield lambda _done: None
+        return
+    task = progress.add_task(label, total=total)
+    try:
+        yield lambda done: progress.update(task, completed=done)
+    finally:
+        progress.stop()
+
+
+def start_progress(
+    columns: Callable[[], tuple[ProgressColumn, ...]] | None = None,
+) -> Progress | None:
+    """Start a progress display; return None where standard error is not interactive.
+
+    Args:
+        columns: Returns the columns; by default rich's own (description, bar, percentage, time).
+    """
+    if not is_interactive():
+        return None
+    from rich.progress import Progress  # noqa: PLC0415 - slow to import
+
+    progress = Progress(*(columns() if columns else ()), console=_log_console())
+    progress.start()
+    return progress
+
+
+def _log_console() -> Console:
+    """Return the console that the log uses, so that log lines do not break the bars."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
     from rich.logging import RichHandler  # noqa: PLC0415
 
-    found = [h.console for h in logging.root.handlers if isinstance(h, RichHandler)]
-    return found[0] if found else Console(stderr=True)
+    consoles = [h.console for h in logging.root.handlers if isinstance(h, RichHandler)]
+    return consoles[0] if consoles else Console(stderr=True)
 
 
-def _bars() -> Progress:
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+def _record_columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    return Progress(
+    return (
         SpinnerColumn(),
         TextColumn("{task.description:<16}"),
         TextColumn("{task.completed:>9,.0f} records"),
         TimeElapsedColumn(),
-        console=console(),
     )
+
+
+def _byte_columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+
+
+def _ignore_progress(_received: int, _size: int) -> None:
+    """Show nothing."""

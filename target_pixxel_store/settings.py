@@ -1,4 +1,4 @@
-"""The target's settings, checked before any request and read into one typed value."""
+"""The target's settings: validated before any request, and parsed into a dataclass."""
 
 from __future__ import annotations
 
@@ -15,33 +15,39 @@ from pixxel_singer.api_settings import (
 )
 from pixxel_singer.errors import SettingError
 from pixxel_singer.settings import Parsers, find_problems, parse_settings
-from target_pixxel_store.credentials import KEYS, CredentialsError, mistakes, resolve
-from target_pixxel_store.paths import BadTemplate, Template
-from target_pixxel_store.records import Rejected, read_store
-from target_pixxel_store.schema import ALL, CONTINUE
+from target_pixxel_store.credentials import (
+    KEYS_BY_STORE_TYPE,
+    resolve_credentials,
+    validate_credentials,
+)
+from target_pixxel_store.errors import CredentialsError, PathTemplateError, RecordError
+from target_pixxel_store.path_template import PathTemplate
+from target_pixxel_store.records import read_store
+from target_pixxel_store.settings_schema import ALL, CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_pixxel_store.records import StoreWish
+    from target_pixxel_store.records import StoreSpec
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """The settings as the target uses them; see `SCHEMA` for what they mean.
+    """The parsed settings; `SCHEMA` describes them.
 
     Attributes:
-        deliver_since: Fixed-width UTC; None for the whole history.
-        stuck_after: Hours.
-        requests_per_second, request_timeout, user_agent: Of the client.
-        Others: As declared in `SCHEMA`.
+        token: The setting `api_token`.
+        url: The setting `api_url`.
+        deliver_since: UTC timestamp of fixed width; None for the whole history.
+        stuck_after: In hours.
+        Others: As described in `SCHEMA`.
     """
 
     token: str
     url: str
     deliver_since: str | None
-    template: Template
-    stores: tuple[StoreWish, ...]
+    path_template: PathTemplate
+    stores: tuple[StoreSpec, ...]
     journal_path: Path
     outcomes_path: Path | None
     summary_path: Path | None
@@ -77,48 +83,53 @@ class Settings:
     stuck_after: float
 
     @property
-    def goes_on(self) -> bool:
-        """Whether a failed record does not end the run."""
-        return self.on_error == CONTINUE
+    def continue_on_error(self) -> bool:
+        """Whether the run continues after a failed record, as a dry run always does."""
+        return self.on_error == CONTINUE or self.dry_run
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Read settings that obey `SCHEMA`.
+    """Parse settings that `SCHEMA` allows.
 
     Raises:
-        BadSetting: One of them cannot be used; `problems` names all of them.
+        SettingError: A setting is invalid; `find_setting_problems` names all that are.
     """
     return parse_settings(Settings, _PARSERS, config)
 
 
-def problems(config: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with settings that obey `SCHEMA`, a line each, without their values."""
+def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
+    """Return a line for each invalid setting that `SCHEMA` allows, without its value."""
     found = find_problems(_PARSERS, config)
-    if _given(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
-        found.append(no_since("deliver_to", "delivered"))
+    if _none_if_blank(config.get("deliver_to")) is not None and config.get("deliver_since") is None:
+        found.append(missing_since_error("deliver_to", "delivered"))
     if config["on_error"] == CONTINUE and not config.get("rejected_path"):
         found.append(
-            "Setting 'rejected_path' is missing; with 'on_error' continue it keeps the records "
-            "that fail"
+            "Setting 'rejected_path' is missing; with 'on_error' continue it is the file for "
+            "failed records"
         )
     for name, entry in config["credentials"].items():
-        found += mistakes(name, entry, None)
+        found += validate_credentials(name, entry, None)
     for kind, url in config["endpoints"].items():
-        found += _endpoint_mistakes(kind, url)
-    return found + _store_mistakes(config)
+        found += _endpoint_errors(kind, url)
+    return found + _store_errors(config)
 
 
-def no_since(setting: str, done: str) -> str:
-    """Say that the date is missing that goes with a setting."""
+def missing_since_error(setting: str, done: str) -> str:
+    """Return the problem of a missing `deliver_since`.
+
+    Args:
+        setting: The setting that needs it.
+        done: What is done with the catalogs.
+    """
     return (
-        f"Setting 'deliver_since' is missing; with '{setting}' it says from which date on catalogs "
+        f"Setting 'deliver_since' is missing; '{setting}' requires the date from which on catalogs "
         f"are {done} (all: the whole history)"
     )
 
 
-def _endpoint_mistakes(kind: str, url: str) -> list[str]:
-    if kind not in KEYS:
-        return [f"Setting 'endpoints' names a type other than {', '.join(KEYS)}"]
+def _endpoint_errors(kind: str, url: str) -> list[str]:
+    if kind not in KEYS_BY_STORE_TYPE:
+        return [f"Setting 'endpoints' must name only the types {', '.join(KEYS_BY_STORE_TYPE)}"]
     try:
         parse_base_url(url)
     except SettingError as error:
@@ -126,119 +137,120 @@ def _endpoint_mistakes(kind: str, url: str) -> list[str]:
     return []
 
 
-def _store_mistakes(config: Mapping[str, Any]) -> list[str]:
-    """Check the declared stores, and that their credentials have the keys of their types."""
+def _store_errors(config: Mapping[str, Any]) -> list[str]:
+    """Validate the declared stores, and the keys of their credentials."""
     found = []
     names: set[str] = set()
     for at, record in enumerate(config["stores"]):
         try:
             store = read_store(record)
-        except Rejected as error:
+        except RecordError as error:
             found.append(f"Setting 'stores.{at}': {error}")
             continue
         if store.name in names:
             found.append(f"Setting 'stores.{at}': the name is declared twice")
         names.add(store.name)
-        entry = config["credentials"].get(store.credentials)
+        entry = config["credentials"].get(store.credentials_name)
         if entry is None:
             found.append(
-                f"Setting 'stores.{at}': 'credentials' names no entry of the setting credentials"
+                f"Setting 'stores.{at}': 'credentials' must name an entry of the setting "
+                "'credentials'"
             )
             continue
-        wrong = mistakes(store.credentials, entry, store.cloud)
+        wrong = validate_credentials(store.credentials_name, entry, store.cloud)
         if not wrong:
             try:
-                resolve(store.credentials, entry)
+                resolve_credentials(store.credentials_name, entry)
             except CredentialsError as error:
                 wrong = list(error.lines)
         found += wrong
     return found
 
 
-def _given(value: str | None) -> str | None:
-    """Take a blank text for none: it is how an inherited setting is switched off."""
+def _none_if_blank(value: str | None) -> str | None:
+    """Treat a blank value as not set, so that an inherited setting can be switched off."""
     return value if value and value.strip() else None
 
 
-def _stores(value: list[dict[str, Any]]) -> tuple[StoreWish, ...]:
+def _read_stores(value: list[dict[str, Any]]) -> tuple[StoreSpec, ...]:
     made = []
     for record in value:
         try:
             made.append(read_store(record))
-        except Rejected:
-            continue  # `problems` says so
+        except RecordError:
+            continue  # `_store_errors` reports it
     return tuple(made)
 
 
-def _since(value: str | None) -> str | None:
+def _read_since(value: str | None) -> str | None:
     if value is None or value.strip().lower() == ALL:
         return None
     try:
         return normalize_timestamp(value)
     except TimestampError:
-        raise SettingError("is neither 'all' nor a date or timestamp, such as 2025-01-31") from None
+        raise SettingError("must be 'all', or a date or timestamp such as 2025-01-31") from None
 
 
-def _template(value: str) -> Template:
+def _read_template(value: str) -> PathTemplate:
     try:
-        return Template(value)
-    except BadTemplate as error:
+        return PathTemplate(value)
+    except PathTemplateError as error:
         raise SettingError(str(error)) from None
 
 
-def _local(text: str) -> Path:
+def _expand_user(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise SettingError("begins with the home of a user that there is not") from None
+        raise SettingError("starts with the home of an unknown user") from None
 
 
 def _is_folder(path: Path) -> bool | None:
-    """Tell whether a path is a folder, or something else; None where there is nothing yet."""
+    """Return whether a path is a folder; None where nothing exists."""
     try:
         return path.is_dir() if path.exists() else None
-    except OSError as error:  # as of a folder that the user may not look into
-        raise SettingError(f"cannot be looked at: {error.strerror}") from None
+    except OSError as error:  # such as a parent folder without permission
+        raise SettingError(f"cannot be read: {error.strerror}") from None
 
 
-def _path(value: str | None) -> Path | None:
+def _read_path(value: str | None) -> Path | None:
     if value is None:
         return None
     if not value.strip() or "\0" in value:
-        raise SettingError("is no path of a file")
-    path = _local(value.strip())
+        raise SettingError("must be the path of a file")
+    path = _expand_user(value.strip())
     if _is_folder(path):
-        raise SettingError("is a folder; name a file in it")
+        raise SettingError("must be a file, but is a folder")
     return path
 
 
-def _place(value: str | None) -> str | None:
-    """Read a folder, made absolute, or a URL, without slashes at its end."""
+def _read_download_to(value: str | None) -> str | None:
+    """Parse a folder, made absolute, or a URL, without trailing slashes."""
     text = (value or "").strip().removeprefix("file://")
     if not text:
         return None
     if not text.isprintable():
-        raise SettingError("has a control character in it")
+        raise SettingError("must not contain a control character")
     if "://" in text:
         return text.rstrip("/")
-    path = _local(text).absolute()
+    path = _expand_user(text).absolute()
     if _is_folder(path) is False:
-        raise SettingError("is a file; name a folder")
+        raise SettingError("must be a folder, but is a file")
     return str(path)
 
 
 _PARSERS: Parsers = (
     ("token", "api_token", parse_token),
     ("url", "api_url", parse_base_url),
-    ("deliver_since", "deliver_since", _since),
-    ("deliver_to", "deliver_to", _given),
-    ("download_to", "download_to", _place),
-    ("template", "path_template", _template),
-    ("stores", "stores", _stores),
-    ("journal_path", "journal_path", _path),
-    ("outcomes_path", "outcomes_path", _path),
-    ("summary_path", "summary_path", _path),
-    ("rejected_path", "rejected_path", _path),
+    ("deliver_since", "deliver_since", _read_since),
+    ("deliver_to", "deliver_to", _none_if_blank),
+    ("download_to", "download_to", _read_download_to),
+    ("path_template", "path_template", _read_template),
+    ("stores", "stores", _read_stores),
+    ("journal_path", "journal_path", _read_path),
+    ("outcomes_path", "outcomes_path", _read_path),
+    ("summary_path", "summary_path", _read_path),
+    ("rejected_path", "rejected_path", _read_path),
     *(
         (name, name, parse_finite_number)
         for name in (
@@ -253,4 +265,4 @@ _PARSERS: Parsers = (
     ),
     ("user_agent", "user_agent", parse_user_agent),
 )
-"""Field of `Settings`, name of the setting, and what reads and checks it."""
+"""Field of `Settings`, name of the setting, and its parser."""

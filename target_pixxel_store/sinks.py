@@ -1,9 +1,10 @@
-"""Sinks: one a stream, by its name; each reads a record and hands it to the run."""
+"""Sinks: one for each stream, by the stream's name; each reads a record and processes it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jsonschema.exceptions import UnknownType
 from referencing import Registry
@@ -11,203 +12,274 @@ from referencing.exceptions import Unresolvable
 from singer_sdk.sinks import RecordSink
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from target_pixxel_store.areas import AREA_FIELDS, read_area
-from target_pixxel_store.guard import WORKSPACE, check_workspace
+from pixxel_api.errors import Forbidden
+from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
+from target_pixxel_store.errors import RecordError
+from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import (
     REQUEST_FIELDS,
     STORE,
-    Rejected,
     read_catalog,
-    read_deleted,
-    read_download,
+    read_delivery_request,
+    read_download_request,
     read_order_item,
-    read_request,
     read_store,
-    refuse_secrets,
+    read_store_deletion,
+    reject_secrets,
 )
+from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
 
 if TYPE_CHECKING:
-    from target_pixxel_store.ledger import Taken
-    from target_pixxel_store.target import TargetPixxelStore
+    from collections.abc import Iterator
 
-_IDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
-_SDC = "_sdc_"  # what taps and stream maps add
-_LONGEST = 512  # characters of a key that is written down
-_NO_RULES = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
-"""What a schema that keeps to the form of one can fail with when it is applied."""
+    from target_pixxel_store.aois.reconciler import AoiReconciler
+    from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
+    from target_pixxel_store.downloads.pipeline import DownloadPipeline
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+    from target_pixxel_store.outcomes.recorder import OutcomeRecorder
+    from target_pixxel_store.settings import Settings
+    from target_pixxel_store.stores.reconciler import StoreReconciler
+
+_ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
+_SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
+_MAX_KEY_LENGTH = 512  # characters of a key in outcomes
+_SCHEMA_ERRORS = (re.error, Unresolvable, UnknownType, ValueError, TypeError, ArithmeticError)
+"""What a well-formed schema can raise when a record is validated by it."""
+
+
+class SinkContext(Protocol):
+    """The parts of a run that sinks use."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, parsed."""
+
+    @property
+    def recorder(self) -> OutcomeRecorder:
+        """Records the outcome of each record."""
+
+    @property
+    def stores(self) -> StoreReconciler:
+        """Creates and deletes stores."""
+
+    @property
+    def aois(self) -> AoiReconciler:
+        """Creates areas of interest."""
+
+    @property
+    def deliveries(self) -> DeliveryPipeline:
+        """Delivers catalogs to stores."""
+
+    @property
+    def downloads(self) -> DownloadPipeline | None:
+        """Downloads catalogs; None without the setting `download_to`."""
+
+    @property
+    def tap_pipeline(self) -> DeliveryPipeline | DownloadPipeline:
+        """What processes the tap's catalogs: deliveries with `deliver_to`, else downloads."""
+
+    def add_record(self, key: dict[str, str | int]) -> InflightRecord:
+        """Add the record that is being processed to the checkpoints."""
+
+    def ignore_record(self, stream: str) -> None:
+        """Count a record of a stream without a sink."""
+
+
+class SinkOwner(Protocol):
+    """A target whose sinks share a context."""
+
+    @property
+    def context(self) -> SinkContext:
+        """The parts of the run."""
 
 
 class StoreTargetSink(RecordSink):
-    """What all sinks share: validation that ends no run and quotes no value."""
+    """Base of all sinks: validates records without ending the run or quoting values."""
 
     max_parallelism = 1
-    validate_schema = False  # ours is in `process_record`
+    validate_schema = False  # `process_record` validates
 
-    def __init__(self, target: TargetPixxelStore, **kwargs: Any) -> None:
-        super().__init__(target, **kwargs)
-        self._store_target = target
-        self._told: set[str] = set()
-        # A registry of its own, as the default one fetches what a reference names from anywhere.
-        self._rules = DEFAULT_JSONSCHEMA_VALIDATOR(self.original_schema, registry=Registry())
+    def __init__(self, target: SinkOwner, **kwargs: Any) -> None:
+        super().__init__(target, **kwargs)  # type: ignore[arg-type]  # it is a Target, too
+        self._run = target.context
+        self._warned_fields: set[str] = set()
+        # An empty registry: the default one downloads schemas that a reference names.
+        self._schema_validator = DEFAULT_JSONSCHEMA_VALIDATOR(
+            self.original_schema, registry=Registry()
+        )
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Act on a record, or account for what is wrong with it."""
+        """Process a record; record a failure where it is invalid."""
         del context
-        target = self._store_target
-        taken = target.take(self._key(record))
+        inflight = self._run.add_record(self._record_key(record))
         try:
-            self._check(record)
-            self._tell_unused(record)
-            self.act(taken, record)
-        except Rejected as error:
-            target.work.fail(taken, str(error))
+            self._validate(record)
+            self._warn_unknown_fields(record)
+            self.handle(inflight, record)
+        except RecordError as error:
+            self._run.deliveries.fail_record(inflight, str(error))
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Act on a record that keeps to its schema.
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Process a record that conforms to its schema.
 
         Raises:
-            Rejected: It cannot be acted on.
+            RecordError: It cannot be processed.
         """
         raise NotImplementedError
 
-    def fields(self) -> frozenset[str] | None:
-        """Name the fields that are read; None where any may be, or where a tap sends them all."""
+    def known_fields(self) -> frozenset[str] | None:
+        """Return the fields that are read; None where any field may be."""
         return None
 
-    def _tell_unused(self, record: dict[str, Any]) -> None:
-        """Warn, once for each, of the fields that somebody has written for nothing."""
-        used = self.fields()
-        if used is None:
+    @contextmanager
+    def _in_order(self, inflight: InflightRecord) -> Iterator[None]:
+        """Send the earlier requests first; name the record where the token has no permission."""
+        self._run.deliveries.flush()
+        try:
+            yield
+        except Forbidden as error:
+            raise error.add_context(describe_record(inflight)) from None
+
+    def _warn_unknown_fields(self, record: dict[str, Any]) -> None:
+        """Warn of each field that nothing reads, once."""
+        known = self.known_fields()
+        if known is None:
             return
-        unused = record.keys() - used - {WORKSPACE, *self.key_properties} - self._told
-        if names := sorted(name for name in unused if not name.startswith(_SDC)):
-            self._told |= unused
+        unknown = record.keys() - known - {WORKSPACE_FIELD, *self.key_properties}
+        unknown -= self._warned_fields
+        if names := sorted(name for name in unknown if not name.startswith(_SDC_PREFIX)):
+            self._warned_fields |= unknown
             self.logger.warning(
-                "%s: fields that nothing is done with: %s; check how they are spelled",
-                self.stream_name,
-                ", ".join(names),
+                "%s: ignoring unknown fields: %s (misspelled?)", self.stream_name, ", ".join(names)
             )
 
-    def _check(self, record: dict[str, Any]) -> None:
-        """Check a record by its stream's schema and keys, and its workspace.
+    def _validate(self, record: dict[str, Any]) -> None:
+        """Check a record's workspace, secrets, key properties and schema.
 
         Raises:
-            Rejected: It breaks a rule; the text names the field and the rule.
-            WrongPlaceError: It is of another workspace.
+            RecordError: It is invalid; the text names the field and the rule.
+            WorkspaceMismatchError: It belongs to a different workspace.
         """
-        what = f"a record of the stream {self.stream_name}"
-        check_workspace(self._store_target.settings.workspace, record, what)
-        refuse_secrets(record)
+        label = f"a record of the stream {self.stream_name}"
+        check_workspace(self._run.settings.workspace, record, label)
+        reject_secrets(record)
         for name in self.key_properties:
             if record.get(name) is None:
-                raise Rejected(f"has no '{name}', a key of its stream")
+                raise RecordError(f"has no '{name}', a key property of its stream")
         try:
-            error = next(iter(self._rules.iter_errors(record)), None)
-        except _NO_RULES as fault:
-            why = type(fault).__name__
-            raise Rejected(f"cannot be checked: its stream's schema is broken ({why})") from None
+            error = next(iter(self._schema_validator.iter_errors(record)), None)
+        except _SCHEMA_ERRORS as schema_error:
+            kind = type(schema_error).__name__
+            raise RecordError(
+                f"cannot be validated: the schema of its stream is invalid ({kind})"
+            ) from None
         if error is not None:
-            where = ".".join(map(str, error.absolute_path)) or "the record"
-            raise Rejected(f"'{where}' breaks the rule '{error.validator}' of its stream's schema")
+            field = ".".join(map(str, error.absolute_path)) or "the record"
+            raise RecordError(
+                f"'{field}' violates the rule '{error.validator}' of its stream's schema"
+            )
 
-    def _key(self, record: dict[str, Any]) -> dict[str, str | int]:
-        names = self.key_properties or [name for name in _IDS if name in record]
+    def _record_key(self, record: dict[str, Any]) -> dict[str, str | int]:
+        names = self.key_properties or [name for name in _ID_FIELDS if name in record]
         return {
             name: value
             for name in names
             if isinstance(value := record.get(name), str | int)
-            and len(str(value)) <= _LONGEST
+            and len(str(value)) <= _MAX_KEY_LENGTH
             and str(value).isprintable()
         }
 
 
 class StoresSink(StoreTargetSink):
-    """`stores`: made, kept, replaced or deleted."""
+    """`stores`: created, kept, replaced or deleted."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Settle a store."""
-        keeper, gone = self._store_target.keeper, read_deleted(record)
-        if gone is not None:
-            self._store_target.work.store(taken, lambda: keeper.delete(*gone))
-            return
-        wish = read_store(record)
-        self._store_target.work.store(taken, lambda: keeper.ensure(wish))
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Create or delete a store, after the requests that came before."""
+        if (deletion := read_store_deletion(record)) is not None:
+            with self._in_order(inflight):
+                result = self._run.stores.delete(*deletion)
+        else:
+            spec = read_store(record)
+            with self._in_order(inflight):
+                result = self._run.stores.ensure(spec)
+        self._run.recorder.record(inflight, result.outcome, result.target_location)
 
 
-class RequestsSink(StoreTargetSink):
+class DeliveryRequestsSink(StoreTargetSink):
     """`delivery_requests`: each a catalog or an order item, and a store."""
 
-    def fields(self) -> frozenset[str]:
-        """Name those of a request, and of the template that may make its path."""
-        return REQUEST_FIELDS | {STORE} | self._store_target.settings.template.fields
+    def known_fields(self) -> frozenset[str]:
+        """Return the fields of a request, and those that the path template reads."""
+        return REQUEST_FIELDS | {STORE} | self._run.settings.path_template.fields
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for deliveries."""
-        self._store_target.work.request(taken, read_request(record))
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request deliveries."""
+        self._run.deliveries.add_request(inflight, read_delivery_request(record))
 
 
 class AoiRequestsSink(StoreTargetSink):
-    """`aoi_requests`: areas of interest, made where none of that name is in the project."""
+    """`aoi_requests`: areas of interest, created unless their project has one of the name."""
 
-    def fields(self) -> frozenset[str]:
-        """Name those of an area."""
-        return AREA_FIELDS
+    def known_fields(self) -> frozenset[str]:
+        """Return the fields of a request."""
+        return AOI_FIELDS
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Settle an area."""
-        keeper, wish = self._store_target.area_keeper, read_area(record)
-        self._store_target.work.area(taken, lambda: keeper.ensure(wish))
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Create an area of interest, after the requests that came before."""
+        spec = read_aoi_request(record)
+        with self._in_order(inflight):
+            outcome = self._run.aois.ensure(spec)
+        self._run.recorder.record(inflight, outcome)
 
 
-class DownloadsSink(StoreTargetSink):
+class DownloadRequestsSink(StoreTargetSink):
     """`download_requests`: each a catalog or an order item."""
 
-    def fields(self) -> frozenset[str]:
-        """Name those of a request, and of the template that may make its path."""
-        return REQUEST_FIELDS | self._store_target.settings.template.fields
+    def known_fields(self) -> frozenset[str]:
+        """Return the fields of a request, and those that the path template reads."""
+        return REQUEST_FIELDS | self._run.settings.path_template.fields
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for downloads."""
-        downloads = self._store_target.downloads
-        if downloads is None:
-            raise Rejected("the setting 'download_to' does not say where to")
-        downloads.request(taken, read_download(record))
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request downloads."""
+        if self._run.downloads is None:
+            raise RecordError("set 'download_to' to download catalogs")
+        self._run.downloads.add_request(inflight, read_download_request(record))
 
 
 class CatalogsSink(StoreTargetSink):
     """`catalogs` of tap-pixxel: delivered to `deliver_to`, or downloaded to `download_to`."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for a delivery, or for a download."""
-        request = read_catalog(record, self._store_target.settings.deliver_to or "")
-        self._store_target.for_the_tap.request(taken, request)
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request a delivery, or a download."""
+        request = read_catalog(record, self._run.settings.deliver_to or "")
+        self._run.tap_pipeline.add_request(inflight, request)
 
 
 class OrderItemsSink(StoreTargetSink):
     """`order_items` of tap-pixxel: their catalogs, as those of `catalogs`."""
 
-    def act(self, taken: Taken, record: dict[str, Any]) -> None:
-        """Ask for deliveries, or for downloads."""
-        request = read_order_item(record, self._store_target.settings.deliver_to or "")
-        self._store_target.for_the_tap.request(taken, request)
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request deliveries, or downloads."""
+        request = read_order_item(record, self._run.settings.deliver_to or "")
+        self._run.tap_pipeline.add_request(inflight, request)
 
 
 class IgnoredSink(StoreTargetSink):
-    """Any other stream: told once, and counted."""
+    """Any other stream: its records are counted and ignored."""
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Count a record."""
         del record, context
-        self._store_target.ignore(self.stream_name)
+        self._run.ignore_record(self.stream_name)
 
 
-BY_STREAM = {
+SINKS_BY_STREAM = {
     "stores": StoresSink,
-    "delivery_requests": RequestsSink,
+    "delivery_requests": DeliveryRequestsSink,
     "aoi_requests": AoiRequestsSink,
-    "download_requests": DownloadsSink,
+    "download_requests": DownloadRequestsSink,
     "catalogs": CatalogsSink,
     "order_items": OrderItemsSink,
 }
-BY_TAP = frozenset({"catalogs", "order_items"})
-"""Streams of which nothing comes but where `deliver_to` or `download_to` says where to."""
+TAP_STREAMS = frozenset({"catalogs", "order_items"})
+"""Streams that are ignored without `deliver_to` and `download_to`."""

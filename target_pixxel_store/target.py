@@ -1,4 +1,4 @@
-"""target-pixxel-store: settings, routing of records to one run, the order of work, STATE."""
+"""target-pixxel-store: dispatches records to sinks, orders the work of a run, and emits STATE."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
 from pixxel_singer.signals import StopRequested
-from target_pixxel_store.accounts import AccountsError, Outcome
-from target_pixxel_store.books import Halt
-from target_pixxel_store.downloads.part import NoRoomError
-from target_pixxel_store.guard import WrongPlaceError, read_workspaces
-from target_pixxel_store.journal import JournalError
-from target_pixxel_store.look import MisunderstoodError
-from target_pixxel_store.plan import Kind
-from target_pixxel_store.records import Rejected
-from target_pixxel_store.schema import FINISHED, SCHEMA
-from target_pixxel_store.settings import no_since, problems
-from target_pixxel_store.sinks import BY_STREAM, BY_TAP, IgnoredSink
-from target_pixxel_store.streak import ServiceFailing
-from target_pixxel_store.watch import Findings
-from target_pixxel_store.workshop import Workshop
+from pixxel_singer.target_base import PixxelTarget
+from target_pixxel_store.context import RunContext
+from target_pixxel_store.deliveries.monitor import DeliveryProblems
+from target_pixxel_store.errors import (
+    CircuitOpenError,
+    DiskError,
+    JournalError,
+    OutcomeFileError,
+    RecordError,
+    RunAborted,
+    UnexpectedDeliveryError,
+    WorkspaceMismatchError,
+)
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.settings import find_setting_problems, missing_since_error
+from target_pixxel_store.settings_schema import FINISHED, SCHEMA
+from target_pixxel_store.sinks import SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
+from target_pixxel_store.workspace_check import read_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,24 +42,16 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
-    from target_pixxel_store.ledger import Taken
-
-DECLARED = "stores (setting)"
-"""What stands for a stream where a store of the settings is accounted for."""
-INSTEAD = {
-    "deliveries": "it is the history that the API keeps; send delivery_requests to deliver",
-    "aois": "it is what the API lists; send aoi_requests to have areas made",
-    "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
-    "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
-}
-ELSE = (
-    "send stores, delivery_requests, download_requests or aoi_requests, by a stream map with "
-    "__alias__ if need be"
-)
+DECLARED_STORES = "stores (setting)"
+"""The stream name in the outcomes of stores that the settings declare."""
 
 
-class TargetPixxelStore(Workshop):
-    """Singer target for Pixxel: makes stores, has catalogs delivered to them, or downloads them."""
+class TargetPixxelStore(PixxelTarget):
+    """Singer target for Pixxel: creates stores, delivers catalogs to them, or downloads catalogs.
+
+    Attributes:
+        context: The parts of the run.
+    """
 
     name = "target-pixxel-store"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
@@ -67,203 +63,207 @@ class TargetPixxelStore(Workshop):
     default_sink_class = IgnoredSink
     expected_errors = (
         PixxelError,
-        AccountsError,
+        CircuitOpenError,
+        DiskError,
         JournalError,
-        MisunderstoodError,
-        NoRoomError,
-        ServiceFailing,
-        WrongPlaceError,
+        OutcomeFileError,
+        UnexpectedDeliveryError,
+        WorkspaceMismatchError,
     )
 
     def __init__(self, **kwargs: Any) -> None:
-        self._message: dict[str, Any] = {}
-        self._begun = False
+        self._started = False
         super().__init__(**kwargs)
-        self._late = Findings()
-        self._waited: Findings | None = None
-        self._workspaces: set[str] = set()
+        self.context = RunContext(
+            self.config,
+            resources=self._resources,
+            logger=self.logger,
+            register_secrets=self.register_secrets,
+            check=self.stop.check,
+        )
+        self._earlier_problems = DeliveryProblems()
+        self._wait_problems: DeliveryProblems | None = None
+        self._workspace_ids: set[str] = set()
 
     def find_setting_problems(self) -> list[str]:
-        """Say what is wrong with the settings beyond their schema."""
-        return problems(self._config)
+        """Return a line for each invalid setting that the schema allows."""
+        return find_setting_problems(self._config)
 
     # The order of work
 
     def run(self, file_input: IO[str] | None = None) -> ExitCode:
-        """Read all messages and do what they ask for.
+        """Read and process all messages.
 
         Returns:
-            INCOMPLETE when records failed and the run went on, when there were too many
-            deliveries, or when some that were waited for went wrong; FAILED when a record failed
-            and ended the run; else OK.
+            INCOMPLETE where records failed and the run continued, where `max_deliveries` was
+            reached, or where a delivery that was waited for has a problem; FAILED where a failed
+            record ended the run; else OK.
 
         Raises:
-            InputError: The input is not Singer, or a file cannot be written; STATE of what came
-                before is written.
-            ConfigValidationError: A stream came first for which a setting is missing; nothing was
-                asked or written.
-            PixxelError: The API does not answer as it should; STATE of what is done is written.
-            WrongPlaceError: The API, the token or a record is of another place.
-            Stopped: A signal came; STATE of what is done is written.
+            InputError: The input is not Singer, or a file cannot be written. The STATE of the
+                messages before it is emitted.
+            ConfigValidationError: The first stream needs a setting that is missing. Nothing was
+                requested or written.
+            PixxelError: The API failed. The STATE of the completed records is emitted.
+            WorkspaceMismatchError: The API, the token or a record belongs to a different workspace.
+            StopRequested: A signal came. The STATE of the completed records is emitted.
         """
         with self._resources:
             try:
-                status, why = self._work(file_input)
+                status, reason = self._process_input(file_input)
             except BaseException as error:
-                # Before anything was begun only the input, or a signal, is worth a summary.
-                if self._begun or isinstance(error, InputError | StopRequested):
-                    self._leave(_status_of(error), str(error) or type(error).__name__)
+                # A run that has not started has a summary only for bad input or a signal.
+                if self._started or isinstance(error, InputError | StopRequested):
+                    self._finalize(_exit_status_of(error), str(error) or type(error).__name__)
                 raise
-            self._leave(status, why)
+            self._finalize(status, reason)
         return ExitCode(status)
 
-    def _work(self, file_input: IO[str] | None) -> tuple[int, str]:
-        """Do all of it; give the exit status, and why the run ended early."""
+    def _process_input(self, file_input: IO[str] | None) -> tuple[int, str]:
+        """Process all messages; return the exit status, and why the run ended early."""
+        context = self.context
         try:
             try:
                 self.listen(file_input)
             except InputError:
-                self._finish(self.work.flush)  # what came before it was whole
+                self._finish(context.deliveries.flush)  # the messages before it are valid
                 raise
-        except Halt as halt:
-            self.logger.error("%s", halt)  # noqa: TRY400 - one line
-            return halt.status, str(halt)
+        except RunAborted as abort:
+            self.logger.error("%s", abort)  # noqa: TRY400 - one line
+            return abort.status, str(abort)
         finally:
-            if self._begun and self.downloads:
-                self.downloads.close()
-        failed = self.accounts.failures or (self._waited is not None and bool(self._waited))
-        return (ExitCode.INCOMPLETE if failed else ExitCode.OK), ""
+            if self._started and context.downloads:
+                context.downloads.close()
+        is_incomplete = context.outcome_files.failure_count > 0 or bool(self._wait_problems)
+        return (ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK), ""
 
-    def _begin(self) -> None:
-        """Look at the workspace and at earlier deliveries, and ensure the declared stores, once."""
-        if self._begun:
+    def _start(self) -> None:
+        """Check workspace and earlier deliveries, and create the declared stores; only once."""
+        if self._started:
             return
-        # What cannot be used is told first.
-        _ = self.accounts, self.journal, self.downloads
-        self._begun = True
-        settings = self.settings
-        memory = self.journal.memory
-        found = read_workspaces(self.api, settings.workspace, memory.workspaces)
-        self._workspaces = found
-        self.journal.begin(self.run_id, found)
-        self._late = self.watch.earlier()
-        self._late.tell(self.logger, "of an earlier run")
-        for wish in settings.stores:
-            taken = self.ledger.take(DECLARED, {"name": wish.name}, {})
+        context, settings = self.context, self.context.settings
+        # Fail on files and folders that cannot be opened before any request.
+        _ = context.outcome_files, context.journal, context.downloads
+        self._started = True
+        self._workspace_ids = read_workspaces(
+            context.api, settings.workspace, context.journal.state.workspace_ids
+        )
+        context.journal.record_run(context.run_id, self._workspace_ids)
+        self._earlier_problems = context.monitor.check_earlier_runs()
+        self._earlier_problems.log(self.logger, "of an earlier run")
+        for spec in settings.stores:
+            inflight = context.checkpoints.add_record(DECLARED_STORES, {"name": spec.name}, {})
             try:
-                outcome = self.keeper.ensure(wish)
-            except Rejected as error:
-                why = f"store '{wish.name}': {error}"
-                self.accounts.outcome(taken, Outcome(Kind.FAILED, str(error)))
-                raise Halt(ExitCode.FAILED, why) from None
-            self.work.store(taken, lambda made=outcome: made)  # type: ignore[misc]  # bound now
+                result = context.stores.ensure(spec)
+            except RecordError as error:
+                outcome = Outcome(OutcomeKind.FAILED, str(error))
+                context.outcome_files.write_outcome(inflight, outcome)
+                reason = f"store '{spec.name}': {error}"
+                raise RunAborted(ExitCode.FAILED, reason) from None
+            context.recorder.record(inflight, result.outcome, result.target_location)
 
     def process_endofpipe(self) -> None:
-        """Act on all that is left, then wait where that is wanted."""
-        self._begin()
-        self._finish(self.work.finish)
-        self._emit()
-        settings = self.settings
+        """Process the pending records, then wait for deliveries where `wait` says so."""
+        self._start()
+        context, settings = self.context, self.context.settings
+        self._finish(context.deliveries.finish)
+        self._emit_state()
         if settings.wait == FINISHED and not settings.dry_run:
-            self._waited = self.watch.finish(self.work.unfinished, settings.wait_timeout)
-            self._waited.tell(self.logger, "of this run")
-
-    def _finish(self, deliver: Callable[[], None]) -> None:
-        """Ask for the deliveries that are left, then wait for the downloads."""
-        deliver()
-        if self.downloads:
-            self.downloads.finish()
-
-    def _tick(self) -> None:
-        """Do what is due, and account for what is done."""
-        if self._begun:
-            self.work.tick()
-            if self.downloads:
-                self.downloads.tick()
-        self._emit()
-
-    def _leave(self, status: int, why: str) -> None:
-        """Write the last STATE, and tell what became of the run."""
-        try:
-            self._emit()
-        finally:
-            self._tell(status, why)
-
-    def _tell(self, status: int, why: str) -> None:
-        settings = self.settings
-        if settings.dry_run:
-            from target_pixxel_store.tables import plan_table  # noqa: PLC0415 - rich loads long
-
-            plan_table(self.books.plan)
-        if self.work.unlisted:
-            self.logger.warning(
-                "%d deliveries are known by the journal alone, and the API does not list them: its "
-                "list is late or cut, or the journal is of other data",
-                self.work.unlisted,
+            self._wait_problems = context.monitor.wait_for(
+                context.deliveries.unfinished_ids, settings.wait_timeout
             )
-        summary = self.accounts.summary(
+            self._wait_problems.log(self.logger, "of this run")
+
+    def _finish(self, send_deliveries: Callable[[], None]) -> None:
+        """Request the pending deliveries, then wait for the downloads."""
+        send_deliveries()
+        if self.context.downloads:
+            self.context.downloads.finish()
+
+    def _poll(self) -> None:
+        """Send a batch that has waited long enough, and record finished downloads."""
+        if self._started:
+            self.context.deliveries.poll()
+            if self.context.downloads:
+                self.context.downloads.poll()
+        self._emit_state()
+
+    def _finalize(self, status: int, reason: str) -> None:
+        """Emit the last STATE, and write the summary."""
+        try:
+            self._emit_state()
+        finally:
+            self._write_summary(status, reason)
+
+    def _write_summary(self, status: int, reason: str) -> None:
+        context, settings = self.context, self.context.settings
+        if settings.dry_run:
+            # rich is slow to import.
+            from target_pixxel_store.outcomes.dry_run_table import (  # noqa: PLC0415
+                print_dry_run_table,
+            )
+
+            print_dry_run_table(context.recorder.dry_run_rows)
+        if context.deliveries.unlisted_count:
+            self.logger.warning(
+                "%d deliveries are recorded in the journal but not listed by the API: its list is "
+                "late or truncated, or the journal belongs to other data",
+                context.deliveries.unlisted_count,
+            )
+        summary = context.outcome_files.write_summary(
             version=distribution_version(),
-            workspaces=sorted(self._workspaces),
+            workspaces=sorted(self._workspace_ids),
             environment=settings.environment,
             dry_run=settings.dry_run,
             status=int(status),
-            ended_because=why or None,
-            deliveries=self.books.deliveries,
-            downloads=self.books.downloads,
-            late=self._late.to_dict(),
-            waited=None if self._waited is None else self._waited.to_dict(),
+            ended_because=reason or None,
+            deliveries=context.recorder.delivery_count,
+            downloads=context.recorder.download_count,
+            late=self._earlier_problems.to_dict(),
+            waited=None if self._wait_problems is None else self._wait_problems.to_dict(),
         )
         self.logger.info("summary: %s", summary)
-        if is_interactive():  # who is shown warnings only
+        if is_interactive():  # where the log shows warnings only
             click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
-
-    def ignore(self, stream: str) -> None:
-        """Count a record that nothing is done with; tell once what to send instead."""
-        if not self.accounts.ignored[stream]:
-            self.logger.warning("%s is ignored; %s", stream, INSTEAD.get(stream, ELSE))
-        self.accounts.ignored[stream] += 1
 
     # Messages
 
-    def take(self, key: dict[str, str | int]) -> Taken:
-        """Take the record in hand in."""
-        stream = str(self._message["stream"])
-        return self.ledger.take(stream, key, self._message["record"])
-
     def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Give the sink for a stream of that name, after the stream maps."""
-        settings = self.settings
-        if stream_name in BY_TAP and settings.deliver_to is None:
+        """Return the sink class for a stream's name after stream maps."""
+        settings = self.context.settings
+        if stream_name in TAP_STREAMS and settings.deliver_to is None:
             if settings.download_to is None:
                 return IgnoredSink
             if self.config.get("deliver_since") is None:
-                lack = no_since("download_to", "downloaded")
-                if self._begun:
-                    raise InputError(lack)
-                raise ConfigValidationError("bad settings", errors=[lack], schema=SCHEMA)
-        return BY_STREAM.get(stream_name, IgnoredSink)
+                problem = missing_since_error("download_to", "downloaded")
+                if self._started:
+                    raise InputError(problem)
+                raise ConfigValidationError("bad settings", errors=[problem], schema=SCHEMA)
+        return SINKS_BY_STREAM.get(stream_name, IgnoredSink)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         stream, record = self.parse_record_message(message_dict)
-        self._message = message_dict
+        self.context.message = message_dict
         try:
             for stream_map in self.mapper.stream_maps[stream]:
-                self._act(stream_map, dict(record))
+                self._dispatch(stream_map, dict(record))
         except RecursionError:
-            raise self._reader.input_error("is nested too deep") from None
-        self._emit()
+            raise self._reader.input_error("is nested too deeply") from None
+        self._emit_state()
 
-    def _act(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
-        """Hand a record to its sink; what a stream map filters out is counted."""
+    def _dispatch(self, stream_map: StreamMap, record: dict[str, Any]) -> None:
+        """Pass a record to its sink; count a record that a stream map filters out."""
         try:
             mapped = stream_map.transform(record)
         except Exception as error:  # noqa: BLE001 - the user's expression may raise anything
-            self._begin()
-            why = f"the stream map fails on it ({type(error).__name__})"
-            self.work.fail(self.take({}), why)
+            self._start()
+            self.context.deliveries.fail_record(
+                self.context.add_record({}),
+                f"the stream map fails with {type(error).__name__}",
+            )
             return
         if mapped is None:
-            self.accounts.ignored[str(self._message["stream"])] += 1
+            self.context.outcome_files.ignored_counts[str(self.context.message["stream"])] += 1
         else:
             self.get_sink(stream_map.stream_alias).process_record(mapped, {})
 
@@ -271,41 +271,41 @@ class TargetPixxelStore(Workshop):
         try:
             DEFAULT_JSONSCHEMA_VALIDATOR.check_schema(message_dict.get("schema") or {})
         except (SchemaError, RecursionError):
-            raise self._reader.input_error("is a SCHEMA that is no JSON Schema") from None
+            raise self._reader.input_error("is a SCHEMA with an invalid JSON Schema") from None
         # The SDK adds fields of its own to the schema that it is given.
-        self._schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
+        self.context.schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
         super()._process_schema_message(message_dict)
-        # Which streams come decides which settings they need: before, nothing is asked or written.
+        # The streams decide which settings are needed; before that, nothing is requested.
         maps = self.mapper.stream_maps[message_dict["stream"]]
         if any(self.get_sink_class(each.stream_alias) is not IgnoredSink for each in maps):
-            self._begin()
+            self._start()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         value = message_dict.get("value")
         if not isinstance(value, dict):
             raise self._reader.input_error("is a STATE without a value")
-        self.ledger.state(value)
-        self._tick()
+        self.context.checkpoints.add_state(value)
+        self._poll()
 
     def on_between_messages(self) -> None:
-        """Look for a signal, and for a batch that has waited long enough, between messages."""
+        """Check for a signal, and do what is due, between two messages."""
         super().on_between_messages()
-        self._tick()
+        self._poll()
 
-    def _emit(self) -> None:
-        """Write the last STATE that is due; the records before it are on disk first."""
-        state = self.ledger.due()
-        if state is not None and not self.settings.dry_run:
-            if self._begun:
-                self.accounts.sync()
+    def _emit_state(self) -> None:
+        """Emit the next STATE; the outcomes of the records before it are on disk first."""
+        state = self.context.checkpoints.next_state()
+        if state is not None and not self.context.settings.dry_run:
+            if self._started:
+                self.context.outcome_files.sync()
             try:
                 self._write_state_message(state)
             except OSError:
                 raise OutputClosedError from None
 
 
-def _status_of(error: BaseException) -> int:
-    """Tell the exit status that an error leads to."""
+def _exit_status_of(error: BaseException) -> int:
+    """Return the exit status that an error leads to."""
     if isinstance(error, StopRequested):
         return error.status
     return ExitCode.BAD_INPUT if isinstance(error, InputError) else ExitCode.FAILED

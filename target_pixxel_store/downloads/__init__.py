@@ -1,1 +1,1 @@
-"""Downloads: catalogs as files in a folder, or at a URL, for those who have no bucket."""
+"""Downloads of catalogs to a folder or a URL: prepared by the API, transferred and stored."""

@@ -1,67 +1,68 @@
-"""The downloader: one catalog, asked for, waited for and fetched; safe for threads."""
+"""The downloader: prepares, transfers and stores one catalog; safe for threads."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
-from target_pixxel_store.downloads.answers import safe
-from target_pixxel_store.downloads.destination import folder_of
-from target_pixxel_store.downloads.fetch import UrlRefused
-from target_pixxel_store.downloads.preparing import Attempt
-from target_pixxel_store.memory import File, Spot
-from target_pixxel_store.plan import Kind
-from target_pixxel_store.records import Rejected
+from target_pixxel_store.downloads.destination import folder_uri
+from target_pixxel_store.downloads.preparation import Attempt
+from target_pixxel_store.downloads.response_checks import safe_filename
+from target_pixxel_store.errors import RecordError, SignedUrlRefused
+from target_pixxel_store.journal.journal_state import DownloadedFile, DownloadKey
+from target_pixxel_store.outcomes import OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pixxel_store.downloads.destination import Destination
-    from target_pixxel_store.downloads.fetch import Fetcher
-    from target_pixxel_store.downloads.part import Part, Whole
-    from target_pixxel_store.downloads.preparing import Preparer
-    from target_pixxel_store.journal import Journal
+    from target_pixxel_store.downloads.destination import DownloadDestination
+    from target_pixxel_store.downloads.partial_file import PartialFile, RemoteFile
+    from target_pixxel_store.downloads.preparation import Preparer
+    from target_pixxel_store.downloads.transfer import Fetcher
+    from target_pixxel_store.journal.journal import Journal
 
 logger = logging.getLogger(__name__)
 
-FRESH_URLS: Final = 3
-"""Signed URLs in a row that are refused before anything came."""
-TAKEN = (
-    "another catalog's file has this name in the same folder; give each catalog a path of its own"
+MAX_REFUSED_URLS = 3
+"""Signed URLs in a row that are refused without new data."""
+NAME_CONFLICT = (
+    "another catalog's file has this name in the same folder; give each catalog its own path"
 )
-FOREIGN = "another file of this name is in the folder already; move it away, or download elsewhere"
+EXISTING_FILE = (
+    "a different file with this name exists in the folder; move it, or download to another folder"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A catalog to be downloaded.
+class DownloadJob:
+    """A catalog to download.
 
     Attributes:
-        path: Below the destination, with slashes.
+        path: The path below the destination, with slashes.
     """
 
-    catalog: str
+    catalog_id: str
     path: str
 
 
-class Got(NamedTuple):
-    """What became of a job.
+class DownloadResult(NamedTuple):
+    """The result of a job.
 
     Attributes:
-        uri: Where the file is.
-        download: Id of the download.
-        attempts: Requests for a download, and for its file.
+        uri: The location of the file.
+        download_id: Id of the download.
+        attempts: The number of requests for a download and for its file.
     """
 
-    kind: Kind
+    kind: OutcomeKind
     reason: str = ""
     uri: str | None = None
-    download: str | None = None
+    download_id: str | None = None
     attempts: int = 0
 
 
@@ -69,17 +70,17 @@ class Downloader:
     """Downloads catalogs.
 
     Args:
-        preparer: Has downloads prepared.
-        fetcher: Fetches files.
-        destination: Where they go.
-        journal: Knows what is there, and is told.
+        preparer: Waits for signed URLs.
+        fetcher: Transfers files.
+        destination: Stores files.
+        journal: Contains the downloads and files of all runs.
     """
 
     def __init__(
         self,
         preparer: Preparer,
         fetcher: Fetcher,
-        destination: Destination,
+        destination: DownloadDestination,
         journal: Journal,
     ) -> None:
         self._preparer = preparer
@@ -90,122 +91,140 @@ class Downloader:
         self._claims: dict[tuple[str, str], str] = {}
 
     def close(self) -> None:
-        """Close the connections to where files are fetched."""
+        """Close the connections of the transfers."""
         self._fetcher.close()
 
-    def there(self, job: Job) -> Got | None:
-        """Tell whether a job's file is there, as the journal remembers it; nothing is asked.
+    def find_existing(self, job: DownloadJob) -> DownloadResult | None:
+        """Return the result where the journal's file of a job exists; sends no request.
 
         Raises:
-            Rejected: Nobody can look.
+            RecordError: The destination cannot be read.
         """
-        spot = self._spot(job)
-        file = self._journal.memory.files.get(spot)
-        if file is None or self._destination.size(job.path, file.name) != file.size:
+        key = self._key(job)
+        file = self._journal.state.files.get(key)
+        if file is None or self._destination.file_size(job.path, file.name) != file.size:
             return None
-        return Got(Kind.EXISTS, "", f"{spot.folder}/{file.name}", file.download)
+        return DownloadResult(OutcomeKind.EXISTS, "", f"{key.folder}/{file.name}", file.download_id)
 
-    def get(self, job: Job, show: Callable[[int, int], None]) -> Got:
-        """Do a job.
+    def download(
+        self, job: DownloadJob, report_progress: Callable[[int, int], None]
+    ) -> DownloadResult:
+        """Download a catalog.
 
         Args:
-            job: No two of one catalog and path may be done at once.
-            show: Told how many bytes are there, and of how many.
+            job: Two jobs of the same catalog and path must not run at the same time.
+            report_progress: Called with the bytes received so far, and the size of the file.
 
         Raises:
-            Unauthorized, Forbidden: The token may not do this.
-            NoRoomError: The disk takes nothing more.
+            Unauthorized, Forbidden: The token has no permission.
+            DiskError: The disk is full or broken.
         """
-        attempt = Attempt(self._spot(job), None)
+        attempt = Attempt(self._key(job), None)
         try:
-            if there := self.there(job):
+            if there := self.find_existing(job):
                 return there
-            attempt.id = self._journal.memory.downloads.get(attempt.spot)
-            attempt.old = attempt.id is not None
-            with self._destination.part(job.path, job.catalog) as part:
-                kind, file = self._filed(job, attempt, part, show)
-            self._journal.file(attempt.spot, file)
+            attempt.download_id = self._journal.state.download_ids.get(attempt.key)
+            attempt.from_earlier_run = attempt.download_id is not None
+            with self._destination.partial_file(job.path, job.catalog_id) as part:
+                kind, file = self._store(job, attempt, part, report_progress)
+            self._journal.record_file(attempt.key, file)
         except (Unauthorized, Forbidden):
             raise
-        except (Rejected, ApiError) as error:
-            return Got(Kind.FAILED, str(error), None, attempt.id, attempt.count)
-        uri = f"{attempt.spot.folder}/{file.name}"
-        return Got(kind, "", uri, attempt.id, attempt.count)
+        except (RecordError, ApiError) as error:
+            return DownloadResult(
+                OutcomeKind.FAILED, str(error), None, attempt.download_id, attempt.request_count
+            )
+        uri = f"{attempt.key.folder}/{file.name}"
+        return DownloadResult(kind, "", uri, attempt.download_id, attempt.request_count)
 
-    def _spot(self, job: Job) -> Spot:
-        return Spot(job.catalog, folder_of(self._destination, job.path))
+    def _key(self, job: DownloadJob) -> DownloadKey:
+        return DownloadKey(job.catalog_id, folder_uri(self._destination, job.path))
 
-    def _filed(
-        self, job: Job, attempt: Attempt, part: Part, show: Callable[[int, int], None]
-    ) -> tuple[Kind, File]:
-        """See to it that a file is in its place."""
-        if part.whole is not None:
-            self._hold(attempt.spot, part.whole.name)
+    def _store(
+        self,
+        job: DownloadJob,
+        attempt: Attempt,
+        part: PartialFile,
+        report_progress: Callable[[int, int], None],
+    ) -> tuple[OutcomeKind, DownloadedFile]:
+        """Transfer a file unless it exists, and store it."""
+        if part.remote_file is not None:
+            self._claim_name(attempt.key, part.remote_file.name)
         try:
-            whole = self._fetched(job, attempt, part, show)
-        except _ThereError as there:
+            whole = self._fetch(job, attempt, part, report_progress)
+        except _AlreadyDownloadedError as there:
             part.remove()
-            return Kind.EXISTS, File(there.whole.name, there.whole.size, attempt.id)
-        self._destination.take(part, job.path, whole.name)
-        return Kind.CREATED, File(whole.name, whole.size, attempt.id)
+            return OutcomeKind.EXISTS, DownloadedFile(
+                there.remote_file.name, there.remote_file.size, attempt.download_id
+            )
+        self._destination.commit(part, job.path, whole.name)
+        return OutcomeKind.CREATED, DownloadedFile(whole.name, whole.size, attempt.download_id)
 
-    def _fetched(
-        self, job: Job, attempt: Attempt, part: Part, show: Callable[[int, int], None]
-    ) -> Whole:
-        """Fetch a file, with fresh signed URLs as long as they are of use."""
+    def _fetch(
+        self,
+        job: DownloadJob,
+        attempt: Attempt,
+        part: PartialFile,
+        report_progress: Callable[[int, int], None],
+    ) -> RemoteFile:
+        """Transfer a file, with new signed URLs where one is refused."""
 
-        def begin(whole: Whole) -> Whole:
-            return self._begun(job, attempt.spot, whole)
+        def begin(whole: RemoteFile) -> RemoteFile:
+            return self._resolve_name(job, attempt.key, whole)
 
         refused = 0
         while True:
-            url, before = self._preparer.url(attempt), part.size
+            url, before = self._preparer.wait_for_signed_url(attempt), part.size
             try:
-                return self._fetcher.fetch(url, part, begin, show, attempt.add)
-            except UrlRefused as error:
+                return self._fetcher.fetch(url, part, begin, report_progress, attempt.count_request)
+            except SignedUrlRefused as error:
                 refused = refused + 1 if part.size <= before else 1
-                if refused < FRESH_URLS:
-                    logger.info("catalog %s: %s; asking for a fresh one", job.catalog, error)
-                elif attempt.old:  # what an earlier run asked for may be gone by now
-                    attempt.renew()
+                if refused < MAX_REFUSED_URLS:
+                    logger.info("catalog %s: %s; requesting a new one", job.catalog_id, error)
+                elif attempt.from_earlier_run:  # an earlier run's download may have expired
+                    attempt.discard_download()
                     refused = 0
                 else:
-                    raise Rejected(f"{error}, and so were fresh ones") from None
+                    raise RecordError(f"{error}, and so were new ones") from None
 
-    def _begun(self, job: Job, spot: Spot, whole: Whole) -> Whole:
-        """Look at what is there before a file is fetched; give it a name if it has none.
+    def _resolve_name(
+        self, job: DownloadJob, key: DownloadKey, remote_file: RemoteFile
+    ) -> RemoteFile:
+        """Return a file with its final name, before it is transferred.
 
         Raises:
-            Rejected: Its place is another file's.
-            _ThereError: It is there.
+            RecordError: A different file has that name.
+            _AlreadyDownloadedError: The file exists.
         """
-        named = msgspec.structs.replace(whole, name=whole.name or safe(job.catalog))
-        self._hold(spot, named.name)
-        size = self._destination.size(job.path, named.name)
+        named = msgspec.structs.replace(
+            remote_file, name=remote_file.name or safe_filename(job.catalog_id)
+        )
+        self._claim_name(key, named.name)
+        size = self._destination.file_size(job.path, named.name)
         if size == named.size:
-            raise _ThereError(named)
-        ours = self._journal.memory.files.get(spot)
+            raise _AlreadyDownloadedError(named)
+        ours = self._journal.state.files.get(key)
         if size is not None and (ours is None or ours.name != named.name):
-            raise Rejected(FOREIGN)
+            raise RecordError(EXISTING_FILE)
         return named
 
-    def _hold(self, spot: Spot, name: str) -> None:
-        """Keep a name in a folder for a catalog.
+    def _claim_name(self, key: DownloadKey, name: str) -> None:
+        """Reserve a name in a folder for a catalog.
 
         Raises:
-            Rejected: It is another one's.
+            RecordError: A different catalog has it.
         """
-        place = spot.folder, name
+        folder_and_name = key.folder, name
         with self._lock:
-            held = self._journal.memory.holders.get(place)
-            holder = self._claims.setdefault(place, held or spot.catalog)
-        if holder != spot.catalog:
-            raise Rejected(TAKEN)
+            owner_in_journal = self._journal.state.file_owners.get(folder_and_name)
+            owner = self._claims.setdefault(folder_and_name, owner_in_journal or key.catalog_id)
+        if owner != key.catalog_id:
+            raise RecordError(NAME_CONFLICT)
 
 
-class _ThereError(Exception):
-    """The file is there already."""
+class _AlreadyDownloadedError(Exception):
+    """The file exists already."""
 
-    def __init__(self, whole: Whole) -> None:
+    def __init__(self, whole: RemoteFile) -> None:
         super().__init__()
-        self.whole = whole
+        self.remote_file = whole

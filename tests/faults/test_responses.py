@@ -275,5 +275,5 @@ def test_tap_deeply_nested_records_are_emitted_or_counted_as_left_out() -> None:
     assert (tap.result.returncode, tap.errors) == (0, [])
     left_out = len(depths) - len(re.findall('"type":"RECORD"', tap.result.stdout))
     logged = [line for line in tap.warnings if line.startswith("stores: ")]
-    text = f" {left_out} records that cannot be read"
+    text = f" skipped {left_out} records that cannot be decoded"
     assert [line for line in logged if text in line] or not left_out

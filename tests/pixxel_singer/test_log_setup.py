@@ -106,7 +106,7 @@ def test_progress_interactive_counts_records_per_stream(
         stream_progress.advance("orders", 3)
         stream_progress.advance("stores", 1)
         stream_progress.advance("orders", 4)
-        bars = stream_progress._bars
+        bars = stream_progress._progress
     assert bars is not None
     assert {task.description: task.completed for task in bars.tasks} == {"orders": 7, "stores": 1}
 

@@ -15,7 +15,7 @@ import yaml
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel import settings as tap_settings
 from tap_pixxel.tap import TapPixxel
-from target_pixxel_store import schema as store_settings
+from target_pixxel_store import settings_schema as store_settings
 from target_pixxel_store.target import TargetPixxelStore
 from target_stac import settings as stac_settings
 from target_stac.target import TargetStac
@@ -169,7 +169,7 @@ def test_operating_page_quotes_existing_messages() -> None:
 GAP = "…"
 """Placeholder for the variable parts of a message."""
 COMPOSED_MESSAGES = {
-    "the token is of another workspace than 'workspace' says; nothing was written",
+    "the token belongs to a different workspace than the setting 'workspace'; nothing was written",
     "delivery … of an earlier run: FAILED",
     "delivery … of an earlier run: not finished",
     "delivery … of an earlier run: SUCCESS, but the object is not in the bucket",

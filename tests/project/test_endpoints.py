@@ -12,7 +12,7 @@ from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.incremental import ServerFilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING_PATH, TapPixxel
-from target_pixxel_store.sinks import BY_STREAM
+from target_pixxel_store.sinks import SINKS_BY_STREAM
 from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.project.test_consistency import meltano_plugin, read_table
 
@@ -78,7 +78,7 @@ def test_endpoints_table_lists_each_stream_and_sink() -> None:
         if found[1]:
             named[found[1]].add(found[2])
     assert named["stream"] == {stream.__dict__["name"] for stream in STREAMS}
-    assert named["sink"] == BY_STREAM.keys() - {"catalogs", "order_items"}
+    assert named["sink"] == SINKS_BY_STREAM.keys() - {"catalogs", "order_items"}
     assert [each.covered_by[:8] for each in ROWS if each.endpoint == f"GET {PING_PATH}"] == [
         "`--test`"
     ]

@@ -1,0 +1,1 @@
+"""Areas of interest: the records that request them, and their creation."""

@@ -1,0 +1,1 @@
+"""The requests to the API and what its responses mean to the target."""

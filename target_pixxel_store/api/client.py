@@ -1,0 +1,242 @@
+"""The requests that the target sends to the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
+from pixxel_api.json_decoding import row_to_python, to_python
+from pixxel_api.pagination.list_scan import ListScan, ScanOptions
+from pixxel_api.pagination.paging import OffsetPaging, Page
+from target_pixxel_store.api.errors import UnstableListError
+from target_pixxel_store.api.models import (
+    Delivery,
+    DeliveryList,
+    DeliveryRequest,
+    Download,
+    Fields,
+    Store,
+    parse_deliveries,
+    parse_store,
+)
+from target_pixxel_store.locations import BucketPath, to_folder_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pixxel_api.client import Client
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.response import JsonResponse
+
+PAGE_SIZE = 100
+CLOSED_ITEM_STATUSES = frozenset(
+    {"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"}
+)
+"""Statuses of order items that are closed; items with any other status are open."""
+DELIVERIES = "/v0/catalogs/deliveries"
+STORES = "/v0/stores"
+CATALOGS = "/v0/catalogs/search"
+ORDER_ITEMS = "/v0/order-items"
+DOWNLOADS = "/v0/catalogs/download"
+
+
+class StoreApi:
+    """The requests of the target; a write may have been executed even where it raises.
+
+    Args:
+        client: Sends the requests.
+        page_concurrency: Pages of a list that are requested at the same time.
+        check: Called while waiting; raises to stop.
+    """
+
+    def __init__(self, client: Client, page_concurrency: int, check: Callable[[], None]) -> None:
+        self._client = client
+        self._page_concurrency = page_concurrency
+        self._check = check
+
+    def list_stores(self) -> list[Store]:
+        """List the stores."""
+        rows = self._client.send_with_retries("GET", STORES).rows("stores")
+        return [store for row in rows if (store := parse_store(row_to_python(row))) is not None]
+
+    def list_deliveries(self, **only: str) -> DeliveryList:
+        """List all deliveries, or those of a `catalog_id` or a `delivery_id`."""
+        rows = self._client.send_with_retries("GET", DELIVERIES, params=only or None).rows(
+            "deliveries"
+        )
+        return DeliveryList(len(rows), parse_deliveries(rows))
+
+    def list_catalogs_of_item(self, order_item_id: str) -> list[Fields]:
+        """List the catalogs of an order item: id, created_at, org_id, STAC item id and datetime."""
+        found = self._search_catalogs({"order_item_ids": [order_item_id]})
+        return [_parse_catalog(row_to_python(row)) for row in found]
+
+    def find_existing_catalogs(self, catalog_ids: Sequence[str]) -> set[str]:
+        """Return the ids of those catalogs that exist."""
+        found = self._search_catalogs({"ids": list(catalog_ids)})
+        return {key for row in found if (key := _row_id(row)) is not None}
+
+    def read_workspace_ids(self) -> set[str]:
+        """Return the ids of the workspaces that the token can read (`org_id` in its lists)."""
+        answer = self._client.send_with_retries(
+            "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE_SIZE}
+        )
+        rows = answer.rows("projects")
+        window = {"offset": 0, "limit": 1}
+        if not rows:
+            rows = self._client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
+        if not rows:
+            rows = self._client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+        ids = (row_to_python(row).get("org_id") for row in rows)
+        return {found for found in ids if isinstance(found, str)}
+
+    def count_open_order_items(self, store_id: str) -> int:
+        """Count the open order items that name a store."""
+        found = 0
+        for row in self._scan(ORDER_ITEMS, "order_items", None):
+            item = row_to_python(row)
+            config = item.get("cloud_delivery")
+            if isinstance(config, dict) and config.get("config") == store_id:
+                found += str(item.get("status", "")).upper() not in CLOSED_ITEM_STATUSES
+        return found
+
+    def request_deliveries(self, deliveries: Sequence[DeliveryRequest]) -> list[Delivery]:
+        """Request deliveries in one POST request.
+
+        Each catalog has an entry of its own. The API requires both lists of ids, one of them empty.
+        """
+        body = {
+            "deliveries": [
+                {
+                    "catalog_ids": [entry.catalog_id],
+                    "order_item_ids": [],
+                    "cloud_info": {"config": entry.store_id, "path": to_folder_path(entry.path)},
+                }
+                for entry in deliveries
+            ]
+        }
+        return parse_deliveries(
+            self._client.send_once("POST", DELIVERIES, body=body).rows("deliveries")
+        )
+
+    def create_store(
+        self, name: str, location: BucketPath, region: str, secrets: Mapping[str, str], **more: Any
+    ) -> Store:
+        """Create a store."""
+        configs = {"bucket": location.bucket, "region": region}
+        if location.prefix:
+            configs["path_prefix"] = to_folder_path(location.prefix)
+        body = {
+            "name": name,
+            "type": location.cloud,
+            "configs": configs,
+            "secrets": secrets,
+            **more,
+        }
+        try:
+            store = parse_store(self.create(STORES, body))
+        except ApiError as error:
+            # The error code comes from the response body, which may contain the secrets.
+            raise type(error)("POST", STORES, error.status) from None
+        if store is None:
+            raise UnexpectedResponse("POST", STORES, reason="the response is not a store")
+        return store
+
+    def create(self, path: str, body: Fields) -> Fields:
+        """Create an object, and return it."""
+        answer = self._client.send_once("POST", path, body=body)
+        return row_to_python(answer.fields)
+
+    def list_rows(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
+        """Read all rows of a list that may change meanwhile; `key` is the field with their id."""
+        return map(row_to_python, self._scan(path, name, None, key))
+
+    def delete_store(self, store_id: str) -> None:
+        """Delete a store."""
+        self._client.delete(f"{STORES}/{store_id}")
+
+    def request_download(self, catalog_id: str) -> Download:
+        """Request the download of a catalog.
+
+        The API requires both lists of ids, one of them empty.
+        """
+        body = {"catalog_ids": [catalog_id], "order_item_ids": []}
+        return _parse_download(self._client.send_once("POST", DOWNLOADS, body=body))
+
+    def get_download(self, download_id: str) -> Download | None:
+        """Return a download; None where the API does not know it (any more)."""
+        try:
+            answer = self._client.send_with_retries(
+                "GET", f"{DOWNLOADS}/{quote(download_id, safe='')}"
+            )
+        except NotFound:
+            return None
+        except ApiError as error:
+            # Without the id in the path, the same failure of several downloads has the same text.
+            raise type(error)("GET", DOWNLOADS, error.status, code=error.code) from None
+        return _parse_download(answer)
+
+    def _search_catalogs(self, body: Fields) -> Iterator[RawRow]:
+        return self._scan(CATALOGS, "catalogs", body)
+
+    def _scan(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[RawRow]:
+        """Read all pages of a list that may change meanwhile.
+
+        Raises:
+            UnstableListError: The list changed too often.
+        """
+
+        def fetch(offset: int, limit: int) -> Page:
+            window = paging.query_for(offset, limit)
+            answer: JsonResponse
+            if body is None:
+                answer = self._client.send_with_retries("GET", path, params=window)
+            else:
+                answer = self._client.send_with_retries("POST", path, body={**body, **window})
+            return Page(offset, answer.rows(name), paging.read_total(answer), answer.requested_at)
+
+        paging = OffsetPaging()
+        sweep = ListScan(
+            fetch,
+            paging,
+            ScanOptions(
+                lambda row: _row_id(row, key),
+                limit=PAGE_SIZE,
+                concurrency=self._page_concurrency,
+                check=self._check,
+            ),
+        )
+        for rows in sweep:
+            yield from rows
+        if not sweep.complete:
+            raise UnstableListError(f"{path} changes faster than it can be read; run again later")
+
+
+def _row_id(row: RawRow, key: str = "id") -> str | None:
+    found = to_python(row[key]) if key in row else None
+    return None if found is None else str(found)
+
+
+def _parse_catalog(row: Fields) -> Fields:
+    details = row.get("details")
+    item = details if isinstance(details, dict) else {}
+    properties = item.get("properties")
+    when = properties.get("datetime") if isinstance(properties, dict) else None
+    named = {"item_id": item.get("id"), "collection": item.get("collection"), "datetime": when}
+    return named | {name: value for name, value in row.items() if name != "details"}
+
+
+def _parse_download(answer: JsonResponse) -> Download:
+    """Parse a download.
+
+    Raises:
+        UnexpectedResponse: The response is not a download.
+    """
+    row = row_to_python(answer.fields)
+    key, url = row.get("id"), row.get("signed_url")
+    if not isinstance(key, str) or not key:
+        reason = "the response is not a download"
+        raise UnexpectedResponse(answer.method, DOWNLOADS, answer.status, reason=reason)
+    usable = isinstance(url, str) and url != ""
+    return Download(key, str(row.get("status") or "").lower(), url if usable else None)

@@ -1,0 +1,162 @@
+"""What the API's responses describe: stores, deliveries and downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixxel_api.json_decoding import row_to_python
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from target_pixxel_store.locations import BucketPath, normalize_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pixxel_api.json_decoding import RawRow
+
+FAILED_STATUS = "FAILED"
+
+
+SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store as the API lists it.
+
+    Attributes:
+        location: The location of its prefix.
+    """
+
+    id: str
+    name: str
+    region: str
+    location: BucketPath
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as the API lists it.
+
+    Attributes:
+        path: The path below the store's prefix.
+        target_path: The key of its object below that path.
+        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others.
+        created_at: UTC timestamp of fixed width; empty where the API has none.
+        automated: Whether an order created it, not an explicit request.
+    """
+
+    id: str
+    catalog_id: str
+    store_id: str
+    path: str
+    target_path: str
+    status: str
+    created_at: str
+    automated: bool
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the delivery failed."""
+        return self.status == FAILED_STATUS
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the object was delivered."""
+        return self.status in SUCCESS_STATUSES
+
+
+class DeliveryList(NamedTuple):
+    """A list of deliveries.
+
+    Attributes:
+        row_count: The number of rows, including those that cannot be parsed.
+    """
+
+    row_count: int
+    deliveries: list[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRequest:
+    """One catalog in a request for deliveries; `path` is below the store's prefix."""
+
+    catalog_id: str
+    store_id: str
+    path: str
+
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A download as the API returns it.
+
+    Attributes:
+        status: In lower case: created, in_progress, success, failed.
+        url: The signed URL, which is as good as a password; None before there is one.
+    """
+
+    id: str
+    status: str
+    url: str | None = field(repr=False)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its preparation failed."""
+        return self.status == "failed"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its file can be downloaded."""
+        return self.status == "success" and self.url is not None
+
+
+def parse_deliveries(rows: Iterable[RawRow]) -> list[Delivery]:
+    """Parse deliveries; rows that name no catalog or no store are left out."""
+    made = (_parse_delivery(row_to_python(row)) for row in rows)
+    return [each for each in made if each is not None]
+
+
+def _parse_delivery(row: Fields) -> Delivery | None:
+    """Parse a delivery; None where it names no catalog or no store."""
+    # The API's requests have cloud_info where its responses have cloud_delivery.
+    cloud = row.get("cloud_delivery") or row.get("cloud_info")
+    catalog, key = row.get("catalog_id"), row.get("delivery_id")
+    if not isinstance(cloud, dict) or not isinstance(catalog, str) or not isinstance(key, str):
+        return None
+    return Delivery(
+        id=key,
+        catalog_id=catalog,
+        store_id=str(cloud.get("config") or ""),
+        path=normalize_path(str(cloud.get("path") or "")),
+        target_path=str(row.get("target_path") or ""),
+        status=str(row.get("status") or "").upper(),
+        created_at=_parse_timestamp(row.get("created_at")),
+        automated=row.get("task_id") is not None,
+    )
+
+
+def parse_store(row: Fields) -> Store | None:
+    """Parse a store; None where it has no id, type or bucket."""
+    key, cloud, configs = row.get("id"), row.get("type"), row.get("configs")
+    if not isinstance(key, str) or not isinstance(cloud, str) or not isinstance(configs, dict):
+        return None
+    labels = row.get("labels")
+    prefix = normalize_path(str(configs.get("path_prefix") or ""))
+    return Store(
+        id=key,
+        name=str(row.get("name") or ""),
+        region=str(configs.get("region") or ""),
+        location=BucketPath(cloud.upper(), str(configs.get("bucket") or ""), prefix),
+        labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+    )
+
+
+def _parse_timestamp(value: object) -> str:
+    try:
+        return normalize_timestamp(value) if isinstance(value, str) else ""
+    except TimestampError:
+        return ""

@@ -1,0 +1,266 @@
+"""The run context: creates each part of a run on first use, and connects the parts."""
+
+from __future__ import annotations
+
+import uuid
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pixxel_api.client import Client
+from pixxel_singer import distribution_version
+from pixxel_singer.progress import DownloadProgress
+from target_pixxel_store.aois.reconciler import AoiReconciler
+from target_pixxel_store.api.client import StoreApi
+from target_pixxel_store.catalog_selection import CatalogSelection
+from target_pixxel_store.deliveries.deliverer import Deliverer
+from target_pixxel_store.deliveries.monitor import DeliveryMonitor
+from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
+from target_pixxel_store.journal.journal import Journal
+from target_pixxel_store.outcomes.checkpoints import CheckpointTracker
+from target_pixxel_store.outcomes.files import OutcomeFiles
+from target_pixxel_store.outcomes.recorder import OutcomeRecorder
+from target_pixxel_store.remote_state import RemoteState
+from target_pixxel_store.settings import Settings, read_settings
+from target_pixxel_store.stores.reconciler import StoreReconciler
+from target_pixxel_store.workspace_check import make_environment_check
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import ExitStack
+
+    from target_pixxel_store.downloads.pipeline import DownloadPipeline
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+
+PAGE_CONCURRENCY = 4
+"""Pages of a list that are requested at the same time."""
+USER_AGENT = f"target-pixxel-store/{distribution_version()}"
+IGNORED_HINTS = {
+    "deliveries": "it is the API's history; send delivery_requests to request deliveries",
+    "aois": "it is the API's list; send aoi_requests to create areas of interest",
+    "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
+    "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
+}
+DEFAULT_HINT = (
+    "send stores, delivery_requests, download_requests or aoi_requests, renamed by a stream map "
+    "(__alias__) if needed"
+)
+
+
+class RunContext:
+    """The parts of one run.
+
+    Args:
+        config: The settings, as the schema allows them.
+        resources: Closes the parts at the end of the run.
+        logger: The plugin's logger.
+        register_secrets: Called with secrets before they are used, so that no log contains them.
+        check: Called while waiting and between steps; raises to stop.
+
+    Attributes:
+        run_id: Id of the run, in outcomes and journal.
+        checkpoints: The records without an outcome, and the STATE that waits for them.
+        schemas: The SCHEMA message of each stream.
+        message: The RECORD message that is being processed.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        resources: ExitStack,
+        logger: logging.Logger,
+        register_secrets: Callable[[Iterable[str]], None],
+        check: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._resources = resources
+        self._logger = logger
+        self._register_secrets = register_secrets
+        self._check = check
+        self.run_id = uuid.uuid4().hex
+        self.checkpoints = CheckpointTracker()
+        self.schemas: dict[str, dict[str, Any]] = {}
+        self.message: dict[str, Any] = {}
+
+    def add_record(self, key: dict[str, str | int]) -> InflightRecord:
+        """Add the record that is being processed to the checkpoints.
+
+        Args:
+            key: The fields that identify the record in outcomes and messages.
+        """
+        stream = str(self.message["stream"])
+        return self.checkpoints.add_record(stream, key, self.message["record"])
+
+    def ignore_record(self, stream: str) -> None:
+        """Count a record of a stream without a sink; log once what to send instead."""
+        if not self.outcome_files.ignored_counts[stream]:
+            hint = IGNORED_HINTS.get(stream, DEFAULT_HINT)
+            self._logger.warning("ignoring stream %s; %s", stream, hint)
+        self.outcome_files.ignored_counts[stream] += 1
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, parsed."""
+        return read_settings(self._config)
+
+    @cached_property
+    def outcome_files(self) -> OutcomeFiles:
+        """The files of outcomes, rejected records and the summary."""
+        settings = self.settings
+        writes = not settings.dry_run
+        return self._resources.enter_context(
+            OutcomeFiles(
+                self.run_id,
+                outcomes=settings.outcomes_path if writes else None,
+                rejected=settings.rejected_path if writes and settings.continue_on_error else None,
+                summary=settings.summary_path if writes else None,
+            )
+        )
+
+    @cached_property
+    def recorder(self) -> OutcomeRecorder:
+        """Records the outcome of each record."""
+        return OutcomeRecorder(
+            self.settings, self.outcome_files, self.checkpoints, self.schemas.__getitem__
+        )
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal, locked."""
+        settings = self.settings
+        journal = Journal(
+            settings.journal_path, settings.settle_seconds, read_only=settings.dry_run
+        )
+        return self._resources.enter_context(journal)
+
+    @cached_property
+    def api(self) -> StoreApi:
+        """The API's requests."""
+        settings = self.settings
+        client = Client(
+            settings.token,
+            url=settings.url,
+            user_agent=self._user_agent,
+            connections=max(PAGE_CONCURRENCY, settings.concurrency, settings.download_concurrency),
+            read_timeout=settings.request_timeout,
+            requests_per_second=settings.requests_per_second,
+            check=self._check,
+            check_headers=make_environment_check(settings.environment),
+        )
+        self._resources.callback(client.close)
+        return StoreApi(client, PAGE_CONCURRENCY, self._check)
+
+    @cached_property
+    def remote(self) -> RemoteState:
+        """The stores and deliveries that the API lists."""
+        return RemoteState(
+            self.api, self.journal, self.settings.settle_seconds, threads=PAGE_CONCURRENCY
+        )
+
+    @cached_property
+    def stores(self) -> StoreReconciler:
+        """Creates and deletes stores."""
+        return StoreReconciler(
+            self.settings,
+            self.api,
+            self.remote,
+            self.journal,
+            logger=self._logger,
+            register_secrets=self._register_secrets,
+            check=self._check,
+        )
+
+    @cached_property
+    def aois(self) -> AoiReconciler:
+        """Creates areas of interest."""
+        return AoiReconciler(self.settings, self.api, self.journal, check=self._check)
+
+    @cached_property
+    def deliveries(self) -> DeliveryPipeline:
+        """Delivers catalogs to stores."""
+        settings = self.settings
+        deliverer = Deliverer(
+            self.api,
+            self.remote,
+            self.journal,
+            batch_size=settings.batch_size,
+            concurrency=settings.concurrency,
+            settle_seconds=settings.settle_seconds,
+            check=self._check,
+        )
+        return DeliveryPipeline(
+            settings,
+            api=self.api,
+            remote=self.remote,
+            journal=self.journal,
+            deliverer=deliverer,
+            recorder=self.recorder,
+            check=self._check,
+        )
+
+    @cached_property
+    def downloads(self) -> DownloadPipeline | None:
+        """Downloads catalogs; None without the setting `download_to`."""
+        settings = self.settings
+        if settings.download_to is None:
+            return None
+        # requests and urllib3 are slow to import.
+        from target_pixxel_store.downloads.cancellation import CancellationToken  # noqa: PLC0415
+        from target_pixxel_store.downloads.destination import open_destination  # noqa: PLC0415
+        from target_pixxel_store.downloads.downloader import Downloader  # noqa: PLC0415
+        from target_pixxel_store.downloads.pipeline import DownloadPipeline  # noqa: PLC0415
+        from target_pixxel_store.downloads.preparation import Preparer  # noqa: PLC0415
+        from target_pixxel_store.downloads.transfer import Fetcher  # noqa: PLC0415
+
+        cancellation = CancellationToken(self._check)
+        fetcher = Fetcher(
+            connections=settings.download_concurrency,
+            read_timeout=settings.request_timeout,
+            user_agent=self._user_agent,
+            check=cancellation,
+        )
+        destination = open_destination(settings, settings.download_to, self._register_secrets)
+        preparer = Preparer(
+            self.api, self.journal, timeout=settings.download_timeout, check=cancellation
+        )
+        return DownloadPipeline(
+            settings,
+            api=self.api,
+            selection=CatalogSelection(settings, self.api),
+            downloader=Downloader(preparer, fetcher, destination, self.journal),
+            root=destination.root,
+            recorder=self.recorder,
+            progress=DownloadProgress(),
+            cancellation=cancellation,
+        )
+
+    @property
+    def tap_pipeline(self) -> DeliveryPipeline | DownloadPipeline:
+        """What processes the tap's catalogs: deliveries with `deliver_to`, else downloads."""
+        is_download = self.settings.deliver_to is None
+        return self.downloads if is_download and self.downloads else self.deliveries
+
+    @cached_property
+    def monitor(self) -> DeliveryMonitor:
+        """Checks deliveries after they were requested."""
+        settings, verify = self.settings, None
+        if settings.verify_delivery:
+            # obstore is slow to import.
+            from target_pixxel_store.deliveries.verification import (  # noqa: PLC0415
+                DeliveryVerifier,
+            )
+
+            verify = DeliveryVerifier(self.remote, self.stores, settings.endpoints).verify
+        return DeliveryMonitor(
+            self.api,
+            self.journal,
+            self.remote,
+            verify=verify,
+            stuck_after=settings.stuck_after,
+            check=self._check,
+        )
+
+    @property
+    def _user_agent(self) -> str:
+        return self.settings.user_agent or USER_AGENT

@@ -1,0 +1,1 @@
+"""Deliveries of catalogs to stores: planned, requested, confirmed and monitored."""

@@ -1,0 +1,253 @@
+"""The deliverer: sends planned jobs in batches and confirms each; has no knowledge of Singer.
+
+The API has no idempotency keys, does not document batches as atomic, and its lists may lag behind
+its writes. So only a plain 201 that lists every delivery confirms a request. After any other
+response the list is polled, and a missing delivery is requested again only after `settle_seconds`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixxel_api.errors import ApiError, Forbidden, Unauthorized
+from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, UNKNOWN_CATALOG
+from target_pixxel_store.api.models import DeliveryRequest
+from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.polling import poll_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.api.models import Delivery
+    from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.remote_state import DeliveryJob, RemoteState
+
+logger = logging.getLogger(__name__)
+
+NOT_LISTED = "the API does not list all requested deliveries"
+
+
+class SendResult(NamedTuple):
+    """The result of one job.
+
+    Attributes:
+        delivery: Its delivery; None where it failed.
+        reason: Why it failed.
+        attempts: The number of requests that contained it.
+    """
+
+    delivery: Delivery | None
+    reason: str
+    attempts: int
+
+
+class Deliverer:
+    """Sends jobs and returns the result of each.
+
+    Args:
+        api: Sends the requests.
+        remote: Reads the lists again where a response does not confirm a delivery.
+        journal: Records every request before it is sent.
+        batch_size: Jobs in one request.
+        concurrency: Requests at the same time.
+        settle_seconds: The longest time until a requested delivery is listed.
+        check: Called while waiting; raises to stop.
+    """
+
+    def __init__(
+        self,
+        api: StoreApi,
+        remote: RemoteState,
+        journal: Journal,
+        *,
+        batch_size: int,
+        concurrency: int,
+        settle_seconds: float,
+        check: Callable[[], None],
+    ) -> None:
+        self._api = api
+        self._remote = remote
+        self._journal = journal
+        self._batch_size = batch_size
+        self._concurrency = concurrency
+        self._settle_seconds = settle_seconds
+        self._check = check
+        self._breaker = CircuitBreaker()
+        self._stopped = threading.Event()
+
+    def send(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, SendResult]]:
+        """Send jobs; no two of them may have the same key.
+
+        Yields:
+            Each job and its result; where an error ends the run, the known results come first.
+
+        Raises:
+            Unauthorized, Forbidden: The token has no permission.
+            CircuitOpenError: The API failed many times in a row for the same reason.
+            UnexpectedDeliveryError: The API delivers to a different path than requested.
+            ApiError: The lists cannot be read.
+        """
+        size = self._batch_size
+        batches = [jobs[at : at + size] for at in range(0, len(jobs), size)]
+        if self._concurrency == 1 or len(batches) == 1:
+            for batch in batches:
+                yield from self._send_batch(batch)
+            return
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="pixxel-send") as workers:
+            for future in [workers.submit(self._send_in_thread, batch) for batch in batches]:
+                results, error = future.result()
+                failure = failure or error
+                yield from results
+        if failure is not None:
+            raise failure
+
+    def _send_in_thread(
+        self, batch: Sequence[DeliveryJob]
+    ) -> tuple[list[tuple[DeliveryJob, SendResult]], BaseException | None]:
+        """Send a batch in a thread; return the known results, and the error that ended it."""
+        results: list[tuple[DeliveryJob, SendResult]] = []
+        try:
+            if not self._stopped.is_set():
+                results.extend(self._send_batch(batch))
+        except BaseException as error:  # noqa: BLE001 - `send` raises it again
+            self._stopped.set()
+            return results, error
+        return results, None
+
+    def _send_batch(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, SendResult]]:
+        attempts = dict.fromkeys(jobs, 0)
+        batches = [list(jobs)]
+        while batches:
+            batch = batches.pop()
+            for job in batch:
+                attempts[job] += 1
+            earlier_ids = self._remote.delivery_ids()
+            error, found = self._post(batch, earlier_ids)
+            for job, delivery in found.items():
+                yield job, SendResult(delivery, "", attempts[job])
+            missing = [job for job in batch if job not in found]
+            if not missing:
+                continue
+            single_refusal = error is not None and _is_refusal(error) and len(batch) == 1
+            late = self._poll_for_late(
+                missing, earlier_ids, 0 if single_refusal else self._settle_seconds
+            )
+            for job, delivery in late.items():
+                yield job, SendResult(delivery, "", attempts[job])
+            missing = [job for job in missing if job not in late]
+            given_up, retries = self._plan_retries(error, batch, missing, attempts)
+            for job, reason in given_up.items():
+                yield job, SendResult(None, reason, attempts[job])
+            self._count_failures(error, batch, missing, given_up)
+            batches += retries
+
+    def _post(
+        self, batch: list[DeliveryJob], earlier_ids: set[str]
+    ) -> tuple[ApiError | None, dict[DeliveryJob, Delivery]]:
+        """Send one request; return its error and the deliveries that its response confirms."""
+        self._check()
+        self._journal.record_intents(
+            (job.key, job.store.id, self._remote.existing_ids(job)) for job in batch
+        )
+        requests = [DeliveryRequest(job.catalog_id, job.store.id, job.path) for job in batch]
+        try:
+            listed = self._api.request_deliveries(requests)
+        except (Unauthorized, Forbidden):
+            raise
+        except ApiError as error:
+            return error, {}
+        return None, self._record_found(self._remote.match_deliveries(batch, listed, earlier_ids))
+
+    def _poll_for_late(
+        self, missing: list[DeliveryJob], earlier_ids: set[str], seconds: float
+    ) -> dict[DeliveryJob, Delivery]:
+        """Poll the list for some seconds; return the deliveries that appear in it."""
+        found: dict[DeliveryJob, Delivery] = {}
+        if seconds:
+            logger.info(
+                "%d deliveries unconfirmed; polling for up to %.0f s (settle_seconds)",
+                len(missing),
+                seconds,
+            )
+
+        def all_found() -> bool | None:
+            left = [job for job in missing if job not in found]
+            found.update(self._record_found(self._remote.find_deliveries(left, earlier_ids)))
+            return True if len(found) == len(missing) else None
+
+        poll_until(time.time() + seconds, all_found, self._check)
+        return found
+
+    def _record_found(self, found: dict[DeliveryJob, Delivery]) -> dict[DeliveryJob, Delivery]:
+        self._journal.record_deliveries(
+            (job.key, job.store.id, each.id) for job, each in found.items()
+        )
+        if found:
+            self._breaker.record_success()
+        return found
+
+    def _plan_retries(
+        self,
+        error: ApiError | None,
+        batch: list[DeliveryJob],
+        missing: list[DeliveryJob],
+        attempts: dict[DeliveryJob, int],
+    ) -> tuple[dict[DeliveryJob, str], list[list[DeliveryJob]]]:
+        """Decide what to do with jobs that a request did not deliver.
+
+        Returns:
+            The reason for each job that is given up, and the batches to send for the others.
+        """
+        if not missing:
+            return {}, []
+        if error is not None and _is_refusal(error):
+            self._journal.record_refusals(job.key for job in missing)
+            known = self._api.find_existing_catalogs([job.catalog_id for job in missing])
+            unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known}
+            if len(batch) == 1:
+                return unknown or dict.fromkeys(missing, str(error)), []
+            left = [job for job in missing if job not in unknown]
+            return unknown, [left] if unknown and left else _split_in_half(left)
+        if len(batch) == 1 and attempts[batch[0]] >= MAX_ATTEMPTS:
+            return {batch[0]: str(error) if error else NOT_LISTED}, []
+        again = any(attempts[job] > 1 for job in missing)
+        return {}, _split_in_half(missing) if again else [missing]
+
+    def _count_failures(
+        self,
+        error: ApiError | None,
+        batch: list[DeliveryJob],
+        missing: list[DeliveryJob],
+        given_up: dict[DeliveryJob, str],
+    ) -> None:
+        """Count failures: each refused catalog, in order, or the request as a whole.
+
+        Raises:
+            CircuitOpenError: There are too many in a row.
+        """
+        if error is not None and _is_refusal(error):
+            for job in batch if given_up else ():
+                if job in given_up:
+                    self._breaker.record_failure(given_up[job])
+                else:
+                    self._breaker.record_success()
+        elif missing:
+            self._breaker.record_failure(str(error) if error else NOT_LISTED)
+        self._breaker.check()
+
+
+def _is_refusal(error: ApiError) -> bool:
+    """Return whether an error proves that the API did not execute the request."""
+    return error.status in REFUSAL_STATUSES
+
+
+def _split_in_half(jobs: list[DeliveryJob]) -> list[list[DeliveryJob]]:
+    """Split a list in two; return one part for one job, and none for no job."""
+    middle = (len(jobs) + 1) // 2
+    return [part for part in (jobs[:middle], jobs[middle:]) if part]

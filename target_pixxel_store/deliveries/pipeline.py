@@ -1,0 +1,243 @@
+"""The delivery pipeline: plans and requests deliveries, and records their outcomes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pixxel_singer.exit_codes import ExitCode
+from target_pixxel_store.api.errors import UNKNOWN_CATALOG
+from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
+from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
+from target_pixxel_store.errors import RunAborted
+from target_pixxel_store.outcomes import Decision, NextStep, Outcome, OutcomeKind
+from target_pixxel_store.outcomes.recorder import TargetLocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.deliveries.deliverer import Deliverer, SendResult
+    from target_pixxel_store.deliveries.planner import PlannedCatalog
+    from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+    from target_pixxel_store.outcomes.recorder import OutcomeRecorder
+    from target_pixxel_store.records import CatalogRequest
+    from target_pixxel_store.remote_state import DeliveryJob, RemoteState
+    from target_pixxel_store.settings import Settings
+
+
+class DeliveryPipeline:
+    """Delivers the catalogs that records request, in the order of the records.
+
+    Args:
+        settings: The settings.
+        api: Finds catalogs.
+        remote: The stores and deliveries that exist.
+        journal: What earlier runs requested.
+        deliverer: Sends the planned jobs.
+        recorder: Records the outcomes.
+        check: Called while waiting; raises to stop.
+
+    Attributes:
+        unfinished_ids: Ids of requested and existing deliveries that have not succeeded yet.
+        unlisted_count: Existing deliveries that only the journal contains.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        api: StoreApi,
+        remote: RemoteState,
+        journal: Journal,
+        deliverer: Deliverer,
+        recorder: OutcomeRecorder,
+        check: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._remote = remote
+        self._deliverer = deliverer
+        self._recorder = recorder
+        self._selection = CatalogSelection(settings, api)
+        self._planner = DeliveryPlanner(
+            settings, selection=self._selection, remote=remote, journal=journal, check=check
+        )
+        self._pending: list[PendingRequest] = []
+        self._pending_since = 0.0
+        self._awaiting_store: list[PendingRequest] = []
+        self.unfinished_ids: dict[str, None] = {}
+        self.unlisted_count = 0
+
+    # Requests
+
+    def add_request(self, inflight: InflightRecord, request: CatalogRequest) -> None:
+        """Add a request; it is planned and sent in a batch.
+
+        Raises:
+            RecordError: It lacks a field that the settings filter by.
+            RunAborted: A record of the batch that it fills ends the run.
+        """
+        if reason := self._selection.skip_reason(request):
+            outcome = Outcome(OutcomeKind.SKIPPED, reason, request.catalog_id)
+            self._recorder.record(inflight, outcome)
+            return
+        if self._remote.refresh().find_store(request.store) is None:
+            self._awaiting_store.append(PendingRequest(inflight, request))
+            return
+        self._enqueue(PendingRequest(inflight, request))
+
+    def fail_record(self, inflight: InflightRecord, reason: str) -> None:
+        """Record the failure of a record, after the outcomes of the records before it.
+
+        Raises:
+            RunAborted: It ends the run.
+        """
+        self.flush()
+        self._recorder.record(inflight, Outcome(OutcomeKind.FAILED, reason))
+
+    def poll(self) -> None:
+        """Send an incomplete batch after `flush_seconds`."""
+        if self._pending and time.monotonic() - self._pending_since >= self._settings.flush_seconds:
+            self.flush()
+
+    def finish(self) -> None:
+        """Process all pending requests at the end of the input.
+
+        Raises:
+            RunAborted: A record failed, or `max_deliveries` is reached.
+        """
+        requests, self._awaiting_store = self._awaiting_store, []
+        self.flush()
+        for pending in requests:
+            if self._remote.refresh().find_store(pending.request.store) is None:
+                self.fail_record(pending.inflight, missing_store_reason(pending.request))
+            else:
+                self._enqueue(pending)
+        self.flush()
+
+    def _enqueue(self, pending: PendingRequest) -> None:
+        if not self._pending:
+            self._pending_since = time.monotonic()
+        self._pending.append(pending)
+        if len(self._pending) >= self._settings.batch_size * self._settings.concurrency:
+            self.flush()
+
+    def flush(self) -> None:
+        """Plan and send all pending requests.
+
+        Raises:
+            RunAborted: A record failed, or `max_deliveries` is reached.
+        """
+        pending, self._pending = self._pending, []
+        if pending:
+            self._execute(self._planner.plan_requests(pending))
+
+    # Deliveries
+
+    def _execute(self, catalogs: list[PlannedCatalog]) -> None:
+        """Record the decided outcomes and send the other jobs; stop at the limit or a failure."""
+        batch: dict[DeliveryJob, list[InflightRecord]] = {}
+        for catalog in catalogs:
+            job, decision = catalog.job, catalog.decision or Decision(OutcomeKind.FAILED)
+            if job is not None and job in batch:
+                batch[job].append(catalog.inflight)
+            elif job is not None and isinstance(decision.kind, NextStep):
+                if self._recorder.is_limit_reached(len(batch)):
+                    self._send(batch)
+                    count = self._recorder.delivery_count
+                    reason = f"{count} deliveries requested; see 'max_deliveries'"
+                    raise RunAborted(ExitCode.INCOMPLETE, reason)
+                batch[job] = [catalog.inflight]
+            else:
+                if decision.kind is OutcomeKind.FAILED and not self._settings.continue_on_error:
+                    self._send(batch)  # the jobs before it
+                    batch = {}
+                self._record_decision(catalog, decision)
+        self._send(batch)
+
+    def _send(self, batch: dict[DeliveryJob, list[InflightRecord]]) -> None:
+        if self._settings.dry_run:
+            known = (
+                self._api.find_existing_catalogs([job.catalog_id for job in batch])
+                if batch
+                else set()
+            )
+            for job, records in batch.items():
+                exists = job.catalog_id in known
+                self._recorder.delivery_count += exists
+                outcome = (
+                    Outcome(OutcomeKind.CREATED)
+                    if exists
+                    else Outcome(OutcomeKind.FAILED, UNKNOWN_CATALOG)
+                )
+                made = outcome._replace(catalog_id=job.catalog_id)
+                self._recorder.record_all(records, made, _target_location(job))
+            return
+        abort: RunAborted | None = None
+        for job, sent in self._deliverer.send(list(batch)) if batch else ():
+            try:
+                self._recorder.record_all(
+                    batch[job], self._to_outcome(job, sent), _target_location(job)
+                )
+            except RunAborted as error:
+                abort = abort or error  # the other jobs were sent, too
+        if abort:
+            raise abort
+
+    def _to_outcome(self, job: DeliveryJob, result: SendResult) -> Outcome:
+        found = result.delivery
+        if found is None:
+            return Outcome(
+                OutcomeKind.FAILED,
+                result.reason,
+                job.catalog_id,
+                store_id=job.store.id,
+                attempts=result.attempts,
+            )
+        self._recorder.delivery_count += 1
+        if not found.has_succeeded:
+            self.unfinished_ids[found.id] = None
+        return Outcome(
+            OutcomeKind.CREATED,
+            "",
+            job.catalog_id,
+            found.id,
+            job.store.id,
+            job.location.uri(found.target_path) if found.target_path else None,
+            result.attempts,
+        )
+
+    def _record_decision(self, catalog: PlannedCatalog, decision: Decision) -> None:
+        """Record the outcome of a catalog that needs no request."""
+        job = catalog.job
+        outcome = Outcome(OutcomeKind(decision.kind.value), decision.reason)
+        if job is not None:
+            where = (
+                job.location.uri(decision.target_path)
+                if decision.kind is OutcomeKind.EXISTS and decision.target_path
+                else None
+            )
+            outcome = outcome._replace(
+                catalog_id=job.catalog_id,
+                delivery_id=decision.delivery_id,
+                store_id=job.store.id,
+                uri=where,
+            )
+        if outcome.kind is OutcomeKind.EXISTS and outcome.delivery_id:
+            self._track_unfinished(outcome.delivery_id, job)
+            self.unlisted_count += outcome.delivery_id not in self._remote.view.delivery_ids
+        self._recorder.record(catalog.inflight, outcome, _target_location(job))
+
+    def _track_unfinished(self, delivery_id: str, job: DeliveryJob | None) -> None:
+        if job is not None and not any(
+            each.has_succeeded
+            for each in self._remote.view.deliveries_at(job.key)
+            if each.id == delivery_id
+        ):
+            self.unfinished_ids[delivery_id] = None
+
+
+def _target_location(job: DeliveryJob | None) -> TargetLocation:
+    return TargetLocation(job.store.name, job.path) if job else TargetLocation()

@@ -1,0 +1,229 @@
+"""The download pipeline: downloads requested catalogs in threads, and records outcomes."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from pixxel_singer.exit_codes import ExitCode
+from target_pixxel_store.api.errors import UNKNOWN_CATALOG
+from target_pixxel_store.catalog_selection import PendingRequest
+from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.downloads.downloader import (
+    EXISTING_FILE,
+    NAME_CONFLICT,
+    DownloadJob,
+    DownloadResult,
+)
+from target_pixxel_store.errors import CircuitOpenError, RecordError, RunAborted
+from target_pixxel_store.outcomes import Decision, Outcome, OutcomeKind
+from target_pixxel_store.outcomes.recorder import TargetLocation
+from target_pixxel_store.records import CATALOG_ID
+
+if TYPE_CHECKING:
+    from pixxel_singer.progress import DownloadProgress
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.catalog_selection import CatalogSelection
+    from target_pixxel_store.downloads.cancellation import CancellationToken
+    from target_pixxel_store.downloads.downloader import Downloader
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+    from target_pixxel_store.outcomes.recorder import OutcomeRecorder
+    from target_pixxel_store.records import CatalogRequest
+    from target_pixxel_store.settings import Settings
+
+_MAX_QUEUED = 100
+"""Files that wait for a thread; further requests stay in the input."""
+_POLL_SECONDS = 0.1  # seconds between two checks for a signal
+_STOP_SECONDS = 2.0  # seconds for a transfer to stop
+
+
+class DownloadPipeline:
+    """Downloads the catalogs that records request; files may finish in any order.
+
+    Args:
+        settings: The settings.
+        api: Finds catalogs.
+        selection: Selects the catalogs of a request.
+        downloader: Downloads one catalog.
+        root: The folder or URL of the destination.
+        recorder: Records the outcomes.
+        progress: Shows the bytes received.
+        cancellation: Stops the threads.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        api: StoreApi,
+        selection: CatalogSelection,
+        downloader: Downloader,
+        root: str,
+        recorder: OutcomeRecorder,
+        progress: DownloadProgress,
+        cancellation: CancellationToken,
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._selection = selection
+        self._downloader = downloader
+        self._root = root
+        self._recorder = recorder
+        self._progress = progress
+        self._cancellation = cancellation
+        self._breaker = CircuitBreaker()
+        self._in_flight: dict[Future[DownloadResult], DownloadJob] = {}
+        self._records: dict[DownloadJob, list[InflightRecord]] = {}
+        self._pool = ThreadPoolExecutor(
+            settings.download_concurrency, thread_name_prefix="pixxel-download"
+        )
+
+    # Requests
+
+    def add_request(self, inflight: InflightRecord, request: CatalogRequest) -> None:
+        """Add a request; it starts at once, or when a thread is free.
+
+        Raises:
+            RecordError: It lacks a field that the settings filter by.
+            RunAborted: A record failed, or `max_deliveries` is reached.
+        """
+        if reason := self._selection.skip_reason(request):
+            outcome = Outcome(OutcomeKind.SKIPPED, reason, request.catalog_id)
+            self._recorder.record(inflight, outcome)
+            return
+        pending_request = PendingRequest(inflight, request)
+        for found in self._selection.select_catalogs(
+            pending_request, self._selection.catalogs_by_order_item([pending_request])
+        ):
+            if isinstance(found, Decision):
+                self._recorder.record(
+                    inflight, Outcome(OutcomeKind(found.kind.value), found.reason)
+                )
+                continue
+            try:
+                job = DownloadJob(found[CATALOG_ID], self._selection.render_path(request, found))
+            except RecordError as error:
+                self._recorder.record(
+                    inflight, Outcome(OutcomeKind.FAILED, str(error), found[CATALOG_ID])
+                )
+                continue
+            self._enqueue(inflight, job)
+
+    def poll(self) -> None:
+        """Record the results of finished downloads.
+
+        Raises:
+            RunAborted: A record failed.
+        """
+        for future in [each for each in self._in_flight if each.done()]:
+            self._record_result(future)
+
+    def finish(self) -> None:
+        """Wait for all downloads at the end of the input.
+
+        Raises:
+            RunAborted: A record failed.
+        """
+        self._wait_until_in_flight(0)
+
+    def close(self) -> None:
+        """Stop the transfers, keeping partial files, and record the finished downloads."""
+        self._cancellation.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._progress.stop()
+        done, _ = wait(self._in_flight, timeout=_STOP_SECONDS)
+        for future in done:
+            if not future.cancelled() and future.exception() is None:
+                try:
+                    self._record_result(future)
+                except (RunAborted, CircuitOpenError):
+                    continue  # the run is ending
+        self._downloader.close()
+
+    # Files
+
+    def _enqueue(self, inflight: InflightRecord, job: DownloadJob) -> None:
+        if job in self._records:
+            self._records[job].append(inflight)
+        elif self._settings.dry_run:
+            self._record_plan(inflight, job)
+        else:
+            self._wait_until_in_flight(_MAX_QUEUED)
+            while self._recorder.is_limit_reached():
+                if not self._in_flight:
+                    raise self._limit_reached_error()
+                # An existing file does not count, so one finished download may be enough.
+                self._wait_until_in_flight(len(self._in_flight) - 1)
+            self._recorder.download_count += 1
+            self._records[job] = [inflight]
+            self._progress.start()
+            self._in_flight[self._pool.submit(self._download, job)] = job
+
+    def _limit_reached_error(self) -> RunAborted:
+        count = self._recorder.delivery_count + self._recorder.download_count
+        reason = f"{count} deliveries and downloads requested; see 'max_deliveries'"
+        return RunAborted(ExitCode.INCOMPLETE, reason)
+
+    def _download(self, job: DownloadJob) -> DownloadResult:
+        """Execute a job, in a thread."""
+        with self._progress.track_file(job.catalog_id) as show:
+            return self._downloader.download(job, show)
+
+    def _wait_until_in_flight(self, max_in_flight: int) -> None:
+        """Wait until at most `max_in_flight` downloads are not finished."""
+        while len(self._in_flight) > max_in_flight:
+            self._cancellation()
+            done, _ = wait(self._in_flight, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._record_result(future)
+
+    def _record_result(self, future: Future[DownloadResult]) -> None:
+        """Record the result of a download.
+
+        Raises:
+            RunAborted: It failed, and that ends the run.
+            CircuitOpenError: Too many failed in a row for the same reason.
+        """
+        job = self._in_flight.pop(future)
+        records = self._records.pop(job)
+        result = future.result()
+        if result.kind is OutcomeKind.EXISTS:
+            self._recorder.download_count -= 1  # nothing was downloaded
+        self._record_outcome(records, job, result)
+        if result.kind is not OutcomeKind.FAILED:
+            self._breaker.record_success()
+        elif result.reason not in {NAME_CONFLICT, EXISTING_FILE}:  # not the API's fault
+            self._breaker.record_failure(result.reason)
+            self._breaker.check()
+
+    def _record_outcome(
+        self, records: list[InflightRecord], job: DownloadJob, result: DownloadResult
+    ) -> None:
+        outcome = Outcome(
+            result.kind,
+            result.reason,
+            job.catalog_id,
+            uri=result.uri,
+            attempts=result.attempts,
+            download_id=result.download_id,
+        )
+        self._recorder.record_all(records, outcome, TargetLocation(self._root, job.path))
+
+    def _record_plan(self, inflight: InflightRecord, job: DownloadJob) -> None:
+        """Record what would be done with a catalog in a dry run."""
+        result = self._plan_result(job)
+        if result.kind is OutcomeKind.CREATED:
+            if self._recorder.is_limit_reached():
+                raise self._limit_reached_error()
+            self._recorder.download_count += 1
+        self._record_outcome([inflight], job, result)
+
+    def _plan_result(self, job: DownloadJob) -> DownloadResult:
+        try:
+            if existing := self._downloader.find_existing(job):
+                return existing
+        except RecordError as error:
+            return DownloadResult(OutcomeKind.FAILED, str(error))
+        if self._api.find_existing_catalogs([job.catalog_id]):
+            return DownloadResult(OutcomeKind.CREATED)
+        return DownloadResult(OutcomeKind.FAILED, UNKNOWN_CATALOG)

@@ -1,0 +1,75 @@
+"""Errors of the target: the text of each says what happened, to which object, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixxel_singer.errors import InputError
+
+if TYPE_CHECKING:
+    from pixxel_singer.exit_codes import ExitCode
+
+# One record or one object
+
+
+class RecordError(Exception):
+    """A record cannot be processed; no value of the record is quoted."""
+
+
+class PathTemplateError(ValueError):
+    """A path template is invalid; the text follows the setting's name."""
+
+
+class CredentialsError(InputError):
+    """An entry of `credentials` is invalid; its lines name settings, never their values."""
+
+
+class SignedUrlRefused(Exception):
+    """The object store refuses a signed URL; a new one may work.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"its signed URL is refused ({status})")
+        self.status = status
+
+
+# The whole run
+
+
+class RunAborted(Exception):
+    """The run ends before its input does.
+
+    Attributes:
+        status: The exit status.
+    """
+
+    def __init__(self, status: ExitCode, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class CircuitOpenError(Exception):
+    """The API has failed many times in a row for the same reason."""
+
+
+class DiskError(Exception):
+    """The disk for downloads is full, read-only or broken, so that no download can succeed."""
+
+
+class JournalError(Exception):
+    """The journal cannot be opened, locked, read or written."""
+
+
+class OutcomeFileError(Exception):
+    """A file of outcomes, rejected records or the summary cannot be written."""
+
+
+class UnexpectedDeliveryError(Exception):
+    """The API created something other than what was requested."""
+
+
+class WorkspaceMismatchError(Exception):
+    """The API, the token, the journal or a record belongs to a different workspace than set."""

@@ -1,0 +1,1 @@
+"""The journal on disk, and the state that its lines describe."""

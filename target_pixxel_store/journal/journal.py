@@ -1,0 +1,224 @@
+"""The journal: requests and their results on disk, each request before it is sent.
+
+Each line is a JSON object. The request of a last line that a kill truncated was never sent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder, write_all
+from target_pixxel_store.errors import JournalError
+from target_pixxel_store.journal.journal_state import (
+    AREA_INTENT,
+    AREA_MADE,
+    AREA_REFUSED,
+    ASK,
+    DOWNLOAD,
+    FILE,
+    FINAL,
+    INTENT,
+    MADE,
+    REFUSED,
+    RUN,
+    STORE,
+    JournalState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    from target_pixxel_store.journal.journal_state import (
+        AoiKey,
+        DeliveryKey,
+        DownloadedFile,
+        DownloadKey,
+    )
+    from target_pixxel_store.locations import BucketPath
+
+
+class Journal:
+    """The journal of a run; a context manager that holds its lock.
+
+    Args:
+        path: The file; created with mode 0600 where it does not exist.
+        settle_seconds: How long requests of earlier runs may be unlisted where there was no
+            journal.
+        read_only: Whether nothing is written or locked, as in a dry run.
+
+    Attributes:
+        state: The state that its lines describe.
+
+    Raises:
+        JournalError: On entering: another run has locked it, or it cannot be read or written.
+    """
+
+    def __init__(self, path: Path, settle_seconds: float, *, read_only: bool = False) -> None:
+        self._path = path
+        self._settle_seconds = settle_seconds
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._fd = -1
+        self.state = JournalState()
+
+    def __enter__(self) -> Self:
+        """Open, lock and read the file."""
+        if self._read_only and not self._path.exists():
+            return self
+        flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+        try:
+            self._fd = os.open(self._path, flags, PRIVATE_MODE)
+            if not self._read_only:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            content = self._path.read_bytes()
+            whole = self._replay(content)
+            if not self._read_only:
+                os.ftruncate(self._fd, whole)
+            if not whole:
+                self.state.unknown_run_until = time.time() + self._settle_seconds
+                sync_folder(self._path.parent)
+        except OSError as error:
+            self._close()
+            if isinstance(error, BlockingIOError):
+                raise JournalError(
+                    f"another run has locked the journal '{self._path}'; wait for it, or use a "
+                    "separate journal for each workspace"
+                ) from None
+            raise JournalError(
+                f"cannot open the journal '{self._path}': {error.strerror}; see 'journal_path'"
+            ) from None
+        except JournalError:
+            self._close()
+            raise
+        return self
+
+    def _replay(self, content: bytes) -> int:
+        """Apply the lines; return the number of bytes up to the end of the last complete one."""
+        whole = content.rfind(b"\n") + 1
+        for number, line in enumerate(content[:whole].splitlines(), 1):
+            try:
+                self.state.apply(msgspec.json.decode(line, type=dict[str, Any]))
+            except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                raise JournalError(
+                    f"line {number} of the journal '{self._path}' is invalid; move the file away, "
+                    "and the next run waits until all earlier requests are listed"
+                ) from None
+        return whole
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Unlock and close the file."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def record_run(self, run_id: str, workspace_ids: set[str]) -> None:
+        """Record a run, and until when requests of unknown runs may be unlisted."""
+        line = {"is": RUN, "id": run_id, "workspaces": sorted(workspace_ids)}
+        self._write(line | {"unsettled": self.state.unknown_run_until}, sync=True)
+
+    def record_intents(self, intents: Iterable[tuple[DeliveryKey, str, list[str]]]) -> None:
+        """Record deliveries that are about to be requested; on disk when this returns.
+
+        Args:
+            intents: For each the key, the id of the store, and the ids of earlier deliveries.
+        """
+        of = [
+            _encode_delivery_key(identity) | {"store": store, "before": before}
+            for identity, store, before in intents
+        ]
+        self._write({"is": INTENT, "at": time.time(), "of": of}, sync=True)
+
+    def record_deliveries(self, deliveries: Iterable[tuple[DeliveryKey, str, str]]) -> None:
+        """Record deliveries that the API accepted: key, id of the store, id of the delivery.
+
+        It need not be on disk, as the list contains them, too.
+        """
+        of = [
+            _encode_delivery_key(identity) | {"store": store, "id": key}
+            for identity, store, key in deliveries
+        ]
+        if of:
+            self._write({"is": MADE, "at": time.time(), "of": of})
+
+    def record_refusals(self, keys: Iterable[DeliveryKey]) -> None:
+        """Record deliveries that the API refused."""
+        if of := [_encode_delivery_key(identity) for identity in keys]:
+            self._write({"is": REFUSED, "at": time.time(), "of": of})
+
+    def record_store(self, store_id: str, location: BucketPath) -> None:
+        """Record the location of a store before it is deleted; on disk when this returns."""
+        self._write({"is": STORE, "id": store_id, "place": list(location)}, sync=True)
+
+    def record_final(self, delivery_id: str) -> None:
+        """Record that a delivery needs no more checks."""
+        self._write({"is": FINAL, "id": delivery_id})
+
+    def record_aoi_intent(self, key: AoiKey) -> None:
+        """Record an area of interest that is about to be requested; on disk when this returns."""
+        self._write_aoi(AREA_INTENT, key, sync=True)
+
+    def record_aoi(self, key: AoiKey, aoi_id: str) -> None:
+        """Record an area of interest that exists; it need not be on disk, as the list has it."""
+        self._write_aoi(AREA_MADE, key, id=aoi_id)
+
+    def record_aoi_refusal(self, key: AoiKey) -> None:
+        """Record an area of interest that the API refused."""
+        self._write_aoi(AREA_REFUSED, key)
+
+    def _write_aoi(self, what: str, key: AoiKey, *, sync: bool = False, **more: str) -> None:
+        self._write(
+            {"is": what, "at": time.time(), "project": key.project_id, "name": key.name, **more},
+            sync=sync,
+        )
+
+    def record_download_intent(self, key: DownloadKey) -> None:
+        """Record a download that is about to be requested; on disk when this returns."""
+        self._write({"is": ASK, "at": time.time(), **_encode_download_key(key)}, sync=True)
+
+    def record_download(self, key: DownloadKey, download_id: str) -> None:
+        """Record the id of a download; without it a new one is requested, which costs nothing."""
+        self._write({"is": DOWNLOAD, **_encode_download_key(key), "id": download_id})
+
+    def record_file(self, key: DownloadKey, file: DownloadedFile) -> None:
+        """Record the file of a finished download; on disk when this returns."""
+        line = {"is": FILE, "at": time.time(), **_encode_download_key(key), "id": file.download_id}
+        self._write(line | {"name": file.name, "size": file.size}, sync=True)
+
+    def _write(self, line: dict[str, Any], *, sync: bool = False) -> None:
+        with self._lock:
+            self.state.apply(line)
+            if self._read_only:
+                return
+            try:
+                write_all(self._fd, msgspec.json.encode(line) + b"\n")
+                if sync:
+                    os.fsync(self._fd)
+            except OSError as error:
+                raise JournalError(
+                    f"cannot write the journal '{self._path}': {error.strerror}"
+                ) from None
+
+
+def _encode_download_key(key: DownloadKey) -> dict[str, str]:
+    return {"catalog": key.catalog_id, "folder": key.folder}
+
+
+def _encode_delivery_key(key: DeliveryKey) -> dict[str, Any]:
+    catalog_id, location = key
+    return {"catalog": catalog_id, "place": list(location)}

@@ -1,0 +1,67 @@
+"""The outcome of each record: decided, recorded, written to files, and released as STATE."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from target_pixxel_store.journal.journal_state import DeliveryKey
+
+
+class OutcomeKind(StrEnum):
+    """The outcome of a record."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class NextStep(StrEnum):
+    """What a catalog needs before it has an outcome."""
+
+    DELIVER = "deliver"
+    WAIT = "wait"
+
+
+class Decision(NamedTuple):
+    """What to do about a catalog.
+
+    Attributes:
+        kind: Its outcome, or the next step.
+        reason: Why, where that is not obvious.
+        delivery_id: Id of the existing delivery.
+        target_path: The key of its object below the location, where the API returns it.
+        unconfirmed: For WAIT: the requested delivery that is not listed yet.
+    """
+
+    kind: OutcomeKind | NextStep
+    reason: str = ""
+    delivery_id: str | None = None
+    target_path: str = ""
+    unconfirmed: DeliveryKey | None = None
+
+
+class Outcome(NamedTuple):
+    """The outcome of a record, or of one catalog of an order item.
+
+    Attributes:
+        kind: The outcome.
+        reason: Why, where that is not obvious.
+        catalog_id, delivery_id, store_id, aoi_id, download_id: Ids of the objects concerned.
+        uri: The present or future location of the object, where it is known.
+        attempts: The number of requests for it.
+    """
+
+    kind: OutcomeKind
+    reason: str = ""
+    catalog_id: str | None = None
+    delivery_id: str | None = None
+    store_id: str | None = None
+    uri: str | None = None
+    attempts: int = 0
+    aoi_id: str | None = None
+    download_id: str | None = None

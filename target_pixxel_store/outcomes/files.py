@@ -1,0 +1,204 @@
+"""The files of a run: a line for each outcome, the rejected records, and the summary."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from pixxel_api.timestamps import format_timestamp
+from pixxel_singer.durable_io import PRIVATE_MODE
+from pixxel_singer.errors import InputError
+from target_pixxel_store.errors import OutcomeFileError
+from target_pixxel_store.records import remove_secrets
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from target_pixxel_store.outcomes import Outcome, OutcomeKind
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+
+_LINE_PREFIX = b'{"t'  # of our lines: "time", or "type"; other files are never truncated
+
+
+class OutcomeFiles:
+    """Writes the outcome of each record to files; a context manager.
+
+    Args:
+        run_id: Id of the run.
+        outcomes, rejected, summary: The files; None for those that are not written.
+
+    Attributes:
+        outcome_counts: The number of outcomes by stream and kind.
+        ignored_counts: The number of ignored records by stream.
+        failure_count: The number of failed records.
+
+    Raises:
+        InputError: On entering: a file cannot be written.
+    """
+
+    def __init__(
+        self, run_id: str, *, outcomes: Path | None, rejected: Path | None, summary: Path | None
+    ) -> None:
+        self.run_id = run_id
+        self.outcome_counts: Counter[tuple[str, OutcomeKind]] = Counter()
+        self.ignored_counts: Counter[str] = Counter()
+        self.failure_count = 0
+        self._started_at = datetime.now(UTC)
+        self._paths = {"outcomes_path": outcomes, "rejected_path": rejected}
+        self._summary_path = summary
+        self._files: dict[str, IO[bytes]] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Open the files."""
+        with ExitStack() as stack:
+            for name, path in self._paths.items():
+                if path is not None:
+                    self._files[name] = stack.enter_context(_open_for_append(name, path))
+            if self._summary_path is not None and not os.access(self._summary_path.parent, os.W_OK):
+                raise InputError(
+                    "Setting 'summary_path': the folder does not exist or is not writable"
+                )
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the files."""
+        try:
+            self._resources.close()
+        except OSError as failure:
+            raise _write_error("outcomes_path", failure) from None
+
+    def write_outcome(self, inflight: InflightRecord, outcome: Outcome) -> None:
+        """Write the outcome of a record."""
+        self.outcome_counts[inflight.stream, outcome.kind] += 1
+        line = {
+            "time": format_timestamp(datetime.now(UTC)),
+            "run_id": self.run_id,
+            "stream": inflight.stream,
+            "key": inflight.key,
+            "outcome": outcome.kind.value,
+            "catalog_id": outcome.catalog_id,
+            "delivery_id": outcome.delivery_id,
+            "store_id": outcome.store_id,
+            "aoi_id": outcome.aoi_id,
+            "download_id": outcome.download_id,
+            "object": outcome.uri,
+            "reason": outcome.reason or None,
+            "attempts": outcome.attempts,
+        }
+        self._append("outcomes_path", line)
+
+    def write_rejected(self, inflight: InflightRecord, schema: dict[str, Any]) -> None:
+        """Write a failed record, without secrets, as a message that the target can read again.
+
+        Args:
+            inflight: The record.
+            schema: The SCHEMA message of its stream.
+        """
+        if self._schemas.get(inflight.stream) != schema:
+            self._schemas[inflight.stream] = schema
+            self._append("rejected_path", remove_secrets(schema, in_lists=True))
+        message = {"type": "RECORD", "stream": inflight.stream, "record": inflight.record}
+        self._append("rejected_path", remove_secrets(message))
+
+    def sync(self) -> None:
+        """Flush the files to disk, before the STATE of these records is emitted.
+
+        Raises:
+            OutcomeFileError: A file cannot be written.
+        """
+        for name, file in self._files.items():
+            try:
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise _write_error(name, error) from None
+
+    def write_summary(self, **more: object) -> dict[str, Any]:
+        """Return the run's summary, and write it to its file.
+
+        Args:
+            more: Its fields beside the counts.
+
+        Raises:
+            OutcomeFileError: It cannot be written.
+        """
+        by_stream: dict[str, dict[str, int]] = {}
+        for (stream, kind), count in sorted(self.outcome_counts.items()):
+            by_stream.setdefault(stream, {})[kind.value] = count
+        summary = {
+            "run_id": self.run_id,
+            "began": format_timestamp(self._started_at),
+            "ended": format_timestamp(datetime.now(UTC)),
+            "outcomes": by_stream,
+            "ignored": dict(sorted(self.ignored_counts.items())),
+            **more,
+        }
+        if self._summary_path is not None:
+            try:
+                _replace_file(
+                    self._summary_path, msgspec.json.format(msgspec.json.encode(summary), indent=2)
+                )
+            except OSError as error:
+                raise _write_error("summary_path", error) from None
+        return summary
+
+    def _append(self, name: str, line: dict[str, Any]) -> None:
+        file = self._files.get(name)
+        if file is None:
+            return
+        try:
+            file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            raise _write_error(name, error) from None
+
+
+def _write_error(name: str, error: OSError) -> OutcomeFileError:
+    return OutcomeFileError(f"cannot write the file of '{name}': {error.strerror}")
+
+
+def _open_for_append(name: str, path: Path) -> IO[bytes]:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_MODE)
+        _truncate_partial_line(fd)
+    except OSError as error:
+        raise InputError(f"Setting '{name}': cannot write the file: {error.strerror}") from None
+    return os.fdopen(fd, "ab")
+
+
+def _truncate_partial_line(fd: int) -> None:
+    """Truncate a partial last line, left by a kill; no STATE after it was emitted."""
+    if not os.fstat(fd).st_size:  # such as a device, which cannot be mapped
+        return
+    with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
+        whole = content.rfind(b"\n") + 1
+        ours = content[whole : whole + len(_LINE_PREFIX)] == _LINE_PREFIX
+    if ours:
+        os.ftruncate(fd, whole)
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    """Write a file completely, or leave it unchanged."""
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content + b"\n")
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

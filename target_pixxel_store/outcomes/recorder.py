@@ -1,0 +1,156 @@
+"""Record the outcome of each record, abort the run on failures, and release STATE."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixxel_singer.exit_codes import ExitCode
+from target_pixxel_store.errors import RunAborted
+from target_pixxel_store.outcomes import OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pixxel_store.outcomes import Outcome
+    from target_pixxel_store.outcomes.checkpoints import CheckpointTracker, InflightRecord
+    from target_pixxel_store.outcomes.files import OutcomeFiles
+    from target_pixxel_store.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class TargetLocation(NamedTuple):
+    """Where an object goes, as a dry run's table shows it: the store's name, and the path in it."""
+
+    store: str = ""
+    path: str = ""
+
+
+NO_LOCATION = TargetLocation()
+
+
+class OutcomeRecorder:
+    """Records outcomes of any kind of record.
+
+    Args:
+        settings: The settings.
+        files: The files that outcomes and rejected records are written to.
+        checkpoints: Holds the STATE until the records before it are complete.
+        schema_of: Returns the SCHEMA message of a stream, for its rejected records.
+
+    Attributes:
+        dry_run_rows: In a dry run: stream, catalog, store, path, outcome and reason.
+        delivery_count, download_count: How many this run requested, or would in a dry run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        files: OutcomeFiles,
+        checkpoints: CheckpointTracker,
+        schema_of: Callable[[str], dict[str, Any]],
+    ) -> None:
+        self._settings = settings
+        self._files = files
+        self._checkpoints = checkpoints
+        self._schema_of = schema_of
+        self.dry_run_rows: list[tuple[str, ...]] = []
+        self.delivery_count = 0
+        self.download_count = 0
+
+    def is_limit_reached(self, pending: int = 0) -> bool:
+        """Return whether `max_deliveries` forbids one more delivery or download.
+
+        Args:
+            pending: Deliveries that are about to be requested and are not counted yet.
+        """
+        return self.delivery_count + self.download_count + pending >= self._settings.max_deliveries
+
+    def _write_outcome(
+        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
+    ) -> None:
+        """Write the outcome of a record, or of one of its catalogs."""
+        self._files.write_outcome(inflight, outcome)
+        if self._settings.dry_run:
+            subject = outcome.catalog_id or _describe_key(inflight)
+            self.dry_run_rows.append(
+                (inflight.stream, subject, *location, outcome.kind.value, outcome.reason)
+            )
+
+    def _record_failure(
+        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
+    ) -> None:
+        """Record a failure; a record of several catalogs is rejected once.
+
+        Raises:
+            RunAborted: The failure ends the run.
+        """
+        settings, first = self._settings, not inflight.has_failed
+        inflight.has_failed = True
+        self._files.failure_count += first
+        abort_reason: str | None = None
+        if not settings.continue_on_error:
+            abort_reason = f"{describe_record(inflight)}: {outcome.reason}"
+        elif not settings.dry_run and self._files.failure_count > settings.max_failures:
+            abort_reason = f"more than {settings.max_failures} records failed; see 'max_failures'"
+        elif first and not settings.dry_run:
+            self._files.write_rejected(inflight, self._schema_of(inflight.stream))
+            logger.warning("%s: %s", describe_record(inflight), outcome.reason)
+        self._write_outcome(inflight, outcome, location)
+        if abort_reason:
+            self._checkpoints.block_at(inflight)
+            raise RunAborted(ExitCode.FAILED, abort_reason)
+
+    def _complete_catalog(self, inflight: InflightRecord) -> None:
+        """Count one of a record's catalogs as complete."""
+        inflight.open_catalogs -= 1
+        if inflight.open_catalogs == 0:
+            self._checkpoints.complete_record(inflight)
+
+    def record(
+        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation = NO_LOCATION
+    ) -> None:
+        """Record the outcome of a record, or of one of its catalogs.
+
+        Raises:
+            RunAborted: It failed, and that ends the run.
+        """
+        if outcome.kind is OutcomeKind.FAILED:
+            self._record_failure(inflight, outcome, location)
+        else:
+            self._write_outcome(inflight, outcome, location)
+        self._complete_catalog(inflight)
+
+    def record_all(
+        self,
+        records: list[InflightRecord],
+        outcome: Outcome,
+        location: TargetLocation = NO_LOCATION,
+    ) -> None:
+        """Record the outcome of records that request the same object; the first one created it.
+
+        Raises:
+            RunAborted: It failed, and that ends the run; the outcome of all is recorded.
+        """
+        abort: RunAborted | None = None
+        for at, inflight in enumerate(records):
+            if at and outcome.kind is not OutcomeKind.FAILED:
+                outcome = outcome._replace(
+                    kind=OutcomeKind.EXISTS, reason="requested twice", attempts=0
+                )
+            try:
+                self.record(inflight, outcome, location)
+            except RunAborted as error:
+                abort = abort or error
+        if abort:
+            raise abort
+
+
+def describe_record(inflight: InflightRecord) -> str:
+    """Return a record's stream and key, for messages."""
+    return f"{inflight.stream} {_describe_key(inflight)}"
+
+
+def _describe_key(inflight: InflightRecord) -> str:
+    return ", ".join(f"{name} {value}" for name, value in inflight.key.items()) or "record"

@@ -1,0 +1,1 @@
+"""Stores: their creation, replacement and deletion."""

@@ -1,0 +1,6 @@
+"""Buckets: verify that credentials can write to one, and find an object in it."""
+
+from target_pixxel_store.stores.buckets.errors import BucketError, BucketErrorKind
+from target_pixxel_store.stores.buckets.probe import object_size, probe_write_access
+
+__all__ = ["BucketError", "BucketErrorKind", "object_size", "probe_write_access"]

@@ -1,0 +1,251 @@
+"""Clients of buckets: use a store's credentials and nothing from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from target_pixxel_store.credentials import KEYS_BY_STORE_TYPE, SERVICE_ACCOUNT
+from target_pixxel_store.stores.buckets.errors import (
+    OBSTORE_ERRORS,
+    BucketError,
+    BucketErrorKind,
+    from_obstore_error,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+    from target_pixxel_store.credentials import Credentials
+    from target_pixxel_store.locations import BucketLocation
+
+_REQUEST_TIMEOUT = timedelta(seconds=8)
+_RETRY: RetryConfig = {"max_retries": 2, "retry_timeout": _REQUEST_TIMEOUT}
+"""A request that hangs is not repeated, one that fails at once is. So a write and its deletion
+take at most 16 s, and Azure's token 8 s more."""
+_CONNECT_TIMEOUT = timedelta(seconds=4)
+_DEFAULT_REGION = "us-east-1"
+"""The region in S3 signatures where the store has none, as S3-compatible clouds do."""
+_GCS_URL = "https://storage.googleapis.com"
+_CLOUD_VARIABLE_PREFIXES = (
+    *("AWS_", "GOOGLE_", "AZURE_", "AZURITE_", "GCE_METADATA_", "IDENTITY_", "MSI_"),
+    *("OBJECT_STORE_", "SERVICE_ACCOUNT"),
+)
+"""Prefixes of the environment variables that obstore's constructors read."""
+_environment_lock = threading.Lock()
+_WITHOUT_TOKEN = {"disable_oauth": True}
+_VALUE_PATTERNS = {
+    "access_key_id": re.compile(r"[!-~]+"),
+    "secret_access_key": re.compile(r"[!-~]+"),
+    "account_name": re.compile(r"[a-z0-9]{3,24}"),
+    "tenant_id": re.compile(r"[\w.-]+", re.ASCII),
+    "client_id": re.compile(r"[!-~]+"),
+    "client_secret": re.compile(r"[!-~]+"),
+}
+"""Values that are valid in a URL or a header; obstore panics on any other."""
+_BUCKET_PATTERN = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}")
+_URL_PATTERN = re.compile(r"[!-~]+")
+_REGION_PATTERN = re.compile(r"[A-Za-z0-9-]+")
+
+
+def make_client(
+    location: BucketLocation,
+    credentials: Credentials,
+    endpoint: str | None,
+    authority_host: str | None,
+) -> ObjectStore:
+    """Create the client of a bucket; it sends no request yet.
+
+    Raises:
+        BucketError: The credentials, the endpoint or the bucket's name are invalid.
+    """
+    _validate(location, credentials, (endpoint, authority_host))
+    client: ClientConfig = {
+        "allow_http": any(
+            urlsplit(url or "").scheme == "http" for url in (endpoint, authority_host)
+        ),
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "timeout": _REQUEST_TIMEOUT,
+    }
+    with _hidden_cloud_environment():
+        try:
+            return _CLIENT_FACTORIES[location.type](
+                location, credentials, endpoint, authority_host, client
+            )
+        except OBSTORE_ERRORS as error:
+            raise from_obstore_error(error, location, credentials, endpoint, "open") from None
+
+
+def _validate(
+    location: BucketLocation, credentials: Credentials, urls: tuple[str | None, ...]
+) -> None:
+    """Check names, URLs and values before they become part of a request.
+
+    Raises:
+        BucketError: One of them is invalid.
+    """
+    if not _BUCKET_PATTERN.fullmatch(location.bucket):
+        raise BucketError(BucketErrorKind.OTHER, f"{location.label} has an invalid name")
+    if location.type == "S3" and not _REGION_PATTERN.fullmatch(location.region or _DEFAULT_REGION):
+        raise BucketError(
+            BucketErrorKind.OTHER,
+            f"{location.label} cannot be used: {location.region!r} is not a region of S3",
+        )
+    for url in urls:
+        if url is not None and not _is_url(url):
+            raise BucketError(
+                BucketErrorKind.OTHER,
+                f"{location.label} cannot be used: its endpoint must be an http or https URL",
+            )
+    for key in sorted(KEYS_BY_STORE_TYPE[location.type]):
+        value = credentials.values.get(key)
+        if not value or (key in _VALUE_PATTERNS and not _VALUE_PATTERNS[key].fullmatch(value)):
+            raise BucketError(
+                BucketErrorKind.MALFORMED,
+                f"{location.label}: the {key} of credentials '{credentials.name}' is "
+                f"{'invalid' if value else 'missing'}; copy it again, without spaces around it",
+            )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in {"http", "https"}
+            and bool(url.hostname)
+            and (url.port is None or url.port > 0)
+            and _URL_PATTERN.fullmatch(text) is not None
+        )
+    except ValueError:
+        return False
+
+
+def _make_s3_client(
+    location: BucketLocation,
+    credentials: Credentials,
+    endpoint: str | None,
+    _: str | None,
+    client: ClientConfig,
+) -> ObjectStore:
+    region = location.region or _DEFAULT_REGION
+    return S3Store(
+        location.bucket,
+        access_key_id=credentials.values["access_key_id"],
+        secret_access_key=credentials.values["secret_access_key"],
+        region=region,
+        endpoint=endpoint or f"https://s3.{region}.amazonaws.com",
+        virtual_hosted_style_request=False,
+        client_options=client,
+        retry_config=_RETRY,
+    )
+
+
+def _make_gcs_client(
+    location: BucketLocation,
+    credentials: Credentials,
+    endpoint: str | None,
+    _: str | None,
+    client: ClientConfig,
+) -> ObjectStore:
+    return GCSStore(
+        location.bucket,
+        service_account_key=_reduce_service_account_key(location, credentials, endpoint),
+        base_url=(endpoint or _GCS_URL).rstrip("/"),
+        client_options=client,
+        retry_config=_RETRY,
+    )
+
+
+def _make_azure_client(
+    location: BucketLocation,
+    credentials: Credentials,
+    endpoint: str | None,
+    authority_host: str | None,
+    client: ClientConfig,
+) -> ObjectStore:
+    options: dict[str, Any] = {"endpoint": endpoint, "authority_host": authority_host}
+    return AzureStore(
+        location.bucket,
+        account_name=credentials.values["account_name"],
+        tenant_id=credentials.values["tenant_id"],
+        client_id=credentials.values["client_id"],
+        client_secret=credentials.values["client_secret"],
+        client_options=client,
+        retry_config=_RETRY,
+        **{name: url.rstrip("/") for name, url in options.items() if url},
+    )
+
+
+_CLIENT_FACTORIES: dict[str, Callable[..., ObjectStore]] = {
+    "S3": _make_s3_client,
+    "GCS": _make_gcs_client,
+    "AZBLOB": _make_azure_client,
+}
+
+
+def _reduce_service_account_key(
+    location: BucketLocation, credentials: Credentials, endpoint: str | None
+) -> str:
+    """Return the fields of a service account's key that obstore needs.
+
+    Other fields could redirect requests: obstore reads a base URL from them, or a flag to send no
+    token, which only an emulator accepts.
+
+    Raises:
+        BucketError: It is not the key of a service account.
+    """
+
+    def malformed(reason: str) -> BucketError:
+        return BucketError(
+            BucketErrorKind.MALFORMED,
+            f"{location.label}: the {SERVICE_ACCOUNT} of credentials '{credentials.name}' {reason}"
+            "; they must be the complete JSON key of a service account, as downloaded",
+        )
+
+    try:
+        fields = json.loads(credentials.values[SERVICE_ACCOUNT])
+    except ValueError:
+        raise malformed("are not JSON") from None
+    if not isinstance(fields, dict):
+        raise malformed("are not a JSON object")
+    needed = {name: fields.get(name) for name in ("client_email", "private_key", "private_key_id")}
+    if endpoint and fields.get("disable_oauth") is True:
+        return json.dumps({name: value or "" for name, value in needed.items()} | _WITHOUT_TOKEN)
+    if lacking := [name for name, value in needed.items() if not _is_nonempty_text(value)]:
+        raise malformed(f"lack {' and '.join(lacking)}")
+    return json.dumps(needed)
+
+
+def _is_nonempty_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+@contextmanager
+def _hidden_cloud_environment() -> Iterator[None]:
+    """Remove the clouds' variables from the environment while a client is created.
+
+    obstore's constructors read them, and no argument overrides some of them: a session token, an
+    encryption, the path of a different key.
+    """
+    with _environment_lock:
+        hidden = {
+            name: os.environ.pop(name) for name in list(os.environ) if _is_cloud_variable(name)
+        }
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+
+def _is_cloud_variable(name: str) -> bool:
+    return name.upper().startswith(_CLOUD_VARIABLE_PREFIXES)

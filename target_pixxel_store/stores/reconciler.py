@@ -1,0 +1,298 @@
+"""Create, keep, replace or delete stores; new credentials are verified before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
+from target_pixxel_store.api.errors import MAX_ATTEMPTS
+from target_pixxel_store.api.models import Store
+from target_pixxel_store.credentials import iter_secrets, resolve_credentials, validate_credentials
+from target_pixxel_store.errors import CredentialsError, RecordError
+from target_pixxel_store.locations import BucketLocation, is_too_long
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.outcomes.recorder import TargetLocation
+from target_pixxel_store.polling import poll_until, wait_until
+from target_pixxel_store.records import MANAGED_BY_LABEL, VERSION_LABEL
+from target_pixxel_store.settings_schema import ERROR, KEEP, WRITE
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable
+
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.credentials import Credentials
+    from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.records import StoreSpec
+    from target_pixxel_store.remote_state import RemoteState
+    from target_pixxel_store.settings import Settings
+
+MANAGED_BY_VALUE = "pixxel-singer"
+"""The label `managed_by` of stores that this target created."""
+NOT_CREATED_YET = "(not created yet)"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What was done with a store, or in a dry run what would be.
+
+    Attributes:
+        store: The store; None where it does not exist.
+    """
+
+    kind: OutcomeKind
+    store: Store | None
+    reason: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of its record."""
+        return Outcome(self.kind, self.reason, store_id=self.store.id if self.store else None)
+
+    @property
+    def target_location(self) -> TargetLocation:
+        """The store, as a dry run's table shows it."""
+        return TargetLocation(self.store.name if self.store else "")
+
+
+class StoreReconciler:
+    """Makes stores match the specs of records and settings.
+
+    Args:
+        settings: The settings.
+        api: Creates and deletes stores.
+        remote: The stores and deliveries that exist.
+        journal: Records the location of a store before it is deleted.
+        logger: The plugin's logger.
+        register_secrets: Called with secrets before they are used, so that no log contains them.
+        check: Called while waiting; raises to stop.
+
+    Attributes:
+        credentials_names: The name of the credentials of each store, by the store's name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: StoreApi,
+        remote: RemoteState,
+        journal: Journal,
+        *,
+        logger: logging.Logger,
+        register_secrets: Callable[[Iterable[str]], None],
+        check: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._remote = remote
+        self._journal = journal
+        self._logger = logger
+        self._register_secrets = register_secrets
+        self._check = check
+        self.credentials_names: dict[str, str] = {}
+
+    def ensure(self, spec: StoreSpec) -> StoreResult:
+        """Create a store unless it exists.
+
+        Raises:
+            RecordError: The existing store differs or is in use, or the credentials are invalid or
+                cannot write to the bucket.
+            ApiError: The API cannot be read, or the token has no permission.
+        """
+        if is_too_long(spec.location):
+            raise RecordError("'path_prefix' is too long for an object key")
+        self.credentials_names[spec.name] = spec.credentials_name
+        found = self._find(spec.name)
+        if found is None:
+            return self._create(spec, OutcomeKind.CREATED)
+        differs = self._find_differences(found, spec)
+        if not differs:
+            return StoreResult(OutcomeKind.EXISTS, found)
+        words = ", ".join(differs)
+        if self._settings.store_drift == KEEP:
+            return StoreResult(OutcomeKind.EXISTS, found, f"kept, although it differs in {words}")
+        if self._settings.store_drift == ERROR:
+            raise RecordError(
+                f"a store with this name exists but differs in {words}; see 'store_drift'"
+            )
+        return self._replace(found, spec)
+
+    def delete(self, name: str, store_id: str | None) -> StoreResult:
+        """Delete a store.
+
+        Args:
+            name: Its name.
+            store_id: Its id, if known; a new store with that name is then not deleted.
+
+        Raises:
+            RecordError: It is not managed by this target, or in use.
+            ApiError: The API cannot be read, or the token has no permission.
+        """
+        found = self._find(name)
+        if found is None:
+            return StoreResult(OutcomeKind.SKIPPED, None, "no store has this name")
+        if store_id is not None and found.id != store_id:
+            return StoreResult(
+                OutcomeKind.SKIPPED, found, "the store with this name is a different one now"
+            )
+        if not self._settings.allow_delete:
+            return StoreResult(OutcomeKind.SKIPPED, found, "not deleted; see 'allow_delete'")
+        self._check_deletable(found)
+        if not self._settings.dry_run:
+            self._delete(found)
+        return StoreResult(OutcomeKind.DELETED, found)
+
+    def resolve_credentials(self, name: str, cloud: str) -> Credentials:
+        """Return the credentials with a name, for a type of store.
+
+        Raises:
+            RecordError: They do not exist, or lack a key for the type of store.
+        """
+        entry = self._settings.credentials.get(name)
+        if entry is None:
+            raise RecordError("'credentials' must name an entry of the setting 'credentials'")
+        if wrong := validate_credentials(name, entry, cloud):
+            raise RecordError("; ".join(wrong))
+        try:
+            found = resolve_credentials(name, entry)
+        except CredentialsError as error:
+            raise RecordError("; ".join(error.lines)) from None
+        self._register_secrets(iter_secrets(found))
+        return found
+
+    def _find(self, name: str) -> Store | None:
+        stores = self._remote.refresh().stores.values()
+        return next((store for store in stores if store.name == name), None)
+
+    def _find_differences(self, found: Store, spec: StoreSpec) -> list[str]:
+        differs = []
+        if found.location.cloud != spec.cloud:
+            differs.append("type")
+        if found.location.bucket != spec.bucket:
+            differs.append("bucket")
+        if found.region != spec.region:
+            differs.append("region")
+        if found.location.prefix != spec.prefix:
+            differs.append("path_prefix")
+        if any(found.labels.get(name) != label for name, label in (spec.labels or {}).items()):
+            differs.append("labels")
+        version = _credentials_version(self._settings.credentials.get(spec.credentials_name))
+        if version is not None and found.labels.get(VERSION_LABEL) != version:
+            differs.append(f"the version of its credentials ({VERSION_LABEL})")
+        return differs
+
+    def _check_deletable(self, store: Store) -> None:
+        """Check that a store is managed by this target and not in use.
+
+        Raises:
+            RecordError: It may not be deleted.
+        """
+        if store.labels.get(MANAGED_BY_LABEL) != MANAGED_BY_VALUE:
+            raise RecordError(
+                f"the store lacks the label {MANAGED_BY_LABEL}: {MANAGED_BY_VALUE}, so it is not "
+                "changed"
+            )
+        settle = self._settings.settle_seconds
+        if not self._settings.dry_run:  # an unknown run may have requested deliveries
+            until = min(self._journal.state.unknown_run_until, time.time() + settle)
+            wait_until(until, self._check)
+        unfinished = self._remote.refresh(max_age=0).count_unfinished(
+            store.id, time.time() - settle
+        )
+        if unfinished:
+            raise RecordError(f"the store has {unfinished} unfinished deliveries; run again later")
+        if items := self._api.count_open_order_items(store.id):
+            raise RecordError(f"{items} open order items use the store; run again later")
+
+    def _replace(self, old: Store, spec: StoreSpec) -> StoreResult:
+        credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
+        self._check_deletable(old)
+        if not self._settings.dry_run:
+            self._probe_bucket(spec, credentials)
+            self._delete(old)
+        try:
+            created = self._create(spec, OutcomeKind.REPLACED, probed=True)
+        except RecordError as error:
+            raise RecordError(f"{error}; store {old.id} is already deleted: run again") from None
+        return replace(created, reason=f"replaces {old.id}")
+
+    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, probed: bool = False) -> StoreResult:
+        credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
+        if self._settings.dry_run:
+            planned = Store(NOT_CREATED_YET + spec.name, spec.name, spec.region, spec.location, {})
+            self._remote.add_store(planned)
+            return StoreResult(kind, planned)
+        if not probed:
+            self._probe_bucket(spec, credentials)
+        labels = {**(spec.labels or {}), MANAGED_BY_LABEL: MANAGED_BY_VALUE}
+        if credentials.version is not None:
+            labels[VERSION_LABEL] = credentials.version
+        created = self._post(spec, credentials, labels)
+        self._journal.record_store(created.id, created.location)
+        self._remote.add_store(created)
+        return StoreResult(kind, created)
+
+    def _probe_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
+        if self._settings.verify_bucket != WRITE:
+            return
+        from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
+
+        location = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
+        try:
+            notes = buckets.probe_write_access(
+                location, credentials, self._settings.endpoints.get(spec.cloud)
+            )
+        except buckets.BucketError as error:
+            raise RecordError(str(error)) from None
+        for note in notes:
+            self._logger.info("store '%s': %s", spec.name, note)
+
+    def _post(self, spec: StoreSpec, credentials: Credentials, labels: dict[str, str]) -> Store:
+        """Create a store; names are unique, so a repeated request cannot create a second one."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._api.create_store(
+                    spec.name, spec.location, spec.region, credentials.values, labels=labels
+                )
+            except (Unauthorized, Forbidden):
+                raise
+            except ApiError as error:
+                found = self._poll_for_store(spec.name)
+                if found is not None and not self._find_differences(found, spec):
+                    return found
+                if found is not None or isinstance(error, Conflict):
+                    raise RecordError(f"{error}; the name is taken by another store") from None
+                if not error.retryable or attempt == MAX_ATTEMPTS:
+                    raise RecordError(str(error)) from None
+
+    def _poll_for_store(self, name: str) -> Store | None:
+        """Poll the list for a store, for at most `settle_seconds`."""
+
+        def find_store() -> Store | None:
+            stores = self._remote.list_stores().values()
+            return next((store for store in stores if store.name == name), None)
+
+        return poll_until(time.time() + self._settings.settle_seconds, find_store, self._check)
+
+    def _delete(self, store: Store) -> None:
+        self._journal.record_store(store.id, store.location)
+        try:
+            self._api.delete_store(store.id)
+        except (Unauthorized, Forbidden):
+            raise
+        except Conflict as error:
+            raise RecordError(f"{error}; the store is in use, run again later") from None
+        except ApiError as error:
+            if store.id in self._remote.list_stores():
+                raise RecordError(str(error)) from None
+        self._remote.remove_store(store.id)
+        self._logger.info("deleted store '%s' (%s)", store.name, store.id)
+
+
+def _credentials_version(entry: dict[str, Any] | None) -> str | None:
+    version = entry.get("version") if entry else None
+    return None if version is None else str(version)
