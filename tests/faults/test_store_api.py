@@ -11,8 +11,7 @@ import pytest
 
 from pixxel_api import errors
 from pixxel_api.client import Client
-from target_pixxel_store.api import Api
-from target_pixxel_store.downloads.asking import DownloadApi
+from target_pixxel_store.api.client import StoreApi
 from tests.faults.forked_tap import TOKEN
 from tests.pixxel_api.scripted import ScriptedServer, answer
 
@@ -28,19 +27,19 @@ def make_client(server: ScriptedServer) -> Client:
     return Client(TOKEN, url=server.url, user_agent="tests/1")
 
 
-def make_api(server: ScriptedServer) -> Api:
-    return Api(make_client(server), 1, lambda: None)
+def make_api(server: ScriptedServer) -> StoreApi:
+    return StoreApi(make_client(server), 1, lambda: None)
 
 
 def test_api_store_with_odd_values_is_listed() -> None:
     """Otherwise the target would create it again."""
     with ScriptedServer(answer(body=b'{"stores": [' + STORE + b"]}")) as server:
-        assert [store.name for store in make_api(server).stores()] == ["n"]
+        assert [store.name for store in make_api(server).list_stores()] == ["n"]
 
 
 def test_api_create_response_with_odd_values_is_success() -> None:
     with ScriptedServer(answer(body=STORE)) as server:
-        assert make_api(server).make("/v0/stores", {})["id"] == "s"
+        assert make_api(server).create("/v0/stores", {})["id"] == "s"
 
 
 def test_api_download_with_odd_values_is_ready() -> None:
@@ -48,13 +47,13 @@ def test_api_download_with_odd_values_is_ready() -> None:
         b'{"id": "d", "status": "success", "signed_url": "https://x.invalid/", ' + ODD_VALUES + b"}"
     )
     with ScriptedServer(answer(body=body)) as server:
-        found = DownloadApi(make_client(server)).show("d")
+        found = make_api(server).get_download("d")
     assert found is not None
-    assert found.ready
+    assert found.is_ready
 
 
 @pytest.mark.parametrize("body", [b'{"stores": NaN}', b'{"stores": null, "error": {"code": "x"}}'])
 def test_api_invalid_list_raises_instead_of_empty_list(body: bytes) -> None:
     with ScriptedServer(answer(body=body)) as server, pytest.raises(errors.ApiError):
-        make_api(server).stores()
+        make_api(server).list_stores()
     assert len(server.requests) == 1

@@ -18,8 +18,13 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from tests import forkserver
 from tests.kill_points import KillAtRequest, note_kill_on_failure
-
-from tests .target_pixxel_store.target_runner import ( Workplace, environment, request, schema, state, text_of,
+from tests.target_pixxel_store.target_runner import (
+    Workplace,
+    environment,
+    request,
+    schema,
+    state,
+    text_of,
 )
 
 if TYPE_CHECKING:
