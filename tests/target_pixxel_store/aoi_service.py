@@ -1,6 +1,6 @@
-"""Areas of interest of a service that makes one as often as it is asked, and the wish for one.
+"""A fake AOI service that creates an AOI for each POST, and builders of AOI requests.
 
-No 409 hides there that a target has asked twice.
+The service never answers 409 by itself, so a duplicate POST becomes a duplicate AOI.
 """
 
 from __future__ import annotations
@@ -9,85 +9,95 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from tests.target_pixxel_store.intercepting_proxy import Answer
-from tests.target_pixxel_store.target_runner import record, schema, state
+from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
+from tests.target_pixxel_store.target_harness import record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.intercepting_proxy import Asked
-    from tests.target_pixxel_store.target_runner import Json, Ran, Workplace
+    from tests.target_pixxel_store.intercepting_proxy import ProxiedRequest
+    from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
-AOIS = "/v0/aois"
+AOIS_PATH = "/v0/aois"
 SATELLITE = "5a7e111e-0000-4000-8000-000000000001"
 PROJECT = "0e000001-aaaa-4000-8000-000000000001"
 SQUARE: list[list[list[float]]] = [[[10, 50], [10.5, 50], [10.5, 50.5], [10, 50.5], [10, 50]]]
-LATE = 0.3
+LATE_SECONDS = 0.3
 STATUSES = {"refuse": 400, "conflict": 409, "forbid": 403, "nothing": 500}
-"""What a write that is not accepted is answered with."""
+"""HTTP status of the response to a POST that the service does not accept."""
 
 
-class Areas:
-    """The areas, to stand as `Between.otherwise`; filters of the list are not heeded.
+class FakeAoiService:
+    """An AOI service for `InterceptingProxy.intercept` that ignores the filters of the list.
 
     Args:
-        mishaps: What becomes of each write, in turn: `drop` and `fail` accept it, `late` does so
-            after a while; the words of `STATUSES` do not. Later writes are answered with 201.
-        lag: Seconds until a new one is listed.
+        failures: The failure of each POST, in order. `fail` creates the AOI and responds 500;
+            `drop` and `late` create it and send no response, and `late` lists it after
+            `LATE_SECONDS`; the keys of `STATUSES` create no AOI. An empty text is no failure, and
+            POSTs after the last failure have none.
+        lag: Seconds until a new AOI is listed.
 
     Attributes:
-        rows: All of them, those included that are not listed yet.
-        written: Called at each write, before it is acted on.
-        change: Fields that new ones get instead of those asked for.
+        rows: All AOIs, including those that are not listed yet.
+        on_write: Called at each POST, before the service acts on it.
+        overrides: Fields of new AOIs that replace the requested ones.
     """
 
-    def __init__(self, *mishaps: str, lag: float = 0) -> None:
+    def __init__(self, *failures: str, lag: float = 0) -> None:
         self.rows: list[Json] = []
-        self.written: Callable[[], object] = lambda: None
-        self.change: Json = {}
-        self._mishaps = list(mishaps)
+        self.on_write: Callable[[], object] = lambda: None
+        self.overrides: Json = {}
+        self._failures = list(failures)
         self._lag = lag
-        self._from: list[float] = []
+        self._listed_from: list[float] = []
 
-    def __call__(self, asked: Asked, pass_on: Callable[[], Answer]) -> Answer | None:
-        if asked.path != AOIS:
-            return pass_on()
-        if asked.method == "GET":
-            return self._page(parse_qs(asked.query))
-        self.written()
-        mishap = self._mishaps.pop(0) if self._mishaps else ""
-        if mishap in STATUSES:
-            return Answer(STATUSES[mishap], {"error": {"code": "no", "message": "no"}})
-        row = self.add(asked.body, after=LATE if mishap == "late" else self._lag)
-        if mishap == "fail":
-            return Answer(500, {"error": {"code": "no", "message": "no"}})
-        return None if mishap in {"drop", "late"} else Answer(201, row)
+    def __call__(
+        self, request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse | None:
+        if request.path != AOIS_PATH:
+            return forward()
+        if request.method == "GET":
+            return self._page(parse_qs(request.query))
+        self.on_write()
+        failure = self._failures.pop(0) if self._failures else ""
+        if failure in STATUSES:
+            return ProxiedResponse(STATUSES[failure], {"error": {"code": "no", "message": "no"}})
+        row = self.add(request.body, delay=LATE_SECONDS if failure == "late" else self._lag)
+        if failure == "fail":
+            return ProxiedResponse(500, {"error": {"code": "no", "message": "no"}})
+        return None if failure in {"drop", "late"} else ProxiedResponse(201, row)
 
-    def add(self, wish: Json, after: float = 0) -> Json:
-        """Make an area, to be listed after so many seconds."""
-        fields = {name: wish[name] for name in wish if name not in {"provider", "item_ids"}}
-        row = {"aoi_id": f"aoi-{len(self.rows)}", **fields, **self.change}
+    def add(self, aoi_request: Json, delay: float = 0) -> Json:
+        """Create an AOI that is listed after `delay` seconds."""
+        values = {
+            name: aoi_request[name] for name in aoi_request if name not in {"provider", "item_ids"}
+        }
+        row = {"aoi_id": f"aoi-{len(self.rows)}", **values, **self.overrides}
         self.rows.append(row)
-        self._from.append(time.monotonic() + after)
+        self._listed_from.append(time.monotonic() + delay)
         return row
 
-    def _page(self, asked: dict[str, list[str]]) -> Answer:
+    def _page(self, request: dict[str, list[str]]) -> ProxiedResponse:
         now = time.monotonic()
-        listed = [row for row, since in zip(self.rows, self._from, strict=True) if since <= now]
-        offset, limit = int(asked["offset"][0]), int(asked["limit"][0])
+        listed = [
+            row
+            for row, listed_from in zip(self.rows, self._listed_from, strict=True)
+            if listed_from <= now
+        ]
+        offset, limit = int(request["offset"][0]), int(request["limit"][0])
         pagination = {"offset": offset, "limit": limit, "total": len(listed)}
         newest = listed[::-1][offset : offset + limit]
-        return Answer(200, {"aois": newest, "pagination": pagination})
+        return ProxiedResponse(200, {"aois": newest, "pagination": pagination})
 
 
-def wish(name: str = "D2", **more: Any) -> Json:
-    """Make a record that wants an area."""
+def aoi_request(name: str = "D2", **fields: Any) -> Json:
+    """Return a RECORD of `aoi_requests`."""
     geometry = {"type": "Polygon", "coordinates": SQUARE}
-    fields: Json = {"project_id": PROJECT, "satellite_id": SATELLITE, "geometry": geometry}
-    return record("aoi_requests", **{"name": name, **fields, **more})
+    values: Json = {"project_id": PROJECT, "satellite_id": SATELLITE, "geometry": geometry}
+    return record("aoi_requests", **{"name": name, **values, **fields})
 
 
-def ask(place: Workplace, *messages: Json, **settings: Any) -> Ran:
-    """Run the target with wishes, or with other messages too, and a STATE behind them."""
+def run_aoi_requests(harness: TargetHarness, *messages: Json, **settings: Any) -> RunResult:
+    """Run the target with the schema of `aoi_requests`, the messages and a STATE."""
     keys = ["project_id", "name"]
-    return place.run(schema("aoi_requests", keys), *messages, state(1), **settings)
+    return harness.run(schema("aoi_requests", keys), *messages, state(1), **settings)

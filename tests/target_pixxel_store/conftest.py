@@ -1,4 +1,4 @@
-"""A sandbox, a workplace, and what may stand between them, for each test."""
+"""Fixtures of each test: a sandbox, a harness that runs the target, and an intercepting proxy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 from target_pixxel_store.downloads import preparation, transfer
-from tests.target_pixxel_store.intercepting_proxy import Between
-from tests.target_pixxel_store.target_runner import Workplace
+from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
+from tests.target_pixxel_store.target_harness import TargetHarness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,28 +18,30 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(items=200) as running:
-        yield running
+    with Sandbox(items=200) as started_sandbox:
+        yield started_sandbox
 
 
 @pytest.fixture
-def place(sandbox: Sandbox, tmp_path: Path) -> Workplace:
-    return Workplace(sandbox, tmp_path)
+def harness(sandbox: Sandbox, tmp_path: Path) -> TargetHarness:
+    return TargetHarness(sandbox, tmp_path)
 
 
 @pytest.fixture
-def between(sandbox: Sandbox, place: Workplace) -> Iterator[Between]:
-    """What the workplace's target talks to from now on."""
-    with Between(sandbox).open() as opened:
-        place.settings["api_url"] = opened.url
-        yield opened
+def proxy(sandbox: Sandbox, harness: TargetHarness) -> Iterator[InterceptingProxy]:
+    """Put a proxy between the target and the sandbox."""
+    with InterceptingProxy(sandbox).serve() as serving:
+        harness.settings["api_url"] = serving.url
+        yield serving
 
 
 @pytest.fixture
-def images(place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the workplace's target downloads to from now on, without long pauses."""
+def download_folder(
+    harness: TargetHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Set `download_to` to a folder, and shorten the pauses between polls."""
     for module in (preparation, transfer):
         monkeypatch.setattr(module, "BACKOFF", module.BACKOFF._replace(first=0.002))
-    place.sandbox.behavior = Behavior(download_seconds=0)
-    place.settings["download_to"] = str(tmp_path / "images")
+    harness.sandbox.behavior = Behavior(download_seconds=0)
+    harness.settings["download_to"] = str(tmp_path / "images")
     return tmp_path / "images"

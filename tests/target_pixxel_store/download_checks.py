@@ -1,4 +1,4 @@
-"""What tests of downloads look at."""
+"""Checks of downloaded files, and of the requests that downloads send."""
 
 from __future__ import annotations
 
@@ -11,50 +11,56 @@ from pixxel_sandbox import FetchRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.target_runner import Json, Workplace
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
-LARGE = 3_000_000
-POLL = "/v0/catalogs/download/"
+LARGE_BYTES = 3_000_000
+DOWNLOAD_STATUS_PATH = "/v0/catalogs/download/"
 
 
-def files(folder: Path) -> list[str]:
-    """All files below a folder, those of half a download included."""
+def list_files(folder: Path) -> list[str]:
+    """Return the paths of all files below a folder, including partial files."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def whole(place: Workplace, line: Json) -> bool:
-    """Tell whether the file that an outcome names is what the sandbox has, byte by byte."""
+def is_complete_download(harness: TargetHarness, line: Json) -> bool:
+    """Return whether the file of an outcome has the bytes of the sandbox's object."""
     content = Path(line["object"]).read_bytes()
-    found = (len(content), hashlib.sha256(content).hexdigest())
-    return found == tuple(place.sandbox.digest(line["catalog_id"]))
+    actual = (len(content), hashlib.sha256(content).hexdigest())
+    return actual == tuple(harness.sandbox.digest(line["catalog_id"]))
 
 
-def ranges(fetches: list[FetchRecord]) -> list[str | None]:
-    """The ranges that were asked for."""
+def requested_ranges(fetches: list[FetchRecord]) -> list[str | None]:
+    """Return the `Range` header of each fetch."""
     return [each.range for each in fetches]
 
 
-class _Watched(list[FetchRecord]):
-    def __init__(self, change: Callable[[FetchRecord], None]) -> None:
+class _CallbackList(list[FetchRecord]):
+    """A list of fetches that calls a function for each new one."""
+
+    def __init__(self, callback: Callable[[FetchRecord], None]) -> None:
         super().__init__()
-        self._change = change
+        self._callback = callback
 
     def append(self, record: FetchRecord) -> None:
         super().append(record)
-        self._change(record)
+        self._callback(record)
 
 
-def when_fetched(place: Workplace, change: Callable[[FetchRecord], None]) -> None:
-    """Do something whenever a fetch has come in and is not answered yet."""
-    place.sandbox._state.downloads.fetches = _Watched(change)
+def on_fetch(harness: TargetHarness, callback: Callable[[FetchRecord], None]) -> None:
+    """Call a function for each fetch, before the sandbox sends its response."""
+    harness.sandbox._state.downloads.fetches = _CallbackList(callback)
 
 
-def posted(place: Workplace) -> int:
-    """How many downloads were asked for."""
-    return len(place.posts("/v0/catalogs/download"))
+def count_download_posts(harness: TargetHarness) -> int:
+    """Return the number of POST requests for a download."""
+    return len(harness.posted_bodies("/v0/catalogs/download"))
 
 
-def polled(place: Workplace) -> list[str]:
-    """The ids of the downloads that were looked at, each time."""
-    paths = [each.path for each in place.sandbox.requests if each.method == "GET"]
-    return [path.removeprefix(POLL) for path in paths if path.startswith(POLL)]
+def polled_download_ids(harness: TargetHarness) -> list[str]:
+    """Return the download id of each poll, in order."""
+    paths = [each.path for each in harness.sandbox.requests if each.method == "GET"]
+    return [
+        path.removeprefix(DOWNLOAD_STATUS_PATH)
+        for path in paths
+        if path.startswith(DOWNLOAD_STATUS_PATH)
+    ]

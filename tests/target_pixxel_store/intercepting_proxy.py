@@ -1,4 +1,4 @@
-"""A service between the target and a sandbox, which gives the answers that a sandbox cannot."""
+"""A proxy between the target and a sandbox that gives responses which a sandbox cannot."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pixxel_sandbox import Sandbox
-    from tests.target_pixxel_store.target_runner import Json
+    from tests.target_pixxel_store.target_harness import Json
 
-DELIVERIES = "/v0/catalogs/deliveries"
-STORES = "/v0/stores"
-CATALOGS = "/v0/catalogs/search"
+DELIVERIES_PATH = "/v0/catalogs/deliveries"
+STORES_PATH = "/v0/stores"
+CATALOG_SEARCH_PATH = "/v0/catalogs/search"
 
 
 @dataclass
-class Asked:
-    """A request.
+class ProxiedRequest:
+    """A request to the proxy.
 
     Attributes:
-        body: Its JSON, None where it has none.
+        body: The decoded JSON; None if the request has no body.
     """
 
     method: str
@@ -36,73 +36,78 @@ class Asked:
     query: str
     body: Any
 
-    def is_a(self, method: str, path: str) -> bool:
-        """Tell whether it is of this method and path, and not of a part of a list."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether the request has this method and path, and no query."""
         return (self.method, self.path, self.query) == (method, path, "")
 
 
 @dataclass
-class Answer:
-    """An answer; its body is JSON."""
+class ProxiedResponse:
+    """A response of the proxy; `body` is encoded as JSON."""
 
     status: int
     body: Any = None
 
 
-class Between:
-    """What stands between.
+class InterceptingProxy:
+    """A proxy whose `intercept` decides on the response to each request.
 
     Attributes:
-        url: Where it listens.
-        asked: The requests so far.
-        otherwise: Answers a request; it is given what has the sandbox answer. None is no answer.
+        url: The URL of the proxy.
+        requests: The requests so far.
+        intercept: Returns the response to a request, and receives a function that forwards the
+            request to the sandbox. None closes the connection without a response.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.url = ""
-        self.asked: list[Asked] = []
-        self.otherwise: Callable[[Asked, Callable[[], Answer]], Answer | None] = (
-            lambda _asked, pass_on: pass_on()
-        )
+        self.requests: list[ProxiedRequest] = []
+        self.intercept: Callable[
+            [ProxiedRequest, Callable[[], ProxiedResponse]], ProxiedResponse | None
+        ] = lambda _request, forward: forward()
         self._sandbox = sandbox
 
-    def count(self, method: str, path: str) -> int:
-        """Count the requests of a method and path."""
-        return sum((each.method, each.path) == (method, path) for each in self.asked)
+    def count_requests(self, method: str, path: str) -> int:
+        """Return the number of requests with a method and path."""
+        return sum((each.method, each.path) == (method, path) for each in self.requests)
 
-    def alter(self, method: str, path: str, change: Callable[[Json], None]) -> None:
-        """Change the JSON of all answers of a method and path."""
+    def modify_responses(self, method: str, path: str, modify: Callable[[Json], None]) -> None:
+        """Modify the JSON of all responses to a method and path."""
 
-        def otherwise(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-            answer = pass_on()
-            if (asked.method, asked.path) == (method, path):
-                change(answer.body)
-            return answer
+        def intercept(
+            request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+        ) -> ProxiedResponse:
+            response = forward()
+            if (request.method, request.path) == (method, path):
+                modify(response.body)
+            return response
 
-        self.otherwise = otherwise
+        self.intercept = intercept
 
-    def answer(
+    def respond(
         self, method: str, target: str, raw: bytes, headers: dict[str, str]
-    ) -> Answer | None:
-        """Answer a request."""
+    ) -> ProxiedResponse | None:
+        """Record a request and return the response to it."""
         parts = urlsplit(target)
-        asked = Asked(method, parts.path, parts.query, json.loads(raw) if raw else None)
-        self.asked.append(asked)
+        request = ProxiedRequest(method, parts.path, parts.query, json.loads(raw) if raw else None)
+        self.requests.append(request)
 
-        def pass_on() -> Answer:
+        def forward() -> ProxiedResponse:
             url = self._sandbox.url + target
-            answer = requests.request(method, url, data=raw, headers=headers, timeout=60)
-            return Answer(answer.status_code, answer.json() if answer.content else None)
+            response = requests.request(method, url, data=raw, headers=headers, timeout=60)
+            return ProxiedResponse(
+                response.status_code, response.json() if response.content else None
+            )
 
         try:
-            return self.otherwise(asked, pass_on)
-        except requests.ConnectionError:  # the sandbox drops it, and so does this
+            return self.intercept(request, forward)
+        except requests.ConnectionError:  # the sandbox closed the connection
             return None
 
     @contextmanager
-    def open(self) -> Iterator[Between]:
-        """Listen until the block ends."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+    def serve(self) -> Iterator[InterceptingProxy]:
+        """Serve until the block ends."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         server.daemon_threads = True
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -115,17 +120,17 @@ class Between:
             thread.join()
 
 
-def _handler(between: Between) -> type[BaseHTTPRequestHandler]:
+def _make_handler(proxy: InterceptingProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            names = ("Authorization", "Content-Type", "User-Agent")
-            kept = {name: self.headers[name] for name in names if name in self.headers}
-            answer = between.answer(self.command, self.path, raw, kept)
-            if answer is None:
+            forwarded = ("Authorization", "Content-Type", "User-Agent")
+            headers = {name: self.headers[name] for name in forwarded if name in self.headers}
+            response = proxy.respond(self.command, self.path, raw, headers)
+            if response is None:
                 return
-            content = b"" if answer.body is None else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
+            content = b"" if response.body is None else json.dumps(response.body).encode()
+            self.send_response(response.status)
             self.send_header("X-Pixxel-Sandbox", "between")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

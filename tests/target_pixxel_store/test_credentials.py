@@ -1,4 +1,4 @@
-"""Credentials: references lead to values, mistakes are named, and no value is ever shown."""
+"""Credentials: references are resolved, errors name the setting, and no value is printed."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 S3 = {"access_key_id": "key-of-the-test", "secret_access_key": "s3cret-of-the-test"}
-LINES = ["no-key-just-text-of-its-length", "and-another-line-of-the-same", "short=="]
+KEY_LINES = ["no-key-just-text-of-its-length", "and-another-line-of-the-same", "short=="]
 HEADER, FOOTER = (f"{'-' * 5}{word} PRIVATE KEY{'-' * 5}" for word in ("BEGIN", "END"))
-PEM = "\n".join([HEADER, *LINES, FOOTER, ""])
-ACCOUNT = {"client_email": "a@b", "private_key": PEM, "private_key_id": "0123456789abcdef"}
+PEM = "\n".join([HEADER, *KEY_LINES, FOOTER, ""])
+SERVICE_ACCOUNT = {"client_email": "a@b", "private_key": PEM, "private_key_id": "0123456789abcdef"}
 
 
-def lines_of(entry: dict[str, Any]) -> tuple[str, ...]:
+def expect_error_lines(entry: dict[str, Any]) -> tuple[str, ...]:
     with pytest.raises(CredentialsError) as caught:
         resolve_credentials("prod", entry)
     return caught.value.lines
 
 
-def test_texts_are_taken_as_they_are() -> None:
-    made = resolve_credentials("prod", S3 | {"version": 3})
-    assert (made.name, made.values, made.version) == ("prod", S3, "3")
+def test_resolve_credentials_plain_text_kept() -> None:
+    credentials = resolve_credentials("prod", S3 | {"version": 3})
+    assert (credentials.name, credentials.values, credentials.version) == ("prod", S3, "3")
     assert resolve_credentials("prod", S3 | {"version": "2026-01"}).version == "2026-01"
     assert resolve_credentials("prod", S3).version is None
 
 
-def test_references_lead_to_the_environment_and_to_files(
+def test_resolve_credentials_references_read_variable_and_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -51,25 +51,27 @@ def test_references_lead_to_the_environment_and_to_files(
     assert resolve_credentials("prod", entry).values == S3
 
 
-def test_only_the_last_line_end_of_a_file_is_dropped(tmp_path: Path) -> None:
+def test_resolve_credentials_file_drops_last_newline_only(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(" {\n}\n\n")
     entry = {"service_account_credentials": f"file:{file}"}
     assert resolve_credentials("prod", entry).values["service_account_credentials"] == " {\n}\n"
 
 
-def test_a_service_account_may_be_an_object_of_the_settings() -> None:
-    made = resolve_credentials("prod", {"project_id": "p", "service_account_credentials": ACCOUNT})
-    assert json.loads(made.values["service_account_credentials"]) == ACCOUNT
+def test_resolve_credentials_service_account_object_serialized() -> None:
+    credentials = resolve_credentials(
+        "prod", {"project_id": "p", "service_account_credentials": SERVICE_ACCOUNT}
+    )
+    assert json.loads(credentials.values["service_account_credentials"]) == SERVICE_ACCOUNT
 
 
-def test_a_reference_that_leads_nowhere_is_named_and_nothing_else(
+def test_resolve_credentials_unusable_values_named_without_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_SUCH", raising=False)
     monkeypatch.setenv("EMPTY", " ")
     (tmp_path / "image").write_bytes(b"\xff\xfe\xfd s3cret")
-    found = lines_of(
+    lines = expect_error_lines(
         {
             "access_key_id": "env:NO_SUCH",
             "secret_access_key": f"file:{tmp_path}/none",
@@ -83,7 +85,7 @@ def test_a_reference_that_leads_nowhere_is_named_and_nothing_else(
         }
     )
     setting = "Setting 'credentials.prod."
-    assert found == (
+    assert lines == (
         f"{setting}access_key_id': the environment variable NO_SUCH is not set",
         (
             f"{setting}secret_access_key': the file '{tmp_path}/none' cannot be read: "
@@ -100,23 +102,23 @@ def test_a_reference_that_leads_nowhere_is_named_and_nothing_else(
         ),
         f"{setting}version': must be a string or an integer",
     )
-    assert "s3cret" not in "".join(found)
+    assert "s3cret" not in "".join(lines)
 
 
-def test_a_truth_value_is_no_version() -> None:
-    assert lines_of(S3 | {"version": True}) == (
+def test_resolve_credentials_boolean_version_rejected() -> None:
+    assert expect_error_lines(S3 | {"version": True}) == (
         "Setting 'credentials.prod.version': must be a string or an integer",
     )
 
 
-def test_an_error_is_one_of_the_users_input() -> None:
+def test_credentials_error_is_input_error() -> None:
     assert issubclass(CredentialsError, InputError)
 
 
-def test_credentials_do_not_show_their_values() -> None:
-    made = Credentials("prod", S3, "3")
-    assert repr(made) == str(made) == "Credentials(name='prod', version='3')"
-    assert f"{[made]}" == "[Credentials(name='prod', version='3')]"
+def test_credentials_repr_hides_values() -> None:
+    credentials = Credentials("prod", S3, "3")
+    assert repr(credentials) == str(credentials) == "Credentials(name='prod', version='3')"
+    assert f"{[credentials]}" == "[Credentials(name='prod', version='3')]"
 
 
 @pytest.mark.parametrize(
@@ -166,46 +168,48 @@ def test_credentials_do_not_show_their_values() -> None:
         ),
     ],
 )
-def test_missing_and_superfluous_keys_are_named(
+def test_validate_credentials_wrong_keys_named(
     entry: dict[str, Any], store_type: str | None, expected: list[str]
 ) -> None:
     assert validate_credentials("prod", entry, store_type) == expected
 
 
-def redacted(credentials: Credentials, text: str) -> str:
+def redact_secrets(credentials: Credentials, text: str) -> str:
     redact = Redactor()
     redact.add(iter_secrets(credentials))
     return redact(text)
 
 
-def test_what_says_where_stays_readable_and_what_opens_does_not() -> None:
+def test_iter_secrets_all_keys_only_secret_keys_redacted() -> None:
     values = {key: f"the-{key}" for keys in KEYS_BY_STORE_TYPE.values() for key in keys}
-    text = redacted(Credentials("prod", values, None), " ".join(sorted(values.values())))
+    text = redact_secrets(Credentials("prod", values, None), " ".join(sorted(values.values())))
     assert text.replace("[redacted]", "-").split() == [
         *("-", "the-account_name", "-", "-", "the-project_id"),
         *("-", "-", "the-tenant_id"),
     ]
 
 
-@pytest.mark.parametrize("text", [json.dumps(ACCOUNT), json.dumps(ACCOUNT)[:-1], PEM])
-def test_a_private_key_is_hidden_whole_and_line_by_line(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", [json.dumps(SERVICE_ACCOUNT), json.dumps(SERVICE_ACCOUNT)[:-1], PEM]
+)
+def test_redactor_private_key_hidden_whole_and_by_line(text: str) -> None:
     credentials = Credentials("prod", {"service_account_credentials": text}, None)
-    shown = [text, PEM, json.dumps(PEM), repr(PEM), *LINES[:2]]
-    for form in shown:
-        left = redacted(credentials, f"it is {form} as said")
-        assert [line for line in LINES[:2] if line in left] == []
-    assert redacted(credentials, HEADER) == HEADER
+    forms = [text, PEM, json.dumps(PEM), repr(PEM), *KEY_LINES[:2]]
+    for form in forms:
+        output = redact_secrets(credentials, f"it is {form} as said")
+        assert [line for line in KEY_LINES[:2] if line in output] == []
+    assert redact_secrets(credentials, HEADER) == HEADER
 
 
-def test_a_private_key_is_a_secret_as_it_is_and_as_json_writes_it() -> None:
-    values = {"service_account_credentials": json.dumps(ACCOUNT)}
+def test_iter_secrets_private_key_yields_raw_and_json_forms() -> None:
+    values = {"service_account_credentials": json.dumps(SERVICE_ACCOUNT)}
     secrets = set(iter_secrets(Credentials("prod", values, None)))
-    assert {PEM, PEM.replace("\n", "\\n"), LINES[0]} <= secrets
-    assert LINES[2] not in secrets
+    assert {PEM, PEM.replace("\n", "\\n"), KEY_LINES[0]} <= secrets
+    assert KEY_LINES[2] not in secrets
 
 
-def test_the_id_of_a_private_key_is_hidden() -> None:
-    values = {"service_account_credentials": json.dumps(ACCOUNT)}
-    assert "0123456789abcdef" not in redacted(
+def test_redactor_private_key_id_hidden() -> None:
+    values = {"service_account_credentials": json.dumps(SERVICE_ACCOUNT)}
+    assert "0123456789abcdef" not in redact_secrets(
         Credentials("prod", values, None), "key 0123456789abcdef"
     )

@@ -1,4 +1,4 @@
-"""The guarantee: killed at any moment and run again, nothing is delivered twice or forgotten."""
+"""The guarantee: a rerun after a kill at any moment delivers nothing twice and forgets nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from tests import forkserver
 from tests.kill_points import KillAtRequest, note_kill_on_failure
-from tests.target_pixxel_store.target_runner import (
-    Workplace,
-    environment,
-    request,
+from tests.target_pixxel_store.target_harness import (
+    TargetHarness,
+    clean_environment,
+    delivery_request,
     schema,
+    serialize_messages,
     state,
-    text_of,
 )
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
 
 BATCH = 7
-ENOUGH = 8 * BATCH
-"""Catalogs that are not delivered yet when a run begins that is to be killed."""
-SETTLE = 1.0
-LATE = 0.4
-LAG = 0.2
-ACCEPT_LATE = 0.15
-HABITS = {
+UNDELIVERED_COUNT = 8 * BATCH
+"""Number of undelivered catalogs at the start of a run that will be killed."""
+SETTLE_SECONDS = 1.0
+MAX_LATE_SECONDS = 0.4
+MAX_LIST_LAG = 0.2
+ACCEPT_LATE_RATE = 0.15
+BEHAVIOR = {
     "latency_ms": 10,
     "drop_accepted": 0.05,
     "accept_part": 0.05,
@@ -47,13 +47,14 @@ HABITS = {
 }
 
 
-class Kill(NamedTuple):
-    """When to kill a run.
+class KillTime(NamedTuple):
+    """The moment at which a run is killed.
 
     Attributes:
-        writes: How many have come in.
-        seconds: How long ago that is.
-        late: Whether the last of them is accepted late, so that the next run does not see it yet.
+        writes: Number of delivery requests that the sandbox has received.
+        seconds: Seconds since the last of them.
+        late: Whether the sandbox accepts the last of them late, so that the next run does not find
+            its deliveries in the list at first.
     """
 
     writes: int
@@ -61,64 +62,65 @@ class Kill(NamedTuple):
     late: bool
 
     @classmethod
-    def random(cls, rng: random.Random) -> Kill:
-        """Give one."""
-        seconds = rng.choice([0.0, rng.uniform(0, 0.03), LATE / 2])
+    def random(cls, rng: random.Random) -> KillTime:
+        """Return a random moment."""
+        seconds = rng.choice([0.0, rng.uniform(0, 0.03), MAX_LATE_SECONDS / 2])
         return cls(rng.randint(1, 6), seconds, late=rng.random() < 0.5)
 
-    def earlier(self) -> Kill:
-        """Give what surely comes before it, for a run that it came too late for."""
+    def make_earlier(self) -> KillTime:
+        """Return an earlier moment, for use after a run that ended before this one."""
         return self._replace(writes=(self.writes + 1) // 2, seconds=0.0)
 
 
-def writes(asked: RequestRecord) -> bool:
-    """Tell whether a request asks for deliveries."""
-    return asked.method == "POST" and asked.path.endswith("/deliveries")
+def is_delivery_post(request: RequestRecord) -> bool:
+    """Return whether a request creates deliveries."""
+    return request.method == "POST" and request.path.endswith("/deliveries")
 
 
-class Punctual:
-    """Has a sandbox list what it is asked for within `LATE` and `LAG`, however slow the machine is.
+class DelayLimiter:
+    """A request hook that limits the time from an intent until the sandbox lists the delivery.
 
-    The target counts `SETTLE` from the line in its journal. The request may arrive long after that
-    line, then the sandbox is less late; and what a stalled sandbox has not come to is done before
-    it answers.
+    The limit is `MAX_LATE_SECONDS` plus `MAX_LIST_LAG`, on slow machines too. The target measures
+    `SETTLE_SECONDS` from the intent in its journal. If the request arrives long
+    after the intent, the sandbox delays it less. If the sandbox is overdue, its pending jobs run
+    before it responds.
 
     Attributes:
-        kill: Is told of each request, too.
-        late: Whether the write that it comes at is accepted late.
+        kill: Called for each request; kills the run.
+        late: Whether the sandbox accepts the write at which the run is killed late.
     """
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._noted = 0.0
+    def __init__(self, harness: TargetHarness) -> None:
+        self._harness = harness
+        self._intent_time = 0.0
         self.kill: KillAtRequest | None = None
         self.late = False
 
-    def __call__(self, asked: RequestRecord, workspace: Workspace) -> None:
-        sandbox = self._place.sandbox
-        if writes(asked):
-            self._noted = self._last_intent()
-        left = self._noted + LATE + LAG - time.time()
-        if left <= 0:
-            self._catch_up(sandbox)
+    def __call__(self, request: RequestRecord, workspace: Workspace) -> None:
+        sandbox = self._harness.sandbox
+        if is_delivery_post(request):
+            self._intent_time = self._last_intent()
+        remaining = self._intent_time + MAX_LATE_SECONDS + MAX_LIST_LAG - time.time()
+        if remaining <= 0:
+            self._run_overdue_jobs(sandbox)
         if self.kill:
-            self.kill(asked, workspace)
-        if writes(asked):
+            self.kill(request, workspace)
+        if is_delivery_post(request):
             sandbox.behavior = replace(
                 sandbox.behavior,
-                accept_late=1.0 if self.late and self.kill and self.kill.reached else ACCEPT_LATE,
-                accept_late_seconds=max(left - LAG, 0.0),
-                list_lag=max(min(left, LAG), 0.0),
+                accept_late=1.0 if self.late and self.kill and self.kill.reached else ACCEPT_LATE_RATE,
+                accept_late_seconds=max(remaining - MAX_LIST_LAG, 0.0),
+                list_lag=max(min(remaining, MAX_LIST_LAG), 0.0),
             )
 
     def _last_intent(self) -> float:
-        journal = b""
-        with suppress(FileNotFoundError):  # it may be lost by now
-            journal = self._place.journal.read_bytes()
-        moments = re.findall(rb'"is":"intent","at":([\d.]+),', journal)
-        return float(moments[-1]) if moments else time.time()
+        content = b""
+        with suppress(FileNotFoundError):  # the test may have deleted it
+            content = self._harness.journal_path.read_bytes()
+        times = re.findall(rb'"is":"intent","at":([\d.]+),', content)
+        return float(times[-1]) if times else time.time()
 
-    def _catch_up(self, sandbox: Sandbox) -> None:
+    def _run_overdue_jobs(self, sandbox: Sandbox) -> None:
         state = sandbox._state
         with state.scheduler._changed:
             overdue = [job for _, _, job in sorted(state.scheduler._queue)]
@@ -128,51 +130,51 @@ class Punctual:
         state.listed_from.clear()
 
 
-def run(
-    place: Workplace, punctual: Punctual, ids: list[str], since: int, kill: Kill | None
+def run_target(
+    harness: TargetHarness, delay_limiter: DelayLimiter, ids: list[str], start: int, kill: KillTime | None,
 ) -> tuple[int, int]:
-    """Run the target from a STATE on, killed in the middle if need be.
+    """Run the target from a STATE and kill it at the given time.
 
     Args:
-        place: Where.
-        punctual: What hears the sandbox's requests.
-        ids: The catalogs to have delivered.
-        since: The STATE: how many of them were done before.
-        kill: When to kill it.
+        harness: Provides the config, the log and the sandbox.
+        delay_limiter: Receives the sandbox's requests.
+        ids: Ids of the catalogs to deliver.
+        start: The STATE: the number of catalogs that earlier runs have finished.
+        kill: When to kill the run; None runs it to its end.
 
     Returns:
-        The exit status, and the last STATE that it wrote.
+        The exit status, and the last STATE that the run wrote.
     """
     messages = [schema("delivery_requests")]
-    for at, key in enumerate(ids[since:], since + 1):
-        messages += [request(key), state(at)]
-    path = place.folder / "input.singer"
-    path.write_text(text_of(*messages))
-    config = place.config(settle_seconds=SETTLE, batch_size=BATCH, max_deliveries=len(ids))
-    said, end = forkserver.open_pipe()
+    for at, key in enumerate(ids[start:], start + 1):
+        messages += [delivery_request(key), state(at)]
+    path = harness.folder / "input.singer"
+    path.write_text(serialize_messages(*messages))
+    config = harness.write_config(settle_seconds=SETTLE_SECONDS, batch_size=BATCH, max_deliveries=len(ids))
+    output, end = forkserver.open_pipe()
     target = forkserver.start_command(
         "target-pixxel-store",
         f"--config={config}",
         stdin=path,
         stdout=end,
-        log=place.folder / "log",
-        env=environment(),
+        log=harness.folder / "log",
+        env=clean_environment(),
     )
     if kill:
-        at_write = KillAtRequest(kill.writes, kill.seconds, is_counted=writes)
-        at_write.set_targets(target)
-        punctual.kill, punctual.late = at_write, kill.late
-    out = b"".join(forkserver.read_chunks(said, target))
+        kill_point = KillAtRequest(kill.writes, kill.seconds, is_counted=is_delivery_post)
+        kill_point.set_targets(target)
+        delay_limiter.kill, delay_limiter.late = kill_point, kill.late
+    written = b"".join(forkserver.read_chunks(output, target))
     status = target.wait()
-    punctual.kill = None
-    upto = [json.loads(line)["upto"] for line in out.splitlines() if line.endswith(b"}")]
-    return status, max(upto, default=since)
+    delay_limiter.kill = None
+    upto = [json.loads(line)["upto"] for line in written.splitlines() if line.endswith(b"}")]
+    return status, max(upto, default=start)
 
 
-def wait_for_the_late(sandbox: Sandbox) -> None:
-    """Wait until all that was accepted late is there; a sandbox does its jobs in their order."""
+def wait_for_late_writes(sandbox: Sandbox) -> None:
+    """Wait until all writes accepted late are done; a sandbox runs its jobs in order."""
     done = threading.Event()
-    sandbox._state.scheduler.call_later(LATE, done.set)
+    sandbox._state.scheduler.call_later(MAX_LATE_SECONDS, done.set)
     assert done.wait(forkserver.TIMEOUT_SECONDS)
 
 
@@ -180,34 +182,34 @@ def wait_for_the_late(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("kills", "lost"), [(20, "nothing"), (4, "state"), (4, "journal"), (3, "state and journal")]
 )
-def test_exactly_one_delivery_each(tmp_path: Path, kills: int, lost: str) -> None:
-    rng = random.Random(kills)  # noqa: S311 - moments to kill at
+def test_delivery_run_killed_repeatedly_delivers_each_once(tmp_path: Path, kills: int, lost: str) -> None:
+    rng = random.Random(kills)  # noqa: S311 - chooses when to kill
     ids: list[str] = []
-    upto, killed, kill = 0, 0, Kill.random(rng)
-    with Sandbox(items=40, seed=kills, behavior=Behavior(**HABITS)) as sandbox:  # type: ignore[arg-type]  # of several types
-        place = Workplace(sandbox, tmp_path)
-        sandbox.on_request = punctual = Punctual(place)
+    upto, killed, kill = 0, 0, KillTime.random(rng)
+    with Sandbox(items=40, seed=kills, behavior=Behavior(**BEHAVIOR)) as sandbox:  # type: ignore[arg-type]  # of several types
+        harness = TargetHarness(sandbox, tmp_path)
+        sandbox.on_request = delay_limiter = DelayLimiter(harness)
         for _ in range(2 * kills):
-            there = {row["catalog_id"] for row in place.listed()}
+            delivered = {row["catalog_id"] for row in harness.list_deliveries()}
             ids += [
                 sandbox.workspace.insert("catalogs", {"task_id": None})
-                for _ in range(ENOUGH - len(set(ids) - there))
+                for _ in range(UNDELIVERED_COUNT - len(set(ids) - delivered))
             ]
             with note_kill_on_failure(kill):
-                status, upto = run(place, punctual, ids, upto, kill)
+                status, upto = run_target(harness, delay_limiter, ids, upto, kill)
                 assert status in {-signal.SIGKILL, 0}, (tmp_path / "log").read_text()[-4000:]
             killed += status < 0
-            kill = Kill.random(rng) if status < 0 else kill.earlier()
+            kill = KillTime.random(rng) if status < 0 else kill.make_earlier()
             if "state" in lost:
                 upto = 0
             if "journal" in lost:
-                place.journal.unlink()
+                harness.journal_path.unlink()
             if killed == kills:
                 break
         sandbox.behavior = Behavior(latency_ms=10, drop_accepted=0.05)
-        status, upto = run(place, punctual, ids, upto, None)
+        status, upto = run_target(harness, delay_limiter, ids, upto, None)
         assert (status, upto) == (0, len(ids)), (tmp_path / "log").read_text()[-4000:]
         assert killed == kills
-        wait_for_the_late(sandbox)
-        got = Counter(row["catalog_id"] for row in place.listed())
-    assert {key: got[key] for key in ids if got[key] != 1} == {}
+        wait_for_late_writes(sandbox)
+        counts = Counter(row["catalog_id"] for row in harness.list_deliveries())
+    assert {key: counts[key] for key in ids if counts[key] != 1} == {}

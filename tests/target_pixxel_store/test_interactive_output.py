@@ -1,28 +1,28 @@
-"""What a person at a terminal is shown beside the log."""
+"""Output of an interactive run besides the log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pixxel_singer.progress import task_progress
-from tests.target_pixxel_store.target_runner import request, state
+from tests.target_pixxel_store.target_harness import delivery_request, state
 
 if TYPE_CHECKING:
     import pytest
 
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
 
-def test_a_person_is_told_the_outcomes_at_the_end(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_target_interactive_prints_outcomes_at_end(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("target_pixxel_store.target.is_interactive", lambda: True)
-    place.run(request(place.catalogs(1)[0]), state(1))
-    told = "outcomes: {'delivery_requests': {'created': 1}}, ignored: {}\n"
-    assert capsys.readouterr().err == told
+    harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1))
+    output = "outcomes: {'delivery_requests': {'created': 1}}, ignored: {}\n"
+    assert capsys.readouterr().err == output
 
 
-def test_a_person_sees_how_many_deliveries_are_done(
+def test_task_progress_interactive_shows_count(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with task_progress("deliveries done", 2) as show_done:
@@ -31,6 +31,6 @@ def test_a_person_sees_how_many_deliveries_are_done(
     monkeypatch.setattr("pixxel_singer.progress.is_interactive", lambda: True)
     with task_progress("deliveries done", 2) as show_done:
         show_done(2)
-    told = capsys.readouterr().err
-    assert "deliveries done" in told
-    assert "100%" in told
+    output = capsys.readouterr().err
+    assert "deliveries done" in output
+    assert "100%" in output

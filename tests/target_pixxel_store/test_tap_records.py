@@ -1,4 +1,4 @@
-"""Catalogs and order items as tap-pixxel emits them, delivered where the settings say."""
+"""Catalogs and order items from tap-pixxel, delivered as the settings define."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tests.target_pixxel_store.target_runner import record, request, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
-    from tests.target_pixxel_store.target_runner import Json, Ran, Workplace
+    from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
-ALL = {"deliver_to": "research", "deliver_since": "all"}
+DELIVER_ALL = {"deliver_to": "research", "deliver_since": "all"}
 
 
-def catalogs(place: Workplace, count: int, **fields: Any) -> list[Json]:
+def catalog_records(harness: TargetHarness, count: int, **fields: Any) -> list[Json]:
     return [
         record("catalogs", id=key, created_at="2025-03-07T10:00:00Z", **fields)
-        for key in place.catalogs(count)
+        for key in harness.catalog_ids(count)
     ]
 
 
-def errors(ran: Ran) -> str:
-    assert isinstance(ran.error, ConfigValidationError)
-    return "\n".join(ran.error.errors)
+def config_errors(result: RunResult) -> str:
+    assert isinstance(result.error, ConfigValidationError)
+    return "\n".join(result.error.errors)
 
 
-def test_catalogs_are_delivered_at_the_template(place: Workplace) -> None:
-    messages = catalogs(place, 2, platform="FF01", datetime="2025-02-03 04:05:06+00:00")
-    ran = place.run(
-        *messages, state(1), path_template="{platform}/{datetime:%Y/%m}/{catalog_id}/", **ALL
+def test_catalog_records_delivered_to_templated_path(harness: TargetHarness) -> None:
+    messages = catalog_records(harness, 2, platform="FF01", datetime="2025-02-03 04:05:06+00:00")
+    result = harness.run(
+        *messages,
+        state(1),
+        path_template="{platform}/{datetime:%Y/%m}/{catalog_id}/",
+        **DELIVER_ALL,
     )
-    assert ran.kinds == ["created"] * 2
-    sent = place.posts()[0]["deliveries"]
+    assert result.kinds == ["created"] * 2
+    sent = harness.posted_bodies()[0]["deliveries"]
     assert [each["cloud_info"]["path"] for each in sent] == [
         f"FF01/2025/02/{message['record']['id']}/" for message in messages
     ]
 
 
 @pytest.mark.parametrize(
-    ("template", "why"),
+    ("template", "reason"),
     [
         ("{platform}/{catalog_id}/", "has no 'platform'"),
         ("{created_at:%Y}/{missing}/", "has no 'missing'"),
@@ -50,56 +53,64 @@ def test_catalogs_are_delivered_at_the_template(place: Workplace) -> None:
         ("{stac_item}/", "must be a string or a number"),
     ],
 )
-def test_a_path_that_cannot_be_made_is_a_rejected_record(
-    place: Workplace, template: str, why: str
+def test_path_template_unrenderable_rejects_record(
+    harness: TargetHarness, template: str, reason: str
 ) -> None:
-    [message] = catalogs(place, 1, odd="a/../b", stac_item={})
-    ran = place.run(message, state(1), path_template=template, **ALL)
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert why in ran.reasons[0]
+    [message] = catalog_records(harness, 1, odd="a/../b", stac_item={})
+    result = harness.run(message, state(1), path_template=template, **DELIVER_ALL)
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
 
 
 @pytest.mark.parametrize(
-    ("template", "why"),
+    ("template", "reason"),
     [("{", "brace"), ("{a.b}", "field names in braces"), ("{a[0]}", "field names in braces"),
      ("{}", "field names in braces"), ("{a!r}", "field names in braces"),
      ("{a:>9}", "must have a date format"),
      ("/{a}", "must be relative"), ("../{a}", ". or .."), ("{a}\x07/", "control character")],
 )  # fmt: skip
-def test_a_template_that_is_none_is_told_at_once(place: Workplace, template: str, why: str) -> None:
-    assert why in errors(place.run(path_template=template))
-    assert place.sandbox.requests == []
+def test_path_template_invalid_reported_before_requests(
+    harness: TargetHarness, template: str, reason: str
+) -> None:
+    assert reason in config_errors(harness.run(path_template=template))
+    assert harness.sandbox.requests == []
 
 
-def test_two_catalogs_at_one_path_by_the_template_collide(place: Workplace) -> None:
-    ran = place.run(*catalogs(place, 2), state(1), path_template="all/", on_error="continue", **ALL)
-    assert sorted(ran.kinds) == ["created", "failed"]
+def test_path_template_same_path_second_catalog_fails(harness: TargetHarness) -> None:
+    result = harness.run(
+        *catalog_records(harness, 2),
+        state(1),
+        path_template="all/",
+        on_error="continue",
+        **DELIVER_ALL,
+    )
+    assert sorted(result.kinds) == ["created", "failed"]
 
 
-def test_deliver_since_is_asked_for(place: Workplace) -> None:
-    assert "'deliver_since' is missing" in errors(place.run(deliver_to="research"))
+def test_deliver_since_missing_reported(harness: TargetHarness) -> None:
+    assert "'deliver_since' is missing" in config_errors(harness.run(deliver_to="research"))
 
 
-def test_only_what_came_since_is_delivered(place: Workplace) -> None:
-    old, new = place.catalogs(2)
-    ran = place.run(
+def test_deliver_since_older_catalog_skipped(harness: TargetHarness) -> None:
+    old, new = harness.catalog_ids(2)
+    result = harness.run(
         record("catalogs", id=old, created_at="2025-03-06T23:59:59Z"),
         record("catalogs", id=new, created_at="2025-03-07 00:00:00+00:00"),
         state(1),
         deliver_to="research", deliver_since="2025-03-07",
     )  # fmt: skip
-    assert sorted(ran.kinds) == ["created", "skipped"]
-    assert set(ran.reasons) == {"created before 'deliver_since'", ""}
-    assert ran.states == [{"upto": 1}]
+    assert sorted(result.kinds) == ["created", "skipped"]
+    assert set(result.reasons) == {"created before 'deliver_since'", ""}
+    assert result.states == [{"upto": 1}]
 
 
-def test_a_catalog_without_a_date_is_not_passed_over(place: Workplace) -> None:
-    ran = place.run(
-        record("catalogs", id=place.catalogs(1)[0]), state(1),
+def test_deliver_since_catalog_without_date_fails(harness: TargetHarness) -> None:
+    result = harness.run(
+        record("catalogs", id=harness.catalog_ids(1)[0]), state(1),
         deliver_to="research", deliver_since="2025-03-07",
     )  # fmt: skip
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "has no 'created_at'" in ran.reasons[0]
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "has no 'created_at'" in result.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -108,57 +119,61 @@ def test_a_catalog_without_a_date_is_not_passed_over(place: Workplace) -> None:
      ({"platform": None}, 1), ({"platform": ["A"], "nothing": 1}, 0),
      ({"platform": {"a": 1}}, 0), ({"platform": [["A"]]}, 0)],
 )  # fmt: skip
-def test_deliver_when_filters(place: Workplace, when: Json, count: int) -> None:
-    ids = place.catalogs(3)
+def test_deliver_when_filters_catalogs(harness: TargetHarness, when: Json, count: int) -> None:
+    ids = harness.catalog_ids(3)
     messages = [
         record("catalogs", id=key, platform=platform)
         for key, platform in zip(ids, ["A", "B", None], strict=True)
     ]
-    ran = place.run(*messages, state(1), deliver_when=when, **ALL)
-    assert Counter(ran.kinds) == +Counter(created=count, skipped=3 - count)
+    result = harness.run(*messages, state(1), deliver_when=when, **DELIVER_ALL)
+    assert Counter(result.kinds) == +Counter(created=count, skipped=3 - count)
 
 
-def test_an_order_items_catalogs_are_each_judged_alone(place: Workplace) -> None:
-    item, ids = item_with_catalogs(place)
-    assert place.run(request(ids[0]), **ALL).kinds == ["created"]
-    ran = place.run(record("order_items", id=item), state(1), **ALL)
-    assert Counter(ran.kinds) == Counter(exists=1, created=len(ids) - 1)
-    assert {line["catalog_id"] for line in ran.outcomes} == set(ids)
-    assert ran.states == [{"upto": 1}]
+def test_order_item_catalogs_decided_separately(harness: TargetHarness) -> None:
+    item, ids = create_order_item(harness)
+    assert harness.run(delivery_request(ids[0]), **DELIVER_ALL).kinds == ["created"]
+    result = harness.run(record("order_items", id=item), state(1), **DELIVER_ALL)
+    assert Counter(result.kinds) == Counter(exists=1, created=len(ids) - 1)
+    assert {line["catalog_id"] for line in result.outcomes} == set(ids)
+    assert result.states == [{"upto": 1}]
 
 
-def test_an_order_items_catalogs_are_delivered_by_their_own_age(place: Workplace) -> None:
-    item, ids = item_with_catalogs(place)
+def test_order_item_catalogs_filtered_by_own_created_at(harness: TargetHarness) -> None:
+    item, ids = create_order_item(harness)
     old, odd, new = ids
-    for key, made in ((old, "2025-03-06T23:59:59Z"), (odd, "soon")):
-        place.sandbox.workspace.update("catalogs", key, created_at=made)
+    for key, created_at in ((old, "2025-03-06T23:59:59Z"), (odd, "soon")):
+        harness.sandbox.workspace.update("catalogs", key, created_at=created_at)
     settings = {"deliver_to": "research", "deliver_since": "2025-03-07", "on_error": "continue"}
-    ran = place.run(record("order_items", id=item), state(1), **settings)
-    assert Counter(ran.kinds) == Counter(created=1, skipped=1, failed=1)
-    assert [line["catalog_id"] for line in ran.outcomes if line["outcome"] == "created"] == [new]
-    [why] = [line["reason"] for line in ran.outcomes if line["outcome"] == "failed"]
-    assert why.startswith("a catalog of an order item ")
+    result = harness.run(record("order_items", id=item), state(1), **settings)
+    assert Counter(result.kinds) == Counter(created=1, skipped=1, failed=1)
+    assert [line["catalog_id"] for line in result.outcomes if line["outcome"] == "created"] == [new]
+    [reason] = [line["reason"] for line in result.outcomes if line["outcome"] == "failed"]
+    assert reason.startswith("a catalog of an order item ")
 
 
-def test_an_order_item_can_be_asked_for(place: Workplace) -> None:
-    item, ids = item_with_catalogs(place)
-    ran = place.run(record("delivery_requests", order_item_id=item, store="research"), state(1))
-    assert ran.kinds == ["created"] * len(ids)
+def test_delivery_request_for_order_item_delivers_catalogs(harness: TargetHarness) -> None:
+    item, ids = create_order_item(harness)
+    result = harness.run(
+        record("delivery_requests", order_item_id=item, store="research"), state(1)
+    )
+    assert result.kinds == ["created"] * len(ids)
 
 
-def test_an_order_item_without_catalogs_is_not_ready(place: Workplace) -> None:
-    item = place.sandbox.workspace.insert("order_items", {"status": "ACTIVE"})
-    ran = place.run(record("order_items", id=item), state(1), **ALL)
-    assert (ran.kinds, ran.states) == (["skipped"], [{"upto": 1}])
-    assert "not ready" in ran.reasons[0]
-    ran = place.run(record("delivery_requests", order_item_id=item, store="research"), state(1))
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "not ready" in ran.reasons[0]
+def test_order_item_without_catalogs_not_ready(harness: TargetHarness) -> None:
+    item = harness.sandbox.workspace.insert("order_items", {"status": "ACTIVE"})
+    result = harness.run(record("order_items", id=item), state(1), **DELIVER_ALL)
+    assert (result.kinds, result.states) == (["skipped"], [{"upto": 1}])
+    assert "not ready" in result.reasons[0]
+    result = harness.run(
+        record("delivery_requests", order_item_id=item, store="research"), state(1)
+    )
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "not ready" in result.reasons[0]
 
 
-def item_with_catalogs(place: Workplace) -> tuple[str, list[str]]:
-    """An order item and its catalogs, more than one of them, none delivered."""
-    workspace = place.sandbox.workspace
+def create_order_item(harness: TargetHarness) -> tuple[str, list[str]]:
+    """Create an order item with three undelivered catalogs; return its id and their ids."""
+    workspace = harness.sandbox.workspace
     item = workspace.insert(
         "order_items", {"status": "FULFILLED", "tasks": [{"id": "t1"}, {"id": "t2"}]}
     )
@@ -174,10 +189,10 @@ def item_with_catalogs(place: Workplace) -> tuple[str, list[str]]:
     "template",
     ["{created_at:%Y/%m}/{catalog_id}/", "{id}/", "{org_id}/{datetime:%Y}/{catalog_id}/"],
 )
-def test_one_catalog_from_both_streams_goes_to_one_path(
-    place: Workplace, template: str, first: str
+def test_catalog_from_both_streams_gets_same_path(
+    harness: TargetHarness, template: str, first: str
 ) -> None:
-    workspace = place.sandbox.workspace
+    workspace = harness.sandbox.workspace
     item = workspace.insert("order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]})
     org = workspace.rows("projects")[0]["org_id"]
     key = workspace.insert(
@@ -192,12 +207,18 @@ def test_one_catalog_from_both_streams_goes_to_one_path(
         datetime="2024-02-03T00:00:00.000000Z",
     )  # fmt: skip
     messages = [by_catalog, by_item] if first == "catalogs" else [by_item, by_catalog]
-    assert place.run(messages[0], state(1), path_template=template, **ALL).kinds == ["created"]
-    assert place.run(messages[1], state(2), path_template=template, **ALL).kinds == ["exists"]
+    assert harness.run(messages[0], state(1), path_template=template, **DELIVER_ALL).kinds == [
+        "created"
+    ]
+    assert harness.run(messages[1], state(2), path_template=template, **DELIVER_ALL).kinds == [
+        "exists"
+    ]
 
 
-def test_what_a_stream_map_filters_out_is_counted_as_ignored(place: Workplace) -> None:
+def test_stream_map_filtered_records_counted_as_ignored(harness: TargetHarness) -> None:
     maps = {"catalogs": {"__filter__": "platform == 'FF01'"}}
-    ran = place.run(*catalogs(place, 2, platform="TD1"), state(1), stream_maps=maps, **ALL)
-    assert (ran.status, ran.kinds, ran.states) == (0, [], [{"upto": 1}])
-    assert ran.summary["ignored"] == {"catalogs": 2}
+    result = harness.run(
+        *catalog_records(harness, 2, platform="TD1"), state(1), stream_maps=maps, **DELIVER_ALL
+    )
+    assert (result.status, result.kinds, result.states) == (0, [], [{"upto": 1}])
+    assert result.summary["ignored"] == {"catalogs": 2}

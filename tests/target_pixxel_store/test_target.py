@@ -1,4 +1,4 @@
-"""What surrounds the records: STATE, dry runs, waiting, late failures, files, exit statuses."""
+"""The run as a whole: STATE, dry runs, `wait`, later failures, files, exit statuses."""
 
 from __future__ import annotations
 
@@ -15,207 +15,210 @@ from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
-from tests.target_pixxel_store.target_runner import (
+from tests.target_pixxel_store.target_harness import (
     TARGET,
-    environment,
-    lines_of,
+    add_schemas,
+    clean_environment,
+    delivery_request,
+    read_json_lines,
     record,
-    request,
+    serialize_messages,
     state,
-    text_of,
-    with_schemas,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
 
-def test_a_state_after_every_record_still_batches(place: Workplace) -> None:
-    ids = place.catalogs(20)
-    messages = [each for at, key in enumerate(ids) for each in (request(key), state(at))]
-    ran = place.run(*messages, batch_size=8)
-    assert [len(body["deliveries"]) for body in place.posts()] == [8, 8, 4]
-    assert {"upto": 7} in ran.states
-    assert ran.states[-1] == {"upto": 19}
-    assert len(ran.states) <= 5
+def test_state_after_every_record_keeps_batches_full(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(20)
+    messages = [each for at, key in enumerate(ids) for each in (delivery_request(key), state(at))]
+    result = harness.run(*messages, batch_size=8)
+    assert [len(body["deliveries"]) for body in harness.posted_bodies()] == [8, 8, 4]
+    assert {"upto": 7} in result.states
+    assert result.states[-1] == {"upto": 19}
+    assert len(result.states) <= 5
 
 
-def test_a_batch_that_is_not_full_goes_out_in_time(place: Workplace) -> None:
-    ids = place.catalogs(2)
+def test_partial_batch_sent_after_flush_seconds(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(2)
     with subprocess.Popen(
-        [TARGET, "--config", str(place.config(flush_seconds=0.5))],
+        [TARGET, "--config", str(harness.write_config(flush_seconds=0.5))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=environment(),
+        env=clean_environment(),
     ) as target:
         assert target.stdin is not None
         assert target.stdout is not None
-        target.stdin.write(text_of(*with_schemas(*map(request, ids), state(1), state(2))))
+        target.stdin.write(
+            serialize_messages(*add_schemas(*map(delivery_request, ids), state(1), state(2)))
+        )
         target.stdin.flush()
-        end = time.monotonic() + 30
-        while not place.posts() and time.monotonic() < end:
+        deadline = time.monotonic() + 30
+        while not harness.posted_bodies() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert len(place.posts()) == 1
+        assert len(harness.posted_bodies()) == 1
         target.stdin.close()
         assert target.stdout.read() == '{"upto": 2}\n'
         assert target.wait(30) == 0
 
 
-def test_a_dry_run_decides_and_writes_nothing(
-    place: Workplace, capsys: pytest.CaptureFixture[str]
+def test_dry_run_prints_decisions_and_writes_nothing(
+    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ids = place.catalogs(4)
-    place.run(request(ids[0]))
-    before = {path.name: path.read_bytes() for path in place.folder.iterdir()}
-    place.sandbox.requests.clear()
-    ran = place.run(
-        *map(request, ids),
-        request("x", "nowhere"),
+    ids = harness.catalog_ids(4)
+    harness.run(delivery_request(ids[0]))
+    before = {path.name: path.read_bytes() for path in harness.folder.iterdir()}
+    harness.sandbox.requests.clear()
+    result = harness.run(
+        *map(delivery_request, ids),
+        delivery_request("x", "nowhere"),
         record("stores", name="new", type="S3", bucket="b", region="r", credentials="main"),
-        request(ids[1], "new"),
+        delivery_request(ids[1], "new"),
         record("delivery_requests", store="research"),
         state(1),
         dry_run=True,
         credentials={"main": {"access_key_id": "an-id", "secret_access_key": "a-secret"}},
     )
-    assert ran.states == []
-    assert ran.status == 3
-    asked = {each.path for each in place.sandbox.requests if each.method != "GET"}
-    assert asked == {"/v0/catalogs/search"}
-    assert {path.name: path.read_bytes() for path in place.folder.iterdir()} == before
+    assert result.states == []
+    assert result.status == 3
+    written_paths = {each.path for each in harness.sandbox.requests if each.method != "GET"}
+    assert written_paths == {"/v0/catalogs/search"}
+    assert {path.name: path.read_bytes() for path in harness.folder.iterdir()} == before
     table = capsys.readouterr().err
     assert "dry run: 8 outcomes, nothing was written" in table
     for word in (*ids, "created", "exists", "failed", "no store has this name", "new"):
         assert word in table
 
 
-def test_waiting_ends_when_the_deliveries_do(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=1.5)
-    ids = place.catalogs(3)
-    ran = place.run(*map(request, ids), state(1), wait="finished")
-    assert ran.status == 0
-    assert ran.states == [{"upto": 1}]
-    done = [row["status"] for row in place.listed() if row["catalog_id"] in ids]
-    assert done == ["SUCCESS"] * 3
+def test_wait_finished_ends_after_deliveries(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=1.5)
+    ids = harness.catalog_ids(3)
+    result = harness.run(*map(delivery_request, ids), state(1), wait="finished")
+    assert result.status == 0
+    assert result.states == [{"upto": 1}]
+    statuses = [row["status"] for row in harness.list_deliveries() if row["catalog_id"] in ids]
+    assert statuses == ["SUCCESS"] * 3
 
 
-def test_waiting_tells_what_has_failed(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=0.2, fail_deliveries=1.0)
-    ran = place.run(request(place.catalogs(1)[0]), state(1), wait="finished")
-    assert (ran.status, ran.kinds, ran.states) == (3, ["created"], [{"upto": 1}])
-    assert len(ran.summary["waited"]["failed"]) == 1
-    assert "of this run: FAILED" in ran.log
+def test_wait_failed_delivery_reported(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0.2, fail_deliveries=1.0)
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1), wait="finished")
+    assert (result.status, result.kinds, result.states) == (3, ["created"], [{"upto": 1}])
+    assert len(result.summary["waited"]["failed"]) == 1
+    assert "of this run: FAILED" in result.log
 
 
-def test_waiting_has_an_end(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=60)
-    ran = place.run(request(place.catalogs(1)[0]), wait="finished", wait_timeout=0.5)
-    assert ran.status == 3
-    assert len(ran.summary["waited"]["unfinished"]) == 1
+def test_wait_timeout_ends_run(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=60)
+    result = harness.run(
+        delivery_request(harness.catalog_ids(1)[0]), wait="finished", wait_timeout=0.5
+    )
+    assert result.status == 3
+    assert len(result.summary["waited"]["unfinished"]) == 1
 
 
-def test_a_late_failure_is_told_once(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=0.1, fail_deliveries=1.0)
-    place.run(request(place.catalogs(1)[0]))
+def test_earlier_delivery_failure_reported_once(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0.1, fail_deliveries=1.0)
+    harness.run(delivery_request(harness.catalog_ids(1)[0]))
     time.sleep(0.5)
-    ran = place.run(state(1))
-    assert len(ran.summary["late"]["failed"]) == 1
-    assert "of an earlier run: FAILED" in ran.log
-    assert ran.status == 0
-    assert place.run(state(1)).summary["late"]["failed"] == []
+    result = harness.run(state(1))
+    assert len(result.summary["late"]["failed"]) == 1
+    assert "of an earlier run: FAILED" in result.log
+    assert result.status == 0
+    assert harness.run(state(1)).summary["late"]["failed"] == []
 
 
-def test_a_delivery_that_does_not_end_is_told(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=600)
-    place.run(request(place.catalogs(1)[0]))
-    assert place.run(state(1)).summary["late"]["unfinished"] == []
+def test_stuck_delivery_reported_by_each_run(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=600)
+    harness.run(delivery_request(harness.catalog_ids(1)[0]))
+    assert harness.run(state(1)).summary["late"]["unfinished"] == []
     for _ in range(2):
-        assert len(place.run(state(1), stuck_after=0).summary["late"]["unfinished"]) == 1
+        assert len(harness.run(state(1), stuck_after=0).summary["late"]["unfinished"]) == 1
 
 
-def test_one_run_at_a_time_holds_the_journal(place: Workplace) -> None:
-    with Journal(place.journal, 0):
-        ran = place.run(request(place.catalogs(1)[0]))
-    assert isinstance(ran.error, JournalError)
-    assert "another run has locked the journal" in str(ran.error)
-    assert place.sandbox.requests == []
+def test_journal_locked_second_run_fails(harness: TargetHarness) -> None:
+    with Journal(harness.journal_path, 0):
+        result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
+    assert isinstance(result.error, JournalError)
+    assert "another run has locked the journal" in str(result.error)
+    assert harness.sandbox.requests == []
 
 
-def test_a_journal_cut_short_by_a_kill_is_read(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    whole = place.journal.read_bytes()
-    place.journal.write_bytes(whole + b'{"is": "intent", "of": [{"cat')
-    assert place.run(request(key)).kinds == ["exists"]
-    assert place.journal.read_bytes().startswith(whole)
-    assert all("is" in line for line in lines_of(place.journal))
+def test_journal_partial_last_line_ignored(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    content = harness.journal_path.read_bytes()
+    harness.journal_path.write_bytes(content + b'{"is": "intent", "of": [{"cat')
+    assert harness.run(delivery_request(key)).kinds == ["exists"]
+    assert harness.journal_path.read_bytes().startswith(content)
+    assert all("is" in line for line in read_json_lines(harness.journal_path))
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", "{}", '{"is": "made"}', '{"is": "other"}'])
-def test_a_damaged_journal_is_refused(place: Workplace, line: str) -> None:
-    place.journal.write_text(line + "\n" + place.journal.read_text())
-    ran = place.run(request(place.catalogs(1)[0]))
-    assert isinstance(ran.error, JournalError)
-    assert "line 1 of the journal" in str(ran.error)
-    assert place.sandbox.requests == []
+def test_journal_damaged_line_rejected(harness: TargetHarness, line: str) -> None:
+    harness.journal_path.write_text(line + "\n" + harness.journal_path.read_text())
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
+    assert isinstance(result.error, JournalError)
+    assert "line 1 of the journal" in str(result.error)
+    assert harness.sandbox.requests == []
 
 
-def test_a_journal_of_another_workspace_is_refused(place: Workplace) -> None:
+def test_journal_of_other_workspace_rejected(harness: TargetHarness) -> None:
     line = {"is": "run", "id": "a", "workspaces": ["another"]}
-    place.journal.write_text(json.dumps(line) + "\n")
-    ran = place.run(request(place.catalogs(1)[0]))
-    assert "journal belongs to a different workspace" in str(ran.error)
-    assert place.posts() == []
+    harness.journal_path.write_text(json.dumps(line) + "\n")
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
+    assert "journal belongs to a different workspace" in str(result.error)
+    assert harness.posted_bodies() == []
 
 
 @pytest.mark.parametrize("name", ["journal_path", "outcomes_path", "rejected_path", "summary_path"])
-def test_a_file_that_cannot_be_written_is_told_first(place: Workplace, name: str) -> None:
-    settings: dict[str, Any] = {name: str(place.folder / "none" / "file")}
-    ran = place.run(request(place.catalogs(1)[0]), on_error="continue", **settings)
-    assert isinstance(ran.error, InputError | JournalError)
-    assert name in str(ran.error)
-    assert place.sandbox.requests == []
+def test_unwritable_file_reported_before_requests(harness: TargetHarness, name: str) -> None:
+    settings: dict[str, Any] = {name: str(harness.folder / "none" / "file")}
+    result = harness.run(
+        delivery_request(harness.catalog_ids(1)[0]), on_error="continue", **settings
+    )
+    assert isinstance(result.error, InputError | JournalError)
+    assert name in str(result.error)
+    assert harness.sandbox.requests == []
 
 
-def test_the_files_are_private(place: Workplace) -> None:
-    place.journal.unlink()
+def test_output_files_mode_is_private(harness: TargetHarness) -> None:
+    harness.journal_path.unlink()
     old = os.umask(0)
     try:
-        place.run(
-            request(place.catalogs(1)[0]), request("x", "nowhere"), on_error="continue",
+        harness.run(
+            delivery_request(harness.catalog_ids(1)[0]),
+            delivery_request("x", "nowhere"),
+            on_error="continue",
             settle_seconds=0,
-        )  # fmt: skip
+        )
     finally:
         os.umask(old)
-    for path in place.folder.iterdir():
+    for path in harness.folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
 
 
-def test_the_summary_says_what_happened(place: Workplace) -> None:
-    ids = place.catalogs(2)
-    ran = place.run(*map(request, ids), record("weather", a=1), state(1))
-    assert ran.summary["outcomes"] == {"delivery_requests": {"created": 2}}
-    assert ran.summary["ignored"] == {"weather": 1}
-    assert ran.summary["deliveries"] == 2
-    assert ran.summary["status"] == 0
-    assert {line["run_id"] for line in ran.outcomes} == {ran.summary["run_id"]}
-    assert ran.summary["workspaces"] == [place.sandbox.workspace.rows("projects")[0]["org_id"]]
+def test_summary_after_run_lists_counts_and_workspace(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(2)
+    result = harness.run(*map(delivery_request, ids), record("weather", a=1), state(1))
+    assert result.summary["outcomes"] == {"delivery_requests": {"created": 2}}
+    assert result.summary["ignored"] == {"weather": 1}
+    assert result.summary["deliveries"] == 2
+    assert result.summary["status"] == 0
+    assert {line["run_id"] for line in result.outcomes} == {result.summary["run_id"]}
+    assert result.summary["workspaces"] == [harness.sandbox.workspace.rows("projects")[0]["org_id"]]
 
 
-def config_of(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
-
-
-def test_the_command_exits_as_documented(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    assert place.command(request(key), state(1)).status == 0
-    assert place.command(record("delivery_requests", store="a")).status == 1
-    assert place.command("nonsense\n").status == 2
-    assert place.command(request(key), batch_size=0).status == 2
-    assert place.command(record("delivery_requests", store="a"), on_error="continue").status == 3
-    assert place.command(request(key), api_token="wrong").status == 1
+def test_command_exit_status_as_documented(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    assert harness.run_command(delivery_request(key), state(1)).status == 0
+    assert harness.run_command(record("delivery_requests", store="a")).status == 1
+    assert harness.run_command("nonsense\n").status == 2
+    assert harness.run_command(delivery_request(key), batch_size=0).status == 2
+    assert (
+        harness.run_command(record("delivery_requests", store="a"), on_error="continue").status == 3
+    )
+    assert harness.run_command(delivery_request(key), api_token="wrong").status == 1

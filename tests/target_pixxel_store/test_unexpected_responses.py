@@ -1,4 +1,4 @@
-"""Answers that are not what was asked for, or no answers at all."""
+"""Unexpected responses, and missing responses."""
 
 from __future__ import annotations
 
@@ -13,198 +13,230 @@ import pytest
 from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Behavior
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
-from tests.target_pixxel_store.intercepting_proxy import DELIVERIES, STORES, Answer, Asked, Between
-from tests.target_pixxel_store.store_checks import ensure, named
-from tests.target_pixxel_store.target_runner import lines_of, record, request, state
+from tests.target_pixxel_store.intercepting_proxy import (
+    DELIVERIES_PATH,
+    STORES_PATH,
+    InterceptingProxy,
+    ProxiedRequest,
+    ProxiedResponse,
+)
+from tests.target_pixxel_store.store_checks import run_store_record, stores_named
+from tests.target_pixxel_store.target_harness import (
+    delivery_request,
+    read_json_lines,
+    record,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.target_runner import Json, Workplace
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
-ERROR = {"error": {"code": "bad_request", "message": "no", "details": None}}
+ERROR_BODY = {"error": {"code": "bad_request", "message": "no", "details": None}}
 
 
-def each_once(place: Workplace, ids: list[str]) -> None:
-    got = Counter(row["catalog_id"] for row in place.listed())
-    assert {key: got[key] for key in ids} == dict.fromkeys(ids, 1)
+def assert_delivered_once(harness: TargetHarness, ids: list[str]) -> None:
+    counts = Counter(row["catalog_id"] for row in harness.list_deliveries())
+    assert {key: counts[key] for key in ids} == dict.fromkeys(ids, 1)
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "dropped"])
 @pytest.mark.parametrize("path", ["pixxel/x/y/", None, "elsewhere/"])
-def test_another_path_than_was_asked_for_ends_the_run(
-    place: Workplace,
-    between: Between,
+def test_response_with_other_path_ends_run(
+    harness: TargetHarness,
+    proxy: InterceptingProxy,
     path: str | None,
     answered: bool,  # noqa: FBT001
 ) -> None:
-    ids = place.catalogs(3)
+    ids = harness.catalog_ids(3)
 
-    def echo(asked: Asked, pass_on: Callable[[], Answer]) -> Answer | None:
-        answer = pass_on()
-        if asked.path == DELIVERIES and asked.method == "POST" and not answered:
+    def change_path(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse | None:
+        response = forward()
+        if request.path == DELIVERIES_PATH and request.method == "POST" and not answered:
             return None
-        for row in answer.body.get("deliveries", ()):
+        for row in response.body.get("deliveries", ()):
             if row["catalog_id"] in ids:
                 row["cloud_delivery"]["path"] = path
-        return answer
+        return response
 
-    between.otherwise = echo
-    messages = [*(request(key, "analysis", path="x/y/") for key in ids[:1]), state(1),
-                *(request(key, "analysis", path=f"x/{key}/") for key in ids[1:])]  # fmt: skip
-    ran = place.run(*messages)
-    assert isinstance(ran.error, UnexpectedDeliveryError)
-    assert ran.states == []
-    assert between.count("POST", DELIVERIES) == 1
-    again = place.run(*messages)
+    proxy.intercept = change_path
+    messages = [
+        *(delivery_request(key, "analysis", path="x/y/") for key in ids[:1]),
+        state(1),
+        *(delivery_request(key, "analysis", path=f"x/{key}/") for key in ids[1:]),
+    ]
+    result = harness.run(*messages)
+    assert isinstance(result.error, UnexpectedDeliveryError)
+    assert result.states == []
+    assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
+    again = harness.run(*messages)
     assert again.kinds == ["skipped"] * 3
-    assert between.count("POST", DELIVERIES) == 1
-    each_once(place, ids)
+    assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
+    assert_delivered_once(harness, ids)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("status", [408, 425, 429, 499, 502])
-def test_a_status_that_says_nothing_of_the_write_is_a_doubt(
-    place: Workplace, between: Between, status: int, count: int
+def test_ambiguous_status_confirmed_by_list(
+    harness: TargetHarness, proxy: InterceptingProxy, status: int, count: int
 ) -> None:
-    place.sandbox.behavior = Behavior(list_lag=0.2)
-    ids = place.catalogs(count)
+    harness.sandbox.behavior = Behavior(list_lag=0.2)
+    ids = harness.catalog_ids(count)
 
-    def fail(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        answer = pass_on()
-        return Answer(status, ERROR) if asked.is_a("POST", DELIVERIES) else answer
+    def fail(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        response = forward()
+        return (
+            ProxiedResponse(status, ERROR_BODY)
+            if request.matches("POST", DELIVERIES_PATH)
+            else response
+        )
 
-    between.otherwise = fail
-    ran = place.run(*map(request, ids), state(1))
-    assert (ran.kinds, ran.states) == (["created"] * count, [{"upto": 1}])
-    assert between.count("POST", DELIVERIES) == 1
-    each_once(place, ids)
+    proxy.intercept = fail
+    result = harness.run(*map(delivery_request, ids), state(1))
+    assert (result.kinds, result.states) == (["created"] * count, [{"upto": 1}])
+    assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
+    assert_delivered_once(harness, ids)
 
 
-def refusing(bad: set[str]) -> Callable[[Asked, Callable[[], Answer]], Answer]:
-    """Refuse requests that name some catalogs, without a word on which."""
+def make_rejection(
+    bad: set[str],
+) -> Callable[[ProxiedRequest, Callable[[], ProxiedResponse]], ProxiedResponse]:
+    """Return an interceptor that rejects requests with bad catalogs without naming them."""
 
-    def refuse(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        if asked.is_a("POST", DELIVERIES):
-            named = {key for each in asked.body["deliveries"] for key in each["catalog_ids"]}
-            if named & bad:
-                return Answer(400, ERROR)
-        return pass_on()
+    def reject(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        if request.matches("POST", DELIVERIES_PATH):
+            requested = {key for each in request.body["deliveries"] for key in each["catalog_ids"]}
+            if requested & bad:
+                return ProxiedResponse(400, ERROR_BODY)
+        return forward()
 
-    return refuse
+    return reject
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["refused", "unknown"])
-def test_four_bad_records_at_the_end_of_a_batch(
-    place: Workplace,
-    between: Between,
+def test_batch_with_bad_last_records_fails_only_those(
+    harness: TargetHarness,
+    proxy: InterceptingProxy,
     known: bool,  # noqa: FBT001
 ) -> None:
-    ids = place.catalogs(25)
+    ids = harness.catalog_ids(25)
     if known:
-        between.otherwise = refusing(set(ids[21:]))
+        proxy.intercept = make_rejection(set(ids[21:]))
     else:
         ids[21:] = [f"no-such-{at}" for at in range(4)]
-    ran = place.run(*map(request, ids), state(1), on_error="continue")
-    assert ran.error is None
-    assert Counter(ran.kinds) == {"created": 21, "failed": 4}
-    assert ran.states == [{"upto": 1}]
-    assert {each["record"]["catalog_id"] for each in ran.rejected[1:]} == set(ids[21:])
-    each_once(place, ids[:21])
+    result = harness.run(*map(delivery_request, ids), state(1), on_error="continue")
+    assert result.error is None
+    assert Counter(result.kinds) == {"created": 21, "failed": 4}
+    assert result.states == [{"upto": 1}]
+    assert {each["record"]["catalog_id"] for each in result.rejected[1:]} == set(ids[21:])
+    assert_delivered_once(harness, ids[:21])
 
 
-def test_unknown_ids_between_good_ones(place: Workplace) -> None:
-    good = place.catalogs(15)
+def test_unknown_catalogs_among_known_fail_alone(harness: TargetHarness) -> None:
+    good = harness.catalog_ids(15)
     ids = list(good)
     for at in range(10):
         ids.insert(2 * at, f"no-such-{at}")
-    ran = place.run(*map(request, ids), state(1), on_error="continue")
-    assert ran.error is None
-    assert Counter(ran.kinds) == {"created": 15, "failed": 10}
-    assert len(place.posts()) <= 3
-    each_once(place, good)
+    result = harness.run(*map(delivery_request, ids), state(1), on_error="continue")
+    assert result.error is None
+    assert Counter(result.kinds) == {"created": 15, "failed": 10}
+    assert len(harness.posted_bodies()) <= 3
+    assert_delivered_once(harness, good)
 
 
 @pytest.mark.parametrize("count", [25, 7])
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_a_service_that_always_fails_ends_the_run(
-    place: Workplace, between: Between, count: int, concurrency: int
+def test_service_always_failing_ends_run(
+    harness: TargetHarness, proxy: InterceptingProxy, count: int, concurrency: int
 ) -> None:
-    def fail(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        return Answer(500, ERROR) if asked.is_a("POST", DELIVERIES) else pass_on()
+    def fail(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        return (
+            ProxiedResponse(500, ERROR_BODY)
+            if request.matches("POST", DELIVERIES_PATH)
+            else forward()
+        )
 
-    between.otherwise = fail
-    ran = place.run(
-        *map(request, place.catalogs(count)), state(1), on_error="continue",
+    proxy.intercept = fail
+    result = harness.run(
+        *map(delivery_request, harness.catalog_ids(count)), state(1), on_error="continue",
         settle_seconds=0.05, concurrency=concurrency, batch_size=5,
     )  # fmt: skip
-    assert isinstance(ran.error, CircuitOpenError)
-    assert ran.states == []
-    assert "created" not in ran.kinds
+    assert isinstance(result.error, CircuitOpenError)
+    assert result.states == []
+    assert "created" not in result.kinds
 
 
-def test_what_other_threads_made_is_written_when_one_is_refused(
-    place: Workplace, between: Between
+def test_unauthorized_thread_outcomes_of_others_recorded(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    workspace = place.sandbox.workspace
+    workspace = harness.sandbox.workspace
     item = workspace.insert("order_items", {"tasks": [{"id": "t"}]})
     for _ in range(12):
         workspace.insert("catalogs", {"task_id": "t"})
-    made: list[str] = []
+    created: list[str] = []
     second = threading.Event()
 
-    def refuse_the_first(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        if not asked.is_a("POST", DELIVERIES):
-            return pass_on()
+    def reject_first(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        if not request.matches("POST", DELIVERIES_PATH):
+            return forward()
         if next(turns) == 1:
             second.wait(10)
-            return Answer(401, ERROR)
+            return ProxiedResponse(401, ERROR_BODY)
         second.set()
-        time.sleep(0.5)  # in flight when the first one is refused
-        made.extend(key for each in asked.body["deliveries"] for key in each["catalog_ids"])
-        return pass_on()
+        time.sleep(0.5)  # in flight when the first one is rejected
+        created.extend(key for each in request.body["deliveries"] for key in each["catalog_ids"])
+        return forward()
 
     turns = itertools.count(1)
-    between.otherwise = refuse_the_first
-    wanted: Json = record("delivery_requests", order_item_id=item, store="research")
-    ran = place.run(wanted, state(1), batch_size=2, concurrency=2)
-    assert isinstance(ran.error, Unauthorized)
-    assert between.count("POST", DELIVERIES) == 2
-    assert ran.kinds == ["created"] * 2
-    assert {line["catalog_id"] for line in ran.outcomes} == set(made)
-    assert ran.states == []
+    proxy.intercept = reject_first
+    order_item_request: Json = record("delivery_requests", order_item_id=item, store="research")
+    result = harness.run(order_item_request, state(1), batch_size=2, concurrency=2)
+    assert isinstance(result.error, Unauthorized)
+    assert proxy.count_requests("POST", DELIVERIES_PATH) == 2
+    assert result.kinds == ["created"] * 2
+    assert {line["catalog_id"] for line in result.outcomes} == set(created)
+    assert result.states == []
 
 
-def test_a_store_that_is_answered_otherwise_is_looked_for(
-    place: Workplace, between: Between
+def test_store_create_unexpected_response_finds_store(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    def hide(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        answer = pass_on()
-        return Answer(200, {}) if asked.is_a("POST", STORES) else answer
+    def hide_created_store(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        response = forward()
+        return ProxiedResponse(200, {}) if request.matches("POST", STORES_PATH) else response
 
-    between.otherwise = hide
-    ran = ensure(place)
-    assert ran.kinds == ["created"]
-    assert ran.outcomes[0]["store_id"] == named(place)[0]["id"]
-    assert between.count("POST", STORES) == 1
+    proxy.intercept = hide_created_store
+    result = run_store_record(harness)
+    assert result.kinds == ["created"]
+    assert result.outcomes[0]["store_id"] == stores_named(harness)[0]["id"]
+    assert proxy.count_requests("POST", STORES_PATH) == 1
 
 
-@pytest.mark.parametrize("gone", [("projects",), ("projects", "catalogs")])
-def test_the_workspace_is_known_by_what_it_has(place: Workplace, gone: tuple[str, ...]) -> None:
-    """A workspace without projects still says in its lists which one it is."""
-    workspace = place.sandbox.workspace
+@pytest.mark.parametrize("emptied", [("projects",), ("projects", "catalogs")])
+def test_workspace_without_projects_identified_by_lists(
+    harness: TargetHarness, emptied: tuple[str, ...]
+) -> None:
+    """Other lists than projects contain the id of the workspace, too."""
+    workspace = harness.sandbox.workspace
     [org] = {row["org_id"] for row in workspace.rows("projects")}
-    for name in gone:
+    for name in emptied:
         for key in workspace.ids(name):
             workspace.delete(name, key)
-    place.run(record("delivery_requests", store="research"), workspace=org)
-    runs = [line for line in lines_of(place.journal) if line["is"] == "run"]
+    harness.run(record("delivery_requests", store="research"), workspace=org)
+    runs = [line for line in read_json_lines(harness.journal_path) if line["is"] == "run"]
     assert runs[-1]["workspaces"] == [org]
 
 
-def test_a_delivery_of_an_unreadable_time_counts(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    assert place.run(request(key)).kinds == ["created"]
-    made = place.listed()[-1]["delivery_id"]
-    place.sandbox.workspace.update("deliveries", made, created_at="soon")
-    assert place.run(request(key)).kinds == ["exists"]
+def test_delivery_with_unreadable_time_counts(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    assert harness.run(delivery_request(key)).kinds == ["created"]
+    created = harness.list_deliveries()[-1]["delivery_id"]
+    harness.sandbox.workspace.update("deliveries", created, created_at="soon")
+    assert harness.run(delivery_request(key)).kinds == ["exists"]

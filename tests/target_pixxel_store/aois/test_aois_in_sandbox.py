@@ -1,4 +1,4 @@
-"""Areas of interest in the sandbox, which checks what it is asked for and refuses a name twice."""
+"""AOIs in the sandbox, which validates requests and rejects a duplicate name."""
 
 from __future__ import annotations
 
@@ -9,41 +9,45 @@ import pytest
 from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import UnstableListError
-from tests.target_pixxel_store.aoi_service import AOIS, ask, wish
+from tests.target_pixxel_store.aoi_service import AOIS_PATH, aoi_request, run_aoi_requests
 
 if TYPE_CHECKING:
-    from tests.target_pixxel_store.target_runner import Json, Workplace
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 
-def wanted(place: Workplace, **more: Any) -> Json:
-    """A wish that the sandbox can fulfil."""
-    workspace = place.sandbox.workspace
+def sandbox_aoi_request(harness: TargetHarness, **more: Any) -> Json:
+    """Return an AOI request that the sandbox accepts."""
+    workspace = harness.sandbox.workspace
     ids = {
         "project_id": workspace.ids("projects")[0],
         "satellite_id": workspace.ids("satellites")[0],
     }
-    return wish(**{"name": "paddies", **ids, **more})
+    return aoi_request(**{"name": "paddies", **ids, **more})
 
 
-def made(place: Workplace) -> list[Json]:
-    return [row for row in place.sandbox.workspace.rows("aois") if row["name"] == "paddies"]
+def created_aois(harness: TargetHarness) -> list[Json]:
+    return [row for row in harness.sandbox.workspace.rows("aois") if row["name"] == "paddies"]
 
 
-def test_an_area_is_made_once_in_each_project(place: Workplace) -> None:
-    images = place.sandbox.workspace.ids("archive_items")[:2]
-    first = wanted(place, item_ids=images, description="before the harvest")
-    other = wanted(place, project_id=place.sandbox.workspace.ids("projects")[1])
-    ran = ask(place, first, other, first)
-    assert (ran.error, ran.kinds, ran.states) == (
+def test_aoi_same_name_created_once_per_project(harness: TargetHarness) -> None:
+    image_ids = harness.sandbox.workspace.ids("archive_items")[:2]
+    first = sandbox_aoi_request(harness, item_ids=image_ids, description="before the harvest")
+    other = sandbox_aoi_request(harness, project_id=harness.sandbox.workspace.ids("projects")[1])
+    result = run_aoi_requests(harness, first, other, first)
+    assert (result.error, result.kinds, result.states) == (
         None, ["created", "created", "exists"], [{"upto": 1}],
     )  # fmt: skip
-    assert {line["aoi_id"] for line in ran.outcomes} == {row["aoi_id"] for row in made(place)}
-    [row] = [row for row in made(place) if row["project_id"] == first["record"]["project_id"]]
-    assert set(row["images"]) == set(images)
-    place.keep_journal()
-    ran = ask(place, first, other)
-    assert (ran.kinds, ran.reasons) == (["exists", "exists"], ["", ""])
-    assert len(place.posts(AOIS)) == len(made(place)) == 2
+    assert {line["aoi_id"] for line in result.outcomes} == {
+        row["aoi_id"] for row in created_aois(harness)
+    }
+    [row] = [
+        row for row in created_aois(harness) if row["project_id"] == first["record"]["project_id"]
+    ]
+    assert set(row["images"]) == set(image_ids)
+    harness.reset_journal()
+    result = run_aoi_requests(harness, first, other)
+    assert (result.kinds, result.reasons) == (["exists", "exists"], ["", ""])
+    assert len(harness.posted_bodies(AOIS_PATH)) == len(created_aois(harness)) == 2
 
 
 @pytest.mark.parametrize(
@@ -52,39 +56,51 @@ def test_an_area_is_made_once_in_each_project(place: Workplace) -> None:
      {"accept_late": 1.0, "accept_late_seconds": 0.3}],
     ids=["dropped and lagging", "failed", "late"],
 )  # fmt: skip
-def test_one_area_whatever_the_answer(place: Workplace, behavior: dict[str, Any]) -> None:
-    place.sandbox.behavior = Behavior(**behavior)
-    ran = ask(place, wanted(place), settle_seconds=1)
-    assert (ran.error, ran.kinds) == (None, ["created"])
-    [row] = made(place)
-    assert ran.outcomes[0]["aoi_id"] == row["aoi_id"]
-    assert len(place.posts(AOIS)) == 1
-
-
-def test_nothing_is_made_while_the_list_changes_too_fast_to_be_read(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(max_limit=3, insert_while_paging=True)
-    ran = ask(place, wanted(place))
-    assert isinstance(ran.error, UnstableListError)
-    assert (ran.states, made(place)) == ([], [])
-    place.sandbox.behavior = Behavior(max_limit=3)
-    assert ask(place, wanted(place), wanted(place)).kinds == ["created", "exists"]
-    place.keep_journal()
-    assert ask(place, wanted(place)).kinds == ["exists"]
-
-
-def test_what_the_sandbox_refuses_fails(place: Workplace) -> None:
-    messages = [wanted(place, satellite_id="nonesuch"), wanted(place, item_ids=["nonesuch"])]
-    ran = ask(place, *messages, wanted(place), on_error="continue")
-    assert ran.kinds == ["failed", "failed", "created"]
-    assert all("returned 400" in why for why in ran.reasons[:2])
-
-
-def test_a_project_that_the_token_may_not_use_ends_the_run_and_names_the_record(
-    place: Workplace,
+def test_aoi_ambiguous_response_created_once_in_sandbox(
+    harness: TargetHarness, behavior: dict[str, Any]
 ) -> None:
-    ran = ask(place, wanted(place), wanted(place, project_id="nonesuch"), on_error="continue")
-    assert isinstance(ran.error, Forbidden)
-    named = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois returned 403 "
-    assert str(ran.error).startswith(named)
-    assert ran.summary["ended_because"] == str(ran.error)
-    assert (ran.kinds, ran.states) == (["created"], [])
+    harness.sandbox.behavior = Behavior(**behavior)
+    result = run_aoi_requests(harness, sandbox_aoi_request(harness), settle_seconds=1)
+    assert (result.error, result.kinds) == (None, ["created"])
+    [row] = created_aois(harness)
+    assert result.outcomes[0]["aoi_id"] == row["aoi_id"]
+    assert len(harness.posted_bodies(AOIS_PATH)) == 1
+
+
+def test_aoi_list_unstable_creates_nothing(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(max_limit=3, insert_while_paging=True)
+    result = run_aoi_requests(harness, sandbox_aoi_request(harness))
+    assert isinstance(result.error, UnstableListError)
+    assert (result.states, created_aois(harness)) == ([], [])
+    harness.sandbox.behavior = Behavior(max_limit=3)
+    assert run_aoi_requests(
+        harness, sandbox_aoi_request(harness), sandbox_aoi_request(harness)
+    ).kinds == ["created", "exists"]
+    harness.reset_journal()
+    assert run_aoi_requests(harness, sandbox_aoi_request(harness)).kinds == ["exists"]
+
+
+def test_aoi_rejected_by_sandbox_fails(harness: TargetHarness) -> None:
+    messages = [
+        sandbox_aoi_request(harness, satellite_id="nonesuch"),
+        sandbox_aoi_request(harness, item_ids=["nonesuch"]),
+    ]
+    result = run_aoi_requests(harness, *messages, sandbox_aoi_request(harness), on_error="continue")
+    assert result.kinds == ["failed", "failed", "created"]
+    assert all("returned 400" in reason for reason in result.reasons[:2])
+
+
+def test_aoi_forbidden_project_ends_run_and_names_record(
+    harness: TargetHarness,
+) -> None:
+    result = run_aoi_requests(
+        harness,
+        sandbox_aoi_request(harness),
+        sandbox_aoi_request(harness, project_id="nonesuch"),
+        on_error="continue",
+    )
+    assert isinstance(result.error, Forbidden)
+    message = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois returned 403 "
+    assert str(result.error).startswith(message)
+    assert result.summary["ended_because"] == str(result.error)
+    assert (result.kinds, result.states) == (["created"], [])

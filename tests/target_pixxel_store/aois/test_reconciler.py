@@ -1,4 +1,4 @@
-"""Areas of interest: made where none of that name is in the project, and never twice."""
+"""AOI requests: an AOI is created if the project has none with this name, and never twice."""
 
 from __future__ import annotations
 
@@ -12,303 +12,369 @@ import pytest
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
 from tests.target_pixxel_store.aoi_service import (
-    AOIS,
-    LATE,
+    AOIS_PATH,
+    LATE_SECONDS,
     PROJECT,
     SATELLITE,
     SQUARE,
-    Areas,
-    ask,
-    wish,
+    FakeAoiService,
+    aoi_request,
+    run_aoi_requests,
 )
 from tests.target_pixxel_store.intercepting_proxy import (
-    CATALOGS,
-    DELIVERIES,
-    Answer,
-    Asked,
-    Between,
+    CATALOG_SEARCH_PATH,
+    DELIVERIES_PATH,
+    InterceptingProxy,
+    ProxiedRequest,
+    ProxiedResponse,
 )
-from tests.target_pixxel_store.target_runner import (
+from tests.target_pixxel_store.target_harness import (
     TARGET,
-    environment,
-    lines_of,
+    add_schemas,
+    clean_environment,
+    delivery_request,
+    read_json_lines,
     record,
-    request,
-    text_of,
-    with_schemas,
+    serialize_messages,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
-SETTLE = 0.7
-OTHER = "0e000001-aaaa-4000-8000-000000000002"
-
-
-def serve(between: Between, *mishaps: str, lag: float = 0) -> Areas:
-    areas = Areas(*mishaps, lag=lag)
-    between.otherwise = areas
-    return areas
+SETTLE_SECONDS = 0.7
+OTHER_PROJECT = "0e000001-aaaa-4000-8000-000000000002"
 
 
-def names(areas: Areas) -> list[str]:
-    return [row["name"] for row in areas.rows]
+def install_service(proxy: InterceptingProxy, *failures: str, lag: float = 0) -> FakeAoiService:
+    service = FakeAoiService(*failures, lag=lag)
+    proxy.intercept = service
+    return service
 
 
-def intend(place: Workplace, name: str = "D2") -> None:
-    """Leave what a run leaves that was killed while it asked for an area."""
+def aoi_names(service: FakeAoiService) -> list[str]:
+    return [row["name"] for row in service.rows]
+
+
+def write_aoi_intent(harness: TargetHarness, name: str = "D2") -> None:
+    """Append the intent of a run that was killed while it requested an AOI."""
     line = {"is": "area_intent", "at": time.time(), "project": PROJECT, "name": name}
-    with place.journal.open("a") as journal:
+    with harness.journal_path.open("a") as journal:
         journal.write(json.dumps(line) + "\n")
 
 
-def test_an_area_is_made_once(place: Workplace, between: Between) -> None:
-    areas = serve(between)
-    ran = ask(place, wish(" D2 ", description="fields\nof rice", item_ids=["TD2_1"]))
-    assert (ran.kinds, ran.states) == (["created"], [{"upto": 1}])
-    assert ran.outcomes[0]["aoi_id"] == "aoi-0"
-    [body] = [each.body for each in between.asked if each.method == "POST"]
+def test_aoi_repeated_request_created_once(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    service = install_service(proxy)
+    result = run_aoi_requests(
+        harness, aoi_request(" D2 ", description="fields\nof rice", item_ids=["TD2_1"])
+    )
+    assert (result.kinds, result.states) == (["created"], [{"upto": 1}])
+    assert result.outcomes[0]["aoi_id"] == "aoi-0"
+    [body] = [each.body for each in proxy.requests if each.method == "POST"]
     assert body == {
         "name": "D2", "description": "fields\nof rice", "provider": "pixxel",
         "satellite_id": SATELLITE, "project_id": PROJECT, "item_ids": ["TD2_1"],
         "geometry": {"type": "Polygon", "coordinates": SQUARE},
     }  # fmt: skip
     for _ in range(2):
-        ran = ask(place, wish())
-        assert (ran.kinds, ran.reasons, ran.states) == (["exists"], [""], [{"upto": 1}])
-        assert ran.outcomes[0]["aoi_id"] == "aoi-0"
-        place.keep_journal()  # so that the list alone says it
-    assert names(areas) == ["D2"]
+        result = run_aoi_requests(harness, aoi_request())
+        assert (result.kinds, result.reasons, result.states) == (["exists"], [""], [{"upto": 1}])
+        assert result.outcomes[0]["aoi_id"] == "aoi-0"
+        harness.reset_journal()  # leaves the list as the only source
+    assert aoi_names(service) == ["D2"]
 
 
-def test_what_is_there_is_left_as_it_is_whoever_made_it(place: Workplace, between: Between) -> None:
-    areas = serve(between)
-    turned = [[10.5, 50.5], [10.5, 50], [10, 50], [10, 50.5], [10.5, 50.5]]
-    corner = [[10, 50], [10.5, 50], [11, 51], [10, 50]]
-    areas.add(wish("same", geometry={"type": "Polygon", "coordinates": [turned]})["record"])
-    cut = {"type": "Polygon", "coordinates": [corner]}
-    areas.add(wish("other", geometry=cut, satellite_id="another")["record"])
-    areas.add(wish("bare", geometry=None, satellite_id=None)["record"])
-    areas.change = {"aoi_id": None}
-    for _ in range(2):  # rows that cannot be read hide none of the others
-        areas.add(wish("odd")["record"])
-    ran = ask(place, *map(wish, ["same", "other", "bare"]))
-    assert ran.kinds == ["exists"] * 3
-    assert ran.reasons == ["", "not changed, although it differs in satellite_id, geometry", ""]
-    assert between.count("POST", AOIS) == 0
-
-
-def test_one_that_is_asked_for_twice_in_a_run_is_made_once(
-    place: Workplace, between: Between
+def test_existing_aoi_that_differs_left_unchanged(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    areas = serve(between, lag=30)
-    ran = ask(place, wish(), wish(), wish(project_id=PROJECT.upper(), satellite_id="another"))
-    assert ran.kinds == ["created", "exists", "exists"]
-    assert {line["aoi_id"] for line in ran.outcomes} == {"aoi-0"}
-    assert ran.reasons == ["", "", "not changed, although it differs in satellite_id"]
-    assert names(areas) == ["D2"]
-    ran = ask(place, wish())
-    assert (ran.kinds, ran.reasons) == (
+    service = install_service(proxy)
+    rotated_ring = [[10.5, 50.5], [10.5, 50], [10, 50], [10, 50.5], [10.5, 50.5]]
+    other_ring = [[10, 50], [10.5, 50], [11, 51], [10, 50]]
+    service.add(
+        aoi_request("same", geometry={"type": "Polygon", "coordinates": [rotated_ring]})["record"]
+    )
+    other_geometry = {"type": "Polygon", "coordinates": [other_ring]}
+    service.add(aoi_request("other", geometry=other_geometry, satellite_id="another")["record"])
+    service.add(aoi_request("bare", geometry=None, satellite_id=None)["record"])
+    service.overrides = {"aoi_id": None}
+    for _ in range(2):  # unreadable rows hide no other row
+        service.add(aoi_request("odd")["record"])
+    result = run_aoi_requests(harness, *map(aoi_request, ["same", "other", "bare"]))
+    assert result.kinds == ["exists"] * 3
+    assert result.reasons == ["", "not changed, although it differs in satellite_id, geometry", ""]
+    assert proxy.count_requests("POST", AOIS_PATH) == 0
+
+
+def test_aoi_requested_twice_in_run_created_once(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    service = install_service(proxy, lag=30)
+    result = run_aoi_requests(
+        harness,
+        aoi_request(),
+        aoi_request(),
+        aoi_request(project_id=PROJECT.upper(), satellite_id="another"),
+    )
+    assert result.kinds == ["created", "exists", "exists"]
+    assert {line["aoi_id"] for line in result.outcomes} == {"aoi-0"}
+    assert result.reasons == ["", "", "not changed, although it differs in satellite_id"]
+    assert aoi_names(service) == ["D2"]
+    result = run_aoi_requests(harness, aoi_request())
+    assert (result.kinds, result.reasons) == (
         ["exists"],
         ["recorded in the journal, not (yet) listed by the API"],
     )
-    assert names(areas) == ["D2"]
+    assert aoi_names(service) == ["D2"]
 
 
-def test_a_name_of_another_project_is_free(place: Workplace, between: Between) -> None:
-    areas = serve(between)
-    for number in range(120):  # more than a page, as no filter is heeded
-        areas.add(wish(f"area {number}", project_id=OTHER)["record"])
-    areas.add(wish(project_id=OTHER)["record"])
-    ran = ask(place, wish(), wish("area 0", project_id=OTHER), wish("d2"))
-    assert ran.kinds == ["created", "exists", "created"]
-    assert [row["project_id"] for row in areas.rows if row["name"] == "D2"] == [OTHER, PROJECT]
+def test_aoi_name_of_other_project_created(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    service = install_service(proxy)
+    for number in range(120):  # more than a page, as the service ignores filters
+        service.add(aoi_request(f"area {number}", project_id=OTHER_PROJECT)["record"])
+    service.add(aoi_request(project_id=OTHER_PROJECT)["record"])
+    result = run_aoi_requests(
+        harness, aoi_request(), aoi_request("area 0", project_id=OTHER_PROJECT), aoi_request("d2")
+    )
+    assert result.kinds == ["created", "exists", "created"]
+    assert [row["project_id"] for row in service.rows if row["name"] == "D2"] == [
+        OTHER_PROJECT,
+        PROJECT,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("mishaps", "lag", "attempts"),
-    [("drop", 0, 1), ("fail", LATE, 1), ("late", 0, 1), ("nothing drop", LATE, 2)],
+    ("failures", "lag", "attempts"),
+    [("drop", 0, 1), ("fail", LATE_SECONDS, 1), ("late", 0, 1), ("nothing drop", LATE_SECONDS, 2)],
 )  # fmt: skip
-def test_one_area_whatever_the_answer(
-    place: Workplace, between: Between, mishaps: str, lag: float, attempts: int
+def test_aoi_ambiguous_response_created_once(
+    harness: TargetHarness, proxy: InterceptingProxy, failures: str, lag: float, attempts: int
 ) -> None:
-    areas = serve(between, *mishaps.split(), lag=lag)
-    ran = ask(place, wish(), settle_seconds=SETTLE)
-    assert (ran.error, ran.kinds, ran.states) == (None, ["created"], [{"upto": 1}])
-    assert ran.outcomes[0]["aoi_id"] == areas.rows[0]["aoi_id"]
-    assert ran.outcomes[0]["attempts"] == attempts
-    assert names(areas) == ["D2"]
+    service = install_service(proxy, *failures.split(), lag=lag)
+    result = run_aoi_requests(harness, aoi_request(), settle_seconds=SETTLE_SECONDS)
+    assert (result.error, result.kinds, result.states) == (None, ["created"], [{"upto": 1}])
+    assert result.outcomes[0]["aoi_id"] == service.rows[0]["aoi_id"]
+    assert result.outcomes[0]["attempts"] == attempts
+    assert aoi_names(service) == ["D2"]
 
 
-def test_a_run_that_was_killed_is_run_again(place: Workplace, between: Between) -> None:
-    areas = serve(between, "late")
-    messages = with_schemas(wish(), wish("later"))
+def test_aoi_run_killed_rerun_creates_once(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    service = install_service(proxy, "late")
+    messages = add_schemas(aoi_request(), aoi_request("later"))
     with subprocess.Popen(
-        [TARGET, "--config", str(place.config())],
+        [TARGET, "--config", str(harness.write_config())],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        text=True, env=environment(),
-    ) as killed:  # fmt: skip
-        areas.written = killed.kill
-        killed.communicate(text_of(*messages), timeout=60)
-    areas.written = lambda: None
-    assert killed.returncode < 0
-    ran = ask(place, wish(), wish("later"), settle_seconds=SETTLE)
-    assert ran.kinds == ["exists", "created"]
-    assert names(areas) == ["D2", "later"]
+        text=True, env=clean_environment(),
+    ) as process:  # fmt: skip
+        service.on_write = process.kill
+        process.communicate(serialize_messages(*messages), timeout=60)
+    service.on_write = lambda: None
+    assert process.returncode < 0
+    result = run_aoi_requests(
+        harness, aoi_request(), aoi_request("later"), settle_seconds=SETTLE_SECONDS
+    )
+    assert result.kinds == ["exists", "created"]
+    assert aoi_names(service) == ["D2", "later"]
 
 
-def test_an_intent_that_never_happened_is_sent_once_it_is_settled(
-    place: Workplace, between: Between
+def test_aoi_intent_without_aoi_sent_after_settling(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    areas = serve(between)
-    intend(place)
-    began = time.monotonic()
-    assert ask(place, wish("another"), wish(), settle_seconds=0.5).kinds == ["created"] * 2
-    assert time.monotonic() - began > 0.4
-    assert names(areas) == ["another", "D2"]
-    began = time.monotonic()
-    assert ask(place, wish(), settle_seconds=9).kinds == ["exists"]
-    assert time.monotonic() - began < 8
+    service = install_service(proxy)
+    write_aoi_intent(harness)
+    started = time.monotonic()
+    assert (
+        run_aoi_requests(harness, aoi_request("another"), aoi_request(), settle_seconds=0.5).kinds
+        == ["created"] * 2
+    )
+    assert time.monotonic() - started > 0.4
+    assert aoi_names(service) == ["another", "D2"]
+    started = time.monotonic()
+    assert run_aoi_requests(harness, aoi_request(), settle_seconds=9).kinds == ["exists"]
+    assert time.monotonic() - started < 8
 
 
-@pytest.mark.parametrize("state", ["lost", "there"])
-def test_an_area_that_is_listed_late_is_waited_for(
-    place: Workplace, between: Between, state: str
+@pytest.mark.parametrize("journal", ["lost", "there"])
+def test_aoi_listed_late_found_after_settling(
+    harness: TargetHarness, proxy: InterceptingProxy, journal: str
 ) -> None:
-    areas = serve(between)
-    areas.add(wish()["record"], after=LATE)
-    if state == "lost":
-        place.journal.unlink()
+    service = install_service(proxy)
+    service.add(aoi_request()["record"], delay=LATE_SECONDS)
+    if journal == "lost":
+        harness.journal_path.unlink()
     else:
-        intend(place)
-    assert ask(place, wish(), settle_seconds=SETTLE).kinds == ["exists"]
-    assert names(areas) == ["D2"]
-    told = [line["id"] for line in lines_of(place.journal) if line["is"] == "area_made"]
-    assert told == ([] if state == "lost" else ["aoi-0"])
+        write_aoi_intent(harness)
+    assert run_aoi_requests(harness, aoi_request(), settle_seconds=SETTLE_SECONDS).kinds == [
+        "exists"
+    ]
+    assert aoi_names(service) == ["D2"]
+    journaled_ids = [
+        line["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "area_made"
+    ]
+    assert journaled_ids == ([] if journal == "lost" else ["aoi-0"])
 
 
-def test_without_a_journal_a_first_look_that_was_too_early_does_not_count(
-    place: Workplace, between: Between
+def test_aoi_journal_lost_early_list_not_trusted(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    item = place.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
-    areas = Areas()
-    areas.add(wish("there")["record"])
+    item = harness.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    service = FakeAoiService()
+    service.add(aoi_request("there")["record"])
 
-    def land(asked: Asked, pass_on: Callable[[], Answer]) -> Answer | None:
-        if asked.path == CATALOGS:  # asked for between the look for the first area and the second
+    def respond(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse | None:
+        if request.path == CATALOG_SEARCH_PATH:  # searched between the first AOI and the second
             time.sleep(0.4)
-            areas.add(wish()["record"])
-        return areas(asked, pass_on)
+            service.add(aoi_request()["record"])
+        return service(request, forward)
 
-    between.otherwise = land
-    place.journal.unlink()
-    nothing = record("delivery_requests", order_item_id=item, store="research")
-    ran = ask(place, wish("there"), nothing, wish(), on_error="continue", settle_seconds=0.3)
-    assert ran.kinds == ["exists", "failed", "exists"]
-    assert names(areas) == ["there", "D2"]
-
-
-def test_a_name_that_is_taken_meanwhile(place: Workplace, between: Between) -> None:
-    areas = serve(between, "conflict", "conflict")
-    areas.written = lambda: areas.add(wish("taken", satellite_id="another")["record"], LATE)
-    ran = ask(place, wish("taken"), wish("hidden"), on_error="continue", settle_seconds=SETTLE)
-    assert ran.kinds == ["exists", "failed"]
-    assert ran.reasons[0] == "not changed, although it differs in satellite_id"
-    assert "the name is taken, but the API lists no area of interest" in ran.reasons[1]
-    assert between.count("POST", AOIS) == 2
+    proxy.intercept = respond
+    harness.journal_path.unlink()
+    empty_request = record("delivery_requests", order_item_id=item, store="research")
+    result = run_aoi_requests(
+        harness,
+        aoi_request("there"),
+        empty_request,
+        aoi_request(),
+        on_error="continue",
+        settle_seconds=0.3,
+    )
+    assert result.kinds == ["exists", "failed", "exists"]
+    assert aoi_names(service) == ["there", "D2"]
 
 
-def test_an_area_that_is_refused_fails_and_leaves_no_doubt(
-    place: Workplace, between: Between
+def test_aoi_name_conflict_uses_listed_aoi(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    areas = serve(between, "refuse")
-    ran = ask(place, wish())
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    refused = (
+    service = install_service(proxy, "conflict", "conflict")
+    service.on_write = lambda: service.add(
+        aoi_request("taken", satellite_id="another")["record"], LATE_SECONDS
+    )
+    result = run_aoi_requests(
+        harness,
+        aoi_request("taken"),
+        aoi_request("hidden"),
+        on_error="continue",
+        settle_seconds=SETTLE_SECONDS,
+    )
+    assert result.kinds == ["exists", "failed"]
+    assert result.reasons[0] == "not changed, although it differs in satellite_id"
+    assert "the name is taken, but the API lists no area of interest" in result.reasons[1]
+    assert proxy.count_requests("POST", AOIS_PATH) == 2
+
+
+def test_aoi_rejected_leaves_no_unconfirmed_intent(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    service = install_service(proxy, "refuse")
+    result = run_aoi_requests(harness, aoi_request())
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    rejection = (
         "POST /v0/aois returned 400: the API refuses the area of interest; check its 'project_id', "
     )
-    assert ran.reasons[0].startswith(refused)
-    began = time.monotonic()
-    assert ask(place, wish(), settle_seconds=9).kinds == ["created"]
-    assert time.monotonic() - began < 8
-    assert names(areas) == ["D2"]
+    assert result.reasons[0].startswith(rejection)
+    started = time.monotonic()
+    assert run_aoi_requests(harness, aoi_request(), settle_seconds=9).kinds == ["created"]
+    assert time.monotonic() - started < 8
+    assert aoi_names(service) == ["D2"]
 
 
-def test_a_service_that_fails_is_asked_three_times(place: Workplace, between: Between) -> None:
-    areas = serve(between, "nothing", "nothing", "nothing")
-    ran = ask(place, wish(), wish("next"), on_error="continue", settle_seconds=0.1)
-    assert (ran.status, ran.kinds, ran.states) == (3, ["failed", "created"], [{"upto": 1}])
-    assert [line["attempts"] for line in ran.outcomes] == [3, 1]
-    assert (names(areas), len(ran.rejected)) == (["next"], 2)
-
-
-def test_equal_failures_in_a_row_end_the_run(place: Workplace, between: Between) -> None:
-    areas = serve(between, *["nothing"] * 9, "", *["nothing"] * 30)
-    wishes = [wish(f"area {number}") for number in range(20)]
-    ran = ask(place, *wishes, on_error="continue", settle_seconds=0)
-    assert isinstance(ran.error, CircuitOpenError)
-    assert (ran.kinds, ran.states) == (["failed"] * 3 + ["created"] + ["failed"] * 3, [])
-    assert (names(areas), between.count("POST", AOIS)) == (["area 3"], 20)
-
-
-def test_a_token_that_may_not_ends_the_run(place: Workplace, between: Between) -> None:
-    areas = serve(between, "forbid")
-    ran = ask(place, wish(), wish("next"), on_error="continue")
-    assert isinstance(ran.error, Forbidden)
-    assert (ran.kinds, ran.states, areas.rows) == ([], [], [])
-
-
-def test_an_area_under_another_name_ends_the_run_and_is_not_made_again(
-    place: Workplace, between: Between
+def test_aoi_service_error_tried_three_times(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    areas = serve(between)
-    areas.change = {"name": "d2"}
-    ran = ask(place, wish())
-    assert isinstance(ran.error, UnexpectedDeliveryError)
-    assert "aoi-0" in str(ran.error)
-    assert ask(place, wish()).kinds == ["exists"]
-    assert names(areas) == ["d2"]
+    service = install_service(proxy, "nothing", "nothing", "nothing")
+    result = run_aoi_requests(
+        harness, aoi_request(), aoi_request("next"), on_error="continue", settle_seconds=0.1
+    )
+    assert (result.status, result.kinds, result.states) == (3, ["failed", "created"], [{"upto": 1}])
+    assert [line["attempts"] for line in result.outcomes] == [3, 1]
+    assert (aoi_names(service), len(result.rejected)) == (["next"], 2)
 
 
-def test_an_area_is_settled_behind_what_was_asked_for_before_it(
-    place: Workplace, between: Between
+def test_aoi_equal_failures_in_a_row_end_run(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    serve(between)
-    first, second = place.catalogs(2)
-    ran = ask(place, request(first), wish(), request(second))
-    assert [line["catalog_id"] for line in ran.outcomes] == [first, None, second]
-    posts = [each.path for each in between.asked if each.method == "POST"]
-    assert [path for path in posts if path in {AOIS, DELIVERIES}] == [DELIVERIES, AOIS, DELIVERIES]
+    service = install_service(proxy, *["nothing"] * 9, "", *["nothing"] * 30)
+    aoi_requests = [aoi_request(f"area {number}") for number in range(20)]
+    result = run_aoi_requests(harness, *aoi_requests, on_error="continue", settle_seconds=0)
+    assert isinstance(result.error, CircuitOpenError)
+    assert (result.kinds, result.states) == (["failed"] * 3 + ["created"] + ["failed"] * 3, [])
+    assert (aoi_names(service), proxy.count_requests("POST", AOIS_PATH)) == (["area 3"], 20)
 
 
-def test_the_intent_is_on_disk_before_the_request(place: Workplace, between: Between) -> None:
-    areas = serve(between)
-    seen: list[str] = []
-    areas.written = lambda: seen.append(lines_of(place.journal)[-1]["is"])
-    ask(place, wish())
-    assert seen == ["area_intent"]
+def test_aoi_forbidden_token_ends_run(harness: TargetHarness, proxy: InterceptingProxy) -> None:
+    service = install_service(proxy, "forbid")
+    result = run_aoi_requests(harness, aoi_request(), aoi_request("next"), on_error="continue")
+    assert isinstance(result.error, Forbidden)
+    assert (result.kinds, result.states, service.rows) == ([], [], [])
 
 
-def test_a_dry_run_makes_nothing(
-    place: Workplace, between: Between, capfd: pytest.CaptureFixture[str]
+def test_aoi_created_with_other_name_ends_run(
+    harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    areas = serve(between)
-    areas.add(wish("there")["record"])
-    intend(place)
-    before = place.journal.read_bytes()
-    ran = ask(place, wish(), wish(), wish("there"), dry_run=True, settle_seconds=60)
-    assert (ran.status, ran.kinds, ran.states) == (0, [], [])
-    assert (names(areas), place.journal.read_bytes()) == (["there"], before)
+    service = install_service(proxy)
+    service.overrides = {"name": "d2"}
+    result = run_aoi_requests(harness, aoi_request())
+    assert isinstance(result.error, UnexpectedDeliveryError)
+    assert "aoi-0" in str(result.error)
+    assert run_aoi_requests(harness, aoi_request()).kinds == ["exists"]
+    assert aoi_names(service) == ["d2"]
+
+
+def test_aoi_request_between_deliveries_posted_in_order(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    install_service(proxy)
+    first, second = harness.catalog_ids(2)
+    result = run_aoi_requests(
+        harness, delivery_request(first), aoi_request(), delivery_request(second)
+    )
+    assert [line["catalog_id"] for line in result.outcomes] == [first, None, second]
+    posts = [each.path for each in proxy.requests if each.method == "POST"]
+    assert [path for path in posts if path in {AOIS_PATH, DELIVERIES_PATH}] == [
+        DELIVERIES_PATH,
+        AOIS_PATH,
+        DELIVERIES_PATH,
+    ]
+
+
+def test_aoi_intent_journaled_before_post(harness: TargetHarness, proxy: InterceptingProxy) -> None:
+    service = install_service(proxy)
+    line_kinds: list[str] = []
+    service.on_write = lambda: line_kinds.append(read_json_lines(harness.journal_path)[-1]["is"])
+    run_aoi_requests(harness, aoi_request())
+    assert line_kinds == ["area_intent"]
+
+
+def test_aoi_dry_run_creates_nothing(
+    harness: TargetHarness, proxy: InterceptingProxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = install_service(proxy)
+    service.add(aoi_request("there")["record"])
+    write_aoi_intent(harness)
+    before = harness.journal_path.read_bytes()
+    result = run_aoi_requests(
+        harness, aoi_request(), aoi_request(), aoi_request("there"), dry_run=True, settle_seconds=60
+    )
+    assert (result.status, result.kinds, result.states) == (0, [], [])
+    assert (aoi_names(service), harness.journal_path.read_bytes()) == (["there"], before)
     plan = [line for line in capfd.readouterr().err.splitlines() if "aoi_requests" in line]
     assert [line.split("│")[5].strip() for line in plan] == ["created", "exists", "exists"]
 
 
-def test_areas_do_not_count_as_deliveries(place: Workplace, between: Between) -> None:
-    serve(between)
-    [key] = place.catalogs(1)
-    ran = ask(place, *map(wish, "abc"), request(key), max_deliveries=1)
-    assert (ran.status, ran.kinds) == (0, ["created"] * 4)
-    assert ran.summary["deliveries"] == 1
-    assert [line["aoi_id"] for line in ran.outcomes] == ["aoi-0", "aoi-1", "aoi-2", None]
+def test_aois_not_counted_as_deliveries(harness: TargetHarness, proxy: InterceptingProxy) -> None:
+    install_service(proxy)
+    [key] = harness.catalog_ids(1)
+    result = run_aoi_requests(
+        harness, *map(aoi_request, "abc"), delivery_request(key), max_deliveries=1
+    )
+    assert (result.status, result.kinds) == (0, ["created"] * 4)
+    assert result.summary["deliveries"] == 1
+    assert [line["aoi_id"] for line in result.outcomes] == ["aoi-0", "aoi-1", "aoi-2", None]

@@ -1,4 +1,4 @@
-"""Deliveries: asked for once, found again, and judged by where they go."""
+"""Delivery requests: delivered once, found again by reruns, and compared by location."""
 
 from __future__ import annotations
 
@@ -8,194 +8,203 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior
-from tests.target_pixxel_store.target_runner import record, request, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
 
-RESEARCH = {"type": "GCS", "bucket": "research", "region": "europe-west1", "credentials": "gcs"}
+RESEARCH_STORE = {
+    "type": "GCS",
+    "bucket": "research",
+    "region": "europe-west1",
+    "credentials": "gcs",
+}
 
 
-def test_each_request_is_delivered_once(place: Workplace) -> None:
-    ids = place.catalogs(12)
-    ran = place.run(*[request(key) for key in ids], state(1))
-    assert ran.status == 0
-    assert ran.kinds == ["created"] * 12
-    assert ran.states == [{"upto": 1}]
-    assert Counter(row["catalog_id"] for row in place.listed() if row["catalog_id"] in ids) == (
-        dict.fromkeys(ids, 1)
+def test_delivery_requests_each_delivered_once(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(12)
+    result = harness.run(*[delivery_request(key) for key in ids], state(1))
+    assert result.status == 0
+    assert result.kinds == ["created"] * 12
+    assert result.states == [{"upto": 1}]
+    assert Counter(
+        row["catalog_id"] for row in harness.list_deliveries() if row["catalog_id"] in ids
+    ) == (dict.fromkeys(ids, 1))
+    assert [line["object"].startswith("gs://research/") for line in result.outcomes] == [True] * 12
+
+
+def test_rerun_sends_nothing(harness: TargetHarness) -> None:
+    messages = [*[delivery_request(key) for key in harness.catalog_ids(5)], state(1)]
+    harness.run(*messages)
+    harness.sandbox.requests.clear()
+    result = harness.run(*messages)
+    assert result.kinds == ["exists"] * 5
+    assert harness.posted_bodies() == []
+    assert result.states == [{"upto": 1}]
+
+
+def test_rerun_without_journal_sends_nothing(harness: TargetHarness) -> None:
+    messages = [*[delivery_request(key) for key in harness.catalog_ids(5)], state(1)]
+    harness.run(*messages)
+    harness.journal_path.unlink()
+    harness.sandbox.requests.clear()
+    assert harness.run(*messages).kinds == ["exists"] * 5
+    assert harness.posted_bodies() == []
+
+
+def test_batch_contains_each_catalog_with_path(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(6)
+    harness.run(
+        *[delivery_request(key, path=f"x/{at}/") for at, key in enumerate(ids)], batch_size=4
     )
-    assert [line["object"].startswith("gs://research/") for line in ran.outcomes] == [True] * 12
-
-
-def test_a_rerun_asks_for_nothing(place: Workplace) -> None:
-    messages = [*[request(key) for key in place.catalogs(5)], state(1)]
-    place.run(*messages)
-    place.sandbox.requests.clear()
-    ran = place.run(*messages)
-    assert ran.kinds == ["exists"] * 5
-    assert place.posts() == []
-    assert ran.states == [{"upto": 1}]
-
-
-def test_a_rerun_without_the_journal_asks_for_nothing(place: Workplace) -> None:
-    messages = [*[request(key) for key in place.catalogs(5)], state(1)]
-    place.run(*messages)
-    place.journal.unlink()
-    place.sandbox.requests.clear()
-    assert place.run(*messages).kinds == ["exists"] * 5
-    assert place.posts() == []
-
-
-def test_a_batch_carries_many_catalogs_each_with_its_place(place: Workplace) -> None:
-    ids = place.catalogs(6)
-    place.run(*[request(key, path=f"x/{at}/") for at, key in enumerate(ids)], batch_size=4)
     sent = [[(d["catalog_ids"], d["cloud_info"]["path"]) for d in p["deliveries"]]
-            for p in place.posts()]  # fmt: skip
+            for p in harness.posted_bodies()]  # fmt: skip
     assert sent == [
         [([key], f"x/{at}/") for at, key in enumerate(ids)][:4],
         [([key], f"x/{at}/") for at, key in enumerate(ids)][4:],
     ]
-    assert place.posts()[0]["deliveries"][0]["order_item_ids"] == []
+    assert harness.posted_bodies()[0]["deliveries"][0]["order_item_ids"] == []
 
 
 @pytest.mark.parametrize("path", ["x/y", "x/y/", "x//y", "x/y//"])
-def test_one_place_has_many_spellings(place: Workplace, path: str) -> None:
-    key = place.catalogs(1)[0]
-    assert place.run(request(key, path="x/y/")).kinds == ["created"]
-    assert place.run(request(key, path=path)).kinds == ["exists"]
+def test_path_spelled_differently_is_same_delivery(harness: TargetHarness, path: str) -> None:
+    key = harness.catalog_ids(1)[0]
+    assert harness.run(delivery_request(key, path="x/y/")).kinds == ["created"]
+    assert harness.run(delivery_request(key, path=path)).kinds == ["exists"]
 
 
-def test_a_store_made_anew_redelivers_nothing(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    old = place.store("research")
-    place.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    assert place.run(request(key, "anew")).kinds == ["exists"]
+def test_store_recreated_redelivers_nothing(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    old = harness.find_store("research")
+    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
+    assert harness.run(delivery_request(key, "anew")).kinds == ["exists"]
 
 
-def test_a_store_that_is_gone_is_remembered(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    old = place.store("research")
-    place.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    place.sandbox.workspace.delete("stores", old["id"])
-    ran = place.run(request(key, "anew"))
-    assert ran.kinds == ["exists"]
+def test_store_deleted_location_known_from_journal(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    old = harness.find_store("research")
+    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
+    harness.sandbox.workspace.delete("stores", old["id"])
+    result = harness.run(delivery_request(key, "anew"))
+    assert result.kinds == ["exists"]
 
 
-def test_what_went_to_an_unknown_store_is_not_sent_again_unasked(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    old = place.store("research")
-    place.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    place.sandbox.workspace.delete("stores", old["id"])
-    place.keep_journal()
-    ran = place.run(request(key, "anew"))
-    assert ran.kinds == ["skipped"]
-    assert "to a deleted store" in ran.reasons[0]
-    assert place.run(request(key, "anew"), redeliver=True).kinds == ["created"]
+def test_delivery_to_unknown_store_skipped_unless_redelivered(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    old = harness.find_store("research")
+    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
+    harness.sandbox.workspace.delete("stores", old["id"])
+    harness.reset_journal()
+    result = harness.run(delivery_request(key, "anew"))
+    assert result.kinds == ["skipped"]
+    assert "to a deleted store" in result.reasons[0]
+    assert harness.run(delivery_request(key, "anew"), redeliver=True).kinds == ["created"]
 
 
-def test_elsewhere_in_the_bucket_is_skipped_unless_redelivered(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key, path="one/"))
-    ran = place.run(request(key, path="two/"))
-    assert ran.kinds == ["skipped"]
-    assert "elsewhere in the bucket" in ran.reasons[0]
-    assert place.run(request(key, path="two/"), redeliver=True).kinds == ["created"]
+def test_delivery_elsewhere_in_bucket_skipped_unless_redelivered(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key, path="one/"))
+    result = harness.run(delivery_request(key, path="two/"))
+    assert result.kinds == ["skipped"]
+    assert "elsewhere in the bucket" in result.reasons[0]
+    assert harness.run(delivery_request(key, path="two/"), redeliver=True).kinds == ["created"]
 
 
-def test_another_bucket_is_another_delivery(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    assert place.run(request(key, "analysis")).kinds == ["created"]
+def test_delivery_to_other_bucket_created(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    assert harness.run(delivery_request(key, "analysis")).kinds == ["created"]
 
 
-def test_one_record_twice_is_one_delivery(place: Workplace) -> None:
-    key = place.catalogs(1)[0]
-    ran = place.run(request(key), request(key))
-    assert ran.kinds == ["created", "exists"]
-    assert len(place.posts()) == 1
-    assert len(place.posts()[0]["deliveries"]) == 1
+def test_duplicate_request_delivered_once(harness: TargetHarness) -> None:
+    key = harness.catalog_ids(1)[0]
+    result = harness.run(delivery_request(key), delivery_request(key))
+    assert result.kinds == ["created", "exists"]
+    assert len(harness.posted_bodies()) == 1
+    assert len(harness.posted_bodies()[0]["deliveries"]) == 1
 
 
-def test_two_catalogs_at_one_path_collide(place: Workplace) -> None:
-    first, second = place.catalogs(2)
-    ran = place.run(request(first, path="x/"), request(second, path="x/"))
-    assert ran.status == 1
-    assert ran.kinds == ["created", "failed"]
-    assert "same path" in ran.reasons[1]
+def test_two_catalogs_same_path_second_fails(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
+    result = harness.run(delivery_request(first, path="x/"), delivery_request(second, path="x/"))
+    assert result.status == 1
+    assert result.kinds == ["created", "failed"]
+    assert "same path" in result.reasons[1]
 
 
-def test_a_failed_delivery_is_sent_again_as_often_as_said(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=0)  # nothing moves behind the test's back
-    key = place.catalogs(1)[0]
-    place.run(request(key))
+def test_failed_delivery_retried_up_to_retry_failed(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0)  # no status changes by itself
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
 
     def fail() -> None:
-        for row in place.listed():
+        for row in harness.list_deliveries():
             if row["catalog_id"] == key:
-                place.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
+                harness.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
 
     fail()
-    ran = place.run(request(key))
-    assert (ran.status, ran.kinds) == (1, ["failed"])
-    assert "retry_failed" in ran.reasons[0]
-    assert place.run(request(key), retry_failed=1).kinds == ["created"]
-    assert place.run(request(key), retry_failed=1).kinds == ["exists"]
+    result = harness.run(delivery_request(key))
+    assert (result.status, result.kinds) == (1, ["failed"])
+    assert "retry_failed" in result.reasons[0]
+    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["created"]
+    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["exists"]
     fail()
-    assert place.run(request(key), retry_failed=1).kinds == ["failed"]
+    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["failed"]
 
 
-def test_retries_are_counted_from_the_list_alone_too(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=0)  # nothing moves behind the test's back
-    key = place.catalogs(1)[0]
-    place.run(request(key))
-    for row in place.listed():
+def test_failed_delivery_without_journal_retries_counted(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0)  # no status changes by itself
+    key = harness.catalog_ids(1)[0]
+    harness.run(delivery_request(key))
+    for row in harness.list_deliveries():
         if row["catalog_id"] == key:
-            place.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
-    place.keep_journal()
-    assert place.run(request(key)).kinds == ["failed"]
-    place.keep_journal()
-    assert place.run(request(key), retry_failed=1).kinds == ["created"]
+            harness.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
+    harness.reset_journal()
+    assert harness.run(delivery_request(key)).kinds == ["failed"]
+    harness.reset_journal()
+    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["created"]
 
 
-def test_no_more_than_the_most_deliveries(place: Workplace) -> None:
-    ids = place.catalogs(7)
-    messages = [each for at, key in enumerate(ids) for each in (request(key), state(at))]
-    ran = place.run(*messages, max_deliveries=4, batch_size=3)
-    assert ran.status == 3
-    assert ran.kinds == ["created"] * 4
-    assert ran.states[-1] == {"upto": 3}
-    assert "max_deliveries" in ran.summary["ended_because"]
-    assert place.run(*messages, max_deliveries=4).kinds == ["exists"] * 4 + ["created"] * 3
+def test_max_deliveries_reached_ends_run(harness: TargetHarness) -> None:
+    ids = harness.catalog_ids(7)
+    messages = [each for at, key in enumerate(ids) for each in (delivery_request(key), state(at))]
+    result = harness.run(*messages, max_deliveries=4, batch_size=3)
+    assert result.status == 3
+    assert result.kinds == ["created"] * 4
+    assert result.states[-1] == {"upto": 3}
+    assert "max_deliveries" in result.summary["ended_because"]
+    assert harness.run(*messages, max_deliveries=4).kinds == ["exists"] * 4 + ["created"] * 3
 
 
-def test_a_store_may_come_after_the_requests_for_it(place: Workplace) -> None:
-    first, second = place.catalogs(2)
-    store = place.store("research")
-    place.sandbox.workspace.delete("stores", store["id"])
-    ran = place.run(
-        request(first),
+def test_store_record_after_its_requests_delivered(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
+    store = harness.find_store("research")
+    harness.sandbox.workspace.delete("stores", store["id"])
+    result = harness.run(
+        delivery_request(first),
         state(1),
-        request(second, "analysis"),
+        delivery_request(second, "analysis"),
         state(2),
-        record("stores", name="research", **RESEARCH),
+        record("stores", name="research", **RESEARCH_STORE),
         state(3),
         credentials={"gcs": {"project_id": "p", "service_account_credentials": "{}"}},
         verify_bucket="off",
     )
-    assert ran.status == 0
-    assert sorted(ran.kinds) == ["created", "created", "created"]
-    assert ran.states == [{"upto": 3}]
+    assert result.status == 0
+    assert sorted(result.kinds) == ["created", "created", "created"]
+    assert result.states == [{"upto": 3}]
 
 
-def test_a_store_that_never_comes_is_told_at_the_end(place: Workplace) -> None:
-    first, second = place.catalogs(2)
-    ran = place.run(request(first, "nowhere"), state(1), request(second), state(2))
-    assert ran.status == 1
-    assert sorted(ran.kinds) == ["created", "failed"]
-    assert ran.states == []
-    assert "no store has this name" in ran.reasons[-1]
+def test_unknown_store_at_end_fails_request(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
+    result = harness.run(
+        delivery_request(first, "nowhere"), state(1), delivery_request(second), state(2)
+    )
+    assert result.status == 1
+    assert sorted(result.kinds) == ["created", "failed"]
+    assert result.states == []
+    assert "no store has this name" in result.reasons[-1]

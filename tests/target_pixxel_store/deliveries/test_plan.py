@@ -1,4 +1,4 @@
-"""The plan without a server: each rule that decides about a catalog, and what a view answers."""
+"""The rules that decide on a catalog, and the queries of a workspace view, without a server."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 BUCKET = BucketPath("S3", "imagery", "in")
 STORE = Store("store", "mine", "eu", BUCKET, {})
-ELSEWHERE = Store("other", "theirs", "eu", BucketPath("S3", "another", ""), {})
-A = BUCKET.join("a")
-B = BUCKET.join("b")
+OTHER_STORE = Store("other", "theirs", "eu", BucketPath("S3", "another", ""), {})
+PATH_A = BUCKET.join("a")
+PATH_B = BUCKET.join("b")
 
 
-def delivery(
+def make_delivery(
     key: str,
     status: str = "CREATED",
     *,
@@ -34,262 +34,277 @@ def delivery(
     return Delivery(key, catalog, store, path, f"{key}.zip", status, key, automated=False)
 
 
-def job(catalog: str = "one", path: str = "a") -> DeliveryJob:
+def make_job(catalog: str = "one", path: str = "a") -> DeliveryJob:
     return DeliveryJob(catalog, STORE, path, BUCKET.join(path))
 
 
-def remembering(*lines: dict[str, Any]) -> JournalState:
-    memory = JournalState()
+def make_journal_state(*lines: dict[str, Any]) -> JournalState:
+    journal_state = JournalState()
     for line in lines:
-        memory.apply(line)
-    return memory
+        journal_state.apply(line)
+    return journal_state
 
 
-def entry(catalog: str = "one", place: BucketPath = A, **more: Any) -> dict[str, Any]:
-    return {"catalog": catalog, "place": list(place), "store": "store", **more}
+def intent_entry(
+    catalog: str = "one", location: BucketPath = PATH_A, **more: Any
+) -> dict[str, Any]:
+    return {"catalog": catalog, "place": list(location), "store": "store", **more}
 
 
-def made(key: str, at: float = 5, **of: Any) -> dict[str, Any]:
-    return {"is": "made", "at": at, "of": [entry(**of, id=key)]}
+def made_line(key: str, at: float = 5, **of: Any) -> dict[str, Any]:
+    return {"is": "made", "at": at, "of": [intent_entry(**of, id=key)]}
 
 
-def intent(at: float = 5, **of: Any) -> dict[str, Any]:
-    return {"is": "intent", "at": at, "of": [entry(**of)]}
+def intent_line(at: float = 5, **of: Any) -> dict[str, Any]:
+    return {"is": "intent", "at": at, "of": [intent_entry(**of)]}
 
 
-def view(listed: Iterable[Delivery] = (), *lines: dict[str, Any]) -> WorkspaceView:
-    seen = WorkspaceView({store.id: store for store in (STORE, ELSEWHERE)}, remembering(*lines))
-    seen.add_deliveries(listed)
-    return seen
+def make_view(listed: Iterable[Delivery] = (), *lines: dict[str, Any]) -> WorkspaceView:
+    view = WorkspaceView(
+        {store.id: store for store in (STORE, OTHER_STORE)}, make_journal_state(*lines)
+    )
+    view.add_deliveries(listed)
+    return view
 
 
-def decided(
-    seen: WorkspaceView,
+def decide_on(
+    view: WorkspaceView,
     *,
-    claims: Reservations | None = None,
-    wanted: DeliveryJob | None = None,
+    reservations: Reservations | None = None,
+    job: DeliveryJob | None = None,
     **rules: Any,
 ) -> Decision:
-    return decide(wanted or job(), seen, claims or Reservations(), DeliveryRules(**rules))
+    return decide(job or make_job(), view, reservations or Reservations(), DeliveryRules(**rules))
 
 
-def test_what_stands_nowhere_is_delivered() -> None:
-    assert decided(view()) == Decision(NextStep.DELIVER)
+def test_decide_nothing_delivered_delivers() -> None:
+    assert decide_on(make_view()) == Decision(NextStep.DELIVER)
 
 
-def test_what_stands_there_is_left_alone_whatever_failed_before() -> None:
-    seen = view([delivery("2"), delivery("1", "FAILED")])
-    assert decided(seen) == Decision(OutcomeKind.EXISTS, "", "2", "2.zip")
+def test_decide_existing_delivery_after_failure_exists() -> None:
+    view = make_view([make_delivery("2"), make_delivery("1", "FAILED")])
+    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "2", "2.zip")
 
 
-def test_the_newest_delivery_decides_in_whatever_order_they_are_listed() -> None:
-    seen = view([delivery("2", "FAILED"), delivery("1", "SUCCESS")])
-    assert decided(seen).kind is OutcomeKind.FAILED
+def test_decide_several_deliveries_newest_counts() -> None:
+    view = make_view([make_delivery("2", "FAILED"), make_delivery("1", "SUCCESS")])
+    assert decide_on(view).kind is OutcomeKind.FAILED
 
 
-def test_what_the_journal_has_is_there_though_the_list_has_only_an_older_one() -> None:
-    """The list lags; the older one has failed, and the newer one is its second try."""
-    seen = view([delivery("1", "FAILED")], made("1"), made("2"))
-    verdict = decided(seen, retry_failed=9)
-    assert (verdict.kind, verdict.delivery_id) == (OutcomeKind.EXISTS, "2")
-    assert "in the journal" in verdict.reason
+def test_decide_newer_delivery_in_journal_exists() -> None:
+    """The list lags: it has the failed first attempt, but not the second one."""
+    view = make_view([make_delivery("1", "FAILED")], made_line("1"), made_line("2"))
+    decision = decide_on(view, retry_failed=9)
+    assert (decision.kind, decision.delivery_id) == (OutcomeKind.EXISTS, "2")
+    assert "in the journal" in decision.reason
 
 
-def test_what_the_journal_has_and_the_list_shows_failed_is_no_success() -> None:
-    assert decided(view([delivery("1", "FAILED")], made("1"))).kind is OutcomeKind.FAILED
+def test_decide_journaled_delivery_listed_as_failed_fails() -> None:
+    assert (
+        decide_on(make_view([make_delivery("1", "FAILED")], made_line("1"))).kind
+        is OutcomeKind.FAILED
+    )
 
 
-def test_what_was_asked_for_without_an_answer_is_waited_for() -> None:
-    verdict = decided(view((), intent()))
-    assert (verdict.kind, verdict.unconfirmed) == (NextStep.WAIT, DeliveryKey("one", A))
+def test_decide_unconfirmed_intent_waits() -> None:
+    decision = decide_on(make_view((), intent_line()))
+    assert (decision.kind, decision.unconfirmed) == (NextStep.WAIT, DeliveryKey("one", PATH_A))
 
 
 @pytest.mark.parametrize(
-    ("catalog", "place", "kind"),
+    ("catalog", "location", "kind"),
     [
-        ("one", B, NextStep.WAIT),
+        ("one", PATH_B, NextStep.WAIT),
         ("one", BucketPath("S3", "another", "a"), NextStep.DELIVER),
         ("one", BucketPath("GCS", "imagery", "a"), NextStep.DELIVER),
-        ("two", B, NextStep.DELIVER),
+        ("two", PATH_B, NextStep.DELIVER),
     ],
 )
-def test_only_a_doubt_about_the_same_catalog_and_bucket_is_waited_for(
-    catalog: str, place: BucketPath, kind: NextStep
+def test_decide_intent_waits_only_for_same_catalog_and_bucket(
+    catalog: str, location: BucketPath, kind: NextStep
 ) -> None:
-    assert decided(view((), intent(catalog=catalog, place=place))).kind is kind
+    assert decide_on(make_view((), intent_line(catalog=catalog, location=location))).kind is kind
 
 
-def test_a_doubt_of_its_own_goes_before_one_elsewhere_in_the_bucket() -> None:
-    seen = view((), intent(place=B), intent())
-    assert decided(seen).unconfirmed == DeliveryKey("one", A)
+def test_decide_two_intents_own_path_first() -> None:
+    view = make_view((), intent_line(location=PATH_B), intent_line())
+    assert decide_on(view).unconfirmed == DeliveryKey("one", PATH_A)
 
 
 @pytest.mark.parametrize(("retry_failed", "kind"), [(0, "failed"), (1, "failed"), (2, "deliver")])
-def test_tries_are_counted_by_the_list_and_by_the_journal_together(
+def test_decide_failed_attempts_in_list_and_journal_counted_once(
     retry_failed: int, kind: str
 ) -> None:
-    """The API may forget a delivery that the journal has, and the reverse; each counts once."""
-    seen = view([delivery("2", "FAILED"), delivery("3", "FAILED")], made("3"))
-    verdict = decided(seen, retry_failed=retry_failed)
-    assert verdict.kind == kind
-    assert (f"after 2 of {retry_failed + 1} attempts" in verdict.reason) is (kind == "failed")
-    assert (verdict.reason == "attempt 3") is (kind == "deliver")
-    assert verdict.delivery_id == ("3" if kind == "failed" else None)
+    """A delivery may be missing in the list or in the journal; each counts once."""
+    view = make_view([make_delivery("2", "FAILED"), make_delivery("3", "FAILED")], made_line("3"))
+    decision = decide_on(view, retry_failed=retry_failed)
+    assert decision.kind == kind
+    assert (f"after 2 of {retry_failed + 1} attempts" in decision.reason) is (kind == "failed")
+    assert (decision.reason == "attempt 3") is (kind == "deliver")
+    assert decision.delivery_id == ("3" if kind == "failed" else None)
 
 
 @pytest.mark.parametrize("forgotten", ["1", "2"])
-def test_a_try_that_only_the_journal_knows_counts(forgotten: str) -> None:
-    listed = [delivery(key, "FAILED") for key in ("1", "2", "3") if key != forgotten]
-    seen = view(listed, made("1"), made("2"), made("3"))
-    assert decided(seen, retry_failed=3).reason == "attempt 4"
+def test_decide_attempt_only_in_journal_counted(forgotten: str) -> None:
+    listed = [make_delivery(key, "FAILED") for key in ("1", "2", "3") if key != forgotten]
+    view = make_view(listed, made_line("1"), made_line("2"), made_line("3"))
+    assert decide_on(view, retry_failed=3).reason == "attempt 4"
 
 
 @pytest.mark.parametrize(
     ("redeliver", "kind"), [(False, OutcomeKind.SKIPPED), (True, NextStep.DELIVER)]
 )
-def test_a_catalog_goes_to_a_bucket_once_unless_told_otherwise(
+def test_decide_delivered_elsewhere_in_bucket_skipped_unless_redelivered(
     redeliver: bool,  # noqa: FBT001
     kind: OutcomeKind | NextStep,
 ) -> None:
-    verdict = decided(view([delivery("1", path="b")]), redeliver=redeliver)
-    assert verdict.kind is kind
+    decision = decide_on(make_view([make_delivery("1", path="b")]), redeliver=redeliver)
+    assert decision.kind is kind
     if not redeliver:
-        assert (verdict.delivery_id, verdict.target_path) == ("1", "1.zip")
-        assert "elsewhere in the bucket" in verdict.reason
+        assert (decision.delivery_id, decision.target_path) == ("1", "1.zip")
+        assert "elsewhere in the bucket" in decision.reason
 
 
 @pytest.mark.parametrize(
-    "there",
+    "existing",
     [
-        delivery("1", "FAILED", path="b"),
-        delivery("1", catalog="two", path="b"),
-        delivery("1", store="other", path="b"),
+        make_delivery("1", "FAILED", path="b"),
+        make_delivery("1", catalog="two", path="b"),
+        make_delivery("1", store="other", path="b"),
     ],
 )
-def test_what_failed_or_is_of_others_or_in_another_bucket_keeps_nothing_back(
-    there: Delivery,
+def test_decide_unrelated_delivery_does_not_block(
+    existing: Delivery,
 ) -> None:
-    assert decided(view([there])).kind is NextStep.DELIVER
+    assert decide_on(make_view([existing])).kind is NextStep.DELIVER
 
 
-def test_a_failure_here_hides_no_delivery_elsewhere() -> None:
-    """What stands elsewhere is looked for among all of a catalog's deliveries."""
-    seen = view([delivery("1", "FAILED", path="c"), delivery("2", path="b")])
-    assert (decided(seen).kind, decided(seen).delivery_id) == (OutcomeKind.SKIPPED, "2")
+def test_decide_failed_here_and_delivered_elsewhere_skipped() -> None:
+    """A delivery elsewhere is searched among all deliveries of the catalog."""
+    view = make_view([make_delivery("1", "FAILED", path="c"), make_delivery("2", path="b")])
+    assert (decide_on(view).kind, decide_on(view).delivery_id) == (OutcomeKind.SKIPPED, "2")
 
 
-def test_a_delivery_to_a_store_that_is_gone_may_be_here() -> None:
-    verdict = decided(view([delivery("1", store="gone")]))
-    assert (verdict.kind, verdict.delivery_id) == (OutcomeKind.SKIPPED, "1")
-    assert "to a deleted store" in verdict.reason
+def test_decide_delivery_to_deleted_store_skipped() -> None:
+    decision = decide_on(make_view([make_delivery("1", store="gone")]))
+    assert (decision.kind, decision.delivery_id) == (OutcomeKind.SKIPPED, "1")
+    assert "to a deleted store" in decision.reason
 
 
-def test_a_store_that_is_gone_and_that_the_journal_remembers_is_at_its_place() -> None:
-    place = {"is": "store", "id": "gone", "place": list(BUCKET)}
-    seen = view([delivery("1", store="gone")], place)
-    assert decided(seen) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
+def test_decide_deleted_store_in_journal_exists() -> None:
+    location = {"is": "store", "id": "gone", "place": list(BUCKET)}
+    view = make_view([make_delivery("1", store="gone")], location)
+    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
 
 
-def test_the_journal_knows_best_where_its_own_deliveries_go() -> None:
-    """A store's prefix may be other by now than when it was delivered to."""
-    seen = view([delivery("1", path="b")], made("1"))
-    assert decided(seen) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
+def test_decide_journal_location_overrides_list() -> None:
+    """The prefix of a store may have changed since the delivery."""
+    view = make_view([make_delivery("1", path="b")], made_line("1"))
+    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"), [(B, OutcomeKind.SKIPPED), (ELSEWHERE.location, NextStep.DELIVER)]
+    ("location", "kind"), [(PATH_B, OutcomeKind.SKIPPED), (OTHER_STORE.location, NextStep.DELIVER)]
 )
-def test_what_is_not_listed_yet_counts_by_the_journal(
-    place: BucketPath, kind: OutcomeKind | NextStep
+def test_decide_unlisted_delivery_counted_from_journal(
+    location: BucketPath, kind: OutcomeKind | NextStep
 ) -> None:
-    verdict = decided(view((), made("1", place=place)))
-    assert verdict.kind is kind
+    decision = decide_on(make_view((), made_line("1", location=location)))
+    assert decision.kind is kind
     if kind is OutcomeKind.SKIPPED:
-        assert (verdict.delivery_id, verdict.target_path) == ("1", "")
-        assert "elsewhere in the bucket" in verdict.reason
+        assert (decision.delivery_id, decision.target_path) == ("1", "")
+        assert "elsewhere in the bucket" in decision.reason
 
 
-def test_what_the_journal_has_elsewhere_and_is_listed_counts_by_the_list() -> None:
-    assert decided(view([delivery("1", "FAILED", path="b")], made("1", place=B))) == Decision(
-        NextStep.DELIVER
-    )
+def test_decide_journaled_elsewhere_listed_as_failed_delivers() -> None:
+    assert decide_on(
+        make_view([make_delivery("1", "FAILED", path="b")], made_line("1", location=PATH_B))
+    ) == Decision(NextStep.DELIVER)
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "view",
     [
-        view([delivery("1", catalog="two")]),
-        view([delivery("1", "FAILED", catalog="two")]),
-        view((), made("1", catalog="two")),
+        make_view([make_delivery("1", catalog="two")]),
+        make_view([make_delivery("1", "FAILED", catalog="two")]),
+        make_view((), made_line("1", catalog="two")),
     ],
     ids=["listed", "failed", "journal"],
 )
-def test_two_catalogs_do_not_go_to_one_path(seen: WorkspaceView) -> None:
-    """Even where the other's has failed: its object may be there."""
-    verdict = decided(seen)
-    assert verdict.kind is OutcomeKind.FAILED
-    assert "another catalog is delivered to the same path" in verdict.reason
+def test_decide_other_catalog_at_path_fails(view: WorkspaceView) -> None:
+    """The object may exist even if the delivery of the other catalog failed."""
+    decision = decide_on(view)
+    assert decision.kind is OutcomeKind.FAILED
+    assert "another catalog is delivered to the same path" in decision.reason
 
 
-@pytest.mark.parametrize("seen", [view([delivery("1")]), view((), made("1"))])
-def test_what_a_catalog_has_here_is_neither_elsewhere_nor_another(seen: WorkspaceView) -> None:
-    here = DeliveryKey("one", A)
-    assert seen.delivery_elsewhere(here) is None
-    assert not seen.has_other_catalog_at(here)
+@pytest.mark.parametrize("view", [make_view([make_delivery("1")]), make_view((), made_line("1"))])
+def test_workspace_view_own_delivery_not_elsewhere_nor_other(view: WorkspaceView) -> None:
+    key = DeliveryKey("one", PATH_A)
+    assert view.delivery_elsewhere(key) is None
+    assert not view.has_other_catalog_at(key)
 
 
-def test_a_run_claims_a_path_for_one_catalog() -> None:
-    claims = Reservations()
-    claims.add(job("two"))
-    assert decided(view(), claims=claims).kind is OutcomeKind.FAILED
-    assert decided(view(), claims=claims, wanted=job("two")).kind is NextStep.DELIVER
-    assert decided(view(), claims=claims, wanted=job("one", "b")).kind is NextStep.DELIVER
+def test_decide_path_reserved_by_other_catalog_fails() -> None:
+    reservations = Reservations()
+    reservations.add(make_job("two"))
+    assert decide_on(make_view(), reservations=reservations).kind is OutcomeKind.FAILED
+    assert (
+        decide_on(make_view(), reservations=reservations, job=make_job("two")).kind
+        is NextStep.DELIVER
+    )
+    assert (
+        decide_on(make_view(), reservations=reservations, job=make_job("one", "b")).kind
+        is NextStep.DELIVER
+    )
 
 
-def test_a_run_claims_a_bucket_for_each_catalog() -> None:
-    claims = Reservations()
-    claims.add(job())
-    again = decided(view(), claims=claims, wanted=job(path="b"))
+def test_decide_bucket_reserved_by_same_catalog_skipped() -> None:
+    reservations = Reservations()
+    reservations.add(make_job())
+    again = decide_on(make_view(), reservations=reservations, job=make_job(path="b"))
     assert again.kind is OutcomeKind.SKIPPED
     assert "elsewhere in the bucket by this run" in again.reason
-    assert decided(view(), claims=claims).kind is NextStep.DELIVER
-    apart = DeliveryJob("one", ELSEWHERE, "b", ELSEWHERE.location.join("b"))
-    assert decided(view(), claims=claims, wanted=apart).kind is NextStep.DELIVER
-    told = decided(view(), claims=claims, wanted=job(path="b"), redeliver=True)
-    assert told.kind is NextStep.DELIVER
+    assert decide_on(make_view(), reservations=reservations).kind is NextStep.DELIVER
+    other_job = DeliveryJob("one", OTHER_STORE, "b", OTHER_STORE.location.join("b"))
+    assert decide_on(make_view(), reservations=reservations, job=other_job).kind is NextStep.DELIVER
+    redelivered = decide_on(
+        make_view(), reservations=reservations, job=make_job(path="b"), redeliver=True
+    )
+    assert redelivered.kind is NextStep.DELIVER
 
 
-def test_an_answer_is_what_stands_there_since() -> None:
-    listed = [delivery("old", "FAILED"), delivery("new"), delivery("b", path="b")]
-    seen = view(listed, intent(before=["old"]))
-    assert list(seen.answered_intents()) == [(DeliveryKey("one", A), "store", "new")]
+def test_answered_intents_earlier_deliveries_ignored() -> None:
+    listed = [make_delivery("old", "FAILED"), make_delivery("new"), make_delivery("b", path="b")]
+    view = make_view(listed, intent_line(before=["old"]))
+    assert list(view.answered_intents()) == [(DeliveryKey("one", PATH_A), "store", "new")]
 
 
 @pytest.mark.parametrize(
-    ("seen", "count"),
+    ("view", "count"),
     [
-        (view([delivery("1"), delivery("2", "IN_PROGRESS", catalog="two")]), 2),
-        (view([delivery("1", "SUCCESS"), delivery("2", "FAILED")]), 0),
-        (view([delivery("1", store="other")]), 0),
-        (view((), made("1")), 1),
-        (view((), made("1", store="other")), 0),
-        (view([delivery("1", "SUCCESS")], made("1")), 0),
-        (view((), made("1"), {"is": "final", "id": "1"}), 0),
-        (view((), intent(at=11)), 1),
-        (view((), intent(at=10)), 0),
-        (view((), intent(at=11, store="other")), 0),
-        (view([delivery("1")], made("2"), intent(at=11, catalog="two")), 3),
+        (make_view([make_delivery("1"), make_delivery("2", "IN_PROGRESS", catalog="two")]), 2),
+        (make_view([make_delivery("1", "SUCCESS"), make_delivery("2", "FAILED")]), 0),
+        (make_view([make_delivery("1", store="other")]), 0),
+        (make_view((), made_line("1")), 1),
+        (make_view((), made_line("1", store="other")), 0),
+        (make_view([make_delivery("1", "SUCCESS")], made_line("1")), 0),
+        (make_view((), made_line("1"), {"is": "final", "id": "1"}), 0),
+        (make_view((), intent_line(at=11)), 1),
+        (make_view((), intent_line(at=10)), 0),
+        (make_view((), intent_line(at=11, store="other")), 0),
+        (make_view([make_delivery("1")], made_line("2"), intent_line(at=11, catalog="two")), 3),
     ],
 )
-def test_what_is_unfinished_at_a_store(seen: WorkspaceView, count: int) -> None:
-    """A store that something is on its way to is not deleted."""
-    assert seen.count_unfinished("store", since=10) == count
+def test_count_unfinished_counts_open_deliveries_of_store(view: WorkspaceView, count: int) -> None:
+    """A store with unfinished deliveries is not deleted."""
+    assert view.count_unfinished("store", since=10) == count
 
 
-def test_a_store_is_found_by_its_id_before_its_name() -> None:
-    named = Store("three", "store", "eu", BUCKET, {})
-    seen = WorkspaceView({each.id: each for each in (named, STORE)}, JournalState())
-    assert (seen.find_store("store"), seen.find_store("mine"), seen.find_store("none")) == (
+def test_find_store_id_preferred_to_name() -> None:
+    other_store = Store("three", "store", "eu", BUCKET, {})
+    view = WorkspaceView({each.id: each for each in (other_store, STORE)}, JournalState())
+    assert (view.find_store("store"), view.find_store("mine"), view.find_store("none")) == (
         STORE,
         STORE,
         None,

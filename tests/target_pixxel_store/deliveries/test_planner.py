@@ -1,4 +1,4 @@
-"""Cases without a server: what is waited for before anything is decided, and what cannot be."""
+"""The planner without a server: the waits before a decision, and impossible requests."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 BUCKET = BucketPath("S3", "imagery", "in")
 STORE = Store("store", "mine", "eu", BUCKET, {})
-HERE = DeliveryKey("one", BUCKET.join("a"))
-SETTLE = 5.0
+KEY = DeliveryKey("one", BUCKET.join("a"))
+SETTLE_SECONDS = 5.0
 
 
-class FakeRemote:
-    """Lists what it is told to, by the number of looks that there were."""
+class FakeRemoteState:
+    """A remote state that returns one list of deliveries per refresh, then repeats the last."""
 
     def __init__(self, journal: Journal, *listed: list[Delivery]) -> None:
         self._journal = journal
         self._listed = listed
         self.refreshed_at = 0.0
         self.refreshes: list[float | None] = []
-        self.asked: list[list[str]] = []
+        self.refreshed_ids: list[list[str]] = []
         self.view = WorkspaceView({}, journal.state)
 
     def refresh(self, max_age: float | None = None) -> WorkspaceView:
@@ -53,18 +53,18 @@ class FakeRemote:
         return self.view
 
     def refresh_catalogs(self, catalog_ids: Iterator[str]) -> None:
-        self.asked.append(list(catalog_ids))
+        self.refreshed_ids.append(list(catalog_ids))
 
 
 class FakeSelection:
-    """Means what a request says."""
+    """A selection that takes catalogs and path from the request itself."""
 
-    def catalogs_by_order_item(self, pending: list[Any]) -> None:
-        """Look nothing up."""
+    def catalogs_by_order_item(self, pending_request: list[Any]) -> None:
+        """Send no request."""
 
-    def select_catalogs(self, pending: Any, _by_order_item: None) -> list[Any]:
-        found: list[Any] = pending.request.catalogs
-        return found
+    def select_catalogs(self, pending_request: Any, _by_order_item: None) -> list[Any]:
+        catalogs: list[Any] = pending_request.request.catalogs
+        return catalogs
 
     def render_path(self, request: Any, _fields: dict[str, Any]) -> str:
         if request.path is None:
@@ -73,17 +73,17 @@ class FakeSelection:
         return path
 
 
-def pending(
+def pending_request(
     *catalogs: str | Decision, path: str | None = "a", store: str = "mine", from_tap: bool = False
 ) -> Any:
-    found = [each if isinstance(each, Decision) else {"catalog_id": each} for each in catalogs]
-    request = SimpleNamespace(store=store, path=path, from_tap=from_tap, catalogs=found)
+    selected = [each if isinstance(each, Decision) else {"catalog_id": each} for each in catalogs]
+    request = SimpleNamespace(store=store, path=path, from_tap=from_tap, catalogs=selected)
     return SimpleNamespace(inflight="inflight", request=request)
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that were waited for, without waiting."""
+def waited_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Collect the seconds of each wait, without waiting."""
     waited: list[float] = []
     monkeypatch.setattr(
         planner, "wait_settled", lambda until, _check: waited.append(until - time.time())
@@ -98,142 +98,172 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def judged(
-    journal: Journal, looks: FakeRemote, *wanted: Any, **settings: Any
+def plan(
+    journal: Journal, remote: FakeRemoteState, *requests: Any, **settings: Any
 ) -> list[PlannedCatalog]:
-    given = {"redeliver": False, "retry_failed": 0, "dry_run": False, "settle_seconds": SETTLE}
-    judge = DeliveryPlanner(
-        SimpleNamespace(**(given | settings)),  # type: ignore[arg-type]  # what it reads of them
+    defaults = {
+        "redeliver": False,
+        "retry_failed": 0,
+        "dry_run": False,
+        "settle_seconds": SETTLE_SECONDS,
+    }
+    delivery_planner = DeliveryPlanner(
+        SimpleNamespace(**(defaults | settings)),  # type: ignore[arg-type]  # the settings it reads
         selection=FakeSelection(),  # type: ignore[arg-type]  # as above
-        remote=looks,  # type: ignore[arg-type]  # as above
+        remote=remote,  # type: ignore[arg-type]  # as above
         journal=journal,
         check=lambda: None,
     )
-    return judge.plan_requests(list(wanted))
+    return delivery_planner.plan_requests(list(requests))
 
 
-def kinds(found: list[PlannedCatalog]) -> list[OutcomeKind | NextStep | None]:
-    return [case.decision.kind if case.decision else None for case in found]
+def decision_kinds(planned_catalogs: list[PlannedCatalog]) -> list[OutcomeKind | NextStep | None]:
+    return [planned.decision.kind if planned.decision else None for planned in planned_catalogs]
 
 
-def test_without_a_doubt_nothing_is_waited_for(journal: Journal, waits: list[float]) -> None:
-    looks = FakeRemote(journal)
-    assert kinds(judged(journal, looks, pending("one"))) == [NextStep.DELIVER]
-    assert (waits, looks.refreshes, looks.asked) == ([], [None], [["one"]])
-
-
-def test_what_is_not_listed_when_it_surely_would_be_was_refused(
-    journal: Journal, waits: list[float]
+def test_planner_no_unconfirmed_intent_does_not_wait(
+    journal: Journal, waited_seconds: list[float]
 ) -> None:
-    journal.record_intents([(HERE, "store", [])])
-    looks = FakeRemote(journal)
-    assert kinds(judged(journal, looks, pending("one"))) == [NextStep.DELIVER]
-    assert waits == [pytest.approx(SETTLE, abs=1)]
-    assert looks.refreshes == [None, 0]
-    assert looks.asked == [["one"], ["one"]]
+    remote = FakeRemoteState(journal)
+    assert decision_kinds(plan(journal, remote, pending_request("one"))) == [NextStep.DELIVER]
+    assert (waited_seconds, remote.refreshes, remote.refreshed_ids) == ([], [None], [["one"]])
+
+
+def test_planner_intent_unlisted_after_settling_delivers(
+    journal: Journal, waited_seconds: list[float]
+) -> None:
+    journal.record_intents([(KEY, "store", [])])
+    remote = FakeRemoteState(journal)
+    assert decision_kinds(plan(journal, remote, pending_request("one"))) == [NextStep.DELIVER]
+    assert waited_seconds == [pytest.approx(SETTLE_SECONDS, abs=1)]
+    assert remote.refreshes == [None, 0]
+    assert remote.refreshed_ids == [["one"], ["one"]]
     assert journal.state.intents == {}
 
 
-def test_what_is_listed_after_the_wait_is_there(journal: Journal, waits: list[float]) -> None:
-    journal.record_intents([(HERE, "store", [])])
-    landed = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
+def test_planner_intent_listed_after_settling_exists(
+    journal: Journal, waited_seconds: list[float]
+) -> None:
+    journal.record_intents([(KEY, "store", [])])
+    delivery = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
 
-    class Learning(FakeRemote):
-        """Tells the journal what came, as looks do."""
+    class JournalingRemoteState(FakeRemoteState):
+        """A remote state that also records new deliveries, as the real one does."""
 
         def refresh(self, max_age: float | None = None) -> WorkspaceView:
             view = super().refresh(max_age)
             self._journal.record_deliveries(list(view.answered_intents()))
             return view
 
-    [case] = judged(journal, Learning(journal, [], [landed]), pending("one"))
-    assert case.decision == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
-    assert len(waits) == 1
+    [planned] = plan(
+        journal, JournalingRemoteState(journal, [], [delivery]), pending_request("one")
+    )
+    assert planned.decision == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
+    assert len(waited_seconds) == 1
 
 
-def test_a_run_that_nobody_remembers_is_waited_for(journal: Journal, waits: list[float]) -> None:
+def test_planner_unknown_earlier_run_waits(journal: Journal, waited_seconds: list[float]) -> None:
     journal.state.unknown_run_until = time.time() + 3
-    assert kinds(judged(journal, FakeRemote(journal), pending("one"))) == [NextStep.DELIVER]
-    assert waits == [pytest.approx(3, abs=1)]
+    assert decision_kinds(plan(journal, FakeRemoteState(journal), pending_request("one"))) == [
+        NextStep.DELIVER
+    ]
+    assert waited_seconds == [pytest.approx(3, abs=1)]
 
 
-def test_of_two_waits_the_longer_counts(journal: Journal, waits: list[float]) -> None:
+def test_planner_two_waits_longer_counts(journal: Journal, waited_seconds: list[float]) -> None:
     journal.state.unknown_run_until = time.time() + 3
-    journal.record_intents([(HERE, "store", [])])
-    judged(journal, FakeRemote(journal), pending("one"))
-    assert waits == [pytest.approx(SETTLE, abs=1)]
+    journal.record_intents([(KEY, "store", [])])
+    plan(journal, FakeRemoteState(journal), pending_request("one"))
+    assert waited_seconds == [pytest.approx(SETTLE_SECONDS, abs=1)]
 
 
-def test_where_nothing_is_to_be_asked_for_no_run_is_waited_for(
-    journal: Journal, waits: list[float]
+def test_planner_nothing_to_deliver_does_not_wait(
+    journal: Journal, waited_seconds: list[float]
 ) -> None:
     journal.state.unknown_run_until = time.time() + 3
-    there = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
-    assert kinds(judged(journal, FakeRemote(journal, [there]), pending("one"))) == [
-        OutcomeKind.EXISTS
-    ]
-    assert waits == []
+    existing = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
+    assert decision_kinds(
+        plan(journal, FakeRemoteState(journal, [existing]), pending_request("one"))
+    ) == [OutcomeKind.EXISTS]
+    assert waited_seconds == []
 
 
-def test_a_dry_run_waits_for_nothing(journal: Journal, waits: list[float]) -> None:
-    journal.record_intents([(HERE, "store", [])])
-    found = judged(journal, FakeRemote(journal), pending("one"), dry_run=True)
-    assert (kinds(found), waits) == ([NextStep.WAIT], [])
+def test_planner_dry_run_does_not_wait(journal: Journal, waited_seconds: list[float]) -> None:
+    journal.record_intents([(KEY, "store", [])])
+    planned_catalogs = plan(journal, FakeRemoteState(journal), pending_request("one"), dry_run=True)
+    assert (decision_kinds(planned_catalogs), waited_seconds) == ([NextStep.WAIT], [])
 
 
-def test_a_catalog_that_is_asked_for_twice_is_one_job(journal: Journal) -> None:
-    first, second = judged(journal, FakeRemote(journal), pending("one"), pending("one", path="a/"))
-    assert kinds([first, second]) == [NextStep.DELIVER, NextStep.DELIVER]
+def test_planner_duplicate_request_shares_job(journal: Journal) -> None:
+    first, second = plan(
+        journal, FakeRemoteState(journal), pending_request("one"), pending_request("one", path="a/")
+    )
+    assert decision_kinds([first, second]) == [NextStep.DELIVER, NextStep.DELIVER]
     assert first.job is second.job
 
 
-def test_a_catalog_that_another_record_has_delivered_is_not_delivered_elsewhere(
+def test_planner_catalog_planned_elsewhere_skipped(
     journal: Journal,
 ) -> None:
-    found = judged(journal, FakeRemote(journal), pending("one"), pending("one", path="b"))
-    assert kinds(found) == [NextStep.DELIVER, OutcomeKind.SKIPPED]
+    planned_catalogs = plan(
+        journal, FakeRemoteState(journal), pending_request("one"), pending_request("one", path="b")
+    )
+    assert decision_kinds(planned_catalogs) == [NextStep.DELIVER, OutcomeKind.SKIPPED]
 
 
 @pytest.mark.parametrize(
     ("settings", "kind"), [({"redeliver": True}, NextStep.DELIVER), ({}, "failed")]
 )
-def test_the_settings_rule(journal: Journal, settings: dict[str, Any], kind: str) -> None:
+def test_planner_settings_control_redelivery_and_retries(
+    journal: Journal, settings: dict[str, Any], kind: str
+) -> None:
     failed = Delivery("1", "one", "store", "a", "1.zip", "FAILED", "1", automated=False)
     path = "b" if settings else "a"
     other = Delivery("2", "one", "store", "c", "2.zip", "CREATED", "2", automated=False)
     listed = [failed, other] if settings else [failed]
-    assert kinds(
-        judged(journal, FakeRemote(journal, listed), pending("one", path=path), **settings)
+    assert decision_kinds(
+        plan(
+            journal, FakeRemoteState(journal, listed), pending_request("one", path=path), **settings
+        )
     ) == [kind]
-    tried = judged(journal, FakeRemote(journal, [failed]), pending("one"), retry_failed=1)
-    assert kinds(tried) == [NextStep.DELIVER]
+    retried = plan(
+        journal, FakeRemoteState(journal, [failed]), pending_request("one"), retry_failed=1
+    )
+    assert decision_kinds(retried) == [NextStep.DELIVER]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "why"),
+    ("requests", "reason"),
     [
-        (pending("one", store="none"), UNKNOWN_STORE),
-        (pending("one", store="none", from_tap=True), UNKNOWN_DELIVER_TO),
-        (pending("one", path=None), "no path"),
-        (pending("one", path="a" * MAX_PREFIX_BYTES), "its path is too long for an object key"),
+        (pending_request("one", store="none"), UNKNOWN_STORE),
+        (pending_request("one", store="none", from_tap=True), UNKNOWN_DELIVER_TO),
+        (pending_request("one", path=None), "no path"),
+        (
+            pending_request("one", path="a" * MAX_PREFIX_BYTES),
+            "its path is too long for an object key",
+        ),
     ],
 )
-def test_what_cannot_be_fails_and_lets_others_be(journal: Journal, wanted: Any, why: str) -> None:
-    looks = FakeRemote(journal)
-    first, second = judged(journal, looks, wanted, pending("two", path="b"))
-    assert (first.job, first.decision) == (None, Decision(OutcomeKind.FAILED, why))
+def test_planner_impossible_request_fails_alone(
+    journal: Journal, requests: Any, reason: str
+) -> None:
+    remote = FakeRemoteState(journal)
+    first, second = plan(journal, remote, requests, pending_request("two", path="b"))
+    assert (first.job, first.decision) == (None, Decision(OutcomeKind.FAILED, reason))
     assert second.decision == Decision(NextStep.DELIVER)
-    assert looks.asked == [["two"]]
+    assert remote.refreshed_ids == [["two"]]
 
 
-def test_what_is_decided_already_stays(journal: Journal) -> None:
+def test_planner_earlier_decision_kept(journal: Journal) -> None:
     skipped = Decision(OutcomeKind.SKIPPED, "older")
-    [case] = judged(journal, FakeRemote(journal), pending(skipped))
-    assert case == PlannedCatalog("inflight", None, skipped)  # type: ignore[arg-type]  # any thing
+    [planned] = plan(journal, FakeRemoteState(journal), pending_request(skipped))
+    assert planned == PlannedCatalog("inflight", None, skipped)  # type: ignore[arg-type]  # any object will do
 
 
-def test_what_is_not_delivered_claims_nothing(journal: Journal) -> None:
+def test_planner_failed_catalog_reserves_nothing(journal: Journal) -> None:
     failed = Delivery("1", "one", "store", "a", "1.zip", "FAILED", "1", automated=False)
-    looks = FakeRemote(journal, [failed])
-    found = judged(journal, looks, pending("one"), pending("one", path="b"))
-    assert kinds(found) == [OutcomeKind.FAILED, NextStep.DELIVER]
+    remote = FakeRemoteState(journal, [failed])
+    planned_catalogs = plan(
+        journal, remote, pending_request("one"), pending_request("one", path="b")
+    )
+    assert decision_kinds(planned_catalogs) == [OutcomeKind.FAILED, NextStep.DELIVER]

@@ -1,4 +1,4 @@
-"""What the API says of a download that it is asked for: odd answers, and ready ones."""
+"""Preparation of downloads: unexpected responses, and downloads that are ready at once."""
 
 from __future__ import annotations
 
@@ -6,72 +6,84 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.target_pixxel_store.download_checks import POLL, files, whole
-from tests.target_pixxel_store.intercepting_proxy import Answer, Asked, Between
-from tests.target_pixxel_store.target_runner import state, wanted
+from tests.target_pixxel_store.download_checks import (
+    DOWNLOAD_STATUS_PATH,
+    is_complete_download,
+    list_files,
+)
+from tests.target_pixxel_store.intercepting_proxy import (
+    InterceptingProxy,
+    ProxiedRequest,
+    ProxiedResponse,
+)
+from tests.target_pixxel_store.target_harness import download_request, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
-DOWNLOADS = "/v0/catalogs/download"
-
-
-def is_poll(asked: Asked) -> bool:
-    return asked.method == "GET" and asked.path.startswith(POLL)
+DOWNLOADS_PATH = "/v0/catalogs/download"
 
 
-def test_a_download_that_is_ready_at_once_is_not_looked_at(
-    place: Workplace, images: Path, between: Between
+def is_poll(request: ProxiedRequest) -> bool:
+    return request.method == "GET" and request.path.startswith(DOWNLOAD_STATUS_PATH)
+
+
+def test_download_ready_at_once_not_polled(
+    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy
 ) -> None:
-    [key] = place.catalogs(1)
-    ready = Answer(0)
+    [key] = harness.catalog_ids(1)
+    ready = ProxiedResponse(0)
 
-    def remember(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
+    def replay_ready(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
         nonlocal ready
-        if asked.is_a("POST", DOWNLOADS) and ready.body:
-            return Answer(201, ready.body)
-        answer = pass_on()
-        if is_poll(asked):
-            ready = answer
-        return answer
+        if request.matches("POST", DOWNLOADS_PATH) and ready.body:
+            return ProxiedResponse(201, ready.body)
+        response = forward()
+        if is_poll(request):
+            ready = response
+        return response
 
-    between.otherwise = remember
-    place.run(wanted(key))
-    for name in files(images):
-        (images / name).unlink()
-    place.keep_journal()
-    polls = sum(map(is_poll, between.asked))
-    ran = place.run(wanted(key))
-    assert whole(place, ran.outcomes[0])
-    assert sum(map(is_poll, between.asked)) == polls
+    proxy.intercept = replay_ready
+    harness.run(download_request(key))
+    for name in list_files(download_folder):
+        (download_folder / name).unlink()
+    harness.reset_journal()
+    polls = sum(map(is_poll, proxy.requests))
+    result = harness.run(download_request(key))
+    assert is_complete_download(harness, result.outcomes[0])
+    assert sum(map(is_poll, proxy.requests)) == polls
 
 
 @pytest.mark.parametrize(
-    ("polled", "answer", "why"),
+    ("on_poll", "response", "reason"),
     [
-        (False, Answer(201, {"status": "created"}), "the response is not a download"),
-        (False, Answer(400), "returned 400"),
-        (True, Answer(400), "returned 400"),
-        (True, Answer(404), "the API no longer knows the requested download"),
+        (False, ProxiedResponse(201, {"status": "created"}), "the response is not a download"),
+        (False, ProxiedResponse(400), "returned 400"),
+        (True, ProxiedResponse(400), "returned 400"),
+        (True, ProxiedResponse(404), "the API no longer knows the requested download"),
     ],
 )
-@pytest.mark.usefixtures("images")
-def test_an_odd_answer_fails_the_record(
-    place: Workplace,
-    between: Between,
-    polled: bool,  # noqa: FBT001
-    answer: Answer,
-    why: str,
+@pytest.mark.usefixtures("download_folder")
+def test_download_unexpected_response_fails_record(
+    harness: TargetHarness,
+    proxy: InterceptingProxy,
+    on_poll: bool,  # noqa: FBT001
+    response: ProxiedResponse,
+    reason: str,
 ) -> None:
-    def otherwise(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        matters = is_poll(asked) if polled else asked.is_a("POST", DOWNLOADS)
-        return answer if matters else pass_on()
+    def intercept(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        is_intercepted = is_poll(request) if on_poll else request.matches("POST", DOWNLOADS_PATH)
+        return response if is_intercepted else forward()
 
-    between.otherwise = otherwise
-    ran = place.run(wanted(place.catalogs(1)[0]), state(1))
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert why in ran.reasons[0]
-    assert files(place.folder / "images") == []
+    proxy.intercept = intercept
+    result = harness.run(download_request(harness.catalog_ids(1)[0]), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert list_files(harness.folder / "images") == []

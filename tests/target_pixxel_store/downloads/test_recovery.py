@@ -1,4 +1,4 @@
-"""A large download survives broken connections and a kill, byte by byte, in little memory."""
+"""A large download survives interruptions and a kill without a wrong byte, in little memory."""
 
 from __future__ import annotations
 
@@ -14,89 +14,95 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Behavior
-from tests.target_pixxel_store.download_checks import files, ranges
-from tests.target_pixxel_store.target_runner import (
+from tests.target_pixxel_store.download_checks import list_files, requested_ranges
+from tests.target_pixxel_store.target_harness import (
     TARGET,
-    Workplace,
-    environment,
-    lines_of,
+    TargetHarness,
+    add_schemas,
+    clean_environment,
+    download_request,
+    read_json_lines,
+    serialize_messages,
     state,
-    text_of,
-    wanted,
-    with_schemas,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZE = 200_000_000
-BREAKS = 10
-MEMORY = 100_000_000  # bytes
+INTERRUPTIONS = 10
+MAX_MEMORY = 100_000_000  # bytes
 
 
-def run(place: Workplace, catalog: str, until: Callable[[], bool]) -> tuple[int, int]:
-    """Run the command, killed when something holds.
+def run_target(
+    harness: TargetHarness, catalog: str, should_kill: Callable[[], bool]
+) -> tuple[int, int]:
+    """Run the command, and kill it when `should_kill` returns True.
 
     Returns:
-        Its exit status, less than zero where it was killed, and the most memory that it took.
+        The exit status, negative after a kill, and the peak memory in bytes.
     """
-    (place.folder / "input").write_text(text_of(*with_schemas(wanted(catalog), state(1))))
+    (harness.folder / "input").write_text(
+        serialize_messages(*add_schemas(download_request(catalog), state(1)))
+    )
     memory = 0
     with (
-        (place.folder / "input").open("rb") as source,
-        (place.folder / "log").open("ab") as log,
+        (harness.folder / "input").open("rb") as source,
+        (harness.folder / "log").open("ab") as log,
         subprocess.Popen(
-            [TARGET, "--config", str(place.config())],
-            stdin=source, stdout=subprocess.DEVNULL, stderr=log, env=environment(),
+            [TARGET, "--config", str(harness.write_config())],
+            stdin=source, stdout=subprocess.DEVNULL, stderr=log, env=clean_environment(),
         ) as target,
     ):  # fmt: skip
         while target.poll() is None:
-            memory = max(memory, peak(target.pid))
-            if until():
+            memory = max(memory, read_peak_memory(target.pid))
+            if should_kill():
                 target.kill()
             time.sleep(0.005)
     return target.returncode, memory
 
 
-def peak(pid: int) -> int:
-    """Tell the most memory that a process has taken; what rusage says is its parent's, too."""
+def read_peak_memory(pid: int) -> int:
+    """Return the peak memory of a process in bytes; rusage would include its parent's."""
     with suppress(OSError):
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        return int(found[1]) * 1024 if found else 0
+        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(match[1]) * 1024 if match else 0
     return 0
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_of_200_mb_not_a_byte_is_lost_and_few_come_twice(place: Workplace, tmp_path: Path) -> None:
-    [key] = place.catalogs(1)
-    place.settings["download_to"] = str(tmp_path / "images")
-    fetches = place.sandbox.fetches
-    # Of the fetches that are to break, the kill ends one.
-    place.sandbox.behavior = Behavior(**behavior(), download_rate=100e6)
-    expected = place.sandbox.digest(key)
-    status, memory = run(
-        place, key, lambda: len(fetches) > BREAKS // 2 and fetches[-1].sent > SIZE // 40
+def test_large_download_interrupted_and_killed_completes_in_little_memory(
+    harness: TargetHarness, tmp_path: Path
+) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.settings["download_to"] = str(tmp_path / "images")
+    fetches = harness.sandbox.fetches
+    # The kill replaces one of the interruptions.
+    harness.sandbox.behavior = Behavior(**large_download(), download_rate=100e6)
+    expected = harness.sandbox.digest(key)
+    status, memory = run_target(
+        harness, key, lambda: len(fetches) > INTERRUPTIONS // 2 and fetches[-1].sent > SIZE // 40
     )
     assert status == -signal.SIGKILL
-    assert lines_of(tmp_path / "outcomes") == []
-    place.sandbox.behavior = Behavior(**behavior())
-    status, again = run(place, key, lambda: False)
+    assert read_json_lines(tmp_path / "outcomes") == []
+    harness.sandbox.behavior = Behavior(**large_download())
+    status, again = run_target(harness, key, lambda: False)
     assert status == 0, (tmp_path / "log").read_text()[-2000:]
-    [line] = lines_of(tmp_path / "outcomes")
+    [line] = read_json_lines(tmp_path / "outcomes")
     path = Path(line["object"])
-    assert (line["outcome"], path.stat().st_size, sha256(path)) == ("created", *expected)
-    assert files(tmp_path / "images") == [f"{key}/{path.name}"]
-    assert len(fetches) == BREAKS + 2
-    assert all(ranges(fetches)[1:])
+    assert (line["outcome"], path.stat().st_size, hash_file(path)) == ("created", *expected)
+    assert list_files(tmp_path / "images") == [f"{key}/{path.name}"]
+    assert len(fetches) == INTERRUPTIONS + 2
+    assert all(requested_ranges(fetches)[1:])
     assert sum(each.sent for each in fetches) < 1.15 * SIZE
-    assert 0 < max(memory, again) < MEMORY
+    assert 0 < max(memory, again) < MAX_MEMORY
 
 
-def behavior() -> dict[str, Any]:
-    """Behavior of both runs."""
-    return {"download_seconds": 0, "download_bytes": SIZE, "interrupt_fetches": BREAKS + 1}
+def large_download() -> dict[str, Any]:
+    """Return the sandbox behavior of both runs."""
+    return {"download_seconds": 0, "download_bytes": SIZE, "interrupt_fetches": INTERRUPTIONS + 1}

@@ -1,4 +1,4 @@
-"""The memory without a file: what each line of a journal teaches, and what is waited for."""
+"""The journal: the state that its lines restore, its file, and the waits after a lost one."""
 
 from __future__ import annotations
 
@@ -29,254 +29,262 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PLACE = BucketPath("S3", "imagery", "a")
-ONE = DeliveryKey("one", PLACE)
-AREA = AoiKey("project", "field")
-SPOT = DownloadKey("one", "/images")
-ENTRY = {"catalog": "one", "place": list(PLACE), "store": "store"}
-WANTED = [(ONE, "store", ["old"])]
+LOCATION = BucketPath("S3", "imagery", "a")
+DELIVERY = DeliveryKey("one", LOCATION)
+AOI = AoiKey("project", "field")
+DOWNLOAD = DownloadKey("one", "/images")
+ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
+INTENTS = [(DELIVERY, "store", ["old"])]
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
+def journal_path(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def reread(path: Path) -> JournalState:
+def read_journal(path: Path) -> JournalState:
     with Journal(path, 0) as journal:
         return journal.state
 
 
-def test_an_intent_stays_until_its_outcome_is_known(journal: Path) -> None:
-    began = time.time()
-    with Journal(journal, 0) as kept:
-        kept.record_intents(WANTED)
-    [(identity, intent)] = reread(journal).intents.items()
-    assert (identity, intent.store_id, intent.earlier_ids) == (ONE, "store", frozenset({"old"}))
-    assert began <= intent.requested_at <= time.time()
-    with Journal(journal, 0) as kept:
-        kept.record_refusals([ONE])
-    assert reread(journal).intents == {}
+def test_journal_intent_kept_until_outcome(journal_path: Path) -> None:
+    started = time.time()
+    with Journal(journal_path, 0) as journal:
+        journal.record_intents(INTENTS)
+    [(key, intent)] = read_journal(journal_path).intents.items()
+    assert (key, intent.store_id, intent.earlier_ids) == (DELIVERY, "store", frozenset({"old"}))
+    assert started <= intent.requested_at <= time.time()
+    with Journal(journal_path, 0) as journal:
+        journal.record_refusals([DELIVERY])
+    assert read_journal(journal_path).intents == {}
 
 
-def test_a_delivery_is_as_old_as_what_asked_for_it() -> None:
-    """An answer that was found later in the list does not make it younger."""
-    memory = JournalState()
-    memory.apply({"is": "intent", "at": 3, "of": [ENTRY]})
-    memory.apply({"is": "made", "at": 8, "of": [ENTRY | {"id": "1"}]})
-    memory.apply({"is": "made", "at": 9, "of": [ENTRY | {"id": "2"}]})
-    assert memory.intents == {}
-    assert memory.deliveries == {
-        "1": KnownDelivery(ONE, "store", 3.0),
-        "2": KnownDelivery(ONE, "store", 9.0),
+def test_journal_state_delivery_dated_by_intent() -> None:
+    """A delivery that the list confirms later keeps the time of its intent."""
+    state = JournalState()
+    state.apply({"is": "intent", "at": 3, "of": [ENTRY]})
+    state.apply({"is": "made", "at": 8, "of": [ENTRY | {"id": "1"}]})
+    state.apply({"is": "made", "at": 9, "of": [ENTRY | {"id": "2"}]})
+    assert state.intents == {}
+    assert state.deliveries == {
+        "1": KnownDelivery(DELIVERY, "store", 3.0),
+        "2": KnownDelivery(DELIVERY, "store", 9.0),
     }
-    assert (memory.latest_ids, memory.attempt_ids) == ({ONE: "2"}, {ONE: {"1", "2"}})
+    assert (state.latest_ids, state.attempt_ids) == ({DELIVERY: "2"}, {DELIVERY: {"1", "2"}})
 
 
-def test_an_intent_of_an_older_journal_has_neither_store_nor_predecessors() -> None:
-    memory = JournalState()
-    memory.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(PLACE)}]})
-    assert memory.intents == {ONE: Intent(3.0, "", frozenset())}
+def test_journal_state_old_intent_line_uses_defaults() -> None:
+    state = JournalState()
+    state.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(LOCATION)}]})
+    assert state.intents == {DELIVERY: Intent(3.0, "", frozenset())}
 
 
-def test_all_that_is_written_is_read_again(journal: Path) -> None:
-    with Journal(journal, 0) as kept:
-        kept.record_run("run", {"b", "a"})
-        kept.record_deliveries([(ONE, "store", "1")])
-        kept.record_store("gone", PLACE)
-        kept.record_final("1")
-        kept.record_aoi_intent(AREA)
-        kept.record_download_intent(SPOT)
-        told = kept.state
-        assert list(told.aoi_intents) == [AREA]
-        assert told.download_ids == {SPOT: None}
-        assert reread_while_held(journal) == told
-        kept.record_aoi(AREA, "area")
-        kept.record_aoi_intent(AoiKey("project", "bad"))
-        kept.record_aoi_refusal(AoiKey("project", "bad"))
-        kept.record_download(SPOT, "download")
-        assert told.download_ids == {SPOT: "download"}
-        kept.record_file(SPOT, DownloadedFile("a.zip", 5, "download"))
-    memory = reread(journal)
-    assert memory == told
-    assert (list(memory.deliveries), memory.latest_ids) == (["1"], {ONE: "1"})
-    assert memory.workspace_ids == {"a", "b"}
-    assert memory.store_locations == {"gone": PLACE}
-    assert memory.final_ids == {"1"}
-    assert (memory.aoi_intents, memory.aoi_ids) == ({}, {AREA: "area"})
-    assert (memory.download_ids, memory.files) == (
+def test_journal_reopened_restores_state(journal_path: Path) -> None:
+    with Journal(journal_path, 0) as journal:
+        journal.record_run("run", {"b", "a"})
+        journal.record_deliveries([(DELIVERY, "store", "1")])
+        journal.record_store("gone", LOCATION)
+        journal.record_final("1")
+        journal.record_aoi_intent(AOI)
+        journal.record_download_intent(DOWNLOAD)
+        recorded = journal.state
+        assert list(recorded.aoi_intents) == [AOI]
+        assert recorded.download_ids == {DOWNLOAD: None}
+        assert read_locked_journal(journal_path) == recorded
+        journal.record_aoi(AOI, "area")
+        journal.record_aoi_intent(AoiKey("project", "bad"))
+        journal.record_aoi_refusal(AoiKey("project", "bad"))
+        journal.record_download(DOWNLOAD, "download")
+        assert recorded.download_ids == {DOWNLOAD: "download"}
+        journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download"))
+    state = read_journal(journal_path)
+    assert state == recorded
+    assert (list(state.deliveries), state.latest_ids) == (["1"], {DELIVERY: "1"})
+    assert state.workspace_ids == {"a", "b"}
+    assert state.store_locations == {"gone": LOCATION}
+    assert state.final_ids == {"1"}
+    assert (state.aoi_intents, state.aoi_ids) == ({}, {AOI: "area"})
+    assert (state.download_ids, state.files) == (
         {},
-        {SPOT: DownloadedFile("a.zip", 5, "download")},
+        {DOWNLOAD: DownloadedFile("a.zip", 5, "download")},
     )
-    assert memory.file_owners == {("/images", "a.zip"): "one"}
+    assert state.file_owners == {("/images", "a.zip"): "one"}
 
 
-def reread_while_held(path: Path) -> JournalState:
-    """A dry run reads what a run writes, without its lock."""
+def read_locked_journal(path: Path) -> JournalState:
+    """Read the journal while a run holds its lock, as a dry run does."""
     with Journal(path, 0, read_only=True) as journal:
         return journal.state
 
 
 @pytest.mark.parametrize(
-    ("note", "synced"),
+    ("record_entry", "synced"),
     [
-        (lambda kept: kept.record_run("run", set()), True),
-        (lambda kept: kept.record_intents(WANTED), True),
-        (lambda kept: kept.record_store("gone", PLACE), True),
-        (lambda kept: kept.record_aoi_intent(AREA), True),
-        (lambda kept: kept.record_download_intent(SPOT), True),
-        (lambda kept: kept.record_file(SPOT, DownloadedFile("a.zip", 5, "download")), True),
-        (lambda kept: kept.record_deliveries([(ONE, "store", "1")]), False),
-        (lambda kept: kept.record_refusals([ONE]), False),
-        (lambda kept: kept.record_final("1"), False),
-        (lambda kept: kept.record_aoi(AREA, "area"), False),
-        (lambda kept: kept.record_aoi_refusal(AREA), False),
-        (lambda kept: kept.record_download(SPOT, "download"), False),
+        (lambda journal: journal.record_run("run", set()), True),
+        (lambda journal: journal.record_intents(INTENTS), True),
+        (lambda journal: journal.record_store("gone", LOCATION), True),
+        (lambda journal: journal.record_aoi_intent(AOI), True),
+        (lambda journal: journal.record_download_intent(DOWNLOAD), True),
+        (
+            lambda journal: journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download")),
+            True,
+        ),
+        (lambda journal: journal.record_deliveries([(DELIVERY, "store", "1")]), False),
+        (lambda journal: journal.record_refusals([DELIVERY]), False),
+        (lambda journal: journal.record_final("1"), False),
+        (lambda journal: journal.record_aoi(AOI, "area"), False),
+        (lambda journal: journal.record_aoi_refusal(AOI), False),
+        (lambda journal: journal.record_download(DOWNLOAD, "download"), False),
     ],
 )
-def test_what_may_not_be_forgotten_is_on_disk(
-    journal: Path,
+def test_journal_required_lines_synced(
+    journal_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    note: Callable[[Journal], None],
+    record_entry: Callable[[Journal], None],
     synced: bool,  # noqa: FBT001
 ) -> None:
-    """Requests are there before they are sent; what lists tell again does not wait for the disk."""
-    put: list[tuple[bool, bytes]] = []
+    """Intents are synced before the request; facts that the lists repeat are not synced."""
+    sync_calls: list[tuple[bool, bytes]] = []
 
     def fsync(fd: int) -> None:
         folder = stat.S_ISDIR(os.fstat(fd).st_mode)
-        put.append((folder, b"" if folder else journal.read_bytes()))
+        sync_calls.append((folder, b"" if folder else journal_path.read_bytes()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with Journal(journal, 0) as kept:
-        assert put == [(True, b"")]  # its name
-        note(kept)
-    written = journal.read_bytes()
+    with Journal(journal_path, 0) as journal:
+        assert sync_calls == [(True, b"")]  # the folder entry
+        record_entry(journal)
+    written = journal_path.read_bytes()
     assert written.endswith(b"}\n")
-    assert put[1:] == ([(False, written)] if synced else [])
+    assert sync_calls[1:] == ([(False, written)] if synced else [])
 
 
-def test_the_journal_is_private(journal: Path) -> None:
+def test_journal_file_mode_is_private(journal_path: Path) -> None:
     old = os.umask(0)
     try:
-        reread(journal)
+        read_journal(journal_path)
     finally:
         os.umask(old)
-    assert stat.S_IMODE(journal.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal_path.stat().st_mode) == 0o600
 
 
-def test_a_journal_that_is_there_needs_no_new_name(
-    journal: Path, monkeypatch: pytest.MonkeyPatch
+def test_journal_existing_file_folder_not_synced(
+    journal_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Journal(journal, 0) as kept:
-        kept.record_final("1")
-    put: list[int] = []
-    monkeypatch.setattr(os, "fsync", put.append)
-    reread(journal)
-    assert put == []
+    with Journal(journal_path, 0) as journal:
+        journal.record_final("1")
+    sync_calls: list[int] = []
+    monkeypatch.setattr(os, "fsync", sync_calls.append)
+    read_journal(journal_path)
+    assert sync_calls == []
 
 
-def test_a_journal_that_cannot_be_opened_names_the_setting(tmp_path: Path) -> None:
+def test_journal_unopenable_error_names_setting(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"cannot open the journal .* 'journal_path'"):
         Journal(tmp_path / "none" / "journal", 0).__enter__()
 
 
-def test_a_journal_that_cannot_be_written_ends_the_run(
-    journal: Path, monkeypatch: pytest.MonkeyPatch
+def test_journal_disk_full_raises_journal_error(
+    journal_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_fd: int, _line: object) -> int:
+    def raise_no_space(_fd: int, _line: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with Journal(journal, 0) as kept:
-        monkeypatch.setattr(os, "write", full)
+    with Journal(journal_path, 0) as journal:
+        monkeypatch.setattr(os, "write", raise_no_space)
         with pytest.raises(JournalError, match=r"cannot write the journal .* No space left"):
-            kept.record_intents(WANTED)
+            journal.record_intents(INTENTS)
 
 
-def test_a_line_is_written_whole_however_little_the_disk_takes_at_once(
-    journal: Path, monkeypatch: pytest.MonkeyPatch
+def test_journal_short_writes_complete_line(
+    journal_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
-    with Journal(journal, 0) as kept:
+    with Journal(journal_path, 0) as journal:
         monkeypatch.setattr(os, "write", lambda fd, line: write(fd, line[:7]))
-        kept.record_final("1")
-    assert json.loads(journal.read_bytes()) == {"is": "final", "id": "1"}
+        journal.record_final("1")
+    assert json.loads(journal_path.read_bytes()) == {"is": "final", "id": "1"}
 
 
-def test_nothing_is_written_for_nothing(journal: Path) -> None:
-    with Journal(journal, 0) as kept:
-        kept.record_deliveries([])
-        kept.record_refusals([])
-    assert journal.read_bytes() == b""
+def test_journal_empty_lists_write_nothing(journal_path: Path) -> None:
+    with Journal(journal_path, 0) as journal:
+        journal.record_deliveries([])
+        journal.record_refusals([])
+    assert journal_path.read_bytes() == b""
 
 
-def test_a_dry_run_learns_and_writes_nothing(journal: Path) -> None:
-    with Journal(journal, 9, read_only=True) as dry:
-        dry.record_intents(WANTED)
-        assert (list(dry.state.intents), dry.state.unknown_run_until) == ([ONE], 0.0)
-    assert not journal.exists()
-    with Journal(journal, 0) as kept:
-        kept.record_final("1")
-    written = journal.read_bytes()
-    with journal.open("ab") as file:
+def test_journal_read_only_updates_state_without_writing(journal_path: Path) -> None:
+    with Journal(journal_path, 9, read_only=True) as dry_journal:
+        dry_journal.record_intents(INTENTS)
+        assert (list(dry_journal.state.intents), dry_journal.state.unknown_run_until) == (
+            [DELIVERY],
+            0.0,
+        )
+    assert not journal_path.exists()
+    with Journal(journal_path, 0) as journal:
+        journal.record_final("1")
+    written = journal_path.read_bytes()
+    with journal_path.open("ab") as file:
         file.write(b'{"is":"fin')
-    with Journal(journal, 0, read_only=True) as dry:
-        dry.record_final("2")
-        assert dry.state.final_ids == {"1", "2"}
-    assert journal.read_bytes() == written + b'{"is":"fin'
+    with Journal(journal_path, 0, read_only=True) as dry_journal:
+        dry_journal.record_final("2")
+        assert dry_journal.state.final_ids == {"1", "2"}
+    assert journal_path.read_bytes() == written + b'{"is":"fin'
 
 
-def test_the_half_line_of_a_kill_is_cut_off(journal: Path) -> None:
-    with Journal(journal, 0) as kept:
-        kept.record_final("1")
-    written = journal.read_bytes()
-    with journal.open("ab") as file:
+def test_journal_partial_last_line_removed(journal_path: Path) -> None:
+    with Journal(journal_path, 0) as journal:
+        journal.record_final("1")
+    written = journal_path.read_bytes()
+    with journal_path.open("ab") as file:
         file.write(b'{"is":"fin')
-    with Journal(journal, 0) as kept:
-        assert kept.state.final_ids == {"1"}
-        assert journal.read_bytes() == written
+    with Journal(journal_path, 0) as journal:
+        assert journal.state.final_ids == {"1"}
+        assert journal_path.read_bytes() == written
 
 
-def test_a_new_journal_does_not_know_what_was_asked_for_before(journal: Path) -> None:
-    began = time.time()
-    with Journal(journal, 9) as kept:
-        assert began + 9 <= kept.state.unknown_run_until <= time.time() + 9
-        kept.record_run("run", set())
-    assert reread(journal).unknown_run_until == kept.state.unknown_run_until
-    with Journal(journal, 9) as kept:
-        assert kept.state.unknown_run_until < time.time() + 9
+def test_journal_new_file_sets_unknown_run_until(journal_path: Path) -> None:
+    started = time.time()
+    with Journal(journal_path, 9) as journal:
+        assert started + 9 <= journal.state.unknown_run_until <= time.time() + 9
+        journal.record_run("run", set())
+    assert read_journal(journal_path).unknown_run_until == journal.state.unknown_run_until
+    with Journal(journal_path, 9) as journal:
+        assert journal.state.unknown_run_until < time.time() + 9
 
 
-def test_the_longest_doubt_of_all_runs_counts() -> None:
-    memory = JournalState()
-    memory.apply({"is": "run", "workspaces": []})
-    assert memory.unknown_run_until == 0
+def test_journal_state_unknown_run_until_is_maximum() -> None:
+    state = JournalState()
+    state.apply({"is": "run", "workspaces": []})
+    assert state.unknown_run_until == 0
     for unsettled in (7, 5):
-        memory.apply({"is": "run", "workspaces": [], "unsettled": unsettled})
-    memory.apply({"is": "run", "workspaces": []})
-    assert memory.unknown_run_until == 7
+        state.apply({"is": "run", "workspaces": [], "unsettled": unsettled})
+    state.apply({"is": "run", "workspaces": []})
+    assert state.unknown_run_until == 7
 
 
 @pytest.mark.parametrize(
-    ("looked", "now", "until"),
+    ("refreshed_at", "now", "until"),
     [(10, 0, 0), (9, 0, 5), (9, 4, 9), (9, 8, 10), (11, 0, 0)],
 )
-def test_a_look_before_all_is_settled_is_repeated(looked: float, now: float, until: float) -> None:
-    """Five seconds from now at most, however far a clock was set back."""
-    assert JournalState(unknown_run_until=10).uncertain_until(looked, now, 5) == until
+def test_uncertain_until_early_refresh_repeated(
+    refreshed_at: float, now: float, until: float
+) -> None:
+    """The result is at most five seconds from now, even if the clock was set back."""
+    assert JournalState(unknown_run_until=10).uncertain_until(refreshed_at, now, 5) == until
 
 
-def test_waiting_ends_the_doubt() -> None:
-    memory = JournalState(unknown_run_until=10)
-    memory.end_uncertainty(12)
-    assert memory.unknown_run_until == 10
-    memory.end_uncertainty(8)
-    assert memory.unknown_run_until == 8
+def test_end_uncertainty_lowers_unknown_run_until() -> None:
+    state = JournalState(unknown_run_until=10)
+    state.end_uncertainty(12)
+    assert state.unknown_run_until == 10
+    state.end_uncertainty(8)
+    assert state.unknown_run_until == 8
 
 
-@pytest.mark.parametrize(("asked", "until"), [(3, 8), (12, 15)])
-def test_a_clock_that_was_set_back_makes_nobody_wait_longer(asked: float, until: float) -> None:
-    assert settled_at(asked, now=10, settle_seconds=5) == until
+@pytest.mark.parametrize(("requested_at", "until"), [(3, 8), (12, 15)])
+def test_settled_at_clock_set_back_waits_no_longer(requested_at: float, until: float) -> None:
+    assert settled_at(requested_at, now=10, settle_seconds=5) == until
 
 
 @pytest.mark.parametrize(
@@ -289,19 +297,19 @@ def test_a_clock_that_was_set_back_makes_nobody_wait_longer(asked: float, until:
         {},
     ],
 )
-def test_what_no_journal_holds_is_no_line(line: dict[str, Any]) -> None:
+def test_journal_state_invalid_line_raises(line: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         JournalState().apply(line)
 
 
-def test_a_second_run_does_not_wait_for_the_lock(journal: Path) -> None:
-    with Journal(journal, 0), pytest.raises(JournalError, match="another run has locked"):
-        Journal(journal, 0).__enter__()
-    reread(journal)
+def test_journal_locked_raises_immediately(journal_path: Path) -> None:
+    with Journal(journal_path, 0), pytest.raises(JournalError, match="another run has locked"):
+        Journal(journal_path, 0).__enter__()
+    read_journal(journal_path)
 
 
-def test_a_damaged_line_is_told_by_its_number_and_lets_go_of_the_lock(journal: Path) -> None:
-    journal.write_bytes(b'{"is":"final","id":"1"}\n{"is":"final"}\n')
+def test_journal_damaged_line_named_and_lock_released(journal_path: Path) -> None:
+    journal_path.write_bytes(b'{"is":"final","id":"1"}\n{"is":"final"}\n')
     for _ in range(2):
         with pytest.raises(JournalError, match="line 2 of the journal"):
-            Journal(journal, 0).__enter__()
+            Journal(journal_path, 0).__enter__()

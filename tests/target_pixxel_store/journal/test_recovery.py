@@ -1,4 +1,4 @@
-"""The journal: what a killed run has asked for is waited for, taken up, and looked after."""
+"""Recovery from the journal: intents of a killed run are waited for, matched and monitored."""
 
 from __future__ import annotations
 
@@ -10,167 +10,178 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Behavior
-from tests.target_pixxel_store.target_runner import (
+from tests.target_pixxel_store.target_harness import (
     TARGET,
-    environment,
-    lines_of,
-    request,
+    add_schemas,
+    clean_environment,
+    delivery_request,
+    read_json_lines,
+    serialize_messages,
     state,
-    text_of,
-    with_schemas,
 )
 
 if TYPE_CHECKING:
-    from tests.target_pixxel_store.target_runner import Json, Workplace
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 
-def intend(place: Workplace, key: str, path: str, **more: Any) -> None:
-    """Leave what a run leaves that was killed while it asked for a delivery to `research`."""
+def write_intent(harness: TargetHarness, key: str, path: str, **more: Any) -> None:
+    """Append the intent of a run that was killed while it requested a delivery to `research`."""
     entry = {
         "catalog": key,
         "place": ["GCS", "research", path],
-        "store": place.store("research")["id"],
+        "store": harness.find_store("research")["id"],
         **more,
     }
-    with place.journal.open("a") as journal:
+    with harness.journal_path.open("a") as journal:
         journal.write(json.dumps({"is": "intent", "at": time.time(), "of": [entry]}) + "\n")
 
 
-def land(place: Workplace, key: str, path: str, status: str) -> str:
-    """Have the sandbox list a delivery to `research`."""
+def insert_delivery(harness: TargetHarness, key: str, path: str, status: str) -> str:
+    """Insert a delivery to `research` into the sandbox; return its id."""
     row: Json = {
         "catalog_id": key,
         "task_id": None,
         "status": status,
         "target_path": f"{key}/image.zip",
-        "cloud_delivery": {"config": place.store("research")["id"], "path": f"{path}/"},
+        "cloud_delivery": {"config": harness.find_store("research")["id"], "path": f"{path}/"},
         "created_at": "2026-01-01T00:00:00Z",
     }
-    return place.sandbox.workspace.insert("deliveries", row)
+    return harness.sandbox.workspace.insert("deliveries", row)
 
 
-def made(place: Workplace) -> set[str]:
-    """Ids of the deliveries that the journal has as made."""
-    return {each["id"] for line in lines_of(place.journal) if line["is"] == "made"
+def journaled_delivery_ids(harness: TargetHarness) -> set[str]:
+    """Return the ids of the deliveries that the journal has recorded."""
+    return {each["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "made"
             for each in line["of"]}  # fmt: skip
 
 
-def test_a_lost_journal_is_waited_for_by_the_run_after_a_killed_one(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    place.journal.unlink()
-    place.settings["settle_seconds"] = 4
-    began = time.time()
+def test_journal_lost_rerun_after_kill_waits(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.journal_path.unlink()
+    harness.settings["settle_seconds"] = 4
+    started = time.time()
     with subprocess.Popen(
-        [TARGET, "--config", str(place.config())],
+        [TARGET, "--config", str(harness.write_config())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=environment(),
-    ) as killed:
-        assert killed.stdin is not None
-        killed.stdin.write(text_of(*with_schemas(request(key), state(1))))
-        killed.stdin.close()
-        while not any(line["is"] == "run" for line in lines_of(place.journal)):
-            assert time.time() < began + 60
+        env=clean_environment(),
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(serialize_messages(*add_schemas(delivery_request(key), state(1))))
+        process.stdin.close()
+        while not any(line["is"] == "run" for line in read_json_lines(harness.journal_path)):
+            assert time.time() < started + 60
             time.sleep(0.02)
         time.sleep(0.3)
-        killed.kill()
-    settled = min(line["unsettled"] for line in lines_of(place.journal))
-    assert settled > time.time() + 1
-    posted: list[float] = []
-    place.sandbox.on_request = lambda asked, _: (
-        posted.append(time.time()) if asked.method == "POST" else None
+        process.kill()
+    settled_at = min(line["unsettled"] for line in read_json_lines(harness.journal_path))
+    assert settled_at > time.time() + 1
+    post_times: list[float] = []
+    harness.sandbox.on_request = lambda request, _: (
+        post_times.append(time.time()) if request.method == "POST" else None
     )
-    assert place.run(request(key), state(1)).kinds == ["created"]
-    assert len(posted) == 1
-    assert posted[0] >= settled
+    assert harness.run(delivery_request(key), state(1)).kinds == ["created"]
+    assert len(post_times) == 1
+    assert post_times[0] >= settled_at
 
 
-def test_an_intent_that_is_listed_as_failed_is_not_sent_again(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    intend(place, key, key)
-    delivery = land(place, key, key, "FAILED")
-    ran = place.run(request(key), state(1))
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "retry_failed" in ran.reasons[0]
-    assert place.posts() == []
-    assert made(place) == {delivery}
-    assert place.run(request(key), state(1), retry_failed=1).kinds == ["created"]
+def test_intent_listed_as_failed_not_sent_again(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    write_intent(harness, key, key)
+    delivery = insert_delivery(harness, key, key, "FAILED")
+    result = harness.run(delivery_request(key), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "retry_failed" in result.reasons[0]
+    assert harness.posted_bodies() == []
+    assert journaled_delivery_ids(harness) == {delivery}
+    assert harness.run(delivery_request(key), state(1), retry_failed=1).kinds == ["created"]
 
 
-def test_a_failed_one_that_stood_there_before_is_no_answer(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    intend(place, key, key, before=[land(place, key, key, "FAILED")])
-    began = time.monotonic()
-    ran = place.run(request(key), state(1), retry_failed=1, settle_seconds=1)
-    assert ran.kinds == ["created"]
-    assert time.monotonic() - began > 0.9
+def test_intent_earlier_failed_delivery_ignored(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    write_intent(harness, key, key, before=[insert_delivery(harness, key, key, "FAILED")])
+    started = time.monotonic()
+    result = harness.run(delivery_request(key), state(1), retry_failed=1, settle_seconds=1)
+    assert result.kinds == ["created"]
+    assert time.monotonic() - started > 0.9
 
 
-def test_what_a_killed_run_asked_for_is_looked_after(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    intend(place, key, key)
-    delivery = land(place, key, key, "FAILED")
-    ran = place.run(state(1))
-    assert ran.summary["late"]["failed"] == [delivery]
-    assert f"delivery {delivery} of an earlier run: FAILED" in ran.log
+def test_intent_of_killed_run_monitored(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    write_intent(harness, key, key)
+    delivery = insert_delivery(harness, key, key, "FAILED")
+    result = harness.run(state(1))
+    assert result.summary["late"]["failed"] == [delivery]
+    assert f"delivery {delivery} of an earlier run: FAILED" in result.log
 
 
-def test_what_was_listed_without_an_answer_is_looked_after(place: Workplace) -> None:
-    [key] = place.catalogs(1)
-    place.sandbox.behavior = Behavior(drop_accepted=1.0, fail_deliveries=1.0, delivery_seconds=1.0)
-    ran = place.run(request(key), state(1))
-    assert ran.kinds == ["created"]
-    [delivery] = [row["delivery_id"] for row in place.listed() if row["catalog_id"] == key]
-    assert made(place) == {delivery}
+def test_delivery_confirmed_by_list_monitored(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(
+        drop_accepted=1.0, fail_deliveries=1.0, delivery_seconds=1.0
+    )
+    result = harness.run(delivery_request(key), state(1))
+    assert result.kinds == ["created"]
+    [delivery] = [
+        row["delivery_id"] for row in harness.list_deliveries() if row["catalog_id"] == key
+    ]
+    assert journaled_delivery_ids(harness) == {delivery}
     time.sleep(1.2)
-    assert place.run(state(1)).summary["late"]["failed"] == [delivery]
+    assert harness.run(state(1)).summary["late"]["failed"] == [delivery]
 
 
 @pytest.mark.parametrize("redeliver", [False, True])
-def test_one_catalog_to_two_paths_of_a_bucket(
-    place: Workplace,
+def test_catalog_to_two_paths_second_skipped_unless_redelivered(
+    harness: TargetHarness,
     redeliver: bool,  # noqa: FBT001
 ) -> None:
-    [key] = place.catalogs(1)
-    ran = place.run(request(key, path="a/"), request(key, path="b/"), state(1), redeliver=redeliver)
-    assert sorted(ran.kinds) == ["created", "created" if redeliver else "skipped"]
-    assert sum(len(post["deliveries"]) for post in place.posts()) == 1 + redeliver
+    [key] = harness.catalog_ids(1)
+    result = harness.run(
+        delivery_request(key, path="a/"),
+        delivery_request(key, path="b/"),
+        state(1),
+        redeliver=redeliver,
+    )
+    assert sorted(result.kinds) == ["created", "created" if redeliver else "skipped"]
+    assert sum(len(post["deliveries"]) for post in harness.posted_bodies()) == 1 + redeliver
     if not redeliver:
-        assert any("elsewhere in the bucket by this run" in why for why in ran.reasons)
+        assert any("elsewhere in the bucket by this run" in reason for reason in result.reasons)
 
 
 @pytest.mark.parametrize("redeliver", [False, True])
-def test_one_catalog_to_two_paths_by_two_runs_while_the_list_lags(
-    place: Workplace,
+def test_catalog_to_two_paths_in_two_runs_second_skipped(
+    harness: TargetHarness,
     redeliver: bool,  # noqa: FBT001
 ) -> None:
-    [key] = place.catalogs(1)
-    place.sandbox.behavior = Behavior(list_lag=30)
-    assert place.run(request(key, path="a/")).kinds == ["created"]
-    ran = place.run(request(key, path="b/"), redeliver=redeliver)
-    assert ran.kinds == ["created" if redeliver else "skipped"]
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(list_lag=30)
+    assert harness.run(delivery_request(key, path="a/")).kinds == ["created"]
+    result = harness.run(delivery_request(key, path="b/"), redeliver=redeliver)
+    assert result.kinds == ["created" if redeliver else "skipped"]
 
 
-def test_an_unanswered_intent_elsewhere_in_the_bucket_is_waited_for(place: Workplace) -> None:
-    first, second = place.catalogs(2)
+def test_intent_elsewhere_in_bucket_waited_for(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
     for key in (first, second):
-        intend(place, key, f"a/{key}")
-    seen: list[float] = []
+        write_intent(harness, key, f"a/{key}")
+    request_times: list[float] = []
 
-    def land_late(_asked: object, _workspace: object) -> None:
-        seen.append(time.monotonic())
-        if time.monotonic() > seen[0] + 0.9 and len(place.listed()) == before:
-            land(place, first, f"a/{first}", "CREATED")
+    def insert_late(_request: object, _workspace: object) -> None:
+        request_times.append(time.monotonic())
+        if time.monotonic() > request_times[0] + 0.9 and len(harness.list_deliveries()) == before:
+            insert_delivery(harness, first, f"a/{first}", "CREATED")
 
-    before = len(place.listed())
-    place.sandbox.on_request = land_late
-    began = time.monotonic()
-    ran = place.run(*(request(key, path=f"b/{key}") for key in (first, second)), settle_seconds=1.5)
-    assert time.monotonic() - began > 1.4
-    assert sorted(ran.kinds) == ["created", "skipped"]
-    assert {line["catalog_id"]: line["outcome"] for line in ran.outcomes} == {
+    before = len(harness.list_deliveries())
+    harness.sandbox.on_request = insert_late
+    started = time.monotonic()
+    result = harness.run(
+        *(delivery_request(key, path=f"b/{key}") for key in (first, second)), settle_seconds=1.5
+    )
+    assert time.monotonic() - started > 1.4
+    assert sorted(result.kinds) == ["created", "skipped"]
+    assert {line["catalog_id"]: line["outcome"] for line in result.outcomes} == {
         first: "skipped",
         second: "created",
     }

@@ -1,4 +1,4 @@
-"""Outcomes, rejected records and the summary: no STATE passes what could not be written."""
+"""Output files: no STATE is written for records whose outcome could not be written."""
 
 from __future__ import annotations
 
@@ -9,42 +9,48 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_pixxel_store.errors import OutcomeFileError
-from tests.target_pixxel_store.target_runner import record, request, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
-    from tests.target_pixxel_store.target_runner import Workplace
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
-FULL = Path("/dev/full")
-needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
-BAD = record("delivery_requests", store="research")
-
-
-@needs_full
-@pytest.mark.parametrize("count", [1, 60], ids=["at the end", "while it is written"])
-def test_a_full_disk_ends_the_run_before_a_state(place: Workplace, count: int) -> None:
-    ran = place.run(*[BAD] * count, state(1), outcomes_path=str(FULL), on_error="continue")
-    assert isinstance(ran.error, OutcomeFileError)
-    assert str(ran.error) == "cannot write the file of 'outcomes_path': No space left on device"
-    assert ran.states == []
+FULL_DEVICE = Path("/dev/full")
+needs_full_device = pytest.mark.skipif(
+    not FULL_DEVICE.exists(), reason="this system has no full device"
+)
+BAD_RECORD = record("delivery_requests", store="research")
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["a folder now", "its folder gone"])
-def test_a_summary_that_cannot_be_written_is_told_and_leaves_nothing(
-    place: Workplace,
-    there: bool,  # noqa: FBT001
+@needs_full_device
+@pytest.mark.parametrize("count", [1, 60], ids=["at the end of the run", "during the run"])
+def test_outcomes_file_disk_full_ends_run_before_state(harness: TargetHarness, count: int) -> None:
+    result = harness.run(
+        *[BAD_RECORD] * count, state(1), outcomes_path=str(FULL_DEVICE), on_error="continue"
+    )
+    assert isinstance(result.error, OutcomeFileError)
+    assert str(result.error) == "cannot write the file of 'outcomes_path': No space left on device"
+    assert result.states == []
+
+
+@pytest.mark.parametrize(
+    "becomes_folder", [True, False], ids=["replaced by a folder", "folder removed"]
+)
+def test_summary_unwritable_reported_and_leaves_no_file(
+    harness: TargetHarness,
+    becomes_folder: bool,  # noqa: FBT001
 ) -> None:
-    summary = place.folder / "reports" / "summary"
+    summary = harness.folder / "reports" / "summary"
     summary.parent.mkdir()
 
-    def spoil(*_: object) -> None:
-        place.sandbox.on_request = None
-        if there:
+    def block_summary(*_: object) -> None:
+        harness.sandbox.on_request = None
+        if becomes_folder:
             summary.mkdir()
         else:
             shutil.rmtree(summary.parent)
 
-    place.sandbox.on_request = spoil
-    ran = place.run(request(place.catalogs(1)[0]), summary_path=str(summary))
-    assert isinstance(ran.error, OutcomeFileError)
-    assert "'summary_path'" in str(ran.error)
-    assert not there or list(summary.parent.iterdir()) == [summary]
+    harness.sandbox.on_request = block_summary
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0]), summary_path=str(summary))
+    assert isinstance(result.error, OutcomeFileError)
+    assert "'summary_path'" in str(result.error)
+    assert not becomes_folder or list(summary.parent.iterdir()) == [summary]

@@ -1,4 +1,4 @@
-"""Stores: made once, found again, and what happens where one differs."""
+"""Store records: a store is created once, found again, and compared with the record."""
 
 from __future__ import annotations
 
@@ -7,16 +7,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Behavior
-from tests.target_pixxel_store.intercepting_proxy import STORES, Answer, Asked, Between
-from tests.target_pixxel_store.store_checks import CREDENTIALS, KEYS, NEW, ensure, named
-from tests.target_pixxel_store.target_runner import lines_of, record, request, state
+from tests.target_pixxel_store.intercepting_proxy import (
+    STORES_PATH,
+    InterceptingProxy,
+    ProxiedRequest,
+    ProxiedResponse,
+)
+from tests.target_pixxel_store.store_checks import (
+    CREDENTIALS,
+    NEW_STORE,
+    S3_KEYS,
+    run_store_record,
+    stores_named,
+)
+from tests.target_pixxel_store.target_harness import (
+    delivery_request,
+    read_json_lines,
+    record,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.target_runner import Json, Workplace
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
-DIFFERENT: dict[str, Json] = {
+DIFFERENCES: dict[str, Json] = {
     "type": {"type": "GCS", "credentials": "gcs"},
     "bucket": {"bucket": "others"},
     "region": {"region": "us-east-1"},
@@ -25,75 +41,79 @@ DIFFERENT: dict[str, Json] = {
 }
 
 
-def test_a_store_is_made_once(place: Workplace) -> None:
-    ran = ensure(place)
-    [made] = named(place)
-    assert (ran.kinds, ran.states) == (["created"], [{"upto": 1}])
-    assert ran.outcomes[0]["store_id"] == made["id"]
-    assert made["configs"] == {"bucket": "images", "region": "eu-central-1", "path_prefix": "raw/"}
-    assert made["labels"] == {
+def test_store_repeated_record_created_once(harness: TargetHarness) -> None:
+    result = run_store_record(harness)
+    [created] = stores_named(harness)
+    assert (result.kinds, result.states) == (["created"], [{"upto": 1}])
+    assert result.outcomes[0]["store_id"] == created["id"]
+    assert created["configs"] == {
+        "bucket": "images",
+        "region": "eu-central-1",
+        "path_prefix": "raw/",
+    }
+    assert created["labels"] == {
         "team": "rice", "managed_by": "pixxel-singer", "credentials_version": "1",
     }  # fmt: skip
-    for spelt in ("raw", "/raw/", "raw//"):
-        assert ensure(place, path_prefix=spelt, labels=None).kinds == ["exists"]
-    assert len(place.posts(STORES)) == 1
+    for prefix in ("raw", "/raw/", "raw//"):
+        assert run_store_record(harness, path_prefix=prefix, labels=None).kinds == ["exists"]
+    assert len(harness.posted_bodies(STORES_PATH)) == 1
 
 
-@pytest.mark.parametrize("field", [*DIFFERENT, "version"])
-def test_a_store_that_differs(place: Workplace, field: str) -> None:
-    ensure(place)
-    [old] = named(place)
-    settings = DIFFERENT.get(field) or {"version": 2}
-    ran = ensure(place, **settings)
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert f"differs in {'the version' if field == 'version' else field}" in ran.reasons[0]
-    ran = ensure(place, store_drift="keep", **settings)
-    assert (ran.kinds, ran.states) == (["exists"], [{"upto": 1}])
-    assert named(place) == [old]
-    ran = ensure(place, store_drift="replace", **settings)
-    assert (ran.kinds, ran.states) == (["replaced"], [{"upto": 1}])
-    [made] = named(place)
-    assert ran.outcomes[0]["store_id"] == made["id"] != old["id"]
-    assert ran.outcomes[0]["reason"] == f"replaces {old['id']}"
-    assert {old["id"], made["id"]} <= {
-        line["id"] for line in lines_of(place.journal) if line["is"] == "store"
+@pytest.mark.parametrize("field", [*DIFFERENCES, "version"])
+def test_store_difference_handled_by_store_drift(harness: TargetHarness, field: str) -> None:
+    run_store_record(harness)
+    [old] = stores_named(harness)
+    settings = DIFFERENCES.get(field) or {"version": 2}
+    result = run_store_record(harness, **settings)
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert f"differs in {'the version' if field == 'version' else field}" in result.reasons[0]
+    result = run_store_record(harness, store_drift="keep", **settings)
+    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
+    assert stores_named(harness) == [old]
+    result = run_store_record(harness, store_drift="replace", **settings)
+    assert (result.kinds, result.states) == (["replaced"], [{"upto": 1}])
+    [created] = stores_named(harness)
+    assert result.outcomes[0]["store_id"] == created["id"] != old["id"]
+    assert result.outcomes[0]["reason"] == f"replaces {old['id']}"
+    assert {old["id"], created["id"]} <= {
+        line["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "store"
     }
-    assert ensure(place, **settings).kinds == ["exists"]
+    assert run_store_record(harness, **settings).kinds == ["exists"]
 
 
-def test_a_store_made_anew_redelivers_nothing(place: Workplace) -> None:
-    place.sandbox.behavior = Behavior(delivery_seconds=0)
-    ensure(place)
-    [key] = place.catalogs(1)
-    assert place.run(request(key, "new")).kinds == ["created"]
-    assert ensure(place, store_drift="replace", version=2).kinds == ["replaced"]
-    assert place.run(request(key, "new")).kinds == ["exists"]
+def test_store_replaced_redelivers_nothing(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0)
+    run_store_record(harness)
+    [key] = harness.catalog_ids(1)
+    assert harness.run(delivery_request(key, "new")).kinds == ["created"]
+    assert run_store_record(harness, store_drift="replace", version=2).kinds == ["replaced"]
+    assert harness.run(delivery_request(key, "new")).kinds == ["exists"]
 
 
-def test_the_taps_own_records_are_understood(place: Workplace) -> None:
-    ensure(place)
-    [made] = named(place)
-    seen: Json = {**made, "labels": {**made["labels"], "credentials_version": "old"}}
-    settings: Json = {"credentials": {"new": {**KEYS, "version": 1}, "other": KEYS}}
-    ran = place.run(record("stores", **seen), state(1), **settings)
-    assert (ran.kinds, ran.states) == (["exists"], [{"upto": 1}])
-    again: Json = {**seen, "name": "other", "credentials": "other"}
-    ran = place.run(record("stores", **again), verify_bucket="off", **settings)
-    assert ran.kinds == ["created"]
-    [other] = named(place, "other")
-    assert (other["type"], other["configs"]) == (made["type"], made["configs"])
+def test_store_record_from_tap_accepted(harness: TargetHarness) -> None:
+    run_store_record(harness)
+    [created] = stores_named(harness)
+    tap_record: Json = {**created, "labels": {**created["labels"], "credentials_version": "old"}}
+    settings: Json = {"credentials": {"new": {**S3_KEYS, "version": 1}, "other": S3_KEYS}}
+    result = harness.run(record("stores", **tap_record), state(1), **settings)
+    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
+    other_record: Json = {**tap_record, "name": "other", "credentials": "other"}
+    result = harness.run(record("stores", **other_record), verify_bucket="off", **settings)
+    assert result.kinds == ["created"]
+    [other] = stores_named(harness, "other")
+    assert (other["type"], other["configs"]) == (created["type"], created["configs"])
     assert other["labels"] == {"team": "rice", "managed_by": "pixxel-singer"}
 
 
-def test_declared_stores_are_ensured_before_the_first_record(place: Workplace) -> None:
-    settings: Json = {"stores": [NEW], "credentials": CREDENTIALS, "verify_bucket": "off"}
-    ran = place.run(request(place.catalogs(1)[0], "new"), state(1), **settings)
-    assert ran.kinds == ["created", "created"]
-    assert [line["stream"] for line in ran.outcomes] == ["stores (setting)", "delivery_requests"]
-    settings["stores"] = [{**NEW, "region": "us-east-1"}]
-    ran = place.run(request(place.catalogs(1)[0], "new"), state(1), **settings)
-    assert (ran.status, ran.kinds, ran.states) == (1, ["failed"], [])
-    assert "store 'new'" in ran.summary["ended_because"]
+def test_declared_stores_created_before_first_record(harness: TargetHarness) -> None:
+    settings: Json = {"stores": [NEW_STORE], "credentials": CREDENTIALS, "verify_bucket": "off"}
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0], "new"), state(1), **settings)
+    assert result.kinds == ["created", "created"]
+    assert [line["stream"] for line in result.outcomes] == ["stores (setting)", "delivery_requests"]
+    settings["stores"] = [{**NEW_STORE, "region": "us-east-1"}]
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0], "new"), state(1), **settings)
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "store 'new'" in result.summary["ended_because"]
 
 
 @pytest.mark.parametrize(
@@ -103,24 +123,30 @@ def test_declared_stores_are_ensured_before_the_first_record(place: Workplace) -
      {"drop_accepted": 1.0, "list_lag": 0.5}],
     ids=["dropped", "failed", "late", "lagging"],
 )  # fmt: skip
-def test_one_store_whatever_the_answer(place: Workplace, behavior: dict[str, Any]) -> None:
-    place.sandbox.behavior = Behavior(**behavior)
-    ran = ensure(place, settle_seconds=1.5)
-    assert (ran.error, ran.kinds) == (None, ["created"])
-    assert len(place.posts(STORES)) == 1
-    assert len(named(place)) == 1
-    assert ran.outcomes[0]["store_id"] == named(place)[0]["id"]
+def test_store_ambiguous_response_created_once(
+    harness: TargetHarness, behavior: dict[str, Any]
+) -> None:
+    harness.sandbox.behavior = Behavior(**behavior)
+    result = run_store_record(harness, settle_seconds=1.5)
+    assert (result.error, result.kinds) == (None, ["created"])
+    assert len(harness.posted_bodies(STORES_PATH)) == 1
+    assert len(stores_named(harness)) == 1
+    assert result.outcomes[0]["store_id"] == stores_named(harness)[0]["id"]
 
 
-def test_a_name_that_is_taken_meanwhile(place: Workplace, between: Between) -> None:
-    def take(asked: Asked, pass_on: Callable[[], Answer]) -> Answer:
-        if asked.is_a("POST", STORES):
-            row = {**place.store("analysis"), "id": "taken", "name": "new"}
-            place.sandbox.workspace.insert("stores", row)
-        return pass_on()
+def test_store_name_taken_during_create_fails(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    def take_name(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        if request.matches("POST", STORES_PATH):
+            row = {**harness.find_store("analysis"), "id": "taken", "name": "new"}
+            harness.sandbox.workspace.insert("stores", row)
+        return forward()
 
-    between.otherwise = take
-    ran = ensure(place)
-    assert (ran.status, ran.kinds) == (1, ["failed"])
-    assert "the name is taken by another store" in ran.reasons[0]
-    assert between.count("POST", STORES) == 1
+    proxy.intercept = take_name
+    result = run_store_record(harness)
+    assert (result.status, result.kinds) == (1, ["failed"])
+    assert "the name is taken by another store" in result.reasons[0]
+    assert proxy.count_requests("POST", STORES_PATH) == 1

@@ -1,4 +1,4 @@
-"""What no cloud is needed for: dead endpoints, names that are none, and how objects are named."""
+"""Bucket errors that need no cloud: dead endpoints, invalid names, and error responses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from obstore.exceptions import GenericError
 from target_pixxel_store.credentials import Credentials
 from target_pixxel_store.locations import BucketLocation, BucketPath
 from target_pixxel_store.stores.buckets import BucketErrorKind, probe_write_access
-from tests.target_pixxel_store.cloud_servers import free_port, refusal, service_account
+from tests.target_pixxel_store.cloud_servers import (
+    create_service_account,
+    expect_bucket_error,
+    find_free_port,
+)
 
 SECRET = "s3cret-of-the-test"
-PLACE = BucketLocation("S3", "bucket", "eu-west-1", "image/ry")
-NOWHERE = "http://127.0.0.1:9"
+LOCATION = BucketLocation("S3", "bucket", "eu-west-1", "image/ry")
+DEAD_ENDPOINT = "http://127.0.0.1:9"
 VALUES = {
     "S3": {"access_key_id": "key-of-the-test", "secret_access_key": SECRET},
     "AZBLOB": {
@@ -34,55 +38,59 @@ def credentials(kind: str = "S3", **change: str) -> Credentials:
     return Credentials("prod", VALUES[kind] | change, None)
 
 
-def test_a_refused_connection_is_unreachable_at_once() -> None:
-    began = time.monotonic()
-    error = refusal(PLACE, credentials(), f"http://user:{SECRET}@127.0.0.1:{free_port()}")
-    assert time.monotonic() - began < 5
+def test_probe_connection_refused_is_unreachable() -> None:
+    started = time.monotonic()
+    error = expect_bucket_error(
+        LOCATION, credentials(), f"http://user:{SECRET}@127.0.0.1:{find_free_port()}"
+    )
+    assert time.monotonic() - started < 5
     assert error.kind is BucketErrorKind.UNREACHABLE
     assert "does not respond at 127.0.0.1:" in str(error)
 
 
-def test_an_endpoint_that_never_answers_does_not_hold_up_the_run() -> None:
+def test_probe_silent_endpoint_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        error = refusal(PLACE, credentials(), f"http://127.0.0.1:{silent.getsockname()[1]}")
-    assert 1 < time.monotonic() - began < 20
+        started = time.monotonic()
+        error = expect_bucket_error(
+            LOCATION, credentials(), f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+    assert 1 < time.monotonic() - started < 20
     assert error.kind is BucketErrorKind.UNREACHABLE
 
 
-def test_a_dead_token_service_is_not_taken_for_the_container() -> None:
-    place = BucketLocation("AZBLOB", "container", "", "")
-    error = refusal(place, credentials("AZBLOB"), None, authority_host=NOWHERE)
+def test_probe_dead_token_service_named() -> None:
+    location = BucketLocation("AZBLOB", "container", "", "")
+    error = expect_bucket_error(location, credentials("AZBLOB"), None, authority_host=DEAD_ENDPOINT)
     assert error.kind is BucketErrorKind.UNREACHABLE
     assert "the service that issues tokens" in str(error)
 
 
-def test_a_look_at_a_dead_endpoint_is_no_missing_object() -> None:
-    error = refusal(PLACE, credentials(), NOWHERE, look="image/ry/a.tif")
+def test_object_size_dead_endpoint_is_unreachable() -> None:
+    error = expect_bucket_error(LOCATION, credentials(), DEAD_ENDPOINT, object_key="image/ry/a.tif")
     assert error.kind is BucketErrorKind.UNREACHABLE
 
 
 @pytest.mark.parametrize(
-    ("change", "endpoint", "why"),
+    ("change", "endpoint", "reason"),
     [
-        ({"bucket": "a bucket"}, NOWHERE, "has an invalid name"),
-        ({"bucket": "line\nend"}, NOWHERE, "has an invalid name"),
-        ({"bucket": ""}, NOWHERE, "has an invalid name"),
-        ({"region": "eu west"}, NOWHERE, "'eu west' is not a region of S3"),
+        ({"bucket": "a bucket"}, DEAD_ENDPOINT, "has an invalid name"),
+        ({"bucket": "line\nend"}, DEAD_ENDPOINT, "has an invalid name"),
+        ({"bucket": ""}, DEAD_ENDPOINT, "has an invalid name"),
+        ({"region": "eu west"}, DEAD_ENDPOINT, "'eu west' is not a region of S3"),
         ({}, "not a URL", "must be an http or https URL"),
         ({}, "ftp://127.0.0.1", "must be an http or https URL"),
         ({}, "http://127.0.0.1:99999", "must be an http or https URL"),
         ({}, "http://127.0.0.1/ü ü", "must be an http or https URL"),
-        ({"prefix": "a/../b"}, NOWHERE, "check the names of bucket and prefix"),
-        ({"prefix": "a//b"}, NOWHERE, "check the names of bucket and prefix"),
+        ({"prefix": "a/../b"}, DEAD_ENDPOINT, "check the names of bucket and prefix"),
+        ({"prefix": "a//b"}, DEAD_ENDPOINT, "check the names of bucket and prefix"),
     ],
 )
-def test_what_cannot_be_part_of_a_request_is_refused(
-    change: dict[str, str], endpoint: str, why: str
+def test_probe_invalid_location_or_endpoint_rejected(
+    change: dict[str, str], endpoint: str, reason: str
 ) -> None:
-    error = refusal(PLACE._replace(**change), credentials(), endpoint)
+    error = expect_bucket_error(LOCATION._replace(**change), credentials(), endpoint)
     assert error.kind is BucketErrorKind.OTHER
-    assert why in str(error)
+    assert reason in str(error)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +98,16 @@ def test_what_cannot_be_part_of_a_request_is_refused(
     [(kind, key) for kind, values in VALUES.items() for key in values],
 )
 @pytest.mark.parametrize("value", ["line\nend-of-s3cret", "s3cret of the test", "s3cret-ü", ""])
-def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value: str) -> None:
-    place = PLACE._replace(type=kind)
-    error = refusal(place, credentials(kind, **{key: value}), NOWHERE)
+def test_probe_invalid_header_value_is_malformed(kind: str, key: str, value: str) -> None:
+    location = LOCATION._replace(type=kind)
+    error = expect_bucket_error(location, credentials(kind, **{key: value}), DEAD_ENDPOINT)
     assert error.kind is BucketErrorKind.MALFORMED
     assert f"the {key} of credentials 'prod'" in str(error)
     assert "s3cret" not in str(error)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "why"),
+    ("response", "kind", "reason"),
     [
         (
             "status code: 400: <Code>AuthorizationHeaderMalformed</Code>",
@@ -145,42 +153,42 @@ def test_a_value_that_no_header_can_hold_is_malformed(kind: str, key: str, value
         ("words of s3cret-of-the-test", BucketErrorKind.OTHER, "cannot be used; check"),
     ],
 )
-def test_answers_that_no_local_server_gives_have_their_own_words(
-    monkeypatch: pytest.MonkeyPatch, answer: str, kind: BucketErrorKind, why: str
+def test_probe_error_response_classified(
+    monkeypatch: pytest.MonkeyPatch, response: str, kind: BucketErrorKind, reason: str
 ) -> None:
     def put(*_: Any, **__: Any) -> None:
-        raise GenericError(f"Generic S3 error: PUT failed - {answer} {SECRET}")
+        raise GenericError(f"Generic S3 error: PUT failed - {response} {SECRET}")
 
     monkeypatch.setattr(obstore, "put", put)
-    error = refusal(PLACE, credentials(), NOWHERE)
+    error = expect_bucket_error(LOCATION, credentials(), DEAD_ENDPOINT)
     assert error.kind is kind
-    assert why in str(error)
+    assert reason in str(error)
 
 
-def test_without_an_endpoint_the_cloud_itself_is_asked_over_https(
+def test_probe_without_endpoint_uses_cloud_https(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[Any] = []
+    stores: list[Any] = []
 
     def put(store: Any, *_: Any, **__: Any) -> None:
-        asked.append(store)
+        stores.append(store)
 
     monkeypatch.setattr(obstore, "put", put)
     monkeypatch.setattr(obstore, "delete", lambda *_: None)
-    fields, _ = service_account("loader@test")
-    text = json.dumps(fields)
+    key_fields, _ = create_service_account("loader@test")
+    text = json.dumps(key_fields)
     google = Credentials("g", {"project_id": "p", "service_account_credentials": text}, None)
-    probe_write_access(PLACE, credentials(), None)
-    probe_write_access(PLACE._replace(type="GCS"), google, None)
-    probe_write_access(PLACE._replace(type="AZBLOB"), credentials("AZBLOB"), None)
-    s3, gcs, azure = asked
+    probe_write_access(LOCATION, credentials(), None)
+    probe_write_access(LOCATION._replace(type="GCS"), google, None)
+    probe_write_access(LOCATION._replace(type="AZBLOB"), credentials("AZBLOB"), None)
+    s3, gcs, azure = stores
     assert s3.config["endpoint"] == "https://s3.eu-west-1.amazonaws.com"
     assert gcs.config["base_url"] == "https://storage.googleapis.com"
     assert {"endpoint", "authority_host"}.isdisjoint(azure.config)
-    assert [store.client_options["allow_http"] for store in asked] == ["false"] * 3
+    assert [store.client_options["allow_http"] for store in stores] == ["false"] * 3
 
 
-def test_an_object_is_named_by_its_clouds_scheme() -> None:
+def test_bucket_path_uri_uses_cloud_scheme() -> None:
     for cloud, scheme in (("S3", "s3"), ("GCS", "gs"), ("AZBLOB", "az"), ("NEW", "new")):
-        place = BucketPath(cloud, "bucket", "a")
-        assert place.uri("/b//c.tif") == f"{scheme}://bucket/a/b/c.tif"
+        location = BucketPath(cloud, "bucket", "a")
+        assert location.uri("/b//c.tif") == f"{scheme}://bucket/a/b/c.tif"

@@ -1,4 +1,4 @@
-"""Runs target-pixxel-store against a sandbox, as a command or in this process."""
+"""A harness that runs target-pixxel-store against a sandbox, in this process or as a command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 TARGET = str(Path(sys.executable).with_name("target-pixxel-store"))
 LOGGERS = ("target-pixxel-store", "target_pixxel_store")
-"""The plugin's own, and that of its modules."""
+"""The logger of the plugin, and the logger of its modules."""
 TEXT = {"type": ["string", "null"]}
 OBJECT = {"type": ["object", "null"]}
 KEYS = {"stores": ["name"], "delivery_requests": ["catalog_id"]}
@@ -43,7 +43,7 @@ FIELDS: dict[str, Json] = {
 
 
 def schema(stream: str, keys: list[str] | None = None) -> Json:
-    """Make the SCHEMA message of a stream; requests have no key unless they are given one."""
+    """Return the SCHEMA message of a stream; requests have no key properties by default."""
     default = ["id"] if stream in {"catalogs", "order_items"} else ["name"]
     default = [] if stream in {"delivery_requests", "download_requests"} else default
     return {
@@ -55,28 +55,28 @@ def schema(stream: str, keys: list[str] | None = None) -> Json:
 
 
 def record(stream: str, **fields: Any) -> Json:
-    """Make a RECORD message."""
+    """Return a RECORD message."""
     return {"type": "RECORD", "stream": stream, "record": fields}
 
 
-def request(catalog: str, store: str = "research", **more: Any) -> Json:
-    """Make a request for a delivery."""
-    return record("delivery_requests", catalog_id=catalog, store=store, **more)
+def delivery_request(catalog: str, store: str = "research", **variables: Any) -> Json:
+    """Return a RECORD of `delivery_requests`."""
+    return record("delivery_requests", catalog_id=catalog, store=store, **variables)
 
 
-def wanted(catalog: str, **more: Any) -> Json:
-    """Make a request for a download."""
-    return record("download_requests", catalog_id=catalog, **more)
+def download_request(catalog: str, **variables: Any) -> Json:
+    """Return a RECORD of `download_requests`."""
+    return record("download_requests", catalog_id=catalog, **variables)
 
 
 def state(number: int) -> Json:
-    """Make a STATE message."""
+    """Return a STATE message."""
     return {"type": "STATE", "value": {"upto": number}}
 
 
-def with_schemas(*messages: Json) -> list[Json]:
-    """Put each stream's SCHEMA before its first record."""
-    made: list[Json] = []
+def add_schemas(*messages: Json) -> list[Json]:
+    """Return the messages with a SCHEMA before the first record of each stream."""
+    completed: list[Json] = []
     seen: set[str] = set()
     for message in messages:
         stream = message.get("stream")
@@ -84,36 +84,36 @@ def with_schemas(*messages: Json) -> list[Json]:
             seen.add(message["stream"])
         elif stream is not None and stream not in seen:
             seen.add(stream)
-            made.append(schema(stream))
-        made.append(message)
-    return made
+            completed.append(schema(stream))
+        completed.append(message)
+    return completed
 
 
-def text_of(*messages: Json) -> str:
-    """Write messages as a tap does."""
+def serialize_messages(*messages: Json) -> str:
+    """Return the messages as JSON lines, as a tap writes them."""
     return "".join(json.dumps(message) + "\n" for message in messages)
 
 
-def lines_of(path: Path) -> list[Json]:
-    """Read a file of JSON lines; none when it is not there."""
+def read_json_lines(path: Path) -> list[Json]:
+    """Return the objects of a file of JSON lines; [] if the file does not exist."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def _whole_lines(path: Path) -> int:
+def _count_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 @dataclass
-class Ran:
-    """What a run has left.
+class RunResult:
+    """The outputs of a run.
 
     Attributes:
-        status: The exit status; None where it ended with `error`.
-        states: The STATE it wrote, a value each.
-        log: What it logged, at INFO and above.
-        outcomes, rejected: The lines that it added to those files.
+        status: The exit status; None if the run raised `error`.
+        states: The value of each STATE that the run wrote.
+        log: The log lines at INFO and above.
+        outcomes, rejected: The lines that the run added to the files of this name.
         summary: The last summary.
     """
 
@@ -127,21 +127,21 @@ class Ran:
 
     @property
     def kinds(self) -> list[str]:
-        """What became of each record."""
+        """The outcome of each record."""
         return [line["outcome"] for line in self.outcomes]
 
     @property
     def reasons(self) -> list[str]:
-        """Why, for each record."""
+        """The reason of each outcome."""
         return [line["reason"] or "" for line in self.outcomes]
 
 
 @dataclass
-class Workplace:
-    """A folder for the target's files, and settings that go with a sandbox.
+class TargetHarness:
+    """A runner of the target, with a sandbox, a folder for its files, and settings.
 
     Attributes:
-        settings: What all runs are given.
+        settings: The settings of all runs.
     """
 
     sandbox: Sandbox
@@ -159,115 +159,115 @@ class Workplace:
             "settle_seconds": 0.5,
             **self.settings,
         }
-        self.keep_journal()
+        self.reset_journal()
 
-    def keep_journal(self) -> None:
-        """Begin with a journal, so that no run waits for what an earlier one may have done."""
+    def reset_journal(self) -> None:
+        """Replace the journal by one without requests, so that no run waits for earlier ones."""
         line = {"is": "run", "id": "earlier", "workspaces": []}
-        self.journal.write_text(json.dumps(line) + "\n")
+        self.journal_path.write_text(json.dumps(line) + "\n")
 
     @property
-    def journal(self) -> Path:
-        """The journal."""
+    def journal_path(self) -> Path:
+        """The path of the journal."""
         return self.folder / "journal"
 
-    def run(self, *messages: Json | str, **settings: Any) -> Ran:
+    def run(self, *messages: Json | str, **settings: Any) -> RunResult:
         """Run the target in this process."""
-        before = self._counts()
+        before = self._count_output_lines()
         log = io.StringIO()
         handler = logging.StreamHandler(log)
         loggers = {each: each.level for each in map(logging.getLogger, LOGGERS)}
         for logger in loggers:
             logger.addHandler(handler)
             logger.setLevel(logging.INFO)
-        out = io.StringIO()
-        status, failure = None, None
+        output = io.StringIO()
+        status, raised = None, None
         try:
-            with redirect_stdout(out):
+            with redirect_stdout(output):
                 target = TargetPixxelStore(config=self.settings | settings)
-                status = int(target.run(io.StringIO(self._text(messages))))
-        except Exception as error:  # noqa: BLE001 - handed over for the test to look at
-            failure = error
+                status = int(target.run(io.StringIO(self._serialize(messages))))
+        except Exception as error:  # noqa: BLE001 - the test checks it
+            raised = error
         finally:
             for logger, level in loggers.items():
                 logger.removeHandler(handler)
                 logger.setLevel(level)
-        return self._ran(status, out.getvalue(), log.getvalue(), before, failure)
+        return self._make_result(status, output.getvalue(), log.getvalue(), before, raised)
 
-    def command(self, *messages: Json | str, **settings: Any) -> Ran:
-        """Run the target's command."""
-        before = self._counts()
-        done = subprocess.run(
-            [TARGET, "--config", str(self.config(**settings))],
-            input=self._text(messages),
+    def run_command(self, *messages: Json | str, **settings: Any) -> RunResult:
+        """Run the command target-pixxel-store."""
+        before = self._count_output_lines()
+        process = subprocess.run(
+            [TARGET, "--config", str(self.write_config(**settings))],
+            input=self._serialize(messages),
             capture_output=True,
             text=True,
             check=False,
             timeout=100,
-            env=environment(),
+            env=clean_environment(),
             cwd=self.folder,
         )
-        return self._ran(done.returncode, done.stdout, done.stderr, before)
+        return self._make_result(process.returncode, process.stdout, process.stderr, before)
 
-    def config(self, **settings: Any) -> Path:
-        """Write a config file."""
+    def write_config(self, **settings: Any) -> Path:
+        """Write a config file and return its path."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.settings | settings))
         return path
 
-    def listed(self) -> list[Json]:
-        """The deliveries that the sandbox has, those made at run time last."""
+    def list_deliveries(self) -> list[Json]:
+        """Return the sandbox's deliveries; those that runs created come last."""
         return self.sandbox.workspace.rows("deliveries")
 
-    def catalogs(self, count: int) -> list[str]:
-        """Ids of catalogs that were never delivered."""
-        taken = {row["catalog_id"] for row in self.listed()}
-        ids = [key for key in self.sandbox.workspace.ids("catalogs") if key not in taken]
+    def catalog_ids(self, count: int) -> list[str]:
+        """Return ids of catalogs that have no delivery."""
+        delivered = {row["catalog_id"] for row in self.list_deliveries()}
+        ids = [key for key in self.sandbox.workspace.ids("catalogs") if key not in delivered]
         assert len(ids) >= count
         return ids[:count]
 
-    def store(self, name: str) -> Json:
-        """A store of the sandbox, by its name."""
+    def find_store(self, name: str) -> Json:
+        """Return the sandbox's store with a name."""
         return next(s for s in self.sandbox.workspace.rows("stores") if s["name"] == name)
 
-    def posts(self, path: str = "/v0/catalogs/deliveries") -> list[Any]:
-        """The bodies of the POST requests to a path."""
+    def posted_bodies(self, path: str = "/v0/catalogs/deliveries") -> list[Any]:
+        """Return the bodies of the POST requests to a path."""
         return [
             each.body
             for each in self.sandbox.requests
             if each.method == "POST" and each.path == path
         ]
 
-    def _text(self, messages: tuple[Json | str, ...]) -> str:
-        given = [message for message in messages if isinstance(message, dict)]
-        if len(given) < len(messages):
+    def _serialize(self, messages: tuple[Json | str, ...]) -> str:
+        records = [message for message in messages if isinstance(message, dict)]
+        if len(records) < len(messages):
             return "".join(m if isinstance(m, str) else json.dumps(m) + "\n" for m in messages)
-        return text_of(*with_schemas(*given))
+        return serialize_messages(*add_schemas(*records))
 
-    def _counts(self) -> tuple[int, int]:
-        return _whole_lines(self.folder / "outcomes"), _whole_lines(self.folder / "rejected")
+    def _count_output_lines(self) -> tuple[int, int]:
+        return _count_lines(self.folder / "outcomes"), _count_lines(self.folder / "rejected")
 
-    def _ran(
+    def _make_result(
         self,
         status: int | None,
-        out: str,
+        output: str,
         log: str,
         before: tuple[int, int],
         error: Exception | None = None,
-    ) -> Ran:
+    ) -> RunResult:
         summary = self.folder / "summary"
-        return Ran(
+        return RunResult(
             status=status,
-            states=[json.loads(line) for line in out.splitlines()],
+            states=[json.loads(line) for line in output.splitlines()],
             log=log,
-            outcomes=lines_of(self.folder / "outcomes")[before[0] :],
-            rejected=lines_of(self.folder / "rejected")[before[1] :],
+            outcomes=read_json_lines(self.folder / "outcomes")[before[0] :],
+            rejected=read_json_lines(self.folder / "rejected")[before[1] :],
             summary=json.loads(summary.read_text()) if summary.exists() else {},
             error=error,
         )
 
 
-def environment(**more: str) -> dict[str, str]:
-    """The environment without any setting of the target, and with some more variables."""
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Return the environment without settings of the target, plus the given variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_PIXXEL_STORE")}
-    return kept | more
+    return kept | variables
