@@ -70,7 +70,7 @@ def _make_sandbox(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> 
 
 @click.group()
 def main() -> None:
-    """A local Pixxel API with a seeded workspace."""
+    """Run a local Pixxel API with a seeded workspace."""
 
 
 @main.command()

@@ -108,7 +108,9 @@ class DelayLimiter:
         if is_delivery_post(request):
             sandbox.behavior = replace(
                 sandbox.behavior,
-                accept_late=1.0 if self.late and self.kill and self.kill.reached else ACCEPT_LATE_RATE,
+                accept_late=1.0
+                if self.late and self.kill and self.kill.reached
+                else ACCEPT_LATE_RATE,
                 accept_late_seconds=max(remaining - MAX_LIST_LAG, 0.0),
                 list_lag=max(min(remaining, MAX_LIST_LAG), 0.0),
             )
@@ -131,7 +133,11 @@ class DelayLimiter:
 
 
 def run_target(
-    harness: TargetHarness, delay_limiter: DelayLimiter, ids: list[str], start: int, kill: KillTime | None,
+    harness: TargetHarness,
+    delay_limiter: DelayLimiter,
+    ids: list[str],
+    start: int,
+    kill: KillTime | None,
 ) -> tuple[int, int]:
     """Run the target from a STATE and kill it at the given time.
 
@@ -150,7 +156,9 @@ def run_target(
         messages += [delivery_request(key), state(at)]
     path = harness.folder / "input.singer"
     path.write_text(serialize_messages(*messages))
-    config = harness.write_config(settle_seconds=SETTLE_SECONDS, batch_size=BATCH, max_deliveries=len(ids))
+    config = harness.write_config(
+        settle_seconds=SETTLE_SECONDS, batch_size=BATCH, max_deliveries=len(ids)
+    )
     output, end = forkserver.open_pipe()
     target = forkserver.start_command(
         "target-pixxel-store",
@@ -182,7 +190,9 @@ def wait_for_late_writes(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("kills", "lost"), [(20, "nothing"), (4, "state"), (4, "journal"), (3, "state and journal")]
 )
-def test_delivery_run_killed_repeatedly_delivers_each_once(tmp_path: Path, kills: int, lost: str) -> None:
+def test_delivery_run_killed_repeatedly_delivers_each_once(
+    tmp_path: Path, kills: int, lost: str
+) -> None:
     rng = random.Random(kills)  # noqa: S311 - chooses when to kill
     ids: list[str] = []
     upto, killed, kill = 0, 0, KillTime.random(rng)

@@ -49,7 +49,9 @@ class TestTarget(Suite):  # type: ignore[misc,valid-type]  # made by the SDK
 
     @pytest.fixture
     def runner(self, harness: TargetHarness) -> Iterator[TargetTestRunner]:
-        sdk_runner = _ClosingRunner(TargetPixxelStore, config=harness.settings, parse_env_config=False)
+        sdk_runner = _ClosingRunner(
+            TargetPixxelStore, config=harness.settings, parse_env_config=False
+        )
         yield sdk_runner
         sdk_runner.close()
         assert harness.posted_bodies() == []

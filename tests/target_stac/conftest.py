@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def example_export(tmp_path: Path) -> Path:
-    """The folder of an export of `EXAMPLE_ITEMS` and a collection in all formats."""
+    """Return the folder of an export of `EXAMPLE_ITEMS` and a collection in all formats."""
     output = tmp_path / "out"
     formats = ["catalog", "ndjson", "geoparquet", "itemcollection"]
     export(output, *EXAMPLE_ITEMS, make_collection("l2a"), formats=formats)

@@ -139,7 +139,7 @@ def test_object_storage_write_error_stops_run(
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The bucket's folder of an S3 server, and the variables to reach it."""
+    """Return the bucket's folder of an S3 server, and the variables to reach it."""
     if find_rclone() is None:
         pytest.skip("rclone, which speaks S3, is not installed")
     root = tmp_path_factory.mktemp("s3")

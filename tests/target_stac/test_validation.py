@@ -36,7 +36,7 @@ def make_extended_item(name: str, *urls: str, **properties: Any) -> Json:
 
 @pytest.fixture
 def schema_folder(tmp_path: Path) -> Path:
-    """A folder with a schema that requires a property, and one that refers to it."""
+    """Return a folder with a schema that requires a property, and one that refers to it."""
     folder = tmp_path / "schemas" / "deeper"
     folder.mkdir(parents=True)
     rule = {"properties": {"properties": {"required": ["own:s3cret"]}}}

@@ -37,7 +37,7 @@ children = pytest.mark.parametrize("name", PARENTS)
 
 @pytest.fixture(scope="module")
 def shared_sandbox() -> Iterator[Sandbox]:
-    """A sandbox that no test changes."""
+    """Return a sandbox that no test changes."""
     with Sandbox(seed=5, items=ITEMS) as server:
         yield server
 

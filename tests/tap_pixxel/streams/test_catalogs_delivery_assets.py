@@ -30,7 +30,7 @@ READS = ["/v0/catalogs/deliveries", "/v0/stores"]
 
 @pytest.fixture
 def workspace(sandbox: Sandbox) -> Workspace:
-    """The sandbox's workspace, without deliveries."""
+    """Return the sandbox's workspace, without deliveries."""
     for key in sandbox.workspace.ids("deliveries"):
         sandbox.workspace.delete("deliveries", key)
     return sandbox.workspace
