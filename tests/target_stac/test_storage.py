@@ -67,6 +67,7 @@ class RecordingStorage(ObjectStorage):
 @pytest.fixture
 def memory_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingStorage]:
     files = fsspec.filesystem("memory")
+    files.store.clear()  # one for the process: downloads of other tests may have left files
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     store = RecordingStorage(files, "/bucket/folder", scratch)
