@@ -161,10 +161,9 @@ def _convert_item_assets(
         if not isinstance(each, dict) or key != replace_lone_surrogates(key):
             notes.append(ConversionNote(path, DROPPED, "not an asset"))
             continue
-        rest = {name: value for name, value in each.items() if name != "href"}
-        if len(rest) < len(each):
+        if "href" in each:
             notes.append(ConversionNote(f"{path}.href", DROPPED, "item assets have no href"))
-        asset = convert_asset(key, rest, "", AssetOptions("item_assets."))
+        asset = convert_asset(key, each, "", AssetOptions("item_assets."))
         if len(asset.fields) < MIN_ITEM_ASSET_FIELDS:
             notes.append(ConversionNote(path, DROPPED, "fewer than two members"))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,8 +13,12 @@ from tap_pixxel.stac.common_metadata import COMMON_PARSERS
 from tap_pixxel.stac.datetimes import parse_datetime
 from tap_pixxel.stac.parsers import (
     EMPTY,
+    MAX_UINT64,
+    MIN_INT64,
+    MIN_POSITIVE,
     OUT_OF_RANGE,
     Invalid,
+    NumberParser,
     Parser,
     Repaired,
     make_enum_parser,
@@ -142,10 +147,16 @@ EXTENSIONS: dict[str, Extension] = {
             "cloud_cover": make_range_parser(0, 100),
             "snow_cover": make_range_parser(0, 100),
             "common_name": make_enum_parser(COMMON_NAMES),
-            "center_wavelength": wavelengths.parse_wavelength,
+            "center_wavelength": NumberParser(
+                MIN_POSITIVE,
+                math.nextafter(wavelengths.MAX_MICROMETRES, 0),
+                wavelengths.parse_wavelength,
+            ),
             "full_width_half_max": wavelengths.parse_fwhm,
-            "solar_illumination": lambda value: parse_checked_number(
-                value, lambda found: found >= 0
+            "solar_illumination": NumberParser(
+                0,
+                MAX_UINT64,
+                lambda value: parse_checked_number(value, lambda number: number >= 0),
             ),
         },
         frozenset({"properties", "assets", "bands"}),
@@ -165,9 +176,9 @@ EXTENSIONS: dict[str, Extension] = {
     "raster": Extension(
         _schema_url("raster", "2.0.0"),
         {
-            "scale": _parse_nonzero,
-            "offset": parse_number,
-            "spatial_resolution": parse_positive_number,
+            "scale": NumberParser(MIN_POSITIVE, MAX_UINT64, _parse_nonzero),
+            "offset": NumberParser(MIN_INT64, MAX_UINT64, parse_number),
+            "spatial_resolution": NumberParser(MIN_POSITIVE, MAX_UINT64, parse_positive_number),
             "bits_per_sample": make_integer_parser(1),
             "sampling": make_enum_parser(frozenset({"area", "point"})),
             "histogram": _parse_histogram,
@@ -177,12 +188,12 @@ EXTENSIONS: dict[str, Extension] = {
     "view": Extension(
         _schema_url("view", "1.1.0"),
         {
-            "off_nadir": _parse_off_nadir,
+            "off_nadir": NumberParser(0, 90, _parse_off_nadir),
             "incidence_angle": make_range_parser(0, 90),
-            "azimuth": _parse_azimuth,
-            "sun_azimuth": _parse_azimuth,
+            "azimuth": NumberParser(0, FULL_CIRCLE, _parse_azimuth),
+            "sun_azimuth": NumberParser(0, FULL_CIRCLE, _parse_azimuth),
             "sun_elevation": make_range_parser(-90, 90),
-            "moon_azimuth": _parse_azimuth,
+            "moon_azimuth": NumberParser(0, FULL_CIRCLE, _parse_azimuth),
             "moon_elevation": make_range_parser(0, 90),
         },
         frozenset({"properties", "assets"}),

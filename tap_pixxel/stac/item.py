@@ -176,10 +176,8 @@ def convert_item(
         return base
 
     options = AssetOptions(f"{path}assets.", *reflectance_factors(properties, builder), assume_cog)
-    assets, extensions, used_factors = _convert_assets(
-        raw.get("assets"), options, resolve_base, notes, item_id
-    )
-    keep_unused_factors(properties, builder, used_factors)
+    assets = _convert_assets(raw.get("assets"), options, resolve_base, notes, item_id)
+    keep_unused_factors(properties, builder, assets.used_factors)
     collection = _convert_members(raw, builder, catalog_info, path, add_note)
     fields = builder.build()
     source = ItemSource(item_id, collection, api_url, is_owned, in_archive)
@@ -187,7 +185,7 @@ def convert_item(
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": schema_urls_with(fields, extensions),
+        "stac_extensions": schema_urls_with(fields, assets.extensions),
         "id": catalog_info.id if catalog_info else item_id,
         "geometry": geometry,
     }
@@ -196,7 +194,7 @@ def convert_item(
     item["properties"] = fields
     raw_links = _relabel_canonical(raw, catalog_info)
     item["links"] = convert_links(raw_links, links, resolve_base(), notes, f"{path}links")
-    item["assets"] = assets
+    item["assets"] = assets.assets
     if collection is not None:
         item["collection"] = collection
     return ConversionResult(item, notes)

@@ -10,6 +10,7 @@ from tap_pixxel.stac.parsers import (
     Dropped,
     Invalid,
     Repaired,
+    is_plain_value,
     json_equal,
     replace_lone_surrogates,
     sanitize_json,
@@ -60,15 +61,16 @@ class ObjectBuilder:
         path: prefix of the paths of its fields in the input, ending in a dot.
         fields: what is emitted, in order.
         notes: the notes on its fields; the builders of one item share the list.
+        extras: source, path, value and reason of the values that `build` adds.
     """
 
-    __slots__ = ("_extras", "fields", "notes", "path")
+    __slots__ = ("extras", "fields", "notes", "path")
 
     def __init__(self, path: str, notes: list[ConversionNote]) -> None:
         self.path = path
         self.fields: dict[str, Any] = {}
         self.notes = notes
-        self._extras: list[tuple[str, str, object, str | None]] = []
+        self.extras: list[tuple[str, str, object, str | None]] = []
 
     def add_note(self, source: str, action: str, reason: str) -> None:
         """Note what was done with the input's field `source`."""
@@ -96,7 +98,9 @@ class ObjectBuilder:
             self.keep_as_extra(source, value, parsed.reason)  # type: ignore[attr-defined]  # Invalid
             return None
         if kind is Dropped:
-            self.add_note(source, DROPPED, parsed.reason)  # type: ignore[attr-defined]  # Dropped
+            self.notes.append(
+                ConversionNote(self.path + source, DROPPED, parsed.reason)  # type: ignore[attr-defined]  # Dropped
+            )
             return None
         return parsed
 
@@ -112,14 +116,18 @@ class ObjectBuilder:
             path: the field's whole path when it is not a field of this object.
         """
         if value is not None:
-            self._extras.append(
+            self.extras.append(
                 (source, self.path + source if path is None else path, value, reason)
             )
 
     def build(self) -> dict[str, Any]:
         """Return the fields, followed by the extra ones."""
         fields = self.fields
-        for source, path, value, reason in self._extras:
+        for source, path, value, reason in self.extras:
+            name = safe_prefixed_name(source)
+            if reason is None and name not in fields and is_plain_value(value):
+                fields[name] = value  # as below, for most values
+                continue
             parsed = sanitize_json(value)
             kind = type(parsed)
             if kind is Dropped:
@@ -130,7 +138,7 @@ class ObjectBuilder:
                 parsed = parsed.value
             if reason is not None:
                 self.notes.append(ConversionNote(path, KEPT, reason))
-            name = free_name = safe_prefixed_name(source)
+            free_name = name
             count = 1
             while free_name in fields and not json_equal(fields[free_name], parsed):
                 count += 1

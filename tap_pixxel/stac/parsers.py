@@ -6,6 +6,7 @@ A parser takes a value that is not null and returns the value to emit, or one of
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from math import isfinite
@@ -21,6 +22,7 @@ MAX_DEPTH = 64
 MIN_INT64 = -(2**63)
 MAX_UINT64 = 2**64 - 1
 """With `MIN_INT64`, the integers that every JSON parser accepts: 64 bits, signed or unsigned."""
+MIN_POSITIVE = math.ulp(0.0)
 NUMBER_TYPES = frozenset({int, float})
 _MAX_NUMBER_CHARACTERS = 64
 _NUMBER_TEXT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -47,6 +49,8 @@ class Dropped(NamedTuple):
     reason: str
 
 
+MARKERS = frozenset({Repaired, Invalid, Dropped})
+"""Types of the results that are not simply a value."""
 EMPTY = Dropped("empty")
 NOT_A_NUMBER = Invalid("not a number")
 OUT_OF_RANGE = Invalid("out of range")
@@ -86,16 +90,43 @@ def number_or_none(value: object) -> float | int | None:
     return None if parsed is NOT_A_NUMBER else parsed
 
 
-def make_range_parser(low: float, high: float) -> Parser:
-    """Make a parser of numbers from `low` to `high`, both included."""
+class NumberParser:
+    """A parser that returns a number from `low` to `high` unchanged, and calls `parse` otherwise.
 
-    def parse(value: Any) -> Any:  # noqa: ANN401 - see Parser
+    `parse` returns such a number unchanged too: the bounds only save the call.
+    """
+
+    def __init__(self, low: float, high: float, parse: Parser) -> None:
+        self.low = low
+        self.high = high
+        self.parse = parse
+
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401 - see Parser
+        """Parse a value."""
         kind = type(value)
-        if (kind is float or kind is int) and low <= value <= high:
+        if (kind is float or kind is int) and self.low <= value <= self.high:
             return value
-        return parse_checked_number(value, lambda number: low <= number <= high)
+        return self.parse(value)
 
-    return parse
+
+class TableParser:
+    """A parser that returns what `table` has for a text, and calls `parse` for any other value."""
+
+    def __init__(self, table: dict[str, str], parse: Parser) -> None:
+        self.table = table
+        self.parse = parse
+
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401 - see Parser
+        """Parse a value."""
+        parsed = self.table.get(value) if type(value) is str else None
+        return self.parse(value) if parsed is None else parsed
+
+
+def make_range_parser(low: float, high: float) -> NumberParser:
+    """Make a parser of numbers from `low` to `high`, both included."""
+    return NumberParser(
+        low, high, lambda value: parse_checked_number(value, lambda number: low <= number <= high)
+    )
 
 
 def parse_checked_number(value: object, is_valid: Callable[[float], bool]) -> Any:  # noqa: ANN401 - see Parser
@@ -170,32 +201,32 @@ def parse_text_list(value: object) -> Any:  # noqa: ANN401, PLR0911 - see Parser
     return Repaired(texts, REPAIRED, "members that are not text, or whitespace around the text")
 
 
-def make_enum_parser(words: frozenset[str]) -> Parser:
+def make_enum_parser(words: frozenset[str]) -> TableParser:
     """Make a parser of a fixed set of lower-case words."""
 
     def parse(value: Any) -> Any:  # noqa: ANN401 - see Parser
         if not isinstance(value, str):
             return Invalid("not text")
-        if value in words:
-            return value
         word = value.strip().lower()
         if not word:
             return EMPTY
+        if word == value and word in words:
+            return value
         if word in words:
             return Repaired(word, CONVERTED, "not lower case, or whitespace around the text")
         return Invalid("not one of the allowed words")
 
-    return parse
+    return TableParser({word: word for word in words}, parse)
 
 
 def parse_number_list(value: object, lengths: frozenset[int]) -> list[float] | None:
     """Parse a list of numbers, perhaps written as text; None unless its length is allowed."""
     if not isinstance(value, list) or len(value) not in lengths:
         return None
-    if {*map(type, value)} <= NUMBER_TYPES and all(
-        [MIN_INT64 <= each <= MAX_UINT64 for each in value]  # noqa: C419 - faster
-    ):
-        return value.copy()
+    if {*map(type, value)} <= NUMBER_TYPES:
+        total = sum(value)
+        if min(value) >= MIN_INT64 and max(value) <= MAX_UINT64 and total == total:  # noqa: PLR0124 - not NaN
+            return value.copy()
     numbers = [number_or_none(each) for each in value]
     return [each for each in numbers if each is not None] if None not in numbers else None
 
@@ -210,6 +241,14 @@ def mark_if_converted(raw: object, numbers: list[Any]) -> Any:  # noqa: ANN401 -
 def unwrap_repaired(parsed: object) -> Any:  # noqa: ANN401 - see Parser
     """Return the value of `Repaired`, and any other result of a parser unchanged."""
     return parsed.value if type(parsed) is Repaired else parsed
+
+
+def is_plain_value(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether `sanitize_json` returns a value unchanged, as far as a short test shows."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() and "://" not in value
+    return (kind is float or kind is int) and MIN_INT64 <= value <= MAX_UINT64
 
 
 def sanitize_json(value: object) -> Any:  # noqa: ANN401 - see Parser

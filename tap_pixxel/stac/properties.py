@@ -227,12 +227,12 @@ def _read_factor(
 
 
 def keep_unused_factors(
-    raw: dict[str, Any], builder: ObjectBuilder, used_factors: tuple[bool, bool]
+    raw: dict[str, Any], builder: ObjectBuilder, used_factors: frozenset[str]
 ) -> None:
     """Keep the scale and the offset that no band got."""
     if raw.keys().isdisjoint(_FACTOR_NAMES):
         return
-    for names, is_used in zip((SCALE_NAMES, OFFSET_NAMES), used_factors, strict=True):
+    for factor, names in (("raster:scale", SCALE_NAMES), ("raster:offset", OFFSET_NAMES)):
         present = [name for name in names if raw.get(name) is not None]
-        for name in present[is_used:]:
+        for name in present[factor in used_factors :]:
             builder.keep_as_extra(name, raw[name], "not a factor, or no data band lacks one")

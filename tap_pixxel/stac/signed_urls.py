@@ -18,8 +18,22 @@ COMPANION_PARAMS = re.compile(
     r"s[vtepr]|ss|srt|spr|sip|sk(?:oid|tid|t|e|s|v)|s(?:igx?|du?)|expires"
 )
 """Query parameters that belong to a signature, and have another meaning in unsigned URLs."""
+_SIGNING = "|".join(param.pattern for param in SIGNATURE_PARAMS).replace(".*", r"[^=&#\s]*")
+_SIGNING_OR_COMPANION = f"{_SIGNING}|{COMPANION_PARAMS.pattern}"
+_SIGNATURE = re.compile(
+    rf"(?:(?:{_SIGNING_OR_COMPANION})=[^&#]*&)*(?:{_SIGNING})=[^&#]*"
+    rf"(?:&(?:{_SIGNING_OR_COMPANION})=[^&#]*)*",
+    re.ASCII | re.IGNORECASE,
+)
 _URL_PARTS = re.compile(r"([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+def is_signature(query: str) -> bool:
+    """Return whether a query consists of a signature alone; False also for unusual ones."""
+    if query.startswith("X-Amz-") and query.count("&") == query.count("&X-Amz-"):
+        return query.isprintable() and "#" not in query
+    return _SIGNATURE.fullmatch(query) is not None
 
 
 def strip_signature(href: str) -> str:

@@ -154,7 +154,14 @@ class StacStreamMixin(PixxelStream):
 
     def log_summary(self) -> None:
         """Log also what the conversion changed, by kind of field, and what it could not convert."""
+        from tap_pixxel.stac.assets import convert  # noqa: PLC0415 - as in `enrich`
+
         super().log_summary()
+        if total := convert.asset_counts.pop(convert.TOTAL, 0):
+            careful = convert.asset_counts.pop(convert.CAREFULLY, 0)
+            self.logger.debug(
+                "%s: converted %d assets, %d of them not by their form", self.name, total, careful
+            )
         if self._note_counts:
             notes = ", ".join(
                 f"{field} {action} ({reason}): {count:,}"

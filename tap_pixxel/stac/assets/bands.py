@@ -32,7 +32,7 @@ BAND_ALIASES = {
 }
 CENTER_WAVELENGTH = "eo:center_wavelength"
 FWHM = "eo:full_width_half_max"
-_BAND_PARSERS = {"name": parse_text} | PARSERS["bands"]
+BAND_PARSERS = {"name": parse_text} | PARSERS["bands"]
 
 
 def merge_bands(
@@ -100,7 +100,7 @@ def _merge_band(  # noqa: C901 - one pass, a branch for each kind of field
             if value is None:
                 continue
             target = BAND_ALIASES.get(source) or str(source)
-            parser = _BAND_PARSERS.get(target)
+            parser = BAND_PARSERS.get(target)
             if target == FWHM:
                 widths.append((builder.path, source, value))
             elif parser is None:
@@ -108,7 +108,7 @@ def _merge_band(  # noqa: C901 - one pass, a branch for each kind of field
             else:
                 builder.parse_field(target, source, value, parser)
             if target == CENTER_WAVELENGTH:
-                in_nanometres |= _was_in_nanometres(builder, source)
+                in_nanometres |= was_in_nanometres(builder, source)
     centre = builder.fields.get(CENTER_WAVELENGTH)
     for builder.path, source, value in widths:
         builder.parse_field(
@@ -122,13 +122,12 @@ def _merge_band(  # noqa: C901 - one pass, a branch for each kind of field
             builder.fields[name] = default
             used_defaults.add(name)
     # In the order of the table, whichever list a field came from.
-    builder.fields = {
-        name: builder.fields[name] for name in _BAND_PARSERS if name in builder.fields
-    }
+    builder.fields = {name: builder.fields[name] for name in BAND_PARSERS if name in builder.fields}
     return builder.build()
 
 
-def _was_in_nanometres(builder: ObjectBuilder, source: str) -> bool:
+def was_in_nanometres(builder: ObjectBuilder, source: str) -> bool:
+    """Return whether the last note is about a wavelength that was stated in nanometres."""
     last = builder.notes[-1] if builder.notes else None
     return last is not None and last.field == builder.path + source and "nanometres" in last.reason
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.parsers import Repaired, parse_text
-from tap_pixxel.stac.result import CONVERTED
+from tap_pixxel.stac.parsers import Repaired, TableParser, parse_text
+from tap_pixxel.stac.result import CONVERTED, REPAIRED
+
+if TYPE_CHECKING:
+    from tap_pixxel.stac.object_builder import ObjectBuilder
 
 GEOTIFF = "image/tiff; application=geotiff"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -49,3 +52,20 @@ def parse_media_type(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     if media_type in _TIFF_TYPES:
         return GEOTIFF
     return Repaired(GEOTIFF, CONVERTED, "a media type in another spelling")
+
+
+parse_asset_type = TableParser(
+    {each: parse_media_type(each) for each in (*MEDIA_TYPE_BY_SUFFIX.values(), COG, *_TIFF_TYPES)},
+    parse_media_type,
+)
+"""Parse the media type of an asset."""
+
+
+def set_media_type(builder: ObjectBuilder, suffix: str, *, assume_cog: bool) -> None:
+    """Set the media type of an asset by the suffix of its href, if given, and by `assume_cog`."""
+    fields = builder.fields
+    if suffix:
+        fields["type"] = MEDIA_TYPE_BY_SUFFIX[suffix]
+        builder.add_note("type", REPAIRED, "inferred from the suffix of the href")
+    if assume_cog and fields.get("type") == GEOTIFF:
+        fields["type"] = COG

@@ -19,6 +19,7 @@ MIN_FWHM = 0.0003
 MAX_FWHM = 1.0
 """With `MIN_FWHM`, limits of the full width at half maximum of an optical band, in micrometres."""
 _STATED_IN_NANOMETRES = "stated in nanometres"
+_UNKNOWN = Dropped("0 means unknown")
 _NOT_A_WAVELENGTH = Dropped("not a wavelength in micrometres or nanometres")
 _NOT_A_FWHM = Dropped("not a width of a band in micrometres or nanometres")
 
@@ -49,7 +50,7 @@ def parse_fwhm(value: object, centre: float | None = None, *, in_nanometres: boo
         return parsed
     number = parsed.value if type(parsed) is Repaired else parsed
     if number == 0:
-        return Dropped("0 means unknown")
+        return _UNKNOWN
     units = (NANOMETRES_PER_MICROMETRE, 1) if in_nanometres else (1, NANOMETRES_PER_MICROMETRE)
     for unit in units:
         fwhm = number / unit

@@ -13,16 +13,13 @@ from hypothesis import strategies as st
 from pixxel_sandbox import Workspace
 from tap_pixxel.stac import ConversionError, to_item
 from tap_pixxel.stac.assets import templates
-from tap_pixxel.stac.assets.convert import (
-    AssetOptions,
-    _convert_cached,
-    _convert_sorted_cached,
-    convert_assets,
-)
+from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
 from tap_pixxel.stac.assets.templates import MAX_CACHED_BYTES, _make_template, convert_raw_assets
 from tests.tap_pixxel.stac.minimal_items import TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_pixxel.stac.result import ConversionNote
 
 TIFF = {"href": "s3://images/1.tif", "type": "image/tiff"}
@@ -37,8 +34,28 @@ BAND = TIFF | {"href": "s3://images/3.tif", "eo:bands": [{"center_wavelength": 4
 BLUE = TIFF | {"href": "s3://images/4.tif", "eo:bands": [{"center_wavelength": 450}], "novel": 1}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _short_texts_too() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(templates, "MIN_CACHED_BYTES", 0)
+        yield
+
+
+OCCURRENCES = 3
+"""A text is noticed, remembered and converted by a template at these occurrences."""
+
+
 def encode(assets: Any) -> bytes:
     return msgspec.json.encode(assets)
+
+
+def convert_repeatedly(
+    text: bytes, options: AssetOptions, notes: list[ConversionNote]
+) -> ConvertedAssets | None:
+    """Convert a text as if earlier items had had it, too."""
+    for _ in range(OCCURRENCES - 1):
+        convert_raw_assets(text, options, [])
+    return convert_raw_assets(text, options, notes)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +70,7 @@ def encode(assets: Any) -> bytes:
 @pytest.mark.parametrize("rules", [AssetOptions(), AssetOptions("a.", scale=2.0, assume_cog=True)])
 def test_convert_raw_assets_equals_convert_assets(assets: Any, rules: AssetOptions) -> None:
     text_notes: list[ConversionNote] = []
-    found = convert_raw_assets(encode(assets), rules, text_notes)
+    found = convert_repeatedly(encode(assets), rules, text_notes)
     notes: list[ConversionNote] = []
     expected = convert_assets(assets, rules, str, notes)
     assert found is not None
@@ -91,7 +108,7 @@ def test_convert_raw_assets_equals_convert_assets(assets: Any, rules: AssetOptio
     ],
 )
 def test_convert_raw_assets_other_assets_return_none(assets: Any) -> None:
-    assert convert_raw_assets(encode(assets), AssetOptions(), []) is None
+    assert convert_repeatedly(encode(assets), AssetOptions(), []) is None
 
 
 @pytest.mark.parametrize(
@@ -99,14 +116,14 @@ def test_convert_raw_assets_other_assets_return_none(assets: Any) -> None:
     [b"", b'{"one":', b'{"one": {"href": "s3://images/1.tif", "type": "image/tiff"}}', b"\xff"],
 )
 def test_convert_raw_assets_other_text_returns_none(text: bytes) -> None:
-    assert convert_raw_assets(text, AssetOptions(), []) is None
+    assert convert_repeatedly(text, AssetOptions(), []) is None
 
 
 def test_convert_raw_assets_swapped_hrefs_stay_with_their_keys() -> None:
     """Both objects have the same template, with swapped hrefs."""
     both = {"one": TIFF, "two": TIFF | {"href": "s3://images/2.tif"}}
     for assets in (both, {"one": both["two"], "two": both["one"]}):
-        found = convert_raw_assets(encode(assets), AssetOptions(), [])
+        found = convert_repeatedly(encode(assets), AssetOptions(), [])
         assert found is not None
         converted = msgspec.json.decode(found.assets)  # type: ignore[arg-type]  # text, as tested above
         assert {key: each["href"] for key, each in converted.items()} == {
@@ -168,23 +185,49 @@ def test_raw_assets_any_convert_like_objects(both: list[dict[str, Any]]) -> None
         item = {"id": "a", "collection": "c", "properties": {"datetime": TIME}, "assets": assets}
         text = msgspec.Raw(msgspec.json.encode(assets))
         expected, notes = to_item(item)
-        found, text_notes = to_item({**item, "assets": text})
-        assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
-        assert text_notes == notes
+        for _ in range(OCCURRENCES):
+            found, text_notes = to_item({**item, "assets": text})
+            encoded = msgspec.json.encode(found)
+            assert json.dumps(msgspec.json.decode(encoded)) == json.dumps(expected)
+            assert text_notes == notes
 
 
 def test_asset_cache_long_assets_are_not_cached() -> None:
     """Memory is bounded, whatever an asset contains."""
-    caches = (_convert_cached, _convert_sorted_cached, _make_template)
-    before = [each.cache_info().currsize for each in caches]
+    before = _make_template.cache_info().currsize
     long = {"href": "https://a.invalid/x.bin", "description": "x" * templates.MAX_CACHED_BYTES}
     item = {"id": "a", "properties": {"datetime": TIME}, "assets": {"x": long}}
     expected = to_item(item).stac
     assert expected["assets"]["x"]["description"] == long["description"]
     text = msgspec.Raw(msgspec.json.encode(item["assets"]))
-    found = to_item({**item, "assets": text}).stac
+    for _ in range(OCCURRENCES):
+        found = to_item({**item, "assets": text}).stac
     assert msgspec.json.decode(msgspec.json.encode(found)) == expected
-    assert [each.cache_info().currsize for each in caches] == before
+    assert _make_template.cache_info().currsize == before
+
+
+def test_raw_assets_new_text_is_remembered_before_it_makes_a_template() -> None:
+    assets = {f"B{number}": TIFF | {"title": f"once {number}"} for number in range(50)}
+    text = encode(assets)
+    assert len(text) > templates._HEAD_BYTES
+    _make_template.cache_clear()
+    found = [convert_raw_assets(text, AssetOptions(), []) for _ in range(OCCURRENCES)]
+    assert [each is None for each in found] == [True, True, False]
+    assert _make_template.cache_info().currsize == 1
+
+
+def test_raw_assets_short_text_is_left_to_the_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = encode({"one": TIFF})
+    monkeypatch.setattr(templates, "MIN_CACHED_BYTES", len(text) + 1)
+    assert convert_repeatedly(text, AssetOptions(), []) is None
+
+
+def test_raw_assets_differing_texts_keep_memory_bounded() -> None:
+    before = _make_template.cache_info().currsize
+    for number in range(2 * templates._MAX_KNOWN):
+        convert_raw_assets(encode({"one": TIFF | {"title": f"t{number}"}}), AssetOptions(), [])
+    assert len(templates._known) == templates._MAX_KNOWN
+    assert _make_template.cache_info().currsize == before
 
 
 def test_raw_assets_of_sandbox_stay_text() -> None:
@@ -195,7 +238,8 @@ def test_raw_assets_of_sandbox_stay_text() -> None:
         raw["properties"]["datetime"] = raw["properties"]["datetime"] or TIME
         text = msgspec.Raw(msgspec.json.encode(raw["assets"]))
         expected = to_item(raw).stac
-        found = to_item({**raw, "assets": text}).stac
+        for _ in range(OCCURRENCES):
+            found = to_item({**raw, "assets": text}).stac
         assert isinstance(found["assets"], msgspec.Raw)
         assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
 
