@@ -1,29 +1,67 @@
-"""Compare the STAC conversion with `json.dumps` and pystac on the same items."""
+"""Compare the STAC conversion with `json.dumps` and pystac, on new items in each round.
+
+The assets of an item differ from those of all other items in the way that a row of the table says.
+No function is called with an item that it was called with before.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
 import time
+from copy import deepcopy
+from itertools import cycle, islice
+from random import Random
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pystac
 from rich.table import Table
 
 from benchmarks.console import make_console
+from benchmarks.variation import DIFFERENCES, NANOMETRES, UNUSABLE, vary_assets
 from pixxel_sandbox import Workspace
 from pixxel_sandbox.seed.archive_items import IRREGULARITY_CYCLE
 from pixxel_sandbox.seed.bands import OTHER_ASSETS, encode_assets
 from tap_pixxel.stac import to_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    Case = tuple[Callable[[Any], object], list[Any]]
+    Call = tuple[Callable[[Any], object], list[Any]]
 
-SIZES = (5, 150)
-ROUNDS = 30
+MANY, FEW = 150, 5
+REPEATED = "only the image's name in hrefs"
+ROUNDS = 12
+ASSETS_PER_ROUND = 600
+
+
+class Case(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        assets: Number of assets of each item.
+        label: What differs in each asset.
+        variations: Labels of `benchmarks.variation.VARIATIONS`.
+    """
+
+    assets: int
+    label: str
+    variations: list[str]
+
+
+CASES = [
+    *(Case(MANY, label, [label]) for label in DIFFERENCES),
+    Case(
+        MANY, "all but the hrefs of these", [label for label in DIFFERENCES if "href" not in label]
+    ),
+    Case(MANY, NANOMETRES, [NANOMETRES]),
+    Case(MANY, UNUSABLE, [UNUSABLE]),
+    Case(FEW, "title", ["title"]),
+    Case(MANY, REPEATED, []),
+    Case(FEW, REPEATED, []),
+]
 
 
 def make_items(count: int) -> list[dict[str, Any]]:
@@ -41,23 +79,49 @@ def make_items(count: int) -> list[dict[str, Any]]:
     return items
 
 
-def time_in_turns(cases: list[Case]) -> list[float]:
+def make_rounds(case: Case) -> Iterator[list[dict[str, Any]]]:
+    """Yield the items of each round; each item is made once."""
+    rng = Random(case.assets)  # noqa: S311 - the same items in each run
+    originals = cycle(make_items(case.assets))
+    for number in range(ROUNDS):
+        items = []
+        for raw in islice(originals, ASSETS_PER_ROUND // case.assets):
+            name = f"{raw['id']}-{number}"
+            item = deepcopy(raw) | {"id": name}
+            for key, asset in item["assets"].items():
+                asset["href"] = f"https://data.invalid/{name}/{key}.tif"
+            vary_assets(item["assets"], case.variations, rng)
+            items.append(item)
+        yield items
+
+
+def time_in_turns(rounds: list[list[Call]]) -> list[float]:
     """Time functions in turns, so that a slow phase of the machine affects all of them.
 
+    The inputs are left to no garbage collection, which `json.dumps` would never cause.
+
     Args:
-        cases: Functions, each with the values that it is called with.
+        rounds: For each round, the functions, each with the values that it is called with.
 
     Returns:
         For each function, the median of its rounds in µs per call.
     """
-    times: list[list[float]] = [[] for _ in cases]
-    for _ in range(ROUNDS):
-        for (function, values), durations in zip(cases, times, strict=True):
+    times: list[list[float]] = [[] for _ in rounds[0]]
+    gc.collect()
+    gc.freeze()
+    for calls in rounds:
+        for (function, values), durations in zip(calls, times, strict=True):
             start = time.perf_counter()
             for value in values:
                 function(value)
             durations.append((time.perf_counter() - start) / len(values) * 1e6)
+    gc.unfreeze()
     return [median(durations) for durations in times]
+
+
+def with_raw_assets(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item whose assets are JSON text, as the tap has them."""
+    return item | {"assets": msgspec.Raw(msgspec.json.encode(item["assets"]))}
 
 
 def round_trip_with_pystac(stac: dict[str, Any]) -> dict[str, Any]:
@@ -67,22 +131,25 @@ def round_trip_with_pystac(stac: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Print the table."""
-    times = ("json.dumps µs", "to_item µs", "pystac µs")
-    table = Table("assets", *times, "to_item / json.dumps", "to_item / pystac")
-    for size in SIZES:
-        raw = make_items(size)
-        stac = [to_item(each).stac for each in raw]
-        dumps, ours, theirs = time_in_turns(
-            [(json.dumps, raw), (to_item, raw), (round_trip_with_pystac, stac)]
-        )
-        table.add_row(
-            str(size),
-            f"{dumps:.0f}",
-            f"{ours:.0f}",
-            f"{theirs:.0f}",
-            f"{ours / dumps:.2f}",
-            f"{ours / theirs:.2f}",
-        )
+    title = "to_item as a ratio to json.dumps of the same item"
+    columns = ("as text", "as objects", "pystac")
+    table = Table("assets", "what differs in each asset", "json.dumps µs", *columns, title=title)
+    for case in CASES:
+        rounds: list[list[Call]] = []
+        for items in make_rounds(case):
+            stac = [to_item(deepcopy(each)).stac for each in items]
+            texts = [with_raw_assets(each) for each in items]
+            rounds.append(
+                [
+                    (json.dumps, items),
+                    (to_item, texts),
+                    (to_item, items),
+                    (round_trip_with_pystac, stac),
+                ]
+            )
+        dumps, *others = time_in_turns(rounds)
+        ratios = (f"{each / dumps:.2f}" for each in others)
+        table.add_row(str(case.assets), case.label, f"{dumps:.0f}", *ratios)
     make_console().print(table)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 
-from benchmarks.archive.server import ITEMS, TOKEN, run_archive_server
+from benchmarks.archive.server import DIFFERING, ITEMS, TOKEN, run_archive_server
 from benchmarks.console import make_console
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ def write_selection(path: Path) -> None:
     path.write_text(json.dumps(catalog))
 
 
-def compare_archive_reads(latency: int, folder: Path, out: Console) -> None:
+def compare_archive_reads(latency: int, folder: Path, out: Console, *, differs: bool) -> None:
     """Run all commands in turns, and print the medians."""
     catalog, output = folder / "catalog.json", folder / "out"
     write_selection(catalog)
     runs: dict[str, list[ProcessMeasurement]] = {}
-    with run_archive_server(latency) as (url, size):
+    with run_archive_server(latency, differs=differs) as (url, size):
         commands = list_commands(url, catalog)
         for _ in range(ROUNDS):
             for name, command in commands.items():
@@ -117,7 +117,8 @@ def compare_archive_reads(latency: int, folder: Path, out: Console) -> None:
                 if lines < ITEMS:
                     raise SystemExit(f"{name} wrote {lines:,} of {ITEMS:,} items")
                 runs.setdefault(name, []).append(found)
-    title = f"{ITEMS:,} items of {size / 1000:.0f} KB, {latency} ms a request"
+    assets = f"all assets differ ({', '.join(DIFFERING)})" if differs else "assets repeat"
+    title = f"{ITEMS:,} items of {size / 1000:.0f} KB, {latency} ms a request; {assets}"
     table = Table("", "records/s", "speedup", "CPU seconds", "peak MiB", title=title)
     first = median_measurement(runs[PLAIN])
     for name, each in runs.items():
@@ -150,8 +151,9 @@ def main() -> None:
     """Print the tables."""
     out = make_console()
     with tempfile.TemporaryDirectory() as name:
-        for latency in LATENCIES:
-            compare_archive_reads(latency, Path(name), out)
+        for differs in (True, False):
+            for latency in LATENCIES:
+                compare_archive_reads(latency, Path(name), out, differs=differs)
     compare_starts(out)
 
 

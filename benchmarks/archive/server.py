@@ -13,12 +13,14 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
+from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from benchmarks.conversion import make_items
+from benchmarks.variation import vary_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ITEMS = 5_000
 ASSETS = 150
 COLLECTION = "firefly-l2a"
+DIFFERING = ["title", "file:size", "file:checksum"]
 TOKEN = "bench-token"  # noqa: S105 - gives no access
 _CONFORMS = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -34,18 +37,25 @@ _CONFORMS = [
 ]
 
 
-def make_archive(count: int) -> list[bytes]:
-    """Return encoded items of about 22 KB each, with different ids."""
+def make_archive(count: int, *, differs: bool) -> list[bytes]:
+    """Return encoded items with different ids.
+
+    Args:
+        count: Number of items.
+        differs: Whether each asset differs from all others, in `DIFFERING`; else the assets
+            repeat from image to image, except for their hrefs.
+    """
     # pystac rejects the items without `datetime`.
     items = [raw for raw in make_items(ASSETS) if raw["properties"].get("datetime")]
-    return [
-        msgspec.json.encode(
-            raw
-            | {"id": f"{raw['id']}-{number}", "collection": COLLECTION}
-            | {"assets": _shorten_assets(raw["assets"], number)}
-        )
-        for number, raw in enumerate(islice(cycle(items), count))
-    ]
+    rng = Random(1)  # noqa: S311 - the same archive in each run
+    archive = []
+    for number, raw in enumerate(islice(cycle(items), count)):
+        assets = _shorten_assets(raw["assets"], number)
+        if differs:
+            vary_assets(assets, DIFFERING, rng)
+        item = raw | {"id": f"{raw['id']}-{number}", "collection": COLLECTION, "assets": assets}
+        archive.append(msgspec.json.encode(item))
+    return archive
 
 
 def _shorten_assets(assets: dict[str, Any], number: int) -> dict[str, Any]:
@@ -135,8 +145,8 @@ async def _handle_connection(
     writer.close()
 
 
-async def _run_server(count: int, latency: float) -> None:
-    archive = ArchiveServer(make_archive(count), latency)
+async def _run_server(count: int, latency: float, *, differs: bool) -> None:
+    archive = ArchiveServer(make_archive(count, differs=differs), latency)
     server = await asyncio.start_server(
         lambda reader, writer: _handle_connection(archive, reader, writer), "127.0.0.1", 0
     )
@@ -147,9 +157,10 @@ async def _run_server(count: int, latency: float) -> None:
 
 
 @contextmanager
-def run_archive_server(latency_ms: int, count: int = ITEMS) -> Iterator[tuple[str, float]]:
+def run_archive_server(latency_ms: int, *, differs: bool) -> Iterator[tuple[str, float]]:
     """Run a server in its own process; yield its URL, and the mean size of an item in bytes."""
-    command = [sys.executable, "-m", "benchmarks.archive.server", str(count), str(latency_ms)]
+    settings = [str(ITEMS), str(latency_ms), "differs" if differs else "repeats"]
+    command = [sys.executable, "-m", "benchmarks.archive.server", *settings]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             url, size = (process.stdout.readline() if process.stdout else "").split()
@@ -159,4 +170,6 @@ def run_archive_server(latency_ms: int, count: int = ITEMS) -> Iterator[tuple[st
 
 
 if __name__ == "__main__":
-    asyncio.run(_run_server(int(sys.argv[1]), int(sys.argv[2]) / 1000))
+    asyncio.run(
+        _run_server(int(sys.argv[1]), int(sys.argv[2]) / 1000, differs=sys.argv[3] == "differs")
+    )
