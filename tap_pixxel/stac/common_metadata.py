@@ -7,8 +7,8 @@ from typing import Any
 
 from tap_pixxel.stac.datetimes import parse_datetime
 from tap_pixxel.stac.parsers import (
-    MAX_UINT64,
-    MIN_INT64,
+    MAX_FLOAT,
+    MIN_FLOAT,
     MIN_POSITIVE,
     Dropped,
     Invalid,
@@ -119,11 +119,11 @@ COMMON_PARSERS: dict[str, Parser] = {
     "instruments": parse_text_list,
     "constellation": parse_text,
     "mission": parse_text,
-    "gsd": NumberParser(MIN_POSITIVE, MAX_UINT64, parse_positive_number),
+    "gsd": NumberParser(MIN_POSITIVE, MAX_FLOAT, parse_positive_number),
     "license": parse_license,
     "providers": parse_providers,
     "data_type": make_enum_parser(DATA_TYPES),
-    "nodata": NumberParser(MIN_INT64, MAX_UINT64, parse_nodata),
+    "nodata": NumberParser(MIN_FLOAT, MAX_FLOAT, parse_nodata),
     "statistics": parse_statistics,
     "unit": parse_text,
 }

@@ -13,8 +13,8 @@ from tap_pixxel.stac.common_metadata import COMMON_PARSERS
 from tap_pixxel.stac.datetimes import parse_datetime
 from tap_pixxel.stac.parsers import (
     EMPTY,
-    MAX_UINT64,
-    MIN_INT64,
+    MAX_FLOAT,
+    MIN_FLOAT,
     MIN_POSITIVE,
     OUT_OF_RANGE,
     Invalid,
@@ -155,7 +155,7 @@ EXTENSIONS: dict[str, Extension] = {
             "full_width_half_max": wavelengths.parse_fwhm,
             "solar_illumination": NumberParser(
                 0,
-                MAX_UINT64,
+                MAX_FLOAT,
                 lambda value: parse_checked_number(value, lambda number: number >= 0),
             ),
         },
@@ -176,9 +176,9 @@ EXTENSIONS: dict[str, Extension] = {
     "raster": Extension(
         _schema_url("raster", "2.0.0"),
         {
-            "scale": NumberParser(MIN_POSITIVE, MAX_UINT64, _parse_nonzero),
-            "offset": NumberParser(MIN_INT64, MAX_UINT64, parse_number),
-            "spatial_resolution": NumberParser(MIN_POSITIVE, MAX_UINT64, parse_positive_number),
+            "scale": NumberParser(MIN_POSITIVE, MAX_FLOAT, _parse_nonzero),
+            "offset": NumberParser(MIN_FLOAT, MAX_FLOAT, parse_number),
+            "spatial_resolution": NumberParser(MIN_POSITIVE, MAX_FLOAT, parse_positive_number),
             "bits_per_sample": make_integer_parser(1),
             "sampling": make_enum_parser(frozenset({"area", "point"})),
             "histogram": _parse_histogram,

@@ -74,6 +74,8 @@ def parse_wkt2(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
 
 def parse_shape(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     """Parse rows and columns: two positive integers."""
+    if type(value) is list and [*map(type, value)] == [int, int] and 0 < min(value) <= max(value) <= MAX_UINT64:
+        return value.copy()
     numbers = parse_number_list(value, SHAPE_LENGTHS)
     if (
         numbers is None
@@ -103,8 +105,7 @@ def parse_transform(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
 
 
 def _is_plausible(affine: list[float]) -> bool:
-    a, b, _, d, e, _ = affine[:6]
-    return abs(a) > abs(b) and abs(e) > abs(d)
+    return abs(affine[0]) > abs(affine[1]) and abs(affine[4]) > abs(affine[3])
 
 
 def parse_centroid(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser

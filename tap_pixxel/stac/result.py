@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
 CONVERTED = "converted"
 """The same meaning in another form: a unit, a number written as text, RFC 3339."""
 REPAIRED = "repaired"
@@ -18,7 +20,7 @@ AddNote: TypeAlias = Callable[[str, str, str], None]
 """A function that adds a note: field, action, reason."""
 
 
-class ConversionNote(NamedTuple):
+class ConversionNote(msgspec.Struct, frozen=True, gc=False):
     """What the conversion did with one field of the input.
 
     Attributes:

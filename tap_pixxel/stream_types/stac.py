@@ -177,8 +177,8 @@ class StacStreamMixin(PixxelStream):
             )
 
     def _count_notes(self, notes: Iterable[ConversionNote]) -> None:
-        for field, action, reason in notes:
-            self._note_counts[_generalize_path(field), action, reason] += 1
+        for note in notes:
+            self._note_counts[_generalize_path(note.field), note.action, note.reason] += 1
 
 
 @lru_cache(4096)  # the bands of an image, and their notes, equal those of the previous image

@@ -130,11 +130,3 @@ def was_in_nanometres(builder: ObjectBuilder, source: str) -> bool:
     """Return whether the last note is about a wavelength that was stated in nanometres."""
     last = builder.notes[-1] if builder.notes else None
     return last is not None and last.field == builder.path + source and "nanometres" in last.reason
-
-
-def first_wavelength(bands: list[dict[str, Any]]) -> float | None:
-    """Return the first wavelength among bands, in micrometres."""
-    for band in bands:
-        if (centre := band.get(CENTER_WAVELENGTH)) is not None:
-            return float(centre)
-    return None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tap_pixxel.stac.assets.bands import (
     BAND_LISTS,
     CENTER_WAVELENGTH,
-    first_wavelength,
     merge_bands,
 )
 from tap_pixxel.stac.assets.form_reader import FormReader
@@ -222,6 +221,7 @@ def _rank(key: str, fields: dict[str, Any]) -> float:
         return OVERVIEW
     if "thumbnail" in roles or key == "thumbnail":
         return THUMBNAIL
-    bands = fields.get("bands")
-    center = (bands and first_wavelength(bands)) or fields.get(CENTER_WAVELENGTH)
-    return center or OTHER
+    for band in fields.get("bands", ()):
+        if CENTER_WAVELENGTH in band:
+            return band[CENTER_WAVELENGTH]  # type: ignore[no-any-return]  # a number
+    return fields.get(CENTER_WAVELENGTH, OTHER)  # type: ignore[no-any-return]  # a number

@@ -61,9 +61,11 @@ class ValueReader:
 
     def _unwrap(self, step: Step, value: object, parsed: Any) -> Any:  # noqa: ANN401 - any JSON
         if parsed is not None:
-            place = f"{step.list_name}.{self.index}." if step.list_name else ""
-            self.builder.path = f"{self.prefix}{self.key}.{place}"
-            parsed = self.builder.unwrap(step.source, value, parsed)
+            builder = self.builder
+            builder.path = f"{self.prefix}{self.key}."
+            if step.list_name:
+                builder.path += f"{step.list_name}.{self.index}."
+            parsed = builder.unwrap(step.source, value, parsed)
         if parsed is None:
             self.is_complete = False
         return parsed
