@@ -19,9 +19,9 @@ def normalize_timestamp(text: str) -> str:
     """Return a timestamp in the fixed-width UTC format.
 
     Args:
-        text: RFC 3339 with `Z` or an offset, with `T` or a space, ISO 8601 basic format, or a
-            date (midnight), with any number of fractional digits (truncated to microseconds).
-            Without an offset it is UTC.
+        text: RFC 3339 with `Z` or an offset, with `T` or a space, in either case, ISO 8601 basic
+            format, or a date (midnight), with any number of fractional digits (truncated to
+            microseconds). Without an offset it is UTC.
 
     Returns:
         `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
@@ -47,7 +47,7 @@ def parse_timestamp(text: str) -> datetime:
         TimestampError: The text has none of these formats.
     """
     try:
-        time = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows t and z
         if time.tzinfo is None:
             return time.replace(tzinfo=UTC)
         return time if time.tzinfo is UTC else time.astimezone(UTC)

@@ -88,19 +88,11 @@ class ObjectBuilder:
 
     def unwrap(self, source: str, value: object, parsed: object) -> Any:  # noqa: ANN401 - any JSON
         """Return the usable value of a parser's result, and note the rest; None without one."""
-        kind = type(parsed)
-        if kind is Repaired:
-            self.notes.append(
-                ConversionNote(self.path + source, parsed.action, parsed.reason)  # type: ignore[attr-defined]  # Repaired
-            )
-            return parsed.value  # type: ignore[attr-defined]  # Repaired
-        if kind is Invalid:
-            self.keep_as_extra(source, value, parsed.reason)  # type: ignore[attr-defined]  # Invalid
-            return None
-        if kind is Dropped:
-            self.notes.append(
-                ConversionNote(self.path + source, DROPPED, parsed.reason)  # type: ignore[attr-defined]  # Dropped
-            )
+        if isinstance(parsed, Repaired | Dropped):
+            self.notes.append(ConversionNote(self.path + source, parsed.action, parsed.reason))
+            return parsed.value
+        if isinstance(parsed, Invalid):
+            self.keep_as_extra(source, value, parsed.reason)
             return None
         return parsed
 

@@ -10,11 +10,11 @@ import math
 import re
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from tap_pixxel.stac.result import CONVERTED, REPAIRED
+from tap_pixxel.stac.result import CONVERTED, DROPPED, REPAIRED
 from tap_pixxel.stac.signed_urls import strip_signature
 
 Parser: TypeAlias = Callable[[Any], Any]
@@ -51,6 +51,8 @@ class Dropped(msgspec.Struct, frozen=True, gc=False):
     """The value is not valid in its field, and the raw value has no information."""
 
     reason: str
+    value: ClassVar[None] = None
+    action: ClassVar[str] = DROPPED
 
 
 MARKERS = frozenset({Repaired, Invalid, Dropped})
@@ -114,9 +116,12 @@ class NumberParser:
 
 
 class TableParser:
-    """A parser that returns what `table` has for a text, and calls `parse` for any other value."""
+    """A parser that returns what `table` has for a text, and calls `parse` for any other value.
 
-    def __init__(self, table: dict[str, str], parse: Parser) -> None:
+    `parse` returns the same for these texts: the table only saves the call.
+    """
+
+    def __init__(self, table: dict[str, Any], parse: Parser) -> None:
         self.table = table
         self.parse = parse
 

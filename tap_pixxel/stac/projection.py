@@ -33,6 +33,7 @@ _WKT1 = re.compile(r"(?:GEOGCS|PROJCS|GEOCCS|COMPD_CS|VERT_CS|LOCAL_CS)\s*[\[(]"
 _AFFINE_IN_GEOTRANSFORM = (1, 2, 0, 4, 5, 3)
 """Positions of an affine's a, b, c, d, e, f in GDAL's geotransform."""
 _NOT_A_CODE = Invalid("not a code of a coordinate reference system")
+_NOT_A_SHAPE = Invalid("not two positive integers")
 _NOT_AUTHORITY_CODE = "not of the form AUTHORITY:CODE"
 MATRIX_LENGTH = 9
 AFFINE_LENGTHS = frozenset({6, MATRIX_LENGTH})
@@ -74,15 +75,16 @@ def parse_wkt2(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
 
 def parse_shape(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     """Parse rows and columns: two positive integers."""
-    if type(value) is list and [*map(type, value)] == [int, int] and 0 < min(value) <= max(value) <= MAX_UINT64:
-        return value.copy()
+    if type(value) is list and [*map(type, value)] == [int, int]:  # as below, for most rasters
+        valid = 1 <= min(value) <= max(value) <= MAX_UINT64
+        return value.copy() if valid else _NOT_A_SHAPE
     numbers = parse_number_list(value, SHAPE_LENGTHS)
     if (
         numbers is None
         or numbers != (integers := [*map(int, numbers)])
         or not 1 <= min(integers) <= max(integers) <= MAX_UINT64
     ):
-        return Invalid("not two positive integers")
+        return _NOT_A_SHAPE
     return mark_if_converted(value, integers)
 
 

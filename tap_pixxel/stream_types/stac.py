@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import normalize_timestamp
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from tap_pixxel.stac import ConversionNote, ConversionResult
     from tap_pixxel.stream_types.base import StreamContext
 
+MAX_COUNTED_NOTES = 4096
+"""Notes that are counted by their exact field; beyond, they are counted by kind of field."""
 ERROR_COLUMN = "stac_error"
 WKT_COLUMN = "geometry_wkt"
 GEOMETRY_COLUMN = Column("geometry", OBJECT, "Footprint, GeoJSON in WGS84; null when unknown.")
@@ -87,7 +88,7 @@ class StacStreamMixin(PixxelStream):
     def __init__(self, tap: Tap, context: StreamContext) -> None:
         self._emits_stac = tap.config.get("stac", True) is not False
         self.table_schema = self.stac_table_schema if self._emits_stac else self.raw_table_schema
-        self._note_counts: Counter[tuple[str, str, str]] = Counter()
+        self._note_counts: Counter[ConversionNote] = Counter()
         self._failed_conversions = 0
         super().__init__(tap, context)
 
@@ -164,8 +165,8 @@ class StacStreamMixin(PixxelStream):
             )
         if self._note_counts:
             notes = ", ".join(
-                f"{field} {action} ({reason}): {count:,}"
-                for (field, action, reason), count in sorted(self._note_counts.items())
+                f"{note.field} {note.action} ({note.reason}): {count:,}"
+                for note, count in sorted(_generalize_notes(self._note_counts).items(), key=str)
             )
             self.logger.info("%s: STAC conversion: %s", self.name, notes)
         if self._failed_conversions:
@@ -177,11 +178,20 @@ class StacStreamMixin(PixxelStream):
             )
 
     def _count_notes(self, notes: Iterable[ConversionNote]) -> None:
-        for note in notes:
-            self._note_counts[_generalize_path(note.field), note.action, note.reason] += 1
+        self._note_counts.update(notes)
+        if len(self._note_counts) > MAX_COUNTED_NOTES:
+            self._note_counts = _generalize_notes(self._note_counts)
 
 
-@lru_cache(4096)  # the bands of an image, and their notes, equal those of the previous image
+def _generalize_notes(counts: Counter[ConversionNote]) -> Counter[ConversionNote]:
+    """Add up the counts of notes on the same kind of field."""
+    generalized: Counter[ConversionNote] = Counter()
+    for note, count in counts.items():
+        path = _generalize_path(note.field)
+        generalized[type(note)(path, note.action, note.reason)] += count
+    return generalized
+
+
 def _generalize_path(field: str) -> str:
     """Replace the names of assets and the numbers of bands in a field's path by *."""
     parts = field.split(".")

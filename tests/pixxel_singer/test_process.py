@@ -27,7 +27,7 @@ import gc
 from pixxel_singer.process import freeze_gc
 with freeze_gc():
     assert not gc.isenabled()
-assert gc.isenabled() and gc.get_freeze_count()
+assert gc.isenabled() and gc.get_freeze_count() and gc.get_threshold()[0] == 50_000
 """
 
 

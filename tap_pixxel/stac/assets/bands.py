@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.assets.wavelengths import parse_fwhm
+from tap_pixxel.stac.assets.wavelengths import STATED_IN_NANOMETRES, parse_fwhm
 from tap_pixxel.stac.extensions import PARSERS
 from tap_pixxel.stac.object_builder import ObjectBuilder
 from tap_pixxel.stac.parsers import parse_text
@@ -129,4 +129,6 @@ def _merge_band(  # noqa: C901 - one pass, a branch for each kind of field
 def was_in_nanometres(builder: ObjectBuilder, source: str) -> bool:
     """Return whether the last note is about a wavelength that was stated in nanometres."""
     last = builder.notes[-1] if builder.notes else None
-    return last is not None and last.field == builder.path + source and "nanometres" in last.reason
+    if last is None or last.reason != STATED_IN_NANOMETRES:
+        return False
+    return last.field == builder.path + source

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_pixxel.stac.assets.bands import BAND_PARSERS, was_in_nanometres
+from tap_pixxel.stac.assets.bands import BAND_PARSERS
 from tap_pixxel.stac.assets.forms import asset_forms, extensions_of
 from tap_pixxel.stac.assets.media_types import set_media_type
-from tap_pixxel.stac.assets.wavelengths import parse_fwhm
+from tap_pixxel.stac.assets.wavelengths import STATED_IN_NANOMETRES, UNKNOWN_FWHM, parse_fwhm
 from tap_pixxel.stac.object_builder import ObjectBuilder
-from tap_pixxel.stac.parsers import MARKERS
+from tap_pixxel.stac.parsers import MARKERS, NUMBER_TYPES, Invalid, Repaired
+from tap_pixxel.stac.result import ConversionNote
 
 if TYPE_CHECKING:
     from tap_pixxel.stac.assets.forms import BandForms, Form, Step
-    from tap_pixxel.stac.result import ConversionNote
 
 _NOT_PLAIN = MARKERS | {type(None)}
 
@@ -43,32 +43,43 @@ class ValueReader:
     def parse(self, step: Step, value: object) -> Any:  # noqa: ANN401 - any JSON
         """Return the parsed value; None for an omitted one."""
         parsed = None if value is None else step.parser(value)
-        return self._unwrap(step, value, parsed) if type(parsed) in _NOT_PLAIN else parsed
+        return self.unwrap(step, value, parsed) if type(parsed) in _NOT_PLAIN else parsed
 
     def parse_wavelength(self, step: Step, value: object) -> Any:  # noqa: ANN401 - any JSON
         """Parse a band's wavelength, and record whether it was in nanometres."""
-        parsed = self.parse(step, value)
-        if value is not None and was_in_nanometres(self.builder, step.source):
+        parsed = None if value is None else step.parser(value)
+        if type(parsed) not in _NOT_PLAIN:
+            return parsed
+        if type(parsed) is Repaired and parsed.reason == STATED_IN_NANOMETRES:
             self.in_nanometres = True
-        return parsed
+        return self.unwrap(step, value, parsed)
 
     def parse_fwhm(self, step: Step, value: object, center: float | None) -> Any:  # noqa: ANN401 - any JSON
         """Parse a band's width, which must be below its wavelength `center`, if given."""
+        if value == 0 and type(value) in NUMBER_TYPES:  # as `parse_fwhm`, for most images
+            return self.unwrap(step, value, UNKNOWN_FWHM)
         parsed = value
         if value is not None:
             parsed = parse_fwhm(value, center, in_nanometres=self.in_nanometres)
-        return self._unwrap(step, value, parsed) if type(parsed) in _NOT_PLAIN else parsed
+        return self.unwrap(step, value, parsed) if type(parsed) in _NOT_PLAIN else parsed
 
-    def _unwrap(self, step: Step, value: object, parsed: Any) -> Any:  # noqa: ANN401 - any JSON
-        if parsed is not None:
-            builder = self.builder
-            builder.path = f"{self.prefix}{self.key}."
-            if step.list_name:
-                builder.path += f"{step.list_name}.{self.index}."
-            parsed = builder.unwrap(step.source, value, parsed)
+    def unwrap(self, step: Step, value: object, parsed: Any) -> Any:  # noqa: ANN401 - any JSON
+        """Return the usable value of a parser's result, and note the rest; None without one."""
         if parsed is None:
             self.is_complete = False
-        return parsed
+            return None
+        if step.list_name:
+            path = f"{self.prefix}{self.key}.{step.list_name}.{self.index}.{step.source}"
+        else:
+            path = f"{self.prefix}{self.key}.{step.source}"
+        if type(parsed) is Invalid:
+            self.builder.keep_as_extra(step.source, value, parsed.reason, path)
+            self.is_complete = False
+            return None
+        self.builder.notes.append(ConversionNote(path, parsed.action, parsed.reason))
+        if parsed.value is None:
+            self.is_complete = False
+        return parsed.value
 
 
 class FormReader:

@@ -23,7 +23,7 @@ from tap_pixxel.stac.assets.bands import (
     FWHM,
 )
 from tap_pixxel.stac.assets.media_types import parse_asset_type
-from tap_pixxel.stac.assets.wavelengths import MAX_FWHM, MIN_FWHM
+from tap_pixxel.stac.assets.wavelengths import MAX_FWHM, MAX_RELATIVE_FWHM, MIN_FWHM
 from tap_pixxel.stac.extensions import PARSERS, used_extensions
 from tap_pixxel.stac.object_builder import safe_prefixed_name
 from tap_pixxel.stac.parsers import (
@@ -228,6 +228,9 @@ class _Function:
             table = self._add_constant(parser.table)
             self._lines.append(f"{v} = {table}.get(x) if type(x) is str else None")
             self._lines.append(f"if {v} is None: {v} = {parse}")
+            if any(type(each) is not str for each in parser.table.values()):
+                unwrap = parse.replace(".parse(", ".unwrap(").replace(", x)", f", x, {v})")
+                self._lines.append(f"elif type({v}) is not str: {v} = {unwrap}")
         elif isinstance(parser, NumberParser):
             low, high = self._add_constant(parser.low), self._add_constant(parser.high)
             self._lines.append(f"{v} = x if {NUMBER_TEST.format(low=low, high=high)} else {parse}")
@@ -312,7 +315,7 @@ class _BandFunction(_Function):
         low, high = self._add_constant(MIN_FWHM), self._add_constant(MAX_FWHM)
         test = FWHM_TEST.format(low=low, high=high)
         if center:
-            test += f" and ({center} is None or x < {center})"
+            test += f" and ({center} is None or x <= {MAX_RELATIVE_FWHM} * {center})"
         parse = f"reader.parse_fwhm({self._add_constant(step)}, x, {center})"
         self._lines.append(f"x = part{step.part}[{self._add_constant(step.source)}]")
         self._lines.append("was_complete = reader.is_complete")

@@ -47,11 +47,8 @@ def parse_media_type(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     base, _, params = media_type.partition(";")
     if base.strip().lower() not in _TIFF_TYPES or "application=geotiff" in params.replace(" ", ""):
         return parsed
-    if params.strip():
-        return Repaired(f"{GEOTIFF}; {params.strip()}", CONVERTED, "a TIFF not declared a GeoTIFF")
-    if media_type in _TIFF_TYPES:
-        return GEOTIFF
-    return Repaired(GEOTIFF, CONVERTED, "a media type in another spelling")
+    params = f"; {params.strip()}" if params.strip() else ""
+    return Repaired(GEOTIFF + params, CONVERTED, "a TIFF not declared a GeoTIFF")
 
 
 parse_asset_type = TableParser(

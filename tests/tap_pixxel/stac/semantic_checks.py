@@ -58,8 +58,8 @@ def _check_wavelengths(item: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: wavelength {centre} is not in micrometres"
         if width is not None and not 0.0003 <= width <= 1:
             yield f"{key}: width {width} is not in micrometres"
-        if centre is not None and width is not None and width >= centre:
-            yield f"{key}: width {width} is not below the wavelength {centre}"
+        if centre is not None and width is not None and width > 2 * centre:
+            yield f"{key}: width {width} is more than twice the wavelength {centre}"
 
 
 def _check_order(item: dict[str, Any]) -> Iterator[str]:

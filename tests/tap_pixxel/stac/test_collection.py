@@ -125,7 +125,7 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ({"item_assets": {"a": ASSET}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {}),
     ({"item_assets": {"a": ASSET | {"href": "a"}}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {"item_assets.a.href": "dropped"}),
     ({"item_assets": {"a": ASSET | {"title": " A "}}}, {"item_assets": {"a": ASSET}, "stac_extensions": [EO]}, {"item_assets.a.title": "converted"}),
-    ({"item_assets": {"a": TIFF}}, {"item_assets": {"a": TIFF | {"type": "image/tiff; application=geotiff"}}}, {}),
+    ({"item_assets": {"a": TIFF}}, {"item_assets": {"a": TIFF | {"type": "image/tiff; application=geotiff"}}}, {"item_assets.a.type": "converted"}),
     ({"item_assets": {"a": {"title": "A"}}}, {}, {"item_assets.a": "dropped"}),
     ({"item_assets": {"a": 5}}, {}, {"item_assets.a": "dropped"}),
     ({"item_assets": {"\ud800": ASSET}}, {}, {"item_assets.\ud800": "dropped"}),

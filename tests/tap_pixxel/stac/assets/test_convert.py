@@ -18,7 +18,7 @@ from tests.tap_pixxel.stac.minimal_items import (
 )
 
 ASSETS: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
-    ({"type": "image/tiff"}, {"type": "image/tiff; application=geotiff"}, {}),
+    ({"type": "image/tiff"}, {"type": "image/tiff; application=geotiff"}, {"type": "converted"}),
     ({"type": "image/tiff; profile=x"}, {"type": "image/tiff; application=geotiff; profile=x"}, {"type": "converted"}),
     ({"href": "https://a.invalid/x.tif"}, {"type": "image/tiff; application=geotiff"}, {"type": "repaired"}),
     ({"href": "https://a.invalid/x.tif", "type": " "}, {"type": "image/tiff; application=geotiff"}, {"type": "repaired"}),

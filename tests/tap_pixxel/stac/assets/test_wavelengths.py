@@ -37,7 +37,10 @@ PARSED: list[tuple[Any, Any, Any]] = [
     (partial(parse_fwhm, in_nanometres=True), 0.5, repaired(0.0005)),
     (partial(parse_fwhm, in_nanometres=True), 0.01, 0.01),
     (partial(parse_fwhm, centre=0.5), 0.4, 0.4),
-    (partial(parse_fwhm, centre=0.5), 0.5, repaired(0.0005)),
+    (partial(parse_fwhm, centre=0.47), 0.7, 0.7),
+    (partial(parse_fwhm, centre=0.25), 0.5, 0.5),
+    (partial(parse_fwhm, centre=0.25), 0.51, repaired(0.00051)),
+    (partial(parse_fwhm, centre=0.493), 5.5, repaired(0.0055)),
 ]  # fmt: skip
 
 
