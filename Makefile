@@ -40,7 +40,6 @@ audit: $(VENV)/.ready  ## Check requirements.lock for known vulnerabilities.
 
 bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.archive
-	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.conversion
 	@$(BIN)/python -m benchmarks.export
 	@$(BIN)/python -m benchmarks.deliveries

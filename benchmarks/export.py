@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ import msgspec
 from rich.table import Table
 
 from benchmarks.console import make_console
+from benchmarks.variation import DIFFERING, vary_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZES = (5_000, 50_000)
-DISTINCT_ITEMS = 100  # the others differ from these in id and time only
+DISTINCT_ITEMS = 100  # the others differ from these in id, time, and their assets
 TARGET = str(Path(sys.executable).with_name("target-stac"))
 HOURS_BETWEEN_ITEMS = 6
 TIME_LIMIT_SECONDS = 300  # of pystac, which has not saved a file by then at 50,000 items
@@ -56,7 +58,7 @@ class ExportMeasurement:
 
 
 def make_messages(count: int) -> Iterator[bytes]:
-    """Yield messages with items of the sandbox, six hours apart."""
+    """Yield messages with items of the sandbox, six hours apart; all assets differ."""
     from pixxel_sandbox import Workspace  # noqa: PLC0415 - a measured process starts with the memory of this one
     from tap_pixxel.stac import to_item  # noqa: PLC0415
 
@@ -65,12 +67,16 @@ def make_messages(count: int) -> Iterator[bytes]:
         to_item(workspace.get("archive_items", i)).stac for i in workspace.ids("archive_items")
     ]
     yield msgspec.json.encode(SCHEMA)
+    rng = Random(1)  # noqa: S311 - the same items in each run
     first = datetime.fromisoformat("2015-01-01T00:00:00")
     for number in range(count):
         original = items[number % DISTINCT_ITEMS]
         datetime_text = (first + timedelta(hours=HOURS_BETWEEN_ITEMS * number)).isoformat() + "Z"
         properties = {**original["properties"], "datetime": datetime_text}
-        item = {**original, "id": f"{original['id']}-{number}", "properties": properties}
+        assets = {name: dict(asset) for name, asset in original["assets"].items()}
+        vary_assets(assets, DIFFERING, rng)
+        name = f"{original['id']}-{number}"
+        item = {**original, "id": name, "properties": properties, "assets": assets}
         record = {"type": "RECORD", "stream": "archive_items", "record": {"stac_item": item}}
         yield msgspec.json.encode(record)
 

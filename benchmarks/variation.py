@@ -66,6 +66,8 @@ DIFFERENCES: dict[str, Callable[[Random, str, Asset], None]] = {
     "relative hrefs": _relativize_href,
 }
 """What may differ in every asset, by its label."""
+DIFFERING = ["title", "file:size", "file:checksum"]
+"""What differs in each asset of the benchmarks of programs."""
 NANOMETRES = "title, with two notes per band (nanometres)"
 UNUSABLE = "title, with an unusable member in each asset"
 VARIATIONS = DIFFERENCES | {NANOMETRES: _state_nanometres, UNUSABLE: _make_unusable}

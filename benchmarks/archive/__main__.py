@@ -1,4 +1,4 @@
-"""Compare tap-pixxel with other programs: time to read an archive, and time to start."""
+"""Compare tap-pixxel with other programs, and its memory with archives of two sizes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 
-from benchmarks.archive.server import DIFFERING, ITEMS, TOKEN, run_archive_server
+from benchmarks.archive.server import ITEMS, TOKEN, run_archive_server
 from benchmarks.console import make_console
+from benchmarks.variation import DIFFERING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 ROUNDS = 3
 STARTS = 7
+SIZES = (1_000, 10_000)  # the peak of memory must be the same
 LATENCIES = (0, 50)  # milliseconds per request
 KIB_PER_MIB = 1024
 TAP = str(Path(sys.executable).with_name("tap-pixxel"))
@@ -133,6 +135,31 @@ def compare_archive_reads(latency: int, folder: Path, out: Console, *, differs: 
     out.print(table)
 
 
+def compare_sizes(folder: Path, out: Console) -> None:
+    """Measure the tap on archives of two sizes, whose assets all differ."""
+    catalog, output = folder / "catalog.json", folder / "out"
+    columns = ("archive items", "MB written", "seconds", "records/s", "peak MiB")
+    table = Table(*columns, title="tap-pixxel, STAC; all assets differ")
+    runs = []
+    for items in SIZES:
+        with (
+            run_archive_server(0, differs=True, items=items) as (url, _),
+            output.open("wb") as file,
+        ):
+            command = list_commands(url, catalog)["tap-pixxel, STAC"]
+            run = measure_command(command, environment_for(url), file.fileno())
+        megabytes = output.stat().st_size / 1e6
+        speed = f"{items / run.seconds:,.0f}"
+        table.add_row(
+            f"{items:,}", f"{megabytes:,.0f}", f"{run.seconds:.1f}", speed, f"{run.peak_mib:.0f}"
+        )
+        runs.append(run)
+    small, large = runs
+    ratios = (large.seconds / small.seconds, large.peak_mib / small.peak_mib)
+    table.add_row("ratio", "", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}")
+    out.print(table)
+
+
 def compare_starts(out: Console) -> None:
     """Measure the start of the taps, and print the medians."""
     table = Table("start", PLAIN, "tap-pixxel", "relative time")
@@ -154,6 +181,7 @@ def main() -> None:
         for differs in (True, False):
             for latency in LATENCIES:
                 compare_archive_reads(latency, Path(name), out, differs=differs)
+        compare_sizes(Path(name), out)
     compare_starts(out)
 
 

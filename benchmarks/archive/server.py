@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from benchmarks.conversion import make_items
-from benchmarks.variation import vary_assets
+from benchmarks.variation import DIFFERING, vary_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 ITEMS = 5_000
 ASSETS = 150
 COLLECTION = "firefly-l2a"
-DIFFERING = ["title", "file:size", "file:checksum"]
 TOKEN = "bench-token"  # noqa: S105 - gives no access
 _CONFORMS = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -157,9 +156,11 @@ async def _run_server(count: int, latency: float, *, differs: bool) -> None:
 
 
 @contextmanager
-def run_archive_server(latency_ms: int, *, differs: bool) -> Iterator[tuple[str, float]]:
+def run_archive_server(
+    latency_ms: int, *, differs: bool, items: int = ITEMS
+) -> Iterator[tuple[str, float]]:
     """Run a server in its own process; yield its URL, and the mean size of an item in bytes."""
-    settings = [str(ITEMS), str(latency_ms), "differs" if differs else "repeats"]
+    settings = [str(items), str(latency_ms), "differs" if differs else "repeats"]
     command = [sys.executable, "-m", "benchmarks.archive.server", *settings]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
