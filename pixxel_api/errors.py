@@ -9,11 +9,21 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.\- ]{0,63}")
 
 
 class PixxelError(Exception):
-    """Base class of the errors that this package raises."""
+    """Base class of the errors that this package raises.
+
+    Attributes:
+        retryable: Whether the same request may succeed later.
+        affects_all_requests: Whether requests to other paths fail too.
+    """
+
+    retryable: ClassVar[bool] = False
+    affects_all_requests: bool = False
 
 
 class ClientClosedError(PixxelError):
     """The client was closed while a thread was waiting for a response."""
+
+    affects_all_requests = True
 
 
 class EndlessList(PixxelError):
@@ -32,7 +42,6 @@ class ApiError(PixxelError):
     """
 
     reason: ClassVar[str] = "the request failed"
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -74,6 +83,7 @@ class Unauthorized(ApiError):
     """401: the token is invalid."""
 
     reason = "invalid token; check the setting 'api_token'"
+    affects_all_requests = True
 
 
 class Forbidden(ApiError):
@@ -101,6 +111,7 @@ class Redirected(ApiError):
     """3xx: redirects are not followed, so that no other host receives the token."""
 
     reason = "the server redirects to another URL; check the setting 'api_url'"
+    affects_all_requests = True
 
 
 class RateLimited(ApiError):
@@ -108,6 +119,7 @@ class RateLimited(ApiError):
 
     reason = "too many requests; lower the setting 'requests_per_second' or 'concurrency'"
     retryable = True
+    affects_all_requests = True
 
 
 class ServerError(ApiError):
@@ -127,12 +139,14 @@ class ConnectError(ApiError):
 
     reason = "connection failed or interrupted; check the network and the setting 'api_url'"
     retryable = True
+    affects_all_requests = True
 
 
 class InvalidUrl(ApiError):
     """The base URL is invalid."""
 
     reason = "invalid URL; check the setting 'api_url'"
+    affects_all_requests = True
 
 
 class TlsError(ApiError):
@@ -142,6 +156,7 @@ class TlsError(ApiError):
         "the server's certificate is not trusted; check the setting 'api_url', and "
         "REQUESTS_CA_BUNDLE if it is set"
     )
+    affects_all_requests = True
 
 
 class RequestTimeout(ApiError):
@@ -149,6 +164,7 @@ class RequestTimeout(ApiError):
 
     reason = "timed out; raise the setting 'request_timeout' if this happens often"
     retryable = True
+    affects_all_requests = True
 
 
 class InvalidBody(ApiError):

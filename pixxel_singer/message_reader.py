@@ -16,6 +16,8 @@ from pixxel_singer.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+INCOMPLETE = "incomplete"
+"""Member of a STATE's value: the streams that the tap could not read completely in this run."""
 _CHUNK_BYTES = 1 << 18  # more than the default capacity of a pipe
 _POLL_SECONDS = 0.25  # between two calls of `check` while the input is idle
 
@@ -60,6 +62,7 @@ class MessageReader(GenericSingerReader[bytes]):
         check: Called between messages and while waiting for input; raises to stop.
         line_number: The number of the current line, from 1.
         ends_with_state: Whether no RECORD has followed the last STATE, as after a complete sync.
+        incomplete_streams: What the STATE messages name as `INCOMPLETE`.
     """
 
     def __init__(self) -> None:
@@ -67,6 +70,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.check: Callable[[], None] = lambda: None
         self.line_number = 0
         self.ends_with_state = False
+        self.incomplete_streams: set[str] = set()
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     @property
@@ -100,9 +104,18 @@ class MessageReader(GenericSingerReader[bytes]):
             self.ends_with_state = message_type == "STATE" or (
                 self.ends_with_state and message_type != "RECORD"
             )
+            if message_type == "STATE":
+                self._read_incomplete(message.get("value"))
             callback(message)
             counts[str(message_type)] += 1
         return counts
+
+    def _read_incomplete(self, state: object) -> None:
+        streams = state.get(INCOMPLETE) if isinstance(state, dict) else None
+        if streams:
+            self.incomplete_streams.update(
+                map(str, streams if isinstance(streams, list) else [streams])
+            )
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Parse a line.

@@ -27,6 +27,7 @@ from pixxel_api.timestamps import (
     subtract,
 )
 from pixxel_singer.errors import InputError
+from pixxel_singer.message_reader import INCOMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +198,7 @@ def check_state(state: Mapping[str, Any]) -> None:
     Raises:
         InputError: It has another form.
     """
-    if state and "bookmarks" not in state:
+    if state.keys() - {INCOMPLETE} and "bookmarks" not in state:
         raise InputError(
             "--state: has no 'bookmarks'; pass the value of a STATE message, not the message itself"
         )

@@ -14,17 +14,17 @@ from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
 from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_singer import distribution_version
-from pixxel_singer.errors import InputError
+from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
 from pixxel_singer.message_writer import StoppableMessageWriter
 from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
-from pixxel_singer.signals import StopRequested
 from tap_pixxel.bookmarks import check_state
 from tap_pixxel.http_metrics import HttpMetrics
 from tap_pixxel.settings import SCHEMA, TapSettings, find_setting_problems, read_settings
 from tap_pixxel.stream_types.base import PixxelStream
+from tap_pixxel.stream_types.failures import StreamFailures
 from tap_pixxel.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ class TapPixxel(PixxelPlugin, Tap):
     expected_errors = (PixxelError,)
 
     def __init__(self, **kwargs: Any) -> None:
-        self.forbidden_streams: dict[str, str] = {}
-        """The API's error for each stream that the token may not read, by name."""
+        self.failures = StreamFailures()
         self.progress = StreamProgress()
         self.http_metrics = HttpMetrics()
         kwargs.setdefault("message_writer", StoppableMessageWriter())
@@ -141,14 +140,17 @@ class TapPixxel(PixxelPlugin, Tap):
         """Sync what the catalog selects.
 
         Returns:
-            INCOMPLETE when the token may not read a selected stream, else OK.
+            INCOMPLETE when a selected stream could not be read, else OK.
 
         Raises:
             InputError: A selected stream lacks a setting.
-            PixxelError: A stream could not be read; STATE of the previous ones is written.
+            PixxelError: The API cannot be read; the final STATE is written.
             StopRequested: A signal was received; the final STATE is written.
         """
-        selected = [each for each in self._pixxel_streams() if each.selected]
+        # Parents before their children, which are skipped if a parent fails.
+        streams = sorted(self._pixxel_streams(), key=lambda each: len(each.endpoint_paths()))
+        self._streams = {each.name: each for each in streams}
+        selected = [each for each in streams if each.selected]
         if lines := [
             f"stream {each.name} {line}; or deselect it"
             for each in selected
@@ -160,7 +162,12 @@ class TapPixxel(PixxelPlugin, Tap):
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()
-        except StopRequested:
+        except OutputClosedError:
+            raise
+        except BaseException:
+            for each in selected:
+                if not each.has_ended:
+                    each.mark_incomplete()
             self.write_final_state()
             raise
         finally:
@@ -168,19 +175,19 @@ class TapPixxel(PixxelPlugin, Tap):
         return self.exit_code()
 
     def test(self) -> ExitCode:
-        """Read one record of each stream, and report which streams the token may read.
+        """Read one record of each stream, and report which streams can be read.
 
         Returns:
-            INCOMPLETE when it may not read a stream that is selected by default, else OK.
+            INCOMPLETE when a stream that is selected by default cannot be read, else OK.
 
         Raises:
-            PixxelError: The API cannot be reached, the token is unknown, or a stream is unreadable.
+            PixxelError: The API cannot be reached, or the token is unknown.
         """
         streams = self._pixxel_streams()
         testable = [each for each in streams if not each.missing_settings()]
         self.metrics_logger.addFilter(filter_sync_duration)
         try:
-            run_interruptibly(lambda: self.client.get_text(PING_PATH), self.stop.check)
+            self.ping()
             self.run_sync_dry_run(streams=testable)
         finally:
             self.metrics_logger.removeFilter(filter_sync_duration)
@@ -188,13 +195,13 @@ class TapPixxel(PixxelPlugin, Tap):
         for each in streams:
             for line in each.missing_settings():
                 self._log_result(f"{each.name}: not tested, it {line}")
-        readable = [each.name for each in testable if each.name not in self.forbidden_streams]
+        readable = [each.name for each in testable if each.name not in self.failures]
         self._log_result(
             f"{len(readable)} of {len(testable)} streams can be read: {', '.join(readable)}"
         )
         for each in testable:
-            if each.name in self.forbidden_streams and not each.selected_by_default:
-                del self.forbidden_streams[each.name]  # logged above; most users do not need it
+            if not each.selected_by_default:
+                self.failures.discard(each.name)  # logged above; most users do not need it
         return self.exit_code()
 
     def _log_result(self, text: str) -> None:
@@ -202,6 +209,14 @@ class TapPixxel(PixxelPlugin, Tap):
         self.logger.info("%s", text)
         if is_interactive():
             click.echo(text, err=True)
+
+    def ping(self) -> None:
+        """Check that the API responds.
+
+        Raises:
+            ApiError: It does not.
+        """
+        run_interruptibly(lambda: self.client.get_text(PING_PATH), self.stop.check)
 
     def write_final_state(self) -> None:
         """Write STATE before the process exits."""
@@ -212,13 +227,10 @@ class TapPixxel(PixxelPlugin, Tap):
             )
 
     def exit_code(self) -> ExitCode:
-        """Return the exit code, and log which streams were skipped."""
-        if not self.forbidden_streams:
+        """Return the exit code, and log which streams failed, and why."""
+        if not self.failures:
             return ExitCode.OK
-        self.logger.error(
-            "skipped streams that the token may not read: %s; deselect them or request the role",
-            ", ".join(sorted(self.forbidden_streams)),
-        )
+        self.logger.error("failed streams, whose bookmarks did not move: %s", self.failures)
         return ExitCode.INCOMPLETE
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 from singer_sdk.helpers._util import utc_now
@@ -11,11 +11,12 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
-from pixxel_api.errors import Forbidden
+from pixxel_api.errors import ApiError, PixxelError
 from pixxel_api.json_decoding import FieldPath, row_to_python
 from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
+from pixxel_singer.message_reader import INCOMPLETE
 from tap_pixxel.bookmarks import Bookmark, make_fingerprint
 from tap_pixxel.stream_types.scan_report import RowBatch, ScanReport, SkippedLists
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tap_pixxel.columns import Fields, TableSchema
     from tap_pixxel.http_metrics import HttpMetrics
     from tap_pixxel.settings import TapSettings
+    from tap_pixxel.stream_types.failures import StreamFailures
 
 
 def filter_unhandled_error(record: logging.LogRecord) -> bool:
@@ -46,12 +48,12 @@ class StreamContext(Protocol):
     """What a stream uses of the tap that runs it.
 
     Attributes:
-        forbidden_streams: The API's error for each stream that the token may not read, by name.
+        failures: The streams that have failed in this run.
     """
 
     progress: StreamProgress
     http_metrics: HttpMetrics
-    forbidden_streams: dict[str, str]
+    failures: StreamFailures
 
     @property
     def stop(self) -> StopFlag:
@@ -71,6 +73,13 @@ class StreamContext(Protocol):
 
     def get_stream(self, stream_class: type[PixxelStream]) -> PixxelStream:
         """Return the stream of a class."""
+
+    def ping(self) -> None:
+        """Check that the API responds.
+
+        Raises:
+            ApiError: It does not.
+        """
 
 
 class PixxelStream(Stream):
@@ -101,6 +110,8 @@ class PixxelStream(Stream):
         self._skipped_records = 0
         self._new_fields: set[str] = set()
         self._complete = True
+        self.has_ended = False
+        """Whether all that can be read of the stream has been read."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -211,9 +222,20 @@ class PixxelStream(Stream):
     # From rows to records
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-        """Yield the records of the stream, or of one of its partitions, that are to be emitted."""
+        """Yield the records of the stream, or of one of its partitions, that are to be emitted.
+
+        A partition that fails is skipped, and its bookmark stays.
+        """
         if self.partitions == []:  # the stream has partitions, but there are none
             return
+        try:
+            yield from self._read_records(context)
+        except PixxelError as error:
+            if context is None:
+                raise
+            self.fail(error, context)
+
+    def _read_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         bookmark, report = self.load_bookmark(context), ScanReport(self._skipped_lists)
         self.prepare(bookmark, report)
         for batch in self.scan_rows(context, bookmark, report):
@@ -312,7 +334,7 @@ class PixxelStream(Stream):
         If the scan was not complete, the bookmark stays, and the full table is not activated.
         """
         if not complete:
-            self._complete = False
+            self.mark_incomplete()
             self.logger.warning(
                 "%s: the list ended early or kept changing during the scan, so records may be "
                 "missing; the next sync reads it again from the same bookmark",
@@ -324,6 +346,44 @@ class PixxelStream(Stream):
             else:
                 bookmark.discard_backfill()
             self.state_manager.is_flushed = False
+
+    # Failures
+
+    def fail(
+        self,
+        error: PixxelError,
+        context: Mapping[str, Any] | None = None,
+        *,
+        effect: str = "skipped",
+    ) -> None:
+        """Record that the stream, or one of its partitions, cannot be read.
+
+        Args:
+            error: The cause.
+            context: The partition, None for the whole stream.
+            effect: What the log states besides the cause.
+
+        Raises:
+            PixxelError: The error, if the other streams cannot be read either.
+        """
+        if error.retryable and not error.affects_all_requests:
+            try:
+                self._stream_context.ping()
+            except ApiError:
+                error.affects_all_requests = True
+        if error.affects_all_requests:
+            raise error
+        self.logger.error("%s: %s: %s", self._label(context), effect, error)
+        partition = " ".join(map(str, context.values())) if context else ""
+        self._stream_context.failures.add(self.name, str(error), partition=partition)
+        self.mark_incomplete()
+
+    def mark_incomplete(self) -> None:
+        """Do not activate a full table, and name the stream in all STATE messages from now on."""
+        self._complete = False
+        state = cast("dict[str, Any]", self.tap_state)
+        state[INCOMPLETE] = sorted({*state.get(INCOMPLETE, ()), self.name})
+        self.state_manager.is_flushed = False
 
     def _label(self, context: Mapping[str, Any] | None) -> str:
         return f"{self.name} {' '.join(map(str, context.values()))}" if context else self.name
@@ -345,14 +405,14 @@ class PixxelStream(Stream):
         self._stream_context.http_metrics.start_stream(self.name, self.endpoint_paths())
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
-        except Forbidden as error:
-            self._stream_context.forbidden_streams[self.name] = str(error)
-            self.logger.error("%s: stream skipped: %s", self.name, error)  # noqa: TRY400 - one line
+        except PixxelError as error:
+            self.fail(error, effect="stream skipped")
             return
         except (AbortedSyncFailedException, AbortedSyncPausedException):
             if self.ABORT_AT_RECORD_COUNT is None:
                 raise
             return  # --test has read the one record that it reads
+        self.has_ended = True
         self.log_summary()
         if self._stream_version is not None and write_messages and self._complete:
             self._write_activate_version_message(self._stream_version)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from pixxel_api.errors import Forbidden, NotFound
+from pixxel_api.errors import Forbidden, NotFound, PixxelError
 from pixxel_api.pagination.concurrency import OrderedExecutor, run_interruptibly
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import with_first_page
@@ -26,6 +26,10 @@ PathParams = dict[str, str]
 
 _UNSAFE_PATH_VALUES = frozenset({"", ".", ".."})  # lead to another list (RFC 3986, 5.2.4)
 _MAX_TEST_PARENTS = 20  # whose lists --test reads to find a record
+
+
+class ParentFailedError(PixxelError):
+    """A stream above the stream could not be read."""
 
 
 class ChildStream(PixxelStream):
@@ -49,22 +53,27 @@ class ChildStream(PixxelStream):
         """Scan the lists of all parents.
 
         Raises:
+            ParentFailedError: A stream above this one has failed in this run.
             Forbidden: The token may read none of them, or nothing any more.
+            NotFound: The API has none of them.
         """
         del context
+        for each in self._list_ancestors():
+            if each.name in self._stream_context.failures:
+                raise ParentFailedError(f"its parent stream {each.name} could not be read")
         readable = False
         for batch in self.scan_all(report):
             readable = True
             yield batch
         skipped = report.skipped
-        if skipped.refusal and not readable:
-            raise skipped.refusal
+        if skipped.first_error and not readable:
+            raise skipped.first_error
         if skipped.refusal:
             self._check_token()
         if bookmark:
             bookmark.forbidden_parents = skipped.names
-        elif skipped.refusal or (skipped.names and not readable):
-            self._complete = False  # records that cannot be read still exist
+        elif skipped.refusal:
+            self.mark_incomplete()  # records that cannot be read still exist
 
     def _check_token(self) -> None:
         """Fetch a list that was readable before: after a token expires, all requests fail.
@@ -72,10 +81,15 @@ class ChildStream(PixxelStream):
         Raises:
             Forbidden: The token may not read it any more.
         """
-        top = self._stream_context.get_stream(self.parent)
-        while isinstance(top, ChildStream):
-            top = self._stream_context.get_stream(top.parent)
+        *_, top = self._list_ancestors()
         run_interruptibly(partial(top.fetch_page, 0, 1), self.check_stop)
+
+    def _list_ancestors(self) -> Iterator[PixxelStream]:
+        """Yield the streams above this one, the parent first."""
+        stream: PixxelStream = self
+        while isinstance(stream, ChildStream):
+            stream = self._stream_context.get_stream(stream.parent)
+            yield stream
 
     def scan_all(self, report: ScanReport) -> Iterator[RowBatch]:
         """Scan the parents' lists in the parents' order, several first pages at once."""

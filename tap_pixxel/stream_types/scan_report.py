@@ -55,6 +55,7 @@ class SkippedLists:
     """The lists of a stream that the API forbids (403) or no longer has (404).
 
     Attributes:
+        first_error: The first error.
         refusal: The first 403.
         names: Of each list, the values of its path parameters, joined by slashes.
         without_id: Number of rows whose id cannot be used in the path of their child list.
@@ -64,6 +65,7 @@ class SkippedLists:
         self._stream = stream
         self._logger = logger
         self._counts: Counter[type[Forbidden | NotFound]] = Counter()
+        self.first_error: Forbidden | NotFound | None = None
         self.refusal: Forbidden | None = None
         self.names: list[str] = []
         self.without_id = 0
@@ -71,6 +73,7 @@ class SkippedLists:
     def add(self, path_params: Mapping[str, str], error: Forbidden | NotFound) -> None:
         """Count a list that cannot be read, and log the first ones."""
         self._counts[type(error)] += 1
+        self.first_error = self.first_error or error
         self.names.append("/".join(path_params.values()))
         if isinstance(error, Forbidden):
             self.refusal = self.refusal or error

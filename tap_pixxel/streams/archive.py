@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pixxel_api.errors import Forbidden
+from pixxel_api.errors import PixxelError
 from pixxel_api.json_decoding import FieldPath
 from pixxel_api.pagination.paging import SinglePage
 from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan
@@ -132,12 +132,15 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
         )
 
     def _find_collections(self) -> list[str]:
-        """Return the collections to read; log those of the settings that do not exist."""
+        """Return the collections to read; log those of the settings that do not exist.
+
+        If the settings name them, the list of collections need not be readable.
+        """
         wanted = list(self.settings.collections)
         try:
             existing = self.fetch_collection_ids()
-        except Forbidden:
-            if not wanted:
+        except PixxelError as error:
+            if error.affects_all_requests or not wanted:
                 raise
             return wanted
         return wanted or list(dict.fromkeys(existing))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.errors import ApiError, Forbidden
+from pixxel_api.errors import ApiError, PixxelError
 from pixxel_api.pagination.paging import SinglePage
 from tap_pixxel.columns import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
 from tap_pixxel.stream_types.base import PixxelStream
@@ -106,8 +106,8 @@ class Catalogs(StacStreamMixin, SearchStream):
         """Check the setting `collections`, and read the deliveries and then their stores.
 
         Read in this order, all stores of the deliveries are known. The bookmark never passes the
-        time of the first request: the next sync emits what is delivered later. If the token may not
-        read them, the bookmark stays, since the records lack their delivery assets.
+        time of the first request: the next sync emits what is delivered later. If they cannot
+        be read, the bookmark stays, since the records lack their delivery assets.
         """
         self._check_collections()
         if not self.adds_delivery_assets:
@@ -119,24 +119,17 @@ class Catalogs(StacStreamMixin, SearchStream):
                 )
             return
         now = datetime.now(UTC)
-        responses: list[JsonResponse] = []
-        for name, path in ((Deliveries.name, Deliveries.path), ("stores", STORES_PATH)):
-            try:
-                responses.append(self.send_request("GET", path=path))
-            except Forbidden as error:
-                report.keep_bookmark = True
-                self._stream_context.forbidden_streams[name] = str(error)
-                self.logger.error(  # noqa: TRY400 - one line
-                    "%s: no delivered assets, and the bookmark stays: %s; request the role, or "
-                    "turn off the setting 'delivered_assets'",
-                    self.name,
-                    error,
-                )
-                return
-        deliveries, stores = responses
+        try:
+            deliveries, stores = (
+                self.send_request("GET", path=path) for path in (Deliveries.path, STORES_PATH)
+            )
+            self._load_delivered_objects(deliveries, stores)
+        except PixxelError as error:
+            report.keep_bookmark = True
+            self.fail(error, effect="no delivered assets (setting 'delivered_assets')")
+            return
         if bookmark:
             bookmark.set_start(deliveries.requested_at or now)
-        self._load_delivered_objects(deliveries, stores)
 
     def _check_collections(self) -> None:
         """Log the collections of the settings that the archive does not have."""

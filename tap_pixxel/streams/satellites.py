@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
-from pixxel_api.errors import BadRequest, Forbidden, NotFound, UnexpectedResponse
+from pixxel_api.errors import BadRequest, UnexpectedResponse
 from pixxel_api.json_decoding import decode_row
 from pixxel_api.pagination.cursor_scan import CursorOrOffsetScan, TokenPage
 from pixxel_api.pagination.list_scan import RecentKeys
@@ -69,7 +69,6 @@ class SatelliteImages(StacItemStream, PixxelStream):
     raw_table_schema = TableSchema(*ITEM_COLUMNS, _SATELLITE_ID, *RAW_ITEM_COLUMNS)
     stac_table_schema = TableSchema(*ITEM_COLUMNS, _SATELLITE_ID, *STAC_ITEM_COLUMNS)
     _partitions: list[dict[str, Any]] | None = None
-    _has_read = False
 
     def missing_settings(self) -> list[str]:
         """Return a line for each setting that a search requires and that is not set."""
@@ -115,20 +114,8 @@ class SatelliteImages(StacItemStream, PixxelStream):
                 for rows in report.follow(scan):
                     new = [row for row in rows if emitted.add_if_new(self.key_of(row))]
                     yield RowBatch(new, partition)
-        except (Forbidden, NotFound) as error:
-            report.skipped.add({name: str(partition[name]) for name in partition}, error)
-            report.keep_bookmark = True
         except BadRequest as error:
             raise error.add_hint(FILTERS_HINT) from None
-        else:
-            self._has_read = True
-
-    def log_summary(self) -> None:
-        """Log the summary; if all searches were forbidden, count the stream as forbidden."""
-        super().log_summary()
-        refusal = self._skipped_lists.refusal
-        if refusal and not self._has_read:
-            self._stream_context.forbidden_streams[self.name] = str(refusal)
 
     def convert(self, raw: Fields) -> ConversionResult:
         """Convert an image, without the satellite's id, which is not part of it."""

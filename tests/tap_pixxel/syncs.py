@@ -48,10 +48,15 @@ class Server(Protocol):
 
 @dataclass
 class SyncResult:
-    """The outcome of a run."""
+    """The outcome of a run.
+
+    Attributes:
+        failures: The failed streams with their reasons, as in the last log line.
+    """
 
     status: ExitCode | None
     messages: list[dict[str, Any]]
+    failures: str = ""
     records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -116,7 +121,7 @@ def sync(
             pass
         else:
             raise AssertionError(f"{expect.__name__} was expected")
-    return SyncResult(status, writer.messages)
+    return SyncResult(status, writer.messages, str(tap.failures))
 
 
 def make_catalog(config: dict[str, Any], *streams: str, full_table: bool = False) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pixxel_api.errors import BadRequest
+from pixxel_singer.exit_codes import ExitCode
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import sync
 
@@ -89,9 +89,9 @@ def test_filtered_list_unknown_boundary_must_return_rows() -> None:
     assert len(server.requests) == 3
 
 
-def test_unfiltered_list_bad_request_raises() -> None:
+def test_unfiltered_list_bad_request_fails_the_stream() -> None:
     with ScriptedServer(REFUSED) as server:
-        sync(server, "aois", expect=BadRequest)
+        assert sync(server, "aois").status is ExitCode.INCOMPLETE
 
 
 def test_full_table_requests_everything_each_time(state: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pystac
 import pytest
 
-from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.settings import find_setting_problems as setting_problems
@@ -305,19 +304,22 @@ def test_forbidden_deliveries_emit_catalogs_and_keep_bookmark(
     assert without.status is ExitCode.INCOMPLETE
     assert changed in without.ids("catalogs")
     assert find_delivery_assets(without, changed) == {}
-    assert without.state == first.state
+    assert without.bookmark("catalogs") == first.bookmark("catalogs")
+    assert without.state["incomplete"] == ["catalogs"]
     assert len(find_messages(caplog, "catalogs: no delivered assets", "403")) == 1
-    assert len(find_messages(caplog, "skipped streams that the token may not read", resource)) == 1
+    assert f"/{resource} returned 403" in without.failures
     sandbox.behavior = Behavior()
     again = sync_catalogs(sandbox, state=without.state)
     assert again.status is ExitCode.OK
     assert all(find_delivery_assets(again, each) for each in (catalog, changed))
 
 
-def test_response_without_list_of_deliveries_raises() -> None:
+def test_response_without_list_of_deliveries_emits_catalogs_and_keeps_bookmark() -> None:
     with ScriptedServer(answer(body=b'{"stores": [], "catalogs": [{"id": "a"}]}')) as server:
-        synced = sync(server, "catalogs", delivered_assets=True, expect=UnexpectedResponse)
-    assert synced.ids("catalogs") == []
+        synced = sync(server, "catalogs", delivered_assets=True)
+    assert synced.ids("catalogs") == ["a"]
+    assert synced.status is ExitCode.INCOMPLETE
+    assert "filters" not in synced.bookmark("catalogs")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixxel_api.errors import UnexpectedResponse
 from pixxel_sandbox import Sandbox
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.streams.order_report import CELL_TYPES, MORE_CELLS, InvalidReport, parse_report
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
@@ -210,9 +210,10 @@ def test_report_any_cells_keep_their_values(rows: list[list[str]]) -> None:
         b'A,B\r\n"1"x,2\r\n',
     ],
 )
-def test_response_not_a_report_ends_the_run(body: bytes) -> None:
+def test_response_not_a_report_fails_the_stream(body: bytes) -> None:
     with serve_csv(body) as server:
-        synced = sync(server, "order_report", expect=UnexpectedResponse)
+        synced = sync(server, "order_report")
+    assert synced.status is ExitCode.INCOMPLETE
     assert not any(each["type"] == "ACTIVATE_VERSION" for each in synced.messages)
 
 
