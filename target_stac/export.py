@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +27,7 @@ from target_stac.records import (
     InvalidStacError,
     validate_minimal,
 )
-from target_stac.settings import CATALOG, ITEM_COLLECTION
+from target_stac.settings import CATALOG, ITEM_COLLECTION, NDJSON, UPDATE
 from target_stac.state import previous_export
 from target_stac.state.item_index import NDJSON_FILES, ItemIndex
 from target_stac.state.item_reader import ItemReader
@@ -164,6 +166,37 @@ class Export:
         self._ndjson_files = {source: path for source, path in paths.items() if path is not None}
         previous_export.index_ndjson(self._ndjson_files, self._index)
         self._collections = previous_export.read_collections(self._storage) | self._collections
+
+    def make_update(self) -> Export:
+        """Return an export that merges the objects of this run into the previous export.
+
+        Raises:
+            InputError: The previous export cannot be updated with these settings.
+            StorageError: The previous export is damaged.
+        """
+        if not {CATALOG, NDJSON} & self._settings.formats:
+            raise InputError("the export has neither of the formats catalog and ndjson")
+        scratch = self._scratch / UPDATE
+        scratch.mkdir()
+        update = Export(
+            settings=replace(self._settings, mode=UPDATE),
+            storage=self._storage,
+            scratch=scratch,
+            validator=self._validator,
+            logger=self._logger,
+            check=self._check,
+        )
+        self._index.copy_incoming_to(update._index)
+        update._incoming_items = self._incoming_items
+        update._incoming_collections = self._incoming_collections
+        update._collections |= {
+            name: self._collections[name] for name in self._incoming_collections
+        }
+        update.rejected = self.rejected
+        self._rejected_file.flush()
+        with (self._scratch / REJECTED_FILE).open("rb") as rejected:
+            shutil.copyfileobj(rejected, update._rejected_file)
+        return update
 
     # The objects of this run
 

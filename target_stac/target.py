@@ -11,6 +11,7 @@ from typing import IO, Any, ClassVar
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
 
+from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.target_base import PixxelTarget
 from target_stac.export import Export
@@ -68,7 +69,8 @@ class TargetStac(PixxelTarget):
         """Read all messages and write the export.
 
         Returns:
-            INCOMPLETE if records were rejected or a GeoParquet file is missing, else OK.
+            INCOMPLETE if records were rejected, a GeoParquet file is missing, or items were not
+            removed because the tap has failed streams; else OK.
 
         Raises:
             InputError: The input is not valid Singer; the export is unchanged.
@@ -78,11 +80,20 @@ class TargetStac(PixxelTarget):
         with self._resources:
             _ = self.export  # raise an error of the output before reading the input
             self.listen(file_input)
-        is_incomplete = self.export.rejected or self.export.failed_geoparquet
+        is_incomplete = (
+            self.export.rejected or self.export.failed_geoparquet or self._keeps_missing_items
+        )
         return ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK
+
+    @property
+    def _keeps_missing_items(self) -> bool:
+        """Whether 'mode' overwrite must remove nothing: missing items may exist at the source."""
+        return bool(self._reader.incomplete_streams) and not self.settings.is_update
 
     def process_endofpipe(self) -> None:
         """Write the export, then emit the STATE that its records reach."""
+        if self._keeps_missing_items and not self._change_to_update():
+            return
         self.export.publish(input_complete=self._reader.ends_with_state)
         if self.ignored:
             counts = ", ".join(f"{name} ({n:,})" for name, n in sorted(self.ignored.items()))
@@ -93,6 +104,20 @@ class TargetStac(PixxelTarget):
         for stream, count in sorted(self.empty.items()):
             self.logger.warning("%s: ignored %d records whose STAC column is empty", stream, count)
         super().process_endofpipe()
+
+    def _change_to_update(self) -> bool:
+        """Merge this run into the previous export instead; return False if that is impossible."""
+        streams = ", ".join(sorted(self._reader.incomplete_streams))
+        problem = f"the tap could not read all of {streams}, so 'mode' overwrite removes nothing"
+        try:
+            self.export = self.export.make_update()
+        except InputError as error:
+            reason = str(error).partition(";")[0]
+            self.logger.error("%s; the export is unchanged: %s", problem, reason)  # noqa: TRY400 - one line
+            return False
+        self._resources.callback(self.export.close)
+        self.logger.error("%s; this run's records update the export", problem)
+        return True
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.parse_record_message(message_dict)

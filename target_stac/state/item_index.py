@@ -340,6 +340,13 @@ class ItemIndex:
         query = "SELECT collection, month FROM changed_months ORDER BY 1, 2"
         return self._db.execute(query).fetchall()
 
+    def copy_incoming_to(self, other: ItemIndex) -> None:
+        """Add the items that this run has received to another index; call before `mark_changed`."""
+        for row in self._select_rows("incoming"):
+            if row.location is not None:
+                body = self.read_incoming(row.location)
+                other.add_incoming(row.collection, row.id, row.summary, body)
+
     def rows_to_place(self) -> Iterator[IndexRow]:
         """Yield the items whose file is new or moves."""
         return self._select_rows("old_path IS NULL OR substr(old_day, 1, 7) != substr(day, 1, 7)")

@@ -20,6 +20,7 @@ from tests.target_stac.exports import (
     encode_messages,
     export,
     export_messages,
+    find_differences,
     find_item_files,
     make_api_link,
     make_collection,
@@ -32,6 +33,7 @@ from tests.target_stac.exports import (
     make_sync,
     read_command_log,
     read_json,
+    read_log,
     read_ndjson,
     read_stamps,
     run_target,
@@ -192,6 +194,76 @@ def test_overwrite_keeps_only_records_of_run(tmp_path: Path) -> None:
     export(tmp_path / "one", *ITEMS[1:3], formats=ALL, mode="overwrite")
     export(tmp_path / "two", *ITEMS[1:3], formats=ALL)
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+def make_incomplete_sync(*objects: dict[str, Any], incomplete: Any = ("b", "a")) -> list[Any]:
+    *messages, state = make_sync(*objects)
+    value = {**state["value"], "incomplete": incomplete}
+    return [*messages, {**state, "value": value}]
+
+
+@pytest.mark.parametrize("formats", [ALL, CATALOG_AND_NDJSON, ["catalog"], ["ndjson"]])
+def test_overwrite_with_incomplete_state_updates_and_removes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, formats: list[str]
+) -> None:
+    """What the tap could not read may exist at the source."""
+    changed = [set_properties(ITEMS[0], title="New"), make_item("new", collection="new")]
+    export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=formats)
+    export(tmp_path / "two", *ITEMS, *COLLECTIONS, *changed, formats=formats)
+    messages = make_incomplete_sync(*changed, COLLECTIONS[0])
+    status = export_messages(tmp_path / "one", messages, formats=formats, mode="overwrite")
+    assert status is ExitCode.INCOMPLETE
+    assert find_differences(snapshot(tmp_path / "one"), snapshot(tmp_path / "two")) == []
+    [line] = read_log(caplog, "ERROR")
+    assert line.startswith("the tap could not read all of a, b, so 'mode' overwrite removes noth")
+
+
+def test_overwrite_with_incomplete_state_before_last_removes_nothing(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    messages = [*make_incomplete_sync(ITEMS[0], incomplete="all"), *make_sync(ITEMS[0])]
+    assert export_messages(tmp_path, messages, mode="overwrite") is ExitCode.INCOMPLETE
+    assert len(find_item_files(tmp_path)) == len(ITEMS)
+
+
+def test_overwrite_with_incomplete_state_keeps_rejected_records(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    invalid = make_item("bad") | {"properties": {}}
+    messages = make_incomplete_sync(invalid, ITEMS[0])
+    assert export_messages(tmp_path, messages, mode="overwrite") is ExitCode.INCOMPLETE
+    [line] = read_ndjson(tmp_path / "rejected.ndjson")
+    assert line["record"]["id"] == "bad"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"root_href": "https://stac.example.com"}, {"formats": ["geoparquet"]}],
+    ids=["other root", "formats that cannot be updated"],
+)
+def test_overwrite_with_incomplete_state_that_cannot_update_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, Any]
+) -> None:
+    export(tmp_path, *ITEMS)
+    before = read_stamps(tmp_path)
+    messages = make_incomplete_sync(ITEMS[0])
+    status = export_messages(tmp_path, messages, mode="overwrite", **settings)
+    assert status is ExitCode.INCOMPLETE
+    assert read_stamps(tmp_path) == before
+    [line] = read_log(caplog, "ERROR")
+    assert "overwrite removes nothing; the export is unchanged: " in line
+
+
+def test_overwrite_that_cannot_update_emits_no_state(tmp_path: Path) -> None:
+    """A sync from that state would not bring this run's records again."""
+    lines = encode_messages(make_incomplete_sync(ITEMS[0]))
+    settings: dict[str, Any] = {"mode": "overwrite", "formats": ["geoparquet"]}
+    result = run_target(lines, tmp_path, **settings)
+    assert (result.returncode, result.stdout) == (ExitCode.INCOMPLETE, "")
+
+
+def test_update_with_incomplete_state_is_complete(tmp_path: Path) -> None:
+    """An update never removes items."""
+    assert export_messages(tmp_path, make_incomplete_sync(*ITEMS)) is ExitCode.OK
+    assert len(find_item_files(tmp_path)) == len(ITEMS)
 
 
 @pytest.mark.parametrize("formats", [CATALOG_AND_NDJSON, ["ndjson"]])
