@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stream_types.scan_report import ScanReport
 
-_EPOCH = "1970-01-01T00:00:00.000000Z"
+EPOCH = "1970-01-01T00:00:00.000000Z"
 _MICROSECOND = timedelta(microseconds=1)  # the API does not document whether a bound is inclusive
 
 
@@ -30,11 +30,18 @@ class ServerFilteredStream(PixxelStream):
     """A list that is requested from the bookmark on, by a range in the query.
 
     The API documents neither the form of such a filter nor that it applies it, so the response is
-    checked: it must contain the record at the bookmark, and nothing older.
+    checked: it must contain the record at the bookmark, and nothing older. An empty response proves
+    nothing, so the same filter from 1970 on must find a row.
     """
 
     updated_field: ClassVar[FieldPath] = FieldPath("updated_at")
     """Where a raw row has the value of the replication key."""
+    tests_filter_first: ClassVar[bool] = True
+    """Whether a filter from 1970 on must find a row before the filter is used.
+
+    A service that reads a range as a day, or as one point in time, finds nothing then. From the
+    bookmark on it could find the boundary, and still nothing of a later day.
+    """
     _has_warned = False
 
     def scan_rows(
@@ -42,38 +49,45 @@ class ServerFilteredStream(PixxelStream):
     ) -> Iterator[RowBatch]:
         """Scan what was updated since the bookmark, or everything if the API does not filter."""
         emitted: RecentKeys | None = None
-        if bookmark and bookmark.query_from and self.supports_filter():
-            updated_after = subtract(bookmark.query_from, _MICROSECOND)
-            scan = self.make_scan(context, bookmark, updated_after)
-            batches = report.follow(scan)
-            if (yield from self._scan_filtered(batches, bookmark.boundary, updated_after)):
-                return
-            self._warn_filter_ignored()
-            bookmark.discard_backfill()
-            report.complete = True
-            emitted = scan.recent_keys
+        ignored = False
+        if bookmark and bookmark.query_from and self.uses_filter():
+            ignored = self.tests_filter_first and not self.finds_rows_since_epoch(context)
+            if not ignored:
+                updated_after = subtract(bookmark.query_from, _MICROSECOND)
+                scan = self.make_scan(context, bookmark, updated_after)
+                batches = report.follow(scan)
+                boundary = bookmark.boundary
+                if (yield from self._scan_filtered(context, batches, boundary, updated_after)):
+                    return
+                bookmark.discard_backfill()
+                report.complete = True
+                emitted = scan.recent_keys
+                ignored = True
         # The second scan has keys of its own: those of the first do not show what lies between.
         for batch in report.follow(self.make_scan(context, bookmark, None)):
             rows = batch.rows
+            if ignored and not self._has_warned:
+                self._warn_filter_ignored(rows)
             if emitted is not None:
                 rows = [row for row in rows if self.key_of(row) not in emitted]
             yield RowBatch(rows, completed_until=batch.completed_until)
 
-    def supports_filter(self) -> bool:
-        """Return whether the API filters by a range: one from 1970 on must return something.
+    def uses_filter(self) -> bool:
+        """Return whether to filter by the bookmark at all."""
+        return True
 
-        A service that reads the range as a day, or as one point in time, finds nothing then. From
-        the bookmark on it could find the boundary, and still nothing of a later day.
-        """
-        params = {str(self.replication_key): f"{_EPOCH}/.."}
+    def finds_rows_since_epoch(self, context: Mapping[str, Any] | None) -> bool:
+        """Return whether the API finds a row if the bookmark is replaced by 1970."""
+        del context
+        params = {str(self.replication_key): f"{EPOCH}/.."}
+        return self.has_rows("GET", params=params | self.paging.query_for(0, 1))
+
+    def has_rows(self, method: str, **request: Any) -> bool:
+        """Return whether the response to a request has rows; False if it is rejected."""
         try:
-            response = self.send_request("GET", params=params | self.paging.query_for(0, 1))
+            return bool(self.send_request(method, **request).rows(self.records_key))
         except BadRequest:
-            response = None
-        if response is not None and response.rows(self.records_key):
-            return True
-        self._warn_filter_ignored()
-        return False
+            return False
 
     def make_scan(
         self,
@@ -93,13 +107,17 @@ class ServerFilteredStream(PixxelStream):
         )
 
     def _scan_filtered(
-        self, batches: Iterator[ScanBatch], boundary: str | None, updated_after: str
+        self,
+        context: Mapping[str, Any] | None,
+        batches: Iterator[ScanBatch],
+        boundary: str | None,
+        updated_after: str,
     ) -> Generator[RowBatch, None, bool]:
         """Yield the batches of a filtered scan, and check them.
 
         Returns:
             Whether the API has applied the filter. It has not if it rejects the filter, or returns
-            older rows, no rows at all, or not the row at the bookmark (`boundary`).
+            older rows, or not the row at the bookmark (`boundary`), or no rows even from 1970 on.
         """
         found, missing = False, boundary
         try:
@@ -113,10 +131,13 @@ class ServerFilteredStream(PixxelStream):
                         return False
         except BadRequest:
             return False
-        return found and missing is None
+        return missing is None and (
+            found or self.tests_filter_first or self.finds_rows_since_epoch(context)
+        )
 
-    def _warn_filter_ignored(self) -> None:
-        if not self._has_warned:
+    def _warn_filter_ignored(self, rows: list[RawRow]) -> None:
+        """Log that the API ignores the filter, if one of these rows is in the filter's range."""
+        if any(read_timestamp(row, self.updated_field) for row in rows):
             self._has_warned = True
             self.logger.warning(
                 "%s: the API ignores the filter on '%s'; reading the whole list to find changes",

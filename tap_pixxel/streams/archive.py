@@ -19,7 +19,7 @@ from tap_pixxel.columns import (
     TableSchema,
 )
 from tap_pixxel.stream_types.base import PixxelStream
-from tap_pixxel.stream_types.incremental import ServerFilteredStream, read_timestamp
+from tap_pixxel.stream_types.incremental import EPOCH, ServerFilteredStream, read_timestamp
 from tap_pixxel.stream_types.search import COLLECTIONS_PATH, SearchStream
 from tap_pixxel.stream_types.stac import STAC_COLLECTION_COLUMNS, StacStreamMixin
 from tap_pixxel.stream_types.stac_items import StacItemStream
@@ -86,6 +86,7 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
     records_key = "features"
     sort_param = "sortby"
     updated_field = FieldPath("properties", "updated")
+    tests_filter_first = False
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collection_ids: list[str] | None = None
 
@@ -101,9 +102,14 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
         """Return the filters without `collections`: each collection has its own bookmark."""
         return super().filters() | {"collections": None}
 
-    def supports_filter(self) -> bool:
+    def uses_filter(self) -> bool:
         """Return whether the setting `query` does not filter on the replication key itself."""
         return self.replication_key not in self.settings.query
+
+    def finds_rows_since_epoch(self, context: Mapping[str, Any] | None) -> bool:
+        """Return whether the API finds an item of the collection updated since 1970."""
+        body = self.make_body(self._make_filters(context, EPOCH)) | self.paging.query_for(0, 1)
+        return self.has_rows("POST", body=body)
 
     def make_scan(
         self,
@@ -113,9 +119,7 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
     ) -> TimeWindowScan:
         """Return the scan of a collection in windows of acquisition time."""
         interval = self.settings.datetime
-        filters: dict[str, Any] = {"collections": [(context or {})["collection"]]}
-        if updated_after:
-            filters["query"] = {**self.settings.query, self.replication_key: {"gt": updated_after}}
+        filters = self._make_filters(context, updated_after)
 
         def fetch_between(start: str | None, end: str | None) -> FetchPage:
             window = {"datetime": f"{start or '..'}/{end or '..'}"} if start or end else {}
@@ -130,6 +134,14 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
             high=interval.end,
             window_rows=self.window_rows,
         )
+
+    def _make_filters(
+        self, context: Mapping[str, Any] | None, updated_after: str | None
+    ) -> dict[str, Any]:
+        filters: dict[str, Any] = {"collections": [(context or {})["collection"]]}
+        if updated_after:
+            filters["query"] = {**self.settings.query, self.replication_key: {"gt": updated_after}}
+        return filters
 
     def _find_collections(self) -> list[str]:
         """Return the collections to read; log those of the settings that do not exist.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
 
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OLD, MARK, NEW = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
 JUST_BEFORE = "2025-01-31T23:59:59.999999Z"
@@ -77,16 +81,16 @@ def test_filtered_list_applied_or_ignored_emits_changes_once(
     assert second.bookmark("aois")["replication_key_value"] == (NEW if "new" in emitted else MARK)
 
 
-def test_filtered_list_unknown_boundary_must_return_rows() -> None:
-    """A state written by hand does not name the row at the bookmark."""
+def test_filtered_list_unknown_boundary_may_return_no_rows() -> None:
+    """A state written by hand does not name the row at the bookmark; the range was tested."""
     value = {"replication_key": "updated_at", "replication_key_value": MARK}
     state = {"bookmarks": {"aois": value}}
     with ScriptedServer(PROBE, make_list("new")) as server:
         assert sync(server, "aois", state=state).ids("aois") == ["new"]
     assert len(server.requests) == 2
-    with ScriptedServer(PROBE, make_list(), FULL_LIST) as server:
-        assert sync(server, "aois", state=state).ids("aois") == ["mark", "new"]
-    assert len(server.requests) == 3
+    with ScriptedServer(PROBE, make_list()) as server:
+        assert sync(server, "aois", state=state).ids("aois") == []
+    assert len(server.requests) == 2
 
 
 def test_unfiltered_list_bad_request_fails_the_stream() -> None:
@@ -105,3 +109,72 @@ def test_first_run_requests_everything() -> None:
     with ScriptedServer(make_list("old", "mark")) as server:
         assert sync(server, "aois").ids("aois") == ["old", "mark"]
     assert [b"updated_at" in each for each in server.requests] == [False]
+
+
+EMPTY_COLLECTION = "firefly-l1b"
+START: dict[str, Any] = {"start_date": "2026-06-01", "query": {"gsd": {"lt": 100}}}
+
+
+def search_collection(sandbox: Sandbox, collection: str) -> list[dict[str, Any]]:
+    """Return the bodies of the searches in one collection."""
+    bodies = [each.body for each in sandbox.requests if each.path == "/v0/archives/search"]
+    return [body for body in bodies if body.get("collections") == [collection]]
+
+
+@pytest.fixture
+def archive() -> Iterator[Sandbox]:
+    with Sandbox(seed=7, items=60) as server:
+        yield server
+
+
+def test_start_date_with_nothing_newer_in_collection_reads_no_more_than_one_row(
+    archive: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty response is right then, if the same search since 1970 finds a row."""
+    changed, *_ = archive.workspace.ids("archive_items")
+    archive.workspace.update("archive_items", changed, updated="2026-07-01T00:00:00Z")
+    with caplog.at_level(logging.WARNING):
+        synced = sync(archive, "archive_items", **START)
+    assert synced.ids("archive_items") == [changed]
+    assert not [each for each in caplog.messages if "filter" in each]
+    [busy] = [each["collection"] for each in synced.records["archive_items"]]
+    quiet = set(archive.workspace.ids("collections")) - {busy, EMPTY_COLLECTION}
+    assert len(quiet) > 1
+    for collection in quiet:
+        filtered, probe = search_collection(archive, collection)
+        assert filtered["query"]["updated"]["gt"].startswith("2026-05-31T23:59:59.999999")
+        assert probe["query"]["updated"]["gt"].startswith("1970-01-01T00:00:00")
+        assert probe["limit"] == 1
+        assert probe["query"]["gsd"] == filtered["query"]["gsd"] == {"lt": 100}
+
+
+def test_start_date_with_empty_collection_reads_all_without_warning(
+    archive: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing proves then that the filter is applied, or that it is ignored."""
+    with caplog.at_level(logging.WARNING):
+        sync(archive, "archive_items", collections=[EMPTY_COLLECTION], **START)
+    assert not [each for each in caplog.messages if "filter" in each]
+    *_, whole = search_collection(archive, EMPTY_COLLECTION)
+    assert "updated" not in whole["query"]
+
+
+def test_start_date_and_filter_that_finds_nothing_reads_all_with_warning(
+    archive: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.behavior = Behavior(empty_query=True)
+    changed, *_ = archive.workspace.ids("archive_items")
+    archive.workspace.update("archive_items", changed, updated="2026-07-01T00:00:00Z")
+    with caplog.at_level(logging.WARNING):
+        synced = sync(archive, "archive_items", start_date="2026-06-01")
+    assert changed in synced.ids("archive_items")
+    assert len([each for each in caplog.messages if "ignores the filter" in each]) == 1
+
+
+def test_start_date_with_nothing_newer_in_list_reads_no_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with ScriptedServer(PROBE, make_list()) as server, caplog.at_level(logging.WARNING):
+        assert sync(server, "aois", start_date="2026-06-01").ids("aois") == []
+    assert len(server.requests) == 2
+    assert not [each for each in caplog.messages if "filter" in each]
