@@ -12,18 +12,18 @@ _PORT = r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-
 """Up to 65535: validators reject URLs with a higher port."""
 PLAIN_URL = (
     rf"[a-z][a-z0-9+.-]*+://[A-Za-z0-9_.-]++(?::{_PORT})?"
-    r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*+)?"
+    r"(?:/[A-Za-z0-9\-._~!$&'()*+,;:@/]*+)?"
 )
-"""Pattern of an absolute URL without query, fragment, escapes and user, which stays unchanged."""
+"""Pattern of an absolute URL without parameters, fragment, escapes and user: it stays unchanged."""
 is_plain_url = re.compile(PLAIN_URL).fullmatch
 """Return whether an href is a `PLAIN_URL`."""
 _ABSOLUTE_URL = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:"
-    r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+    r"(?://(?:[A-Za-z0-9_.~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+"
     rf"(?::{_PORT}?)?(?=[/?#]|$)|(?!//))"
-    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
-    r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
-    r"(?:\#(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]++|%[0-9A-Fa-f]{2})*+"
+    r"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]++|%[0-9A-Fa-f]{2})*+)?"
+    r"(?:\#(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]++|%[0-9A-Fa-f]{2})*+)?"
 )
 _SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
 _PLAIN_RELATIVE = re.compile(rf"(?:\.?/)?{_SEGMENT}(?:/{_SEGMENT})*")
@@ -58,7 +58,10 @@ def make_absolute(href: str, base: str | None = None) -> str | None:
         return None
     if base and not _SCHEME.match(href):
         href = _resolve(base, href)
-    head, mark, fragment = strip_signature(href).partition("#")
+    href = strip_signature(href)
+    if _ABSOLUTE_URL.fullmatch(href):
+        return href
+    head, mark, fragment = href.partition("#")
     href = head + (mark + fragment.replace("#", "%23"))
     # A lone surrogate is written as its digits: a ? would begin a query.
     href = quote(_STRAY_PERCENT.sub("%25", href), safe=_SAFE_IN_URL, errors="backslashreplace")

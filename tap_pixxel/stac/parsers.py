@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 import msgspec
 
 from tap_pixxel.stac.result import CONVERTED, DROPPED, REPAIRED
-from tap_pixxel.stac.signed_urls import strip_signature
+from tap_pixxel.stac.signed_urls import strip_signatures
 
 Parser: TypeAlias = Callable[[Any], Any]
 
@@ -315,7 +315,7 @@ def _clean_text(value: str, reasons: list[str]) -> str:
     text = replace_lone_surrogates(value)
     if text != value:
         reasons.append("a lone surrogate")
-    unsigned = strip_signature(text)
+    unsigned = strip_signatures(text)
     if unsigned != text:
         reasons.append("a signed URL")
     return unsigned
