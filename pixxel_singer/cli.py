@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ class PluginCommand(SingerCommand):
         warnings.filterwarnings("once", category=DeprecationWarning)
         log_uncaught_exceptions(self.logger)
         try:
+            if sys.stdout is None:
+                raise OutputClosedError  # noqa: TRY301 - handled as if it closes later
             status = super().main(args, prog_name, **extra) or ExitCode.OK
         except click.ClickException as error:
             error.show()
@@ -63,12 +66,7 @@ class PluginCommand(SingerCommand):
             self._log_errors(*error.lines)
             status = ExitCode.BAD_INPUT
         except (OutputClosedError, OSError) as error:
-            # Output of the SDK itself, such as a catalog, raises OSError.
-            if isinstance(error, OSError) and error.errno not in _BROKEN_PIPE_ERRNOS:
-                raise
-            self._log_errors(
-                "cannot write to stdout (broken pipe or disk full); see the target's log"
-            )
+            self._log_errors(_describe_os_error(error))
             exit_now(ExitCode.FAILED)
         except self._expected as error:
             self._log_errors(str(error) or type(error).__name__)
@@ -82,3 +80,21 @@ class PluginCommand(SingerCommand):
     def _log_errors(self, *lines: str) -> None:
         for line in lines:
             self.logger.error("%s", " ".join(line.split()))
+
+
+def _describe_os_error(error: OutputClosedError | OSError) -> str:
+    """Describe the errors that the run's environment causes; raise any other one."""
+    # Output of the SDK itself, such as a catalog, raises OSError.
+    if isinstance(error, OutputClosedError) or error.errno in _BROKEN_PIPE_ERRNOS:
+        return "cannot write to stdout (closed, broken pipe or disk full); see the target's log"
+    if isinstance(error, FileNotFoundError) and not _has_working_directory():
+        return "the working directory was deleted; start in one that exists"
+    raise error
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is the same
+    except FileNotFoundError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import sys
@@ -52,7 +53,12 @@ def _read_chunk(fd: int, check: Callable[[], None]) -> bytes:
     check()
     while not select.select([fd], [], [], _POLL_SECONDS)[0]:
         check()
-    return os.read(fd, _CHUNK_BYTES)
+    try:
+        return os.read(fd, _CHUNK_BYTES)
+    except OSError as error:
+        raise InputError(
+            f"cannot read standard input ({error.strerror}); pipe the messages of a tap into it"
+        ) from None
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -126,6 +132,8 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             return self._decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if self.line_number == 1 and line[:3] == codecs.BOM_UTF8:  # by a Windows shell
+                return self.deserialize_json(line.lstrip(codecs.BOM_UTF8))
             raise self.input_error(
                 "is not a JSON object; check that the tap did not crash and does not log to stdout"
             ) from None

@@ -7,9 +7,9 @@ import logging
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from dotenv import dotenv_values, find_dotenv
+from dotenv import dotenv_values
 from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
@@ -18,7 +18,7 @@ from pixxel_singer import DISTRIBUTION
 from pixxel_singer.cli import PluginCommand
 from pixxel_singer.errors import InputError
 from pixxel_singer.log_setup import set_up_logging
-from pixxel_singer.process import return_large_buffers
+from pixxel_singer.process import open_standard_descriptors, return_large_buffers
 from pixxel_singer.redaction import Redactor, find_secrets, redact_logs
 from pixxel_singer.settings import (
     add_defaults,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import click
+
+_DOTENV_FILE = ".env"
 
 
 def filter_sdk_env_warning(record: logging.LogRecord) -> bool:
@@ -64,7 +66,7 @@ class PixxelPlugin(PluginBase):
         settings = dict(config or {})
         self.logger.addFilter(filter_sdk_env_warning)
         if parse_env_config:
-            settings |= self._read_environment()
+            settings |= self._select_settings({**read_dotenv_file(), **os.environ})
             self._warn_about_unknown_variables()
         self._register_setting_secrets(settings)
         schema = self._settings_schema()
@@ -114,8 +116,7 @@ class PixxelPlugin(PluginBase):
                 )
 
     @classmethod
-    def _read_environment(cls) -> dict[str, str]:
-        environment = {**dotenv_values(find_dotenv(usecwd=True)), **os.environ}
+    def _select_settings(cls, environment: Mapping[str, str | None]) -> dict[str, str]:
         return read_environment(cls._settings_schema(), cls._env_var_prefix, environment)
 
     @classmethod
@@ -156,13 +157,30 @@ class PixxelPlugin(PluginBase):
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the decorator passes the class
-        """Set up signals, memory, logs and redaction, and return the command."""
+        """Set up descriptors, signals, memory, logs and redaction, and return the command."""
+        open_standard_descriptors()
         cls.stop.install_handlers()
         return_large_buffers()
         set_up_logging(cls._env_var_prefix)
-        cls._register_setting_secrets(cls._read_environment())
+        cls._register_setting_secrets(cls._select_settings(os.environ))
         redact_logs(cls._redactor)
         return cls.get_singer_command()
+
+
+def read_dotenv_file() -> dict[str, str | None]:
+    """Read the variables in the file `.env` of the working directory; {} if there is none.
+
+    Raises:
+        InputError: The file cannot be read, or is not UTF-8 text.
+    """
+    try:
+        return dotenv_values(_DOTENV_FILE, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"'{_DOTENV_FILE}' in the working directory is not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(
+            f"cannot read '{_DOTENV_FILE}' in the working directory: {error.strerror}"
+        ) from None
 
 
 def read_json_file(option: str, path: str) -> dict[str, Any]:
@@ -174,32 +192,42 @@ def read_json_file(option: str, path: str) -> dict[str, Any]:
     if path.lstrip().startswith("{"):
         raise InputError(f"{option} takes the path of a JSON file, not JSON itself")
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            return _parse_object(option, path, file)
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{option}: cannot read '{path}': {error.strerror}") from None
+    return _parse_object(option, path, content)
 
 
-def parse_json_file(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+def parse_json_file(option: str, file: TextIO | None) -> dict[str, Any] | None:
     """Read a JSON object from a file opened by the command line; None if no file was given.
 
     Raises:
-        InputError: The file is not a JSON object.
+        InputError: The file cannot be read, or is not a JSON object.
     """
-    return None if file is None else _parse_object(option, file.name, file)
-
-
-def _parse_object(option: str, name: str, file: IO[str]) -> dict[str, Any]:
-    text = ""
+    if file is None:
+        return None
+    name = file.name if isinstance(file.name, str) else "<stdin>"
     try:
-        text = file.read()
-        value = json.loads(text)
+        content = file.buffer.read()
+    except OSError as error:
+        raise InputError(f"{option}: cannot read '{name}': {error.strerror}") from None
+    return _parse_object(option, name, content)
+
+
+def _parse_object(option: str, name: str, content: bytes) -> dict[str, Any]:
+    """Parse a JSON object in UTF-8, or in the encoding that a byte order mark states."""
+    try:
+        value = json.loads(content)
     except json.JSONDecodeError as error:
-        if not text.strip():
+        if not error.doc.strip():
             raise InputError(f"{option}: '{name}' is empty") from None
         raise InputError(f"{option}: '{name}' is not JSON (line {error.lineno})") from None
     except UnicodeDecodeError:
         raise InputError(f"{option}: '{name}' is not UTF-8 text") from None
+    except (RecursionError, ValueError):  # deep nesting, an integer of thousands of digits
+        raise InputError(
+            f"{option}: '{name}' is nested too deeply or has too long a number"
+        ) from None
     if not isinstance(value, dict):
         raise InputError(f"{option}: '{name}' is not a JSON object")
     return value

@@ -41,6 +41,23 @@ def freeze_gc() -> Iterator[None]:
         gc.enable()
 
 
+def open_standard_descriptors() -> None:
+    """Open the null device at each of the descriptors 0 to 2 that is closed.
+
+    Otherwise a file or a socket would get the number, and what is written to standard output or
+    error would go into it. Standard input then fails when it is read; `sys.stdout` stays None.
+    """
+    for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+
+
 def exit_now(status: int) -> NoReturn:
     """Exit immediately, without joining threads, and without an error from a closed pipe.
 

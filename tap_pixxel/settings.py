@@ -320,7 +320,7 @@ def _parse_intersects(value: str | None) -> dict[str, Any] | None:
     if value.lstrip().startswith("{"):
         return parse_geojson(value)
     try:
-        text = Path(value).expanduser().read_text(encoding="utf-8")
+        text = Path(value).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, RuntimeError, ValueError):  # no such file, no home, a NUL in a path
         raise SettingError("must be GeoJSON or the path of a readable GeoJSON file") from None
     return parse_geojson(text)

@@ -161,7 +161,7 @@ def _resolve_value(key: str, value: object) -> str:
 
 def _read_file(path: str) -> str:
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"the file '{path}' is not UTF-8 text") from None
     except (OSError, RuntimeError, ValueError) as error:  # no such file, no home, a NUL in a path
