@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -206,17 +207,31 @@ def check_state(state: Mapping[str, Any]) -> None:
     if not isinstance(streams, dict):
         raise InputError("--state: 'bookmarks' must be an object; pass a state written by this tap")
     for name, entry in streams.items():
-        entries = [entry]
-        if isinstance(entry, dict):
-            partitions = entry.get("partitions", [])
-            entries += partitions if isinstance(partitions, list) else [None]
-        for part in entries:
-            value = part.get(REPLICATION_VALUE) if isinstance(part, dict) else part
-            if not isinstance(part, dict) or (value is not None and not _parse_timestamp(value)):
-                raise InputError(
-                    f"--state: invalid bookmark for stream '{name}'; pass a state written by this "
-                    "tap"
-                )
+        if not isinstance(entry, dict) or not _is_bookmark(entry):
+            raise _bookmark_error(name)
+        partitions = entry.get("partitions", [])
+        if not isinstance(partitions, list) or not all(map(_is_partition, partitions)):
+            raise _bookmark_error(name)
+        contexts = Counter(json.dumps(each["context"], sort_keys=True) for each in partitions)
+        if twice := [context for context, count in contexts.items() if count > 1]:
+            raise InputError(
+                f"--state: stream '{name}' has the partition {twice[0]} twice; remove one of them"
+            )
+
+
+def _is_partition(part: object) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("context"), dict) and _is_bookmark(part)
+
+
+def _is_bookmark(part: Mapping[str, Any]) -> bool:
+    value = part.get(REPLICATION_VALUE)
+    return value is None or _parse_timestamp(value) is not None
+
+
+def _bookmark_error(stream: str) -> InputError:
+    return InputError(
+        f"--state: invalid bookmark for stream '{stream}'; pass a state written by this tap"
+    )
 
 
 def _parse_timestamp(value: object) -> str | None:

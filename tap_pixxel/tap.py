@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
 from singer_sdk import metrics
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.tap_base import Tap
+from singer_sdk.tap_base import CliTestOptionValue, Tap
 
 from pixxel_api.client import Client
 from pixxel_api.errors import PixxelError
@@ -21,6 +21,7 @@ from pixxel_singer.message_writer import StoppableMessageWriter
 from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
 from tap_pixxel.bookmarks import check_state
+from tap_pixxel.catalog import apply_catalog_rules
 from tap_pixxel.http_metrics import HttpMetrics
 from tap_pixxel.settings import SCHEMA, TapSettings, find_setting_problems, read_settings
 from tap_pixxel.stream_types.base import PixxelStream
@@ -34,26 +35,6 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
 PING_PATH = "/ping"
-
-
-def check_catalog(catalog: dict[str, Any]) -> None:
-    """Check that a catalog has the form that `--discover` prints.
-
-    Raises:
-        InputError: It has another form.
-    """
-    streams = catalog.get("streams")
-    if not isinstance(streams, list):
-        raise InputError("--catalog: has no list 'streams'; start from the output of --discover")
-    for entry in streams:
-        match entry:
-            case {"tap_stream_id": str(), "schema": {"properties": dict()}, "metadata": list()}:
-                continue
-            case _:
-                raise InputError(
-                    "--catalog: a stream lacks tap_stream_id, schema or metadata; start from the "
-                    "output of --discover"
-                )
 
 
 def filter_sync_duration(record: logging.LogRecord) -> bool:
@@ -197,7 +178,7 @@ class TapPixxel(PixxelPlugin, Tap):
                 self._log_result(f"{each.name}: not tested, it {line}")
         readable = [each.name for each in testable if each.name not in self.failures]
         self._log_result(
-            f"{len(readable)} of {len(testable)} streams can be read: {', '.join(readable)}"
+            f"{len(readable)} of {len(streams)} streams can be read: {', '.join(readable)}"
         )
         for each in testable:
             if not each.selected_by_default:
@@ -240,8 +221,8 @@ class TapPixxel(PixxelPlugin, Tap):
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput,
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
+        state: TextIO | None = None,
+        catalog: TextIO | None = None,
     ) -> ExitCode:
         """Run a sync from the command line, or print `--about`."""
         if about:
@@ -250,7 +231,8 @@ class TapPixxel(PixxelPlugin, Tap):
         cls.print_version(print_fn=cls.logger.info)
         selection = parse_json_file("--catalog", catalog)
         if selection is not None:
-            check_catalog(selection)
+            keys = {each.__dict__["name"]: each.replication_key for each in STREAMS}
+            apply_catalog_rules(selection, keys)
         tap = cls(
             config=config.config,
             state=parse_json_file("--state", state),
@@ -261,13 +243,22 @@ class TapPixxel(PixxelPlugin, Tap):
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Run `--test`: read one record of each stream; `--test=schema` writes only schemas."""
+        """Run `--test`: read one record of each stream; `--test=schema` writes only schemas.
+
+        Raises:
+            InputError: The option has another value, such as the name of a stream.
+        """
         del param
-        if value == "disabled":
+        if value == CliTestOptionValue.Disabled.value:
             return
+        if value not in {each.value for each in CliTestOptionValue}:
+            raise InputError(
+                "--test: takes no name of a stream; --test reads one record of each stream, "
+                "--test=schema writes the schemas"
+            )
         config: _ConfigInput = ctx.params["config"]
         tap = cls(config=config.config, parse_env_config=config.parse_env)
-        if value == "schema":
+        if value == CliTestOptionValue.Schema.value:
             tap.write_schemas()
             ctx.exit(ExitCode.OK)
         ctx.exit(tap.test())

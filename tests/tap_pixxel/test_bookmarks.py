@@ -247,12 +247,15 @@ def test_finish_forbidden_parents_are_kept_with_bookmark() -> None:
     assert make_bookmark(make_state(barred="a")).forbidden_parents == []
 
 
+PARTITIONS = [{"context": {"collection": "a"}, **make_state()}, {"context": {"collection": "b"}}]
+
+
 @pytest.mark.parametrize(
     "state",
     [
         {},
         {"bookmarks": {}},
-        {"bookmarks": {"orders": {}, "archive_items": {"partitions": [make_state(), {}]}}},
+        {"bookmarks": {"orders": {}, "archive_items": {"partitions": PARTITIONS}}},
         {"bookmarks": {"orders": make_state()}},
     ],
 )
@@ -276,7 +279,10 @@ def test_check_state_other_form_raises(state: dict[str, Any], why: str) -> None:
 
 @pytest.mark.parametrize(
     "partitions",
-    [5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}], [make_state(), 5]],
+    [
+        *(5, "s3cret", {"a": 1}, ["s3cret"], [{"replication_key_value": "s3cret"}]),
+        *([PARTITIONS[0], 5], [make_state()], [{"context": "s3cret"}]),
+    ],
 )
 def test_check_state_bad_partitions_raises_without_quoting(partitions: Any) -> None:
     with pytest.raises(InputError) as caught:
@@ -284,6 +290,15 @@ def test_check_state_bad_partitions_raises_without_quoting(partitions: Any) -> N
     assert caught.value.lines == (
         "--state: invalid bookmark for stream 'archive_items'; pass a state written by this tap",
     )
+
+
+def test_check_state_partition_twice_raises() -> None:
+    parts = [
+        {"context": {"collection": "a", "satellite": "b"}},
+        {"context": {"satellite": "b", "collection": "a"}, **make_state()},
+    ]
+    with pytest.raises(InputError, match=r"stream 'images' has the partition .* twice; remove"):
+        check_state({"bookmarks": {"images": {"partitions": [*PARTITIONS, *parts]}}})
 
 
 def test_forbidden_parents_are_sorted_and_must_be_a_list() -> None:

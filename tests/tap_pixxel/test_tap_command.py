@@ -67,7 +67,7 @@ def test_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> No
     per_stream = [m["stream"] for m in records if m["type"] == "RECORD"]
     assert len(per_stream) == len(set(per_stream)) == 22
     log_lines = [each["message"] for each in parse_log(result)]
-    assert any("22 of 22 streams can be read: aoi_assets, aois, " in each for each in log_lines)
+    assert any("22 of 23 streams can be read: aoi_assets, aois, " in each for each in log_lines)
     assert any(
         "satellite_images: not tested, it needs the setting 'datetime'" in each
         for each in log_lines
@@ -94,7 +94,7 @@ def test_connection_test_forbidden_unselected_stream_exits_ok(
     assert tap.test() is ExitCode.OK
     log_lines = capsys.readouterr().err.splitlines()
     assert any("satellite_images: not tested, it needs the setting" in line for line in log_lines)
-    assert log_lines[-1].startswith("20 of 22 streams can be read: ")
+    assert log_lines[-1].startswith("20 of 23 streams can be read: ")
 
 
 def test_schema_test_without_network_writes_schemas() -> None:
@@ -103,6 +103,19 @@ def test_schema_test_without_network_writes_schemas() -> None:
     )
     assert result.returncode == 0
     assert {json.loads(line)["type"] for line in result.stdout.splitlines()} == {"SCHEMA"}
+
+
+@pytest.mark.parametrize("name", ["orders", "Schema", ""])
+def test_test_option_with_a_name_is_one_line(name: str) -> None:
+    result = run_tap(
+        f"--test={name}",
+        "--config=ENV",
+        TAP_PIXXEL_API_URL=DEAD_URL,
+        TAP_PIXXEL_API_TOKEN="token-1",
+    )
+    assert result.returncode == 2
+    [line] = parse_errors(result)
+    assert line.startswith("--test: takes no name of a stream; --test reads one record of each")
 
 
 INVALID_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
@@ -278,6 +291,11 @@ def test_json_instead_of_path_raises_without_quoting() -> None:
             "--state",
             '{"bookmarks": {"orders": {"replication_key_value": "s3cret"}}}',
             "invalid bookmark for stream 'orders'",
+        ),
+        (
+            "--state",
+            '{"bookmarks": {"aois": {"partitions": [{"context": {"a":1}}, {"context": {"a":1}}]}}}',
+            "stream 'aois' has the partition {\"a\": 1} twice",
         ),
         ("--catalog", "{s3cret", "is not JSON (line 1)"),
         ("--catalog", "{}", "--catalog"),
