@@ -223,8 +223,12 @@ def create_app(state: SandboxState) -> ASGIApp:
         Route(path, _write_route(state, resource, write), methods=[method])
         for method, path, resource, write in WRITE_ENDPOINTS
     ]
+    descriptions = [
+        control.describe_route(method, path, endpoint)
+        for method, path, _, endpoint in (*READ_ENDPOINTS, *WRITE_ENDPOINTS)
+    ]
     starlette = Starlette(
-        routes=[*routes, *control.make_routes(state)],
+        routes=[*routes, *control.make_routes(state, descriptions)],
         middleware=[Middleware(RequestMiddleware, state=state)],
         exception_handlers=_EXCEPTION_HANDLERS,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pixxel_sandbox.behavior import Behavior
     from pixxel_sandbox.seed.generate import ResourceRow
 
+ROOT_PATH = "/"
 CONTROL_PREFIX = "/_sandbox"
 
 

@@ -76,6 +76,7 @@ def make_fetch_endpoint(state: SandboxState) -> Callable[[Request], Coroutine[An
     """Return the endpoint that serves objects."""
 
     async def fetch(request: Request) -> ASGIApp:
+        """Serve an object at its signed URL."""
         headers = request.headers
         record = FetchRecord(
             request.method,

@@ -23,17 +23,17 @@ CORNERS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0))
 GROUND_HEIGHT_METRES = 412.5
 HALF_TURN = 180.0
 FULL_TURN = 360.0
-GEOMETRY_TYPES = frozenset(
-    {
-        "Point",
-        "MultiPoint",
-        "LineString",
-        "MultiLineString",
-        "Polygon",
-        "MultiPolygon",
-        "GeometryCollection",
-    }
-)
+LIST_LEVELS = {
+    "Point": 0,
+    "MultiPoint": 1,
+    "LineString": 1,
+    "MultiLineString": 2,
+    "Polygon": 2,
+    "MultiPolygon": 3,
+}
+"""Levels of lists around the positions of a GeoJSON geometry, by its type (RFC 7946, 3.1)."""
+MIN_POSITION_LENGTH = 2
+MAX_COLLECTION_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +110,35 @@ def build_shape(geometry: Json) -> BaseGeometry:
     """
     try:
         return _build_shape(geometry)
-    except (AttributeError, IndexError, KeyError, TypeError, shapely.errors.ShapelyError) as error:
+    except (KeyError, OverflowError, TypeError, shapely.errors.ShapelyError) as error:
         raise ValueError(f"not a GeoJSON geometry: {error}") from error
 
 
-def _build_shape(geometry: Json) -> BaseGeometry:
+def _build_shape(geometry: Json, levels: int = MAX_COLLECTION_LEVELS) -> BaseGeometry:
     kind = geometry["type"]
-    if kind not in GEOMETRY_TYPES:
-        raise ValueError(f"unknown geometry type {kind!r}")
     if kind == "GeometryCollection":
-        parts = [_build_shape(part) for part in geometry["geometries"]]
+        if not levels:
+            raise ValueError("geometry collections are nested too deeply")
+        parts = [_build_shape(part, levels - 1) for part in geometry["geometries"]]
         return _check_extent(shapely.GeometryCollection(parts))
-    flat = {"type": kind, "coordinates": _unwrap_longitudes(geometry["coordinates"], kind)}
+    if kind not in LIST_LEVELS:
+        raise ValueError(f"unknown geometry type {kind!r}")
+    coordinates = geometry["coordinates"]
+    _check_coordinates(coordinates, LIST_LEVELS[kind])
+    flat = {"type": kind, "coordinates": _unwrap_longitudes(coordinates, kind)}
     shape = _check_extent(shapely.force_2d(shape_of(flat)))
     return shape if shape.is_valid else shapely.make_valid(shape)
+
+
+def _check_coordinates(value: object, levels: int) -> None:
+    """Raise ValueError unless a value is positions in so many levels of lists."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("the coordinates must be lists of numbers")  # noqa: TRY004 - as others
+    if levels:
+        for part in value:
+            _check_coordinates(part, levels - 1)
+    elif len(value) < MIN_POSITION_LENGTH or {*map(type, value)} - {int, float}:
+        raise ValueError("each position must be two or more numbers")
 
 
 def _check_extent(shape: BaseGeometry) -> BaseGeometry:
@@ -136,8 +151,9 @@ def _unwrap_longitudes(coordinates: Any, kind: str) -> Any:  # noqa: ANN401 - Ge
     """Remove the jumps at the antimeridian from every line of a coordinates array."""
     if kind in {"Point", "MultiPoint"}:
         return coordinates
-    if not isinstance(coordinates[0][0], (int, float)):
-        return [_unwrap_longitudes(part, kind) for part in coordinates]
+    if kind != "LineString":
+        inner = "Polygon" if kind == "MultiPolygon" else "LineString"
+        return [_unwrap_longitudes(part, inner) for part in coordinates]
     line: list[list[float]] = []
     turns = 0.0
     for position in coordinates:

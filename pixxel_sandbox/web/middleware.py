@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 
 from pixxel_sandbox.mutations import set_future_timestamps
-from pixxel_sandbox.runtime_state import CONTROL_PREFIX, RequestRecord, SandboxState
+from pixxel_sandbox.runtime_state import CONTROL_PREFIX, ROOT_PATH, RequestRecord, SandboxState
 from pixxel_sandbox.web.errors import error_response
 from pixxel_sandbox.web.faults import FAULTS, too_many_requests
 
@@ -33,7 +33,8 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, as ASGI calls it."""
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL_PREFIX):
+        path = scope["path"] if scope["type"] == "http" else ROOT_PATH
+        if path == ROOT_PATH or path.startswith(CONTROL_PREFIX):  # the sandbox's own routes
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)

@@ -11,6 +11,7 @@ import requests
 from requests.exceptions import ChunkedEncodingError
 
 from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.app import READ_ENDPOINTS, WRITE_ENDPOINTS
 
 from .api_client import TIMEOUT, get, send_request
 
@@ -22,6 +23,24 @@ def test_ping_without_token_returns_pong(shared_sandbox: Sandbox) -> None:
     response = requests.get(shared_sandbox.url + "/ping", timeout=TIMEOUT)
     assert (response.status_code, response.json()) == (200, "pong")
     assert response.headers["Date"].endswith("GMT")
+
+
+def test_root_describes_sandbox_and_its_routes_without_token(
+    start_sandbox: StartSandbox,
+) -> None:
+    sandbox = start_sandbox(error_rate=1.0)
+    response = requests.get(sandbox.url + "/", timeout=TIMEOUT)
+    assert response.status_code == 200
+    described = response.json()
+    assert described["name"] == "pixxel-sandbox"
+    assert sandbox.token not in response.text
+    routes = {(each["method"], each["path"]): each["description"] for each in described["routes"]}
+    assert {(method, path) for method, path, _, _ in (*READ_ENDPOINTS, *WRITE_ENDPOINTS)} < set(
+        routes
+    )
+    assert {("GET", "/"), ("GET", "/_sandbox/counts"), ("POST", "/_sandbox/advance")} < set(routes)
+    assert all(text.endswith(".") for text in routes.values())
+    assert sandbox.requests == []
 
 
 @pytest.mark.parametrize(

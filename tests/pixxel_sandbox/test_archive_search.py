@@ -227,6 +227,55 @@ def test_sort_by_several_fields_orders_items(shared_sandbox: Sandbox, items: lis
     assert find_item_ids(shared_sandbox, sortby=twice) == [item["id"] for item in expected]
 
 
+def nest_collections(levels: int) -> dict[str, Any]:
+    geometry: dict[str, Any] = {"type": "Point", "coordinates": [1, 2]}
+    for _ in range(levels):
+        geometry = {"type": "GeometryCollection", "geometries": [geometry]}
+    return geometry
+
+
+def nest_lists(levels: int, value: object) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+BAD_GEOMETRIES: dict[str, Any] = {
+    "text": {"type": "Polygon", "coordinates": "abc"},
+    "list of texts": {"type": "Polygon", "coordinates": ["abc"]},
+    "ring of texts": {"type": "Polygon", "coordinates": [["a", "b", "c", "a"]]},
+    "positions of texts": {
+        "type": "Polygon",
+        "coordinates": [[["1", "2"], ["1", "3"], ["1", "2"]]],
+    },
+    "texts of polygons": {"type": "MultiPolygon", "coordinates": ["ab"]},
+    "line of text": {"type": "LineString", "coordinates": "ab"},
+    "object": {"type": "Polygon", "coordinates": {"a": 1}},
+    "number": {"type": "Polygon", "coordinates": 5},
+    "booleans": {"type": "Point", "coordinates": [True, False]},
+    "one number": {"type": "Point", "coordinates": [1]},
+    "too large": {"type": "Point", "coordinates": [10**400, 1]},
+    "list as type": {"type": ["Point"], "coordinates": [1, 2]},
+    "geometries of text": {"type": "GeometryCollection", "geometries": "ab"},
+    "too few levels": {"type": "MultiPolygon", "coordinates": [[[1, 2], [3, 4], [5, 6], [1, 2]]]},
+    "deep point": {"type": "Point", "coordinates": nest_lists(300, 1)},
+    "deep polygon": {"type": "Polygon", "coordinates": nest_lists(300, [1, 2])},
+    "deep collection": nest_collections(300),
+}
+
+
+@pytest.mark.parametrize("geometry", BAD_GEOMETRIES.values(), ids=BAD_GEOMETRIES)
+@pytest.mark.parametrize(
+    ("path", "field"), [("archives/search", "intersects"), ("catalogs/search", "intersects")]
+)
+def test_search_with_unusable_geometry_returns_400(
+    shared_sandbox: Sandbox, path: str, field: str, geometry: Any
+) -> None:
+    response = send_request(shared_sandbox, "POST", f"/v0/{path}", json={field: geometry})
+    assert response.status_code == 400
+    assert response.json()["error"]["details"]["field"] == field
+
+
 BAD_BODIES: tuple[Any, ...] = (
     [], None, "text", {"bbox": [1, 2, 3]}, {"bbox": [1, 2, 3, "4"]}, {"bbox": [0, 5, 1, 4]},
     {"bbox": [0, 0, 1, 91]}, {"bbox": [-181, 0, 1, 1]}, {"bbox": [0, 0, 1, 1, 2, 2]},
