@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from pixxel_singer.log_setup import is_interactive
+from pixxel_singer.redaction import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ class DownloadProgress:
         if progress is None:
             yield _ignore_progress
             return
-        task = progress.add_task(label, total=None)
+        task = progress.add_task(escape_controls(label), total=None)
 
         def update(received: int, size: int) -> None:
             progress.update(task, completed=received, total=size)
@@ -157,7 +158,7 @@ def _byte_columns() -> tuple[ProgressColumn, ...]:
     )
 
     return (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a label may have brackets
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

@@ -1,10 +1,15 @@
-"""Redaction of secrets in everything that log handlers write, including tracebacks."""
+"""Redaction of secrets in everything that log handlers write, including tracebacks.
+
+Control characters are escaped there too, as texts of the API could else command a terminal.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import logging
+import re
+from copy import copy
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
@@ -13,6 +18,25 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 _MIN_SECRET_LENGTH = 4  # a shorter text is not a secret, and would occur in every line
+
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of text
+    r"\u2028\u2029\ud800-\udfff]"  # line separators, and what UTF-8 cannot encode
+)
+
+
+def escape_controls(text: str, *, keep: str = "") -> str:
+    r"""Write control characters as escapes, such as `\x1b`, so that a terminal shows them.
+
+    Args:
+        text: Any text.
+        keep: Control characters that stay.
+    """
+    return _CONTROL.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(),
+        text,
+    )
 
 
 class Redactor:
@@ -41,7 +65,7 @@ class Redactor:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formatter that redacts the result of another formatter."""
+    """Formatter that redacts the result of another formatter, and escapes control characters."""
 
     def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
         super().__init__()
@@ -49,8 +73,16 @@ class RedactingFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record, and redact the result."""
-        return self._redactor(self.inner.format(record))
+        """Format a record, and redact the result.
+
+        The message is escaped before, as a reader of JSON lines would decode it. A traceback
+        keeps its lines.
+        """
+        message = record.getMessage()
+        if _CONTROL.search(message):
+            record = copy(record)
+            record.msg, record.args = escape_controls(self._redactor(message)), ()
+        return escape_controls(self._redactor(self.inner.format(record)), keep="\n\t")
 
 
 def redact_logs(redactor: Redactor) -> None:

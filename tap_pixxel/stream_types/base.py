@@ -390,7 +390,7 @@ class PixxelStream(Stream):
 
     def _log_new_fields(self, names: set[str]) -> None:
         self._new_fields |= names
-        self.logger.warning(
+        self.logger.info(
             "%s: unknown fields or unexpected types, kept in 'extra': %s",
             self.name,
             ", ".join(sorted(names)),

@@ -43,6 +43,8 @@ _TIMESTAMP_COLUMNS = tuple(
 _PLAIN_COLUMNS = tuple(
     (name, source) for name, source, kind, _ in _PROPERTY_COLUMNS if kind is not TIMESTAMP
 )
+MAX_LOGGED_NOTES = 12
+"""Kinds of conversion notes that the log names, of each stream."""
 _EPSG_PREFIX = "EPSG:"
 _match_code = re.compile(r"[0-9]{1,10}").fullmatch
 STAC_SUMMARY_PROPERTIES = frozenset(
@@ -163,12 +165,8 @@ class StacStreamMixin(PixxelStream):
             self.logger.debug(
                 "%s: converted %d assets, %d of them not by their form", self.name, total, careful
             )
-        if self._note_counts:
-            notes = ", ".join(
-                f"{note.field} {note.action} ({note.reason}): {count:,}"
-                for note, count in sorted(_generalize_notes(self._note_counts).items(), key=str)
-            )
-            self.logger.info("%s: STAC conversion: %s", self.name, notes)
+        for row in format_note_table(_generalize_notes(self._note_counts)):
+            self.logger.info("%s: STAC conversion: %s", self.name, row)
         if self._failed_conversions:
             self.logger.warning(
                 "%s: %d records cannot be converted to STAC; see their column %s",
@@ -190,6 +188,31 @@ def _generalize_notes(counts: Counter[ConversionNote]) -> Counter[ConversionNote
         path = _generalize_path(note.field)
         generalized[type(note)(path, note.action, note.reason)] += count
     return generalized
+
+
+def format_note_table(counts: Counter[ConversionNote]) -> list[str]:
+    """Return the rows of a table of conversion notes, the most frequent first; [] without notes.
+
+    Args:
+        counts: The number of each note.
+    """
+    if not counts:
+        return []
+    notes = sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))
+    rows = [("notes", "action", "field", "reason")]
+    rows += [
+        (f"{count:,}", note.action, note.field, note.reason)
+        for note, count in notes[:MAX_LOGGED_NOTES]
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = [
+        f"{count:>{widths[0]}}  {action:<{widths[1]}}  {field:<{widths[2]}}  {why}"
+        for count, action, field, why in rows
+    ]
+    rest = notes[MAX_LOGGED_NOTES:]
+    if rest:
+        table.append(f"{sum(count for _, count in rest):,} notes of {len(rest):,} other kinds")
+    return table
 
 
 def _generalize_path(field: str) -> str:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pixxel_singer.redaction import escape_controls
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,8 @@ def print_dry_run_table(rows: Sequence[tuple[str, ...]]) -> None:
     for name in COLUMNS:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # Text, as brackets are not markup here
+        # Text, as brackets are not markup here
+        table.add_row(*(Text(escape_controls(cell)) for cell in row))
     console = Console(stderr=True)
     if not console.is_terminal:  # a log has no width
         console.width = WIDTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from shapely.geometry import shape
 import tap_pixxel.stac
 from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.stac import ConversionNote
+from tap_pixxel.stream_types.stac import MAX_LOGGED_NOTES, format_note_table
 from tap_pixxel.tap import TapPixxel
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
@@ -164,14 +167,33 @@ def test_conversion_notes_are_logged_once_a_stream(
     with caplog.at_level(logging.INFO):
         synced = sync(sandbox, *STREAMS)
     log_lines = [m for m in caplog.messages if ": STAC conversion: " in m]
-    assert [m.partition(":")[0] for m in log_lines] == list(STREAMS)
+    headers = [m for m in log_lines if m.endswith("  reason")]
+    assert [m.partition(":")[0] for m in headers] == list(STREAMS)
     fwhm = sum(
         band.get("fwhm") == 0
         for key in synced.ids("archive_items")
         for asset in sandbox.workspace.get("archive_items", key)["assets"].values()
         for band in asset.get("eo:bands", ())
     )
-    assert f"assets.*.eo:bands.*.fwhm dropped (0 means unknown): {fwhm:,}" in log_lines[0]
+    row = f"{fwhm:,} dropped assets.*.eo:bands.*.fwhm 0 means unknown"
+    assert row in {" ".join(m.split(": ", 2)[2].split()) for m in log_lines}
+
+
+def test_format_note_table_is_aligned_and_short() -> None:
+    counts = Counter(
+        {
+            ConversionNote(f"field{n}", "converted", "why"): 1000 * n
+            for n in range(1, MAX_LOGGED_NOTES + 3)
+        }
+    )
+    counts[ConversionNote("a.long.name", "kept", "because")] = 10**6
+    header, first, second, *_, last = format_note_table(counts)
+    assert header == "    notes  action     field        reason"
+    assert first == "1,000,000  kept       a.long.name  because"
+    assert second == "   14,000  converted  field14      why"
+    assert last == "6,000 notes of 3 other kinds"
+    assert len(format_note_table(counts)) == MAX_LOGGED_NOTES + 2
+    assert format_note_table(Counter()) == []
 
 
 @pytest.mark.parametrize("stream", STREAMS)
