@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import requests
 import tenacity
-import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
+from pixxel_api.connection_causes import find_cause, find_cause_of_407
 from pixxel_api.errors import (
-    ApiError,
+    AddressError,
     BodyTooLarge,
     ClientClosedError,
-    ConnectError,
-    InvalidUrl,
     RateLimited,
-    RequestTimeout,
-    TlsError,
     UnexpectedResponse,
     error_class_for,
     parse_error_code,
@@ -144,8 +142,8 @@ class Client:
     ) -> JsonResponse:
         """Send a read-only request, with retries.
 
-        Connection errors, timeouts, invalid bodies, 429, 500, 502, 503 and 504 are retried until
-        the deadline, after exponential backoff with jitter or after `Retry-After`.
+        Errors that are `retryable` are retried until the deadline, after exponential backoff with
+        jitter or after `Retry-After`.
 
         Args:
             method: The HTTP method.
@@ -268,7 +266,7 @@ class Client:
                 params=params,
                 json=body,
                 headers=dict(headers),
-                timeout=(CONNECT_TIMEOUT, self._read_timeout),
+                timeout=(min(CONNECT_TIMEOUT, self._read_timeout), self._read_timeout),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -276,19 +274,22 @@ class Client:
                 self._has_connected = True
                 self._check_headers(response.headers)
                 content = self._read_body(response, method, path, check)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise RequestTimeout(method, path, status) from None
-        # requests raises a plain OSError if the CA bundle does not exist.
-        except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as cause:
-            raise _classify_connection_error(cause)(method, path, status) from None
+        except (OSError, HTTPError, UnicodeError) as exception:
+            cause = find_cause(exception, self._url)
+            failure = cause.error_class(method, path, status, reason=cause.text)
+            if isinstance(failure, AddressError):  # not wrong if it has led to a response before
+                failure.retryable = self._has_connected
+            raise failure from None
         finally:
             self._on_request(RequestLog(method, path, status, time.monotonic() - start))
         if response.ok and status < 300:  # noqa: PLR2004 - the HTTP status classes
             return content, response.headers, status, start
+        is_of_proxy = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         error = error_class_for(status)(
             method,
             path,
             status,
+            reason=find_cause_of_407(self._url).text if is_of_proxy else None,
             code=parse_error_code(to_python(content)),
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
         )
@@ -308,16 +309,5 @@ class Client:
             if len(content) > MAX_BODY_BYTES:
                 raise BodyTooLarge(method, path, response.status_code)
             if time.monotonic() > end:
-                raise requests.Timeout
+                raise TimeoutError
         return content
-
-
-def _classify_connection_error(error: Exception) -> type[ApiError]:
-    """Return the error class by what the user can fix; the text of requests may quote the query."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return TlsError
-    if type(error) is OSError:
-        return TlsError
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return InvalidUrl
-    return ConnectError

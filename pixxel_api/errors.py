@@ -16,7 +16,7 @@ class PixxelError(Exception):
         affects_all_requests: Whether requests to other paths fail too.
     """
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     affects_all_requests: bool = False
 
 
@@ -135,34 +135,43 @@ class ServerUnavailable(ServerError):
 
 
 class ConnectError(ApiError):
-    """The connection failed, or broke before the response was complete."""
+    """No connection, or it broke before the response was complete.
 
-    reason = "connection failed or interrupted; check the network and the setting 'api_url'"
+    `connection_causes` finds the cause, and the host and port that it concerns. It and its
+    subclasses concern all requests of a run, not the path of this one.
+    """
+
+    reason = "the connection failed"
     retryable = True
     affects_all_requests = True
 
 
-class InvalidUrl(ApiError):
-    """The base URL is invalid."""
+class AddressError(ConnectError):
+    """The URL is invalid or has no such server: unknown host, another protocol on the port.
 
-    reason = "invalid URL; check the setting 'api_url'"
-    affects_all_requests = True
+    Not retryable, unless the server has responded before.
+    """
+
+    retryable = False
 
 
-class TlsError(ApiError):
+class TlsError(ConnectError):
     """The TLS handshake failed, or the CA bundle cannot be read."""
 
-    reason = (
-        "the server's certificate is not trusted; check the setting 'api_url', and "
-        "REQUESTS_CA_BUNDLE if it is set"
-    )
-    affects_all_requests = True
+    retryable = False
+
+
+class ProxyError(ConnectError):
+    """The proxy refuses the connection (407, for example), or cannot be used as it is set."""
+
+    reason = "credentials of a proxy are missing or invalid"
+    retryable = False
 
 
 class RequestTimeout(ApiError):
     """The response did not arrive in time."""
 
-    reason = "timed out; raise the setting 'request_timeout' if this happens often"
+    reason = "timed out"
     retryable = True
     affects_all_requests = True
 
@@ -197,6 +206,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
+    407: ProxyError,
     409: Conflict,
     422: BadRequest,
     429: RateLimited,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pixxel_api.errors import ApiError, Forbidden, Unauthorized
+from pixxel_api.errors import ApiError, ConnectError, Forbidden, Unauthorized
 from target_pixxel_store.downloads.destination import folder_uri
 from target_pixxel_store.downloads.preparation import Attempt
 from target_pixxel_store.downloads.response_checks import safe_filename
@@ -116,6 +116,7 @@ class Downloader:
             report_progress: Called with the bytes received so far, and the size of the file.
 
         Raises:
+            ConnectError: The API cannot be reached.
             Unauthorized, Forbidden: The token has no permission.
             DiskError: The disk is full or broken.
         """
@@ -128,7 +129,7 @@ class Downloader:
             with self._destination.partial_file(job.path, job.catalog_id) as part:
                 kind, file = self._store(job, attempt, part, report_progress)
             self._journal.record_file(attempt.key, file)
-        except (Unauthorized, Forbidden):
+        except (ConnectError, Unauthorized, Forbidden):
             raise
         except (RecordError, ApiError) as error:
             return DownloadResult(

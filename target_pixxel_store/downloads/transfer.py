@@ -20,6 +20,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from pixxel_api.client import CONNECT_TIMEOUT
+from pixxel_api.connection_causes import find_cause
 from target_pixxel_store.downloads.partial_file import RemoteFile
 from target_pixxel_store.downloads.response_checks import (
     MAGIC_NUMBER_BYTES,
@@ -146,7 +147,7 @@ class Fetcher:
                     url, headers=headers, stream=True, timeout=self._timeout
                 )
             except _HTTP_ERRORS as error:
-                raise _from_http_error(error) from None
+                raise _from_http_error(error, url, is_proven=part.size > 0) from None
             with response:
                 self._check_headers(url, response, part, resolve_name)
                 self._read_body(response, part, report_progress)
@@ -214,7 +215,7 @@ def _read_bytes(response: requests.Response, max_bytes: int, *, fill: bool = Fal
         read = raw.read if fill else raw.read1
         found: bytes = read(max_bytes, decode_content=False)
     except _HTTP_ERRORS as error:
-        raise _from_http_error(error) from None
+        raise _from_http_error(error, response.url, is_proven=True) from None
     return found
 
 
@@ -239,17 +240,23 @@ def _strong_etag(headers: requests.structures.CaseInsensitiveDict[str]) -> str:
     return "" if etag.startswith("W/") else etag
 
 
-def _from_http_error(error: Exception) -> _TransferInterrupted | RecordError:
-    """Convert an error without quoting it."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return _TransferInterrupted("the certificate of its signed URL's server is not trusted")
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return _TransferInterrupted("no data came in time, see 'request_timeout'")
+def _from_http_error(
+    error: Exception, url: str, *, is_proven: bool
+) -> _TransferInterrupted | RecordError:
+    """Convert an error without quoting it.
+
+    Args:
+        error: The error.
+        url: The URL of the request.
+        is_proven: Whether the URL's server has responded, so that another attempt may succeed.
+    """
     if isinstance(error, requests.TooManyRedirects):
         return _TransferInterrupted("its signed URL redirects too often")
-    if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
-        return RecordError("its signed URL is not a valid URL")
-    return _TransferInterrupted("the connection was lost")
+    request = getattr(error, "request", None)  # after a redirect that of another host
+    cause = find_cause(error, getattr(request, "url", None) or url, "the signed URL of its file")
+    if is_proven or cause.error_class.retryable:
+        return _TransferInterrupted(cause.text)
+    return RecordError(cause.text)
 
 
 _URLLIB3_LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")

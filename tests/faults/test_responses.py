@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 HTML = b"<html><body>Bad Gateway " + TOKEN.encode() + b"</body></html>"
 GOOD = b'{"stores": [{"id": "a"}, {"id": "b"}]}'
+CLOSED = "closed the connection before the response was complete"
 GZIP_HEADERS = ("Content-Encoding: gzip",)
 MAX_SECONDS = 15  # for a run that waits 0.5 s at most; the machine may be busy
 MAX_DEPTH = 980  # of nested lists; a little deeper, Python 3.11 cannot decode the response
@@ -70,25 +70,26 @@ class Fault:
     server: dict[str, Any] = field(default_factory=dict)
 
 
-INCOMPLETE = "connection failed or interrupted"
 FAULTS = {
     # Connections
-    "no response": Fault((None,), error=INCOMPLETE),
+    "no response": Fault((None,), error=CLOSED),
     "reset in the body": Fault(
-        (answer(body=GOOD, length=99),), error=INCOMPLETE, server={"reset": True}
+        (answer(body=GOOD, length=99),), error="reset the connection", server={"reset": True}
     ),
     "slow drip": Fault((answer(body=b" " * 999 + GOOD),), error="timed out", server={"drip": 0.01}),
-    "not HTTP": Fault((b"220 mail.invalid ESMTP\r\n\r\n",), error=INCOMPLETE),
+    "not HTTP": Fault(
+        (b"220 mail.invalid ESMTP\r\n\r\n",), error="is not HTTP; check the port", request_count=1
+    ),
     # Bodies
     "truncated JSON": Fault((answer(body=GOOD[:-9]),), status=3, error="not JSON"),
-    "Content-Length too long": Fault((answer(body=GOOD, length=99),), error=INCOMPLETE),
+    "Content-Length too long": Fault((answer(body=GOOD, length=99),), error=CLOSED),
     "Content-Length too short": Fault((answer(body=GOOD, length=9),), status=3, error="not JSON"),
     "invalid gzip": Fault(
-        (answer(body=b"\x1f\x8b" + GOOD, headers=GZIP_HEADERS),), error=INCOMPLETE
+        (answer(body=b"\x1f\x8b" + GOOD, headers=GZIP_HEADERS),),
+        error="as its Content-Encoding says",
     ),
     "truncated gzip": Fault(
         (answer(body=gzip.compress(GOOD * 9)[:40], headers=GZIP_HEADERS),),
-        status=3,
         error="not JSON",
     ),
     "HTML with 200": Fault((answer(body=HTML),), error="an HTML page; check the setting"),
@@ -215,15 +216,6 @@ def test_tap_faulty_response_logs_one_error_or_emits_all_records(name: str) -> N
     complete = not fault.status and not fault.warning
     assert complete or "ACTIVATE_VERSION" not in tap.result.stdout
     assert complete or "replication_key_value" not in tap.result.stdout
-
-
-def test_tap_refused_connection_logs_one_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    tap = sync_stream(f"http://127.0.0.1:{port}", "stores")
-    assert tap.result.returncode == 1
-    [line] = tap.errors
-    assert INCOMPLETE in line
 
 
 def test_tap_redirect_to_other_host_sends_no_token() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import trustme
 
 Script = bytes | None
 """Raw bytes of a response, after which the connection is closed; None sends no response."""
@@ -39,22 +42,35 @@ class ScriptedServer:
         scripts: The responses.
         drip: Seconds between two bytes.
         reset: Whether connections end with a reset.
+        tls: The certificate; None for plain HTTP.
 
     Attributes:
         requests: The received requests, headers and body.
         times: The `time.monotonic()` of each request.
+        peer: Host and port.
+        url: The base URL.
     """
 
-    def __init__(self, *scripts: Script, drip: float = 0.0, reset: bool = False) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        drip: float = 0.0,
+        reset: bool = False,
+        tls: trustme.LeafCert | None = None,
+    ) -> None:
         self._scripts = list(scripts)
         self._drip = drip
         self._reset = reset
+        self._tls = None if tls is None else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if self._tls is not None and tls is not None:
+            tls.configure_cert(self._tls)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self.requests: list[bytes] = []
         self.times: list[float] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.peer = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://{self.peer}"
 
     def __enter__(self) -> Self:
         """Start the server."""
@@ -85,6 +101,12 @@ class ScriptedServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
         with connection:
             request = _read_request(connection)
             if not request:

@@ -249,7 +249,7 @@ def test_slow_body_ends_at_deadline() -> None:
 
 def test_request_to_invalid_url_is_not_retried() -> None:
     client = Client(TOKEN, url="ftp://x", user_agent="tests/1")
-    with pytest.raises(errors.InvalidUrl):
+    with pytest.raises(errors.AddressError):
         client.send_with_retries("GET", "/ping")
 
 

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 AFFECT_ALL_REQUESTS = {
+    errors.AddressError,
     errors.ClientClosedError,
     errors.ConnectError,
-    errors.InvalidUrl,
+    errors.ProxyError,
     errors.RateLimited,
     errors.Redirected,
     errors.RequestTimeout,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixxel_api.client import Client
+from pixxel_api.errors import ConnectError
 from tests.target_pixxel_store.download_checks import (
     DOWNLOAD_STATUS_PATH,
     is_complete_download,
@@ -87,3 +89,22 @@ def test_download_unexpected_response_fails_record(
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
     assert reason in result.reasons[0]
     assert list_files(harness.folder / "images") == []
+
+
+def test_download_api_unreachable_ends_run_without_failed_record(
+    harness: TargetHarness,
+    download_folder: Path,
+    proxy: InterceptingProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each further record would fail for the same reason, and be rejected for it."""
+    monkeypatch.setattr(Client, "_stop_retrying", lambda *_: True)
+    proxy.intercept = lambda request, forward: (
+        None if request.path.startswith(DOWNLOADS_PATH) else forward()
+    )
+    ids = harness.catalog_ids(2)
+    result = harness.run(*map(download_request, ids), state(1), on_error="continue")
+    assert isinstance(result.error, ConnectError)
+    assert "closed the connection before the response was complete" in str(result.error)
+    assert (result.outcomes, result.rejected, result.states) == ([], [], [])
+    assert list_files(download_folder) == []

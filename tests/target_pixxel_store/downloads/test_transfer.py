@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from target_pixxel_store.downloads import transfer
 from target_pixxel_store.downloads.partial_file import PartialFile, RemoteFile
@@ -21,6 +22,8 @@ from target_pixxel_store.downloads.response_checks import (
 )
 from target_pixxel_store.downloads.transfer import Fetcher
 from target_pixxel_store.errors import RecordError, SignedUrlRefused
+from tests.pixxel_api.network_faults import find_dead_port
+from tests.pixxel_api.scripted import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,7 +205,7 @@ def test_fetch_content_type_must_match_extension(
         (lambda handler: handler.send(status=302, Location="/x/again.zip"), "redirects too often"),
         (
             lambda handler: handler.send(status=302, Location="ftp://host/a.zip"),
-            "is not a valid URL",
+            "is invalid; check the signed URL",
         ),
     ],
 )
@@ -227,14 +230,32 @@ def test_fetch_silent_connection_times_out(tmp_path: Path) -> None:
         closed.wait(5)
 
     try:
-        assert "no data came in time" in expect_rejection(respond, tmp_path, timeout=0.05)
+        error = expect_rejection(respond, tmp_path, timeout=0.05)
+        assert "timed out waiting for 127.0.0.1:" in error
     finally:
         closed.set()
 
 
+def test_fetch_refused_connection_names_host_and_port(tmp_path: Path) -> None:
+    peer = f"127.0.0.1:{find_dead_port()}"
+    with pytest.raises(RecordError, match=f"^{peer} refused the connection; .*5 attempts"):
+        fetch_file(f"http://{peer}/a.zip?sig={SECRET}", tmp_path)
+
+
+def test_fetch_untrusted_certificate_fails_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    with ScriptedServer(None, tls=certificate) as server:
+        with pytest.raises(RecordError, match=f"^the certificate of {server.peer} is not trusted"):
+            fetch_file(f"{server.url}/a.zip?sig={SECRET}", tmp_path)
+    assert "retrying" not in caplog.text
+
+
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host/a.zip", "http://", "http://[::1/a.zip"])
 def test_fetch_invalid_url_reported_without_url(tmp_path: Path, url: str) -> None:
-    with pytest.raises(RecordError, match="its signed URL is not a valid URL"):
+    with pytest.raises(RecordError, match="is invalid; check the signed URL"):
         fetch_file(f"{url}?sig={SECRET}", tmp_path)
 
 
@@ -390,6 +411,6 @@ def test_fetch_logs_contain_no_url(tmp_path: Path, caplog: pytest.LogCaptureFixt
     )
     with serve_responders(x=respond) as (url, _):
         assert fetch_file(f"{url}/x/a.zip?sig={SECRET}", tmp_path)[1] == ZIP
-    assert "the connection was lost after 500 bytes" in caplog.text
+    assert "closed the connection before the response was complete after 500 bytes" in caplog.text
     assert SECRET not in caplog.text
     assert "a.zip" not in caplog.text
