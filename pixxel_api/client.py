@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from pixxel_api.connection_causes import find_cause, find_cause_of_407
+from pixxel_api.deadlines import CONNECT_TIMEOUT, Deadline, DeadlineAdapter
 from pixxel_api.errors import (
     AddressError,
     BodyTooLarge,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEFAULT_URL = "https://api.pixxel.space"
-CONNECT_TIMEOUT = 10.0  # seconds
 # Seconds of retries while the server has never responded: the URL is likely wrong.
 FIRST_CONNECT_DEADLINE = 30.0
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, if the response has no Retry-After
@@ -85,8 +84,9 @@ class Client:
         url: The base URL, without `/v0`.
         user_agent: The `User-Agent` header.
         connections: Size of the connection pool, and so the number of concurrent requests.
-        read_timeout: Seconds without a byte after which a request fails.
-        deadline: Seconds after which a read is no longer retried.
+        request_timeout: Seconds for a whole write, or for a read up to the end of its headers, and
+            then for each part of its body (`deadlines.Deadline`).
+        deadline: Seconds after which a read is no longer retried, and its body must have ended.
         requests_per_second: The maximum rate; None for no limit.
         check: Called between attempts and while waiting; raises to stop.
         on_request: Called after each request that was sent, in the thread that sent it.
@@ -100,7 +100,7 @@ class Client:
         url: str = DEFAULT_URL,
         user_agent: str,
         connections: int = 4,
-        read_timeout: float = 60.0,
+        request_timeout: float = 60.0,
         deadline: float = 300.0,
         requests_per_second: float | None = None,
         check: Callable[[], None] = lambda: None,
@@ -108,7 +108,7 @@ class Client:
         check_headers: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._url = url.rstrip("/")
-        self._read_timeout = read_timeout
+        self._request_timeout = request_timeout
         self._deadline = deadline
         self._check = check
         self._on_request = on_request
@@ -122,7 +122,7 @@ class Client:
         self._session.headers["User-Agent"] = user_agent
         # Cookies would be shared between threads; the API uses none.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
+        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -156,9 +156,8 @@ class Client:
         Raises:
             ApiError: The request failed; the class states the cause.
         """
-        check = self._check_cancelled
         return self._make_retrying()(
-            self._request_json, method, path, params, body, check=check, rows_key=rows_key
+            self._request_json, method, path, params, body, is_read=True, rows_key=rows_key
         )
 
     def get_text(self, path: str, *, params: Mapping[str, str | int] | None = None) -> TextResponse:
@@ -177,7 +176,7 @@ class Client:
         Raises:
             ApiError: The request failed; the class states the cause.
         """
-        return self._request_json(method, path, None, body, check=self._check_open)
+        return self._request_json(method, path, None, body, is_read=False)
 
     def delete(self, path: str) -> None:
         """Send a DELETE once, as `send_once`, and ignore the body of the response.
@@ -185,7 +184,7 @@ class Client:
         Raises:
             ApiError: The request failed; the class states the cause.
         """
-        self._send("DELETE", path, None, None, check=self._check_open)
+        self._send("DELETE", path, None, None, is_read=False)
 
     def _make_retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -204,10 +203,10 @@ class Client:
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
         *,
-        check: Callable[[], None],
+        is_read: bool,
         rows_key: str | None = None,
     ) -> JsonResponse:
-        content, headers, status, start = self._send(method, path, params, body, check=check)
+        content, headers, status, start = self._send(method, path, params, body, is_read=is_read)
         decoded = decode_object(content, method, path, status, rows_key)
         if decoded.lone_surrogates and path not in self._warned_paths:
             self._warned_paths.add(path)
@@ -224,7 +223,7 @@ class Client:
 
     def _request_text(self, path: str, params: Mapping[str, str | int] | None) -> TextResponse:
         content, headers, status, start = self._send(
-            "GET", path, params, None, check=self._check_cancelled, headers=_TEXT_HEADERS
+            "GET", path, params, None, is_read=True, headers=_TEXT_HEADERS
         )
         if content.lstrip().startswith(b"<"):
             raise UnexpectedResponse("GET", path, status, reason=HTML_REASON)
@@ -251,25 +250,30 @@ class Client:
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
         *,
-        check: Callable[[], None],
+        is_read: bool,
         headers: Mapping[str, str] = _JSON_HEADERS,
     ) -> tuple[bytearray, Mapping[str, str], int, float]:
         """Return the body, headers and status of the response, and the monotonic start time."""
         self._rate_limiter.wait()
         self._check_cancelled()
         start = time.monotonic()
+        body_seconds = self._deadline if is_read else None
+        check = self._check_cancelled if is_read else self._check_open
         status: int | None = None
         try:
-            with self._session.request(
-                method,
-                self._url + path,
-                params=params,
-                json=body,
-                headers=dict(headers),
-                timeout=(min(CONNECT_TIMEOUT, self._read_timeout), self._read_timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                Deadline(self._request_timeout, body_seconds=body_seconds),
+                self._session.request(
+                    method,
+                    self._url + path,
+                    params=params,
+                    json=body,
+                    headers=dict(headers),
+                    timeout=(min(CONNECT_TIMEOUT, self._request_timeout), None),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 status = response.status_code
                 self._has_connected = True
                 self._check_headers(response.headers)
@@ -300,14 +304,11 @@ class Client:
     def _read_body(
         self, response: requests.Response, method: str, path: str, check: Callable[[], None]
     ) -> bytearray:
-        """Read the body in chunks, to enforce the deadline and the limit on its size."""
-        end = time.monotonic() + self._deadline
+        """Read the body, and enforce the limit on its size."""
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             content += chunk
             check()
             if len(content) > MAX_BODY_BYTES:
                 raise BodyTooLarge(method, path, response.status_code)
-            if time.monotonic() > end:
-                raise TimeoutError
         return content

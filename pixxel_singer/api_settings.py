@@ -28,7 +28,8 @@ RATE_PROPERTIES: tuple[th.Property[Any], ...] = (
         "request_timeout",
         th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT),
         title="Request timeout",
-        description="Seconds to wait for data from the API before a request fails.",
+        description="Seconds in which a response must begin, and then bring 1 kB per second; "
+        "a write must end in them.",
         default=60,
     ),
 )

@@ -87,7 +87,7 @@ class TapPixxel(PixxelPlugin, Tap):
             url=settings.url,
             user_agent=settings.user_agent or f"tap-pixxel/{distribution_version()}",
             connections=settings.concurrency,
-            read_timeout=settings.request_timeout,
+            request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self.stop.check,
             on_request=self.http_metrics.record,

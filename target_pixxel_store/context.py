@@ -143,7 +143,7 @@ class RunContext:
             url=settings.url,
             user_agent=self._user_agent,
             connections=max(PAGE_CONCURRENCY, settings.concurrency, settings.download_concurrency),
-            read_timeout=settings.request_timeout,
+            request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self._check,
             check_headers=make_environment_check(settings.environment),
@@ -216,7 +216,7 @@ class RunContext:
         cancellation = CancellationToken(self._check)
         fetcher = Fetcher(
             connections=settings.download_concurrency,
-            read_timeout=settings.request_timeout,
+            request_timeout=settings.request_timeout,
             user_agent=self._user_agent,
             check=cancellation,
         )

@@ -7,6 +7,7 @@ errors are never passed on, and their logs are silenced during a transfer.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 import time
@@ -17,10 +18,9 @@ from typing import TYPE_CHECKING
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
-from pixxel_api.client import CONNECT_TIMEOUT
 from pixxel_api.connection_causes import find_cause
+from pixxel_api.deadlines import CONNECT_TIMEOUT, Deadline, DeadlineAdapter
 from target_pixxel_store.downloads.partial_file import RemoteFile
 from target_pixxel_store.downloads.response_checks import (
     MAGIC_NUMBER_BYTES,
@@ -60,7 +60,8 @@ class Fetcher:
 
     Args:
         connections: Files at the same time.
-        read_timeout: Seconds without data after which a connection counts as lost.
+        request_timeout: Seconds for the headers of a response, and then for each part of its body
+            (`Deadline`).
         user_agent: The `User-Agent` header.
         check: Called between reads and while waiting; raises to stop.
     """
@@ -69,11 +70,11 @@ class Fetcher:
         self,
         *,
         connections: int,
-        read_timeout: float,
+        request_timeout: float,
         user_agent: str,
         check: Callable[[], None],
     ) -> None:
-        self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._timeout = request_timeout
         self._check = check
         self._session = UnauthenticatedSession(connections)
         self._session.headers.update({"User-Agent": user_agent, "Accept": "*/*"})
@@ -141,10 +142,13 @@ class Fetcher:
         headers = {"Accept-Encoding": "identity"}
         if part.size and part.remote_file is not None and part.remote_file.validator:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.remote_file.validator}
-        with urllib3_silenced():
+        with urllib3_silenced(), Deadline(self._timeout, body_seconds=math.inf):
             try:
                 response = self._session.get(
-                    url, headers=headers, stream=True, timeout=self._timeout
+                    url,
+                    headers=headers,
+                    stream=True,
+                    timeout=(min(CONNECT_TIMEOUT, self._timeout), None),
                 )
             except _HTTP_ERRORS as error:
                 raise _from_http_error(error, url, is_proven=part.size > 0) from None
@@ -271,7 +275,7 @@ class UnauthenticatedSession(requests.Session):
 
     def __init__(self, connections: int) -> None:
         super().__init__()
-        adapter = HTTPAdapter(pool_maxsize=connections)
+        adapter = DeadlineAdapter(pool_maxsize=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         for name in _URLLIB3_LOGGERS:

@@ -233,7 +233,9 @@ def test_unreachable_server_fails_before_deadline(
 
 def test_silent_server_raises_timeout() -> None:
     with ScriptedServer(answer(), drip=0.5) as server, pytest.raises(errors.RequestTimeout):
-        make_client(server, read_timeout=0.1, deadline=0.2).send_with_retries("GET", "/v0/orders")
+        make_client(server, request_timeout=0.1, deadline=0.2).send_with_retries(
+            "GET", "/v0/orders"
+        )
 
 
 def test_slow_body_ends_at_deadline() -> None:
@@ -243,7 +245,7 @@ def test_slow_body_ends_at_deadline() -> None:
         ScriptedServer(answer(body=body), drip=0.02) as server,
         pytest.raises(errors.RequestTimeout),
     ):
-        make_client(server, read_timeout=5, deadline=0.5).send_with_retries("GET", "/v0/orders")
+        make_client(server, request_timeout=5, deadline=0.5).send_with_retries("GET", "/v0/orders")
     assert time.monotonic() - start < 8
 
 

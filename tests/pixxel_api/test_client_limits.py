@@ -145,14 +145,16 @@ def test_invalid_url_raises_after_one_attempt(url: str) -> None:
 def test_stalled_body_raises_timeout() -> None:
     """The headers have arrived by then; requests raises another error in this case."""
     with stalling_server(answer(body=b'{"a":', length=100)) as url:
-        client = Client(TOKEN, url=url, user_agent="tests/1", read_timeout=0.1, deadline=0.3)
+        client = Client(TOKEN, url=url, user_agent="tests/1", request_timeout=0.1, deadline=0.3)
         with pytest.raises(errors.RequestTimeout, match="returned 200"):
             client.send_with_retries("GET", "/v0/orders")
 
 
 def test_timeout_is_retried() -> None:
     with ScriptedServer(answer(), drip=0.5) as server, pytest.raises(errors.RequestTimeout):
-        make_client(server, read_timeout=0.1, deadline=0.5).send_with_retries("GET", "/v0/orders")
+        make_client(server, request_timeout=0.1, deadline=0.5).send_with_retries(
+            "GET", "/v0/orders"
+        )
     assert len(server.requests) > 1
 
 

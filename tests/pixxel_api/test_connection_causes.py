@@ -338,7 +338,7 @@ def send_and_fail(
         TOKEN,
         url=url,
         user_agent="tests/1",
-        read_timeout=network.request_timeout,
+        request_timeout=network.request_timeout,
         on_request=requests.append,
     )
     with pytest.raises(errors.ApiError) as caught:

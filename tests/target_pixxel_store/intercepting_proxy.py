@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -43,10 +44,16 @@ class ProxiedRequest:
 
 @dataclass
 class ProxiedResponse:
-    """A response of the proxy; `body` is encoded as JSON."""
+    """A response of the proxy.
+
+    Attributes:
+        body: Encoded as JSON.
+        drip: Seconds between two bytes of the body.
+    """
 
     status: int
     body: Any = None
+    drip: float = 0.0
 
 
 class InterceptingProxy:
@@ -134,7 +141,11 @@ def _make_handler(proxy: InterceptingProxy) -> type[BaseHTTPRequestHandler]:
             self.send_header("X-Pixxel-Sandbox", "between")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            size = 1 if response.drip else len(content) or 1
+            with suppress(ConnectionError):  # the target has closed the connection
+                for at in range(0, len(content), size):
+                    self.wfile.write(content[at : at + size])
+                    time.sleep(response.drip)
 
         do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
 

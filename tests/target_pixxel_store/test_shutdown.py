@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from pixxel_sandbox import Behavior
+from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH
 from tests.target_pixxel_store.target_harness import (
     TARGET,
     add_schemas,
@@ -26,6 +27,11 @@ from tests.target_pixxel_store.target_harness import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.target_pixxel_store.intercepting_proxy import (
+        InterceptingProxy,
+        ProxiedRequest,
+        ProxiedResponse,
+    )
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 TIMEOUT_SECONDS = 30
@@ -107,6 +113,32 @@ def test_signal_during_write_finishes_write(
     harness.sandbox.on_request = None
     harness.sandbox.behavior = Behavior()
     assert harness.run(*requests_and_states(ids)[4:]).kinds == ["created"] * 2
+
+
+def test_signal_during_write_that_drips_ends_at_deadline(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    """The API has made the delivery, so that the next run must not request it again."""
+    [key] = harness.catalog_ids(1)
+
+    def drip(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        response = forward()
+        if request.matches("POST", DELIVERIES_PATH):
+            response.drip = 0.5
+        return response
+
+    proxy.intercept = drip
+    with start_target(harness, *requests_and_states([key]), batch_size=1, request_timeout=2) as (
+        target,
+        out,
+    ):
+        wait_until(lambda: proxy.count_requests("POST", DELIVERIES_PATH))
+        target.send_signal(signal.SIGTERM)
+        assert target.wait(TIMEOUT_SECONDS) == 143
+        assert out.read() == ""
+    assert [line["is"] for line in read_json_lines(harness.journal_path)][-1] == "intent"
+    assert harness.run(delivery_request(key)).status == 0
+    assert [row["catalog_id"] for row in harness.list_deliveries()].count(key) == 1
 
 
 def test_signal_while_batch_fills_sends_nothing(harness: TargetHarness) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,10 +23,11 @@ from target_pixxel_store.downloads.response_checks import (
 )
 from target_pixxel_store.downloads.transfer import Fetcher
 from target_pixxel_store.errors import RecordError, SignedUrlRefused
-from tests.pixxel_api.network_faults import find_dead_port
+from tests.pixxel_api.network_faults import find_dead_port, serve_connections
 from tests.pixxel_api.scripted import ScriptedServer
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     Responder = Callable[["ScriptedHandler"], None]
@@ -92,7 +94,9 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fetch_file(url: str, folder: Path, timeout: float = 5.0) -> tuple[str, bytes]:
     """Fetch a file; return its name and its bytes."""
-    fetcher = Fetcher(connections=1, read_timeout=timeout, user_agent="tests", check=lambda: None)
+    fetcher = Fetcher(
+        connections=1, request_timeout=timeout, user_agent="tests", check=lambda: None
+    )
     try:
         with PartialFile(folder / "part") as part:
             remote_file = fetcher.fetch(
@@ -234,6 +238,18 @@ def test_fetch_silent_connection_times_out(tmp_path: Path) -> None:
         assert "timed out waiting for 127.0.0.1:" in error
     finally:
         closed.set()
+
+
+def test_fetch_headers_that_drip_time_out(tmp_path: Path) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.01)
+
+    with serve_connections(drip) as peer:
+        with pytest.raises(RecordError, match=f"timed out waiting for {peer}; "):
+            fetch_file(f"http://{peer}/a.zip?sig={SECRET}", tmp_path, timeout=0.1)
 
 
 def test_fetch_refused_connection_names_host_and_port(tmp_path: Path) -> None:
