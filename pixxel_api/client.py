@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
+import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +23,7 @@ from pixxel_api.errors import (
     BodyTooLarge,
     ClientClosedError,
     RateLimited,
+    UndecodableBody,
     UnexpectedResponse,
     error_class_for,
     parse_error_code,
@@ -45,6 +48,8 @@ FIRST_CONNECT_DEADLINE = 30.0
 _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, if the response has no Retry-After
 # Decompressed size of a response; a page of a thousand images has a quarter of it.
 MAX_BODY_BYTES = 256 << 20
+_SUCCESS_STATUSES = range(200, 300)
+_ENCODING = re.compile(r"[a-z0-9-]{1,20}")
 _CHUNK_BYTES = 1 << 18  # bytes per read
 _JSON_HEADERS = MappingProxyType({"Accept": "application/json"})
 # Truncated JSON is invalid. Truncated text is detected by Content-Length only, so it must not be
@@ -277,6 +282,9 @@ class Client:
                 status = response.status_code
                 self._has_connected = True
                 self._check_headers(response.headers)
+                is_success = status in _SUCCESS_STATUSES
+                if is_success:
+                    _check_encoding(response, method, path)
                 content = self._read_body(response, method, path, check)
         except (OSError, HTTPError, UnicodeError) as exception:
             cause = find_cause(exception, self._url)
@@ -286,7 +294,7 @@ class Client:
             raise failure from None
         finally:
             self._on_request(RequestLog(method, path, status, time.monotonic() - start))
-        if response.ok and status < 300:  # noqa: PLR2004 - the HTTP status classes
+        if is_success:
             return content, response.headers, status, start
         is_of_proxy = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         error = error_class_for(status)(
@@ -304,11 +312,33 @@ class Client:
     def _read_body(
         self, response: requests.Response, method: str, path: str, check: Callable[[], None]
     ) -> bytearray:
-        """Read the body, and enforce the limit on its size."""
+        """Read the body without its byte order mark, and enforce the limit on its size."""
         content = bytearray()
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             content += chunk
             check()
             if len(content) > MAX_BODY_BYTES:
                 raise BodyTooLarge(method, path, response.status_code)
+        if content.startswith(codecs.BOM_UTF8):
+            del content[: len(codecs.BOM_UTF8)]
         return content
+
+
+def _check_encoding(response: requests.Response, method: str, path: str) -> None:
+    """Check that the response has no encoding that was not requested.
+
+    Raises:
+        UndecodableBody: It has one.
+    """
+    requested = _parse_encodings(response.request.headers.get("Accept-Encoding"))
+    encodings = _parse_encodings(response.headers.get("Content-Encoding"))
+    for encoding in sorted(encodings - requested):
+        name = f" '{encoding}'" if _ENCODING.fullmatch(encoding) else ""
+        reason = f"the response has a Content-Encoding{name} that was not requested"
+        raise UndecodableBody(method, path, response.status_code, reason=reason)
+
+
+def _parse_encodings(header: str | None) -> set[str]:
+    """Return the names of encodings; none for no encoding (`identity`)."""
+    names = {name.strip().lower().removeprefix("x-") for name in (header or "").split(",")}
+    return names - {"", "identity"}

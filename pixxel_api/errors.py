@@ -114,6 +114,13 @@ class Redirected(ApiError):
     affects_all_requests = True
 
 
+class RequestNotProcessed(ApiError):
+    """408, 425: the server has not processed the request, and expects it again."""
+
+    reason = "the server has not processed the request"
+    retryable = True
+
+
 class RateLimited(ApiError):
     """429: too many requests."""
 
@@ -123,13 +130,13 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server or its gateway failed."""
+    """501: the server does not support the request."""
 
     reason = "server error"
 
 
 class ServerUnavailable(ServerError):
-    """500, 502, 503, 504: a temporary failure."""
+    """Any other 5xx: the server or its gateway failed, maybe for a short time only."""
 
     retryable = True
 
@@ -207,23 +214,19 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     407: ProxyError,
+    408: RequestNotProcessed,
     409: Conflict,
     422: BadRequest,
+    425: RequestNotProcessed,
     429: RateLimited,
-    500: ServerUnavailable,
-    502: ServerUnavailable,
-    503: ServerUnavailable,
-    504: ServerUnavailable,
+    501: ServerError,
 }
+_BY_HUNDRED: dict[int, type[ApiError]] = {3: Redirected, 5: ServerUnavailable}
 
 
 def error_class_for(status: int) -> type[ApiError]:
-    """Return the error class for an HTTP status other than 2xx."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if 300 <= status < 400:  # noqa: PLR2004 - the HTTP status classes
-        return Redirected
-    return ServerError if status >= 500 else ApiError  # noqa: PLR2004
+    """Return the error class for an HTTP status other than 2xx; it states whether to retry."""
+    return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ApiError)
 
 
 def parse_error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON

@@ -6,6 +6,7 @@ U+FFFD, the replacement character. NaN and Infinity are rejected, as JSON (RFC 8
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -28,6 +29,13 @@ ENVELOPE_FIELDS = ("pagination", "count")
 _OBJECT = msgspec.json.Decoder(RawRow)
 _ROWS = msgspec.json.Decoder(list[RawRow] | None)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
+_OTHER_FORMATS = (
+    (b"<", InvalidBody, HTML_REASON),
+    (b"\x1f\x8b", UndecodableBody, "the response is compressed but has no Content-Encoding"),
+    (codecs.BOM_UTF16_LE, UndecodableBody, "the response is UTF-16, not UTF-8"),
+    (codecs.BOM_UTF16_BE, UndecodableBody, "the response is UTF-16, not UTF-8"),
+)
+"""How a body begins that is not JSON, and what it is."""
 _NULL = msgspec.Raw(b"null")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)", re.DOTALL
@@ -99,10 +107,12 @@ def decode_object(
         rows_key: Name of a list to decode to rows.
 
     Raises:
-        UnexpectedResponse: The body is JSON but not an object.
+        UnexpectedResponse: The body is empty, or JSON but not an object.
         InvalidBody: The body is not JSON, such as a truncated one.
         UndecodableBody: The body is complete, and a retry would return the same.
     """
+    if not content or content.isspace():
+        raise UnexpectedResponse(method, path, status, reason="the response is empty")
     try:
         body = _decode_body(content, rows_key)
         if not content.isascii():
@@ -221,10 +231,14 @@ def _replace_lone_surrogates(content: bytearray) -> tuple[bytes, int]:
 
 def _classify_invalid_json(content: bytearray) -> tuple[type[ApiError], str | None]:
     """Return the error class and the reason for a body that is not JSON."""
-    if content.lstrip().startswith(b"<"):
-        return InvalidBody, HTML_REASON
+    for prefix, error_class, reason in _OTHER_FORMATS:
+        if content.lstrip().startswith(prefix):
+            return error_class, reason
     if any(match["nan"] for match in _TEXT_OR_NAN.finditer(content)):
         return UndecodableBody, "the response contains NaN or Infinity, which are not JSON"
+    line, _, rest = content.lstrip().partition(b"\n")
+    if rest.lstrip().startswith(b"{") and isinstance(to_python(line), dict):
+        return UndecodableBody, "the response is newline-delimited JSON, not one JSON object"
     return InvalidBody, None
 
 

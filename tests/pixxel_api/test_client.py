@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +84,7 @@ def test_proxy_in_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             answer(body=b"\x1f\x8b nonsense", headers=("Content-Encoding: gzip",)), id="not gzip"
         ),
-        *[answer(status, HTML) for status in (429, 500, 502, 503, 504)],
+        *[answer(status, HTML) for status in (408, 425, 429, 500, 502, 503, 504, 505, 520, 599)],
     ],
 )
 def test_read_after_temporary_fault_is_retried(fault: Script) -> None:
@@ -148,7 +150,7 @@ def test_redirect_is_not_followed_with_token() -> None:
     [
         (HTML, errors.InvalidBody, "HTML"),
         (b'{"a":', errors.InvalidBody, "not JSON"),
-        (b"\xff\xfe", errors.InvalidBody, "not JSON"),
+        (b"\xfe", errors.InvalidBody, "not JSON"),
         (b"[]", errors.UnexpectedResponse, "not a JSON object"),
         (b'"pong"', errors.UnexpectedResponse, "not a JSON object"),
     ],
@@ -161,6 +163,102 @@ def test_invalid_body_raises_typed_error_without_body_text(
     assert expected in str(caught.value)
     assert "GET /v0/orders returned 200" in str(caught.value)
     assert "Gateway" not in str(caught.value)
+
+
+def test_retried_statuses_are_those_that_may_pass() -> None:
+    retried = {each for each in range(300, 1000) if errors.error_class_for(each).retryable}
+    assert retried == {408, 425, 429, *range(500, 600)} - {501}
+
+
+NDJSON = b'{"id": "a"}\n{"id": "b"}\n'
+GOOD = b'{"id": "a"}'
+
+
+@pytest.mark.parametrize(
+    ("response", "error_class", "expected"),
+    [
+        (answer(204, b""), errors.UnexpectedResponse, "returned 204: the response is empty"),
+        (answer(205, b""), errors.UnexpectedResponse, "returned 205: the response is empty"),
+        (answer(body=b""), errors.UnexpectedResponse, "returned 200: the response is empty"),
+        (answer(body=b" \n"), errors.UnexpectedResponse, "the response is empty"),
+        (answer(body=codecs.BOM_UTF8), errors.UnexpectedResponse, "the response is empty"),
+        (
+            answer(body=b"compressed", headers=("Content-Encoding: compress",)),
+            errors.UndecodableBody,
+            "a Content-Encoding 'compress' that was not requested",
+        ),
+        (
+            answer(body=b"compressed", headers=("Content-Encoding: \x1b[31m",)),
+            errors.UndecodableBody,
+            "a Content-Encoding that was not requested",
+        ),
+        (
+            answer(body=gzip.compress(GOOD, mtime=0)),
+            errors.UndecodableBody,
+            "compressed but has no Content-Encoding",
+        ),
+        (answer(body=NDJSON), errors.UndecodableBody, "newline-delimited JSON"),
+        (answer(body=NDJSON[:-4]), errors.UndecodableBody, "newline-delimited JSON"),
+        (answer(body='{"a": 1}'.encode("utf-16")), errors.UndecodableBody, "UTF-16"),
+    ],
+    ids=[
+        "204",
+        "205",
+        "empty",
+        "blank",
+        "only a byte order mark",
+        "encoding",
+        "invalid encoding",
+        "gzip without header",
+        "NDJSON",
+        "truncated NDJSON",
+        "UTF-16",
+    ],
+)
+def test_response_that_would_come_again_is_not_retried(
+    response: bytes, error_class: type[errors.ApiError], expected: str
+) -> None:
+    with ScriptedServer(response) as server, pytest.raises(error_class) as caught:
+        make_client(server).send_with_retries("GET", "/v0/orders")
+    assert expected in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(server.requests) == 1
+
+
+def test_compressed_text_is_not_retried() -> None:
+    response = answer(body=gzip.compress(b"a,b\n"), headers=("Content-Encoding: x-gzip",))
+    with ScriptedServer(response) as server, pytest.raises(errors.UndecodableBody, match="'gzip'"):
+        make_client(server).get_text("/v0/reports")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP", "identity", ""])
+def test_requested_encoding_is_accepted(encoding: str) -> None:
+    body = gzip.compress(GOOD) if "gzip" in encoding.lower() else GOOD
+    with ScriptedServer(answer(body=body, headers=(f"Content-Encoding: {encoding}",))) as server:
+        response = make_client(server).send_with_retries("GET", "/v0/orders")
+    assert decode_fields(response) == {"id": "a"}
+
+
+@pytest.mark.parametrize("body", [GOOD, b'{"rows": [{"id": "a"}]}', b'{"id": "\\ud800"}'])
+def test_byte_order_mark_before_json_is_skipped(body: bytes) -> None:
+    with ScriptedServer(answer(body=body), answer(body=codecs.BOM_UTF8 + body)) as server:
+        client = make_client(server)
+        plain, marked = (
+            client.send_with_retries("GET", "/v0/orders", rows_key="rows") for _ in range(2)
+        )
+    assert (marked.fields, marked.rows_by_key) == (plain.fields, plain.rows_by_key)
+
+
+def test_byte_order_mark_before_text_is_skipped() -> None:
+    with ScriptedServer(answer(body=codecs.BOM_UTF8 + b"a,b\n")) as server:
+        assert make_client(server).get_text("/v0/reports").content == b"a,b\n"
+
+
+@pytest.mark.parametrize("response", [answer(204, b""), answer(body=b"")])
+def test_empty_text_is_a_response(response: bytes) -> None:
+    with ScriptedServer(response) as server:
+        assert make_client(server).get_text("/v0/reports").content == b""
 
 
 def test_error_envelope_with_long_code_is_not_quoted() -> None:
