@@ -104,6 +104,11 @@ class TapPixxel(PixxelPlugin, Tap):
     def _pixxel_streams(self) -> list[PixxelStream]:
         return [each for each in self.streams.values() if isinstance(each, PixxelStream)]
 
+    def setup_mapper(self) -> None:
+        """Set up the stream maps, after the streams have checked the catalog and its keys."""
+        _ = self.streams
+        super().setup_mapper()
+
     def discover_streams(self) -> list[Stream]:
         """Return one stream of each class; sends no request."""
         return [stream_class(self, self) for stream_class in STREAMS]

@@ -16,6 +16,7 @@ from pixxel_api.json_decoding import FieldPath, row_to_python
 from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
+from pixxel_singer.errors import InputError
 from pixxel_singer.message_reader import INCOMPLETE
 from tap_pixxel.bookmarks import Bookmark, make_fingerprint
 from tap_pixxel.stream_types.scan_report import RowBatch, ScanReport, SkippedLists
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singer_sdk.mapper import PluginMapper
+    from singer_sdk.singerlib import Catalog
     from singer_sdk.tap_base import Tap
 
     from pixxel_api.client import Client
@@ -94,7 +96,7 @@ class PixxelStream(Stream):
     records_key: ClassVar[str]
     table_schema: TableSchema
     paging: ClassVar[Paging] = OffsetPaging()
-    primary_keys: ClassVar[tuple[str, ...]] = ("id",)
+    primary_keys: tuple[str, ...] = ("id",)
     row_key_field: ClassVar[str] = "id"
     """Field of a raw row that identifies it in its list."""
     path_param: ClassVar[str] = "id"
@@ -241,7 +243,8 @@ class PixxelStream(Stream):
         for batch in self.scan_rows(context, bookmark, report):
             if bookmark:
                 bookmark.set_start(report.started_at)
-            yield from self.make_records(batch, bookmark)
+            inherited = {**(context or {}), **batch.path_params}
+            yield from self.make_records(batch._replace(path_params=inherited), bookmark)
             if batch.completed_until and bookmark and bookmark.is_first_sync:
                 bookmark.checkpoint(batch.completed_until)
                 self.state_manager.is_flushed = False
@@ -268,11 +271,16 @@ class PixxelStream(Stream):
                     self._skipped_records += 1
                     continue
                 if bookmark is not None and self.replication_key is not None:
-                    value = record.get(self.replication_key)
-                    bookmark.observe(value, str(record[self.primary_keys[0]]))
-                    if not bookmark.should_emit(value, as_first_sync=as_first_sync):
+                    changed_at = self.read_change_time(record, part)
+                    # The row's own id, whatever keys the catalog asks for.
+                    bookmark.observe(changed_at, record[type(self).primary_keys[0]])
+                    if not bookmark.should_emit(changed_at, as_first_sync=as_first_sync):
                         continue
-                yield self.enrich(record, part)
+                enriched = self.enrich(record, part)
+                if any(enriched.get(key) is None for key in self.added_keys):
+                    self._skipped_records += 1
+                    continue
+                yield enriched
 
     def parse_row(self, row: RawRow) -> Fields:
         """Decode a row; {} for one that is not an object or is nested too deep."""
@@ -285,7 +293,7 @@ class PixxelStream(Stream):
     def make_record(self, fields: Fields) -> dict[str, Any] | None:
         """Convert raw fields to a record; None for one without its key, which is skipped."""
         record, extra = self.table_schema.make_record(self.rename_fields(fields))
-        if not all(record.get(key) for key in self.primary_keys):
+        if not all(record.get(key) for key in type(self).primary_keys):
             return None
         if not self._new_fields.issuperset(extra):
             self._log_new_fields(extra.keys() - self._new_fields)
@@ -301,6 +309,16 @@ class PixxelStream(Stream):
         return record
 
     # Replication
+
+    def read_change_time(self, record: dict[str, Any], fields: Fields) -> str | None:
+        """Return when a record last changed, to compare with the bookmark; None if unknown.
+
+        By default it is the value of the replication key. A row may hold parts that change at
+        times of their own.
+        """
+        del fields
+        value: str | None = record.get(str(self.replication_key))
+        return value
 
     def filters(self) -> dict[str, Any]:
         """Return the filters of the settings that apply to this stream."""
@@ -398,6 +416,34 @@ class PixxelStream(Stream):
 
     # Overrides of the SDK's own methods; tests/tap_pixxel/test_sdk_overrides.py guards them
 
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply the selection, the columns and the key properties of a catalog.
+
+        An entry without key properties gets the stream's own; [] stays, for loaders that append.
+
+        Raises:
+            InputError: The stream is selected, and a key is not a column that it emits.
+        """
+        entry = catalog.get_stream(self.name)
+        if entry is not None and entry.key_properties is None:
+            stated = getattr(entry.metadata.get(()), "table_key_properties", None)
+            entry.key_properties = list(self.primary_keys if stated is None else stated)
+        super().apply_catalog(catalog)
+        if entry is None or not self.selected:
+            return
+        self.primary_keys = tuple(entry.key_properties or ())
+        for key in self.primary_keys:
+            if key not in self.schema["properties"].keys() - self.deselected:
+                raise InputError(
+                    f"--catalog: stream '{self.name}' has no selected column '{key}', which is one "
+                    "of its key properties; name columns that are selected, or [] to append only"
+                )
+
+    @cached_property
+    def added_keys(self) -> tuple[str, ...]:
+        """The key properties that the catalog asks for besides the stream's own."""
+        return tuple(key for key in self.primary_keys if key not in type(self).primary_keys)
+
     def _sync_records(
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
@@ -424,7 +470,7 @@ class PixxelStream(Stream):
                 "%s: skipped %d records that cannot be decoded or have no key (%s)",
                 self.name,
                 self._skipped_records,
-                ", ".join(self.primary_keys),
+                ", ".join((*type(self).primary_keys, *self.added_keys)),
             )
         self._skipped_lists.log_summary()
 

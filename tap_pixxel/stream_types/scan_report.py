@@ -26,8 +26,8 @@ class RowBatch(NamedTuple):
 
     Attributes:
         rows: As the API sent them.
-        path_params: Values of the parameters in the path of their list; a record gets those that
-            its row lacks.
+        path_params: Values of the parameters in the path of their list, and of their partition;
+            a record gets those that its row lacks.
         completed_until: Time of acquisition, inclusive, up to which a first sync has all rows.
     """
 

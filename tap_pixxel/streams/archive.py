@@ -84,6 +84,7 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
     name = "archive_items"
     path = "/v0/archives/search"
     records_key = "features"
+    primary_keys = ("id", "collection")  # STAC: an id is unique within its collection
     sort_param = "sortby"
     updated_field = FieldPath("properties", "updated")
     tests_filter_first = False

@@ -113,7 +113,7 @@ class SatelliteImages(StacItemStream, PixxelStream):
                 )
                 for rows in report.follow(scan):
                     new = [row for row in rows if emitted.add_if_new(self.key_of(row))]
-                    yield RowBatch(new, partition)
+                    yield RowBatch(new)
         except BadRequest as error:
             raise error.add_hint(FILTERS_HINT) from None
 

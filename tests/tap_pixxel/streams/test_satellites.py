@@ -195,7 +195,7 @@ def test_selected_stream_with_missing_settings_raises_a_line_each(
 def test_missing_settings_on_command_line_exit_2(sandbox: Sandbox, tmp_path: Any) -> None:
     entry = {
         "tap_stream_id": "satellite_images",
-        "schema": {"properties": {"id": {}}},
+        "schema": {"properties": {"id": {}, "collection": {}}},
         "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
     }
     path = tmp_path / "catalog.json"

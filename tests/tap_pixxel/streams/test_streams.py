@@ -42,6 +42,7 @@ FULL_TABLE = {
     "collections",
     "indices",
     "insights",
+    "jobs",
     "order_report",
     "projects",
     "satellites",

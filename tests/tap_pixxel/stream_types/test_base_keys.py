@@ -1,0 +1,169 @@
+"""Key properties: the stream's own, those that a catalog asks for, and the bookmark's boundary."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_singer.errors import InputError
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_sandbox import Sandbox
+    from tests.tap_pixxel.syncs import Server
+
+UNSET = object()
+
+
+def sync_with_keys(
+    server: Server,
+    stream: str,
+    keys: Any,
+    *,
+    state: dict[str, Any] | None = None,
+    change_entry: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> SyncResult:
+    """Sync a stream with these `key_properties` in its catalog entry."""
+    config = make_config(server)
+    catalog = make_catalog(config, stream)
+    [entry] = [each for each in catalog["streams"] if each["tap_stream_id"] == stream]
+    entry["key_properties"] = keys
+    if keys is UNSET:
+        del entry["key_properties"]
+    change_entry(entry)
+    writer = MessageCollector()
+    tap = TapPixxel(config=config, state=state, catalog=catalog, message_writer=writer)
+    return SyncResult(tap.run(), writer.messages)
+
+
+def schema_keys(synced: SyncResult) -> list[str]:
+    [schema] = [each for each in synced.messages if each["type"] == "SCHEMA"]
+    keys: list[str] = schema["key_properties"]
+    return keys
+
+
+def root_metadata(entry: dict[str, Any]) -> dict[str, Any]:
+    [root] = [each["metadata"] for each in entry["metadata"] if not each["breadcrumb"]]
+    found: dict[str, Any] = root
+    return found
+
+
+def test_archive_items_are_keyed_by_id_and_collection(sandbox: Sandbox) -> None:
+    assert schema_keys(sync_with_keys(sandbox, "archive_items", UNSET)) == ["id", "collection"]
+
+
+def test_archive_item_without_collection_has_that_of_its_partition() -> None:
+    items = b'[{"id": "a", "collection": null}, {"id": "b"}]'
+    body = b'{"collections": [{"id": "c"}], "features": ' + items + b"}"
+    with ScriptedServer(answer(body=body)) as server:
+        records = sync_with_keys(server, "archive_items", UNSET).records["archive_items"]
+    assert [(each["id"], each["collection"]) for each in records] == [("a", "c"), ("b", "c")]
+
+
+@pytest.mark.parametrize("keys", [["collection", "id"], ["collection"], ["id", "gsd"], []])
+def test_second_sync_with_other_keys_is_filtered_by_bookmark(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, keys: list[str]
+) -> None:
+    first = sync_with_keys(sandbox, "archive_items", keys)
+    with caplog.at_level(logging.WARNING):
+        second = sync_with_keys(sandbox, "archive_items", keys, state=first.state)
+    assert (schema_keys(first), schema_keys(second)) == (keys, keys)
+    assert len(second.records["archive_items"]) < len(first.records["archive_items"])
+    assert not any("ignores the filter" in each for each in caplog.messages)
+
+
+@pytest.mark.parametrize("stream", ["orders", "catalogs", "stores", "order_tasks", "aois"])
+def test_no_key_properties_is_append_only(sandbox: Sandbox, stream: str) -> None:
+    def remove_keys(entry: dict[str, Any]) -> None:
+        root_metadata(entry)["table-key-properties"] = []
+
+    synced = sync_with_keys(sandbox, stream, [], change_entry=remove_keys)
+    keyed = sync_with_keys(sandbox, stream, UNSET)
+    assert schema_keys(synced) == []
+    assert len(synced.records[stream]) == len(keyed.records[stream]) > 0
+
+
+def test_record_without_its_own_id_is_skipped_by_append_only_stream() -> None:
+    with ScriptedServer(answer(body=b'{"bandsets": [{"id": "a"}, {"name": "b"}, 7]}')) as server:
+        assert sync_with_keys(server, "bandsets", []).ids("bandsets") == ["a"]
+
+
+def test_record_with_null_in_added_key_is_skipped_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A warehouse's key column cannot hold it; 0 is a value."""
+    rows = b'{"orders": [{"id": "a", "total_amount": 0}, {"id": "b"}]}'
+    with ScriptedServer(answer(body=rows)) as server, caplog.at_level(logging.WARNING):
+        assert sync_with_keys(server, "orders", ["id", "total_amount"]).ids("orders") == ["a"]
+    assert any("skipped 1 records" in e and "(id, total_amount)" in e for e in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("in_entry", "in_metadata", "expected"),
+    [
+        (UNSET, UNSET, ["id"]),
+        (UNSET, ["status", "id"], ["status", "id"]),
+        (UNSET, [], []),
+        (None, ["status"], ["status"]),
+        ([], ["id"], []),
+        (["status"], ["id"], ["status"]),
+    ],
+)
+def test_key_properties_of_entry_precede_those_of_metadata(
+    sandbox: Sandbox, in_entry: Any, in_metadata: Any, expected: list[str]
+) -> None:
+    def change(entry: dict[str, Any]) -> None:
+        root = root_metadata(entry)
+        del root["table-key-properties"]
+        if in_metadata is not UNSET:
+            root["table-key-properties"] = in_metadata
+
+    synced = sync_with_keys(sandbox, "orders", in_entry, change_entry=change)
+    assert schema_keys(synced) == expected
+    assert synced.records["orders"]
+
+
+def deselect_status(entry: dict[str, Any]) -> None:
+    [status] = [e for e in entry["metadata"] if e["breadcrumb"] == ["properties", "status"]]
+    status["metadata"]["selected"] = False
+
+
+def remove_status(entry: dict[str, Any]) -> None:
+    del entry["schema"]["properties"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("no_such_column", lambda _: None),
+        ("status", deselect_status),
+        ("status", remove_status),
+    ],
+)
+def test_key_not_an_emitted_column_is_an_error_before_any_request(
+    sandbox: Sandbox, key: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        sync_with_keys(sandbox, "orders", ["id", key], change_entry=change)
+    assert str(caught.value) == (
+        f"--catalog: stream 'orders' has no selected column '{key}', which is one of its key "
+        "properties; name columns that are selected, or [] to append only"
+    )
+    assert sandbox.requests == []
+
+
+def test_key_not_a_column_of_deselected_stream_is_no_error(sandbox: Sandbox) -> None:
+    config = make_config(sandbox)
+    catalog: dict[str, Any] = json.loads(json.dumps(make_catalog(config, "stores")))
+    [entry] = [each for each in catalog["streams"] if each["tap_stream_id"] == "orders"]
+    entry["key_properties"] = ["no_such_column"]
+    writer = MessageCollector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    assert {each.get("stream") for each in writer.messages} == {"stores", None}
