@@ -31,7 +31,7 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.message_reader import INCOMPLETE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 REPLICATION_KEY = "replication_key"
 REPLICATION_VALUE = "replication_key_value"
@@ -51,6 +51,16 @@ def make_fingerprint(filters: Mapping[str, Any]) -> str:
         return ""
     text = json.dumps(active, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def latest_change(own: str | None, parts: Iterable[object]) -> str | None:
+    """Return the latest of a row's own update time and the times of its parts.
+
+    Args:
+        own: The row's own time; without one the result is None, since its changes are unknown.
+        parts: Times as the API states them; what is no timestamp is ignored.
+    """
+    return own and max([own, *(time for time in map(_parse_timestamp, parts) if time)])
 
 
 class Bookmark:

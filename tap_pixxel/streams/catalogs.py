@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import ApiError, PixxelError
 from pixxel_api.pagination.paging import SinglePage
+from tap_pixxel.bookmarks import latest_change
 from tap_pixxel.columns import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.search import SearchStream
@@ -190,6 +191,15 @@ class Catalogs(StacStreamMixin, SearchStream):
         from tap_pixxel.stac.assets.delivered import last_updated  # noqa: PLC0415 - takes long to import
 
         return {"updated_at": last_updated(own, delivered), "catalog_updated_at": own}
+
+    def read_change_time(self, record: dict[str, Any], fields: Fields) -> str | None:
+        """Return when the catalog, its deliveries or its image last changed."""
+        changed_at = super().read_change_time(record, fields)
+        match fields.get("details"):
+            case {"properties": {"updated": image_updated}}:
+                return latest_change(changed_at, [image_updated])
+            case _:
+                return changed_at
 
     def convert(self, raw: Fields) -> ConversionResult:
         """Convert a catalog, whose `details` are the item."""

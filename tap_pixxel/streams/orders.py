@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tap_pixxel.bookmarks import latest_change
 from tap_pixxel.columns import (
     DATE,
     INTEGER,
@@ -18,7 +19,7 @@ from tap_pixxel.columns import (
 from tap_pixxel.stream_types.base import PixxelStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tap_pixxel.columns import Fields
 
@@ -50,6 +51,11 @@ class Orders(PixxelStream):
         Column("order_items", OBJECTS, "The order's items, as in the order."),
         *_AUDIT_COLUMNS,
     )
+
+    def read_change_time(self, record: dict[str, Any], fields: Fields) -> str | None:
+        """Return when the order or one of its items last changed."""
+        times = (time for item in _objects(fields, "order_items") for time in _item_times(item))
+        return latest_change(super().read_change_time(record, fields), times)
 
 
 class OrderItems(PixxelStream):
@@ -100,6 +106,10 @@ class OrderItems(PixxelStream):
         *_AUDIT_COLUMNS,
     )
 
+    def read_change_time(self, record: dict[str, Any], fields: Fields) -> str | None:
+        """Return when the item, its feasibility or one of its tasks last changed."""
+        return latest_change(super().read_change_time(record, fields), _item_times(fields))
+
 
 class OrderTasks(PixxelStream):
     """The tasks of order items: a catalog refers to its task, and a task to its order item.
@@ -143,6 +153,20 @@ class OrderTasks(PixxelStream):
         if stated not in (None, item.get("id")):
             flat["stated_order_item_id"] = stated
         return flat
+
+
+def _item_times(item: Fields) -> Iterator[object]:
+    """Yield the times at which an order item, its feasibility and its tasks changed."""
+    yield item.get("updated_at")
+    yield item.get("last_feasibility_check")
+    for task in _objects(item, "tasks"):
+        yield task.get("updated_at")
+
+
+def _objects(fields: Fields, name: str) -> list[Fields]:
+    """Return the objects in a list of a row, which the API may have put otherwise."""
+    values = fields.get(name)
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 STREAMS = (OrderItems, Orders, OrderTasks)

@@ -31,11 +31,9 @@ if TYPE_CHECKING:
 
 _BLOCK_NAME = FieldPath("spec", "name")
 _BLOCK_VERSION = FieldPath("spec", "version")
-_AUDIT_COLUMNS = (
-    Column("created_by", TEXT, "Id of the user who created it."),
-    Column("created_at", TIMESTAMP, "When it was created, UTC."),
-    Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key."),
-)
+_CREATED_BY = Column("created_by", TEXT, "Id of the user who created it.")
+_CREATED_AT = Column("created_at", TIMESTAMP, "When it was created, UTC.")
+_UPDATED_AT = Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key.")
 
 
 class Workflows(ServerFilteredStream):
@@ -53,12 +51,17 @@ class Workflows(ServerFilteredStream):
         Column("legacy_project_id", TEXT, "Id of its project in earlier systems."),
         Column("name", TEXT, "Name."),
         Column("description", TEXT, "Description."),
-        *_AUDIT_COLUMNS,
+        _CREATED_BY,
+        _CREATED_AT,
+        _UPDATED_AT,
     )
 
 
 class Jobs(ChildStream):
-    """GET /v0/workflows/{workflow_id}/jobs: runs of a workflow."""
+    """GET /v0/workflows/{workflow_id}/jobs: runs of a workflow.
+
+    A full table: the progress of a job changes `exec_updated_at`, which the list lacks.
+    """
 
     name = "jobs"
     path = "/v0/workflows/{workflow_id}/jobs"
@@ -66,7 +69,6 @@ class Jobs(ChildStream):
     paging = SinglePage()
     parent = Workflows
     path_param = "job_id"
-    replication_key = "updated_at"
     selected_by_default = False
     table_schema = TableSchema(
         Column("id", TEXT, "Id of the job."),
@@ -77,7 +79,9 @@ class Jobs(ChildStream):
         Column("estimated_duration", NUMBER, "Expected duration in seconds."),
         Column("time_taken", TEXT, "Duration."),
         Column("finished_at", TIMESTAMP, "When it was finished, UTC."),
-        *_AUDIT_COLUMNS,
+        _CREATED_BY,
+        _CREATED_AT,
+        Column("updated_at", TIMESTAMP, "When it was last updated, not counting its run, UTC."),
     )
 
 
@@ -114,7 +118,8 @@ class JobTasks(ChildStream):
         Column("block_inf_start_time", TIMESTAMP, "When its block started, UTC."),
         Column("block_inf_end_time", TIMESTAMP, "When its block ended, UTC."),
         Column("finished_at", TIMESTAMP, "When it was finished, UTC."),
-        *_AUDIT_COLUMNS[1:],
+        _CREATED_AT,
+        _UPDATED_AT,
     )
 
     def make_page(self, offset: int, response: JsonResponse) -> Page:

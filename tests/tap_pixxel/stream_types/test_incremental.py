@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,21 @@ INCREMENTAL = [
     "aoi_assets",
 ]
 KEY = {"archive_items": "updated"}
+PART_TIMES: dict[str, dict[str, Any]] = {
+    "order_items": {"last_feasibility_check": MISSING, "tasks": MISSING},
+    "catalogs": {"details": {"properties": {"updated": MISSING}}},
+}
+"""Fields with the update times of a row's parts."""
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    """Leave the rows only their own update times."""
+    for name, parts in PART_TIMES.items():
+        for key in sandbox.workspace.ids(name):
+            own = sandbox.workspace.get(name, key).get("updated_at", MISSING)
+            sandbox.workspace.update(name, key, **parts, updated_at=own)
+    return sandbox
 
 
 def update_times(synced: SyncResult, name: str) -> dict[str, str | None]:
@@ -129,6 +145,32 @@ def test_lookback_emits_late_records(sandbox: Sandbox, name: str) -> None:
     found = sync(sandbox, name, state=first.state, lookback_seconds=60)
     assert late in found.ids(name)
     assert bookmark_values(found, name) == bookmark_values(first, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("orders", {"order_items": [{"id": "i", "updated_at": "LATER"}]}),
+        ("orders", {"order_items": [{"id": "i", "tasks": [{"id": "t", "updated_at": "LATER"}]}]}),
+        ("order_items", {"last_feasibility_check": "LATER"}),
+        ("order_items", {"tasks": [{"id": "t"}, 7, {"id": "u", "updated_at": "LATER"}]}),
+        ("catalogs", {"details": {"properties": {"updated": "LATER"}}}),
+    ],
+)
+def test_row_whose_part_changed_is_emitted(
+    sandbox: Sandbox, name: str, part: dict[str, Any]
+) -> None:
+    """The contract gives these parts update times of their own."""
+    first = sync(sandbox, name)
+    mark, own = max(bookmark_values(first, name)), update_times(first, name)
+    key = next(each for each, stamp in own.items() if stamp and stamp < mark)
+    later = (datetime.fromisoformat(mark) + timedelta(seconds=1)).isoformat()
+    part = json.loads(json.dumps(part).replace("LATER", later))
+    sandbox.workspace.update(name, key, **part, updated_at=own[key])
+    second = sync(sandbox, name, state=first.state)
+    assert key in second.ids(name)
+    assert update_times(second, name)[key] == own[key], "the column has the row's own time"
+    assert max(bookmark_values(second, name)) > mark
 
 
 def test_record_dated_in_future_does_not_move_bookmark_into_future() -> None:
