@@ -494,6 +494,9 @@ class PixxelStream(Stream):
         """False: unlike in the SDK, ACTIVATE_VERSION comes only after the last record."""
         return False
 
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Return None: files of a BATCH would hold deselected columns."""
+
     def get_replication_key_signpost(self, context: Mapping[str, Any] | None = None) -> None:
         """Return None: `Bookmark` uses the server's time."""
 

@@ -20,10 +20,13 @@ OVERRIDES = [
     (Stream, PixxelStream, "_write_starting_replication_value"),
     (Stream, PixxelStream, "_increment_stream_state"),
     (Stream, PixxelStream, "_generate_record_messages"),
+    (Stream, PixxelStream, "apply_catalog"),
+    (Stream, PixxelStream, "get_batch_config"),
     (Stream, PixxelStream, "get_replication_key_signpost"),
     (PluginBase, PixxelPlugin, "_validate_config"),
     (PluginBase, PixxelPlugin, "_setup_signal_handlers"),
     (PluginBase, PixxelPlugin, "cb_config"),
+    (Tap, TapPixxel, "setup_mapper"),
     (Tap, TapPixxel, "cb_test"),
 ]
 CALLS = [

@@ -140,6 +140,29 @@ def test_batch_capability_is_not_offered() -> None:
     assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
 
 
+@pytest.mark.parametrize(
+    "batch_config",
+    [
+        {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": "file:///nonexistent/batches", "prefix": "pixxel-"},
+        },
+        "jsonl",
+    ],
+)
+def test_batch_config_is_ignored_and_logged_as_such(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, batch_config: Any
+) -> None:
+    """The files of a BATCH would hold the columns that are deselected."""
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "stores", "orders", batch_config=batch_config)
+    assert {each["type"] for each in synced.messages} == {
+        *("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION")
+    }
+    assert len(synced.ids("stores")) == len(sandbox.workspace.ids("stores"))
+    assert "ignoring the unknown setting 'batch_config'; see --about" in caplog.messages
+
+
 def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Records may be missing, so the user must be warned."""
     first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
