@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    from singer_sdk.mapper import PluginMapper
     from singer_sdk.singerlib import Catalog
     from singer_sdk.tap_base import Tap
 
@@ -68,10 +67,6 @@ class StreamContext(Protocol):
     @property
     def settings(self) -> TapSettings:
         """The parsed settings."""
-
-    @property
-    def mapper(self) -> PluginMapper:
-        """The stream maps."""
 
     def get_stream(self, stream_class: type[PixxelStream]) -> PixxelStream:
         """Return the stream of a class."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pixxel_singer.exit_codes import ExitCode
 
 
-PRIMARY_KEYS = {"deliveries": "delivery_id", "aois": "aoi_id", "order_report": "row_number"}
+PRIMARY_KEYS = {"deliveries": "delivery_id", "aois": "aoi_id"}
 """Primary keys of the streams whose key is not `id`."""
 
 
