@@ -42,6 +42,14 @@ class Behavior:
     )
     ignore_sort: bool = _option(default=False, text="Ignore the sort order of the request.")
     reject_sort: bool = _option(default=False, text="Respond 400 to a search with a sort order.")
+    strict_sort: bool = _option(
+        default=False,
+        text="Respond 400 to a sort_by that is not as in the contract's schema (ASC, DESC).",
+    )
+    prose_sort: bool = _option(
+        default=False,
+        text="Respond 400 to a sort_by that is not as in the contract's prose (asc, desc).",
+    )
     skip_paging: bool = _option(
         default=False, text="Page the image search by skip instead of tokens."
     )

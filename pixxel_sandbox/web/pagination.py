@@ -14,7 +14,7 @@ from pixxel_sandbox.seed.orders import CatalogRow, ImageRow, image_id, item_of
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 from pixxel_sandbox.web.errors import bad_request
 from pixxel_sandbox.web.item_filters import matches_search, sort_images
-from pixxel_sandbox.web.search_params import PageParams, Search, parse_search
+from pixxel_sandbox.web.search_params import PageParams, Search, check_sort_form, parse_search
 from pixxel_sandbox.workspace import Workspace, row_key
 
 if TYPE_CHECKING:
@@ -121,6 +121,10 @@ def search_rows(
         raise bad_request("query is not supported", field="query")
     if behavior.reject_sort and searchable.sort_field in body:
         raise bad_request("sorting is not supported", field=searchable.sort_field)
+    if searchable is CATALOGS:
+        check_sort_form(
+            body.get("sort_by", []), schema=behavior.strict_sort, prose=behavior.prose_sort
+        )
     if behavior.empty_query and "query" in body:
         return []
     if behavior.ignore_query:

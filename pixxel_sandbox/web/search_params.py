@@ -16,7 +16,7 @@ from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 from pixxel_sandbox.web.errors import bad_request, conflict, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shapely.geometry.base import BaseGeometry
     from starlette.datastructures import QueryParams
@@ -265,16 +265,38 @@ def _parse_condition(name: str, operator: str, value: object) -> Condition:
 def _parse_sorting(value: object, name: str) -> tuple[Sorting, ...]:
     if not isinstance(value, list):
         raise bad_request(f"{name} must be a list", field=name)
-    return tuple(_parse_sort_key(entry, name) for entry in value)
+    return tuple(key for entry in value for key in _parse_sort_keys(entry, name))
 
 
-def _parse_sort_key(entry: object, name: str) -> Sorting:
-    if not isinstance(entry, dict) or not isinstance(entry.get("field"), str):
+def _parse_sort_keys(entry: object, name: str) -> Iterator[Sorting]:
+    """Yield the keys of an entry: `field` and `direction`, or a direction for each field."""
+    if not isinstance(entry, dict) or not entry:
         raise bad_request(f"each of {name} must have a field", field=name)
-    direction = entry.get("direction", "asc")
-    if not isinstance(direction, str) or direction.lower() not in {"asc", "desc"}:
-        raise bad_request("direction must be asc or desc", field=name)
-    return Sorting(_parse_sort_field(entry["field"], name), direction.lower() == "desc")
+    keys = {entry["field"]: entry.get("direction", "asc")} if "field" in entry else entry
+    for field, direction in keys.items():
+        if not isinstance(field, str):
+            raise bad_request(f"each of {name} must have a field", field=name)
+        if not isinstance(direction, str) or direction.lower() not in {"asc", "desc"}:
+            raise bad_request("direction must be asc or desc", field=name)
+        yield Sorting(_parse_sort_field(field, name), direction.lower() == "desc")
+
+
+def check_sort_form(entries: list[Json], *, schema: bool, prose: bool) -> None:
+    """Check the form of `sort_by`, which the contract shows in two.
+
+    Args:
+        entries: Its valid entries.
+        schema: Accept only the form of the schema: a map of fields to ASC or DESC.
+        prose: Accept only the form of the prose: a field, and the direction asc or desc.
+
+    Raises:
+        RequestRejected: An entry has another form.
+    """
+    for entry in entries:
+        if schema and not {"ASC", "DESC"}.issuperset(entry.values()):
+            raise bad_request("sort_by must map fields to ASC or DESC", field="sort_by")
+        if prose and entry.get("direction") not in {"asc", "desc"}:
+            raise bad_request("sort_by must have a direction, asc or desc", field="sort_by")
 
 
 def _parse_sort_field(text: str, name: str) -> str:

@@ -11,14 +11,28 @@ from pixxel_api.pagination.concurrency import gather
 from tap_pixxel.stream_types.base import PixxelStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pixxel_api.pagination.paging import Page
 
 COLLECTIONS_PATH = "/v0/archives/collections"
 FILTERS_HINT = "check the settings that filter the search"
 """What to do when a search is rejected."""
-_BY_TIME = {"field": "properties->>'datetime'", "direction": "asc"}  # the contract's own form
-_BY_ID = {"field": "id", "direction": "asc"}
-_SORT_ORDERS: tuple[tuple[dict[str, str], ...], ...] = ((_BY_TIME, _BY_ID), (_BY_TIME,), ())
+_TIME = "properties->>'datetime'"
+_SORT_FIELDS = ((_TIME, "id"), (_TIME,))
+"""Fields to sort by, the most stable order first."""
+
+SortOrder = tuple[dict[str, str], ...]
+
+
+def format_sort_by_schema(fields: Sequence[str]) -> SortOrder:
+    """Return an ascending order in the form of the contract's schema: field to ASC or DESC."""
+    return tuple({field: "ASC"} for field in fields)
+
+
+def format_sort_by_prose(fields: Sequence[str]) -> SortOrder:
+    """Return an ascending order in the form of the contract's prose, in lower case."""
+    return tuple({"field": field, "direction": "asc"} for field in fields)
 
 
 class SearchStream(PixxelStream):
@@ -26,6 +40,8 @@ class SearchStream(PixxelStream):
 
     sort_param: ClassVar[str]
     """The endpoint's name for its sort parameter."""
+    sort_forms: ClassVar[tuple[Callable[[Sequence[str]], SortOrder], ...]] = (format_sort_by_prose,)
+    """The forms of the parameter that the contract shows, to be tried in this order."""
 
     @property
     def has_stable_order(self) -> bool:
@@ -87,10 +103,10 @@ class SearchStream(PixxelStream):
         return {name: value for name, value in self.filters().items() if value}
 
     @cached_property
-    def sort_order(self) -> tuple[dict[str, str], ...]:
-        """The most stable sort order that the endpoint accepts, found by trying."""
+    def sort_order(self) -> SortOrder:
+        """The most stable sort order that the endpoint accepts, found by trying; () for none."""
         rejection: BadRequest | None = None
-        for order in _SORT_ORDERS:
+        for order in (*(form(by) for form in self.sort_forms for by in _SORT_FIELDS), ()):
             sort = {self.sort_param: list(order)} if order else {}
             body = self._active_filters() | sort | self.paging.query_for(0, 1)
             try:
@@ -98,7 +114,7 @@ class SearchStream(PixxelStream):
             except BadRequest as error:
                 rejection = error
                 continue
-            if rejection is not None:
+            if rejection is not None and not order:
                 self.logger.warning(
                     "%s: the API rejects the sort order; reading the list in the API's own order",
                     self.name,

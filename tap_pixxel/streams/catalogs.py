@@ -10,7 +10,11 @@ from pixxel_api.pagination.paging import SinglePage
 from tap_pixxel.bookmarks import latest_change
 from tap_pixxel.columns import NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
 from tap_pixxel.stream_types.base import PixxelStream
-from tap_pixxel.stream_types.search import SearchStream
+from tap_pixxel.stream_types.search import (
+    SearchStream,
+    format_sort_by_prose,
+    format_sort_by_schema,
+)
 from tap_pixxel.stream_types.stac import (
     GEOMETRY_COLUMN,
     STAC_ITEM_COLUMNS,
@@ -54,6 +58,7 @@ class Catalogs(StacStreamMixin, SearchStream):
     path = "/v0/catalogs/search"
     records_key = "catalogs"
     sort_param = "sort_by"
+    sort_forms = (format_sort_by_schema, format_sort_by_prose)
     replication_key = "updated_at"
     _columns = (
         Column("id", TEXT, "Id of the catalog."),

@@ -58,8 +58,8 @@ REQUEST_DEVIATIONS = (
             "the prose pages the search by next_token, the response's schema by skip; the "
             "request's schema has neither, and without one only the first page can be read"),
     RequestDeviation("POST /v0/catalogs/search", r"sort_by/\d+/(field|direction)",
-            "the schema allows only ASC and DESC, even for field; its own example is "
-            "`properties->>'datetime'` and `desc`"),
+            "the schema allows only ASC and DESC, even for field; its prose has `field` and "
+            "`direction`, which the tap tries if the API rejects the schema's form"),
 )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def test_each_request_deviation_is_in_use() -> None:
     used = set()
     with Sandbox(items=60) as sandbox:
         for skip in (False, True):
-            sandbox.behavior = Behavior(skip_paging=skip)
+            sandbox.behavior = Behavior(skip_paging=skip, prose_sort=skip)
             sync(sandbox, "satellite_images", "catalogs", page_size=5, **SEARCH_FILTERS)
         for sent in sandbox.requests:
             operation = find_operation(sent.method, sent.path)

@@ -110,6 +110,29 @@ def test_sort_with_sort_options_is_ignored_or_rejected(start_sandbox: StartSandb
         )
 
 
+def test_strict_sort_accepts_one_form_of_the_contract(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
+    forms: dict[str, list[dict[str, str]]] = {
+        "schema": [{"properties->>'datetime'": "DESC"}, {"id": "ASC"}],
+        "prose": [
+            {"field": "properties->>'datetime'", "direction": "desc"},
+            {"field": "id", "direction": "asc"},
+        ],
+        "mixed": [{"field": "id", "direction": "ASC"}],
+    }
+
+    def search(form: str) -> list[str] | None:
+        body = {"sort_by": forms[form], "limit": 1000}
+        response = send_request(sandbox, "POST", "/v0/catalogs/search", json=body)
+        return [row["id"] for row in response.json()["catalogs"]] if response.ok else None
+
+    assert search("schema") == search("prose") != search("mixed") is not None
+    sandbox.behavior = Behavior(strict_sort=True)
+    assert [search(form) is not None for form in forms] == [True, False, False]
+    sandbox.behavior = Behavior(prose_sort=True)
+    assert [search(form) is not None for form in forms] == [False, True, False]
+
+
 PAGED = (("/v0/orders", "orders"), ("/v0/archives/collections/td1-l1c/items", "features"))
 
 

@@ -101,7 +101,34 @@ def test_search_is_sorted_by_time_then_id(sandbox: Sandbox, name: str) -> None:
     sort = {"archive_items": "sortby", "catalogs": "sort_by"}[name]
     paged = [r.body for r in sandbox.requests if r.method == "POST" and r.body["limit"] > 1]
     assert paged
-    assert all([part["field"] for part in body[sort]][-1] == "id" for body in paged)
+    last = {"archive_items": {"field": "id", "direction": "asc"}, "catalogs": {"id": "ASC"}}[name]
+    assert all(body[sort][-1] == last for body in paged)
+
+
+@pytest.mark.parametrize(
+    ("behavior", "accepted"),
+    [
+        (Behavior(strict_sort=True), [{"properties->>'datetime'": "ASC"}, {"id": "ASC"}]),
+        (
+            Behavior(prose_sort=True),
+            [
+                {"field": "properties->>'datetime'", "direction": "asc"},
+                {"field": "id", "direction": "asc"},
+            ],
+        ),
+        (Behavior(reject_sort=True), None),
+    ],
+)
+def test_catalogs_are_sorted_in_the_form_that_the_api_accepts(
+    sandbox: Sandbox, behavior: Behavior, accepted: list[dict[str, str]] | None
+) -> None:
+    """The contract's schema and its prose differ."""
+    sandbox.behavior = behavior
+    assert len(sync(sandbox, "catalogs").ids("catalogs")) == len(sandbox.workspace.ids("catalogs"))
+    searches = [r for r in sandbox.requests if r.path == "/v0/catalogs/search"]
+    assert {str(r.body.get("sort_by")) for r in searches if r.status == 200} == {str(accepted)}
+    first = searches[0].body["sort_by"]
+    assert first == [{"properties->>'datetime'": "ASC"}, {"id": "ASC"}]
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
