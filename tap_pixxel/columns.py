@@ -172,29 +172,29 @@ class TableSchema:
             for column in (*columns, _EXTRA_COLUMN)
         }
         self.schema: dict[str, Any] = {"type": "object", "properties": properties}
+        self._nulls: dict[str, Any] = dict.fromkeys(properties)
 
     def make_record(self, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Convert a row; the row is not changed.
 
+        The record has every column, null where the row has no value: stream maps may then name any
+        column, and loaders that write a file of columns get the same ones for each record.
         An empty text counts as no value unless the column is a text (`paid_at` may be "").
 
         Returns:
             The record, and its `extra`: fields without a column or not of the column's type.
         """
-        record: dict[str, Any] = {}
+        record = self._nulls.copy()
         extra: dict[str, Any] = {}
         readers = self._readers
         for name, value in row.items():
             reader = readers.get(name)
             if reader is None:
                 extra[name] = value
-            elif value is None:
-                record[name] = None
-            else:
+            elif value is not None:
                 try:
                     record[name] = reader(value)
                 except TypeMismatch:
-                    record[name] = None
                     if value != "":
                         extra[name] = value
         if extra:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
 from singer_sdk import metrics
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue, Tap
 
@@ -105,9 +106,16 @@ class TapPixxel(PixxelPlugin, Tap):
         return [each for each in self.streams.values() if isinstance(each, PixxelStream)]
 
     def setup_mapper(self) -> None:
-        """Set up the stream maps, after the streams have checked the catalog and its keys."""
+        """Set up the stream maps, after the streams have checked the catalog and its keys.
+
+        Raises:
+            InputError: A stream map is not valid.
+        """
         _ = self.streams
-        super().setup_mapper()
+        try:
+            super().setup_mapper()
+        except (MappingError, NotImplementedError, TypeError) as error:
+            raise InputError(f"Setting 'stream_maps' is not valid: {error}") from None
 
     def discover_streams(self) -> list[Stream]:
         """Return one stream of each class; sends no request."""

@@ -59,13 +59,25 @@ def find_stac(record: Json) -> StacRecord | None:
     """
     for column, kind in _KIND_OF_COLUMN.items():
         if column in record:
-            return StacRecord(kind, _decode_object(column, record[column]))
+            stac = _decode_object(column, record[column])
+            return StacRecord(kind, stac and _drop_null_members(stac))
     if not _is_stac_version(record.get("stac_version")):
         return None
     record_kind = _KIND_OF_TYPE.get(str(record.get("type")))
     if record_kind is None or not record.keys().isdisjoint(_FLATTENED_PROPERTIES):
         return None
-    return StacRecord(record_kind, {k: v for k, v in record.items() if not k.startswith("_sdc_")})
+    members = {k: v for k, v in record.items() if not k.startswith("_sdc_")}
+    return StacRecord(record_kind, _drop_null_members(members))
+
+
+def _drop_null_members(stac: Json) -> Json:
+    """Return an object without its null members, which count as absent, except `geometry`.
+
+    An item without a location has the geometry null (STAC Item, geometry).
+    """
+    if None not in stac.values():
+        return stac
+    return {k: v for k, v in stac.items() if v is not None or k == "geometry"}
 
 
 def _is_stac_version(version: Any) -> bool:  # noqa: ANN401 - any JSON

@@ -20,6 +20,7 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.message_reader import INCOMPLETE
 from tap_pixxel.bookmarks import Bookmark, make_fingerprint
 from tap_pixxel.stream_types.scan_report import RowBatch, ScanReport, SkippedLists
+from tap_pixxel.stream_types.stream_maps import apply_stream_map
 
 if TYPE_CHECKING:
     import logging
@@ -469,6 +470,14 @@ class PixxelStream(Stream):
             )
         self._skipped_lists.log_summary()
 
+    def _process_record(
+        self,
+        record: dict[str, Any],
+        child_context: Mapping[str, Any] | None = None,
+        partition_context: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Leave the record alone: it has its partition, and the SDK runs no child streams."""
+
     def _write_record_message(self, record: dict[str, Any]) -> None:
         """Write a record; skip one that could be decoded but is nested too deep to be encoded."""
         try:
@@ -499,10 +508,11 @@ class PixxelStream(Stream):
         self, record: dict[str, Any]
     ) -> Generator[RecordMessage, None, None]:
         """Make messages without walking through every asset: records have JSON types already."""
-        for name in self.deselected & record.keys():
-            del record[name]
+        for name in self.deselected:
+            record.pop(name, None)
+        keys = type(self).primary_keys
         for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
+            mapped = apply_stream_map(stream_map, record, stream=self.name, keys=keys)
             if mapped is not None:
                 yield RecordMessage(
                     stream=stream_map.stream_alias,

@@ -124,11 +124,12 @@ class StacStreamMixin(PixxelStream):
             if not self._emits_stac:
                 return record
             lost = {name: fields[name] for name in self.replaced_columns & fields.keys()}
-            extra = record.get(EXTRA, {}) | lost
+            extra = (record[EXTRA] or {}) | lost
             return {**record, self.stac_column: None, ERROR_COLUMN: str(error), EXTRA: extra}
         columns = self.read_summary_columns(stac)
-        if not self._emits_stac:
-            return {**columns, **record}
+        if not self._emits_stac:  # the API's own values take precedence
+            record.update((n, value) for n, value in columns.items() if record.get(n) is None)
+            return record
         if needs_object:
             self._count_notes(notes)
             columns[self.stac_column] = stac

@@ -82,7 +82,7 @@ def test_tap_record_of_100_mib_is_emitted() -> None:
     with ScriptedServer(answer(body=body)) as server:
         completed = sync_stream(server.url, "stores", deadline=60)
     assert (completed.result.returncode, completed.errors) == (0, [])
-    assert [len(record.get("name", "")) for record in completed.records] == [100 * MIB, 0]
+    assert [len(record["name"] or "") for record in completed.records] == [100 * MIB, 0]
     assert completed.peak_mib < 600
 
 

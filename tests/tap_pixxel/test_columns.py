@@ -64,7 +64,7 @@ def test_make_record_value_of_other_type_goes_to_extra(kind: ColumnType, value: 
 def test_make_record_readable_value_has_column_type(
     kind: ColumnType, value: Any, read: Any
 ) -> None:
-    assert make_record(kind, value) == {"field": read}
+    assert make_record(kind, value) == {"field": read, "extra": None}
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_make_record_readable_value_has_column_type(
 )
 def test_json_text_column_any_json_is_text_and_bytes_are_decoded(value: Any, text: str) -> None:
     """The contract documents raw JSON as a list of numbers, its bytes."""
-    assert make_record(JSON_TEXT, value) == {"field": text}
+    assert make_record(JSON_TEXT, value) == {"field": text, "extra": None}

@@ -16,6 +16,7 @@ from tap_pixxel.tap import TapPixxel
 
 OVERRIDES = [
     (Stream, PixxelStream, "_sync_records"),
+    (Stream, PixxelStream, "_process_record"),
     (Stream, PixxelStream, "_write_record_message"),
     (Stream, PixxelStream, "_write_starting_replication_value"),
     (Stream, PixxelStream, "_increment_stream_state"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -59,12 +59,21 @@ def test_config_file_not_utf8_logs_one_line(tmp_path: Path) -> None:
     assert line.endswith("is not UTF-8 text")
 
 
-def test_invalid_stream_map_logs_one_line(tmp_path: Path) -> None:
-    maps = {"orders": {"total": "no_such_function("}}
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"orders": {"total": "no_such_function("}},
+        {"orders": {"total": {"kind": "sum"}}},
+        {"orders": {"id": "__NULL__"}},
+        {"orders": "total_amount"},
+    ],
+)
+def test_invalid_stream_map_logs_one_line(tmp_path: Path, maps: dict[str, Any]) -> None:
     path = write_config(tmp_path, api_token="token-1", api_url=DEAD_URL, stream_maps=maps)
     result = run_tap("--config", path)
-    assert result.returncode == 1
-    assert len(parse_errors(result)) == 1
+    assert result.returncode == 2
+    [line] = parse_errors(result)
+    assert line.startswith("Setting 'stream_maps")
 
 
 def test_library_warning_is_a_log_line(tmp_path: Path) -> None:

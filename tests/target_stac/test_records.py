@@ -43,6 +43,21 @@ def test_record_that_is_stac_is_exported_without_sdc_fields(
     assert read_json(tmp_path / "l2a/collection.json")["title"] == "Title of l2a"
 
 
+@pytest.mark.parametrize("column", [None, "stac_item"])
+def test_null_member_of_item_is_absent_except_geometry(tmp_path: Path, column: str | None) -> None:
+    """A tap may write null for a member that an item lacks; geometry null is no location."""
+    nulls = {"collection": None, "links": None, "assets": None, "stac_extensions": None}
+    item = {**make_item("a"), **nulls, "geometry": None, "bbox": None}
+    fields = item if column is None else {column: item}
+    messages = [make_schema_message("s"), make_record_message("s", **fields)]
+    assert export_messages(tmp_path, messages) == ExitCode.OK
+    [path] = find_item_files(tmp_path).values()
+    written = read_json(path)
+    assert written["geometry"] is None
+    assert None not in [written[name] for name in written if name != "geometry"]
+    assert "bbox" not in written
+
+
 def test_item_as_json_string_is_exported(tmp_path: Path) -> None:
     texts = [
         make_record_message("s", stac_item=json.dumps(make_item("a"))),

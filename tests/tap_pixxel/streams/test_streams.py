@@ -83,6 +83,19 @@ def test_records_match_schema_sent_before_them(sandbox: Sandbox) -> None:
     assert set(validators) == set(NAMES)
 
 
+@pytest.mark.parametrize("stac", [True, False])
+def test_records_have_every_column_in_order(sandbox: Sandbox, stac: bool) -> None:  # noqa: FBT001
+    """A stream map may name any column, and a loader of CSV gets the same ones each time."""
+    synced = sync(sandbox, *NAMES, stac=stac)
+    columns = {
+        each["stream"]: list(each["schema"]["properties"])
+        for each in synced.messages
+        if each["type"] == "SCHEMA"
+    }
+    for name, records in synced.records.items():
+        assert {tuple(record) for record in records} == {tuple(columns[name])}, name
+
+
 def test_catalog_schemas_match_snapshot(sandbox: Sandbox, snapshot: SnapshotAssertion) -> None:
     synced = sync(sandbox, *NAMES)
     schemas = [message for message in synced.messages if message["type"] == "SCHEMA"]

@@ -1,0 +1,101 @@
+"""Stream maps may name any column, and an error inside one names its stream, map and record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.exceptions import MapExpressionError
+
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.commands import parse_errors, run_tap
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixxel_sandbox import Sandbox
+    from tests.tap_pixxel.syncs import Server
+
+ORDERS = b'{"orders": [{"id": "a", "total_amount": 0, "status": "PAID"}, {"id": "b"}]}'
+
+
+def find_map_error(server: Server, stream: str, maps: dict[str, Any]) -> str:
+    config = make_config(server, stream_maps=maps)
+    catalog = make_catalog(config, stream)
+    tap = TapPixxel(config=config, catalog=catalog, message_writer=MessageCollector())
+    with pytest.raises(MapExpressionError) as caught:
+        tap.run()
+    return str(caught.value)
+
+
+def test_map_names_columns_that_the_rows_lack() -> None:
+    maps = {"orders": {"__filter__": "paid_at is None", "flag": "str(extra)", "paid_at": "self"}}
+    with ScriptedServer(answer(body=ORDERS)) as server:
+        records = sync(server, "orders", stream_maps=maps).records["orders"]
+    assert [(each["id"], each["flag"], each["paid_at"]) for each in records] == [
+        ("a", "None", None),
+        ("b", "None", None),
+    ]
+
+
+@pytest.mark.parametrize("stac", [True, False])
+@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
+def test_map_names_every_stac_column(sandbox: Sandbox, name: str, stac: bool) -> None:  # noqa: FBT001
+    config = make_config(sandbox, stac=stac)
+    [entry] = [e for e in make_catalog(config)["streams"] if e["tap_stream_id"] == name]
+    columns = entry["schema"]["properties"]
+    maps = {name: {f"copy_of_{column}": column for column in columns}}
+    synced = sync(sandbox, name, stac=stac, stream_maps=maps)
+    assert synced.records[name]
+    for record in synced.records[name]:
+        assert all(record[f"copy_of_{column}"] == record[column] for column in columns)
+
+
+@pytest.mark.parametrize(
+    ("expression", "cause"),
+    [
+        ("no_such_column", "NameNotDefined: 'no_such_column' is not defined"),
+        ("1 / total_amount", "ZeroDivisionError: division by zero"),
+        ("status['x']", "TypeError: string indices must be integers"),
+        ("int(status)", "ValueError: invalid literal for int()"),
+        ("json.loads(id)", "JSONDecodeError: Expecting value"),
+    ],
+)
+@pytest.mark.parametrize("column", ["ratio", "__filter__"])
+def test_error_in_map_names_stream_expression_and_record(
+    expression: str, cause: str, column: str
+) -> None:
+    with ScriptedServer(answer(body=ORDERS)) as server:
+        line = find_map_error(server, "orders", {"orders": {column: expression}})
+    expected = (
+        "setting 'stream_maps': the map of stream 'orders' failed at the record with id 'a', in "
+        f"the expression '{expression}': {cause}"
+    )
+    assert line.startswith(expected)
+
+
+def test_error_in_aliased_map_names_both_streams_and_all_keys(sandbox: Sandbox) -> None:
+    maps = {"images": {"__source__": "archive_items", "year": "int(id)"}}
+    line = find_map_error(sandbox, "archive_items", maps)
+    key, collection = next(
+        (each["id"], each["collection"])
+        for each in sync(sandbox, "archive_items").records["archive_items"]
+    )
+    assert f"stream 'archive_items' (to 'images') failed at the record with id '{key}'" in line
+    assert f"collection '{collection}', in the expression 'int(id)'" in line
+
+
+def test_error_in_map_is_one_line_of_the_command(sandbox: Sandbox, tmp_path: Path) -> None:
+    result = run_tap(
+        "--config=ENV",
+        cwd=tmp_path,
+        TAP_PIXXEL_API_URL=sandbox.url,
+        TAP_PIXXEL_API_TOKEN=sandbox.token,
+        TAP_PIXXEL_STREAM_MAPS='{"orders": {"n": "int(status)"}}',
+    )
+    assert result.returncode == 1
+    [line] = parse_errors(result)
+    assert "the map of stream 'orders' failed at the record with id '" in line
+    assert "in the expression 'int(status)': ValueError" in line
