@@ -102,7 +102,7 @@ class PixxelStream(Stream):
     def __init__(self, tap: Tap, context: StreamContext) -> None:
         super().__init__(tap)
         self._stream_context = context
-        self.logger.addFilter(filter_unhandled_error)
+        tap.logger.getChild(self.name).addFilter(filter_unhandled_error)
         self._read_key = FieldPath(self.row_key_field)
         self._skipped_lists = SkippedLists(self.name, self.logger)
         self._skipped_records = 0

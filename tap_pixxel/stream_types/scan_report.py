@@ -61,7 +61,7 @@ class SkippedLists:
         without_id: Number of rows whose id cannot be used in the path of their child list.
     """
 
-    def __init__(self, stream: str, logger: logging.Logger) -> None:
+    def __init__(self, stream: str, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self._stream = stream
         self._logger = logger
         self._counts: Counter[type[Forbidden | NotFound]] = Counter()

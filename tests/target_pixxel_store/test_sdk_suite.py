@@ -7,17 +7,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from singer_sdk.testing import get_target_test_class, target_test_streams, target_tests
-from singer_sdk.testing.runners import TargetTestRunner
-from singer_sdk.testing.suites import SingerTestSuite
-from singer_sdk.testing.suites import target_tests as default_tests
-from singer_sdk.testing.templates import TargetTestTemplate
+from singer_sdk.testing import target_test_streams
 
 from pixxel_singer.errors import InputError
 from target_pixxel_store.target import TargetPixxelStore
+from tests.sdk_suites import make_target_test_class, run_target_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from singer_sdk.testing import TargetTestRunner
 
     from tests.target_pixxel_store.target_harness import TargetHarness
 
@@ -28,20 +27,7 @@ EXCLUDED = {
     "record_missing_key_property": "expects the run to end, where ours rejects the record; see "
     "test_record_missing_key_property_rejected",
 }
-SDK_TESTS = {
-    test.name: test
-    for test in vars(target_tests).values()
-    if isinstance(test, type) and issubclass(test, TargetTestTemplate) and "name" in vars(test)
-}
-Suite = get_target_test_class(
-    TargetPixxelStore,
-    custom_suites=[
-        SingerTestSuite(
-            kind="target", tests=[test for name, test in SDK_TESTS.items() if name not in EXCLUDED]
-        )
-    ],
-    include_target_tests=False,
-)
+Suite = make_target_test_class(TargetPixxelStore, EXCLUDED)
 
 
 class TestTarget(Suite):  # type: ignore[misc,valid-type]  # made by the SDK
@@ -49,33 +35,9 @@ class TestTarget(Suite):  # type: ignore[misc,valid-type]  # made by the SDK
 
     @pytest.fixture
     def runner(self, harness: TargetHarness) -> Iterator[TargetTestRunner]:
-        sdk_runner = _ClosingRunner(
-            TargetPixxelStore, config=harness.settings, parse_env_config=False
-        )
-        yield sdk_runner
-        sdk_runner.close()
+        with run_target_tests(TargetPixxelStore, harness.settings) as sdk_runner:
+            yield sdk_runner
         assert harness.posted_bodies() == []
-
-
-class _ClosingRunner(TargetTestRunner):
-    """A runner that closes the resources of its targets, as `TargetPixxelStore.run` does."""
-
-    def close(self) -> None:
-        for target in self._targets:
-            target._resources.close()
-        if self._input is not None:
-            self._input.close()
-
-    def new_target(self) -> TargetPixxelStore:
-        target = super().new_target()
-        assert isinstance(target, TargetPixxelStore)
-        self._targets = [*getattr(self, "_targets", []), target]
-        return target
-
-
-def test_excluded_sdk_tests_all_known() -> None:
-    assert {test.name for test in default_tests.tests} <= SDK_TESTS.keys()
-    assert SDK_TESTS.keys() > EXCLUDED.keys()
 
 
 @pytest.mark.parametrize("name", sorted(EXCLUDED))
