@@ -4,17 +4,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GROUPS := --all-extras --group dev --group demo --group bench
+LOWEST := .build/venv-lowest
+NEXT := .build/venv-next
+WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py
+GROUPS := --all-extras --group dev --group demo --group bench --group loaders
 
 .DEFAULT_GOAL := help
 # 1.5 workers per processor, because many tests wait for processes and delays.
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 PACKAGES := $(wildcard pixxel_* tap_* target_*)
 
-.PHONY: help demo test coverage audit bench lock clean
+.PHONY: help demo test test-lowest test-next coverage audit bench lock clean
 
 help:  ## List the targets.
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/'
 
 demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver and download new catalogs.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
@@ -24,7 +27,25 @@ test: $(VENV)/.ready  ## Run the linters, the type checker, the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir .build/import-linter
+	$(BIN)/deptry $(PACKAGES)
+	$(BIN)/deptry benchmarks demo tests --ignore DEP002,DEP004
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# Both without the demo and the loaders, whose packages require versions of their own.
+test-lowest: $(VENV)/.ready  ## Run the tests with the lowest versions that pyproject.toml allows.
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --resolution lowest-direct --no-deps \
+	  --only-binary :all: --quiet --no-header --no-annotate --output-file $(LOWEST)/lowest.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --constraint $(LOWEST)/lowest.txt \
+	  --requirement pyproject.toml --all-extras --group dev --editable .
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) $(WITHOUT_LOADERS)
+
+test-next: $(VENV)/.ready  ## Run the type checker and the tests with the pre-release of the next SDK.
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(NEXT)
+	$(BIN)/uv pip install --quiet --python $(NEXT) 'singer-sdk>=0.55.0a0' \
+	  --requirement pyproject.toml --all-extras --group dev --editable .
+	$(NEXT)/bin/mypy --cache-dir .build/mypy-next $(PACKAGES)
+	$(NEXT)/bin/python -m pytest -n $(WORKERS) $(WITHOUT_LOADERS)
 
 # At least 1.5 times slower than `make test`, because programs that tests start are measured too.
 coverage: $(VENV)/.ready  ## Run the tests, and require 95 % coverage of lines and branches in each package.

