@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -36,6 +35,7 @@ from starlette.routing import Route
 
 from target_pixxel_store.credentials import iter_secrets
 from target_pixxel_store.stores.buckets import BucketError, object_size, probe_write_access
+from tests.server_process import find_free_port, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.credentials import Credentials
     from target_pixxel_store.locations import BucketLocation
 
-READY_SECONDS = 30
 ACCOUNT = "devstoreaccount1"
 """The account that Azurite provides by default."""
 _PERMISSION_BY_METHOD = {"PUT": "write", "DELETE": "delete", "GET": "read", "HEAD": "read"}
@@ -54,44 +53,6 @@ _BIN = Path(sys.executable).parent
 RCLONE = shutil.which("rclone", path=str(_BIN)) or shutil.which("rclone")
 MOTO = shutil.which("moto_server", path=str(_BIN)) or shutil.which("moto_server")
 AZURITE = os.environ.get("AZURITE") or shutil.which("azurite-blob")
-
-
-def find_free_port() -> int:
-    """Return a port that no process listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@contextmanager
-def run_server(command: list[str], port: int, **environment: str) -> Iterator[None]:
-    """Run a server until the block ends; enter the block when the port is open."""
-    server = subprocess.Popen(
-        command,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_port(port)
-        yield
-    finally:
-        server.terminate()
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait(5)
-
-
-def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"nothing listens on port {port}")
 
 
 # --- S3 -----------------------------------------------------------------------------------------

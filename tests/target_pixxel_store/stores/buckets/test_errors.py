@@ -14,10 +14,10 @@ from obstore.exceptions import GenericError
 from target_pixxel_store.credentials import Credentials
 from target_pixxel_store.locations import BucketLocation, BucketPath
 from target_pixxel_store.stores.buckets import BucketErrorKind, probe_write_access
+from tests.server_process import find_free_port
 from tests.target_pixxel_store.cloud_servers import (
     create_service_account,
     expect_bucket_error,
-    find_free_port,
 )
 
 SECRET = "s3cret-of-the-test"
