@@ -15,7 +15,7 @@ from tests import forkserver
 from tests.kill_points import note_kill_on_failure
 from tests.pipeline.memory_loader import MemoryLoader
 from tests.pipeline.workspace_changes import change_workspace, tap_environment
-from tests.tap_pixxel.syncs import PRIMARY_KEYS, sync
+from tests.tap_pixxel.syncs import sync
 from tests.target_stac.exports import find_differences
 
 if TYPE_CHECKING:
@@ -88,9 +88,8 @@ def test_pipeline_killed_repeatedly_loads_each_record_and_repeats_none_before_st
     assert killed == KILLS
     assert any("backfill" in state for state in states), "no kill hit the first sync"
     assert len(states) > 2, "all kills hit the same position"
-    rows = {
-        (name, record[PRIMARY_KEYS.get(name, "id")]): record
-        for name, records in complete.records.items()
-        for record in records
-    }
-    assert find_differences(loader.rows(), rows) == []
+    expected = MemoryLoader()
+    expected.load(
+        b"".join(json.dumps(each).encode() + b"\n" for each in complete.messages), has_ended=True
+    )
+    assert find_differences(loader.rows(), expected.rows()) == []
