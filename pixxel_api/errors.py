@@ -111,7 +111,6 @@ class Redirected(ApiError):
     """3xx: redirects are not followed, so that no other host receives the token."""
 
     reason = "the server redirects to another URL; check the setting 'api_url'"
-    affects_all_requests = True
 
 
 class RequestNotProcessed(ApiError):

@@ -68,7 +68,7 @@ class MessageReader(GenericSingerReader[bytes]):
         check: Called between messages and while waiting for input; raises to stop.
         line_number: The number of the current line, from 1.
         ends_with_state: Whether no RECORD has followed the last STATE, as after a complete sync.
-        incomplete_streams: What the STATE messages name as `INCOMPLETE`.
+        incomplete_streams: What the last STATE names as `INCOMPLETE`.
     """
 
     def __init__(self) -> None:
@@ -118,10 +118,8 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _read_incomplete(self, state: object) -> None:
         streams = state.get(INCOMPLETE) if isinstance(state, dict) else None
-        if streams:
-            self.incomplete_streams.update(
-                map(str, streams if isinstance(streams, list) else [streams])
-            )
+        listed = streams if isinstance(streams, list) else [streams] if streams else []
+        self.incomplete_streams = {str(each) for each in listed}
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Parse a line.

@@ -234,7 +234,9 @@ def _is_partition(part: object) -> bool:
 
 
 def _is_bookmark(part: Mapping[str, Any]) -> bool:
-    value = part.get(REPLICATION_VALUE)
+    value, barred = part.get(REPLICATION_VALUE), part.get(FORBIDDEN_PARENTS, [])
+    if not isinstance(barred, list) or not all(isinstance(each, str) for each in barred):
+        return False
     return value is None or _parse_timestamp(value) is not None
 
 

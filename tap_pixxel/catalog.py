@@ -37,7 +37,8 @@ def apply_catalog_rules(
         raise InputError(f"--catalog: has no list 'streams'; {_START_AGAIN}")
     if not all(map(_is_entry, streams)):
         raise InputError(
-            f"--catalog: a stream lacks tap_stream_id, schema or metadata; {_START_AGAIN}"
+            "--catalog: a stream lacks tap_stream_id, schema or metadata, or one of them or "
+            f"key_properties has another form than in Singer; {_START_AGAIN}"
         )
     names: set[str] = set()
     problems: list[str] = []
@@ -47,6 +48,8 @@ def apply_catalog_rules(
             problems.append(f"stream '{name}' occurs twice; remove one of its entries")
         elif name not in replication_keys:
             problems.append(_describe_unknown(name, replication_keys))
+        elif entry.get("stream", name) != name:
+            problems.append(f"stream '{name}' cannot have another name here; use 'stream_maps'")
         else:
             problems += _set_replication(entry, replication_keys[name])
         names.add(name)
@@ -57,17 +60,31 @@ def apply_catalog_rules(
 def _is_entry(entry: object) -> bool:
     match entry:
         case {"tap_stream_id": str(), "schema": {"properties": dict()}, "metadata": list(metadata)}:
-            return all(map(_is_metadata, metadata))
+            columns = entry["schema"]["properties"].values()  # type: ignore[index]  # as matched
+            return (
+                all(map(_is_metadata, metadata))
+                and all(isinstance(each, dict) for each in columns)
+                and _is_key_list(entry.get("key_properties"))  # type: ignore[attr-defined]  # a dict
+            )
         case _:
             return False
 
 
 def _is_metadata(metadata: object) -> bool:
     match metadata:
-        case {"breadcrumb": list(), "metadata": dict()}:
-            return True
+        case {"breadcrumb": list(breadcrumb), "metadata": dict(fields)}:
+            keys = fields.get("table-key-properties")
+            return all(isinstance(each, str) for each in breadcrumb) and _is_key_list(keys)
         case _:
             return False
+
+
+def _is_key_list(keys: object) -> bool:
+    """Return whether key properties are a list of different texts, or not given."""
+    if keys is None:
+        return True
+    texts = isinstance(keys, list) and all(isinstance(each, str) for each in keys)
+    return texts and len(set(keys)) == len(keys)  # type: ignore[call-overload,arg-type]  # a list
 
 
 def _describe_unknown(name: str, known: Mapping[str, object]) -> str:

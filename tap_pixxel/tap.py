@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO, cast
 
 import click
 from singer_sdk import metrics
@@ -18,6 +18,7 @@ from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
+from pixxel_singer.message_reader import INCOMPLETE
 from pixxel_singer.message_writer import StoppableMessageWriter
 from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
@@ -153,15 +154,16 @@ class TapPixxel(PixxelPlugin, Tap):
             raise InputError(*lines)
         if not selected:
             self.logger.warning("no stream is selected, so nothing is read; see --catalog")
+        # Each stream leaves this list when it has been read, so that no STATE of a run that dies
+        # in between looks like one of a complete run.
+        if selected:
+            cast("dict[str, Any]", self.state)[INCOMPLETE] = sorted(each.name for each in selected)
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()
         except OutputClosedError:
             raise
         except BaseException:
-            for each in selected:
-                if not each.has_ended:
-                    each.mark_incomplete()
             self.write_final_state()
             raise
         finally:

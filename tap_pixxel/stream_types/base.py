@@ -11,7 +11,7 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 
-from pixxel_api.errors import ApiError, PixxelError
+from pixxel_api.errors import ApiError, PixxelError, Redirected
 from pixxel_api.json_decoding import FieldPath, row_to_python
 from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 def filter_unhandled_error(record: logging.LogRecord) -> bool:
     """Drop the SDK's "unhandled error" line: the command logs the error itself."""
     return not str(record.msg).startswith("An unhandled error occurred")
+
+
+class KeylessRecordsError(PixxelError):
+    """Records have no value in a key property that the catalog asks for."""
 
 
 class StreamContext(Protocol):
@@ -107,9 +111,8 @@ class PixxelStream(Stream):
         self._skipped_lists = SkippedLists(self.name, self.logger)
         self._skipped_records = 0
         self._new_fields: set[str] = set()
+        self._keyless_records = 0
         self._complete = True
-        self.has_ended = False
-        """Whether all that can be read of the stream has been read."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -245,6 +248,11 @@ class PixxelStream(Stream):
                 bookmark.checkpoint(batch.completed_until)
                 self.state_manager.is_flushed = False
                 self._write_state_message()
+        if self._keyless_records:
+            raise KeylessRecordsError(
+                f"{self._keyless_records} records have no value in a key property of the catalog "
+                f"({', '.join(self.added_keys)}); name columns that all records have"
+            )
         self.finish(None if report.keep_bookmark else bookmark, complete=report.complete)
 
     def prepare(self, bookmark: Bookmark | None, report: ScanReport) -> None:
@@ -274,7 +282,7 @@ class PixxelStream(Stream):
                         continue
                 enriched = self.enrich(record, part)
                 if any(enriched.get(key) is None for key in self.added_keys):
-                    self._skipped_records += 1
+                    self._keyless_records += 1
                     continue
                 yield enriched
 
@@ -380,7 +388,8 @@ class PixxelStream(Stream):
         Raises:
             PixxelError: The error, if the other streams cannot be read either.
         """
-        if error.retryable and not error.affects_all_requests:
+        may_affect_all = error.retryable or isinstance(error, Redirected)
+        if may_affect_all and not error.affects_all_requests:
             try:
                 self._stream_context.ping()
             except ApiError:
@@ -393,11 +402,18 @@ class PixxelStream(Stream):
         self.mark_incomplete()
 
     def mark_incomplete(self) -> None:
-        """Do not activate a full table, and name the stream in all STATE messages from now on."""
+        """Do not activate a full table, and name the stream in all STATE messages."""
         self._complete = False
+
+    def _mark_complete(self) -> None:
+        """Write a STATE that does not name the stream as incomplete any more."""
         state = cast("dict[str, Any]", self.tap_state)
-        state[INCOMPLETE] = sorted({*state.get(INCOMPLETE, ()), self.name})
-        self.state_manager.is_flushed = False
+        if self.name in (names := state.get(INCOMPLETE, ())):
+            state[INCOMPLETE] = [each for each in names if each != self.name]
+            if not state[INCOMPLETE]:
+                del state[INCOMPLETE]
+            self.state_manager.is_flushed = False
+            self._write_state_message()
 
     def _label(self, context: Mapping[str, Any] | None) -> str:
         return f"{self.name} {' '.join(map(str, context.values()))}" if context else self.name
@@ -454,10 +470,11 @@ class PixxelStream(Stream):
             if self.ABORT_AT_RECORD_COUNT is None:
                 raise
             return  # --test has read the one record that it reads
-        self.has_ended = True
         self.log_summary()
-        if self._stream_version is not None and write_messages and self._complete:
-            self._write_activate_version_message(self._stream_version)
+        if write_messages and self._complete:
+            if self._stream_version is not None:
+                self._write_activate_version_message(self._stream_version)
+            self._mark_complete()
 
     def log_summary(self) -> None:
         """Log warnings after the stream has finished."""
@@ -466,7 +483,7 @@ class PixxelStream(Stream):
                 "%s: skipped %d records that cannot be decoded or have no key (%s)",
                 self.name,
                 self._skipped_records,
-                ", ".join((*type(self).primary_keys, *self.added_keys)),
+                ", ".join(type(self).primary_keys),
             )
         self._skipped_lists.log_summary()
 

@@ -42,7 +42,7 @@ def parse_report(content: bytes) -> list[dict[str, str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidReport("is not UTF-8 text") from None
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith(("{", "[")) or text.strip() == "null":
         raise InvalidReport("is JSON instead of CSV")
     try:
         lines = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
@@ -51,6 +51,8 @@ def parse_report(content: bytes) -> list[dict[str, str]]:
     if not lines:
         return []
     header, *rows = lines
+    if rows and len(header) == 1:
+        raise InvalidReport("has a header of one column, so it is a text or has another separator")
     titles: dict[str, None] = {}
     for number in range(1, 1 + max(map(len, lines))):
         title = header[number - 1].strip() if number <= len(header) else ""

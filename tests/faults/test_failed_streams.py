@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,12 +240,25 @@ def test_list_that_ended_early_is_incomplete_in_state(proxy: FaultProxy) -> None
     assert synced.state[INCOMPLETE] == ["orders"]
 
 
+def test_every_state_names_the_streams_that_are_not_read_yet(proxy: FaultProxy) -> None:
+    """A run that dies between two streams must not look complete."""
+    proxy.replacement = None
+    synced = sync(proxy, "orders", "stores")
+    read: set[str] = set()
+    for message, following in pairwise(synced.messages):
+        if message["type"] == "STATE":
+            unread = set(message["value"].get(INCOMPLETE, ()))
+            assert unread <= {"orders", "stores"} - read
+            assert unread or following["type"] == "STATE"
+            read = {"orders", "stores"} - unread
+    assert INCOMPLETE not in synced.state
+
+
 def test_incomplete_of_given_state_is_dropped(proxy: FaultProxy) -> None:
     proxy.replacement = None
     state = {**sync(proxy, "orders").state, INCOMPLETE: ["orders"]}
     synced = sync(proxy, "orders", "stores", state=state)
-    assert find_states(synced)
-    assert not any(INCOMPLETE in each for each in find_states(synced))
+    assert INCOMPLETE not in synced.state
     assert sync(proxy, "orders", state={INCOMPLETE: ["orders"]}).status is ExitCode.OK
 
 

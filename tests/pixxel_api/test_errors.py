@@ -15,7 +15,6 @@ AFFECT_ALL_REQUESTS = {
     errors.ConnectError,
     errors.ProxyError,
     errors.RateLimited,
-    errors.Redirected,
     errors.RequestTimeout,
     errors.TlsError,
     errors.Unauthorized,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config
@@ -95,14 +96,14 @@ def test_record_without_its_own_id_is_skipped_by_append_only_stream() -> None:
         assert sync_with_keys(server, "bandsets", []).ids("bandsets") == ["a"]
 
 
-def test_record_with_null_in_added_key_is_skipped_and_counted(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A warehouse's key column cannot hold it; 0 is a value."""
+def test_record_with_null_in_added_key_fails_the_stream() -> None:
+    """A warehouse's key column cannot hold it; 0 is a value. The bookmark does not pass it."""
     rows = b'{"orders": [{"id": "a", "total_amount": 0}, {"id": "b"}]}'
-    with ScriptedServer(answer(body=rows)) as server, caplog.at_level(logging.WARNING):
-        assert sync_with_keys(server, "orders", ["id", "total_amount"]).ids("orders") == ["a"]
-    assert any("skipped 1 records" in e and "(id, total_amount)" in e for e in caplog.messages)
+    with ScriptedServer(answer(body=rows)) as server:
+        synced = sync_with_keys(server, "orders", ["id", "total_amount"])
+    assert synced.ids("orders") == ["a"]
+    assert synced.status is ExitCode.INCOMPLETE
+    assert "replication_key_value" not in synced.bookmark("orders")
 
 
 @pytest.mark.parametrize(

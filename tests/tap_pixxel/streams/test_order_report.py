@@ -47,7 +47,7 @@ def test_report_has_the_same_columns_whatever_its_header() -> None:
         b"Order ID,Area (sq km),Paid At,Note\r\n"
         b'a,012.50,2025-01-31 12:00:00+00:00,"two\nlines, ""x"""\r\n'
     )
-    with serve_csv(body, b"B\r\ny\r\n") as server:
+    with serve_csv(body, b"B,C\r\ny,z\r\n") as server:
         first = sync(server, "order_report")
         second = sync(server, "order_report", state=first.state)
     [schema], [other] = (
@@ -98,6 +98,16 @@ def test_empty_report_has_no_rows_and_is_logged(
     [
         (b"\xff\xfe", "is not UTF-8 text"),
         (b' {\r\n "error": 1,\r\n "code": 2\r\n}', "is JSON instead of CSV"),
+        (b"[]", "is JSON instead of CSV"),
+        (b"null\n", "is JSON instead of CSV"),
+        (
+            b"Closed for\nmaintenance.\n",
+            "has a header of one column, so it is a text or has another separator",
+        ),
+        (
+            b"sep=;\na;b\n1;2\n",
+            "has a header of one column, so it is a text or has another separator",
+        ),
         (b'A,B\r\n"1,2\r\n3,4\r\n', "is not valid CSV"),
         (b'A,B\r\n"1"x,2\r\n', "is not valid CSV"),
     ],
@@ -124,7 +134,7 @@ def test_parse_report_cells_without_own_title_are_numbered() -> None:
 
 def test_parse_report_long_cell_and_byte_order_mark() -> None:
     cell = "x" * 200_000
-    assert parse_report(f"\ufeffA\r\n{cell}\r\n".encode()) == [{"A": cell}]
+    assert parse_report(f"\ufeffA,B\r\n{cell}\r\n".encode()) == [{"A": cell}]
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(st.lists(TEXTS, min_size=1), max_size=6))

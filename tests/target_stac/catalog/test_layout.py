@@ -90,7 +90,7 @@ def test_items_without_collection_are_in_their_own_catalog(tmp_path: Path) -> No
         make_item("b", collection=None) | {"collection": None},
     )
     assert read_json(tmp_path / "no-collection/catalog.json")["type"] == "Catalog"
-    assert set(find_item_files(tmp_path)) == {"/a", "None/b"}
+    assert set(find_item_files(tmp_path)) == {"/a", "/b"}
     assert find_links(read_json(tmp_path / "no-collection/2025/03/a.json"), "collection") == []
     assert not (tmp_path / "collections.ndjson").read_bytes()
     assert_links_resolve(tmp_path)
