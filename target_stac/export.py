@@ -17,7 +17,13 @@ from target_stac.catalog.writer import CatalogWriter
 from target_stac.formats.all_formats import FormatsWriter
 from target_stac.formats.item_collection import MAX_ITEM_COLLECTION
 from target_stac.item_links import summarize_item
-from target_stac.links import LinkBuilder, encode_json, strip_structural_links
+from target_stac.links import (
+    LinkBuilder,
+    add_mirror_asset,
+    encode_json,
+    strip_mirror_asset,
+    strip_structural_links,
+)
 from target_stac.records import (
     COLLECTION,
     ITEM,
@@ -27,7 +33,7 @@ from target_stac.records import (
     InvalidStacError,
     validate_minimal,
 )
-from target_stac.settings import CATALOG, ITEM_COLLECTION, NDJSON, UPDATE
+from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON, UPDATE
 from target_stac.state import previous_export
 from target_stac.state.item_index import NDJSON_FILES, ItemIndex
 from target_stac.state.item_reader import ItemReader
@@ -61,7 +67,7 @@ class Export:
 
     Attributes:
         rejected: Number of rejected objects by stream.
-        failed_geoparquet: Why a collection has no GeoParquet file, by its id.
+        has_omissions: Whether this run left out of a format what it cannot hold.
 
     Raises:
         StorageError: The previous export is damaged.
@@ -96,7 +102,7 @@ class Export:
         self._catalog_changed = False
         self._incoming_items = self._items_written = 0
         self.rejected: Counter[str] = Counter()
-        self.failed_geoparquet: dict[str, str] = {}
+        self.has_omissions = False
         try:
             self._read_previous()
         except BaseException:
@@ -149,6 +155,7 @@ class Export:
         self._previous_collections = set(
             self._tree.collections
         ) | previous_export.read_collection_ids(self._storage)
+        self._previous_documents = dict(self._collections)
 
     def _read_tree(self, root: Json) -> None:
         try:
@@ -235,7 +242,7 @@ class Export:
     def _take_collection(self, collection: Json, links: list[Json]) -> None:
         if self._validator.should_validate(collection):
             self._validate(COLLECTION, collection)
-        self._collections[collection["id"]] = {**collection, "links": links}
+        self._collections[collection["id"]] = {**strip_mirror_asset(collection), "links": links}
         self._incoming_collections.add(collection["id"])
 
     def _validate(self, kind: str, stac: Json) -> None:
@@ -281,6 +288,12 @@ class Export:
         )
         try:
             catalogs = self._write_catalog(reader) if writes_catalog else set()
+            # The collection is in the metadata of its GeoParquet.
+            self._changed_collections |= {
+                name
+                for name, document in self._collections.items()
+                if document != self._previous_documents.get(name)
+            } & set(self._index.collection_ids())
             self._write_formats(reader)
         finally:
             reader.close()
@@ -336,12 +349,23 @@ class Export:
             trust_previous=self._settings.is_update,
             check=self._check,
         )
-        result = writer.write(self._make_root(), self._collections)
+        result = writer.write(self._make_root(), self._add_mirror_assets())
         self._catalog_changed = result.changed
         self._items_written = result.items_written
         if not self._rewrite_all:
             self._changed_collections = result.collections
         return result.catalogs
+
+    def _add_mirror_assets(self) -> dict[str, Json]:
+        """Return the collections, each with its GeoParquet as an asset if it has items."""
+        if GEOPARQUET not in self._settings.formats:
+            return self._collections
+        documents = dict(self._collections)
+        for name in set(self._index.collection_ids()) - {NO_COLLECTION}:
+            path = self._index.collection_path(name)
+            href = self._link_builder.href(path, self._index.geoparquet_path(name))
+            documents[name] = add_mirror_asset(documents[name], href)
+        return documents
 
     def _make_root(self) -> Json:
         settings = self._settings
@@ -376,9 +400,13 @@ class Export:
         ):
             writer.write(self._collections, self._changed_collections)
         writer.delete_unused({NO_COLLECTION, *self._collections, *self._previous_collections})
-        self.failed_geoparquet = writer.failed_geoparquet
-        for name, reason in self.failed_geoparquet.items():
-            self._logger.error("no GeoParquet file written for collection '%s': %s", name, reason)
+        for name, omissions in writer.geoparquet_omissions.items():
+            self.has_omissions = True
+            self._logger.warning(
+                "GeoParquet of %s: null where its column cannot hold the value: %s",
+                f"collection '{name}'" if name != NO_COLLECTION else "items without a collection",
+                omissions.describe(),
+            )
 
     def _write_rejected(self) -> None:
         self._rejected_file.close()

@@ -21,6 +21,10 @@ ITEM_MEDIA_TYPE = "application/geo+json"
 ORIGINAL_HREF = "canonical"
 """Member of a link that was redirected into the export: its original href, to restore it from."""
 
+MIRROR_ASSET = "collection-mirror"
+"""Key and role of a collection's asset that holds all its items (stac-geoparquet 1.1)."""
+_GEOPARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
+
 _STRUCTURAL_RELS = frozenset({"self", "root", "parent", "child", "item", "items"})
 _CHILD_RELS = frozenset({"child", "item"})
 _API_ITEM_URL = re.compile(r".*/collections/([^/?#]+)/items/([^/?#]+)/?")
@@ -82,6 +86,30 @@ def find_origin(links: Iterable[Json]) -> tuple[str, str] | None:
             if match:
                 return unquote(match[1]), unquote(match[2])
     return None
+
+
+def add_mirror_asset(collection: Json, href: str) -> Json:
+    """Return a collection with an asset that is the GeoParquet of its items."""
+    assets = collection.get("assets", {})
+    if not isinstance(assets, dict):
+        return collection
+    mirror = {
+        "href": href,
+        "type": _GEOPARQUET_MEDIA_TYPE,
+        "title": "All items as GeoParquet",
+        "roles": [MIRROR_ASSET],
+    }
+    return {**collection, "assets": {**assets, MIRROR_ASSET: mirror}}
+
+
+def strip_mirror_asset(collection: Json) -> Json:
+    """Return a collection without the asset that `add_mirror_asset` added."""
+    assets = collection.get("assets")
+    if not isinstance(assets, dict) or MIRROR_ASSET not in assets:
+        return collection
+    others = {name: asset for name, asset in assets.items() if name != MIRROR_ASSET}
+    without = {name: member for name, member in collection.items() if name != "assets"}
+    return {**without, "assets": others} if others else without
 
 
 class LinkBuilder:

@@ -69,8 +69,8 @@ class TargetStac(PixxelTarget):
         """Read all messages and write the export.
 
         Returns:
-            INCOMPLETE if records were rejected, a GeoParquet file is missing, or items were not
-            removed because the tap has failed streams; else OK.
+            INCOMPLETE if records were rejected, a format cannot hold all of an item, or items were
+            not removed because the tap has failed streams; else OK.
 
         Raises:
             InputError: The input is not valid Singer; the export is unchanged.
@@ -81,7 +81,7 @@ class TargetStac(PixxelTarget):
             _ = self.export  # raise an error of the output before reading the input
             self.listen(file_input)
         is_incomplete = (
-            self.export.rejected or self.export.failed_geoparquet or self._keeps_missing_items
+            self.export.rejected or self.export.has_omissions or self._keeps_missing_items
         )
         return ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK
 

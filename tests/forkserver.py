@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import antimeridian
 import pystac
-import rustac
 import shapely
 
 import tap_pixxel.stac
 import target_pixxel_store.__main__
 import target_stac.__main__
+import target_stac.formats.geoparquet
 from tap_pixxel.streams.archive import ArchiveItems
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store.target import TargetPixxelStore
@@ -45,7 +45,7 @@ ENTRY_POINTS: dict[str, Callable[[], object]] = {
 }
 _PRELOADED = (
     *(TargetStac, TargetPixxelStore, tap_pixxel.stac),
-    *(antimeridian, pystac, rustac, shapely),
+    *(antimeridian, pystac, shapely, target_stac.formats.geoparquet),
 )
 """Imported above, because the commands import them only when they run."""
 TIMEOUT_SECONDS = 120.0

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_stac.formats.geoparquet import GeoparquetError, write_geoparquet
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.preview import PreviewItem, write_preview
-from target_stac.links import encode_json
+from target_stac.links import add_mirror_asset, encode_json
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from target_stac.formats.geoparquet import Omissions
+    from target_stac.formats.item_lines import ItemLines
     from target_stac.links import LinkBuilder
     from target_stac.records import Json
     from target_stac.settings import StacSettings
@@ -45,7 +46,8 @@ class FormatsWriter:
         check: Raises if a stop was requested.
 
     Attributes:
-        failed_geoparquet: Why a collection has no GeoParquet file, by its id.
+        geoparquet_omissions: What the GeoParquet files written by this run do not hold, by the id
+            of their collection.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class FormatsWriter:
         self._link_builder = link_builder
         self._reader = reader
         self._check = check
-        self.failed_geoparquet: dict[str, str] = {}
+        self.geoparquet_omissions: dict[str, Omissions] = {}
 
     def write(self, collections: Mapping[str, Json], changed_collections: set[str]) -> None:
         """Write the formats; a file whose content is unchanged is not written.
@@ -80,9 +82,10 @@ class FormatsWriter:
         ndjson_files.write(self._index.rows(), self._encode_row)
         if GEOPARQUET in formats:
             for collection in self._index.collection_ids():
-                self._write_geoparquet(
-                    collection, ndjson_files, has_changed=collection in changed_collections
-                )
+                if collection in changed_collections or not self._has_geoparquet(collection):
+                    self._write_geoparquet(
+                        collection, ndjson_files.lines[collection], collections[collection]
+                    )
         if ITEM_COLLECTION in formats:
             write_item_collection(self._storage, ndjson_files.read_all(), self._scratch)
         if CATALOG in formats:
@@ -94,8 +97,7 @@ class FormatsWriter:
     def is_geoparquet_missing(self) -> bool:
         """Return whether a GeoParquet file is missing, as after a run that could not write it."""
         return GEOPARQUET in self._settings.formats and not all(
-            self._storage.exists(self._geoparquet_path(name))
-            for name in self._index.located_collection_ids()
+            map(self._has_geoparquet, self._index.collection_ids())
         )
 
     def delete_unused(self, collections: set[str]) -> None:
@@ -113,7 +115,7 @@ class FormatsWriter:
         if CATALOG not in formats:
             unused.append(PREVIEW_FILE)
         kept = set(self._index.collection_ids()) if GEOPARQUET in formats else set()
-        unused += [self._geoparquet_path(name) for name in sorted(collections - kept)]
+        unused += [self._index.geoparquet_path(name) for name in sorted(collections - kept)]
         for path in unused:
             self._storage.delete(path)
 
@@ -134,26 +136,23 @@ class FormatsWriter:
             collection_path if row.collection != NO_COLLECTION else None,
         )
 
-    def _geoparquet_path(self, collection: str) -> str:
-        return f"geoparquet/{self._index.collection_folder(collection)}.parquet"
+    def _has_geoparquet(self, collection: str) -> bool:
+        return self._storage.exists(self._index.geoparquet_path(collection))
 
-    def _write_geoparquet(
-        self, collection: str, ndjson_files: NdjsonFiles, *, has_changed: bool
-    ) -> None:
-        path = self._geoparquet_path(collection)
-        if not ndjson_files.has_items(collection):
-            self._storage.delete(path)
-            return
-        if not has_changed and self._storage.exists(path):
-            return
+    def _write_geoparquet(self, collection: str, lines: ItemLines, document: Json) -> None:
+        from target_stac.formats.geoparquet import GeoparquetWriter  # noqa: PLC0415 - 50 MiB
+
         file = self._scratch / "items.parquet"
-        try:
-            write_geoparquet(file, lambda: ndjson_files.read_collection(collection), self._check)
-        except GeoparquetError as error:
-            self.failed_geoparquet[collection] = str(error)
-            self._storage.delete(path)
-        else:
-            replace_if_changed(self._storage, path, file)
+        writer = GeoparquetWriter(
+            {file: lines},
+            collection=document if collection != NO_COLLECTION else None,
+            scratch=self._scratch,
+            check=self._check,
+        )
+        writer.write()
+        if writer.omissions:
+            self.geoparquet_omissions[collection] = writer.omissions
+        replace_if_changed(self._storage, self._index.geoparquet_path(collection), file)
 
     def _write_preview(self, ndjson_files: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         path = self._scratch / PREVIEW_FILE
@@ -188,7 +187,12 @@ class FormatsWriter:
             self._storage.write(COLLECTIONS_FILE, content)
 
     def _add_links(self, name: str, document: Json) -> Json:
-        """Return a collection with structural links if the export has a root href."""
+        """Return a collection with links into the export if the export has a root href."""
+        if not self._settings.root_href:
+            return document
         path = self._index.collection_path(name)
-        links = self._link_builder.structural_links(path, None) if self._settings.root_href else []
+        links = self._link_builder.structural_links(path, None)
+        if GEOPARQUET in self._settings.formats and self._index.has_items(name):
+            href = self._link_builder.href(path, self._index.geoparquet_path(name))
+            document = add_mirror_asset(document, href)
         return {**document, "links": [*links, *document.get("links", ())]}

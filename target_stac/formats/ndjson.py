@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+from target_stac.formats.item_lines import ItemLines
 from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
 from target_stac.storage import replace_if_changed
 
@@ -23,12 +24,13 @@ class NdjsonFiles:
 
     Attributes:
         counts: Number of items by source, `LOCATED` or `UNLOCATED`.
+        lines: Where the items of each collection are.
     """
 
     def __init__(self, folder: Path) -> None:
         self._paths = {source: folder / f"new-{name}" for source, name in NDJSON_FILES.items()}
-        self._spans: dict[str, tuple[int, int]] = {}
         self.counts = dict.fromkeys(NDJSON_FILES, 0)
+        self.lines: dict[str, ItemLines] = {}
 
     def write(self, rows: Iterable[IndexRow], encode_row: Callable[[IndexRow], bytes]) -> None:
         """Write all items.
@@ -42,15 +44,17 @@ class NdjsonFiles:
             self._paths[UNLOCATED].open("wb") as unlocated,
         ):
             files: dict[int, IO[bytes]] = {LOCATED: located, UNLOCATED: unlocated}
-            start = 0
+            ends = dict.fromkeys(files, 0)
             for row in rows:
-                source = UNLOCATED if row.summary.bbox is None else LOCATED
+                bbox = row.summary.bbox
+                source = UNLOCATED if bbox is None else LOCATED
                 self.counts[source] += 1
-                files[source].write(encode_row(row) + b"\n")
-                end = located.tell()
-                first, _ = self._spans.get(row.collection, (start, end))
-                self._spans[row.collection] = (first, end)
-                start = end
+                length = files[source].write(encode_row(row) + b"\n")
+                lines = self.lines.get(row.collection)
+                if lines is None:
+                    lines = self.lines[row.collection] = ItemLines(self._paths)
+                lines.append(source, ends[source], length, bbox)
+                ends[source] += length
 
     def publish(self, storage: Storage) -> None:
         """Move the files to the storage; a file without items is deleted there."""
@@ -65,18 +69,3 @@ class NdjsonFiles:
         for path in self._paths.values():
             with path.open("rb") as file:
                 yield from file
-
-    def has_items(self, collection: str) -> bool:
-        """Return whether a collection has items with a geometry."""
-        start, end = self._spans.get(collection, (0, 0))
-        return start < end
-
-    def read_collection(self, collection: str) -> Iterator[bytes]:
-        """Yield the items of a collection that have a geometry."""
-        position, end = self._spans[collection]
-        with self._paths[LOCATED].open("rb") as file:
-            file.seek(position)
-            while position < end:
-                line = file.readline()
-                position += len(line)
-                yield line

@@ -235,6 +235,10 @@ class ItemIndex:
         name = "collection.json" if collection != NO_COLLECTION else "catalog.json"
         return f"{self.collection_folder(collection)}/{name}"
 
+    def geoparquet_path(self, collection: str) -> str:
+        """Return the path of a collection's GeoParquet."""
+        return f"geoparquet/{self.collection_folder(collection)}.parquet"
+
     def mark_month_changed(self, collection: str, month: str) -> None:
         """Mark a month, `YYYY-MM`, whose catalogs must be written again."""
         self._db.execute("INSERT OR IGNORE INTO changed_months VALUES (?, ?)", (collection, month))
@@ -325,10 +329,10 @@ class ItemIndex:
         query = "SELECT DISTINCT collection FROM items ORDER BY 1"
         return [name for (name,) in self._db.execute(query)]
 
-    def located_collection_ids(self) -> list[str]:
-        """Return the ids of the collections that have items with a geometry."""
-        query = "SELECT DISTINCT collection FROM items WHERE west IS NOT NULL ORDER BY 1"
-        return [name for (name,) in self._db.execute(query)]
+    def has_items(self, collection: str) -> bool:
+        """Return whether a collection has items."""
+        query = "SELECT 1 FROM items WHERE collection = ? LIMIT 1"
+        return self._db.execute(query, (collection,)).fetchone() is not None
 
     def months(self, collection: str) -> list[str]:
         """Return the months, `YYYY-MM`, in which a collection has items."""

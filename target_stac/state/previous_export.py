@@ -11,7 +11,7 @@ import msgspec
 
 from pixxel_singer.errors import InputError
 from target_stac.item_links import parse_item_link, summarize_item
-from target_stac.links import ROOT_FILE, strip_structural_links
+from target_stac.links import ROOT_FILE, strip_mirror_asset, strip_structural_links
 from target_stac.records import (
     COLLECTION,
     ITEM,
@@ -229,7 +229,8 @@ def _strip_collection_links(path: str, collection: Json) -> Json:
         validate_minimal(COLLECTION, collection)
     except InvalidStacError:
         raise make_damage_error(path) from None
-    return {**collection, "links": strip_structural_links(collection.get("links", ()))}
+    links = strip_structural_links(collection.get("links", ()))
+    return {**strip_mirror_asset(collection), "links": links}
 
 
 def _parse_object(path: str, content: bytes) -> Json:

@@ -1,0 +1,8 @@
+"""stac-geoparquet: the items of a collection as a table, with a column for each of their fields."""
+
+from __future__ import annotations
+
+from target_stac.formats.geoparquet.omissions import Omissions
+from target_stac.formats.geoparquet.writer import GeoparquetWriter
+
+__all__ = ["GeoparquetWriter", "Omissions"]

@@ -1,0 +1,273 @@
+"""Write items as stac-geoparquet, in memory that does not grow with their number.
+
+The types of the columns are known only after the last item. So the items are read in blocks, in the
+order of the file. A block is parsed with the columns that are known so far. If it does not fit,
+its values are counted one by one, which makes more columns known, and it is parsed again. Batches
+are spooled to disk. In the end each batch is given all columns and written. A block with a value
+that does not fit the final type of its column is read again and fitted value by value.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from target_stac.formats.geoparquet.batches import (
+    BatchSpool,
+    OtherKindError,
+    SpooledBatch,
+    conform_batch,
+    parse_rows,
+)
+from target_stac.formats.geoparquet.columns import Columns
+from target_stac.formats.geoparquet.geometry import (
+    BBOX_TYPE,
+    BBOX_TYPE_3D,
+    GeometrySummary,
+    encode_bboxes,
+    encode_geometries,
+    parse_geometries,
+)
+from target_stac.formats.geoparquet.hilbert import sort_along_hilbert_curve
+from target_stac.formats.geoparquet.omissions import Omissions
+from target_stac.formats.geoparquet.rows import Row, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from target_stac.formats.item_lines import ItemLines
+    from target_stac.records import Json
+
+_BLOCK_BYTES = 4 * 2**20
+_BLOCK_ITEMS = 1_000
+ROW_GROUP_BYTES = 96 * 2**20
+"""Of JSON; two thirds of that in memory. Each group of 3,000 columns adds 3 MiB to the footer."""
+ROW_GROUP_ITEMS = 2_000
+"""Few enough that a query by bbox skips most of a file of small items."""
+_SAMPLE_ITEMS = 32
+_FIRST_COLUMNS = ("id", "stac_version", "stac_extensions", "collection")
+_LAST_COLUMNS = ("links", "assets")
+
+
+@dataclass
+class _Block:
+    """Items that are converted together.
+
+    Attributes:
+        numbers: Numbers of their lines.
+        size: Length of the lines in bytes.
+        batch: Their batch in the spool; None if they did not fit the known columns.
+        is_counted: Whether their values were counted.
+        geometries: Summary of their geometries.
+    """
+
+    numbers: NDArray[np.int64]
+    size: int
+    batch: SpooledBatch | None = None
+    is_counted: bool = False
+    geometries: GeometrySummary | None = None
+
+
+class GeoparquetWriter:
+    """Writer of the files of a collection, which all have the same columns.
+
+    Args:
+        files: The items of each file.
+        collection: The collection without structural links; None if items name none.
+        scratch: A local folder.
+        check: Raises if a stop was requested.
+
+    Attributes:
+        omissions: The values that are null because their columns cannot hold them.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[Path, ItemLines],
+        *,
+        collection: Json | None,
+        scratch: Path,
+        check: Callable[[], None],
+    ) -> None:
+        self._files = files
+        self._collection = collection
+        self._scratch = scratch
+        self._check = check
+        self._columns = Columns()
+        self._blocks: dict[Path, list[_Block]] = {}
+        self._has_heights = False
+        self.omissions = Omissions()
+
+    def write(self) -> None:
+        """Write the files."""
+        with closing(BatchSpool(self._scratch / "batches")) as spool:
+            orders = {path: sort_along_hilbert_curve(x) for path, x in self._files.items()}
+            self._sample(orders)
+            schema = self._columns.schema()
+            for path, lines in self._files.items():
+                self._blocks[path] = list(_divide(lines, orders[path]))
+                for block, rows in self._read_blocks(path):
+                    schema = self._convert_block(block, rows, schema, spool)
+            if self._columns.are_disputed:
+                self._count_rest()
+            schema = self._make_final_schema()
+            for path in self._files:
+                self._write_file(path, schema, spool)
+
+    def _sample(self, orders: Mapping[Path, NDArray[np.int64]]) -> None:
+        """Make the columns known that items from everywhere in the files have."""
+        step = max(1, sum(map(len, orders.values())) // _SAMPLE_ITEMS)
+        for path, order in orders.items():
+            with self._files[path].open() as read:
+                rows = (make_row(read(number)).decode() for number in order[::step])
+                self._columns.count(rows, weight=0)
+
+    def _read_blocks(self, path: Path) -> Iterator[tuple[_Block, list[Row]]]:
+        with self._files[path].open() as read:
+            for block in self._blocks[path]:
+                self._check()
+                yield block, [make_row(read(number)) for number in block.numbers]
+
+    def _convert_block(
+        self, block: _Block, rows: Sequence[Row], schema: pa.Schema, spool: BatchSpool
+    ) -> pa.Schema:
+        """Spool the batch of a block if it fits the columns; return the columns' new schema."""
+        batch = parse_rows(rows, schema)
+        if batch is None:
+            self._columns.count(row.decode() for row in rows)
+            block.is_counted = True
+            known, schema = schema, self._columns.schema()
+            batch = None if schema.equals(known) else parse_rows(rows, schema)
+        if batch is not None:
+            block.batch = spool.write(self._add_geometries(batch, block, rows))
+        else:
+            self._has_heights |= any(row.bbox is not None and len(row.bbox) > 4 for row in rows)  # noqa: PLR2004
+        return schema
+
+    def _add_geometries(
+        self, batch: pa.RecordBatch, block: _Block, rows: Sequence[Row]
+    ) -> pa.RecordBatch:
+        """Return a batch with the columns `geometry` and `bbox`, and note what is not in it."""
+        geometries = parse_geometries([row.geometry for row in rows])
+        for row, geometry in zip(rows, geometries, strict=True):
+            for path in row.clashes:
+                self.omissions.add(path, row.id)
+            if geometry is None and row.geometry != "null":
+                self.omissions.add("geometry", row.id)
+        bboxes = [row.bbox for row in rows]
+        block.geometries = GeometrySummary.of(geometries, bboxes)
+        self._has_heights |= block.geometries.has_heights
+        type_ = BBOX_TYPE_3D if block.geometries.has_heights else BBOX_TYPE
+        return batch.append_column("geometry", encode_geometries(geometries)).append_column(
+            "bbox", encode_bboxes(bboxes, type_)
+        )
+
+    def _count_rest(self) -> None:
+        """Count the values of all blocks that fitted the columns, to know what most are."""
+        for path in self._files:
+            for block, rows in self._read_blocks(path):
+                if not block.is_counted:
+                    self._columns.count(row.decode() for row in rows)
+
+    def _make_final_schema(self) -> pa.Schema:
+        fields = {field.name: field for field in self._columns.schema()}
+        last = [fields.pop(name) for name in _LAST_COLUMNS if name in fields]
+        first = [fields.pop(name) for name in _FIRST_COLUMNS if name in fields]
+        bbox_type = BBOX_TYPE_3D if self._has_heights else BBOX_TYPE
+        spatial = [pa.field("geometry", pa.binary()), pa.field("bbox", bbox_type)]
+        return pa.schema([*first, *spatial, *fields.values(), *last])
+
+    def _write_file(self, path: Path, schema: pa.Schema, spool: BatchSpool) -> None:
+        writer = pq.ParquetWriter(
+            str(path),
+            schema,
+            compression="zstd",
+            write_statistics=_find_columns_with_statistics(schema),
+            store_schema=False,
+        )
+        with writer, self._files[path].open() as read:
+            group: list[pa.RecordBatch] = []
+            size = 0
+            for block in self._blocks[path]:
+                self._check()
+                is_full = size + block.size > ROW_GROUP_BYTES
+                if group and (
+                    is_full or sum(map(len, group)) + len(block.numbers) > ROW_GROUP_ITEMS
+                ):
+                    _write_row_group(writer, group)
+                    group, size = [], 0
+                group.append(self._finish_block(block, read, schema, spool))
+                size += block.size
+            if group:
+                _write_row_group(writer, group)
+            writer.add_key_value_metadata(self._make_metadata(path, schema))
+
+    def _finish_block(
+        self,
+        block: _Block,
+        read: Callable[[int], bytes],
+        schema: pa.Schema,
+        spool: BatchSpool,
+    ) -> pa.RecordBatch:
+        if block.batch is not None:
+            try:
+                return conform_batch(spool.read(block.batch), schema)
+            except OtherKindError:
+                pass
+        rows = [make_row(read(number)) for number in block.numbers]
+        names = [name for name in schema.names if name not in {"geometry", "bbox"}]
+        own = pa.schema([schema.field(name) for name in names])
+        fitted = []
+        for row in rows:
+            identifier = row.id
+
+            def omit(path: str, identifier: str = identifier) -> None:
+                self.omissions.add(path, identifier)
+
+            fitted.append(self._columns.fit(row.decode(), omit))
+        batch = pa.RecordBatch.from_struct_array(pa.array(fitted, pa.struct(own)))
+        return conform_batch(self._add_geometries(batch, block, rows), schema)
+
+    def _make_metadata(self, path: Path, schema: pa.Schema) -> dict[str, bytes]:
+        """Return the metadata that GeoParquet 1.1 and stac-geoparquet 1.1 define."""
+        summaries = [x.geometries for x in self._blocks[path] if x.geometries is not None]
+        columns: dict[str, Any] = {"geometry": GeometrySummary.union(summaries).describe()}
+        if "proj:geometry" in schema.names:  # each in the CRS of its item
+            columns["proj:geometry"] = {"encoding": "WKB", "geometry_types": [], "crs": None}
+        geo = {"version": "1.1.0", "primary_column": "geometry", "columns": columns}
+        collections = {} if self._collection is None else {self._collection["id"]: self._collection}
+        stac = {"version": "1.1.0", "collections": collections}
+        return {"geo": msgspec.json.encode(geo), "stac-geoparquet": msgspec.json.encode(stac)}
+
+
+def _divide(lines: ItemLines, order: NDArray[np.int64]) -> Iterator[_Block]:
+    """Divide lines into blocks."""
+    start = size = 0
+    for position, number in enumerate(order):
+        length = lines.lengths[number]
+        if position > start and (size + length > _BLOCK_BYTES or position - start >= _BLOCK_ITEMS):
+            yield _Block(order[start:position], size)
+            start, size = position, 0
+        size += length
+    yield _Block(order[start:], size)
+
+
+def _write_row_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch]) -> None:
+    table = pa.Table.from_batches(batches)
+    writer.write_table(table, row_group_size=len(table))
+
+
+def _find_columns_with_statistics(schema: pa.Schema) -> list[str]:
+    """Return the columns that queries filter by; statistics of all others make footers large."""
+    names = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    names.remove("geometry")
+    return names + [f"bbox.{edge.name}" for edge in schema.field("bbox").type]
