@@ -24,6 +24,7 @@ from target_stac.links import (
     strip_mirror_asset,
     strip_structural_links,
 )
+from target_stac.partitions import make_dataset_path
 from target_stac.records import (
     COLLECTION,
     ITEM,
@@ -363,7 +364,10 @@ class Export:
         documents = dict(self._collections)
         for name in set(self._index.collection_ids()) - {NO_COLLECTION}:
             path = self._index.collection_path(name)
-            href = self._link_builder.href(path, self._index.geoparquet_path(name))
+            href = self._link_builder.href(
+                path,
+                make_dataset_path(self._index.collection_folder(name), self._settings.partition),
+            )
             documents[name] = add_mirror_asset(documents[name], href)
         return documents
 

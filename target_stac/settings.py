@@ -20,6 +20,7 @@ CATALOG, NDJSON, GEOPARQUET, ITEM_COLLECTION = FORMATS = (
     "itemcollection",
 )
 UPDATE, OVERWRITE = MODES = ("update", "overwrite")
+NO_PARTITION, YEAR, MONTH = PARTITIONS = ("none", "year", "month")
 OFF, SAMPLE, ALL = VALIDATE_MODES = ("off", "sample", "all")
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
@@ -38,6 +39,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         description="Formats to write: catalog (a tree of STAC files and a map), ndjson, "
         "geoparquet, itemcollection (one GeoJSON file of at most 10,000 items).",
         default=[CATALOG, NDJSON, GEOPARQUET],
+    ),
+    th.Property(
+        "partition",
+        th.StringType(allowed_values=list(PARTITIONS)),
+        title="Partition",
+        description="How the GeoParquet of a collection is divided by acquisition time: none (one "
+        "file), year or month (a hive dataset: one file for each).",
+        default=NO_PARTITION,
     ),
     th.Property(
         "mode",
@@ -104,6 +113,7 @@ class StacSettings:
 
     output: str
     formats: frozenset[str]
+    partition: str
     mode: str
     catalog_id: str
     title: str
@@ -124,6 +134,7 @@ def read_settings(config: Mapping[str, Any]) -> StacSettings:
     return StacSettings(
         output=config["output"].strip(),
         formats=frozenset(config["formats"]),
+        partition=config["partition"],
         mode=config["mode"],
         catalog_id=config["catalog_id"].strip(),
         title=config["title"].strip(),

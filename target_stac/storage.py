@@ -47,6 +47,9 @@ class Storage(Protocol):
     def delete(self, path: str) -> None:
         """Delete a file, if it exists, and the folders that become empty."""
 
+    def list_files(self, folder: str) -> list[str]:
+        """Return the paths of all files in a folder and below it, sorted."""
+
     def flush(self) -> None:
         """Wait until all writes and deletions are done."""
 
@@ -135,6 +138,15 @@ class LocalStorage:
                     return
                 self._created_folders.discard(folder)
 
+    def list_files(self, folder: str) -> list[str]:
+        """Return the paths of all files in a folder and below it, sorted."""
+        with _wrap_errors("list", folder):
+            return sorted(
+                path.relative_to(self._root).as_posix()
+                for path in (self._root / folder).rglob("*")
+                if path.is_file()
+            )
+
     def flush(self) -> None:
         """Do nothing: a file exists when `write` returns."""
 
@@ -202,6 +214,15 @@ class ObjectStorage:
     def delete(self, path: str) -> None:
         """Queue the deletion of a file."""
         self._submit(self._delete_object, path)
+
+    def list_files(self, folder: str) -> list[str]:
+        """Return the paths of all files in a folder and below it, sorted."""
+        with _wrap_errors("list", folder):
+            try:
+                paths = self._filesystem.find(self._full_path(folder))
+            except FileNotFoundError:
+                return []
+        return sorted(path.removeprefix(self._full_path("")) for path in paths)
 
     def flush(self) -> None:
         """Wait until the queue is empty.

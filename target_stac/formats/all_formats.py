@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_stac.filenames import TEMPORARY_SUFFIX
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.preview import PreviewItem, write_preview
 from target_stac.links import add_mirror_asset, encode_json
+from target_stac.partitions import (
+    GEOPARQUET_FOLDER,
+    make_dataset_path,
+    make_geoparquet_path,
+    make_partition_name,
+    parse_geoparquet_path,
+)
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
@@ -78,11 +86,11 @@ class FormatsWriter:
             changed_collections: Ids of the collections with added, changed or removed items.
         """
         formats = self._settings.formats
-        ndjson_files = NdjsonFiles(self._scratch)
+        ndjson_files = NdjsonFiles(self._scratch, self._settings.partition)
         ndjson_files.write(self._index.rows(), self._encode_row)
         if GEOPARQUET in formats:
-            for collection in self._index.collection_ids():
-                if collection in changed_collections or not self._has_geoparquet(collection):
+            for collection in sorted(changed_collections | self._find_missing_geoparquet()):
+                if collection in ndjson_files.lines:
                     self._write_geoparquet(
                         collection, ndjson_files.lines[collection], collections[collection]
                     )
@@ -96,9 +104,7 @@ class FormatsWriter:
 
     def is_geoparquet_missing(self) -> bool:
         """Return whether a GeoParquet file is missing, as after a run that could not write it."""
-        return GEOPARQUET in self._settings.formats and not all(
-            map(self._has_geoparquet, self._index.collection_ids())
-        )
+        return bool(self._find_missing_geoparquet())
 
     def delete_unused(self, collections: set[str]) -> None:
         """Delete the files of other formats, and those of collections without items.
@@ -114,8 +120,16 @@ class FormatsWriter:
             unused.append(ITEM_COLLECTION_FILE)
         if CATALOG not in formats:
             unused.append(PREVIEW_FILE)
-        kept = set(self._index.collection_ids()) if GEOPARQUET in formats else set()
-        unused += [self._index.geoparquet_path(name) for name in sorted(collections - kept)]
+        folders = set(map(self._index.collection_folder, collections))
+        kept = set()
+        if GEOPARQUET in formats:
+            for name in self._index.collection_ids():
+                kept |= self._geoparquet_paths(name)
+        unused += [
+            path
+            for path in self._list_geoparquet()
+            if path not in kept and parse_geoparquet_path(path) in folders
+        ]
         for path in unused:
             self._storage.delete(path)
 
@@ -136,15 +150,40 @@ class FormatsWriter:
             collection_path if row.collection != NO_COLLECTION else None,
         )
 
-    def _has_geoparquet(self, collection: str) -> bool:
-        return self._storage.exists(self._index.geoparquet_path(collection))
+    def _geoparquet_paths(self, collection: str) -> set[str]:
+        """Return the paths of a collection's GeoParquet files."""
+        folder = self._index.collection_folder(collection)
+        return {
+            make_geoparquet_path(folder, make_partition_name(month, self._settings.partition))
+            for month in self._index.months(collection)
+        }
 
-    def _write_geoparquet(self, collection: str, lines: ItemLines, document: Json) -> None:
+    def _list_geoparquet(self) -> set[str]:
+        """Return the paths of all files in the folder of GeoParquet, without temporary suffixes."""
+        return {
+            path.removesuffix(TEMPORARY_SUFFIX)
+            for path in self._storage.list_files(GEOPARQUET_FOLDER)
+        }
+
+    def _find_missing_geoparquet(self) -> set[str]:
+        """Return the ids of the collections of which a GeoParquet file is missing."""
+        if GEOPARQUET not in self._settings.formats:
+            return set()
+        existing = set(self._storage.list_files(GEOPARQUET_FOLDER))
+        return {
+            name
+            for name in self._index.collection_ids()
+            if not self._geoparquet_paths(name) <= existing
+        }
+
+    def _write_geoparquet(
+        self, collection: str, partitions: Mapping[str, ItemLines], document: Json
+    ) -> None:
         from target_stac.formats.geoparquet import GeoparquetWriter  # noqa: PLC0415 - 50 MiB
 
-        file = self._scratch / "items.parquet"
+        files = {name: self._scratch / f"{n}.parquet" for n, name in enumerate(partitions)}
         writer = GeoparquetWriter(
-            {file: lines},
+            {file: partitions[name] for name, file in files.items()},
             collection=document if collection != NO_COLLECTION else None,
             scratch=self._scratch,
             check=self._check,
@@ -152,7 +191,10 @@ class FormatsWriter:
         writer.write()
         if writer.omissions:
             self.geoparquet_omissions[collection] = writer.omissions
-        replace_if_changed(self._storage, self._index.geoparquet_path(collection), file)
+        folder = self._index.collection_folder(collection)
+        for name, file in files.items():
+            replace_if_changed(self._storage, make_geoparquet_path(folder, name), file)
+            file.unlink(missing_ok=True)
 
     def _write_preview(self, ndjson_files: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         path = self._scratch / PREVIEW_FILE
@@ -193,6 +235,9 @@ class FormatsWriter:
         path = self._index.collection_path(name)
         links = self._link_builder.structural_links(path, None)
         if GEOPARQUET in self._settings.formats and self._index.has_items(name):
-            href = self._link_builder.href(path, self._index.geoparquet_path(name))
+            href = self._link_builder.href(
+                path,
+                make_dataset_path(self._index.collection_folder(name), self._settings.partition),
+            )
             document = add_mirror_asset(document, href)
         return {**document, "links": [*links, *document.get("links", ())]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from target_stac.formats.item_lines import ItemLines
+from target_stac.partitions import make_partition_name
 from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
 from target_stac.storage import replace_if_changed
 
@@ -21,16 +22,18 @@ class NdjsonFiles:
 
     Args:
         folder: A local folder for the files.
+        partition: How the items of a collection are divided by time.
 
     Attributes:
         counts: Number of items by source, `LOCATED` or `UNLOCATED`.
-        lines: Where the items of each collection are.
+        lines: Where the items of each collection are, by partition.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, partition: str) -> None:
         self._paths = {source: folder / f"new-{name}" for source, name in NDJSON_FILES.items()}
         self.counts = dict.fromkeys(NDJSON_FILES, 0)
-        self.lines: dict[str, ItemLines] = {}
+        self._partition = partition
+        self.lines: dict[str, dict[str, ItemLines]] = {}
 
     def write(self, rows: Iterable[IndexRow], encode_row: Callable[[IndexRow], bytes]) -> None:
         """Write all items.
@@ -50,9 +53,11 @@ class NdjsonFiles:
                 source = UNLOCATED if bbox is None else LOCATED
                 self.counts[source] += 1
                 length = files[source].write(encode_row(row) + b"\n")
-                lines = self.lines.get(row.collection)
+                partitions = self.lines.setdefault(row.collection, {})
+                name = make_partition_name(row.summary.day, self._partition)
+                lines = partitions.get(name)
                 if lines is None:
-                    lines = self.lines[row.collection] = ItemLines(self._paths)
+                    lines = partitions[name] = ItemLines(self._paths)
                 lines.append(source, ends[source], length, bbox)
                 ends[source] += length
 

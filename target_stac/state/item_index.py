@@ -235,10 +235,6 @@ class ItemIndex:
         name = "collection.json" if collection != NO_COLLECTION else "catalog.json"
         return f"{self.collection_folder(collection)}/{name}"
 
-    def geoparquet_path(self, collection: str) -> str:
-        """Return the path of a collection's GeoParquet."""
-        return f"geoparquet/{self.collection_folder(collection)}.parquet"
-
     def mark_month_changed(self, collection: str, month: str) -> None:
         """Mark a month, `YYYY-MM`, whose catalogs must be written again."""
         self._db.execute("INSERT OR IGNORE INTO changed_months VALUES (?, ?)", (collection, month))

@@ -87,14 +87,18 @@ def read_memory(folder: str = "/bucket/folder/") -> dict[str, bytes]:
     return {path.removeprefix(folder): file.getvalue() for path, file in store.items()}
 
 
+@pytest.mark.parametrize("partition", ["none", "month"])
 def test_object_storage_has_same_bytes_as_local_storage(
-    tmp_path: Path, memory_storage: RecordingStorage, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    memory_storage: RecordingStorage,
+    monkeypatch: pytest.MonkeyPatch,
+    partition: str,
 ) -> None:
     for objects in (FIRST, SECOND, []):
-        export("memory", *objects, formats=FORMATS)
+        export("memory", *objects, formats=FORMATS, partition=partition)
     monkeypatch.undo()
     for objects in (FIRST, SECOND):
-        export(tmp_path / "out", *objects, formats=FORMATS)
+        export(tmp_path / "out", *objects, formats=FORMATS, partition=partition)
     assert read_memory() == snapshot(tmp_path / "out")
     memory_storage.flush()
 

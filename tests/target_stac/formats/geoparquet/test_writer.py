@@ -430,3 +430,66 @@ def read_metadata(file: Path) -> Json:
     return {
         name.decode(): json.loads(value) for name, value in pq.read_metadata(file).metadata.items()
     }
+
+
+def read_dataset(folder: Path, query: str) -> list[Any]:
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        files = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
+        return connection.execute(query.format(files)).fetchall()
+
+
+PARTITIONS = {
+    "none": ["l2a.parquet"],
+    "year": ["l2a/year=2024/items.parquet", "l2a/year=2025/items.parquet"],
+    "month": [
+        "l2a/year=2024/month=12/items.parquet",
+        "l2a/year=2025/month=01/items.parquet",
+        "l2a/year=2025/month=11/items.parquet",
+    ],
+}
+DATED_ITEMS = [
+    set_properties(make_item("a", "2024-12-31"), odd=1),
+    set_properties(make_item("b", "2025-01-01"), odd=2.5),
+    set_properties(make_item("c", "2025-11-30"), odd=None, late="x"),
+    make_item_with_bbox("d", None, day="2025-11-29"),
+]
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_partitions_are_hive_dataset_with_same_columns(tmp_path: Path, partition: str) -> None:
+    assert export(tmp_path, *DATED_ITEMS, formats=FORMATS, partition=partition) == ExitCode.OK
+    folder = tmp_path / "geoparquet"
+    assert list(snapshot(folder)) == PARTITIONS[partition]
+    schemas = [pq.read_schema(folder / path).remove_metadata() for path in PARTITIONS[partition]]
+    assert all(schema == schemas[0] for schema in schemas)
+    assert schemas[0].field("odd").type == pa.float64()
+    asset = read_json(tmp_path / "l2a/collection.json")["assets"]["collection-mirror"]
+    assert asset["href"] == f"../geoparquet/l2a{'.parquet' if partition == 'none' else '/'}"
+    assert read_dataset(folder, "SELECT id FROM {} ORDER BY id") == [("a",), ("b",), ("c",), ("d",)]
+    if partition == "month":
+        query = "SELECT id FROM {} WHERE year = 2025 AND month = '11' ORDER BY id"
+        assert read_dataset(folder, query) == [("c",), ("d",)]
+
+
+def test_partitions_follow_setting_and_items_that_move(tmp_path: Path) -> None:
+    folder = tmp_path / "geoparquet"
+    for partition, paths in [*PARTITIONS.items(), *reversed(PARTITIONS.items())]:
+        assert export(tmp_path, *DATED_ITEMS, formats=FORMATS, partition=partition) == ExitCode.OK
+        assert list(snapshot(folder)) == paths
+    moved = make_item("a", "2025-01-31")
+    (folder / "notes.parquet").write_bytes(b"mine")
+    for partition in ("month", "year"):
+        assert export(tmp_path, moved, formats=FORMATS, partition=partition) == ExitCode.OK
+        expected = [*PARTITIONS[partition][1:], "notes.parquet"]
+        assert list(snapshot(folder)) == expected
+    assert export(tmp_path, moved, formats=CATALOG_AND_NDJSON) == ExitCode.OK
+    assert list(snapshot(folder)) == ["notes.parquet"]
+
+
+def test_update_of_partition_makes_same_bytes_as_first_export(tmp_path: Path) -> None:
+    settings = {"formats": FORMATS, "partition": "month"}
+    assert export(tmp_path / "one", *DATED_ITEMS, **settings) == ExitCode.OK
+    assert export(tmp_path / "two", *DATED_ITEMS[2:], **settings) == ExitCode.OK
+    assert export(tmp_path / "two", *DATED_ITEMS[:2], **settings) == ExitCode.OK
+    one, two = (snapshot(tmp_path / name / "geoparquet") for name in ("one", "two"))
+    assert one == two
