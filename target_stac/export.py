@@ -68,7 +68,7 @@ class Export:
 
     Attributes:
         rejected: Number of rejected objects by stream.
-        has_omissions: Whether this run left out of a format what it cannot hold.
+        has_omissions: Whether a format of the export lacks what it cannot hold.
 
     Raises:
         StorageError: The previous export is damaged.
@@ -409,7 +409,7 @@ class Export:
             self._logger.warning(
                 "GeoParquet of %s: null where its column cannot hold the value: %s",
                 f"collection '{name}'" if name != NO_COLLECTION else "items without a collection",
-                omissions.describe(),
+                omissions,
             )
 
     def _write_rejected(self) -> None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from target_stac.formats.geoparquet import Omissions
     from target_stac.formats.item_lines import ItemLines
     from target_stac.links import LinkBuilder
     from target_stac.records import Json
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from target_stac.storage import Storage
 
 PREVIEW_FILE = "preview.html"
+OMISSIONS_FILE = "omissions.json"
+"""What GeoParquet does not hold, by collection; logged by each run until it is corrected."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -54,8 +55,7 @@ class FormatsWriter:
         check: Raises if a stop was requested.
 
     Attributes:
-        geoparquet_omissions: What the GeoParquet files written by this run do not hold, by the id
-            of their collection.
+        geoparquet_omissions: What GeoParquet does not hold of each collection, by its id.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FormatsWriter:
         self._link_builder = link_builder
         self._reader = reader
         self._check = check
-        self.geoparquet_omissions: dict[str, Omissions] = {}
+        self.geoparquet_omissions = self._read_omissions()
 
     def write(self, collections: Mapping[str, Json], changed_collections: set[str]) -> None:
         """Write the formats; a file whose content is unchanged is not written.
@@ -107,7 +107,7 @@ class FormatsWriter:
         return bool(self._find_missing_geoparquet())
 
     def delete_unused(self, collections: set[str]) -> None:
-        """Delete the files of other formats, and those of collections without items.
+        """Delete the files of other formats, those of collections without items, and omissions.
 
         Args:
             collections: Ids of all collections of this export and the previous one.
@@ -132,6 +132,7 @@ class FormatsWriter:
         ]
         for path in unused:
             self._storage.delete(path)
+        self._write_omissions(self._index.collection_ids() if GEOPARQUET in formats else [])
 
     def _encode_row(self, row: IndexRow) -> bytes:
         self._check()
@@ -189,12 +190,30 @@ class FormatsWriter:
             check=self._check,
         )
         writer.write()
-        if writer.omissions:
-            self.geoparquet_omissions[collection] = writer.omissions
+        self.geoparquet_omissions[collection] = writer.omissions.describe()
         folder = self._index.collection_folder(collection)
         for name, file in files.items():
             replace_if_changed(self._storage, make_geoparquet_path(folder, name), file)
             file.unlink(missing_ok=True)
+
+    def _read_omissions(self) -> dict[str, str]:
+        """Return the omissions of the previous export; none if the file is damaged."""
+        content = self._storage.read(OMISSIONS_FILE)
+        try:
+            return msgspec.json.decode(content or b"{}", type=dict[str, str])
+        except msgspec.DecodeError:
+            return {}
+
+    def _write_omissions(self, collections: list[str]) -> None:
+        self.geoparquet_omissions = {
+            name: self.geoparquet_omissions[name]
+            for name in collections
+            if self.geoparquet_omissions.get(name)
+        }
+        if not self.geoparquet_omissions:
+            self._storage.delete(OMISSIONS_FILE)
+        elif self.geoparquet_omissions != self._read_omissions():
+            self._storage.write(OMISSIONS_FILE, encode_json(self.geoparquet_omissions))
 
     def _write_preview(self, ndjson_files: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         path = self._scratch / PREVIEW_FILE

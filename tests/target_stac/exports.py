@@ -252,7 +252,7 @@ def find_link(document: Json, rel: str) -> Json:
 def read_documents(folder: Path) -> Iterator[tuple[Path, Json]]:
     """Yield all files of the catalog, with or without links to them."""
     for path in sorted(folder.rglob("*.json")):
-        if path.name != "itemcollection.json":
+        if path.name not in {"itemcollection.json", "omissions.json"}:
             yield path, read_json(path)
 
 

@@ -47,6 +47,7 @@ HOSTILE = [
     "geoparquet",
     "no-collection",
     "rejected.ndjson",
+    "omissions.json",
     "preview.html",
     "preview.html.part",
     ".unfinished",

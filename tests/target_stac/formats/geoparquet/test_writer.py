@@ -141,16 +141,15 @@ def test_value_that_geoparquet_cannot_hold_is_null_and_named_until_corrected(
     others = [set_properties(make_item(str(n)), odd=n) for n in range(3)]
     for _ in range(2):
         caplog.clear()
-        status = export(tmp_path, *others, OMITTED[path], formats=FORMATS, mode="overwrite")
-        assert status == ExitCode.INCOMPLETE
+        assert export(tmp_path, *others, OMITTED[path], formats=FORMATS) == ExitCode.INCOMPLETE
         [warning] = read_log(caplog, "WARNING")
         assert warning == (
             "GeoParquet of collection 'l2a': null where its column cannot hold the value: "
             f"'{path}' of item 'bad'"
         )
         assert "s3cret" not in caplog.text
-        (tmp_path / "geoparquet/l2a.parquet").unlink()
     assert export(tmp_path, make_item("bad"), formats=FORMATS) == ExitCode.OK
+    assert not (tmp_path / "omissions.json").exists()
     ids = query_parquet(tmp_path / "geoparquet/l2a.parquet", "SELECT id FROM {} ORDER BY id")
     assert ids == [("0",), ("1",), ("2",), ("bad",)]
     assert set(find_item_files(tmp_path)) == {"l2a/0", "l2a/1", "l2a/2", "l2a/bad"}
@@ -164,6 +163,21 @@ def test_omission_of_items_without_collection_is_named(
     assert export(tmp_path, bad, formats=FORMATS) == ExitCode.INCOMPLETE
     [warning] = read_log(caplog, "WARNING")
     assert warning.startswith("GeoParquet of items without a collection: ")
+
+
+def test_omission_is_logged_until_item_or_format_is_gone(tmp_path: Path) -> None:
+    bad, other = set_properties(make_item("bad"), title=5), make_item("x", collection="l1c")
+    assert export(tmp_path, bad, formats=FORMATS) == ExitCode.INCOMPLETE
+    assert export(tmp_path, other, formats=FORMATS) == ExitCode.INCOMPLETE
+    assert read_json(tmp_path / "omissions.json") == {"l2a": "'title' of item 'bad'"}
+    (tmp_path / "omissions.json").write_bytes(b"[damaged")
+    (tmp_path / "geoparquet/l2a.parquet").unlink()
+    assert export(tmp_path, other, formats=FORMATS) == ExitCode.INCOMPLETE
+    assert export(tmp_path, other, formats=CATALOG_AND_NDJSON) == ExitCode.OK
+    assert not (tmp_path / "omissions.json").exists()
+    assert export(tmp_path, other, formats=FORMATS) == ExitCode.INCOMPLETE
+    assert export(tmp_path, other, formats=FORMATS, mode="overwrite") == ExitCode.OK
+    assert not (tmp_path / "omissions.json").exists()
 
 
 def test_many_omissions_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
