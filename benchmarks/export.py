@@ -1,4 +1,4 @@
-"""Compare speed and peak memory of target-stac with pystac's `normalize_and_save`."""
+"""Compare target-stac with pystac's `normalize_and_save` and with stac-geoparquet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from threading import Timer
@@ -44,13 +45,17 @@ class ExportMeasurement:
 
     Attributes:
         seconds: Time from start to end of the process, including start-up.
+        cpu_seconds: Time that it used the processors.
         peak_mib: Peak resident memory of the process, MiB.
         finished: Whether the process ended before the time limit.
+        geoparquet_mb: Size of the GeoParquet files in MB; 0 without any.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     finished: bool = True
+    geoparquet_mb: float = 0
 
     def format_bound(self, number: float, digits: str) -> str:
         """Format a number, as a lower bound if the process was stopped at the time limit."""
@@ -113,6 +118,33 @@ def export_with_pystac(path: Path, folder: Path) -> None:
     catalog.normalize_and_save(str(folder), pystac.CatalogType.SELF_CONTAINED)
 
 
+def write_with_stac_geoparquet(path: Path, folder: Path) -> None:
+    """Write the items that have a geometry, a file for each collection, with stac-geoparquet.
+
+    Args:
+        path: The items as ndjson, collection by collection.
+        folder: Where to write.
+    """
+    from stac_geoparquet.arrow import parse_stac_ndjson_to_parquet  # noqa: PLC0415 - 200 MiB
+
+    with path.open("rb") as file:
+        for number, (_, lines) in enumerate(groupby(file, _read_collection)):
+            ndjson = folder / f"{number}.ndjson"
+            with ndjson.open("wb") as part:
+                part.writelines(lines)
+            # Its default, 65,536, needs memory for all items of a collection at once.
+            parse_stac_ndjson_to_parquet(ndjson, folder / f"{number}.parquet", chunk_size=500)
+
+
+def _read_collection(line: bytes) -> bytes:
+    return bytes(msgspec.json.decode(line, type=dict[str, msgspec.Raw])["collection"])
+
+
+def measure_geoparquet(folder: Path) -> float:
+    """Return the size of the GeoParquet files in a folder and below, MB."""
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
+
+
 def measure_command(
     command: list[str], source: Path, limit: int | None = None, **settings: str
 ) -> ExportMeasurement:
@@ -130,7 +162,8 @@ def measure_command(
     code = os.waitstatus_to_exitcode(status)
     if code not in {0, -signal.SIGKILL}:
         raise SystemExit(f"{command[0]} ended with {code}")
-    return ExportMeasurement(seconds, usage.ru_maxrss / 1024, finished=code == 0)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return ExportMeasurement(seconds, cpu_seconds, usage.ru_maxrss / 1024, finished=code == 0)
 
 
 def measure_exports(count: int) -> dict[str, ExportMeasurement]:
@@ -153,6 +186,14 @@ def measure_exports(count: int) -> dict[str, ExportMeasurement]:
                     TARGET_STAC_FORMATS=formats,
                     TMPDIR=name,
                 )
+                measurements[title].geoparquet_mb = measure_geoparquet(Path(output))
+                if "geoparquet" in formats:
+                    command = [*this_module, "--stac-geoparquet", f"{output}/items.ndjson"]
+                    with tempfile.TemporaryDirectory(dir=folder) as tables:
+                        measurements["stac-geoparquet, of the ndjson"] = other = measure_command(
+                            [*command, "--folder", tables], source
+                        )
+                        other.geoparquet_mb = measure_geoparquet(Path(tables))
         with tempfile.TemporaryDirectory(dir=folder) as output:
             command = [*this_module, "--pystac", str(source), "--folder", output]
             measurements["pystac"] = measure_command(command, source, limit=TIME_LIMIT_SECONDS)
@@ -164,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", type=Path)
     parser.add_argument("--pystac", type=Path)
+    parser.add_argument("--stac-geoparquet", type=Path)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--items", type=int, nargs="*", default=SIZES)
     args = parser.parse_args()
@@ -171,8 +213,13 @@ def main() -> None:
         write_messages(args.write, args.items[0])
     elif args.pystac:
         export_with_pystac(args.pystac, args.folder)
+    elif args.stac_geoparquet:
+        write_with_stac_geoparquet(args.stac_geoparquet, args.folder)
     else:
-        table = Table("items", "export", "seconds", "items/s", "peak MiB", "speedup over pystac")
+        table = Table(
+            *("items", "export", "seconds", "CPU s", "peak MiB", "GeoParquet MB"),
+            "speedup over pystac",
+        )
         for count in args.items:
             measurements = measure_exports(count)
             pystac = measurements["pystac"]
@@ -181,8 +228,9 @@ def main() -> None:
                     f"{count:,}",
                     title,
                     one.format_bound(one.seconds, ",.1f"),
-                    f"{count / one.seconds:,.0f}" if one.finished else "",
+                    one.format_bound(one.cpu_seconds, ",.1f"),
                     one.format_bound(one.peak_mib, ",.0f"),
+                    f"{one.geoparquet_mb:,.1f}" if one.geoparquet_mb else "",
                     pystac.format_bound(pystac.seconds / one.seconds, ".1f") + "x"
                     if one is not pystac
                     else "",
