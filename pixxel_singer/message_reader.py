@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INCOMPLETE = "incomplete"
 """Member of a STATE's value: the streams that the tap could not read completely in this run."""
+UNREAD = "unread"
+"""Member of a STATE's value: the streams that the tap has still to read in this run."""
 _CHUNK_BYTES = 1 << 18  # more than the default capacity of a pipe
 _POLL_SECONDS = 0.25  # between two calls of `check` while the input is idle
 
@@ -68,7 +70,6 @@ class MessageReader(GenericSingerReader[bytes]):
         check: Called between messages and while waiting for input; raises to stop.
         line_number: The number of the current line, from 1.
         ends_with_state: Whether no RECORD has followed the last STATE, as after a complete sync.
-        incomplete_streams: What the last STATE names as `INCOMPLETE`.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,8 @@ class MessageReader(GenericSingerReader[bytes]):
         self.check: Callable[[], None] = lambda: None
         self.line_number = 0
         self.ends_with_state = False
-        self.incomplete_streams: set[str] = set()
+        self._incomplete: set[str] = set()
+        self._unread: set[str] = set()
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     @property
@@ -111,15 +113,17 @@ class MessageReader(GenericSingerReader[bytes]):
                 self.ends_with_state and message_type != "RECORD"
             )
             if message_type == "STATE":
-                self._read_incomplete(message.get("value"))
+                state = message.get("value")
+                self._incomplete |= _read_names(state, INCOMPLETE)
+                self._unread = _read_names(state, UNREAD)
             callback(message)
             counts[str(message_type)] += 1
         return counts
 
-    def _read_incomplete(self, state: object) -> None:
-        streams = state.get(INCOMPLETE) if isinstance(state, dict) else None
-        listed = streams if isinstance(streams, list) else [streams] if streams else []
-        self.incomplete_streams = {str(each) for each in listed}
+    @property
+    def incomplete_streams(self) -> set[str]:
+        """What any STATE names as `INCOMPLETE`, and the last one as `UNREAD`."""
+        return self._incomplete | self._unread
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Parse a line.
@@ -151,3 +155,9 @@ class MessageReader(GenericSingerReader[bytes]):
     def input_error(self, problem: str) -> InputError:
         """Return the error for a problem of the current line."""
         return InputError(f"line {self.line_number} of the input {problem}")
+
+
+def _read_names(state: object, member: str) -> set[str]:
+    names = state.get(member) if isinstance(state, dict) else None
+    listed = names if isinstance(names, list) else [names] if names else []
+    return {str(each) for each in listed}

@@ -28,7 +28,7 @@ from pixxel_api.timestamps import (
     subtract,
 )
 from pixxel_singer.errors import InputError
-from pixxel_singer.message_reader import INCOMPLETE
+from pixxel_singer.message_reader import INCOMPLETE, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -209,7 +209,7 @@ def check_state(state: Mapping[str, Any]) -> None:
     Raises:
         InputError: It has another form.
     """
-    if state.keys() - {INCOMPLETE} and "bookmarks" not in state:
+    if state.keys() - {INCOMPLETE, UNREAD} and "bookmarks" not in state:
         raise InputError(
             "--state: has no 'bookmarks'; pass the value of a STATE message, not the message itself"
         )

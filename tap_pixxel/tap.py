@@ -18,7 +18,7 @@ from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
-from pixxel_singer.message_reader import INCOMPLETE
+from pixxel_singer.message_reader import INCOMPLETE, UNREAD
 from pixxel_singer.message_writer import StoppableMessageWriter
 from pixxel_singer.plugin import PixxelPlugin, parse_json_file
 from pixxel_singer.progress import StreamProgress
@@ -156,14 +156,17 @@ class TapPixxel(PixxelPlugin, Tap):
             self.logger.warning("no stream is selected, so nothing is read; see --catalog")
         # Each stream leaves this list when it has been read, so that no STATE of a run that dies
         # in between looks like one of a complete run.
+        state = cast("dict[str, Any]", self.state)
         if selected:
-            cast("dict[str, Any]", self.state)[INCOMPLETE] = sorted(each.name for each in selected)
+            state[UNREAD] = sorted(each.name for each in selected)
         try:
             with self.progress, self.http_metrics:
                 self.sync_all()
         except OutputClosedError:
             raise
         except BaseException:
+            if unread := state.pop(UNREAD, ()):
+                state[INCOMPLETE] = sorted({*state.get(INCOMPLETE, ()), *unread})
             self.write_final_state()
             raise
         finally:

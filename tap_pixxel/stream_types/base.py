@@ -17,7 +17,7 @@ from pixxel_api.pagination.concurrency import run_interruptibly
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from pixxel_singer.errors import InputError
-from pixxel_singer.message_reader import INCOMPLETE
+from pixxel_singer.message_reader import INCOMPLETE, UNREAD
 from tap_pixxel.bookmarks import Bookmark, make_fingerprint
 from tap_pixxel.stream_types.scan_report import RowBatch, ScanReport, SkippedLists
 from tap_pixxel.stream_types.stream_maps import apply_stream_map
@@ -402,16 +402,21 @@ class PixxelStream(Stream):
         self.mark_incomplete()
 
     def mark_incomplete(self) -> None:
-        """Do not activate a full table, and name the stream in all STATE messages."""
+        """Do not activate a full table, and name the stream in all STATE messages from now on."""
         self._complete = False
-
-    def _mark_complete(self) -> None:
-        """Write a STATE that does not name the stream as incomplete any more."""
         state = cast("dict[str, Any]", self.tap_state)
-        if self.name in (names := state.get(INCOMPLETE, ())):
-            state[INCOMPLETE] = [each for each in names if each != self.name]
-            if not state[INCOMPLETE]:
-                del state[INCOMPLETE]
+        state[INCOMPLETE] = sorted({*state.get(INCOMPLETE, ()), self.name})
+        self.state_manager.is_flushed = False
+
+    def _write_end(self) -> None:
+        """Activate a full table that was read completely, and write a STATE after the stream."""
+        if self._stream_version is not None and self._complete:
+            self._write_activate_version_message(self._stream_version)
+        state = cast("dict[str, Any]", self.tap_state)
+        if self.name in (unread := state.get(UNREAD, ())):
+            state[UNREAD] = [each for each in unread if each != self.name]
+            if not state[UNREAD]:
+                del state[UNREAD]
             self.state_manager.is_flushed = False
             self._write_state_message()
 
@@ -465,16 +470,15 @@ class PixxelStream(Stream):
             yield from super()._sync_records(context, write_messages=write_messages)
         except PixxelError as error:
             self.fail(error, effect="stream skipped")
+            self._write_end()
             return
         except (AbortedSyncFailedException, AbortedSyncPausedException):
             if self.ABORT_AT_RECORD_COUNT is None:
                 raise
             return  # --test has read the one record that it reads
         self.log_summary()
-        if write_messages and self._complete:
-            if self._stream_version is not None:
-                self._write_activate_version_message(self._stream_version)
-            self._mark_complete()
+        if write_messages:
+            self._write_end()
 
     def log_summary(self) -> None:
         """Log warnings after the stream has finished."""

@@ -11,7 +11,7 @@ import pytest
 
 from pixxel_sandbox import Sandbox
 from pixxel_singer.exit_codes import ExitCode
-from pixxel_singer.message_reader import INCOMPLETE
+from pixxel_singer.message_reader import INCOMPLETE, UNREAD
 from pixxel_singer.signals import StopRequested
 from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.streams import STREAMS
@@ -247,18 +247,19 @@ def test_every_state_names_the_streams_that_are_not_read_yet(proxy: FaultProxy) 
     read: set[str] = set()
     for message, following in pairwise(synced.messages):
         if message["type"] == "STATE":
-            unread = set(message["value"].get(INCOMPLETE, ()))
+            unread = set(message["value"].get(UNREAD, ()))
             assert unread <= {"orders", "stores"} - read
             assert unread or following["type"] == "STATE"
             read = {"orders", "stores"} - unread
-    assert INCOMPLETE not in synced.state
+    assert not any(INCOMPLETE in each for each in find_states(synced))
+    assert UNREAD not in synced.state
 
 
 def test_incomplete_of_given_state_is_dropped(proxy: FaultProxy) -> None:
     proxy.replacement = None
     state = {**sync(proxy, "orders").state, INCOMPLETE: ["orders"]}
     synced = sync(proxy, "orders", "stores", state=state)
-    assert INCOMPLETE not in synced.state
+    assert not any(INCOMPLETE in each for each in find_states(synced))
     assert sync(proxy, "orders", state={INCOMPLETE: ["orders"]}).status is ExitCode.OK
 
 

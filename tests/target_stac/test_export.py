@@ -225,6 +225,17 @@ def test_overwrite_with_incomplete_state_before_last_removes_nothing(tmp_path: P
     assert len(find_item_files(tmp_path)) == len(ITEMS)
 
 
+def test_overwrite_after_a_tap_that_died_between_streams_removes_nothing(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    unread = {"type": "STATE", "value": {"unread": ["catalogs"]}}
+    died = [*make_sync(ITEMS[0]), unread]
+    assert export_messages(tmp_path, died, mode="overwrite") is ExitCode.INCOMPLETE
+    assert len(find_item_files(tmp_path)) == len(ITEMS)
+    ended = [unread, *make_sync(ITEMS[0])]
+    assert export_messages(tmp_path, ended, mode="overwrite") is ExitCode.OK
+    assert len(find_item_files(tmp_path)) == 1
+
+
 def test_overwrite_with_incomplete_state_keeps_rejected_records(tmp_path: Path) -> None:
     export(tmp_path, *ITEMS)
     invalid = make_item("bad") | {"properties": {}}
