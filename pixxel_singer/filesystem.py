@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from obstore.exceptions import BaseError as StoreError
 from obstore.fsspec import register
+from obstore.store import from_url
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _OBSTORE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 _READ_ONLY = ("http", "https", "github", "data")
@@ -59,6 +63,25 @@ def open_filesystem(url: str) -> tuple[Any, str]:
             f"cannot open '{strip_userinfo(url)}': {_first_line(error)}"
         ) from None
     return filesystem, path
+
+
+def open_object_store(url: str) -> ObjectStore | None:
+    """Return the object store at a URL, without any request to it; None for other file systems.
+
+    It offers what fsspec does not, such as a write on the condition that nobody else has written.
+
+    Raises:
+        InvalidLocation: The URL is not that of a store.
+    """
+    if url.partition("://")[0] not in _OBSTORE:
+        return None
+    options = {name: _STORE_OPTIONS[name] for name in ("client_options", "retry_config")}
+    try:
+        return from_url(url, **options)
+    except (ValueError, StoreError) as error:
+        raise InvalidLocation(
+            f"cannot open '{strip_userinfo(url)}': {_first_line(error)}"
+        ) from None
 
 
 def is_local(filesystem: Any) -> bool:  # noqa: ANN401 - fsspec is not typed

@@ -22,7 +22,13 @@ INCOMPLETE = "incomplete"
 UNREAD = "unread"
 """Member of a STATE's value: the streams that the tap has still to read in this run."""
 _CHUNK_BYTES = 1 << 18  # more than the default capacity of a pipe
+MAX_LINE_BYTES = 1 << 26
+"""Maximum length of a line, which is held in memory as a whole: 64 MiB."""
 _POLL_SECONDS = 0.25  # between two calls of `check` while the input is idle
+
+
+class LineTooLongError(Exception):
+    """A line exceeds `MAX_LINE_BYTES`."""
 
 
 def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
@@ -31,22 +37,32 @@ def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
     Args:
         file: A file with a descriptor, or one in memory.
         check: Raises to stop.
+
+    Raises:
+        LineTooLongError: The line after the last one exceeds `MAX_LINE_BYTES`.
     """
     try:
         fd = file.fileno()
     except OSError:
-        for line in file:
+        while line := file.readline(MAX_LINE_BYTES + 1):
             check()
+            if len(line) > MAX_LINE_BYTES:
+                raise LineTooLongError from None
             yield line
         return
     partial: list[bytes] = []
+    length = 0
     while chunk := _read_chunk(fd, check):
         first, *others = chunk.split(b"\n")
         partial.append(first)
+        length += len(first)
+        if length > MAX_LINE_BYTES:
+            raise LineTooLongError
         if others:
             yield b"".join(partial)
             yield from others[:-1]
             partial = [others[-1]]
+            length = len(others[-1])
     if any(partial):
         yield b"".join(partial)
 
@@ -96,7 +112,18 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InputError: A line is not a Singer message, or precedes its stream's SCHEMA.
         """
-        source = file_input or self.default_input
+        try:
+            return self._process_lines(file_input or self.default_input, callbacks)
+        except LineTooLongError:
+            self.line_number += 1
+            raise self.input_error(
+                f"has more than {MAX_LINE_BYTES >> 20} MiB; check that the tap ends each message "
+                "with a line break"
+            ) from None
+
+    def _process_lines(
+        self, source: IO[Any], callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
         counts: Counter[str] = Counter()
         for line in read_lines(getattr(source, "buffer", source), self.check):
             self.line_number += 1

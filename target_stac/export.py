@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pixxel_singer.errors import InputError
+from pixxel_singer.filesystem import describe_error
 from target_stac.catalog.collections import make_missing_collection
 from target_stac.catalog.layout import CatalogLayout
 from target_stac.catalog.recovery import MARKER_FILE, ExportRecovery
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from target_stac.validation import StacValidator
 
 REJECTED_FILE = "rejected.ndjson"
+SCRATCH_ERRORS = (OSError, sqlite3.Error)
+"""Errors of the temporary folder; those of the storage are `StorageError` already."""
 
 
 class Export:
@@ -112,7 +117,8 @@ class Export:
 
     def close(self) -> None:
         """Close the local files."""
-        self._rejected_file.close()
+        with suppress(OSError):  # of a full folder, where `reject` has failed already
+            self._rejected_file.close()
         self._index.close()
 
     # The previous export
@@ -209,7 +215,11 @@ class Export:
     # The objects of this run
 
     def take(self, stream: str, kind: str, stac: Json) -> None:
-        """Add an item or collection; reject it if it is invalid."""
+        """Add an item or collection; reject it if it is invalid.
+
+        Raises:
+            StorageError: The temporary folder is full.
+        """
         try:
             validate_minimal(kind, stac)
             links = strip_structural_links(stac.get("links", ()), self._settings.root_href)
@@ -219,12 +229,22 @@ class Export:
                 self._take_collection(stac, links)
         except InvalidStacError as error:
             self.reject(stream, f"{kind} {error}", stac)
+        except SCRATCH_ERRORS as error:
+            raise self._scratch_error(error) from None
 
     def reject(self, stream: str, reason: str, record: Json) -> None:
         """Add a record to the rejected ones, with the reason, instead of to the export."""
         self.rejected[stream] += 1
-        self._rejected_file.write(
-            encode_json({"stream": stream, "reason": reason, "record": record}) + b"\n"
+        line = encode_json({"stream": stream, "reason": reason, "record": record})
+        try:
+            self._rejected_file.write(line + b"\n")
+        except SCRATCH_ERRORS as error:
+            raise self._scratch_error(error) from None
+
+    def _scratch_error(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"temporary folder '{self._scratch}': {describe_error(error)}; set TMPDIR to a folder "
+            "with enough space"
         )
 
     def _take_item(self, item: Json, links: list[Json]) -> None:
@@ -263,9 +283,15 @@ class Export:
         Raises:
             InputError: There are too many items for an ItemCollection, or the input of a run with
                 'mode' overwrite is empty or incomplete.
-            StorageError: A file could not be written.
+            StorageError: A file could not be written, here or in the temporary folder.
             StopRequested: A stop was requested; all links of the export resolve nevertheless.
         """
+        try:
+            self._publish(input_complete=input_complete)
+        except SCRATCH_ERRORS as error:
+            raise self._scratch_error(error) from None
+
+    def _publish(self, *, input_complete: bool) -> None:
         if not self._settings.is_update:
             self._drop_missing_items(input_complete=input_complete)
         elif self.is_idle and not (self.rejected or self._has_previous()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,7 +121,8 @@ class ItemIndex:
 
     def close(self) -> None:
         """Close the database and the spool file."""
-        self._spool_writer.close()
+        with suppress(OSError):  # of a full folder, where `add_incoming` has failed already
+            self._spool_writer.close()
         self._spool_reader.close()
         self._db.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
@@ -106,3 +107,24 @@ def test_invalid_line_error_has_line_number_without_text(line: bytes) -> None:
     with pytest.raises(InputError, match="line 2 of the input") as caught:
         read_messages(b'{"type":"RECORD"}\n' + line + b"\n")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["with its end", "without an end"])
+def test_too_long_line_is_refused_with_its_number(
+    pipe: tuple[IO[bytes], int], monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr("pixxel_singer.message_reader.MAX_LINE_BYTES", 1 << 20)
+    text = b'{"type":"RECORD"}\n"' + b"x" * (2 << 20) + end
+
+    def write() -> None:
+        with os.fdopen(pipe[1], "wb") as file, contextlib.suppress(BrokenPipeError):
+            file.write(text)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with pytest.raises(InputError, match="line 2 of the input has more than 1 MiB"):
+        MessageReader().process_lines(pipe[0], {"RECORD": lambda _: None})
+    pipe[0].close()
+    thread.join()
+    with pytest.raises(InputError, match="line 2 of the input has more than 1 MiB"):
+        read_messages(text)

@@ -54,9 +54,9 @@ class RecordingStorage(ObjectStorage):
         super().__init__(*args)
         self.changes: list[tuple[str, str]] = []
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes, *, verify: bool = False) -> None:
         self.changes.append(("write", path))
-        super().write(path, content)
+        super().write(path, content, verify=verify)
 
     def delete(self, path: str) -> None:
         if self.exists(path):

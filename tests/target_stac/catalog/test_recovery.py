@@ -54,9 +54,9 @@ class CheckedStorage(LocalStorage):
 
     changes = 0
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes, *, verify: bool = False) -> None:
         self._check_and_copy(path, content)
-        super().write(path, content)
+        super().write(path, content, verify=verify)
 
     def delete(self, path: str) -> None:
         self._check_and_copy(path, None)
