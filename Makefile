@@ -63,6 +63,7 @@ bench: $(VENV)/.ready  ## Print the README's benchmark tables.
 	@$(BIN)/python -m benchmarks.archive
 	@$(BIN)/python -m benchmarks.conversion
 	@$(BIN)/python -m benchmarks.export
+	@$(BIN)/python -m benchmarks.export_updates
 	@$(BIN)/python -m benchmarks.deliveries
 
 lock: $(VENV)/.ready  ## Update requirements.lock, for all platforms and Python versions.

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError
 from pixxel_singer.filesystem import describe_error
-from target_stac.catalog.collections import make_missing_collection
+from target_stac.catalog.collections import is_synthesised, make_missing_collection
 from target_stac.catalog.layout import CatalogLayout
-from target_stac.catalog.recovery import MARKER_FILE, ExportRecovery
 from target_stac.catalog.writer import CatalogWriter
 from target_stac.formats.all_formats import FormatsWriter
 from target_stac.formats.item_collection import MAX_ITEM_COLLECTION
@@ -37,10 +37,10 @@ from target_stac.records import (
     InvalidStacError,
     validate_minimal,
 )
-from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON, UPDATE
-from target_stac.state import previous_export
-from target_stac.state.item_index import NDJSON_FILES, ItemIndex
+from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_reader import ItemReader
+from target_stac.state.manifest import LAYOUT_VERSION, Manifest
+from target_stac.state.rebuild import EXTRA_FORMATS
 from target_stac.storage import StorageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from target_stac.validation import StacValidator
 
 REJECTED_FILE = "rejected.ndjson"
-SCRATCH_ERRORS = (OSError, sqlite3.Error)
+SCRATCH_ERRORS = (OSError, sqlite3.OperationalError)
 """Errors of the temporary folder; those of the storage are `StorageError` already."""
 
 
@@ -96,24 +96,24 @@ class Export:
         self._validator = validator
         self._logger = logger
         self._check = check
-        self._index = ItemIndex(scratch)
+        self._manifest = Manifest(
+            storage,
+            scratch,
+            settings.root_href,
+            is_update=settings.is_update,
+            logger=logger,
+            check=check,
+        )
+        self._index = self._manifest.index
         self._link_builder = LinkBuilder(settings.root_href, self._index.item_path)
         self._layout = CatalogLayout(self._index, self._link_builder)
-        self._collections: dict[str, Json] = {}
-        self._incoming_collections: set[str] = set()
+        self._collections = self._index.read_collections()
+        self._incoming_collections: dict[str, Json] = {}
         self._rejected_file = (scratch / REJECTED_FILE).open("wb")
-        self._ndjson_files: dict[int, Path] = {}
-        self._previous_collections: set[str] = set()
-        self._changed_collections: set[str] = set()
-        self._catalog_changed = False
         self._incoming_items = self._items_written = 0
+        self._keeps_missing = settings.is_update
         self.rejected: Counter[str] = Counter()
         self.has_omissions = False
-        try:
-            self._read_previous()
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         """Close the local files."""
@@ -121,96 +121,18 @@ class Export:
             self._rejected_file.close()
         self._index.close()
 
-    # The previous export
-
-    def _read_previous(self) -> None:
-        settings = self._settings
-        root = previous_export.read_root(self._storage)
-        marker = self._storage.read(MARKER_FILE)
-        metadata = root[METADATA_MEMBER] if root else {}
-        if root and settings.is_update and metadata.get("root_href") != settings.root_href:
-            raise InputError(
-                "the export at 'output' has another 'root_href'; use that one, or set 'mode' to "
-                "overwrite"
-            )
-        self._root = root
-        self._tree = previous_export.PreviousTree(
-            self._storage,
-            metadata.get("root_href"),
-            was_interrupted=marker is not None and settings.is_update,
-        )
-        self._recovery = ExportRecovery(
-            self._storage,
-            self._index,
-            self._tree,
-            self._layout,
-            writes_catalog=CATALOG in settings.formats,
-        )
-        # A killed run leaves files in an unknown state, and other formats have other files.
-        self._rewrite_all = marker is not None or metadata.get("formats") != sorted(
-            settings.formats
-        )
-        if root:
-            self._read_tree(root)
-        self._recovery.recover(marker or b"", keep_items=settings.is_update)
-        # After a killed run, a catalog whose root lists something is newer than the ndjson files.
-        is_ndjson_outdated = (
-            root is not None and marker is not None and not previous_export.is_empty_root(root)
-        )
-        if settings.is_update and not is_ndjson_outdated:
-            self._read_ndjson()
-        self._previous_collections = set(
-            self._tree.collections
-        ) | previous_export.read_collection_ids(self._storage)
-        self._previous_documents = dict(self._collections)
-
-    def _read_tree(self, root: Json) -> None:
-        try:
-            self._tree.index_items(root, self._index)
-        except StorageError as error:
-            if self._settings.is_update:
-                raise
-            self._logger.warning(
-                "%s; some files of the previous export may remain", str(error).partition(";")[0]
-            )
-        self._collections |= self._tree.collections
-
-    def _read_ndjson(self) -> None:
-        paths = {source: self._storage.local_path(name) for source, name in NDJSON_FILES.items()}
-        self._ndjson_files = {source: path for source, path in paths.items() if path is not None}
-        previous_export.index_ndjson(self._ndjson_files, self._index)
-        self._collections = previous_export.read_collections(self._storage) | self._collections
-
-    def make_update(self) -> Export:
-        """Return an export that merges the objects of this run into the previous export.
+    def keep_missing_items(self) -> None:
+        """Keep the items that this run does not receive, although 'mode' is overwrite.
 
         Raises:
-            InputError: The previous export cannot be updated with these settings.
-            StorageError: The previous export is damaged.
+            InputError: The previous export cannot be merged into.
         """
         if not {CATALOG, NDJSON} & self._settings.formats:
             raise InputError("the export has neither of the formats catalog and ndjson")
-        scratch = self._scratch / UPDATE
-        scratch.mkdir()
-        update = Export(
-            settings=replace(self._settings, mode=UPDATE),
-            storage=self._storage,
-            scratch=scratch,
-            validator=self._validator,
-            logger=self._logger,
-            check=self._check,
-        )
-        self._index.copy_incoming_to(update._index)
-        update._incoming_items = self._incoming_items
-        update._incoming_collections = self._incoming_collections
-        update._collections |= {
-            name: self._collections[name] for name in self._incoming_collections
-        }
-        update.rejected = self.rejected
-        self._rejected_file.flush()
-        with (self._scratch / REJECTED_FILE).open("rb") as rejected:
-            shutil.copyfileobj(rejected, update._rejected_file)
-        return update
+        self._manifest.check_root_href(self._settings.root_href)
+        if self._manifest.is_damaged:
+            raise InputError("the export is damaged, or was written by an earlier version")
+        self._keeps_missing = True
 
     # The objects of this run
 
@@ -257,14 +179,16 @@ class Export:
                 body, f"{path}/item", path, collection and path
             )
             self._validate(ITEM, msgspec.json.decode(written))
-        self._index.add_incoming(collection, item["id"], summary, body)
+        self._index.add(collection, item["id"], summary, body)
         self._incoming_items += 1
 
     def _take_collection(self, collection: Json, links: list[Json]) -> None:
         if self._validator.should_validate(collection):
             self._validate(COLLECTION, collection)
-        self._collections[collection["id"]] = {**strip_mirror_asset(collection), "links": links}
-        self._incoming_collections.add(collection["id"])
+        self._incoming_collections[collection["id"]] = {
+            **strip_mirror_asset(collection),
+            "links": links,
+        }
 
     def _validate(self, kind: str, stac: Json) -> None:
         error = self._validator.find_error(kind, stac)
@@ -292,50 +216,98 @@ class Export:
             raise self._scratch_error(error) from None
 
     def _publish(self, *, input_complete: bool) -> None:
-        if not self._settings.is_update:
+        if not self._keeps_missing:
             self._drop_missing_items(input_complete=input_complete)
-        elif self.is_idle and not (self.rejected or self._has_previous()):
+        total, unlocated = self._index.count(), self._index.count("west IS NULL")
+        if (
+            self._settings.is_update
+            and self.is_idle
+            and not (self.rejected or total or self._collections)
+        ):
             self._logger.warning("received no STAC Items or Collections; nothing written")
             return
-        total = self._index.count()
         if ITEM_COLLECTION in self._settings.formats and total > MAX_ITEM_COLLECTION:
             raise InputError(
                 f"the export has {total:,} items, but an ItemCollection may have at most "
                 f"{MAX_ITEM_COLLECTION:,}; remove itemcollection from 'formats'"
             )
-        self._add_missing_collections()
-        writes_catalog = CATALOG in self._settings.formats
-        self._index.mark_changed(
-            everything=self._rewrite_all or (writes_catalog and self._root is None)
-        )
-        self._changed_collections = {collection for collection, _ in self._index.changed_months()}
-        self._recovery.write_marker(self._scratch)
-        reader = ItemReader(
-            self._index, self._storage, self._ndjson_files, self._settings.root_href
-        )
+        previous_href = self._index.read_settings().get("root_href")
+        reader = ItemReader(self._index, self._storage, previous_href)
         try:
-            catalogs = self._write_catalog(reader) if writes_catalog else set()
-            # The collection is in the metadata of its GeoParquet.
-            self._changed_collections |= {
-                name
-                for name, document in self._collections.items()
-                if document != self._previous_documents.get(name)
-            } & set(self._index.collection_ids())
-            self._write_formats(reader)
+            self._write_changes(reader)
         finally:
             reader.close()
-        self._recovery.remove_stale_files(catalogs)
         self._write_rejected()
-        self._recovery.remove_marker()
-        self._log_summary(total)
+        self._log_summary(total, unlocated)
+
+    def _write_changes(self, reader: ItemReader) -> None:
+        """Write what has changed; nothing, if nothing has."""
+        settings = self._make_settings()
+        previous = self._index.read_settings()
+        is_same_version = previous.get("version") == settings["version"]
+        verify = self._manifest.is_rebuilt or not is_same_version or not self._settings.is_update
+        writes_catalog = CATALOG in self._settings.formats
+        self._index.mark_changed(
+            everything=verify or writes_catalog != self._index.has_format(CATALOG)
+        )
+        collections = self._merge_collections()
+        formats = FormatsWriter(
+            settings=self._settings,
+            storage=self._storage,
+            scratch=self._scratch,
+            index=self._index,
+            link_builder=self._link_builder,
+            reader=reader,
+            verify=verify,
+            check=self._check,
+        )
+        if not (
+            verify
+            or self._index.has_changes()
+            or collections != self._collections
+            or any(previous.get(name) != value for name, value in settings.items())
+            or formats.is_file_missing()
+        ):
+            self._report_omissions()
+            return
+        if verify or collections.keys() != self._collections.keys():
+            self._index.clear_features()  # each refers to its collection by position
+        self._manifest.claim()
+        if writes_catalog:
+            self._write_catalog(reader, collections, verify=verify)
+        elif self._index.has_format(CATALOG):
+            self._index.mark_all_items_stale()
+        changed = {
+            name for name, each in collections.items() if each != self._collections.get(name)
+        }
+        formats.write(collections, changed)
+        self._index.drop_formats(
+            self._settings.formats
+            | {extra for extra, name in EXTRA_FORMATS.items() if name in self._settings.formats}
+        )
+        self._report_omissions()
+        self._index.drop_collections(collections)
+        self._index.write_collections(collections)
+        self._index.write_settings(settings)
+        self._delete_stale_files()
+        self._collections = collections
+        self._manifest.finish(has_lines=NDJSON in self._settings.formats)
+
+    def _make_settings(self) -> dict[str, str | None]:
+        """Return what the files of the export depend on, beside the objects."""
+        settings = self._settings
+        return {
+            "version": f"{LAYOUT_VERSION} {distribution_version()}",
+            "root": encode_json(self._make_root()).decode(),
+            "root_href": settings.root_href,
+            "formats": " ".join(sorted(settings.formats)),
+            "partition": settings.partition,
+        }
 
     @property
     def is_idle(self) -> bool:
         """Whether this run has received no item and no collection."""
         return not self._incoming_items and not self._incoming_collections
-
-    def _has_previous(self) -> bool:
-        return self._root is not None or bool(self._ndjson_files)
 
     def _drop_missing_items(self, *, input_complete: bool) -> None:
         if not input_complete:
@@ -353,41 +325,44 @@ class Export:
             self._logger.warning(
                 "removed %s items missing from this run (mode: overwrite)", f"{removed:,}"
             )
-        self._collections = {name: self._collections[name] for name in self._incoming_collections}
+        self._collections = {
+            name: self._collections[name]
+            for name in self._incoming_collections
+            if name in self._collections
+        }
 
-    def _add_missing_collections(self) -> None:
-        """Synthesise the collections that no record contains, and those synthesised earlier."""
+    def _merge_collections(self) -> dict[str, Json]:
+        """Return the collections of the new export, with those that no record contains."""
+        collections = self._collections | self._incoming_collections
+        changed = {name for name, _ in self._index.changed_partitions(0)}
         for name in self._index.collection_ids():
-            known = self._collections.get(name)
+            known = collections.get(name)
             if known is None or (
-                name not in self._incoming_collections and previous_export.is_synthesised(known)
+                name in changed and name not in self._incoming_collections and is_synthesised(known)
             ):
-                self._collections[name] = make_missing_collection(name, self._index.rows(name))
+                collections[name] = make_missing_collection(name, self._index.rows(name))
+        return collections
 
-    def _write_catalog(self, reader: ItemReader) -> set[str]:
-        """Write the catalog; return the paths of all its catalogs."""
+    def _write_catalog(
+        self, reader: ItemReader, collections: dict[str, Json], *, verify: bool
+    ) -> None:
         writer = CatalogWriter(
             storage=self._storage,
             index=self._index,
             reader=reader,
             link_builder=self._link_builder,
             layout=self._layout,
-            previous_catalogs=self._tree.catalogs,
-            trust_previous=self._settings.is_update,
+            verify=verify,
             check=self._check,
         )
-        result = writer.write(self._make_root(), self._add_mirror_assets())
-        self._catalog_changed = result.changed
-        self._items_written = result.items_written
-        if not self._rewrite_all:
-            self._changed_collections = result.collections
-        return result.catalogs
+        writer.write(self._make_root(), self._add_mirror_assets(collections))
+        self._items_written = writer.items_written
 
-    def _add_mirror_assets(self) -> dict[str, Json]:
+    def _add_mirror_assets(self, collections: dict[str, Json]) -> dict[str, Json]:
         """Return the collections, each with its GeoParquet as an asset if it has items."""
         if GEOPARQUET not in self._settings.formats:
-            return self._collections
-        documents = dict(self._collections)
+            return collections
+        documents = dict(collections)
         for name in set(self._index.collection_ids()) - {NO_COLLECTION}:
             path = self._index.collection_path(name)
             href = self._link_builder.href(
@@ -405,37 +380,23 @@ class Export:
             "stac_version": STAC_VERSION,
             "title": settings.title,
             "description": settings.description,
-            METADATA_MEMBER: {
-                "layout": previous_export.LAYOUT_VERSION,
-                "root_href": settings.root_href,
-                "formats": sorted(settings.formats),
-            },
+            METADATA_MEMBER: {"layout": LAYOUT_VERSION},
         }
 
-    def _write_formats(self, reader: ItemReader) -> None:
-        writer = FormatsWriter(
-            settings=self._settings,
-            storage=self._storage,
-            scratch=self._scratch,
-            index=self._index,
-            link_builder=self._link_builder,
-            reader=reader,
-            check=self._check,
-        )
-        if (
-            self._rewrite_all
-            or self._changed_collections
-            or self._catalog_changed
-            or writer.is_geoparquet_missing()
-        ):
-            writer.write(self._collections, self._changed_collections)
-        writer.delete_unused({NO_COLLECTION, *self._collections, *self._previous_collections})
-        for name, omissions in writer.geoparquet_omissions.items():
+    def _delete_stale_files(self) -> None:
+        self._storage.flush()
+        for _, group in groupby(self._index.stale_files(), itemgetter(1)):
+            for path, _ in group:
+                self._storage.delete(path)
+            self._storage.flush()
+
+    def _report_omissions(self) -> None:
+        for name, text in self._index.read_omissions():
             self.has_omissions = True
             self._logger.warning(
                 "GeoParquet of %s: null where its column cannot hold the value: %s",
                 f"collection '{name}'" if name != NO_COLLECTION else "items without a collection",
-                omissions,
+                text,
             )
 
     def _write_rejected(self) -> None:
@@ -445,8 +406,7 @@ class Export:
         else:
             self._storage.delete(REJECTED_FILE)
 
-    def _log_summary(self, total: int) -> None:
-        unlocated = self._index.count("west IS NULL")
+    def _log_summary(self, total: int, unlocated: int) -> None:
         counts = (total, len(self._collections), unlocated, self._incoming_items)
         self._logger.info(
             "exported %s items in %s collections, %s of them without a geometry; this run received "

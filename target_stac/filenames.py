@@ -15,7 +15,8 @@ _RESERVED_NAMES = frozenset(
     {
         *("catalog", "catalog.json", "collection", "collection.json"),
         *("items.ndjson", "unlocated.ndjson", "rejected.ndjson", "collections.ndjson"),
-        *("itemcollection.json", "omissions.json", "preview.html", "geoparquet", "no-collection"),
+        *("itemcollection.json", "preview.html", "geoparquet", "no-collection"),
+        "manifest.sqlite",
         # Device names of Windows, which does not allow them as file names.
         *("con", "prn", "aux", "nul"),
         *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),

@@ -1,4 +1,4 @@
-"""Summarize an item in its catalog's link, so that later runs need not open the item's file."""
+"""Summarize an item for its catalog's link, its collection and the index."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from target_stac.records import read_acquisition_time
 
 if TYPE_CHECKING:
     from target_stac.records import Json
-
-_SHA256_MEMBER = "sha256"
-_ORIGIN_MEMBER = "derived_from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,48 +55,9 @@ def summarize_item(item: Json, links: list[Json]) -> ItemSummary:
     )
 
 
-def make_item_link(identifier: str, summary: ItemSummary, href: str, sha256: str) -> Json:
-    """Return the link of a catalog to an item.
-
-    Beside the members that STAC defines, the link has the item's id if the title differs, its
-    times, bbox and origin, and the SHA-256 of its file.
-    """
-    link: Json = {"rel": "item", "href": href, "type": ITEM_MEDIA_TYPE, "title": summary.title}
-    if identifier != summary.title:
-        link["id"] = identifier
-    if summary.start == summary.end:
-        link["datetime"] = summary.start
-    else:
-        link |= {"start_datetime": summary.start, "end_datetime": summary.end}
-    if summary.bbox is not None:
-        link["bbox"] = summary.bbox
-    if summary.origin is not None:
-        link[_ORIGIN_MEMBER] = summary.origin
-    link[_SHA256_MEMBER] = sha256
-    return link
-
-
-def parse_item_link(link: Json) -> tuple[str, ItemSummary, str]:
-    """Parse a link that `make_item_link` made.
-
-    Returns:
-        The item's id, its summary, and the SHA-256 of its file.
-
-    Raises:
-        KeyError, TypeError, IndexError: The link lacks a member, or one has the wrong type.
-    """
-    start = link.get("datetime") or link["start_datetime"]
-    end = link.get("datetime") or link["end_datetime"]
-    bbox, origin = link.get("bbox"), link.get(_ORIGIN_MEMBER)
-    summary = ItemSummary(
-        title=link["title"],
-        day=start[:10],
-        start=start,
-        end=end,
-        bbox=None if bbox is None else _drop_heights(bbox),
-        origin=None if origin is None else (str(origin[0]), str(origin[1])),
-    )
-    return str(link.get("id", link["title"])), summary, str(link[_SHA256_MEMBER])
+def make_item_link(summary: ItemSummary, href: str) -> Json:
+    """Return the link of a catalog to an item."""
+    return {"rel": "item", "href": href, "type": ITEM_MEDIA_TYPE, "title": summary.title}
 
 
 def _drop_heights(bbox: list[Any]) -> tuple[float, float, float, float]:

@@ -26,7 +26,6 @@ MIRROR_ASSET = "collection-mirror"
 _GEOPARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
 
 _STRUCTURAL_RELS = frozenset({"self", "root", "parent", "child", "item", "items"})
-_CHILD_RELS = frozenset({"child", "item"})
 _API_ITEM_URL = re.compile(r".*/collections/([^/?#]+)/items/([^/?#]+)/?")
 _URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -72,6 +71,12 @@ def strip_structural_links(links: Iterable[Json], root_href: str | None = None) 
         elif _is_external(restored.get("href"), root_href):
             collection_links.append(restored)
     return collection_links[:1] + other_links
+
+
+def find_links(document: Json) -> list[Json]:
+    """Return the links of a file that another program may have changed."""
+    links = document.get("links")
+    return [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
 
 
 def find_origin(links: Iterable[Json]) -> tuple[str, str] | None:
@@ -146,9 +151,7 @@ class LinkBuilder:
         """Return the link to a catalog or collection."""
         return _make_link("child", self.href(start, target)) | {"title": title}
 
-    def encode_item(
-        self, body: bytes, path: str, catalog: str, collection: str | None, *, redirect: bool = True
-    ) -> bytes:
+    def encode_item(self, body: bytes, path: str, catalog: str, collection: str | None) -> bytes:
         """Return the content of an item's file in the catalog.
 
         Args:
@@ -156,14 +159,13 @@ class LinkBuilder:
             path: Path of the item's file.
             catalog: Path of the catalog that lists it.
             collection: Path of its collection.
-            redirect: Whether to link to the file of the item that it is derived from.
         """
         members, links = _split_links(body)
         structural = self.structural_links(path, catalog)
         others = [link for link in links if link.get("rel") != "collection"]
         if collection:
             structural.append(_make_collection_link(self.href(path, collection), links))
-        origin = find_origin(links) if redirect else None
+        origin = find_origin(links)
         origin_path = self._find_item_path(*origin) if origin else None
         if origin_path:
             others = [self._redirect(link, origin, path, origin_path) for link in others]
@@ -196,13 +198,6 @@ class LinkBuilder:
 def encode_without_structural_links(stac: Json, root_href: str | None) -> bytes:
     """Return a STAC object as JSON without structural links."""
     return encode_json({**stac, "links": strip_structural_links(stac.get("links", ()), root_href)})
-
-
-def strip_child_links(content: bytes) -> bytes:
-    """Return a file without its links to other files of the export, so that they can be deleted."""
-    members, links = _split_links(content)
-    kept = [_restore_href(link) for link in links if link.get("rel") not in _CHILD_RELS]
-    return _join_links(members, kept)
 
 
 def _restore_href(link: Json) -> Json:

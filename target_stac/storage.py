@@ -64,6 +64,9 @@ class ConflictError(StorageError):
 class Storage(Protocol):
     """A storage of files, each identified by its path in the export, with slashes."""
 
+    def list_files(self) -> Iterator[str]:
+        """Yield the paths of all files, in any order."""
+
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if it does not exist."""
 
@@ -84,9 +87,6 @@ class Storage(Protocol):
 
     def delete(self, path: str) -> None:
         """Delete a file, if it exists, and the folders that become empty."""
-
-    def list_files(self, folder: str) -> list[str]:
-        """Return the paths of all files in a folder and below it, sorted."""
 
     def flush(self) -> None:
         """Wait until all writes and deletions are done."""
@@ -211,6 +211,14 @@ class LocalStorage:
         self._root = root
         self._checked_folders = {root}
 
+    def list_files(self) -> Iterator[str]:
+        """Yield the paths of all files, without those behind symbolic links."""
+        with _wrap_errors("list", str(self._root)):
+            for folder, _, names in os.walk(self._root, onerror=_raise):
+                relative = os.path.relpath(folder, self._root)
+                for name in names:
+                    yield name if relative == "." else f"{relative}/{name}"
+
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if it does not exist."""
         with _wrap_errors("read", path):
@@ -246,15 +254,6 @@ class LocalStorage:
                 if folder == self._root or not _remove_if_empty(folder):
                     return
                 self._checked_folders.discard(folder)
-
-    def list_files(self, folder: str) -> list[str]:
-        """Return the paths of all files in a folder and below it, sorted."""
-        with _wrap_errors("list", folder):
-            return sorted(
-                path.relative_to(self._root).as_posix()
-                for path in (self._root / folder).rglob("*")
-                if path.is_file()
-            )
 
     def flush(self) -> None:
         """Do nothing: a file exists when `write` returns."""
@@ -328,8 +327,6 @@ class ObjectStorage:
         store: The store at `root`, for conditional writes; None if fsspec alone can reach it.
     """
 
-    takeover_seconds = TAKEOVER_SECONDS
-
     def __init__(
         self,
         filesystem: Any,  # noqa: ANN401 - untyped
@@ -346,6 +343,18 @@ class ObjectStorage:
         self._claim_mode: PutMode = "create"
         self._claimed: str | None = None
         self._checked_at = 0.0
+
+    @property
+    def takeover_seconds(self) -> float:
+        """Time for which the run whose claim this run replaces may still write."""
+        return 0.0 if self._store is None else TAKEOVER_SECONDS
+
+    def list_files(self) -> Iterator[str]:
+        """Yield the paths of all objects below the root."""
+        with _wrap_errors("list", self._root):
+            # `find` is the only listing that asks the store for all objects at once.
+            for path in self._filesystem.find(self._root):
+                yield path.removeprefix(f"{self._root}/")
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if it does not exist."""
@@ -379,15 +388,6 @@ class ObjectStorage:
     def delete(self, path: str) -> None:
         """Queue the deletion of a file."""
         self._submit(self._delete_object, path)
-
-    def list_files(self, folder: str) -> list[str]:
-        """Return the paths of all files in a folder and below it, sorted."""
-        with _wrap_errors("list", folder):
-            try:
-                paths = self._filesystem.find(self._full_path(folder))
-            except FileNotFoundError:
-                return []
-        return sorted(path.removeprefix(self._full_path("")) for path in paths)
 
     def flush(self) -> None:
         """Wait until the queue is empty.
@@ -526,6 +526,10 @@ def _create(path: Path) -> IO[bytes]:
     """Create a file, never one that exists or that a link leads to."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, 0o666), "wb")
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _remove_if_empty(folder: Path) -> bool:

@@ -110,12 +110,11 @@ class TargetStac(PixxelTarget):
         streams = ", ".join(sorted(self._reader.incomplete_streams))
         problem = f"the tap could not read all of {streams}, so 'mode' overwrite removes nothing"
         try:
-            self.export = self.export.make_update()
+            self.export.keep_missing_items()
         except InputError as error:
             reason = str(error).partition(";")[0]
             self.logger.error("%s; the export is unchanged: %s", problem, reason)  # noqa: TRY400 - one line
             return False
-        self._resources.callback(self.export.close)
         self.logger.error("%s; this run's records update the export", problem)
         return True
 

@@ -1,1 +1,1 @@
-"""The catalog: its layout, its collections, the writer of its files, and recovery from a kill."""
+"""The catalog: its layout, its collections, and the writer of its files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_stac.records import METADATA_MEMBER, NO_COLLECTION, STAC_VERSION
+from target_stac.records import COLLECTION, METADATA_MEMBER, NO_COLLECTION, STAC_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +62,11 @@ def synthesise_collection(collection: str, rows: Iterable[IndexRow]) -> Json:
         METADATA_MEMBER: {"synthesised": True},
         "links": [],
     }
+
+
+def is_synthesised(collection: Json) -> bool:
+    """Return whether a collection was synthesised from its items, and may be again."""
+    return METADATA_MEMBER in collection and collection.get("type") == COLLECTION.capitalize()
 
 
 def _time_key(timestamp: str) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_LINK_BYTES = 900_000
 """Maximum size of a catalog's links, so that its file stays under 1 MB."""
-PLACEHOLDER_HASH = "0" * 64
 _HASH_DIGITS = 8
 
 
@@ -53,8 +52,8 @@ def _day_key(row: IndexRow) -> str:
 
 def _max_link_bytes(row: IndexRow) -> int:
     """Return an upper bound of the size of an item's link, without encoding the link."""
-    texts = (row.id, row.name, row.folder, row.summary.title, *(row.summary.origin or ()))
-    return 600 + 6 * sum(map(len, texts))  # an escaped character takes up to six bytes
+    texts = (row.name, row.folder, row.summary.title)
+    return 200 + 6 * sum(map(len, texts))  # an escaped character takes up to six bytes
 
 
 def _make_hash_digit_key(position: int) -> Callable[[IndexRow], str]:
@@ -83,7 +82,7 @@ class CatalogLayout:
 
     def year_node(self, collection: str, year: str) -> CatalogNode:
         """Return a year with its months, but without the items of the months."""
-        path = f"{self._index.collection_folder(collection)}/{year}/catalog.json"
+        path = self.year_path(collection, year)
         node = CatalogNode(path, f"{collection or 'no-collection'}-{year}", year)
         node.children = [
             self._make_month_node(collection, month)
@@ -91,6 +90,10 @@ class CatalogLayout:
             if month.startswith(year)
         ]
         return node
+
+    def year_path(self, collection: str, year: str) -> str:
+        """Return the path of a year's catalog."""
+        return f"{self._index.collection_folder(collection)}/{year}/catalog.json"
 
     def month_node(self, collection: str, month: str) -> CatalogNode:
         """Return a month with its items, divided if one file cannot list them all."""
@@ -112,8 +115,6 @@ class CatalogLayout:
     def _divide(self, node: CatalogNode, rows: list[IndexRow], level: int) -> None:
         if level == len(_DIVISION_KEYS) or self._fits_one_catalog(rows):
             node.rows = rows
-            for row in rows:
-                row.catalog_path = node.path
             return
         key = _DIVISION_KEYS[level]
         for name, group in groupby(sorted(rows, key=key), key):
@@ -131,4 +132,4 @@ class CatalogLayout:
 
     def _link_bytes(self, row: IndexRow) -> int:
         href = self._link_builder.href(row.path, row.path)
-        return len(encode_json(make_item_link(row.id, row.summary, href, PLACEHOLDER_HASH))) + 16
+        return len(encode_json(make_item_link(row.summary, href))) + 16

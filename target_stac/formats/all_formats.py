@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import closing
+from hashlib import file_digest
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_stac.filenames import TEMPORARY_SUFFIX
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
-from target_stac.formats.preview import PreviewItem, write_preview
+from target_stac.formats.preview import FeatureEncoder, PreviewItem, write_preview
 from target_stac.links import add_mirror_asset, encode_json
-from target_stac.partitions import (
-    GEOPARQUET_FOLDER,
-    make_dataset_path,
-    make_geoparquet_path,
-    make_partition_name,
-    parse_geoparquet_path,
-)
+from target_stac.partitions import make_dataset_path, make_geoparquet_path, make_partition_name
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
-from target_stac.state.item_index import LOCATED, NDJSON_FILES, UNLOCATED
-from target_stac.state.previous_export import COLLECTIONS_FILE
+from target_stac.state.item_index import SPOOL, FileKey
+from target_stac.state.rebuild import COLLECTIONS, COLLECTIONS_FILE, PREVIEW
 from target_stac.storage import replace_if_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from target_stac.formats.item_lines import ItemLines
@@ -37,8 +34,7 @@ if TYPE_CHECKING:
     from target_stac.storage import Storage
 
 PREVIEW_FILE = "preview.html"
-OMISSIONS_FILE = "omissions.json"
-"""What GeoParquet does not hold, by collection; logged by each run until it is corrected."""
+_FEATURE_BATCH = 1000
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -52,10 +48,8 @@ class FormatsWriter:
         index: The items.
         link_builder: Builds the links.
         reader: Reads the items' JSON.
+        verify: Whether files may differ from what the index holds, so that each is compared.
         check: Raises if a stop was requested.
-
-    Attributes:
-        geoparquet_omissions: What GeoParquet does not hold of each collection, by its id.
     """
 
     def __init__(
@@ -67,6 +61,7 @@ class FormatsWriter:
         index: ItemIndex,
         link_builder: LinkBuilder,
         reader: ItemReader,
+        verify: bool,
         check: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -75,113 +70,118 @@ class FormatsWriter:
         self._index = index
         self._link_builder = link_builder
         self._reader = reader
+        self._verify = verify
         self._check = check
-        self.geoparquet_omissions = self._read_omissions()
 
-    def write(self, collections: Mapping[str, Json], changed_collections: set[str]) -> None:
-        """Write the formats; a file whose content is unchanged is not written.
+    def write(self, collections: Mapping[str, Json], changed: Collection[str]) -> None:
+        """Write the files that hold changed items, and those that are missing.
 
         Args:
             collections: All collections without structural links, by id.
-            changed_collections: Ids of the collections with added, changed or removed items.
+            changed: Ids of the collections whose document has changed.
         """
+        renewed = {name for name in (NDJSON, ITEM_COLLECTION) if self._must_renew(name)}
+        tables = self._find_geoparquet_to_write(changed)
+        with closing(NdjsonFiles(self._scratch, self._settings.partition)) as lines:
+            self._write_files(collections, lines, renewed, tables)
+
+    def _write_files(
+        self,
+        collections: Mapping[str, Json],
+        lines: NdjsonFiles,
+        renewed: set[str],
+        tables: list[str],
+    ) -> None:
         formats = self._settings.formats
-        ndjson_files = NdjsonFiles(self._scratch, self._settings.partition)
-        ndjson_files.write(self._index.rows(), self._encode_row)
-        if GEOPARQUET in formats:
-            for collection in sorted(changed_collections | self._find_missing_geoparquet()):
-                if collection in ndjson_files.lines:
-                    self._write_geoparquet(
-                        collection, ndjson_files.lines[collection], collections[collection]
-                    )
-        if ITEM_COLLECTION in formats:
-            write_item_collection(self._storage, ndjson_files.read_all(), self._scratch)
+        if renewed or tables:
+            self._write_lines(lines, None if renewed else tables)
+        for collection in tables:
+            self._write_geoparquet(collection, collections.get(collection), lines.lines)
+        if ITEM_COLLECTION in renewed:
+            path = self._scratch / ITEM_COLLECTION_FILE
+            write_item_collection(path, lines.read_all())
+            self._put(ITEM_COLLECTION_FILE, FileKey(ITEM_COLLECTION), path)
         if CATALOG in formats:
-            self._write_preview(ndjson_files, collections)
+            self._write_preview(lines if NDJSON in renewed else None, collections)
+        if NDJSON in renewed:
+            self._index.renew_files(FileKey(NDJSON))
+            for name, count in lines.counts.items():
+                if count:
+                    self._put(name, FileKey(NDJSON), lines.paths[name])
         if NDJSON in formats:
-            ndjson_files.publish(self._storage)
             self._write_collections(collections)
 
-    def is_geoparquet_missing(self) -> bool:
-        """Return whether a GeoParquet file is missing, as after a run that could not write it."""
-        return bool(self._find_missing_geoparquet())
+    def is_file_missing(self) -> bool:
+        """Return whether a file is missing, as of a new format, or one that was left out."""
+        return bool(
+            self._must_renew(NDJSON)
+            or self._must_renew(ITEM_COLLECTION)
+            or self._find_geoparquet_to_write()
+        )
 
-    def delete_unused(self, collections: set[str]) -> None:
-        """Delete the files of other formats, those of collections without items, and omissions.
+    def _must_renew(self, name: str) -> bool:
+        """Return whether a format of one file for all items must be written."""
+        return name in self._settings.formats and (
+            self._index.has_changes()
+            or (not self._index.has_file(FileKey(name)) and self._index.count() > 0)
+        )
 
-        Args:
-            collections: Ids of all collections of this export and the previous one.
-        """
-        formats = self._settings.formats
-        unused = []
-        if NDJSON not in formats:
-            unused += [*NDJSON_FILES.values(), COLLECTIONS_FILE]
-        if ITEM_COLLECTION not in formats:
-            unused.append(ITEM_COLLECTION_FILE)
-        if CATALOG not in formats:
-            unused.append(PREVIEW_FILE)
-        folders = set(map(self._index.collection_folder, collections))
-        kept = set()
-        if GEOPARQUET in formats:
-            for name in self._index.collection_ids():
-                kept |= self._geoparquet_paths(name)
-        unused += [
-            path
-            for path in self._list_geoparquet()
-            if path not in kept and parse_geoparquet_path(path) in folders
-        ]
-        for path in unused:
-            self._storage.delete(path)
-        self._write_omissions(self._index.collection_ids() if GEOPARQUET in formats else [])
+    def _find_geoparquet_to_write(self, changed: Collection[str] = ()) -> list[str]:
+        """Return the ids of the collections of which a GeoParquet file is missing or outdated."""
+        if GEOPARQUET not in self._settings.formats:
+            return []
+        missing = (name for name in self._index.collection_ids() if self._lacks_geoparquet(name))
+        return sorted(
+            {*missing, *(name for name, _ in self._index.changed_partitions(0)), *changed}
+        )
+
+    def _lacks_geoparquet(self, collection: str) -> bool:
+        partitions = {
+            make_partition_name(month, self._settings.partition)
+            for month in self._index.months(collection)
+        }
+        return not all(
+            self._index.has_file(FileKey(GEOPARQUET, collection, name)) for name in partitions
+        )
+
+    def _write_lines(self, lines: NdjsonFiles, collections: list[str] | None) -> None:
+        """Write the lines of all items, or of those of some collections, to local files."""
+        rows = (
+            self._index.rows()
+            if collections is None
+            else chain.from_iterable(map(self._index.rows, collections))
+        )
+        locations = lines.write(rows, self._encode_row)
+        if NDJSON in self._settings.formats and collections is None:
+            self._index.record_lines(locations)
+        else:
+            deque(locations, maxlen=0)
 
     def _encode_row(self, row: IndexRow) -> bytes:
         self._check()
-        is_in_ndjson = row.location is not None and row.location.source in {LOCATED, UNLOCATED}
-        has_same_links = self._settings.root_href is None or row.catalog_path in {
-            None,
-            row.old_catalog_path,
-        }
-        if is_in_ndjson and has_same_links and not row.incoming:
-            return self._reader.read_previous(row)
+        if row.location is not None and row.location.file != SPOOL and not row.changed:
+            return self._reader.read_line(row)
         collection_path = self._index.collection_path(row.collection)
         return self._link_builder.encode_ndjson_item(
             self._reader.read(row),
             row.path,
-            row.catalog_path or row.old_catalog_path or collection_path,
+            row.catalog_path or collection_path,
             collection_path if row.collection != NO_COLLECTION else None,
         )
 
-    def _geoparquet_paths(self, collection: str) -> set[str]:
-        """Return the paths of a collection's GeoParquet files."""
-        folder = self._index.collection_folder(collection)
-        return {
-            make_geoparquet_path(folder, make_partition_name(month, self._settings.partition))
-            for month in self._index.months(collection)
-        }
-
-    def _list_geoparquet(self) -> set[str]:
-        """Return the paths of all files in the folder of GeoParquet, without temporary suffixes."""
-        return {
-            path.removesuffix(TEMPORARY_SUFFIX)
-            for path in self._storage.list_files(GEOPARQUET_FOLDER)
-        }
-
-    def _find_missing_geoparquet(self) -> set[str]:
-        """Return the ids of the collections of which a GeoParquet file is missing."""
-        if GEOPARQUET not in self._settings.formats:
-            return set()
-        existing = set(self._storage.list_files(GEOPARQUET_FOLDER))
-        return {
-            name
-            for name in self._index.collection_ids()
-            if not self._geoparquet_paths(name) <= existing
-        }
-
     def _write_geoparquet(
-        self, collection: str, partitions: Mapping[str, ItemLines], document: Json
+        self,
+        collection: str,
+        document: Json | None,
+        lines: Mapping[str, Mapping[str, ItemLines]],
     ) -> None:
+        """Write all files of a collection, for they have the same columns."""
+        self._index.renew_dataset(GEOPARQUET, collection)
+        if collection not in lines:
+            return
         from target_stac.formats.geoparquet import GeoparquetWriter  # noqa: PLC0415 - 50 MiB
 
+        partitions = lines[collection]
         files = {name: self._scratch / f"{n}.parquet" for n, name in enumerate(partitions)}
         writer = GeoparquetWriter(
             {file: partitions[name] for name, file in files.items()},
@@ -190,62 +190,60 @@ class FormatsWriter:
             check=self._check,
         )
         writer.write()
-        self.geoparquet_omissions[collection] = writer.omissions.describe()
+        if writer.omissions:
+            self._index.record_omissions(GEOPARQUET, collection, writer.omissions.describe())
         folder = self._index.collection_folder(collection)
         for name, file in files.items():
-            replace_if_changed(self._storage, make_geoparquet_path(folder, name), file)
+            self._put(
+                make_geoparquet_path(folder, name), FileKey(GEOPARQUET, collection, name), file
+            )
             file.unlink(missing_ok=True)
 
-    def _read_omissions(self) -> dict[str, str]:
-        """Return the omissions of the previous export; none if the file is damaged."""
-        content = self._storage.read(OMISSIONS_FILE)
-        try:
-            return msgspec.json.decode(content or b"{}", type=dict[str, str])
-        except msgspec.DecodeError:
-            return {}
-
-    def _write_omissions(self, collections: list[str]) -> None:
-        self.geoparquet_omissions = {
-            name: self.geoparquet_omissions[name]
-            for name in collections
-            if self.geoparquet_omissions.get(name)
+    def _write_preview(self, lines: NdjsonFiles | None, collections: Mapping[str, Json]) -> None:
+        titles = {
+            name: str(document.get("title") or name)
+            for name, document in collections.items()
+            if name != NO_COLLECTION
         }
-        if not self.geoparquet_omissions:
-            self._storage.delete(OMISSIONS_FILE)
-        elif self.geoparquet_omissions != self._read_omissions():
-            self._storage.write(OMISSIONS_FILE, encode_json(self.geoparquet_omissions))
-
-    def _write_preview(self, ndjson_files: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         path = self._scratch / PREVIEW_FILE
         with path.open("wb") as file:
             write_preview(
                 file.write,
                 title=self._settings.title,
-                items=self._read_preview_items(ndjson_files),
-                collections={
-                    name: str(document.get("title") or name)
-                    for name, document in collections.items()
-                    if name != NO_COLLECTION
-                },
-                total=sum(ndjson_files.counts.values()),
+                items=self._read_features(FeatureEncoder(sorted(titles)), lines),
+                collections=titles,
+                total=self._index.count(),
             )
-        replace_if_changed(self._storage, PREVIEW_FILE, path)
+        self._put(PREVIEW_FILE, FileKey(PREVIEW), path)
 
-    def _read_preview_items(self, ndjson_files: NdjsonFiles) -> Iterator[PreviewItem]:
-        for line in ndjson_files.read_all():
+    def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles | None) -> Iterator[bytes]:
+        """Yield the features of all items; those that the index has are not made again."""
+        new: list[tuple[str, str, bytes]] = []
+        for collection, identifier, known in self._index.features():
             self._check()
-            item = _decode(line)
-            collection = item.get("collection") or NO_COLLECTION
-            yield PreviewItem(self._index.item_path(collection, item["id"]), item)
+            feature = known
+            if feature is None:
+                row = self._index.find_row(collection, identifier)
+                assert row is not None  # noqa: S101 - it is in the index
+                item = _decode(
+                    lines.read(row.location) if lines and row.location else self._encode_row(row)
+                )
+                feature = encoder.encode(PreviewItem(row.path, item)) or b""
+                new.append((collection, identifier, feature))
+            yield feature
+            if len(new) == _FEATURE_BATCH:
+                self._index.record_features(new)
+                new.clear()
+        self._index.record_features(new)
+        yield from repeat(b"", self._index.count("west IS NULL"))
 
     def _write_collections(self, collections: Mapping[str, Json]) -> None:
-        content = b"".join(
-            encode_json(self._add_links(name, collections[name])) + b"\n"
-            for name in sorted(collections)
-            if name != NO_COLLECTION
-        )
-        if content != self._storage.read(COLLECTIONS_FILE):
-            self._storage.write(COLLECTIONS_FILE, content)
+        path = self._scratch / COLLECTIONS_FILE
+        with path.open("wb") as file:
+            for name in sorted(collections):
+                if name != NO_COLLECTION:
+                    file.write(encode_json(self._add_links(name, collections[name])) + b"\n")
+        self._put(COLLECTIONS_FILE, FileKey(COLLECTIONS), path)
 
     def _add_links(self, name: str, document: Json) -> Json:
         """Return a collection with links into the export if the export has a root href."""
@@ -260,3 +258,13 @@ class FormatsWriter:
             )
             document = add_mirror_asset(document, href)
         return {**document, "links": [*links, *document.get("links", ())]}
+
+    def _put(self, path: str, key: FileKey, file: Path) -> None:
+        """Move a local file into the storage, unless it is unchanged."""
+        with file.open("rb") as content:
+            digest = file_digest(content, "sha256").digest()
+        has_changed = self._index.record_file(path, key, digest)
+        if self._verify:
+            replace_if_changed(self._storage, path, file)
+        elif has_changed:
+            self._storage.put_file(path, file)

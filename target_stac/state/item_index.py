@@ -1,4 +1,4 @@
-"""Index the items of an export on disk, so that memory use does not grow with their number."""
+"""Index the items and files of an export in a database, which the next run starts from."""
 
 from __future__ import annotations
 
@@ -6,60 +6,102 @@ import os
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from target_stac.filenames import make_file_name, make_hashed_name
 from target_stac.item_links import ItemSummary
+from target_stac.links import encode_json
 from target_stac.records import NO_COLLECTION
+from target_stac.settings import CATALOG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
     from pathlib import Path
 
-_TABLES = """
+    from target_stac.records import Json
+
+INDEX_FILE = "index.sqlite"
+APPLICATION_ID, VERSION = 0x53544143, 2
+"""Of the database (`STAC`); the version changes with the tables."""
+_PRAGMAS = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
+"""
+_TABLES = f"""
+PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
 CREATE TABLE items (
   collection TEXT, id TEXT,
   name TEXT COLLATE NOCASE, day TEXT, title TEXT, start TEXT, end TEXT,
   west REAL, south REAL, east REAL, north REAL,
-  origin_collection TEXT, origin_id TEXT,
-  source INTEGER, offset INTEGER, length INTEGER,
-  incoming INTEGER DEFAULT 0, write_pass INTEGER DEFAULT 0, catalog_path TEXT, sha256 TEXT,
-  old_path TEXT, old_catalog_path TEXT, old_day TEXT,
+  origin_collection TEXT, origin_id TEXT, sha256 BLOB,
+  file TEXT, offset INTEGER, length INTEGER,
+  old_day TEXT, catalog_path TEXT,
+  incoming INTEGER DEFAULT 0, changed INTEGER DEFAULT 0,
   PRIMARY KEY (collection, id)) WITHOUT ROWID;
 CREATE UNIQUE INDEX names ON items (name, collection);
 CREATE INDEX days ON items (collection, day, start, id);
-CREATE INDEX origins ON items (origin_collection, origin_id);
-CREATE TABLE stale_files (path TEXT PRIMARY KEY, may_link INTEGER DEFAULT 1);
-CREATE TABLE changed_months (collection TEXT, month TEXT, PRIMARY KEY (collection, month));
+CREATE INDEX origins ON items (origin_collection, origin_id) WHERE origin_id IS NOT NULL;
+CREATE INDEX changes ON items (changed) WHERE changed;
+CREATE TABLE features (collection TEXT, id TEXT, feature BLOB, PRIMARY KEY (collection, id));
+CREATE TABLE collections (id TEXT PRIMARY KEY, folder TEXT, document BLOB) WITHOUT ROWID;
+CREATE TABLE files (
+  path TEXT PRIMARY KEY, format TEXT, collection TEXT, partition TEXT, sha256 BLOB,
+  stale INTEGER DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX keys ON files (format, collection, partition);
+CREATE TABLE omissions (
+  format TEXT, collection TEXT, description TEXT, PRIMARY KEY (format, collection)) WITHOUT ROWID;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
-_SUMMARY_COLUMNS = (
+_TEMPORARY_TABLES = """
+CREATE TEMP TABLE changed_months (collection TEXT, month TEXT, PRIMARY KEY (collection, month));
+"""
+_ITEM_COLUMNS = (
     *("day", "title", "start", "end", "west", "south", "east", "north"),
-    *("origin_collection", "origin_id"),
+    *("origin_collection", "origin_id", "sha256", "file", "offset", "length", "incoming"),
 )
-_LOCATION_COLUMNS = ("source", "offset", "length")
-
-INCOMING, LOCATED, UNLOCATED, TREE = range(4)
-"""Sources of an item's JSON: this run's spool file, the previous export's ndjson files of items
-with and without a geometry, or the item's own file in the previous catalog."""
-NDJSON_FILES = {LOCATED: "items.ndjson", UNLOCATED: "unlocated.ndjson"}
-
-FIRST_PASS, SECOND_PASS, BOTH_PASSES = range(3)
-"""Passes of the catalog writer in which an item's file is written."""
+_ROW_COLUMNS = (
+    "collection, id, name, day, title, start, end, west, south, east, north, origin_collection, "
+    "origin_id, file, offset, length, old_day, catalog_path, changed"
+)
+_MONTH, _OLD_MONTH = "substr(day, 1, 7)", "substr(old_day, 1, 7)"
+SPOOL = ""
+"""`JsonLocation.file` of an item that this run holds in its spool file."""
+ITEM_FILE, DERIVED_ITEM_FILE, ROOT = "item", "derived", "root"
+"""Formats of stale files that are items, or items derived from others; of the root catalog."""
+_MAX_DEPTH = 100
+_DELETION_GROUPS = {ROOT: -_MAX_DEPTH, CATALOG: -_MAX_DEPTH, DERIVED_ITEM_FILE: 0, ITEM_FILE: 1}
+_LAST_GROUP = 2
 
 
 class JsonLocation(NamedTuple):
     """Location of an item's JSON.
 
     Attributes:
-        source: `INCOMING`, `LOCATED`, `UNLOCATED` or `TREE`.
+        file: Path of an ndjson file of the previous export, or `SPOOL`.
         offset: Its first byte in the file.
         length: Its length in bytes.
     """
 
-    source: int
+    file: str
     offset: int
     length: int
+
+
+class FileKey(NamedTuple):
+    """What a file of the export holds.
+
+    Attributes:
+        format: A format of the settings, or `preview`.
+        collection: Id of the collection; empty for all collections, and for items without one.
+        partition: Year, month or another part of the collection; empty for all of it.
+    """
+
+    format: str
+    collection: str = ""
+    partition: str = ""
 
 
 @dataclass(slots=True)
@@ -69,13 +111,11 @@ class IndexRow:
     Attributes:
         folder: Folder of its collection.
         name: Name of its file without a suffix.
-        incoming: Whether its file must be written.
-        write_pass: `SECOND_PASS` if it is derived from an item whose file this run writes;
-            `BOTH_PASSES` if such an item is in turn the origin of another; else `FIRST_PASS`.
-        catalog_path: Path of the catalog that lists it.
-        sha256: SHA-256 of its file; None if it has no file, or the hash is unknown.
-        old_path: Path of its file before this run, None for a new item.
-        old_catalog_path: Path of the catalog that listed it before this run.
+        location: Where its JSON is; None if only its own file in the previous catalog has it.
+        old_day: The day that the previous export files it under, None for a new item.
+        catalog_path: Path of the catalog that lists it; in the previous export, until the catalog
+            is written.
+        changed: Whether its file and its line in other formats must be written.
     """
 
     collection: str
@@ -84,166 +124,161 @@ class IndexRow:
     name: str
     summary: ItemSummary
     location: JsonLocation | None
-    incoming: bool
-    write_pass: int
+    old_day: str | None
     catalog_path: str | None
-    sha256: str | None
-    old_path: str | None
-    old_catalog_path: str | None
+    changed: bool
 
     @property
     def path(self) -> str:
         """Path of its file after this run: folder of the collection, year, month."""
-        return f"{self.folder}/{self.summary.day[:4]}/{self.summary.day[5:7]}/{self.name}.json"
+        return _item_path(self.folder, self.summary.day, self.name)
 
     @property
-    def has_moved(self) -> bool:
-        """Whether its file or its link moves in this run."""
-        return self.path != self.old_path or self.catalog_path != self.old_catalog_path
+    def old_path(self) -> str | None:
+        """Path of its file in the previous export, None for a new item."""
+        return self.old_day and _item_path(self.folder, self.old_day, self.name)
+
+
+def _item_path(folder: str, day: str, name: str) -> str:
+    return f"{folder}/{day[:4]}/{day[5:7]}/{name}.json"
 
 
 class ItemIndex:
-    """A database of the export's items, and a spool file with the JSON of this run's items.
+    """A database of the export's items and files, and a spool file with JSON of this run's items.
 
     Args:
-        folder: An empty local folder for both.
+        folder: A local folder for both; a database of the previous export in it is continued.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._db = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
-        self._db.executescript(_TABLES)
+        self.path = folder / INDEX_FILE
+        is_new = not self.path.exists()
+        self._db = sqlite3.connect(self.path, isolation_level=None)
+        self._db.executescript(_PRAGMAS + (_TABLES if is_new else "") + _TEMPORARY_TABLES)
         self._db.execute("BEGIN")
         # Two file objects: one for both would drop its buffer at each change of direction.
         self._spool_writer = (folder / "spool").open("wb")
         self._spool_reader = (folder / "spool").open("rb")
         self._spool_size = 0
-        self._folders: dict[str, str] = {}
+        query = "SELECT id, folder FROM collections"
+        self._folders: dict[str, str] = dict(self._db.execute(query).fetchall())
 
     def close(self) -> None:
         """Close the database and the spool file."""
-        with suppress(OSError):  # of a full folder, where `add_incoming` has failed already
+        with suppress(OSError):  # of a full folder, where `add` has failed already
             self._spool_writer.close()
         self._spool_reader.close()
         self._db.close()
 
     # Filling
 
-    def add_incoming(
-        self, collection: str, identifier: str, summary: ItemSummary, body: bytes
-    ) -> None:
-        """Add an item of this run; it replaces an earlier one with the same id."""
-        location = JsonLocation(INCOMING, self._spool_size, len(body))
-        self._spool_writer.write(body)
-        self._spool_size += len(body)
-        self._upsert(collection, identifier, summary, location, incoming=True)
-
-    def add_from_ndjson(
-        self, collection: str, identifier: str, summary: ItemSummary, location: JsonLocation
-    ) -> None:
-        """Add an item of the previous export's ndjson."""
-        self._upsert(collection, identifier, summary, location)
-
-    def add_from_tree(
+    def add(
         self,
         collection: str,
         identifier: str,
         summary: ItemSummary,
+        body: bytes,
         *,
-        path: str,
-        catalog_path: str,
-        sha256: str,
-    ) -> None:
-        """Add an item that a catalog of the previous export links to.
-
-        If another catalog links to it as well, as after a killed run, the item of the later link
-        replaces the earlier one, whose file becomes stale.
-        """
-        key = (collection, identifier)
-        known = self._db.execute(
-            "SELECT old_path, old_day FROM items WHERE collection = ? AND id = ?", key
-        ).fetchone()
-        if known is None:
-            name = path.rpartition("/")[2].removesuffix(".json")
-            self._upsert(collection, identifier, summary, JsonLocation(TREE, 0, 0), name=name)
-        elif known[0] is not None and known[0] != path:
-            self.mark_stale(known[0])
-            self.mark_month_changed(collection, known[1][:7])
-            self.mark_month_changed(collection, summary.day[:7])
-        self._db.execute(
-            "UPDATE items SET old_path = ?, old_catalog_path = ?, old_day = ?, sha256 = ? "
-            "WHERE collection = ? AND id = ?",
-            (path, catalog_path, summary.day, sha256, *key),
-        )
-
-    def _upsert(
-        self,
-        collection: str,
-        identifier: str,
-        summary: ItemSummary,
-        location: JsonLocation,
-        *,
-        incoming: bool = False,
+        is_incoming: bool = True,
+        old_day: str | None = None,
         name: str | None = None,
     ) -> None:
+        """Add an item; it replaces an earlier one with the same id, unless that is the same.
+
+        Args:
+            collection: Its collection.
+            identifier: Its id.
+            summary: Its summary.
+            body: Its JSON without structural links.
+            is_incoming: Whether it is of this run; else of the previous export.
+            old_day: Day that its file in the previous catalog is under.
+            name: Name of that file without its suffix.
+        """
+        key = (collection, identifier)
+        digest = sha256(body).digest()
+        query = "SELECT sha256 FROM items WHERE collection = ? AND id = ?"
+        known = self._db.execute(query, key).fetchone()
+        if known is not None and known[0] == digest and is_incoming:
+            self._db.execute("UPDATE items SET incoming = 1 WHERE collection = ? AND id = ?", key)
+            return
         values = (
             *(summary.day, summary.title, summary.start, summary.end),
             *(summary.bbox or (None,) * 4),
             *(summary.origin or (None,) * 2),
-            *location,
-            incoming,
+            *(digest, SPOOL, self._spool_size, len(body), is_incoming),
         )
-        columns = (*_SUMMARY_COLUMNS, *_LOCATION_COLUMNS, "incoming")
-        changes = ", ".join(f"{column} = ?" for column in columns)
-        key = (collection, identifier)
-        if not self._db.execute(
-            f"UPDATE items SET {changes} WHERE collection = ? AND id = ?",  # noqa: S608 - constants
+        self._spool_writer.write(body)
+        self._spool_size += len(body)
+        if known is None:
+            self._insert(key, name or make_file_name(identifier), values, old_day)
+            return
+        changes = ", ".join(f"{column} = ?" for column in _ITEM_COLUMNS)
+        self._db.execute(
+            f"UPDATE items SET {changes}, changed = 1 WHERE collection = ? AND id = ?",  # noqa: S608
             (*values, *key),
-        ).rowcount:
-            self._insert(key, name or make_file_name(identifier), columns, values)
+        )
+        self._db.execute("DELETE FROM features WHERE collection = ? AND id = ?", key)
 
     def _insert(
-        self,
-        key: tuple[str, str],
-        name: str,
-        columns: tuple[str, ...],
-        values: tuple[object, ...],
+        self, key: tuple[str, str], name: str, values: tuple[object, ...], old_day: str | None
     ) -> None:
-        marks = ", ".join("?" * (len(columns) + 3))
+        marks = ", ".join("?" * (len(values) + 4))
         insert = (
-            f"INSERT INTO items (collection, id, name, {', '.join(columns)}) "  # noqa: S608
-            f"VALUES ({marks})"
+            f"INSERT INTO items (collection, id, name, old_day, {', '.join(_ITEM_COLUMNS)}, "  # noqa: S608
+            f"changed) VALUES ({marks}, 1)"
         )
         try:
-            self._db.execute(insert, (*key, name, *values))
+            self._db.execute(insert, (*key, name, old_day, *values))
         except sqlite3.IntegrityError:  # the name of another item, apart from upper and lower case
-            self._db.execute(insert, (*key, make_hashed_name(key[1]), *values))
+            self._db.execute(insert, (*key, make_hashed_name(key[1]), old_day, *values))
+
+    # Collections and settings
 
     def collection_folder(self, collection: str) -> str:
         """Return the folder of a collection, the same one each time."""
         if collection not in self._folders:
             name = make_file_name(collection) if collection else "no-collection"
             is_taken = name.lower() in map(str.lower, self._folders.values())
-            self.set_collection_folder(
-                collection, make_hashed_name(collection) if is_taken else name
-            )
+            self._folders[collection] = make_hashed_name(collection) if is_taken else name
         return self._folders[collection]
 
-    def set_collection_folder(self, collection: str, name: str) -> None:
-        """Set the folder that a collection has in the previous export."""
-        self._folders[collection] = name
+    def set_collection_folder(self, collection: str, name: str) -> bool:
+        """Set the folder of a collection in the previous export; return whether it has no other."""
+        return self._folders.setdefault(collection, name) == name
+
+    def collection_folders(self) -> Collection[str]:
+        """Return the folders of all collections."""
+        return self._folders.values()
 
     def collection_path(self, collection: str) -> str:
         """Return the path of a collection's file."""
         name = "collection.json" if collection != NO_COLLECTION else "catalog.json"
         return f"{self.collection_folder(collection)}/{name}"
 
-    def mark_month_changed(self, collection: str, month: str) -> None:
-        """Mark a month, `YYYY-MM`, whose catalogs must be written again."""
-        self._db.execute("INSERT OR IGNORE INTO changed_months VALUES (?, ?)", (collection, month))
+    def read_collections(self) -> dict[str, Json]:
+        """Return the collections of the previous export without structural links, by id."""
+        query = "SELECT id, document FROM collections"
+        return {name: msgspec.json.decode(document) for name, document in self._db.execute(query)}
 
-    def mark_stale(self, path: str) -> None:
-        """Mark a file for deletion, unless an item of the export has that path in the end."""
-        self._db.execute("INSERT OR IGNORE INTO stale_files (path) VALUES (?)", (path,))
+    def write_collections(self, collections: Mapping[str, Json]) -> None:
+        """Replace the collections."""
+        self._db.execute("DELETE FROM collections")
+        self._db.executemany(
+            "INSERT INTO collections VALUES (?, ?, ?)",
+            (
+                (name, self.collection_folder(name), encode_json(document))
+                for name, document in collections.items()
+            ),
+        )
+
+    def read_settings(self) -> dict[str, str | None]:
+        """Return what the previous export was written with, by name."""
+        return dict(self._db.execute("SELECT name, value FROM settings").fetchall())
+
+    def write_settings(self, settings: Mapping[str, str | None]) -> None:
+        """Replace what the export is written with."""
+        self._db.execute("DELETE FROM settings")
+        self._db.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
 
     # Planning
 
@@ -254,18 +289,19 @@ class ItemIndex:
             The number of items removed.
         """
         removed = self.count("NOT incoming")
+        for row in self._select_rows("NOT incoming"):
+            self._mark_item_stale(row)
         self._db.executescript(
-            """
-            INSERT OR IGNORE INTO stale_files SELECT old_path, origin_id IS NOT NULL FROM items
-              WHERE NOT incoming AND old_path IS NOT NULL;
-            INSERT OR IGNORE INTO changed_months SELECT collection, substr(old_day, 1, 7) FROM items
-              WHERE NOT incoming AND old_path IS NOT NULL;
+            f"""
+            INSERT OR IGNORE INTO changed_months SELECT collection, {_OLD_MONTH} FROM items
+              WHERE NOT incoming AND old_day IS NOT NULL;
             CREATE TEMP TABLE removed AS SELECT collection, id FROM items WHERE NOT incoming;
-            UPDATE items SET incoming = 1
+            UPDATE items SET changed = 1
               WHERE (origin_collection, origin_id) IN (SELECT collection, id FROM removed);
             DELETE FROM items WHERE (collection, id) IN (SELECT collection, id FROM removed);
+            DELETE FROM features WHERE (collection, id) IN (SELECT collection, id FROM removed);
             BEGIN;
-            """
+            """  # noqa: S608 - constants
         )
         return removed
 
@@ -273,47 +309,178 @@ class ItemIndex:
         """Mark the items and months to write.
 
         A month is written if an item was added to it, left it or changed in it, or if it has an
-        item derived from an added or moved one. The file of a derived item is written in the
-        second pass, after the file of its origin.
+        item derived from an added or moved one.
 
         Args:
             everything: Whether to write all months and all their items.
         """
+        moved = f"changed AND (old_day IS NULL OR {_OLD_MONTH} != {_MONTH})"
         self._db.executescript(
             f"""
-            UPDATE items SET incoming = 1 WHERE {everything:d} OR old_path IS NULL;
-            CREATE TEMP TABLE moving AS SELECT collection, id FROM items
-              WHERE old_path IS NULL OR substr(old_day, 1, 7) != substr(day, 1, 7);
-            UPDATE items SET incoming = 1, write_pass = {SECOND_PASS}
+            CREATE TEMP TABLE moving AS SELECT collection, id FROM items WHERE {moved};
+            UPDATE items SET changed = 1
               WHERE (origin_collection, origin_id) IN (SELECT collection, id FROM moving);
-            UPDATE items SET write_pass = {BOTH_PASSES}
-              WHERE write_pass != {FIRST_PASS}
-              AND (collection, id) IN (SELECT collection, id FROM moving)
-              AND (collection, id) IN
-                (SELECT origin_collection, origin_id FROM items WHERE write_pass != {FIRST_PASS});
-            INSERT OR IGNORE INTO changed_months SELECT collection, substr(day, 1, 7) FROM items
-              WHERE incoming;
-            INSERT OR IGNORE INTO changed_months SELECT collection, substr(old_day, 1, 7) FROM items
-              WHERE substr(old_day, 1, 7) != substr(day, 1, 7);
+            {"UPDATE items SET changed = 1;" if everything else ""}
+            INSERT OR IGNORE INTO changed_months SELECT collection, {_MONTH} FROM items
+              WHERE changed;
+            INSERT OR IGNORE INTO changed_months SELECT collection, {_OLD_MONTH} FROM items
+              WHERE {moved} AND old_day IS NOT NULL;
             BEGIN;
             """  # noqa: S608 - constants
         )
 
+    def mark_all_items_stale(self) -> None:
+        """Mark the files of all items: the export has no catalog any more."""
+        for row in self._select_rows("old_day IS NOT NULL"):
+            self._mark_item_stale(row)
+        self._db.execute("UPDATE items SET catalog_path = NULL, old_day = NULL")
+
+    def _mark_item_stale(self, row: IndexRow) -> None:
+        if row.old_path is not None:
+            kind = ITEM_FILE if row.summary.origin is None else DERIVED_ITEM_FILE
+            self.mark_stale(row.old_path, kind)
+
+    def remove_found(self, row: IndexRow) -> None:
+        """Remove an item of which another file is found, and mark this one as stale."""
+        self._mark_item_stale(row)
+        query = "DELETE FROM items WHERE collection = ? AND id = ?"
+        self._db.execute(query, (row.collection, row.id))
+
+    def mark_stale(self, path: str, kind: str = ITEM_FILE) -> None:
+        """Mark a file for deletion, unless an item of the export has that path in the end."""
+        query = "INSERT OR REPLACE INTO files (path, format, stale) VALUES (?, ?, 1)"
+        self._db.execute(query, (path, kind))
+
+    # Files
+
+    def renew_files(self, key: FileKey) -> None:
+        """Mark the files of a key as stale; those that `record_file` records stay."""
+        query = "UPDATE files SET stale = 1 WHERE format = ? AND collection = ? AND partition = ?"
+        self._db.execute(query, key)
+
+    def renew_dataset(self, name: str, collection: str) -> None:
+        """Mark the files of a format and collection as stale, and forget what they omit."""
+        query = "UPDATE files SET stale = 1 WHERE format = ? AND collection = ?"
+        self._db.execute(query, (name, collection))
+        query = "DELETE FROM omissions WHERE format = ? AND collection = ?"
+        self._db.execute(query, (name, collection))
+
+    def drop_formats(self, formats: Collection[str]) -> None:
+        """Mark the files of all other formats as stale, and forget what they omit."""
+        others = f"format NOT IN ({', '.join('?' * len(formats))})"
+        self._db.execute(f"UPDATE files SET stale = 1 WHERE {others}", [*formats])  # noqa: S608 - marks
+        self._db.execute(f"DELETE FROM omissions WHERE {others}", [*formats])  # noqa: S608 - marks
+
+    def drop_collections(self, names: Container[str]) -> None:
+        """Mark the catalogs of all other collections as stale."""
+        query = "SELECT DISTINCT collection FROM files WHERE format = ?"
+        for (collection,) in self._db.execute(query, (CATALOG,)).fetchall():
+            if collection not in names:
+                self.renew_dataset(CATALOG, collection)
+
+    def record_file(self, path: str, key: FileKey, digest: bytes | None) -> bool:
+        """Record a file of the export, or a found one whose content is unknown.
+
+        Returns:
+            Whether the previous export has it with other content, or not at all.
+        """
+        query = "SELECT sha256 FROM files WHERE path = ?"
+        known = self._db.execute(query, (path,)).fetchone()
+        self._db.execute(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, 0)", (path, *key, digest)
+        )
+        return known is None or known[0] != digest
+
+    def has_file(self, key: FileKey) -> bool:
+        """Return whether the export has a file of a key."""
+        query = "SELECT 1 FROM files WHERE format = ? AND collection = ? AND partition = ?"
+        return self._db.execute(f"{query} AND NOT stale", key).fetchone() is not None
+
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the SHA-256 of a file, None if it is unknown."""
+        found = self._db.execute("SELECT sha256 FROM files WHERE path = ?", (path,)).fetchone()
+        return found and found[0]  # type: ignore[no-any-return]  # SQL's columns
+
+    def has_format(self, name: str) -> bool:
+        """Return whether the export has a file of a format."""
+        found = self._db.execute("SELECT 1 FROM files WHERE format = ? LIMIT 1", (name,)).fetchone()
+        return found is not None
+
+    def stale_files(self) -> list[tuple[str, int]]:
+        """Return the path and group of the files to delete; the groups are to go in order.
+
+        Catalogs go first, parents before children, and derived items before their origins: so no
+        link leads down to a file that is gone.
+        """
+        stale = []
+        for path, kind in self._db.execute("SELECT path, format FROM files WHERE stale"):
+            group = _DELETION_GROUPS.get(kind, _LAST_GROUP)
+            if group < 0:
+                stale.append((path, group + path.count("/")))
+            elif group == _LAST_GROUP or not self._has_path(path):
+                stale.append((path, group))
+        return sorted(stale, key=itemgetter(1, 0))
+
+    def _has_path(self, path: str) -> bool:
+        if not self.has_file(FileKey(ROOT)):
+            return False
+        name = path.rpartition("/")[2].removesuffix(".json")
+        return any(row.path == path for row in self._select_rows("name = ?", name))
+
+    # Recording
+
     def record_catalogs(self, rows: Iterable[IndexRow]) -> None:
-        """Record the catalog that lists each of the rows."""
+        """Record the catalog that lists each of the rows, and whether it has changed."""
         self._db.executemany(
-            "UPDATE items SET catalog_path = ? WHERE collection = ? AND id = ?",
-            ((row.catalog_path, row.collection, row.id) for row in rows),
+            "UPDATE items SET catalog_path = ?, changed = ? WHERE collection = ? AND id = ?",
+            ((row.catalog_path, row.changed, row.collection, row.id) for row in rows),
         )
 
-    def record_written(self, row: IndexRow) -> None:
-        """Record that an item's file is at its path, with the row's SHA-256."""
-        if row.old_path is not None and row.old_path != row.path:
-            self.mark_stale(row.old_path)
-        self._db.execute(
-            "UPDATE items SET sha256 = ? WHERE collection = ? AND id = ?",
-            (row.sha256, row.collection, row.id),
+    def record_moved(self, row: IndexRow) -> None:
+        """Mark the file that an item had before as stale if it has another one now."""
+        if row.old_path != row.path:
+            self._mark_item_stale(row)
+
+    def record_lines(self, lines: Iterable[tuple[str, int, int, str, str]]) -> None:
+        """Record the ndjson file, offset and length of the line of items, by collection and id."""
+        self._db.executemany(
+            "UPDATE items SET file = ?, offset = ?, length = ? WHERE collection = ? AND id = ?",
+            lines,
         )
+
+    def record_omissions(self, name: str, collection: str, description: str) -> None:
+        """Record what a format cannot hold of the items of a collection."""
+        query = "INSERT INTO omissions VALUES (?, ?, ?)"
+        self._db.execute(query, (name, collection, description))
+
+    def read_omissions(self) -> list[tuple[str, str]]:
+        """Return collection and description of what formats of the export cannot hold."""
+        query = "SELECT collection, description FROM omissions ORDER BY 1"
+        return self._db.execute(query).fetchall()
+
+    def record_features(self, features: Iterable[tuple[str, str, bytes]]) -> None:
+        """Record the preview's features of items, after collection and id."""
+        self._db.executemany("INSERT INTO features VALUES (?, ?, ?)", features)
+
+    def clear_features(self) -> None:
+        """Forget the preview's features."""
+        self._db.execute("DELETE FROM features")
+
+    def finish(self, *, has_lines: bool) -> None:
+        """Close the database in the state in which the next run starts from it.
+
+        Args:
+            has_lines: Whether the export has ndjson, from which items can be read.
+        """
+        lost = "file IS NOT NULL" if not has_lines else f"file = '{SPOOL}'"
+        self._db.executescript(
+            f"""
+            UPDATE items SET old_day = day, changed = 0, incoming = 0 WHERE changed OR incoming;
+            UPDATE items SET file = NULL, offset = NULL, length = NULL WHERE {lost};
+            DELETE FROM files WHERE stale;
+            """  # noqa: S608 - constants
+        )
+        self._db.close()
 
     # Queries
 
@@ -321,6 +488,10 @@ class ItemIndex:
         """Return the number of items that meet an SQL condition."""
         query = f"SELECT count(*) FROM items WHERE {condition}"  # noqa: S608 - constants
         return int(self._db.execute(query).fetchone()[0])
+
+    def has_changes(self) -> bool:
+        """Return whether `mark_changed` has marked anything."""
+        return self._db.execute("SELECT 1 FROM changed_months LIMIT 1").fetchone() is not None
 
     def collection_ids(self) -> list[str]:
         """Return the ids of the collections that have items."""
@@ -334,29 +505,21 @@ class ItemIndex:
 
     def months(self, collection: str) -> list[str]:
         """Return the months, `YYYY-MM`, in which a collection has items."""
-        query = "SELECT DISTINCT substr(day, 1, 7) FROM items WHERE collection = ? ORDER BY 1"
+        query = f"SELECT DISTINCT {_MONTH} FROM items WHERE collection = ? ORDER BY 1"  # noqa: S608
         return [month for (month,) in self._db.execute(query, (collection,))]
 
     def changed_months(self) -> list[tuple[str, str]]:
         """Return the collection and month of all months that must be written again."""
-        query = "SELECT collection, month FROM changed_months ORDER BY 1, 2"
-        return self._db.execute(query).fetchall()
+        return self.changed_partitions(7)
 
-    def copy_incoming_to(self, other: ItemIndex) -> None:
-        """Add the items that this run has received to another index; call before `mark_changed`."""
-        for row in self._select_rows("incoming"):
-            if row.location is not None:
-                body = self.read_incoming(row.location)
-                other.add_incoming(row.collection, row.id, row.summary, body)
+    def changed_partitions(self, length: int) -> list[tuple[str, str]]:
+        """Return the collection and partition of all partitions that must be written again.
 
-    def rows_to_place(self) -> Iterator[IndexRow]:
-        """Yield the items whose file is new or moves."""
-        return self._select_rows("old_path IS NULL OR substr(old_day, 1, 7) != substr(day, 1, 7)")
-
-    def has_path(self, path: str) -> bool:
-        """Return whether an item of the export has this path."""
-        name = path.rpartition("/")[2].removesuffix(".json")
-        return any(row.path == path for row in self._select_rows("name = ?", name))
+        Args:
+            length: Length of a partition's name: 7 for months, 4 for years, 0 for the collection.
+        """
+        query = "SELECT DISTINCT collection, substr(month, 1, ?) FROM changed_months ORDER BY 1, 2"
+        return self._db.execute(query, (length,)).fetchall()
 
     def month_rows(self, collection: str, month: str) -> list[IndexRow]:
         """Return the items of a month, by time."""
@@ -370,49 +533,54 @@ class ItemIndex:
             return self._select_rows("1")
         return self._select_rows("collection = ?", collection)
 
-    def has_item(self, collection: str, identifier: str) -> bool:
-        """Return whether the index has an item."""
-        return self.item_path(collection, identifier) is not None
+    def changed_derived_rows(self) -> Iterator[IndexRow]:
+        """Yield the changed items that are derived from others."""
+        return self._select_rows("changed AND origin_id IS NOT NULL")
+
+    def features(self) -> Iterator[tuple[str, str, bytes | None]]:
+        """Yield collection, id and feature of the items with a geometry, in the order of `rows`."""
+        return self._db.execute(
+            "SELECT items.collection, items.id, feature FROM items LEFT JOIN features "
+            "ON features.collection = items.collection AND features.id = items.id "
+            "WHERE west IS NOT NULL ORDER BY items.collection, day, start, items.id"
+        )
+
+    def find_row(self, collection: str, identifier: str) -> IndexRow | None:
+        """Return an item, None if the index has no such item."""
+        return next(self._select_rows("collection = ? AND id = ?", collection, identifier), None)
 
     def item_path(self, collection: str, identifier: str) -> str | None:
         """Return the path of an item's file, None if the index has no such item."""
-        rows = self._select_rows("collection = ? AND id = ?", collection, identifier)
-        return next((row.path for row in rows), None)
+        row = self.find_row(collection, identifier)
+        return None if row is None else row.path
 
     def _select_rows(self, condition: str, *values: str) -> Iterator[IndexRow]:
-        query = f"SELECT * FROM items WHERE {condition} ORDER BY collection, day, start, id"  # noqa: S608
+        query = (
+            f"SELECT {_ROW_COLUMNS} FROM items WHERE {condition} "  # noqa: S608 - constants
+            "ORDER BY collection, day, start, id"
+        )
         folder: tuple[str | None, str] = (None, "")
         for record in self._db.execute(query, values):
             if folder[0] != record[0]:
                 folder = record[0], self.collection_folder(record[0])
             yield _parse_row(record, folder[1])
 
-    def stale_files(self, *, linking: bool = False) -> list[str]:
-        """Return the paths of the files to delete.
-
-        Args:
-            linking: Whether to return only files that may link to other files to delete.
-        """
-        query = f"SELECT path FROM stale_files WHERE may_link OR {not linking:d} ORDER BY 1"  # noqa: S608
-        return [path for (path,) in self._db.execute(query)]
-
-    def read_incoming(self, location: JsonLocation) -> bytes:
-        """Return the JSON of an item that this run received."""
+    def read_spooled(self, location: JsonLocation) -> bytes:
+        """Return the JSON of an item in the spool file."""
         self._spool_writer.flush()
         return os.pread(self._spool_reader.fileno(), location.length, location.offset)
 
 
 def _parse_row(record: tuple[object, ...], folder: str) -> IndexRow:
-    # In the order of the columns in _TABLES.
+    # In the order of _ROW_COLUMNS.
     (collection, identifier, name, day, title, start, end, west, south, east, north,
-     origin_collection, origin_id, source, offset, length, incoming, write_pass, catalog_path,
-     sha256, old_path, old_catalog_path, _) = record  # fmt: skip
+     origin_collection, origin_id, file, offset, length, old_day, catalog_path,
+     changed) = record  # fmt: skip
     bbox = None if west is None else (west, south, east, north)
     origin = None if origin_id is None else (origin_collection, origin_id)
     summary = ItemSummary(title, day, start, end, bbox, origin)  # type: ignore[arg-type]  # SQL's columns
-    location = None if source is None else JsonLocation(source, offset, length)  # type: ignore[arg-type]
+    location = None if file is None else JsonLocation(file, offset, length)  # type: ignore[arg-type]
     return IndexRow(
         collection, identifier, folder, name, summary, location,  # type: ignore[arg-type]
-        bool(incoming), write_pass, catalog_path, sha256,  # type: ignore[arg-type]
-        old_path, old_catalog_path,  # type: ignore[arg-type]
+        old_day, catalog_path, bool(changed),  # type: ignore[arg-type]
     )  # fmt: skip

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from hashlib import file_digest
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from target_stac.links import encode_without_structural_links
-from target_stac.state.item_index import INCOMING, TREE
-from target_stac.state.previous_export import make_damage_error
+from target_stac.state.item_index import SPOOL
+from target_stac.state.rebuild import make_damage_error
+from target_stac.storage import StorageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from target_stac.state.item_index import IndexRow, ItemIndex
     from target_stac.storage import Storage
 
@@ -25,44 +25,60 @@ class ItemReader:
 
     Args:
         index: The index, with this run's items.
-        storage: The storage, with the previous catalog.
-        ndjson_files: Local paths of the previous export's ndjson files, by source.
+        storage: The storage, with the previous export.
         root_href: URL that the export is published under, if any.
     """
 
-    def __init__(
-        self,
-        index: ItemIndex,
-        storage: Storage,
-        ndjson_files: dict[int, Path],
-        root_href: str | None,
-    ) -> None:
+    def __init__(self, index: ItemIndex, storage: Storage, root_href: str | None) -> None:
         self._index = index
         self._storage = storage
         self._root_href = root_href
-        self._files = {source: path.open("rb") for source, path in ndjson_files.items()}
+        self._files: dict[str, IO[bytes]] = {}
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the ndjson files."""
         for file in self._files.values():
             file.close()
 
     def read(self, row: IndexRow) -> bytes:
-        """Return an item's JSON without structural links."""
-        if row.location is not None and row.location.source == INCOMING:
-            return self._index.read_incoming(row.location)
-        return encode_without_structural_links(_decode(self.read_previous(row)), self._root_href)
-
-    def read_previous(self, row: IndexRow) -> bytes:
-        """Return an item's JSON as the previous export has it.
+        """Return an item's JSON without structural links.
 
         Raises:
-            StorageError: The item's file is missing.
+            StorageError: A file of the previous export is missing or changed.
         """
-        if row.location is None or row.location.source == TREE:
-            content = self._storage.read(row.old_path) if row.old_path else None
-            if content is None:
-                raise make_damage_error(row.old_path or row.id)
-            return content
-        fd = self._files[row.location.source].fileno()
-        return os.pread(fd, row.location.length, row.location.offset)
+        if row.location is not None and row.location.file == SPOOL:
+            return self._index.read_spooled(row.location)
+        content = (
+            self.read_line(row)
+            if row.location is not None
+            else self._storage.read(row.old_path or row.path)
+        )
+        if content is None:
+            raise make_damage_error(row.old_path or row.path)
+        return encode_without_structural_links(_decode(content), self._root_href)
+
+    def read_line(self, row: IndexRow) -> bytes:
+        """Return an item's line of the previous export's ndjson, where its location is.
+
+        Raises:
+            StorageError: The file is missing or changed.
+        """
+        if row.location is None:
+            raise make_damage_error(row.id)
+        path, offset, length = row.location
+        if path not in self._files:
+            self._files[path] = self._open(path)
+        return os.pread(self._files[path].fileno(), length, offset)
+
+    def _open(self, path: str) -> IO[bytes]:
+        local = self._storage.local_path(path)
+        if local is None:
+            raise make_damage_error(path)
+        file = local.open("rb")
+        if file_digest(file, "sha256").digest() != self._index.file_digest(path):
+            file.close()
+            raise StorageError(
+                f"output: '{path}' was modified by another program; run again, which reads all "
+                "files instead of trusting the manifest"
+            )
+        return file

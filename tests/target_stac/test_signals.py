@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_stac.state.manifest import MANIFEST_FILE
 from tests import forkserver
 from tests.kill_points import KillAtFileChange, note_kill_on_failure
 from tests.target_stac.exports import (
@@ -169,7 +170,7 @@ def test_signal_while_reading_leaves_export_unchanged(
 def test_sigterm_while_writing_exits_with_143_without_state(tmp_path: Path) -> None:
     process = start_target(tmp_path / "out")
     write_input(process, encode_messages(make_sync(*make_objects(600))))
-    wait_for_file(tmp_path / "out/.unfinished", process)
+    wait_for_file(tmp_path / "out" / MANIFEST_FILE, process)
     process.terminate()
     output, log = read_output(process)
     assert process.wait(10) == 143

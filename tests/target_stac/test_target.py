@@ -45,7 +45,7 @@ def test_command_writes_only_state_to_stdout(tmp_path: Path) -> None:
 def test_state_is_emitted_only_after_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         assert (tmp_path / "catalog.json").exists()
         raise RuntimeError
 
@@ -57,7 +57,7 @@ def test_state_is_emitted_only_after_writing(
         states[1],
     ]
     with monkeypatch.context() as patch:
-        patch.setattr("target_stac.catalog.recovery.ExportRecovery.remove_marker", fail)
+        patch.setattr("target_stac.state.manifest.Manifest.finish", fail)
         with pytest.raises(RuntimeError):
             export_messages(tmp_path, messages)
     assert capsys.readouterr().out == ""

@@ -10,7 +10,7 @@ from target_stac.formats.preview.html import PreviewHtml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MAX_FOOTPRINTS", "PreviewItem", "write_preview"]
+__all__ = ["MAX_FOOTPRINTS", "FeatureEncoder", "PreviewItem", "write_preview"]
 
 MAX_FOOTPRINTS = 20_000  # a browser draws and filters this many without a noticeable delay
 
@@ -19,7 +19,7 @@ def write_preview(
     write: Callable[[bytes], object],
     *,
     title: str,
-    items: Iterable[PreviewItem],
+    items: Iterable[PreviewItem | bytes],
     collections: Mapping[str, str],
     total: int | None = None,
 ) -> int:
@@ -28,7 +28,9 @@ def write_preview(
     Args:
         write: Called with the page's bytes, part by part; the same input gives the same bytes.
         title: The page's title.
-        items: The items, read one at a time. With a `total`, none is read beyond the maximum.
+        items: The items, or what `FeatureEncoder` with the sorted collections has made of them,
+            empty without a shape; read one at a time. With a `total`, none is read beyond the
+            maximum.
         collections: Titles by collection id.
         total: Number of items in the export; None to count `items`.
 
@@ -46,8 +48,8 @@ def write_preview(
         read += 1
         if drawn == MAX_FOOTPRINTS:
             continue
-        row = encoder.encode(item)
-        if row is None:
+        row = item if isinstance(item, bytes) else encoder.encode(item)
+        if not row:
             without_shape += 1
             continue
         write(b",\n" + row if drawn else row)

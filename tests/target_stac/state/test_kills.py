@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_stac.storage import LocalStorage
+from target_stac.storage import LocalStorage, lock_folder
 from tests.target_stac.exports import (
     CATALOG_AND_NDJSON,
     Json,
@@ -62,6 +62,10 @@ class CheckedStorage(LocalStorage):
         self._check_and_copy(path, None)
         super().delete(path)
 
+    def claim(self, path: str, content: bytes) -> None:
+        self._check_and_copy(path, content)
+        LocalStorage.write(self, path, content)
+
     def put_file(self, path: str, file: Path) -> None:
         self._check_and_copy(path, file.read_bytes())
         super().put_file(path, file)
@@ -80,7 +84,8 @@ class CheckedStorage(LocalStorage):
 
 @contextmanager
 def open_checked_storage(url: str) -> Iterator[LocalStorage]:
-    yield CheckedStorage(Path(url))
+    with lock_folder(Path(url)):
+        yield CheckedStorage(Path(url))
 
 
 def make_killed_copies(folder: Path, monkeypatch: pytest.MonkeyPatch, run: str) -> list[Path]:
