@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pixxel_api.errors import Redirected
 from pixxel_sandbox import Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.message_reader import INCOMPLETE, UNREAD
@@ -206,6 +207,20 @@ def test_children_of_failed_parent_are_not_requested(sandbox: Sandbox) -> None:
         "job_tasks (its parent stream jobs could not be read); "
         "jobs (its parent stream workflows could not be read); workflows (GET"
     )
+
+
+def test_redirect_of_one_list_fails_only_its_stream(proxy: FaultProxy) -> None:
+    proxy.replacement = Replacement("/v0/orders", 302)
+    synced = sync(proxy, "orders", "stores")
+    assert synced.state[INCOMPLETE] == ["orders"]
+    assert synced.records["stores"]
+
+
+def test_redirect_of_ping_too_ends_the_run(proxy: FaultProxy) -> None:
+    """The request for /ping shows whether the URL itself has moved."""
+    proxy.replacement = Replacement("/v0/orders|/ping", 302)
+    synced = sync(proxy, "orders", "stores", expect=Redirected)
+    assert "stores" not in synced.records
 
 
 def test_child_of_deselected_parent_fails_itself(proxy: FaultProxy) -> None:

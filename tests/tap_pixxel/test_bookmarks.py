@@ -270,6 +270,8 @@ def test_check_state_own_state_is_accepted(state: dict[str, Any]) -> None:
         ({"bookmarks": []}, "must be an object"),
         ({"bookmarks": {"orders": 5}}, "invalid bookmark for stream 'orders'"),
         ({"bookmarks": {"orders": make_state(replication_key_value=5)}}, "for stream 'orders'"),
+        ({"bookmarks": {"orders": make_state(barred=5)}}, "for stream 'orders'"),
+        ({"bookmarks": {"orders": make_state(barred=[["a"]])}}, "for stream 'orders'"),
     ],
 )
 def test_check_state_other_form_raises(state: dict[str, Any], why: str) -> None:

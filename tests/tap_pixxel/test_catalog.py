@@ -80,6 +80,20 @@ def test_replication_that_is_asked_for_is_set(
         ([make_entry("orders", replication_method=5)], "cannot be replicated by 5"),
         ([{**make_entry("orders"), "metadata": [5]}], "a stream lacks"),
         ([{**make_entry("orders"), "metadata": [{"breadcrumb": []}]}], "a stream lacks"),
+        ([make_entry("orders", key_properties="id")], "key_properties has another form"),
+        ([make_entry("orders", key_properties=["id", 5])], "key_properties has another form"),
+        ([make_entry("orders", key_properties=["id", "id"])], "key_properties has another form"),
+        ([make_entry("orders", {"table-key-properties": {"id": 1}})], "has another form"),
+        (
+            [{**make_entry("orders"), "metadata": [{"breadcrumb": [5], "metadata": {}}]}],
+            "has another form",
+        ),
+        (
+            [{**make_entry("orders"), "metadata": [{"breadcrumb": "id", "metadata": {}}]}],
+            "has another form",
+        ),
+        ([{**make_entry("orders"), "schema": {"properties": {"id": 5}}}], "has another form"),
+        ([make_entry("orders", stream="purchases")], "cannot have another name here"),
     ],
 )
 def test_invalid_stream_is_one_line(entries: list[dict[str, Any]], problem: str) -> None:
