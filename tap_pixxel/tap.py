@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
+    from tap_pixxel.stream_types.sdk_stream import StreamT
+
 PING_PATH = "/ping"
 
 
@@ -99,9 +101,9 @@ class TapPixxel(PixxelPlugin, Tap):
         """Return a line for each problem of the settings that their schema does not cover."""
         return find_setting_problems(self._config)
 
-    def get_stream(self, stream_class: type[PixxelStream]) -> PixxelStream:
+    def get_stream(self, stream_class: type[StreamT]) -> StreamT:
         """Return the stream of a class."""
-        return next(each for each in self._pixxel_streams() if isinstance(each, stream_class))
+        return next(each for each in self.streams.values() if isinstance(each, stream_class))
 
     def _pixxel_streams(self) -> list[PixxelStream]:
         return [each for each in self.streams.values() if isinstance(each, PixxelStream)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tap_pixxel.columns import Fields
     from tap_pixxel.stac import ConversionNote, ConversionResult
-    from tap_pixxel.stream_types.base import StreamContext
+    from tap_pixxel.stream_types.sdk_stream import StreamContext
 
 MAX_COUNTED_NOTES = 4096
 """Notes that are counted by their exact field; beyond, they are counted by kind of field."""

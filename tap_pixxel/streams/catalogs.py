@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tap_pixxel.columns import Fields
     from tap_pixxel.stac import ConversionResult
     from tap_pixxel.stac.assets.delivered import DeliveredObject
-    from tap_pixxel.stream_types.base import StreamContext
     from tap_pixxel.stream_types.scan_report import ScanReport
+    from tap_pixxel.stream_types.sdk_stream import StreamContext
 
 STORES_PATH = "/v0/stores"
 _DELIVERY_COLUMNS = (
