@@ -38,8 +38,8 @@ few_examples = settings(
     phases=[Phase.generate],  # a failure is readable without shrinking
     suppress_health_check=list(HealthCheck),
 )
-many_examples = settings(few_examples, max_examples=150)
-"""For streams whose records need several matching responses, which one example in ten has."""
+more_examples = settings(few_examples, max_examples=50)
+"""For streams whose records need several matching responses, which one example in five has."""
 EXTRA_PATHS = {
     "archive_items": ("/v0/archives/collections",),
     "catalogs": ("/v0/catalogs/deliveries", "/v0/stores"),
@@ -172,7 +172,7 @@ def test_stream_any_allowed_response_completes_without_lost_values(
     emitted: Counter[bool] = Counter()
     needs_other_rows = name_of(kind) in EXTRA_PATHS or issubclass(kind, ChildStream)
 
-    @(many_examples if needs_other_rows else few_examples)
+    @(more_examples if needs_other_rows else few_examples)
     @given(responses(kind), st.booleans(), st.booleans())
     def check_sync(drawn: dict[str, Any], stac: bool, delivered: bool) -> None:  # noqa: FBT001 - drawn
         stub_server.responses = drawn
