@@ -176,14 +176,33 @@ def test_failed_stream_is_named_and_others_are_read(
     assert states == sorted(states)
 
 
-@pytest.mark.parametrize("name", PARTITIONED)
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("full_table", [False, True], ids=["incremental", "full table"])
-def test_failed_partition_is_skipped_and_others_are_read(
-    proxy: FaultProxy, name: str, fault: str, *, full_table: bool
-) -> None:
+@pytest.fixture(scope="module", params=PARTITIONED)
+def partitioned_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["incremental", "full table"])
+def full_table(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture(scope="module")
+def whole_sync(proxy: FaultProxy, partitioned_name: str, *, full_table: bool) -> SyncResult:
+    """Return a sync of a partitioned stream without a fault."""
     proxy.replacement = None
-    whole = sync(proxy, name, full_table=full_table, **SETTINGS)
+    return sync(proxy, partitioned_name, full_table=full_table, **SETTINGS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_failed_partition_is_skipped_and_others_are_read(
+    proxy: FaultProxy,
+    whole_sync: SyncResult,
+    partitioned_name: str,
+    fault: str,
+    *,
+    full_table: bool,
+) -> None:
+    name, whole = partitioned_name, whole_sync
     column = PARTITIONED[name]
     failed = str(whole.records[name][0][column])
     status, body = FAULTS[fault](BY_NAME[name])
