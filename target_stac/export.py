@@ -27,7 +27,7 @@ from target_stac.links import (
     strip_mirror_asset,
     strip_structural_links,
 )
-from target_stac.partitions import make_dataset_path
+from target_stac.partitions import LENGTHS, make_dataset_path
 from target_stac.records import (
     COLLECTION,
     ITEM,
@@ -285,6 +285,7 @@ class Export:
             self._settings.formats
             | {extra for extra, name in EXTRA_FORMATS.items() if name in self._settings.formats}
         )
+        self._index.drop_partitions({NDJSON, GEOPARQUET}, LENGTHS[self._settings.partition])
         self._report_omissions()
         self._index.drop_collections(collections)
         self._index.write_collections(collections)

@@ -15,7 +15,7 @@ _RESERVED_NAMES = frozenset(
     {
         *("catalog", "catalog.json", "collection", "collection.json"),
         *("items.ndjson", "unlocated.ndjson", "rejected.ndjson", "collections.ndjson"),
-        *("itemcollection.json", "preview.html", "geoparquet", "no-collection"),
+        *("itemcollection.json", "preview.html", "geoparquet", "ndjson", "no-collection"),
         "manifest.sqlite",
         # Device names of Windows, which does not allow them as file names.
         *("con", "prn", "aux", "nul"),

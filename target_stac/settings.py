@@ -44,8 +44,9 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "partition",
         th.StringType(allowed_values=list(PARTITIONS)),
         title="Partition",
-        description="How the GeoParquet of a collection is divided by acquisition time: none (one "
-        "file), year or month (a hive dataset: one file for each).",
+        description="How the ndjson and the GeoParquet of a collection are divided by acquisition "
+        "time: none (no division), year or month (a hive dataset of each format: one file for "
+        "each).",
         default=NO_PARTITION,
     ),
     th.Property(

@@ -98,7 +98,7 @@ class CatalogLayout:
     def month_node(self, collection: str, month: str) -> CatalogNode:
         """Return a month with its items, divided if one file cannot list them all."""
         node = self._make_month_node(collection, month)
-        self._divide(node, self._index.month_rows(collection, month), 0)
+        self._divide(node, list(self._index.rows(collection, month)), 0)
         return node
 
     def _find_months(self, collection: str) -> list[str]:

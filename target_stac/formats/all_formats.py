@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import closing
 from hashlib import file_digest
-from itertools import chain, repeat
+from itertools import chain, repeat, starmap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +13,7 @@ from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.preview import FeatureEncoder, PreviewItem, write_preview
 from target_stac.links import add_mirror_asset, encode_json
-from target_stac.partitions import make_dataset_path, make_geoparquet_path, make_partition_name
+from target_stac.partitions import LENGTHS, make_dataset_path, make_geoparquet_path
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_index import SPOOL, FileKey
@@ -72,6 +71,7 @@ class FormatsWriter:
         self._reader = reader
         self._verify = verify
         self._check = check
+        self._length = LENGTHS[settings.partition]
 
     def write(self, collections: Mapping[str, Json], changed: Collection[str]) -> None:
         """Write the files that hold changed items, and those that are missing.
@@ -80,82 +80,68 @@ class FormatsWriter:
             collections: All collections without structural links, by id.
             changed: Ids of the collections whose document has changed.
         """
-        renewed = {name for name in (NDJSON, ITEM_COLLECTION) if self._must_renew(name)}
-        tables = self._find_geoparquet_to_write(changed)
-        with closing(NdjsonFiles(self._scratch, self._settings.partition)) as lines:
-            self._write_files(collections, lines, renewed, tables)
-
-    def _write_files(
-        self,
-        collections: Mapping[str, Json],
-        lines: NdjsonFiles,
-        renewed: set[str],
-        tables: list[str],
-    ) -> None:
-        formats = self._settings.formats
-        if renewed or tables:
-            self._write_lines(lines, None if renewed else tables)
-        for collection in tables:
-            self._write_geoparquet(collection, collections.get(collection), lines.lines)
-        if ITEM_COLLECTION in renewed:
-            path = self._scratch / ITEM_COLLECTION_FILE
-            write_item_collection(path, lines.read_all())
-            self._put(ITEM_COLLECTION_FILE, FileKey(ITEM_COLLECTION), path)
-        if CATALOG in formats:
-            self._write_preview(lines if NDJSON in renewed else None, collections)
-        if NDJSON in renewed:
-            self._index.renew_files(FileKey(NDJSON))
-            for name, count in lines.counts.items():
-                if count:
-                    self._put(name, FileKey(NDJSON), lines.paths[name])
-        if NDJSON in formats:
+        outdated = self._find_outdated()
+        tables = {key.collection for key in outdated if key.format == GEOPARQUET}
+        if GEOPARQUET in self._settings.formats:
+            tables.update(changed)  # a collection is in the metadata of its GeoParquet
+        with closing(NdjsonFiles(self._scratch, self._length, outdated)) as lines:
+            self._write_lines(lines, outdated, tables)
+            for collection in sorted(tables):
+                self._write_geoparquet(collection, collections.get(collection), lines.lines)
+            if FileKey(ITEM_COLLECTION) in outdated:
+                whole = self._scratch / ITEM_COLLECTION_FILE
+                write_item_collection(whole, lines.read_all())
+                self._put(ITEM_COLLECTION_FILE, FileKey(ITEM_COLLECTION), whole)
+            if CATALOG in self._settings.formats:
+                self._write_preview(lines, collections)
+            for key in outdated:
+                if key.format == NDJSON:
+                    self._index.renew_files(key)
+            for path, file in lines.files.items():
+                if file.is_outdated and file.count:
+                    self._put(path, file.key, file.local)
+        if NDJSON in self._settings.formats:
             self._write_collections(collections)
 
     def is_file_missing(self) -> bool:
-        """Return whether a file is missing, as of a new format, or one that was left out."""
-        return bool(
-            self._must_renew(NDJSON)
-            or self._must_renew(ITEM_COLLECTION)
-            or self._find_geoparquet_to_write()
-        )
+        """Return whether a file is missing, as of a new format."""
+        return bool(self._find_outdated())
 
-    def _must_renew(self, name: str) -> bool:
-        """Return whether a format of one file for all items must be written."""
-        return name in self._settings.formats and (
-            self._index.has_changes()
-            or (not self._index.has_file(FileKey(name)) and self._index.count() > 0)
-        )
+    def _find_outdated(self) -> set[FileKey]:
+        """Return what the files hold that are missing, or whose items have changed."""
+        changed = set(self._index.changed_partitions(self._length))
+        partitions = set(self._index.partitions(self._length))
+        keys = set()
+        for name in self._settings.formats - {CATALOG}:
+            keys |= {self._make_key(name, *each) for each in changed}
+            made = {self._make_key(name, *each) for each in partitions}
+            keys |= {key for key in made if not self._index.has_file(key)}
+        return keys
 
-    def _find_geoparquet_to_write(self, changed: Collection[str] = ()) -> list[str]:
-        """Return the ids of the collections of which a GeoParquet file is missing or outdated."""
-        if GEOPARQUET not in self._settings.formats:
-            return []
-        missing = (name for name in self._index.collection_ids() if self._lacks_geoparquet(name))
-        return sorted(
-            {*missing, *(name for name, _ in self._index.changed_partitions(0)), *changed}
-        )
+    def _make_key(self, name: str, collection: str, partition: str) -> FileKey:
+        """Return the key of the file of a format that holds a partition of a collection."""
+        if name == ITEM_COLLECTION or (name == NDJSON and not partition):
+            return FileKey(name)
+        return FileKey(name, collection, partition)
 
-    def _lacks_geoparquet(self, collection: str) -> bool:
-        partitions = {
-            make_partition_name(month, self._settings.partition)
-            for month in self._index.months(collection)
-        }
-        return not all(
-            self._index.has_file(FileKey(GEOPARQUET, collection, name)) for name in partitions
+    def _write_lines(
+        self, lines: NdjsonFiles, outdated: Collection[FileKey], tables: Collection[str]
+    ) -> None:
+        """Write the lines of the items in outdated files and whole tables to local files."""
+        needed = [
+            (collection, partition)
+            for collection, partition in self._index.partitions(self._length)
+            if collection in tables
+            or any(
+                self._make_key(name, collection, partition) in outdated
+                for name in (NDJSON, ITEM_COLLECTION)
+            )
+        ]
+        rows = chain.from_iterable(starmap(self._index.rows, needed))
+        self._index.record_lines(
+            (*line.location, line.collection, line.id)
+            for line in lines.write(rows, self._encode_row)
         )
-
-    def _write_lines(self, lines: NdjsonFiles, collections: list[str] | None) -> None:
-        """Write the lines of all items, or of those of some collections, to local files."""
-        rows = (
-            self._index.rows()
-            if collections is None
-            else chain.from_iterable(map(self._index.rows, collections))
-        )
-        locations = lines.write(rows, self._encode_row)
-        if NDJSON in self._settings.formats and collections is None:
-            self._index.record_lines(locations)
-        else:
-            deque(locations, maxlen=0)
 
     def _encode_row(self, row: IndexRow) -> bytes:
         self._check()
@@ -199,7 +185,7 @@ class FormatsWriter:
             )
             file.unlink(missing_ok=True)
 
-    def _write_preview(self, lines: NdjsonFiles | None, collections: Mapping[str, Json]) -> None:
+    def _write_preview(self, lines: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         titles = {
             name: str(document.get("title") or name)
             for name, document in collections.items()
@@ -216,7 +202,7 @@ class FormatsWriter:
             )
         self._put(PREVIEW_FILE, FileKey(PREVIEW), path)
 
-    def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles | None) -> Iterator[bytes]:
+    def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles) -> Iterator[bytes]:
         """Yield the features of all items; those that the index has are not made again."""
         new: list[tuple[str, str, bytes]] = []
         for collection, identifier, known in self._index.features():
@@ -225,9 +211,7 @@ class FormatsWriter:
             if feature is None:
                 row = self._index.find_row(collection, identifier)
                 assert row is not None  # noqa: S101 - it is in the index
-                item = _decode(
-                    lines.read(row.location) if lines and row.location else self._encode_row(row)
-                )
+                item = _decode(lines.find_line(row.location) or self._encode_row(row))
                 feature = encoder.encode(PreviewItem(row.path, item)) or b""
                 new.append((collection, identifier, feature))
             yield feature

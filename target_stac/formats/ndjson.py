@@ -3,85 +3,130 @@
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from target_stac.formats.item_lines import ItemLines
-from target_stac.partitions import make_partition_name
-from target_stac.state.rebuild import ITEMS_FILES
+from target_stac.partitions import make_ndjson_paths
+from target_stac.settings import NDJSON
+from target_stac.state.item_index import FileKey, JsonLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
 
-    from target_stac.state.item_index import IndexRow, JsonLocation
+    from target_stac.state.item_index import IndexRow
 
-_LOCATED, _UNLOCATED = range(len(ITEMS_FILES))
+_LOCATED, _UNLOCATED = range(2)
+
+
+class NdjsonLine(NamedTuple):
+    """A line, and the item in it."""
+
+    location: JsonLocation
+    collection: str
+    id: str
+
+
+@dataclass
+class NdjsonFile:
+    """A local file.
+
+    Attributes:
+        key: What it holds.
+        local: Its path here.
+        is_outdated: Whether it is to replace one of the export, or to be new there.
+        count: Number of its items.
+    """
+
+    key: FileKey
+    local: Path
+    is_outdated: bool
+    count: int = 0
 
 
 class NdjsonFiles:
-    """Two local files of items' JSON: the items with a geometry, and those without.
+    """Local files of items' JSON: for each partition the items with a geometry, and those without.
 
     Args:
         folder: A local folder for the files.
-        partition: How the items of a collection are divided by time.
+        length: Length of the name of a partition, as in `partitions.LENGTHS`.
+        outdated: What the files of the export hold that are to be replaced.
 
     Attributes:
-        paths: The files by the name that they have in an export.
-        counts: Number of items by that name.
+        files: The files by the path that they have in an export.
         lines: Where the items of each collection are, by partition.
     """
 
-    def __init__(self, folder: Path, partition: str) -> None:
-        self.paths = {name: folder / f"new-{name}" for name in ITEMS_FILES}
-        self._sources = dict(enumerate(self.paths.values()))
-        self._partition = partition
-        self._open_files: dict[str, IO[bytes]] = {}
-        self.counts = dict.fromkeys(ITEMS_FILES, 0)
+    def __init__(self, folder: Path, length: int, outdated: Container[FileKey]) -> None:
+        self._folder = folder
+        self._length = length
+        self._outdated = outdated
+        self._open_file: tuple[str, IO[bytes]] | None = None
+        self.files: dict[str, NdjsonFile] = {}
         self.lines: dict[str, dict[str, ItemLines]] = {}
 
     def write(
         self, rows: Iterable[IndexRow], encode_row: Callable[[IndexRow], bytes]
-    ) -> Iterator[tuple[str, int, int, str, str]]:
-        """Write the items; yield for each its file, offset, length, collection and id.
+    ) -> Iterator[NdjsonLine]:
+        """Write whole partitions; yield the line of each item in an outdated file.
 
         Args:
-            rows: The items, collection by collection.
+            rows: The items, partition by partition.
             encode_row: Returns the JSON of an item.
         """
-        located, unlocated = self.paths.values()
-        with located.open("wb") as first, unlocated.open("wb") as second:
-            files = (first, second)
-            ends = [0, 0]
-            for row in rows:
-                source = _UNLOCATED if row.summary.bbox is None else _LOCATED
-                name, start = ITEMS_FILES[source], ends[source]
-                length = files[source].write(encode_row(row) + b"\n")
-                ends[source] += length
-                self.counts[name] += 1
-                self._find_lines(row).append(source, start, length, row.summary.bbox)
-                yield name, start, length - 1, row.collection, row.id
+        for (folder, key), group in groupby(rows, self._make_key):
+            paths = make_ndjson_paths(folder, key.partition)
+            files = [self._add_file(path, key) for path in paths]
+            sources = {source: file.local for source, file in enumerate(files)}
+            with sources[_LOCATED].open("wb") as located, sources[_UNLOCATED].open("wb") as others:
+                contents, ends = (located, others), [0, 0]
+                for row in group:
+                    bbox = row.summary.bbox
+                    source = _UNLOCATED if bbox is None else _LOCATED
+                    start = ends[source]
+                    length = contents[source].write(encode_row(row) + b"\n")
+                    ends[source] += length
+                    files[source].count += 1
+                    partitions = self.lines.setdefault(row.collection, {})
+                    if key.partition not in partitions:
+                        partitions[key.partition] = ItemLines(sources)
+                    partitions[key.partition].append(source, start, length, bbox)
+                    if files[source].is_outdated:
+                        location = JsonLocation(paths[source], start, length - 1)
+                        yield NdjsonLine(location, row.collection, row.id)
 
-    def _find_lines(self, row: IndexRow) -> ItemLines:
-        partitions = self.lines.setdefault(row.collection, {})
-        name = make_partition_name(row.summary.day, self._partition)
-        if name not in partitions:
-            partitions[name] = ItemLines(self._sources)
-        return partitions[name]
+    def _make_key(self, row: IndexRow) -> tuple[str, FileKey]:
+        if not self._length:
+            return "", FileKey(NDJSON)
+        return row.folder, FileKey(NDJSON, row.collection, row.summary.day[: self._length])
 
-    def read(self, location: JsonLocation) -> bytes:
-        """Return a line, at a location that `write` has yielded."""
-        if location.file not in self._open_files:
-            self._open_files[location.file] = self.paths[location.file].open("rb")
-        fd = self._open_files[location.file].fileno()
-        return os.pread(fd, location.length, location.offset)
+    def _add_file(self, path: str, key: FileKey) -> NdjsonFile:
+        local = self._folder / f"{len(self.files)}.ndjson"
+        file = NdjsonFile(key, local, key in self._outdated)
+        self.files[path] = file
+        return file
+
+    def find_line(self, location: JsonLocation | None) -> bytes | None:
+        """Return the line at a location that `write` has yielded, None at any other."""
+        file = self.files.get(location.file) if location is not None else None
+        if location is None or file is None or not file.is_outdated:
+            return None
+        if self._open_file is None or self._open_file[0] != location.file:
+            self.close()
+            self._open_file = location.file, file.local.open("rb")
+        return os.pread(self._open_file[1].fileno(), location.length, location.offset)
 
     def close(self) -> None:
-        """Close the files."""
-        for file in self._open_files.values():
-            file.close()
+        """Close the file that `find_line` has opened."""
+        if self._open_file is not None:
+            self._open_file[1].close()
+            self._open_file = None
 
     def read_all(self) -> Iterator[bytes]:
         """Yield all items, those with a geometry first."""
-        for path in self.paths.values():
+        locals_ = [file.local for file in self.files.values()]
+        for path in (*locals_[_LOCATED::2], *locals_[_UNLOCATED::2]):
             with path.open("rb") as file:
                 yield from file

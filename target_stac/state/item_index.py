@@ -96,7 +96,7 @@ class FileKey(NamedTuple):
     Attributes:
         format: A format of the settings, or `preview`.
         collection: Id of the collection; empty for all collections, and for items without one.
-        partition: Year, month or another part of the collection; empty for all of it.
+        partition: Year or month, such as `2025-03`, empty for all of the collection.
     """
 
     format: str
@@ -371,6 +371,12 @@ class ItemIndex:
         self._db.execute(f"UPDATE files SET stale = 1 WHERE {others}", [*formats])  # noqa: S608 - marks
         self._db.execute(f"DELETE FROM omissions WHERE {others}", [*formats])  # noqa: S608 - marks
 
+    def drop_partitions(self, formats: Collection[str], length: int) -> None:
+        """Mark the files of formats as stale whose partition's name has another length."""
+        marks = ", ".join("?" * len(formats))
+        query = f"UPDATE files SET stale = 1 WHERE format IN ({marks}) AND length(partition) != ?"  # noqa: S608 - marks
+        self._db.execute(query, [*formats, length])
+
     def drop_collections(self, names: Container[str]) -> None:
         """Mark the catalogs of all other collections as stale."""
         query = "SELECT DISTINCT collection FROM files WHERE format = ?"
@@ -508,30 +514,34 @@ class ItemIndex:
         query = f"SELECT DISTINCT {_MONTH} FROM items WHERE collection = ? ORDER BY 1"  # noqa: S608
         return [month for (month,) in self._db.execute(query, (collection,))]
 
+    def partitions(self, length: int) -> list[tuple[str, str]]:
+        """Return the collection and partition of all partitions that have items.
+
+        Args:
+            length: Length of a partition's name: 7 for months, 4 for years, 0 for the collection.
+        """
+        query = "SELECT DISTINCT collection, substr(day, 1, ?) FROM items ORDER BY 1, 2"
+        return self._db.execute(query, (length,)).fetchall()
+
     def changed_months(self) -> list[tuple[str, str]]:
         """Return the collection and month of all months that must be written again."""
         return self.changed_partitions(7)
 
     def changed_partitions(self, length: int) -> list[tuple[str, str]]:
-        """Return the collection and partition of all partitions that must be written again.
-
-        Args:
-            length: Length of a partition's name: 7 for months, 4 for years, 0 for the collection.
-        """
+        """Return those of the `partitions` that must be written again, or have lost all items."""
         query = "SELECT DISTINCT collection, substr(month, 1, ?) FROM changed_months ORDER BY 1, 2"
         return self._db.execute(query, (length,)).fetchall()
 
-    def month_rows(self, collection: str, month: str) -> list[IndexRow]:
-        """Return the items of a month, by time."""
-        # The condition has the form that the database index `days` serves.
-        condition = "collection = ? AND day BETWEEN ? || '-00' AND ? || '-99'"
-        return list(self._select_rows(condition, collection, month, month))
+    def rows(self, collection: str, partition: str = "") -> Iterator[IndexRow]:
+        """Yield the items of a collection, or of a part of it, by time and id.
 
-    def rows(self, collection: str | None = None) -> Iterator[IndexRow]:
-        """Yield all items, or those of a collection, by collection, time and id."""
-        if collection is None:
-            return self._select_rows("1")
-        return self._select_rows("collection = ?", collection)
+        Args:
+            collection: Its id.
+            partition: The year, month or day, `YYYY-MM-DD`; empty for all items.
+        """
+        # The condition has the form that the database index `days` serves.
+        condition = "collection = ? AND day BETWEEN ? AND ? || '~'"
+        return self._select_rows(condition, collection, partition, partition)
 
     def changed_derived_rows(self) -> Iterator[IndexRow]:
         """Yield the changed items that are derived from others."""

@@ -14,9 +14,12 @@ from target_stac.state.rebuild import make_damage_error
 from target_stac.storage import StorageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from target_stac.state.item_index import IndexRow, ItemIndex
     from target_stac.storage import Storage
 
+_MAX_OPEN_FILES = 16
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -33,6 +36,7 @@ class ItemReader:
         self._index = index
         self._storage = storage
         self._root_href = root_href
+        self._paths: dict[str, Path] = {}
         self._files: dict[str, IO[bytes]] = {}
 
     def close(self) -> None:
@@ -67,18 +71,24 @@ class ItemReader:
             raise make_damage_error(row.id)
         path, offset, length = row.location
         if path not in self._files:
-            self._files[path] = self._open(path)
+            if len(self._files) == _MAX_OPEN_FILES:
+                self._files.pop(next(iter(self._files))).close()
+            self._files[path] = self._find(path).open("rb")
         return os.pread(self._files[path].fileno(), length, offset)
 
-    def _open(self, path: str) -> IO[bytes]:
+    def _find(self, path: str) -> Path:
+        """Return the local path of an ndjson file that is as the index says."""
+        if path in self._paths:
+            return self._paths[path]
         local = self._storage.local_path(path)
         if local is None:
             raise make_damage_error(path)
-        file = local.open("rb")
-        if file_digest(file, "sha256").digest() != self._index.file_digest(path):
-            file.close()
+        with local.open("rb") as file:
+            digest = file_digest(file, "sha256").digest()
+        if digest != self._index.file_digest(path):
             raise StorageError(
                 f"output: '{path}' was modified by another program; run again, which reads all "
                 "files instead of trusting the manifest"
             )
-        return file
+        self._paths[path] = local
+        return local

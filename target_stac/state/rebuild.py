@@ -21,7 +21,7 @@ from target_stac.links import (
     strip_mirror_asset,
     strip_structural_links,
 )
-from target_stac.partitions import GEOPARQUET_PATHS
+from target_stac.partitions import GEOPARQUET_PATHS, NDJSON_PATHS
 from target_stac.records import (
     COLLECTION,
     ITEM,
@@ -42,15 +42,13 @@ if TYPE_CHECKING:
     from target_stac.storage import Storage
 
 COLLECTIONS_FILE = "collections.ndjson"
-ITEMS_FILES = ("items.ndjson", "unlocated.ndjson")
-"""The files of items with a geometry, and of those without."""
 PREVIEW, COLLECTIONS = "preview", "collections"
 """Formats of files that belong to the catalog and to ndjson."""
 EXTRA_FORMATS = {ROOT: CATALOG, PREVIEW: CATALOG, COLLECTIONS: NDJSON}
 _FILES = {
     CATALOG: r"catalog\.json|[^/]+/(collection|catalog)\.json|[^/]+/\d{4}(/\d\d(/[0-9a-f]+)*)?/"
     r"catalog\.json",
-    NDJSON: r"(items|unlocated)\.ndjson",
+    NDJSON: NDJSON_PATHS,
     GEOPARQUET: GEOPARQUET_PATHS,
     ITEM_COLLECTION: r"itemcollection\.json",
     PREVIEW: r"preview\.html",
@@ -139,7 +137,7 @@ class IndexRebuild:
             return
         if whole != path or kind not in {CATALOG, ITEM}:
             self._index.mark_stale(path, kind)
-        else:
+        if whole == path:
             self._found.execute("INSERT INTO found VALUES (?, ?)", (path, kind))
 
     def _paths(self, kind: str) -> Iterator[str]:
@@ -217,20 +215,21 @@ class IndexRebuild:
             self._collections[name] = {**strip_mirror_asset(document), "links": links}
 
     def _read_ndjson(self) -> None:
-        for name in (*ITEMS_FILES, COLLECTIONS_FILE):
+        for path in self._paths(NDJSON):
             with self._tolerating():
-                for line in self._read_lines(name):
-                    self._check()
-                    if name == COLLECTIONS_FILE:
-                        self._add_collection(name, _parse_object(name, line))
-                    else:
-                        self._add_item(_parse_item(name, line))
+                for line in self._read_lines(path):
+                    self._add_item(_parse_item(path, line))
+        with self._tolerating():
+            for line in self._read_lines(COLLECTIONS_FILE):
+                self._add_collection(COLLECTIONS_FILE, _parse_object(COLLECTIONS_FILE, line))
 
-    def _read_lines(self, name: str) -> Iterator[bytes]:
-        path = self._storage.local_path(name)
-        if path is not None:
-            with path.open("rb") as file:
-                yield from file
+    def _read_lines(self, path: str) -> Iterator[bytes]:
+        local = self._storage.local_path(path)
+        if local is not None:
+            with local.open("rb") as file:
+                for line in file:
+                    self._check()
+                    yield line
 
     def _add_item(self, item: Json, old_day: str | None = None, name: str | None = None) -> None:
         links = strip_structural_links(item.get("links", ()), self._root_href)

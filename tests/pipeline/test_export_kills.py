@@ -34,8 +34,11 @@ MIN_REQUESTS = 20
 """Minimum number of requests of a run."""
 MIN_FILE_CHANGES = 200
 """Minimum number of file changes of a run that writes the whole export."""
-EXPORT_PARTS = ("catalog.json", "geoparquet", "items.ndjson", "preview.html")
-"""The parts of an export that have few files."""
+EXPORT_PARTS = {
+    "none": ("catalog.json", "geoparquet", "items.ndjson", "preview.html"),
+    "month": ("catalog.json", "geoparquet", "ndjson", "preview.html"),
+}
+"""The parts of an export that have few files, by partition."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,10 @@ class Kill:
     delay_seconds: float = 0.0
 
     @classmethod
-    def random(cls, rng: random.Random, names: tuple[str, ...]) -> Kill:
+    def random(cls, rng: random.Random, names: tuple[str, ...], partition: str) -> Kill:
         """Return a kill; early points are as likely as late ones, as most runs change few files."""
         if names == (TARGET,):
-            part = rng.choice(["", "", "", *EXPORT_PARTS])
+            part = rng.choice(["", "", "", *EXPORT_PARTS[partition]])
             number = 1 if part else int(MIN_FILE_CHANGES ** rng.random())
             return cls(names, number, part, c_calls=rng.randrange(4))
         return cls(
@@ -90,7 +93,7 @@ class PipelineRun:
 
 
 def run_pipeline(
-    sandbox: Sandbox, out: Path, state: Json | None, kill: Kill | None = None
+    sandbox: Sandbox, out: Path, partition: str, state: Json | None, kill: Kill | None = None
 ) -> PipelineRun:
     """Run both commands from a STATE, with an optional kill."""
     args = ["--config=ENV"]
@@ -112,7 +115,7 @@ def run_pipeline(
         stdin=tap_reader,
         stdout=writer,
         log=log,
-        env=make_environment({"output": str(out), "formats": FORMATS}),
+        env=make_environment({"output": str(out), "formats": FORMATS, "partition": partition}),
         kill_point=at_change,
     )
     sandbox.on_request = at_request
@@ -130,13 +133,15 @@ def run_pipeline(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "partition"), [(1, "none"), (2, "month")])
 def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, partition: str
 ) -> None:
     rng = random.Random(seed)  # noqa: S311 - points of kills
     out, expected, log = tmp_path / "out", tmp_path / "expected", tmp_path / "log"
-    kills: list[Kill | None] = [Kill.random(rng, names) for names in rng.sample(KILLS, len(KILLS))]
+    kills: list[Kill | None] = [
+        Kill.random(rng, names, partition) for names in rng.sample(KILLS, len(KILLS))
+    ]
     kills.insert(len(kills) // 2, None)
     hits: Counter[str] = Counter()
     with Sandbox(seed=seed, items=20) as sandbox:
@@ -144,7 +149,7 @@ def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
         for _ in range(2 * len(kills)):
             kill = kills.pop(0)
             with note_kill_on_failure(kill):
-                finished = run_pipeline(sandbox, out, state, kill)
+                finished = run_pipeline(sandbox, out, partition, state, kill)
                 assert_links_resolve(out, whole=False)
                 assert_files_are_whole(out)
             state = finished.state
@@ -156,10 +161,10 @@ def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
             if not kills:
                 break
         for _ in range(2):  # the second exports what changed during the first
-            finished = run_pipeline(sandbox, out, state)
+            finished = run_pipeline(sandbox, out, partition, state)
             state = finished.state
             assert set(finished.statuses.values()) == {0}, log.read_text()[-2000:]
-        run_pipeline(sandbox, expected, None)
+        run_pipeline(sandbox, expected, partition, None)
     assert hits == Counter(name for names in KILLS for name in names)
     assert_links_resolve(out)
     assert find_differences(snapshot(out), snapshot(expected)) == []
