@@ -7,7 +7,6 @@ import fcntl
 import filecmp
 import os
 import shutil
-import tempfile
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -28,6 +27,7 @@ from pixxel_singer.filesystem import (
     open_object_store,
 )
 from target_stac.filenames import TEMPORARY_SUFFIX
+from target_stac.scratch import open_scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -127,17 +127,17 @@ def open_storage(url: str) -> Iterator[Storage]:
         InputError: The path or URL cannot be used.
         StorageError: The storage cannot be read or created, or another run uses it.
     """
-    with tempfile.TemporaryDirectory(prefix="target-stac-") as scratch:
-        try:
-            filesystem, root = open_filesystem(url)
-            store = open_object_store(url)
-        except InvalidLocation as error:
-            raise InputError(f"output: {error}") from None
-        if is_local(filesystem):
-            with lock_folder(Path(root)):
-                yield LocalStorage(Path(root))
-            return
-        storage = ObjectStorage(filesystem, root.rstrip("/"), Path(scratch), store)
+    try:
+        filesystem, root = open_filesystem(url)
+        store = open_object_store(url)
+    except InvalidLocation as error:
+        raise InputError(f"output: {error}") from None
+    if is_local(filesystem):
+        with lock_folder(Path(root)):
+            yield LocalStorage(Path(root))
+        return
+    with open_scratch_folder() as scratch:
+        storage = ObjectStorage(filesystem, root.rstrip("/"), scratch, store)
         try:
             yield storage
         finally:

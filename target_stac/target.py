@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import Counter
 from functools import cached_property
-from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
@@ -15,6 +13,7 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.target_base import PixxelTarget
 from target_stac.export import Export
+from target_stac.scratch import open_scratch_folder
 from target_stac.settings import SCHEMA, StacSettings, find_problems, read_settings
 from target_stac.sinks import StacSink
 from target_stac.storage import StorageError, open_storage
@@ -53,11 +52,11 @@ class TargetStac(PixxelTarget):
     @cached_property
     def export(self) -> Export:
         """The export of all streams."""
-        scratch = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="target-stac-"))
+        scratch = self._resources.enter_context(open_scratch_folder())
         export = Export(
             settings=self.settings,
             storage=self._resources.enter_context(open_storage(self.settings.output)),
-            scratch=Path(scratch),
+            scratch=scratch,
             validator=StacValidator(self.settings.validate, self.settings.schemas),
             logger=self.logger,
             check=self.stop.check,
