@@ -1,10 +1,12 @@
 """Check every test's requests and responses against the provider's contract, if it is available.
 
-The contract is an OpenAPI document beside this checkout. Hypothesis runs without time limits.
+The contract is an OpenAPI document beside this checkout. Hypothesis runs without time limits, and
+what killed commands leave goes with pytest's folders.
 """
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +31,15 @@ def pytest_report_header() -> str | None:
     if is_contract_available():
         return None
     return f"no {CONTRACT.name} beside this checkout: requests and responses are not checked"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let commands that a test kills leave their files where pytest removes them."""
+    tempfile.gettempdir()  # this process keeps its own, whose path is short enough for sockets
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
