@@ -175,11 +175,11 @@ def make_environment(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run_target(
-    lines: bytes, output: Path | str, **settings: Any
+    lines: bytes, output: Path | str, *, prefix: Iterable[str] = (), **settings: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the installed command with Singer lines as input."""
+    """Run the installed command, after a prefix, with Singer lines as input."""
     result = subprocess.run(
-        [TARGET, "--config=ENV"],
+        [*prefix, TARGET, "--config=ENV"],
         input=lines,
         capture_output=True,
         check=False,
