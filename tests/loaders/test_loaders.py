@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loaders.postgres_server import run_postgres_server
 from tests.loaders.sync_history import (
     STREAM_NAMES,
     SyncHistory,
@@ -19,7 +18,6 @@ from tests.loaders.sync_history import (
 from tests.loaders.warehouses import DuckDb, Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.loaders.warehouses import Json, Table, Warehouse
@@ -61,12 +59,6 @@ class LoadedWarehouse:
 @pytest.fixture(scope="module")
 def history() -> SyncHistory:
     return run_two_syncs()
-
-
-@pytest.fixture(scope="session")
-def postgres_folder() -> Iterator[Path]:
-    with run_postgres_server() as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
