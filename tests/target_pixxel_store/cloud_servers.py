@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import socket
@@ -52,7 +51,7 @@ _PERMISSION_BY_METHOD = {"PUT": "write", "DELETE": "delete", "GET": "read", "HEA
 _BIN = Path(sys.executable).parent
 RCLONE = shutil.which("rclone", path=str(_BIN)) or shutil.which("rclone")
 MOTO = shutil.which("moto_server", path=str(_BIN)) or shutil.which("moto_server")
-AZURITE = os.environ.get("AZURITE") or shutil.which("azurite-blob")
+AZURITE = shutil.which("azurite-blob")
 
 
 # --- S3 -----------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_azure_environment_credentials_ignored(
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteServer]:
     if AZURITE is None:
-        pytest.skip("azurite (npm) is not on PATH, nor does AZURITE name its azurite-blob")
+        pytest.skip("azurite-blob (npm: azurite) is not on PATH")
     with run_azurite(tmp_path_factory.mktemp("azurite")) as server:
         server.create_container("container")
         yield server
