@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import logging
+import math
 import os
+import re
 import select
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -16,6 +19,8 @@ from pixxel_singer.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
 
 INCOMPLETE = "incomplete"
 """Member of a STATE's value: the streams that the tap could not read completely in this run."""
@@ -26,16 +31,154 @@ MAX_LINE_BYTES = 1 << 26
 """Maximum length of a line, which is held in memory as a whole: 64 MiB."""
 _POLL_SECONDS = 0.25  # between two calls of `check` while the input is idle
 
+MAX_DEPTH = 500
+"""Of lists and objects in each other; Python itself reads at most some 900 everywhere."""
+_NO_OBJECT = "is not a JSON object; check that the tap did not crash and does not log to stdout"
+TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+_MAX_QUOTED_DIGITS = 40
+_USUAL_DEPTH = 32
+"""Of what is deeper it is determined slowly how deep it is."""
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_OPENING_BRACKETS = (b"[", b"{")
+_decode = msgspec.json.Decoder().decode
+_BYTE_ORDER_MARKS = (  # the longest first
+    *(("UTF-32", mark) for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    *(("UTF-16", mark) for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    ("UTF-8", codecs.BOM_UTF8),
+)
+"""Encodings by their byte order marks, with which some shells begin what they write."""
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_TOKEN = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?'
+    rb"|(?P<nan>\bNaN\b|-?\bInfinity\b)|(?P<number>-?[0-9][0-9.eE+-]*)|(?P<bracket>[][{}])",
+    re.DOTALL,
+)
+
 
 class LineTooLongError(Exception):
     """A line exceeds `MAX_LINE_BYTES`."""
 
 
-def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+class InvalidJsonError(ValueError):
+    """A text is not JSON that can be read; the message is its predicate, without values."""
+
+
+class DecodedJson(NamedTuple):
+    """A JSON value.
+
+    Attributes:
+        value: The value.
+        lone_surrogates: Number of halves of surrogate pairs that became U+FFFD, as in the tap.
+        is_pruned: Whether null stands in it for what was nested more than `MAX_DEPTH` levels deep.
+    """
+
+    value: Any
+    lone_surrogates: int = 0
+    is_pruned: bool = False
+
+
+def decode_json(content: bytes) -> DecodedJson:
+    """Decode JSON.
+
+    Raises:
+        InvalidJsonError: It is not JSON, or has a number that Python cannot represent.
+    """
+    try:
+        if not _may_be_too_deep(content):
+            return DecodedJson(_decode(content))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    pruned = _prune(content)
+    lone_surrogates = sum(escape["lone"] is not None for escape in _ESCAPE.finditer(pruned))
+    repaired = _ESCAPE.sub(_replace_lone_surrogate, pruned) if lone_surrogates else pruned
+    try:
+        value = _decode(repaired)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidJsonError(_find_problem(content)) from None
+    return DecodedJson(value, lone_surrogates, is_pruned=pruned != content)
+
+
+def _may_be_too_deep(content: bytes) -> bool:
+    """Return False if a text is certainly not nested more than `MAX_DEPTH` levels deep."""
+    if sum(map(content.count, _OPENING_BRACKETS)) <= MAX_DEPTH:
+        return False
+    brackets = content.translate(None, _NOT_BRACKETS)
+    for level in range(_USUAL_DEPTH):  # each pass removes the innermost level
+        if len(brackets) <= 2 * (MAX_DEPTH - level):
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return True
+
+
+def _prune(content: bytes) -> bytes:
+    """Return JSON with null in place of what is nested more than `MAX_DEPTH` levels deep."""
+    parts = []
+    start = depth = 0
+    for token in _TOKEN.finditer(content):
+        if token["bracket"] in _OPENING_BRACKETS:
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                parts += [content[start : token.start()], b"null"]
+        elif token["bracket"]:
+            if depth == MAX_DEPTH + 1:
+                start = token.end()
+            depth -= 1
+    if depth <= MAX_DEPTH:
+        parts.append(content[start:])
+    return b"".join(parts)
+
+
+def _replace_lone_surrogate(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["lone"] is None else rb"\ufffd"
+
+
+def _find_problem(content: bytes) -> str:
+    """Return why a text is not JSON; empty if no other reason is known than that it is none."""
+    for encoding, mark in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return (
+                f"begins with the byte order mark of {encoding}; pass the messages on as UTF-8 "
+                "without it, as a pipe between two programs does"
+            )
+    is_object = content.lstrip().startswith(b"{")  # and no line of a log
+    for token in _TOKEN.finditer(content) if is_object else ():
+        if token["nan"]:
+            return (
+                f"has the value {token['nan'].decode()}, which is not JSON; check that the tap "
+                "writes null instead"
+            )
+        if token["number"] and not _is_in_range(token["number"].decode()):
+            number = _shorten_number(token["number"].decode())
+            return f"has the number {number}, which is out of range; correct it at its source"
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8; check the encoding of the tap's output"
+    return ""
+
+
+def _is_in_range(number: str) -> bool:
+    """Return whether Python reads a number as it is written; True for what is no number."""
+    is_integer = number.removeprefix("-").isdigit()
+    try:
+        return int(number) is not None if is_integer else math.isfinite(float(number))
+    except ValueError:
+        return not is_integer
+
+
+def _shorten_number(number: str) -> str:
+    if len(number) <= _MAX_QUOTED_DIGITS:
+        return number
+    return f"{number[:_MAX_QUOTED_DIGITS]}… of {len(number):,} characters"
+
+
+def read_lines(file: IO[Any], check: Callable[[], None]) -> Iterator[bytes]:
     """Yield the lines of a file or pipe, calling `check` while it waits for input.
 
     Args:
-        file: A file with a descriptor, or one in memory.
+        file: A file with a descriptor, or one in memory, of bytes or text.
         check: Raises to stop.
 
     Raises:
@@ -48,7 +191,7 @@ def read_lines(file: IO[bytes], check: Callable[[], None]) -> Iterator[bytes]:
             check()
             if len(line) > MAX_LINE_BYTES:
                 raise LineTooLongError from None
-            yield line
+            yield line.encode() if isinstance(line, str) else line
         return
     partial: list[bytes] = []
     length = 0
@@ -86,6 +229,7 @@ class MessageReader(GenericSingerReader[bytes]):
         check: Called between messages and while waiting for input; raises to stop.
         line_number: The number of the current line, from 1.
         ends_with_state: Whether no RECORD has followed the last STATE, as after a complete sync.
+        is_pruned: Whether the current RECORD lacks what is nested too deeply in it.
     """
 
     def __init__(self) -> None:
@@ -95,7 +239,8 @@ class MessageReader(GenericSingerReader[bytes]):
         self.ends_with_state = False
         self._incomplete: set[str] = set()
         self._unread: set[str] = set()
-        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
+        self.is_pruned = False
+        self._has_warned = False
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -127,6 +272,8 @@ class MessageReader(GenericSingerReader[bytes]):
         counts: Counter[str] = Counter()
         for line in read_lines(getattr(source, "buffer", source), self.check):
             self.line_number += 1
+            if self.line_number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - of a Windows shell
             if not line or line.isspace():
                 continue
             message = self.deserialize_json(line)
@@ -136,6 +283,8 @@ class MessageReader(GenericSingerReader[bytes]):
                 raise self.input_error(
                     "is not a Singer message; check that the tap does not log to stdout"
                 )
+            if self.is_pruned and message_type != "RECORD":
+                raise self.input_error(TOO_DEEP)
             self.ends_with_state = message_type == "STATE" or (
                 self.ends_with_state and message_type != "RECORD"
             )
@@ -159,13 +308,20 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: The line is not a JSON object.
         """
         try:
-            return self._decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if self.line_number == 1 and line[:3] == codecs.BOM_UTF8:  # by a Windows shell
-                return self.deserialize_json(line.lstrip(codecs.BOM_UTF8))
-            raise self.input_error(
-                "is not a JSON object; check that the tap did not crash and does not log to stdout"
-            ) from None
+            decoded = decode_json(line)
+        except InvalidJsonError as error:
+            raise self.input_error(str(error) or _NO_OBJECT) from None
+        if not isinstance(decoded.value, dict):
+            raise self.input_error(_NO_OBJECT)
+        self.is_pruned = decoded.is_pruned
+        if decoded.lone_surrogates and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "line %d of the input: replaced %d lone surrogates in texts with U+FFFD; later "
+                "ones are not logged",
+                *(self.line_number, decoded.lone_surrogates),
+            )
+        return decoded.value
 
     def assert_line_requires(  # type: ignore[override]  # static in the SDK, without the line number
         self, line_dict: object, requires: set[str]

@@ -59,6 +59,12 @@ class PixxelTarget(PixxelPlugin, Target):
             raise self._reader.input_error(
                 "is a SCHEMA whose key_properties are not a list of strings"
             )
+        schema = message_dict.get("schema", {})
+        if not isinstance(schema, dict):
+            raise self._reader.input_error("is a SCHEMA whose schema is not an object")
+        # JSON Schema requires no properties, but the SDK does.
+        if not isinstance(schema.setdefault("properties", {}), dict):
+            raise self._reader.input_error("is a SCHEMA whose properties are not an object")
         super()._process_schema_message(message_dict)
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError, OutputClosedError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.log_setup import is_interactive
+from pixxel_singer.message_reader import TOO_DEEP
 from pixxel_singer.signals import StopRequested
 from pixxel_singer.target_base import PixxelTarget
 from target_pixxel_store.context import RunContext
@@ -243,6 +244,8 @@ class TargetPixxelStore(PixxelTarget):
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         stream, record = self.parse_record_message(message_dict)
+        if self._reader.is_pruned:
+            raise self._reader.input_error(TOO_DEEP)
         self.context.message = message_dict
         try:
             for stream_map in self.mapper.stream_maps[stream]:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import msgspec
+from pixxel_singer.message_reader import TOO_DEEP, InvalidJsonError, decode_json
 
 Json = dict[str, Any]
 
@@ -88,9 +88,12 @@ def _is_stac_version(version: Any) -> bool:  # noqa: ANN401 - any JSON
 def _decode_object(column: str, value: Any) -> Json | None:  # noqa: ANN401 - any JSON
     if isinstance(value, str):  # a stream map or another target's file may hold JSON as a string
         try:
-            value = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            raise InvalidStacError(f"'{column}' is not valid JSON") from None
+            decoded = decode_json(value.encode())
+        except InvalidJsonError as error:
+            raise InvalidStacError(f"'{column}' {str(error) or 'is not valid JSON'}") from None
+        if decoded.is_pruned:
+            raise InvalidStacError(f"'{column}' {TOO_DEEP}")
+        value = decoded.value
     if value is None or isinstance(value, dict):
         return value
     raise InvalidStacError(f"'{column}' is not an object")

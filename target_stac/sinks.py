@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk.sinks import RecordSink
 
+from pixxel_singer.message_reader import TOO_DEEP
 from target_stac.records import InvalidStacError, find_stac
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class ExportContext(Protocol):
 
     ignored: Counter[str]
     empty: Counter[str]
+
+    @property
+    def has_pruned_record(self) -> bool:
+        """Whether the current record lacks what is nested too deeply in it."""
 
     @property
     def export(self) -> Export:
@@ -58,6 +63,8 @@ class StacSink(RecordSink):
             self._context.ignored[self.stream_name] += 1
         elif found.stac is None:
             self._context.empty[self.stream_name] += 1
+        elif self._context.has_pruned_record:
+            self._context.export.reject(self.stream_name, f"{found.kind} {TOO_DEEP}", found.stac)
         else:
             self._context.export.take(self.stream_name, found.kind, found.stac)
 

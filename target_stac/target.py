@@ -85,6 +85,11 @@ class TargetStac(PixxelTarget):
         return ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK
 
     @property
+    def has_pruned_record(self) -> bool:
+        """Whether the current record lacks what is nested too deeply in it."""
+        return self._reader.is_pruned
+
+    @property
     def _keeps_missing_items(self) -> bool:
         """Whether 'mode' overwrite must remove nothing: missing items may exist at the source."""
         return bool(self._reader.incomplete_streams) and not self.settings.is_update

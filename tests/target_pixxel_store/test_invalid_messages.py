@@ -83,6 +83,35 @@ def test_broken_schema_reported_without_value(harness: TargetHarness, case: str)
     assert harness.posted_bodies() == []
 
 
+@pytest.mark.parametrize("rules", [{}, {"type": "object"}, {"additionalProperties": True}])
+def test_schema_without_properties_accepts_records(harness: TargetHarness, rules: Json) -> None:
+    [key] = harness.catalog_ids(1)
+    message = {**schema("delivery_requests"), "schema": rules}
+    result = harness.run(message, delivery_request(key), state(1))
+    assert (result.error, result.kinds, result.states) == (None, ["created"], [{"upto": 1}])
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [("1e400", "has the number 1e400"), ("NaN", "has the value NaN")],
+)
+def test_number_out_of_range_reported_as_what_it_is(
+    harness: TargetHarness, value: str, problem: str
+) -> None:
+    request = json.dumps(delivery_request(harness.catalog_ids(1)[0], path=7)).replace("7", value)
+    result = harness.run(f"{json.dumps(schema('delivery_requests'))}\n", f"{request}\n")
+    assert isinstance(result.error, InputError)
+    assert result.error.lines[0].startswith(f"line 2 of the input {problem}")
+
+
+def test_half_of_surrogate_pair_is_repaired(harness: TargetHarness) -> None:
+    request = delivery_request(harness.catalog_ids(1)[0], path="a\ud800")
+    result = harness.run(schema("delivery_requests"), request, state(1))
+    assert (result.error, result.kinds) == (None, ["created"])
+    [body] = harness.posted_bodies()
+    assert "a\ufffd" in json.dumps(body, ensure_ascii=False)
+
+
 @pytest.mark.parametrize("case", ["unknown type", "missing reference"])
 def test_broken_schema_command_logs_no_traceback(harness: TargetHarness, case: str) -> None:
     result = harness.run_command(BROKEN_SCHEMAS[case], delivery_request("a", path=MARKER), state(1))

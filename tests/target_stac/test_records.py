@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pixxel_singer.exit_codes import ExitCode
+from target_stac.links import encode_json
 from tests.target_stac.exports import (
+    FORMATS,
     Json,
     assert_links_resolve,
+    encode_messages,
     export,
     export_messages,
     find_item_files,
@@ -18,6 +22,7 @@ from tests.target_stac.exports import (
     make_item,
     make_record_message,
     make_schema_message,
+    make_target,
     read_json,
     read_log,
     read_ndjson,
@@ -178,13 +183,31 @@ def test_rejected_file_after_clean_run_is_deleted(tmp_path: Path) -> None:
     assert not (tmp_path / "rejected.ndjson").exists()
 
 
-def test_item_with_deeply_nested_properties_does_not_stop_run(tmp_path: Path) -> None:
-    deep: Any = 1
-    for _ in range(300):
-        deep = {"x": [deep]}
-    deep_item = set_properties(make_item("a"), deep=deep)
-    status = export(
-        tmp_path, deep_item, make_item("b"), formats=["catalog", "ndjson", "geoparquet"]
-    )
-    assert status in {ExitCode.OK, ExitCode.INCOMPLETE}
-    assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b"}
+@pytest.mark.parametrize("column", ["object", "text"])
+def test_item_nested_too_deeply_is_rejected_and_others_are_exported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    """Python ends at about 1,000 levels, a reader of the export maybe earlier."""
+
+    def export_nested(depth: int) -> ExitCode:
+        nested = b'{"x":' * depth + b"1" + b"}" * depth
+        deep = encode_json(set_properties(make_item("a"), deep="DEEP")).replace(b'"DEEP"', nested)
+        items = [deep, encode_json(make_item("b")), encode_json(make_item("c"))]
+        if column == "text":
+            items = [encode_json(item.decode()) for item in items]
+        lines = [b'{"type":"RECORD","stream":"s","record":{"stac_item":%s}}' % x for x in items]
+        schema = encode_messages([make_schema_message("s")])
+        source = io.TextIOWrapper(io.BytesIO(schema + b"\n".join(lines)))
+        return make_target(tmp_path, formats=FORMATS).run(source)
+
+    for _ in range(2):
+        caplog.clear()
+        assert export_nested(10_000) == ExitCode.INCOMPLETE
+        assert set(find_item_files(tmp_path)) == {"l2a/b", "l2a/c"}
+        [rejected] = read_ndjson(tmp_path / "rejected.ndjson")
+        assert rejected["reason"].endswith("is nested more than 500 levels deep")
+        assert read_log(caplog, "ERROR") == ["s: rejected 1 records; see rejected.ndjson"]
+    assert export_nested(490) == ExitCode.INCOMPLETE, "GeoParquet"
+    assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b", "l2a/c"}
+    assert not (tmp_path / "rejected.ndjson").exists()
+    assert export_nested(10) == ExitCode.OK

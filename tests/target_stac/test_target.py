@@ -16,18 +16,22 @@ from target_stac.target import TargetStac
 from tests.target_stac.exports import (
     CATALOG_AND_NDJSON,
     DATA,
+    FORMATS,
     STATE,
     encode_messages,
     export,
     export_messages,
+    find_item_files,
     make_item,
     make_record_message,
     make_schema_message,
     make_sync,
     make_target,
     read_command_log,
+    read_ndjson,
     read_stamps,
     run_target,
+    set_properties,
     snapshot,
 )
 
@@ -83,8 +87,9 @@ INVALID_INPUT: list[tuple[str, bytes, str]] = [
     ("no JSON", b"s3cret\n", "is not a JSON object; check that the tap"),
     ("no object", b"[]\n", "is not a JSON object"),
     ("cut off", b'{"type": "RECORD", "s3cret": "', "is not a JSON object"),
-    ("no UTF-8", b'{"s3cret": "\xff"}\n', "is not a JSON object"),
-    ("a lone surrogate", b'{"s3cret": "\\ud800"}\n', "is not a JSON object"),
+    ("no UTF-8", b'{"s3cret": "\xff"}\n', "is not UTF-8"),
+    ("1e400", b'{"s3cret": 1e400}\n', "has the number 1e400, which is out of range"),
+    ("NaN", b'{"s3cret": NaN}\n', "has the value NaN, which is not JSON"),
     ("no type", b'{"s3cret": 1}\n', "is not a Singer message"),
     ("an unknown type", b'{"type": "s3cret"}\n', "is not a Singer message"),
     ("a type that is an object", b'{"type": {"s3cret": 1}}\n', "is not a Singer message"),
@@ -103,12 +108,12 @@ INVALID_INPUT: list[tuple[str, bytes, str]] = [
     (
         "SCHEMA of text",
         b'{"type": "SCHEMA", "stream": "x", "schema": "s3cret"}\n',
-        "has no properties",
+        "schema is not an object",
     ),
     (
-        "SCHEMA of no properties",
-        b'{"type": "SCHEMA", "stream": "x", "schema": {}, "key_properties": []}\n',
-        "has no properties",
+        "SCHEMA of properties of text",
+        b'{"type": "SCHEMA", "stream": "x", "schema": {"properties": "s3cret"}}\n',
+        "properties are not an object",
     ),
     ("STATE of nothing", b'{"type": "STATE"}\n', "has no value"),
     ("SCHEMA of no stream", b'{"type": "SCHEMA", "schema": {}}\n', "SCHEMA without a stream"),
@@ -136,6 +141,25 @@ def test_invalid_input_error_names_line_and_leaves_export_unchanged(
     assert text in error
     assert "s3cret" not in error
     assert read_stamps(tmp_path) == before
+
+
+@pytest.mark.parametrize("rules", [{}, {"type": "object"}, {"additionalProperties": True}])
+def test_schema_without_properties_is_valid(tmp_path: Path, rules: dict[str, Any]) -> None:
+    schema = {**make_schema_message("s"), "schema": rules, "key_properties": ["id"]}
+    messages = [schema, make_record_message("s", stac_item=make_item("a"))]
+    assert export_messages(tmp_path, messages) == ExitCode.OK
+    assert set(find_item_files(tmp_path)) == {"l2a/a"}
+
+
+def test_half_of_surrogate_pair_is_repaired(tmp_path: Path) -> None:
+    odd = set_properties(make_item("\ud800"), title="a\udc00b")
+    for _ in range(2):
+        assert export(tmp_path, odd, make_item("b"), formats=FORMATS) == ExitCode.OK
+        assert set(find_item_files(tmp_path)) == {"l2a/\ufffd", "l2a/b"}
+    assert {each["properties"].get("title") for each in read_ndjson(tmp_path / "items.ndjson")} == {
+        "a\ufffdb",
+        None,
+    }
 
 
 @pytest.mark.parametrize("name", ["cut-off", "log-between"])
