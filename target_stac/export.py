@@ -316,10 +316,13 @@ class Export:
                 "the input does not end with a STATE, so the tap may have been interrupted, and "
                 "'mode' overwrite would remove the missing items; the export is unchanged"
             )
-        if self.is_idle:
+        if self.is_idle and (self.rejected or not self._settings.allow_empty):
             raise InputError(
-                "received no STAC Items or Collections, so 'mode' overwrite would remove the whole "
-                "export; the export is unchanged"
+                "received no STAC Items or Collections that are valid, so 'mode' overwrite would "
+                "remove the whole export; the export is unchanged"
+                if self.rejected
+                else "received no STAC Items or Collections, so 'mode' overwrite would remove the "
+                "whole export; the export is unchanged; set 'allow_empty' if there may be none"
             )
         removed = self._index.keep_only_incoming()
         if removed:

@@ -58,6 +58,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=UPDATE,
     ),
     th.Property(
+        "allow_empty",
+        th.BooleanType,
+        title="Allow empty",
+        description="Whether mode overwrite accepts an input without Items and Collections, which "
+        "leaves an empty export, as of a shard that has none. Otherwise such an input is refused.",
+        default=False,
+    ),
+    th.Property(
         "catalog_id",
         th.StringType,
         title="Catalog id",
@@ -116,6 +124,7 @@ class StacSettings:
     formats: frozenset[str]
     partition: str
     mode: str
+    allow_empty: bool
     catalog_id: str
     title: str
     description: str
@@ -137,6 +146,7 @@ def read_settings(config: Mapping[str, Any]) -> StacSettings:
         formats=frozenset(config["formats"]),
         partition=config["partition"],
         mode=config["mode"],
+        allow_empty=config["allow_empty"],
         catalog_id=config["catalog_id"].strip(),
         title=config["title"].strip(),
         description=config["description"].strip(),

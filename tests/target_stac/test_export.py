@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -285,6 +286,42 @@ def test_overwrite_with_empty_run_is_refused(tmp_path: Path, formats: list[str])
     before = read_stamps(tmp_path)
     with pytest.raises(EXPORT_ERRORS, match="would remove the whole export"):
         export(tmp_path, formats=formats, mode="overwrite")
+    assert read_stamps(tmp_path) == before
+
+
+@pytest.mark.parametrize("formats", [ALL, ["ndjson"]])
+def test_overwrite_with_empty_run_is_accepted_on_request(
+    tmp_path: Path, formats: list[str]
+) -> None:
+    """A shard may have no items, and its engine expects the export of the others' form."""
+    settings: Json = {"formats": formats, "mode": "overwrite", "allow_empty": True}
+    export(tmp_path, *ITEMS, *COLLECTIONS, formats=formats, mode="overwrite")
+    for _ in range(2):
+        assert export(tmp_path, **settings) is ExitCode.OK
+        assert find_item_files(tmp_path) == {}
+        assert not list(tmp_path.rglob("*.parquet"))
+        if "catalog" in formats:
+            assert_links_resolve(tmp_path)
+        assert b"l2a" not in b"".join(snapshot(tmp_path).values())
+    assert export(tmp_path, *ITEMS, *COLLECTIONS, **settings) is ExitCode.OK
+    export(tmp_path / "new", *ITEMS, *COLLECTIONS, **settings)
+    new = snapshot(tmp_path / "new")
+    shutil.rmtree(tmp_path / "new")
+    assert find_differences(snapshot(tmp_path), new) == []
+
+
+@pytest.mark.parametrize("records", [[], [make_record_message("items", stac_item={"id": "bad"})]])
+def test_overwrite_without_state_or_valid_record_is_never_accepted(
+    tmp_path: Path, records: list[Json]
+) -> None:
+    """A tap that died, or whose records are all invalid, must not empty the export."""
+    export(tmp_path, *ITEMS)
+    before = read_stamps(tmp_path)
+    messages = [make_schema_message("items"), *records]
+    if records:
+        messages += make_sync()[-1:]
+    with pytest.raises(EXPORT_ERRORS, match="the export is unchanged"):
+        export_messages(tmp_path, messages, mode="overwrite", allow_empty=True)
     assert read_stamps(tmp_path) == before
 
 
