@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .build/venv-lowest
 NEXT := .build/venv-next
+DOCUMENTS := .build/stac-documents
 WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py
 GROUPS := --all-extras --group dev --group demo --group bench --group loaders
 
@@ -24,7 +25,7 @@ help:  ## List the targets.
 demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver and download new catalogs.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
-test: $(VENV)/.ready  ## Run the linters, the type checker, the import contracts and the tests.
+test: $(VENV)/.ready $(DOCUMENTS)/.ready  ## Run the linters, the type checker, the import contracts and the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -74,6 +75,15 @@ lock: $(VENV)/.ready  ## Update requirements.lock, for all platforms and Python 
 
 clean:  ## Remove .venv and .build.
 	rm -rf $(VENV) .build
+
+# STAC documents of many versions and extensions, which the project need not hold for that: the tests
+# of those packages have the most. Without a network a test of target-stac is skipped.
+$(DOCUMENTS)/.ready: requirements.lock | $(VENV)/.ready
+	@mkdir -p $(DOCUMENTS)
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	  --constraint requirements.lock --dest $(DOCUMENTS) \
+	  $(addprefix pystac-ext-,eo file pointcloud projection raster table version) && touch $@ || \
+	  echo 'STAC documents of pystac cannot be downloaded; a test is skipped'
 
 # uv installs in seconds; pip is used if uv cannot reach the index (uv does not read pip.conf).
 $(VENV)/.ready: requirements.lock pyproject.toml

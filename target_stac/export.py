@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ from target_stac.records import (
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_reader import ItemReader
 from target_stac.state.manifest import LAYOUT_VERSION, Manifest
-from target_stac.state.rebuild import EXTRA_FORMATS
+from target_stac.state.rebuild import EXTRA_FORMATS, PREVIEW
 from target_stac.storage import StorageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
     from target_stac.validation import StacValidator
 
 REJECTED_FILE = "rejected.ndjson"
+_OMISSIONS = {
+    GEOPARQUET: "GeoParquet of %s: null where its column cannot hold the value: %s",
+    PREVIEW: "preview.html of %s: not drawn for what no map can show: %s",
+}
+"""What the log says of what a format cannot hold."""
 SCRATCH_ERRORS = (OSError, sqlite3.OperationalError)
 """Errors of the temporary folder; those of the storage are `StorageError` already."""
 
@@ -205,8 +211,8 @@ class Export:
                 requires that.
 
         Raises:
-            InputError: There are too many items for an ItemCollection, or the input of a run with
-                'mode' overwrite is empty or incomplete.
+            InputError: There are too many items for an ItemCollection alone, or the input of a run
+                with 'mode' overwrite is empty or incomplete.
             StorageError: A file could not be written, here or in the temporary folder.
             StopRequested: A stop was requested; all links of the export resolve nevertheless.
         """
@@ -227,10 +233,7 @@ class Export:
             self._logger.warning("received no STAC Items or Collections; nothing written")
             return
         if ITEM_COLLECTION in self._settings.formats and total > MAX_ITEM_COLLECTION:
-            raise InputError(
-                f"the export has {total:,} items, but an ItemCollection may have at most "
-                f"{MAX_ITEM_COLLECTION:,}; remove itemcollection from 'formats'"
-            )
+            self._leave_out_item_collection(total)
         previous_href = self._index.read_settings().get("root_href")
         reader = ItemReader(self._index, self._storage, previous_href)
         try:
@@ -239,6 +242,19 @@ class Export:
             reader.close()
         self._write_rejected()
         self._log_summary(total, unlocated)
+
+    def _leave_out_item_collection(self, total: int) -> None:
+        """Write the other formats, so that an export that has grown too large stays up to date."""
+        problem = (
+            f"the export has {total:,} items, but an ItemCollection may have at most "
+            f"{MAX_ITEM_COLLECTION:,}; remove itemcollection from 'formats'"
+        )
+        formats = self._settings.formats - {ITEM_COLLECTION}
+        if not formats:
+            raise InputError(problem)
+        self._settings = replace(self._settings, formats=formats)
+        self.has_omissions = True
+        self._logger.warning("itemcollection.json is left out: %s", problem)
 
     def _write_changes(self, reader: ItemReader) -> None:
         """Write what has changed; nothing, if nothing has."""
@@ -395,11 +411,11 @@ class Export:
             self._storage.flush()
 
     def _report_omissions(self) -> None:
-        for name, text in self._index.read_omissions():
+        for name, collection, text in self._index.read_omissions():
             self.has_omissions = True
             self._logger.warning(
-                "GeoParquet of %s: null where its column cannot hold the value: %s",
-                f"collection '{name}'" if name != NO_COLLECTION else "items without a collection",
+                _OMISSIONS[name],
+                f"collection '{collection}'" if collection else "items without a collection",
                 text,
             )
 

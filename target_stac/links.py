@@ -25,7 +25,8 @@ MIRROR_ASSET = "collection-mirror"
 """Key and role of a collection's asset that holds all its items (stac-geoparquet 1.1)."""
 _GEOPARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
 
-_STRUCTURAL_RELS = frozenset({"self", "root", "parent", "child", "item", "items"})
+_STRUCTURAL_RELS = ("self", "root", "parent", "child", "item", "items")
+"""A tuple, for a rel that is invalid may have no hash."""
 _API_ITEM_URL = re.compile(r".*/collections/([^/?#]+)/items/([^/?#]+)/?")
 _URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pixxel_singer.message_reader import TOO_DEEP, InvalidJsonError, decode_json
 
@@ -133,7 +133,7 @@ def _is_geometry(value: Any) -> bool:  # noqa: ANN401 - any JSON
     return isinstance(value.get(parts), list)
 
 
-def is_bbox(value: Any) -> bool:  # noqa: ANN401 - any JSON
+def is_bbox(value: Any) -> TypeGuard[list[float]]:  # noqa: ANN401 - any JSON
     """Return whether a value is a bbox: four numbers, or six with heights."""
     return (
         isinstance(value, list)

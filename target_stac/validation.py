@@ -39,7 +39,7 @@ class StacValidator:
     def __init__(self, mode: str, folder: Path | None) -> None:
         self._mode = mode
         self._validators: dict[str, jsonschema_rs.Validator | None] = {}
-        self._counts: dict[str | None, int] = {}
+        self._counts: dict[str, int] = {}
         self._schemas: dict[str, Json] = {}
         self.validated_count = 0
         self.missing_schemas: set[str] = set()
@@ -59,7 +59,7 @@ class StacValidator:
         """Return whether the mode selects an object; call it once an object."""
         if self._mode != SAMPLE:
             return self._mode != OFF
-        collection = stac.get("collection")
+        collection = str(stac.get("collection"))  # of any type, in a collection
         number = self._counts.get(collection, 0)
         self._counts[collection] = number + 1
         return number % _SAMPLE_INTERVAL == 0
@@ -74,7 +74,8 @@ class StacValidator:
         self.validated_count += 1
         extensions = stac.get("stac_extensions")
         urls = [_CORE_SCHEMA_URL.format(stac.get("stac_version"), kind, kind)]
-        urls += [url for url in extensions or () if isinstance(url, str)]
+        if isinstance(extensions, list):  # else the core schema finds it
+            urls += [url for url in extensions if isinstance(url, str)]
         for url in urls:
             validator = self._load_validator(url)
             if validator is None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import closing
 from hashlib import file_digest
-from itertools import chain, repeat, starmap
+from itertools import chain, groupby, repeat, starmap
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
+from target_stac.formats.omissions import Omissions
 from target_stac.formats.preview import FeatureEncoder, PreviewItem, write_preview
 from target_stac.links import add_mirror_asset, encode_json
 from target_stac.partitions import LENGTHS, make_dataset_path, make_geoparquet_path
@@ -201,6 +203,12 @@ class FormatsWriter:
                 total=self._index.count(),
             )
         self._put(PREVIEW_FILE, FileKey(PREVIEW), path)
+        self._index.forget_omissions(PREVIEW)
+        for collection, items in groupby(self._index.items_without_feature(), itemgetter(0)):
+            omissions = Omissions()
+            for _, identifier in items:
+                omissions.add("geometry", identifier)
+            self._index.record_omissions(PREVIEW, collection, omissions.describe())
 
     def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles) -> Iterator[bytes]:
         """Yield the features of all items; those that the index has are not made again."""

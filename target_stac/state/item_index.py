@@ -459,10 +459,19 @@ class ItemIndex:
         query = "INSERT INTO omissions VALUES (?, ?, ?)"
         self._db.execute(query, (name, collection, description))
 
-    def read_omissions(self) -> list[tuple[str, str]]:
-        """Return collection and description of what formats of the export cannot hold."""
-        query = "SELECT collection, description FROM omissions ORDER BY 1"
+    def forget_omissions(self, name: str) -> None:
+        """Forget what a format cannot hold."""
+        self._db.execute("DELETE FROM omissions WHERE format = ?", (name,))
+
+    def read_omissions(self) -> list[tuple[str, str, str]]:
+        """Return format, collection and description of what formats of the export cannot hold."""
+        query = "SELECT format, collection, description FROM omissions ORDER BY 1, 2"
         return self._db.execute(query).fetchall()
+
+    def items_without_feature(self) -> Iterator[tuple[str, str]]:
+        """Yield collection and id of the items that the preview cannot draw."""
+        query = "SELECT collection, id FROM features WHERE feature = x'' ORDER BY 1, 2"
+        return self._db.execute(query)
 
     def record_features(self, features: Iterable[tuple[str, str, bytes]]) -> None:
         """Record the preview's features of items, after collection and id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from target_stac.formats.geoparquet.omissions import Omissions
 from target_stac.formats.geoparquet.writer import GeoparquetWriter
 
-__all__ = ["GeoparquetWriter", "Omissions"]
+__all__ = ["GeoparquetWriter"]

@@ -37,10 +37,13 @@ def encode_geometry(geometry: Any) -> bytes | None:  # noqa: ANN401 - any JSON
 
 
 def parse_geometries(texts: Sequence[str]) -> NDArray[np.object_]:
-    """Parse GeoJSON geometries; one that is invalid, or null, becomes None."""
-    geometries: NDArray[np.object_] = shapely.from_geojson(
-        np.array(texts, dtype=object), on_invalid="ignore"
-    )
+    """Parse GeoJSON geometries; one that is invalid, too large for a float or null becomes None."""
+    with np.errstate(over="ignore"):
+        geometries: NDArray[np.object_] = shapely.from_geojson(
+            np.array(texts, dtype=object), on_invalid="ignore"
+        )
+    coordinates, owners = shapely.get_coordinates(geometries, include_z=True, return_index=True)
+    geometries[owners[np.isinf(coordinates).any(axis=1)]] = None
     return geometries
 
 

@@ -34,8 +34,8 @@ from target_stac.formats.geoparquet.geometry import (
     parse_geometries,
 )
 from target_stac.formats.geoparquet.hilbert import sort_along_hilbert_curve
-from target_stac.formats.geoparquet.omissions import Omissions
 from target_stac.formats.geoparquet.rows import Row, make_row
+from target_stac.formats.omissions import Omissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from target_stac.formats.preview.asset_links import PreviewLink, make_asset_link, make_file_link
+from target_stac.records import is_bbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ class FeatureEncoder:
         data assets, and links. Missing values are null.
         """
         item = preview_item.item
-        shape = _parse_shape(item.get("geometry"))
+        shape = _parse_shape(_find_outline(item))
         if shape is None:
             return None
         properties = _as_mapping(item.get("properties"))
@@ -102,6 +103,18 @@ def encode_script_json(data: object) -> bytes:
     """
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.translate(_ESCAPES).encode("ascii")
+
+
+def _find_outline(item: Mapping[str, Any]) -> object:
+    """Return the geometry of an item; its bbox, if that has shapes of several kinds, or none."""
+    geometry, bbox = _as_mapping(item.get("geometry")), item.get("bbox")
+    has_shape = geometry.get("type") != "GeometryCollection" and geometry.get("coordinates") != []
+    if has_shape or not is_bbox(bbox):
+        return geometry
+    (west, south), (east, north) = bbox[:2], bbox[len(bbox) // 2 :][:2]
+    spans = [(west, east)] if west <= east else [(west, 180), (-180, east)]
+    rings = [[[w, south], [e, south], [e, north], [w, north], [w, south]] for w, e in spans]
+    return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
 
 
 def _parse_shape(geometry: object) -> tuple[int, list[Any]] | None:

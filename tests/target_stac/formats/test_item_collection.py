@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import rasterio  # type: ignore[import-untyped]  # untyped
 
+from pixxel_singer.exit_codes import ExitCode
 from tests.target_stac.exports import (
     EXPORT_ERRORS,
+    Json,
     export,
+    find_item_files,
     make_item,
     make_item_with_bbox,
     read_json,
+    read_log,
     snapshot,
 )
 
@@ -63,15 +67,34 @@ def test_item_collection_has_all_items(tmp_path: Path) -> None:
     assert [each["id"] for each in collection["features"]] == ["a", "b"]
 
 
-def test_item_collection_of_too_many_items_is_refused_before_writing(
+def test_item_collection_of_too_many_items_alone_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("target_stac.export.MAX_ITEM_COLLECTION", 2)
     export(tmp_path, make_item("a"), make_item("b"), formats=["itemcollection"], mode="overwrite")
     before = snapshot(tmp_path)
-    formats = ["catalog", "itemcollection"]
-    with pytest.raises(
-        EXPORT_ERRORS, match="3 items, but an ItemCollection may have at most 2; remove"
-    ):
-        export(tmp_path, make_item("a"), make_item("b"), make_item("c"), formats=formats)
+    items = [make_item(name) for name in "abc"]
+    problem = "3 items, but an ItemCollection may have at most 2; remove"
+    with pytest.raises(EXPORT_ERRORS, match=problem):
+        export(tmp_path, *items, formats=["itemcollection"], mode="overwrite")
     assert snapshot(tmp_path) == before
+
+
+def test_item_collection_of_too_many_items_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An export that grows beyond the limit must not stop being written."""
+    monkeypatch.setattr("target_stac.export.MAX_ITEM_COLLECTION", 2)
+    settings: Json = {"formats": ["catalog", "itemcollection"]}
+    assert export(tmp_path, make_item("a"), make_item("b"), **settings) == ExitCode.OK
+    items = [make_item(name) for name in "abc"]
+    for _ in range(2):
+        caplog.clear()
+        assert export(tmp_path, *items, **settings) == ExitCode.INCOMPLETE
+        assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b", "l2a/c"}
+        assert not (tmp_path / "itemcollection.json").exists()
+        [warning] = read_log(caplog)
+        assert warning.startswith("itemcollection.json is left out: the export has 3 items, but")
+    assert export(tmp_path, *items[:2], **settings, mode="overwrite") == ExitCode.OK
+    collection = read_json(tmp_path / "itemcollection.json")
+    assert [each["id"] for each in collection["features"]] == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Collect what GeoParquet cannot hold, by column."""
+"""Collect what a format cannot hold, by field."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ _NAMED_COLUMNS = 10
 
 
 @dataclass(slots=True)
-class _ColumnOmissions:
+class _FieldOmissions:
     items: int
     first_item: str
     last_item: str
 
 
 class Omissions:
-    """Values that are null in GeoParquet because their column cannot hold them."""
+    """Values of items that a format cannot hold."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, _ColumnOmissions] = {}
+        self._columns: dict[str, _FieldOmissions] = {}
 
     def __bool__(self) -> bool:
         return bool(self._columns)
@@ -27,12 +27,12 @@ class Omissions:
         """Add a value of an item.
 
         Args:
-            path: Path of its column.
+            path: Path of its field, which in GeoParquet is its column.
             item: Id of the item.
         """
         column = self._columns.get(path)
         if column is None:
-            self._columns[path] = _ColumnOmissions(1, item, item)
+            self._columns[path] = _FieldOmissions(1, item, item)
         elif column.last_item != item:
             column.items += 1
             column.last_item = item
