@@ -15,7 +15,7 @@ import msgspec
 from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError
 from pixxel_singer.filesystem import describe_error
-from target_stac.catalog.collections import is_synthesised, make_missing_collection
+from target_stac.catalog.collections import derive_collection, is_derived
 from target_stac.catalog.layout import CatalogLayout
 from target_stac.catalog.writer import CatalogWriter
 from target_stac.formats.all_formats import FormatsWriter
@@ -352,16 +352,24 @@ class Export:
         }
 
     def _merge_collections(self) -> dict[str, Json]:
-        """Return the collections of the new export, with those that no record contains."""
+        """Return the collections of the new export, with what is derived from their items."""
         collections = self._collections | self._incoming_collections
         changed = {name for name, _ in self._index.changed_partitions(0)}
         for name in self._index.collection_ids():
             known = collections.get(name)
+            # What a collection is derived from may be new as well.
             if known is None or (
-                name in changed and name not in self._incoming_collections and is_synthesised(known)
+                is_derived(known) and (name in changed or self._incoming_collections)
             ):
-                collections[name] = make_missing_collection(name, self._index.rows(name))
+                collections[name] = derive_collection(
+                    name, known, self._index.rows(name), collections, self._collection_href
+                )
         return collections
+
+    def _collection_href(self, name: str, other: str) -> str:
+        """Return the href from the file of a collection to that of another."""
+        start, target = map(self._index.collection_path, (name, other))
+        return self._link_builder.href(start, target)
 
     def _write_catalog(
         self, reader: ItemReader, collections: dict[str, Json], *, verify: bool

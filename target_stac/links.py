@@ -118,6 +118,12 @@ def strip_mirror_asset(collection: Json) -> Json:
     return {**without, "assets": others} if others else without
 
 
+def strip_relative_links(stac: Json) -> Json:
+    """Return a STAC object without relative links, which lead nowhere outside of the catalog."""
+    links = [link for link in stac.get("links", ()) if _is_absolute_url(link.get("href"))]
+    return {**stac, "links": links}
+
+
 class LinkBuilder:
     """Builder of the links in an export's files.
 
@@ -141,16 +147,16 @@ class LinkBuilder:
 
     def structural_links(self, path: str, parent: str | None) -> list[Json]:
         """Return the links that every file of the catalog has: root, parent and self."""
-        links = [_make_link("root", self.href(path, ROOT_FILE))]
+        links = [make_link("root", self.href(path, ROOT_FILE))]
         if parent:
-            links.append(_make_link("parent", self.href(path, parent)))
+            links.append(make_link("parent", self.href(path, parent)))
         if self._root_href:
-            links.append(_make_link("self", self.href(path, path)))
+            links.append(make_link("self", self.href(path, path)))
         return links
 
     def child_link(self, start: str, target: str, title: str) -> Json:
         """Return the link to a catalog or collection."""
-        return _make_link("child", self.href(start, target)) | {"title": title}
+        return make_link("child", self.href(start, target)) | {"title": title}
 
     def encode_item(self, body: bytes, path: str, catalog: str, collection: str | None) -> bytes:
         """Return the content of an item's file in the catalog.
@@ -185,7 +191,7 @@ class LinkBuilder:
         members, links = _split_links(body)
         links = [link for link in links if _is_absolute_url(link.get("href"))]
         if collection and not any(link.get("rel") == "collection" for link in links):
-            links.insert(0, _make_link("collection", f"./{collection}"))
+            links.insert(0, make_link("collection", f"./{collection}"))
         return _join_links(members, links)
 
     def _redirect(
@@ -218,7 +224,8 @@ def _join_links(members: dict[str, msgspec.Raw], links: list[Json]) -> bytes:
     return encode_json(members)
 
 
-def _make_link(rel: str, href: str) -> Json:
+def make_link(rel: str, href: str) -> Json:
+    """Return a link to a JSON file."""
     return {"rel": rel, "href": href, "type": JSON_MEDIA_TYPE}
 
 
@@ -226,7 +233,7 @@ def _make_collection_link(href: str, links: Iterable[Json]) -> Json:
     for link in links:
         if link.get("rel") == "collection":
             return {**link, "href": href, ORIGINAL_HREF: link["href"]}
-    return _make_link("collection", href)
+    return make_link("collection", href)
 
 
 def _is_external(href: Any, root_href: str | None) -> bool:  # noqa: ANN401 - any JSON

@@ -14,7 +14,7 @@ from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.omissions import Omissions
 from target_stac.formats.preview import FeatureEncoder, PreviewItem, write_preview
-from target_stac.links import add_mirror_asset, encode_json
+from target_stac.links import add_mirror_asset, encode_json, strip_relative_links
 from target_stac.partitions import LENGTHS, make_dataset_path, make_geoparquet_path
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
@@ -82,6 +82,10 @@ class FormatsWriter:
             collections: All collections without structural links, by id.
             changed: Ids of the collections whose document has changed.
         """
+        if not self._settings.root_href:
+            collections = {
+                name: strip_relative_links(document) for name, document in collections.items()
+            }
         outdated = self._find_outdated()
         tables = {key.collection for key in outdated if key.format == GEOPARQUET}
         if GEOPARQUET in self._settings.formats:

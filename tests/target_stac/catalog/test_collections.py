@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_stac.catalog.collections import BboxUnion
+from target_stac.validation import StacValidator
 from tests.target_stac.exports import (
+    FORMATS,
     Json,
     assert_links_resolve,
     export,
+    find_differences,
+    find_link,
     find_links,
+    make_api_link,
     make_collection,
+    make_derived_item,
     make_item,
     make_item_with_bbox,
     read_json,
     read_ndjson,
+    read_stamps,
     set_properties,
 )
 
@@ -139,3 +146,122 @@ def test_bbox_union_in_any_order_covers_all_bboxes(boxes: list[Box], box: list[f
         for each in order:
             union.add(each)
         assert union.bbox() == box
+
+
+# --- derived from other collections ---------------------------------------------------------------
+
+PIXXEL = {"name": "Pixxel", "roles": ["producer"], "url": "https://pixxel.space"}
+LICENSE_LINK = {"rel": "license", "href": "https://example.com/license"}
+OWNED_ITEM = make_derived_item("a-1", "a", collection="archive-owned")
+
+
+def make_archive(**more: Any) -> Json:
+    known = {"title": "Firefly, L1C", "license": "proprietary", "providers": [PIXXEL]}
+    return make_collection("archive", **known | more, links=[LICENSE_LINK])
+
+
+def read_owned(folder: Path) -> Json:
+    return read_json(folder / "archive-owned/collection.json")
+
+
+def test_collection_of_derived_items_is_named_after_origin_collection(tmp_path: Path) -> None:
+    export(tmp_path, make_archive(), OWNED_ITEM, formats=FORMATS)
+    document = read_owned(tmp_path)
+    assert document["title"] == "Firefly, L1C, owned"
+    assert document["description"] == "Items of archive-owned, derived from items of Firefly, L1C"
+    assert (document["license"], document["providers"]) == ("proprietary", [PIXXEL])
+    assert find_links(document, "license") == [LICENSE_LINK]
+    assert find_link(document, "related") == {
+        "rel": "related",
+        "href": "../archive/collection.json",
+        "type": "application/json",
+        "title": "Firefly, L1C",
+    }
+    assert_links_resolve(tmp_path)
+    lines = {line["id"]: line for line in read_ndjson(tmp_path / "collections.ndjson")}
+    assert lines["archive-owned"]["title"] == document["title"]
+    assert find_links(lines["archive-owned"], "related") == []  # relative: it leads nowhere here
+    assert StacValidator("all", None).find_error("collection", document) is None
+
+
+def test_collection_of_derived_items_with_root_href_links_absolutely(tmp_path: Path) -> None:
+    root_href = "https://example.com/stac"
+    export(tmp_path, make_archive(), OWNED_ITEM, root_href=root_href)
+    href = f"{root_href}/archive/collection.json"
+    assert find_link(read_owned(tmp_path), "related")["href"] == href
+    lines = {line["id"]: line for line in read_ndjson(tmp_path / "collections.ndjson")}
+    assert find_link(lines["archive-owned"], "related")["href"] == href
+
+
+def test_collection_of_derived_items_follows_later_origin_record(tmp_path: Path) -> None:
+    export(tmp_path, OWNED_ITEM)
+    first = read_owned(tmp_path)
+    assert (first["title"], first["license"]) == ("archive-owned", "other")
+    assert find_links(first, "related") == []
+    export(tmp_path, make_archive())
+    export(tmp_path, make_archive(title="Renamed"))
+    document = read_owned(tmp_path)
+    assert document["title"] == "Renamed, owned"
+    assert len(find_links(document, "related")) == 1
+    stamps = read_stamps(tmp_path)
+    export(tmp_path, make_archive(title="Renamed"))
+    assert find_differences(read_stamps(tmp_path), stamps) == []
+
+
+def test_collection_of_items_of_two_origins_has_rights_of_both(tmp_path: Path) -> None:
+    links = [make_api_link("derived_from", "second", "b")]
+    items = [OWNED_ITEM, make_item("b-1", collection="archive-owned", links=links)]
+    second = make_collection("second", license="CC-BY-4.0", providers=[PIXXEL, {"name": "ESA"}])
+    export(tmp_path, make_archive(), second, *items)
+    document = read_owned(tmp_path)
+    assert (document["title"], document["license"]) == ("archive-owned", "other")
+    assert document["providers"] == [PIXXEL, {"name": "ESA"}]
+    assert [link["title"] for link in find_links(document, "related")] == [
+        "Firefly, L1C",
+        "Title of second",
+    ]
+
+
+def test_collection_with_record_keeps_its_title_although_items_are_derived(tmp_path: Path) -> None:
+    export(tmp_path, make_archive(), OWNED_ITEM, make_collection("archive-owned", title="Ours"))
+    assert read_owned(tmp_path)["title"] == "Ours"
+
+
+# --- temporal extent ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "extent",
+    [
+        {"spatial": {"bbox": [[0, 0, 9, 9]]}, "temporal": {"interval": [[None, None]]}},
+        {"spatial": {"bbox": [[0, 0, 9, 9]]}, "temporal": {"interval": []}},
+        {"spatial": {"bbox": [[0, 0, 9, 9]]}},
+    ],
+)
+def test_temporal_extent_that_record_lacks_is_that_of_items(tmp_path: Path, extent: Json) -> None:
+    export(tmp_path, make_collection("l2a", extent=extent), make_item("a"))
+    day = "2025-03-07T12:00:00Z"
+    assert read_collection(tmp_path)["extent"] == {
+        "spatial": {"bbox": [[0, 0, 9, 9]]},
+        "temporal": {"interval": [[day, day]]},
+    }
+    export(tmp_path, make_item("b", "2026-01-01"))
+    document = read_collection(tmp_path)
+    assert document["extent"]["temporal"]["interval"] == [[day, "2026-01-01T12:00:00Z"]]
+    assert document["title"] == "Title of l2a"
+
+
+def test_extent_that_record_lacks_altogether_is_that_of_items(tmp_path: Path) -> None:
+    without = make_collection("l2a")
+    del without["extent"]
+    export(tmp_path, without, make_item_with_bbox("a", [0, 0, 1, 1]))
+    assert read_collection(tmp_path)["extent"]["spatial"]["bbox"] == [[0, 0, 1, 1]]
+
+
+def test_temporal_extent_of_later_record_replaces_that_of_items(tmp_path: Path) -> None:
+    nothing: Json = {"spatial": {"bbox": [[0, 0, 9, 9]]}, "temporal": {"interval": [[None, None]]}}
+    export(tmp_path, make_collection("l2a", extent=nothing), make_item("a"))
+    stated = {**nothing, "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]}}
+    export(tmp_path, make_collection("l2a", extent=stated))
+    export(tmp_path, make_item("b", "2026-01-01"))
+    assert read_collection(tmp_path)["extent"] == stated
