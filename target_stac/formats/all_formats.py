@@ -13,7 +13,12 @@ import msgspec
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.omissions import Omissions
-from target_stac.formats.preview import FeatureEncoder, PreviewItem, write_preview
+from target_stac.formats.preview import (
+    MAX_ASSET_LISTS,
+    FeatureEncoder,
+    PreviewItem,
+    write_preview,
+)
 from target_stac.links import add_mirror_asset, encode_json, strip_relative_links
 from target_stac.partitions import LENGTHS, make_dataset_path, make_geoparquet_path
 from target_stac.records import NO_COLLECTION
@@ -100,14 +105,17 @@ class FormatsWriter:
                 self._put(ITEM_COLLECTION_FILE, FileKey(ITEM_COLLECTION), whole)
             if CATALOG in self._settings.formats:
                 self._write_preview(lines, collections)
-            for key in outdated:
-                if key.format == NDJSON:
-                    self._index.renew_files(key)
-            for path, file in lines.files.items():
-                if file.is_outdated and file.count:
-                    self._put(path, file.key, file.local)
+            self._put_lines(lines, outdated)
         if NDJSON in self._settings.formats:
             self._write_collections(collections)
+
+    def _put_lines(self, lines: NdjsonFiles, outdated: Collection[FileKey]) -> None:
+        for key in outdated:
+            if key.format == NDJSON:
+                self._index.renew_files(key)
+        for path, file in lines.files.items():
+            if file.is_outdated and file.count:
+                self._put(path, file.key, file.local)
 
     def is_file_missing(self) -> bool:
         """Return whether a file is missing, as of a new format."""
@@ -204,6 +212,8 @@ class FormatsWriter:
                 title=self._settings.title,
                 items=self._read_features(FeatureEncoder(sorted(titles)), lines),
                 collections=titles,
+                newest=self._read_newest(lines),
+                datasets=self._find_datasets(),
                 total=self._index.count(),
             )
         self._put(PREVIEW_FILE, FileKey(PREVIEW), path)
@@ -223,8 +233,7 @@ class FormatsWriter:
             if feature is None:
                 row = self._index.find_row(collection, identifier)
                 assert row is not None  # noqa: S101 - it is in the index
-                item = _decode(lines.find_line(row.location) or self._encode_row(row))
-                feature = encoder.encode(PreviewItem(row.path, item)) or b""
+                feature = encoder.encode(self._read_preview_item(row, lines)) or b""
                 new.append((collection, identifier, feature))
             yield feature
             if len(new) == _FEATURE_BATCH:
@@ -232,6 +241,25 @@ class FormatsWriter:
                 new.clear()
         self._index.record_features(new)
         yield from repeat(b"", self._index.count("west IS NULL"))
+
+    def _read_newest(self, lines: NdjsonFiles) -> Iterator[PreviewItem]:
+        """Yield the items whose assets the preview lists."""
+        for row in self._index.newest_rows(MAX_ASSET_LISTS):
+            self._check()
+            yield self._read_preview_item(row, lines)
+
+    def _read_preview_item(self, row: IndexRow, lines: NdjsonFiles) -> PreviewItem:
+        line = lines.find_line(row.location) or self._encode_row(row)
+        return PreviewItem(row.path, _decode(line))
+
+    def _find_datasets(self) -> dict[str, str]:
+        """Return the path of the GeoParquet of each collection that has items."""
+        if GEOPARQUET not in self._settings.formats:
+            return {}
+        return {
+            name: make_dataset_path(self._index.collection_folder(name), self._settings.partition)
+            for name in self._index.collection_ids()
+        }
 
     def _write_collections(self, collections: Mapping[str, Json]) -> None:
         path = self._scratch / COLLECTIONS_FILE

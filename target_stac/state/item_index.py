@@ -557,16 +557,25 @@ class ItemIndex:
         return self._select_rows("changed AND origin_id IS NOT NULL")
 
     def features(self) -> Iterator[tuple[str, str, bytes | None]]:
-        """Yield collection, id and feature of the items with a geometry, in the order of `rows`."""
+        """Yield collection, id and feature of the items with a geometry, the newest first."""
         return self._db.execute(
             "SELECT items.collection, items.id, feature FROM items LEFT JOIN features "
             "ON features.collection = items.collection AND features.id = items.id "
-            "WHERE west IS NOT NULL ORDER BY items.collection, day, start, items.id"
+            "WHERE west IS NOT NULL ORDER BY day DESC, start DESC, items.collection, items.id"
         )
 
     def find_row(self, collection: str, identifier: str) -> IndexRow | None:
         """Return an item, None if the index has no such item."""
         return next(self._select_rows("collection = ? AND id = ?", collection, identifier), None)
+
+    def newest_rows(self, limit: int) -> list[IndexRow]:
+        """Return the first items with a geometry, in the order of `features`."""
+        query = (
+            "SELECT collection, id FROM items WHERE west IS NOT NULL "
+            "ORDER BY day DESC, start DESC, collection, id LIMIT ?"
+        )
+        keys = self._db.execute(query, (limit,)).fetchall()
+        return [row for key in keys for row in self._select_rows("collection = ? AND id = ?", *key)]
 
     def item_path(self, collection: str, identifier: str) -> str | None:
         """Return the path of an item's file, None if the index has no such item."""

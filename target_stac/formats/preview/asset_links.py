@@ -13,40 +13,35 @@ _MAX_HREF_LENGTH = 4096  # characters; a signed URL has some 1,500
 
 
 class PreviewLink(NamedTuple):
-    """A link in the details of an item.
+    """A link of the page, or an href that is not safe to follow.
 
     Attributes:
-        label: Name of its target.
-        href: The href; None if it is not safe to follow.
-        text: The href as text, to show if it is not safe.
+        text: The href, percent-encoded if it is safe.
+        is_safe: Whether it may be followed.
     """
 
-    label: str
-    href: str | None
     text: str
+    is_safe: bool
 
 
-def make_file_link(label: str, path: str) -> PreviewLink:
+def make_file_link(path: str) -> PreviewLink:
     """Return a link to a file of the export, by its path, which is not percent-encoded."""
-    href = (
-        "./" + quote(_strip_dot_slash(path), safe="/", errors="replace")
-        if _is_relative(path)
-        else None
+    if not _is_relative(path):
+        return PreviewLink(_shorten(path), is_safe=False)
+    return PreviewLink(
+        "./" + quote(_strip_dot_slash(path), safe="/", errors="replace"), is_safe=True
     )
-    return PreviewLink(label, href, _shorten(path))
 
 
-def make_asset_link(label: str, href: str, item_path: str | None) -> PreviewLink:
+def make_asset_link(href: str, item_path: str | None) -> PreviewLink:
     """Return a link to an asset.
 
     Args:
-        label: Name of the asset.
         href: URI reference, relative to the item's file (STAC 1.1, Asset).
         item_path: Path of the item's file; None if it has none.
     """
-    return PreviewLink(
-        label, _encode_web_url(href) or _resolve_relative(href, item_path), _shorten(href)
-    )
+    safe = _encode_web_url(href) or _resolve_relative(href, item_path)
+    return PreviewLink(safe or _shorten(href), is_safe=safe is not None)
 
 
 def _encode_web_url(href: str) -> str | None:

@@ -1,30 +1,35 @@
-"""Encode STAC items as features of the page, with the data that map, filters and details need."""
+"""Encode STAC items as features of the page, with the data that map, filters and list need."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
+import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_stac.formats.preview.asset_links import PreviewLink, make_asset_link, make_file_link
+from target_stac.formats.preview.bands import find_bands
+from target_stac.formats.preview.values import (
+    as_mapping,
+    encode_script_json,
+    format_text,
+    is_number,
+)
 from target_stac.records import is_bbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FIELDS = (  # STAC 1.1 common metadata and extension fields: label, name, unit
-    ("Acquired", "datetime", ""),
-    ("Start", "start_datetime", ""),
-    ("End", "end_datetime", ""),
     ("Platform", "platform", ""),
     ("Ground sampling", "gsd", " m"),
-    ("Cloud cover", "eo:cloud_cover", " %"),
     ("Off nadir", "view:off_nadir", "°"),
     ("Order", "order:status", ""),
 )
-_PREVIEW_IMAGES = (("Thumbnail", "thumbnail"), ("Overview", "overview"))  # label, asset key or role
+IMAGES = (("Thumbnail", "thumbnail"), ("Overview", "overview"))
+"""Label and asset key or role of the images to show of an item, the preferred one first."""
+_IMAGE_ROLES = [(position, name) for position, (_, name) in enumerate(IMAGES)]
 _GEOMETRY_SHAPES = {  # GeoJSON type: kind of shape, nesting depth of a list of such shapes
     "Point": (0, 1),
     "MultiPoint": (0, 2),
@@ -35,10 +40,8 @@ _GEOMETRY_SHAPES = {  # GeoJSON type: kind of shape, nesting depth of a list of 
 }
 _SINGLE = {"Point", "LineString", "Polygon"}
 _MIN_POSITIONS = (1, 2, 4)  # of a point, a line, a ring (RFC 7946, 3.1)
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._~-]{4,}")  # characters that an href has as they are
 _DECIMALS = 5  # of a degree; about one metre
-_MAX_NUMBER = sys.float_info.max
-_MAX_TEXT_LENGTH = 300  # characters
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 Position = tuple[float, float]
 
@@ -67,47 +70,45 @@ class FeatureEncoder:
         self._positions = {name: position for position, name in enumerate(collections)}
 
     def encode(self, preview_item: PreviewItem) -> bytes | None:
-        """Return an item as a JSON array; None if it has no geometry that can be drawn.
+        """Return an item as two lines of JSON arrays; None if it has no geometry to draw.
 
-        The array holds the kind of shape (0 point, 1 line, 2 polygon) and the shapes in degrees
-        (longitude, latitude), the collection, the first and last second of the acquisition (UTC,
-        Unix time), the cloud cover (percent), id, title, the values of `FIELDS`, the number of
-        data assets, and links. Missing values are null.
+        The first array holds the kind of shape (0 point, 1 line, 2 polygon) and the shapes in
+        degrees (longitude, latitude), the collection, the first and last second of the acquisition
+        (UTC, Unix time), the cloud cover (percent), id, title if it differs, the values of
+        `FIELDS`, the number of data assets, the href of the item's file, and the position in
+        `IMAGES` and the href of its image, with spaces for the id. Missing values are null. The
+        second array holds the bands, as `find_bands` returns them; many items have the same.
         """
         item = preview_item.item
         shape = _parse_shape(_find_outline(item))
         if shape is None:
             return None
-        properties = _as_mapping(item.get("properties"))
+        properties = as_mapping(item.get("properties"))
         cloud_cover = properties.get("eo:cloud_cover")
         collection = item.get("collection")
         position = self._positions.get(collection) if isinstance(collection, str) else None
-        return encode_script_json(
-            [
-                *shape,
-                _format_text(collection) if position is None else position,
-                *_acquisition_seconds(properties),
-                cloud_cover if _is_number(cloud_cover) else None,
-                _format_text(item.get("id")),
-                _format_text(properties.get("title")),
-                [_format_value(properties.get(name)) for _, name, _ in FIELDS],
-                *_summarize_assets(preview_item),
-            ]
-        )
-
-
-def encode_script_json(data: object) -> bytes:
-    """Return data as JSON that is safe in a script element, whatever its strings contain.
-
-    It is ASCII: U+2028 and U+2029 are escaped as well.
-    """
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.translate(_ESCAPES).encode("ascii")
+        identifier, title = item.get("id"), properties.get("title")
+        file = None if preview_item.href is None else make_file_link(preview_item.href)
+        data_count, image_name, image = _summarize_assets(preview_item)
+        row = [
+            *shape,
+            collection if position is None else position,
+            *_acquisition_seconds(properties),
+            cloud_cover if is_number(cloud_cover) else None,
+            None if identifier is None else str(identifier),
+            None if title == identifier else format_text(title),
+            [_format_value(properties.get(name)) for _, name, _ in FIELDS],
+            data_count,
+            _encode_link(file, identifier),
+            image_name,
+            _encode_link(image, identifier),
+        ]
+        return encode_script_json(row) + b"\n" + encode_script_json(find_bands(item))
 
 
 def _find_outline(item: Mapping[str, Any]) -> object:
     """Return the geometry of an item; its bbox, if that has shapes of several kinds, or none."""
-    geometry, bbox = _as_mapping(item.get("geometry")), item.get("bbox")
+    geometry, bbox = as_mapping(item.get("geometry")), item.get("bbox")
     has_shape = geometry.get("type") != "GeometryCollection" and geometry.get("coordinates") != []
     if has_shape or not is_bbox(bbox):
         return geometry
@@ -118,7 +119,7 @@ def _find_outline(item: Mapping[str, Any]) -> object:
 
 
 def _parse_shape(geometry: object) -> tuple[int, list[Any]] | None:
-    members = _as_mapping(geometry)
+    members = as_mapping(geometry)
     name = members.get("type")
     if not isinstance(name, str) or name not in _GEOMETRY_SHAPES:
         return None
@@ -142,12 +143,14 @@ def _round_coordinates(coordinates: object, depth: int, min_positions: int) -> l
         return list(_round_position(coordinates))
     if depth == 2 and len(coordinates) < min_positions:  # noqa: PLR2004  # a list of positions
         raise ValueError
+    if depth == 2 and min_positions == _MIN_POSITIONS[2] and coordinates[0] == coordinates[-1]:  # noqa: PLR2004
+        coordinates = coordinates[:-1]  # the page closes rings
     return [_round_coordinates(part, depth - 1, min_positions) for part in coordinates]
 
 
 def _round_position(numbers: Sequence[object]) -> Position:
     longitude, latitude = numbers[:2]
-    if not (_is_number(longitude) and _is_number(latitude)):
+    if not (is_number(longitude) and is_number(latitude)):
         raise ValueError
     if abs(longitude) > 180 or abs(latitude) > 90:  # noqa: PLR2004  # degrees
         raise ValueError
@@ -175,53 +178,41 @@ def _unix_second(timestamp: object) -> int | None:
         return None
 
 
-def _summarize_assets(preview_item: PreviewItem) -> tuple[int, list[PreviewLink]]:
-    """Return the number of data assets, and the links to the item's file and preview images."""
-    links = [] if preview_item.href is None else [make_file_link("Item JSON", preview_item.href)]
-    assets = _as_mapping(preview_item.item.get("assets"))
+def _encode_link(link: PreviewLink | None, identifier: object) -> str | list[str] | None:
+    """Return a link as the page has it: an href, or in a list what is shown as text only.
+
+    The item's id, which is often in it more than once, is a space, which an href never contains.
+    """
+    if link is None:
+        return None
+    if not link.is_safe:
+        return [link.text]
+    if isinstance(identifier, str) and _PLAIN_ID.fullmatch(identifier):
+        return link.text.replace(identifier, " ")
+    return link.text
+
+
+def _summarize_assets(preview_item: PreviewItem) -> tuple[int, int | None, PreviewLink | None]:
+    """Return the number of data assets, and the image to show: position in `IMAGES`, and link."""
+    assets = as_mapping(preview_item.item.get("assets"))
     data_count = 0
-    images = {name: assets.get(name) for _, name in _PREVIEW_IMAGES}
+    images = [assets.get(name) for _, name in IMAGES]
     for asset in assets.values():  # an item may have hundreds: one pass for all purposes
-        roles = _roles(asset)
-        data_count += "data" in roles
-        for name, image in images.items():
-            if image is None and name in roles:
-                images[name] = asset
-    for label, name in _PREVIEW_IMAGES:
-        href = _as_mapping(images[name]).get("href")
+        roles = asset.get("roles") if isinstance(asset, dict) else None
+        if isinstance(roles, list):
+            data_count += "data" in roles
+            for position, name in _IMAGE_ROLES:
+                if name in roles and images[position] is None:
+                    images[position] = asset
+    for position, image in enumerate(images):
+        href = as_mapping(image).get("href")
         if isinstance(href, str):
-            links.append(make_asset_link(label, href, preview_item.href))
-    return data_count, links
-
-
-def _roles(asset: object) -> Sequence[object]:
-    roles = _as_mapping(asset).get("roles")
-    return roles if isinstance(roles, list | tuple) else ()
-
-
-def _as_mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    """Return whether JavaScript can represent the value as a finite number."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and -_MAX_NUMBER <= value <= _MAX_NUMBER
-    )
-
-
-def _format_text(value: object) -> str | None:
-    return None if value is None else _shorten(str(value))
+            return data_count, position, make_asset_link(href, preview_item.href)
+    return data_count, None, None
 
 
 def _format_value(value: object) -> str | float | None:
     """Return a value to display: a number unchanged, anything else as text."""
-    if value is None or _is_number(value):
+    if value is None or is_number(value):
         return value
-    return _shorten(value if isinstance(value, str) else json.dumps(value, default=str))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT_LENGTH else text[:_MAX_TEXT_LENGTH] + "…"
+    return format_text(value if isinstance(value, str) else json.dumps(value, default=str))

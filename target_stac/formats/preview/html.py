@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from target_stac.formats.preview.features import FIELDS, encode_script_json
+from target_stac.formats.preview.features import FIELDS, IMAGES
+from target_stac.formats.preview.values import encode_script_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
 # The first seven are Okabe and Ito's, distinguishable with every kind of colour vision, with the
 # pale yellow last.
@@ -29,40 +31,57 @@ _NOTICES = ("vendor/leaflet.LICENSE", "vendor/world-atlas.LICENSE")
 
 
 class PreviewHtml:
-    """The parts of the page before and after the features.
+    """The parts of the page before, between and after its data.
 
     Args:
         title: The page's title.
-        collections: Ids and titles; the order determines the colours.
+        collections: Titles by collection id; the order of the ids determines the colours.
+        datasets: Path of the GeoParquet by collection id; a folder's ends with a slash.
     """
 
-    def __init__(self, title: str, collections: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, title: str, collections: Mapping[str, str], datasets: Mapping[str, str]
+    ) -> None:
         self._title = title
         self._collections = collections
+        self._datasets = datasets
 
     def encode_head(self) -> bytes:
         """Return the page up to the first feature."""
         page_data = {
             "collections": [
-                (name, title, _PALETTE[position % len(_PALETTE)])
-                for position, (name, title) in enumerate(self._collections)
+                (name, self._collections[name], _PALETTE[position % len(_PALETTE)])
+                for position, name in enumerate(sorted(self._collections))
             ],
             "other": _OTHER_COLOUR,
             "fields": [(label, unit) for label, _, unit in FIELDS],
+            "images": [label for label, _ in IMAGES],
+            "datasets": dict(sorted(self._datasets.items())),
         }
         title = html.escape(self._title)
-        return _fill_template(
-            _read_template()[0], title=title, facts=encode_script_json(page_data).decode()
-        )
+        return _fill_template(0, title=title, facts=encode_script_json(page_data).decode())
 
-    def encode_tail(self, note: str) -> bytes:
-        """Return the page after the last feature, with a note on the items that are not drawn."""
-        return _fill_template(_read_template()[1], note=encode_script_json(note).decode())
+    def encode_middle(self, bands: bytes) -> bytes:
+        """Return the page between the features and the asset lists.
+
+        Args:
+            bands: The sets of bands, a JSON array.
+        """
+        return _fill_template(1, bands=bands.decode())
+
+    def encode_tail(self, kinds: bytes, summary: Mapping[str, object]) -> bytes:
+        """Return the page after the asset lists.
+
+        Args:
+            kinds: The kinds of assets, a JSON array.
+            summary: What the page says about what it lacks.
+        """
+        return _fill_template(2, kinds=kinds.decode(), summary=encode_script_json(summary).decode())
 
 
-def _fill_template(template: str, **values: str) -> bytes:
+def _fill_template(part: int, **values: str) -> bytes:
     styles = "\n".join(map(_read_resource, _STYLES))
-    text = Template(template).substitute(
+    text = Template(_read_template()[part]).substitute(
         values,
         policy=_content_security_policy(),
         notices="\n".join(map(_read_resource, _NOTICES)),
@@ -75,19 +94,23 @@ def _fill_template(template: str, **values: str) -> bytes:
 
 
 @cache
-def _read_template() -> tuple[str, str]:
-    head, _, tail = _read_resource("page.html").partition("$rows")
-    return head, tail
+def _read_template() -> list[str]:
+    """Return the template's parts, between which the features and the asset lists are."""
+    return re.split(r"\$(?:rows|assets)", _read_resource("page.html"))
 
 
 @cache
 def _content_security_policy() -> str:
-    """Return a policy that allows only the page's own styles and scripts, by their hashes."""
+    """Return a policy that allows only the page's own styles and scripts, by their hashes.
+
+    Images may come from where an item's thumbnail is: beside the page, or on the web. Not every
+    browser takes the folder of a page on the disk as `self`; `file:` is for the others.
+    """
     styles = _hash_source("\n".join(map(_read_resource, _STYLES)))
     scripts = " ".join(_hash_source(_read_resource(name)) for name in _SCRIPTS)
     return (
-        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:;"
-        " base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src {styles};"
+        " img-src data: 'self' file: http: https:; base-uri 'none'; form-action 'none'"
     )
 
 
