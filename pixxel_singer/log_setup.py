@@ -12,13 +12,30 @@ from singer_sdk._logging import _setup_console_logging
 from singer_sdk.logging import StructuredFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import MutableMapping, Sequence
     from types import TracebackType
 
 
 def is_interactive() -> bool:
     """Return whether standard error is a terminal."""
     return sys.stderr.isatty()
+
+
+def align_columns(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+    """Return the rows of a table as lines that a log can hold.
+
+    Args:
+        rows: The cells, as many in each row.
+        alignment: For each column `<` (left) or `>` (right).
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}"
+            for cell, side, width in zip(row, alignment, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def set_up_logging(prefix: str, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -1,21 +1,28 @@
-"""Progress bars on standard error, shown only where it is an interactive terminal."""
+"""Progress on standard error: bars where it is an interactive terminal, else log lines."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pixxel_singer.log_setup import is_interactive
 from pixxel_singer.redaction import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
+
+
+Item = TypeVar("Item")
+
+_BAR_SECONDS = 0.1
+_LOG_SECONDS = 30.0
 
 
 class StreamProgress:
@@ -92,6 +99,78 @@ class DownloadProgress:
             yield update
         finally:
             progress.remove_task(task)
+
+
+class StageProgress:
+    """Shows how far the stages of a task are: a bar for each, or a log line now and then.
+
+    Args:
+        logger: Logs the lines.
+        log_seconds: Time between two lines.
+    """
+
+    def __init__(self, logger: logging.Logger, log_seconds: float = _LOG_SECONDS) -> None:
+        self._logger = logger
+        self._log_seconds = log_seconds
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._label = ""
+        self._done = self._total = 0
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        """Start the display."""
+        self._progress = start_progress()
+        self._next = time.monotonic() + (0 if self._progress else self._log_seconds)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the display; the bars stay on the screen, as far as they are."""
+        if error is None:
+            self._finish_stage()
+        if self._progress:
+            self._progress.stop()
+
+    def start(self, label: str, total: int) -> None:
+        """Start a stage; the one before it is done.
+
+        Args:
+            label: What it handles, in the plural.
+            total: Number of them.
+        """
+        self._finish_stage()
+        self._label, self._done, self._total = label, 0, total
+        if self._progress:
+            self._task = self._progress.add_task(escape_controls(label), total=total)
+
+    def advance(self) -> None:
+        """Count one more of the stage."""
+        self._done += 1
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._progress and self._task is not None:
+            self._next = now + _BAR_SECONDS
+            self._progress.update(self._task, completed=self._done)
+        elif self._label:
+            self._next = now + self._log_seconds
+            self._logger.info("%s of %s %s", f"{self._done:,}", f"{self._total:,}", self._label)
+
+    def track(self, label: str, total: int, items: Iterable[Item]) -> Iterator[Item]:
+        """Start a stage, and yield its items."""
+        self.start(label, total)
+        for item in items:
+            yield item
+            self.advance()
+
+    def _finish_stage(self) -> None:
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, completed=self._total)
 
 
 @contextmanager

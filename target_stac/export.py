@@ -15,10 +15,11 @@ import msgspec
 from pixxel_singer import distribution_version
 from pixxel_singer.errors import InputError
 from pixxel_singer.filesystem import describe_error
+from pixxel_singer.progress import StageProgress
 from target_stac.catalog.collections import derive_collection, is_derived
 from target_stac.catalog.layout import CatalogLayout
 from target_stac.catalog.writer import CatalogWriter
-from target_stac.formats.all_formats import FormatsWriter
+from target_stac.formats.all_formats import PREVIEW_FILE, FormatsWriter
 from target_stac.formats.item_collection import MAX_ITEM_COLLECTION
 from target_stac.item_links import summarize_item
 from target_stac.links import (
@@ -38,7 +39,9 @@ from target_stac.records import (
     InvalidStacError,
     validate_minimal,
 )
+from target_stac.report import Changes, compare_collections, format_report, show_report
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
+from target_stac.state.item_index import CHANGED, NEW
 from target_stac.state.item_reader import ItemReader
 from target_stac.state.manifest import LAYOUT_VERSION, Manifest
 from target_stac.state.rebuild import EXTRA_FORMATS, PREVIEW
@@ -113,10 +116,11 @@ class Export:
         self._index = self._manifest.index
         self._link_builder = LinkBuilder(settings.root_href, self._index.item_path)
         self._layout = CatalogLayout(self._index, self._link_builder)
-        self._collections = self._index.read_collections()
+        self._collections = self._previous_collections = self._index.read_collections()
         self._incoming_collections: dict[str, Json] = {}
+        self._progress = StageProgress(logger)
         self._rejected_file = (scratch / REJECTED_FILE).open("wb")
-        self._incoming_items = self._items_written = 0
+        self._incoming_items = self._removed_items = 0
         self._keeps_missing = settings.is_update
         self.rejected: Counter[str] = Counter()
         self.has_omissions = False
@@ -225,6 +229,8 @@ class Export:
         if not self._keeps_missing:
             self._drop_missing_items(input_complete=input_complete)
         total, unlocated = self._index.count(), self._index.count("west IS NULL")
+        new, changed = map(self._index.count_incoming, (NEW, CHANGED))
+        items = Changes(new, changed, self._removed_items, total)
         if (
             self._settings.is_update
             and self.is_idle
@@ -237,11 +243,12 @@ class Export:
         previous_href = self._index.read_settings().get("root_href")
         reader = ItemReader(self._index, self._storage, previous_href)
         try:
-            self._write_changes(reader)
+            with self._progress:
+                self._write_changes(reader)
         finally:
             reader.close()
         self._write_rejected()
-        self._log_summary(total, unlocated)
+        self._report(items, unlocated)
 
     def _leave_out_item_collection(self, total: int) -> None:
         """Write the other formats, so that an export that has grown too large stays up to date."""
@@ -276,6 +283,7 @@ class Export:
             reader=reader,
             verify=verify,
             check=self._check,
+            progress=self._progress,
         )
         if not (
             verify
@@ -340,10 +348,11 @@ class Export:
                 else "received no STAC Items or Collections, so 'mode' overwrite would remove the "
                 "whole export; the export is unchanged; set 'allow_empty' if there may be none"
             )
-        removed = self._index.keep_only_incoming()
-        if removed:
+        self._removed_items = self._index.keep_only_incoming()
+        if self._removed_items:
             self._logger.warning(
-                "removed %s items missing from this run (mode: overwrite)", f"{removed:,}"
+                "removed %s items missing from this run (mode: overwrite)",
+                f"{self._removed_items:,}",
             )
         self._collections = {
             name: self._collections[name]
@@ -374,6 +383,7 @@ class Export:
     def _write_catalog(
         self, reader: ItemReader, collections: dict[str, Json], *, verify: bool
     ) -> None:
+        self._progress.start("items of the catalog", self._index.count("changed"))
         writer = CatalogWriter(
             storage=self._storage,
             index=self._index,
@@ -381,10 +391,13 @@ class Export:
             link_builder=self._link_builder,
             layout=self._layout,
             verify=verify,
-            check=self._check,
+            check=self._count_written,
         )
         writer.write(self._make_root(), self._add_mirror_assets(collections))
-        self._items_written = writer.items_written
+
+    def _count_written(self) -> None:
+        self._check()
+        self._progress.advance()
 
     def _add_mirror_assets(self, collections: dict[str, Json]) -> dict[str, Json]:
         """Return the collections, each with its GeoParquet as an asset if it has items."""
@@ -434,13 +447,22 @@ class Export:
         else:
             self._storage.delete(REJECTED_FILE)
 
-    def _log_summary(self, total: int, unlocated: int) -> None:
-        counts = (total, len(self._collections), unlocated, self._incoming_items)
-        self._logger.info(
-            "exported %s items in %s collections, %s of them without a geometry; this run received "
-            "%s items and wrote %s item files of the catalog",
-            *(f"{count:,}" for count in (*counts, self._items_written)),
+    def _report(self, items: Changes, unlocated: int) -> None:
+        """Report what has changed, where the export is, and what it lacks."""
+        has_map = CATALOG in self._settings.formats
+        left_out = {
+            f"{self.rejected.total():,} rejected records, see {REJECTED_FILE}": self.rejected,
+            "values that GeoParquet cannot hold, see the warnings": self.has_omissions,
+            f"{unlocated:,} items without a geometry, of the map": unlocated and has_map,
+        }
+        lines = format_report(
+            items=items,
+            collections=compare_collections(self._previous_collections, self._collections),
+            output=self._settings.output,
+            map_file=PREVIEW_FILE if has_map else None,
+            left_out=[text for text, is_so in left_out.items() if is_so],
         )
+        show_report(lines, self._logger)
         if self._validator.validated_count:
             self._logger.info("validated %s objects", f"{self._validator.validated_count:,}")
         if self._validator.missing_schemas:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import normalize_timestamp
+from pixxel_singer.log_setup import align_columns
 from tap_pixxel.columns import EXTRA, INTEGER, NUMBER, OBJECT, TEXT, TIMESTAMP, Column, TableSchema
 from tap_pixxel.stream_types.base import PixxelStream
 
@@ -205,11 +206,7 @@ def format_note_table(counts: Counter[ConversionNote]) -> list[str]:
         (f"{count:,}", note.action, note.field, note.reason)
         for note, count in notes[:MAX_LOGGED_NOTES]
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        f"{count:>{widths[0]}}  {action:<{widths[1]}}  {field:<{widths[2]}}  {why}"
-        for count, action, field, why in rows
-    ]
+    table = align_columns(rows, "><<<")
     rest = notes[MAX_LOGGED_NOTES:]
     if rest:
         table.append(f"{sum(count for _, count in rest):,} notes of {len(rest):,} other kinds")

@@ -36,10 +36,7 @@ class CatalogWriter:
         link_builder: Builds the links.
         layout: Lays out the catalogs.
         verify: Whether files may differ from what the index holds, so that each is compared.
-        check: Raises if a stop was requested.
-
-    Attributes:
-        items_written: Number of items whose file is new or changed.
+        check: Called before an item is written; raises if a stop was requested.
     """
 
     def __init__(
@@ -60,7 +57,6 @@ class CatalogWriter:
         self._layout = layout
         self._verify = verify
         self._check = check
-        self.items_written = 0
 
     def write(self, root: Json, collections: dict[str, Json]) -> None:
         """Write the catalog.
@@ -126,7 +122,6 @@ class CatalogWriter:
         )
         self._storage.write(row.path, content, verify=self._verify)
         self._index.record_moved(row)
-        self.items_written += 1
 
     def _write_collection(self, name: str, document: Json) -> Json:
         """Write a collection; return the root's link to it."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
+    from pixxel_singer.progress import StageProgress
     from target_stac.formats.item_lines import ItemLines
     from target_stac.links import LinkBuilder
     from target_stac.records import Json
@@ -56,6 +57,7 @@ class FormatsWriter:
         reader: Reads the items' JSON.
         verify: Whether files may differ from what the index holds, so that each is compared.
         check: Raises if a stop was requested.
+        progress: Shows how far each format is.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class FormatsWriter:
         reader: ItemReader,
         verify: bool,
         check: Callable[[], None],
+        progress: StageProgress,
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -79,6 +82,7 @@ class FormatsWriter:
         self._verify = verify
         self._check = check
         self._length = LENGTHS[settings.partition]
+        self._progress = progress
 
     def write(self, collections: Mapping[str, Json], changed: Collection[str]) -> None:
         """Write the files that hold changed items, and those that are missing.
@@ -97,7 +101,8 @@ class FormatsWriter:
             tables.update(changed)  # a collection is in the metadata of its GeoParquet
         with closing(NdjsonFiles(self._scratch, self._length, outdated)) as lines:
             self._write_lines(lines, outdated, tables)
-            for collection in sorted(tables):
+            names = sorted(tables)
+            for collection in self._progress.track("collections in GeoParquet", len(names), names):
                 self._write_geoparquet(collection, collections.get(collection), lines.lines)
             if FileKey(ITEM_COLLECTION) in outdated:
                 whole = self._scratch / ITEM_COLLECTION_FILE
@@ -108,14 +113,6 @@ class FormatsWriter:
             self._put_lines(lines, outdated)
         if NDJSON in self._settings.formats:
             self._write_collections(collections)
-
-    def _put_lines(self, lines: NdjsonFiles, outdated: Collection[FileKey]) -> None:
-        for key in outdated:
-            if key.format == NDJSON:
-                self._index.renew_files(key)
-        for path, file in lines.files.items():
-            if file.is_outdated and file.count:
-                self._put(path, file.key, file.local)
 
     def is_file_missing(self) -> bool:
         """Return whether a file is missing, as of a new format."""
@@ -152,10 +149,22 @@ class FormatsWriter:
             )
         ]
         rows = chain.from_iterable(starmap(self._index.rows, needed))
+        tracked = self._progress.track(
+            "lines of items", sum(starmap(self._index.count_items, needed)), rows
+        )
         self._index.record_lines(
             (*line.location, line.collection, line.id)
-            for line in lines.write(rows, self._encode_row)
+            for line in lines.write(tracked, self._encode_row)
         )
+
+    def _put_lines(self, lines: NdjsonFiles, outdated: Collection[FileKey]) -> None:
+        """Move the outdated files of ndjson into the storage."""
+        for key in outdated:
+            if key.format == NDJSON:
+                self._index.renew_files(key)
+        for path, file in lines.files.items():
+            if file.is_outdated and file.count:
+                self._put(path, file.key, file.local)
 
     def _encode_row(self, row: IndexRow) -> bytes:
         self._check()
@@ -227,7 +236,9 @@ class FormatsWriter:
     def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles) -> Iterator[bytes]:
         """Yield the features of all items; those that the index has are not made again."""
         new: list[tuple[str, str, bytes]] = []
-        for collection, identifier, known in self._index.features():
+        total = self._index.count("west IS NOT NULL")
+        features = self._index.features()
+        for collection, identifier, known in self._progress.track("footprints", total, features):
             self._check()
             feature = known
             if feature is None:

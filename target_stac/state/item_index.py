@@ -71,6 +71,10 @@ SPOOL = ""
 """`JsonLocation.file` of an item that this run holds in its spool file."""
 ITEM_FILE, DERIVED_ITEM_FILE, ROOT = "item", "derived", "root"
 """Formats of stale files that are items, or items derived from others; of the root catalog."""
+SAME, CHANGED, NEW = 1, 2, 3
+"""Values of `incoming`: how an item of this run differs from the previous export; else it is 0."""
+# The condition has the form that the database index `days` serves.
+_IN_PARTITION = "collection = ? AND day BETWEEN ? AND ? || '~'"
 _MAX_DEPTH = 100
 _DELETION_GROUPS = {ROOT: -_MAX_DEPTH, CATALOG: -_MAX_DEPTH, DERIVED_ITEM_FILE: 0, ITEM_FILE: 1}
 _LAST_GROUP = 2
@@ -196,16 +200,24 @@ class ItemIndex:
         """
         key = (collection, identifier)
         digest = sha256(body).digest()
-        query = "SELECT sha256 FROM items WHERE collection = ? AND id = ?"
+        query = "SELECT sha256, incoming FROM items WHERE collection = ? AND id = ?"
         known = self._db.execute(query, key).fetchone()
+        is_new = known is None or known[1] == NEW
         if known is not None and known[0] == digest and is_incoming:
-            self._db.execute("UPDATE items SET incoming = 1 WHERE collection = ? AND id = ?", key)
+            query = "UPDATE items SET incoming = max(incoming, ?) WHERE collection = ? AND id = ?"
+            self._db.execute(query, (SAME, *key))
             return
         values = (
             *(summary.day, summary.title, summary.start, summary.end),
             *(summary.bbox or (None,) * 4),
             *(summary.origin or (None,) * 2),
-            *(digest, SPOOL, self._spool_size, len(body), is_incoming),
+            *(
+                digest,
+                SPOOL,
+                self._spool_size,
+                len(body),
+                is_incoming and (NEW if is_new else CHANGED),
+            ),
         )
         self._spool_writer.write(body)
         self._spool_size += len(body)
@@ -504,6 +516,15 @@ class ItemIndex:
         query = f"SELECT count(*) FROM items WHERE {condition}"  # noqa: S608 - constants
         return int(self._db.execute(query).fetchone()[0])
 
+    def count_items(self, collection: str, partition: str) -> int:
+        """Return the number of items of a collection, or of a part of it, as of `rows`."""
+        query = f"SELECT count(*) FROM items WHERE {_IN_PARTITION}"  # noqa: S608 - constants
+        return int(self._db.execute(query, (collection, partition, partition)).fetchone()[0])
+
+    def count_incoming(self, kind: int) -> int:
+        """Return the number of items of this run that are `SAME`, `CHANGED` or `NEW`."""
+        return self.count(f"incoming = {kind:d}")
+
     def has_changes(self) -> bool:
         """Return whether `mark_changed` has marked anything."""
         return self._db.execute("SELECT 1 FROM changed_months LIMIT 1").fetchone() is not None
@@ -548,9 +569,7 @@ class ItemIndex:
             collection: Its id.
             partition: The year, month or day, `YYYY-MM-DD`; empty for all items.
         """
-        # The condition has the form that the database index `days` serves.
-        condition = "collection = ? AND day BETWEEN ? AND ? || '~'"
-        return self._select_rows(condition, collection, partition, partition)
+        return self._select_rows(_IN_PARTITION, collection, partition, partition)
 
     def changed_derived_rows(self) -> Iterator[IndexRow]:
         """Yield the changed items that are derived from others."""

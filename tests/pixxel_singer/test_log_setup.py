@@ -12,7 +12,7 @@ from rich.logging import RichHandler
 from singer_sdk.logging import StructuredFormatter
 
 from pixxel_singer import log_setup, progress
-from pixxel_singer.log_setup import log_uncaught_exceptions, set_up_logging
+from pixxel_singer.log_setup import align_columns, log_uncaught_exceptions, set_up_logging
 from pixxel_singer.progress import StreamProgress
 
 if TYPE_CHECKING:
@@ -115,3 +115,9 @@ def test_progress_not_interactive_shows_nothing(capfd: pytest.CaptureFixture[str
     with StreamProgress() as stream_progress:
         stream_progress.advance("orders", 3)
     assert capfd.readouterr() == ("", "")
+
+
+def test_aligned_columns_have_width_of_longest_cell() -> None:
+    rows = [("a", "10", "x"), ("abc", "5", "")]
+    assert align_columns(rows, "<><") == ["a    10  x", "abc   5"]
+    assert align_columns([], "<") == []

@@ -67,7 +67,7 @@ def test_overwrite_logs_number_of_removed_items(
 ) -> None:
     export(tmp_path, *ITEMS)
     export(tmp_path, ITEMS[0], mode="overwrite")
-    [line] = [each for each in caplog.messages if "removed" in each]
+    [line] = read_log(caplog)
     assert line.startswith(f"removed {len(ITEMS) - 1} items missing from this run")
 
 
