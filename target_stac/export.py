@@ -452,7 +452,7 @@ class Export:
         has_map = CATALOG in self._settings.formats
         left_out = {
             f"{self.rejected.total():,} rejected records, see {REJECTED_FILE}": self.rejected,
-            "values that GeoParquet cannot hold, see the warnings": self.has_omissions,
+            "what a format cannot hold, see the warnings": self.has_omissions,
             f"{unlocated:,} items without a geometry, of the map": unlocated and has_map,
         }
         lines = format_report(

@@ -95,7 +95,7 @@ def test_report_has_folder_map_and_what_is_left_out(tmp_path: Path) -> None:
     lines = read_report(output, invalid, huge, unlocated, formats=FORMATS)
     assert [" ".join(words) for words in lines[4:]] == [
         "left out 1 rejected records, see rejected.ndjson",
-        "left out values that GeoParquet cannot hold, see the warnings",
+        "left out what a format cannot hold, see the warnings",
         "left out 1 items without a geometry, of the map",
     ]
 
