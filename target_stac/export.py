@@ -85,7 +85,7 @@ class Export:
         has_omissions: Whether a format of the export lacks what it cannot hold.
 
     Raises:
-        StorageError: The previous export is damaged.
+        StorageError: The previous export is damaged, or the temporary folder is full.
         InputError: The previous export has another `root_href`.
     """
 
@@ -105,14 +105,17 @@ class Export:
         self._validator = validator
         self._logger = logger
         self._check = check
-        self._manifest = Manifest(
-            storage,
-            scratch,
-            settings.root_href,
-            is_update=settings.is_update,
-            logger=logger,
-            check=check,
-        )
+        try:
+            self._manifest = Manifest(
+                storage,
+                scratch,
+                settings.root_href,
+                is_update=settings.is_update,
+                logger=logger,
+                check=check,
+            )
+        except SCRATCH_ERRORS as error:
+            raise self._scratch_error(error) from None
         self._index = self._manifest.index
         self._link_builder = LinkBuilder(settings.root_href, self._index.item_path)
         self._layout = CatalogLayout(self._index, self._link_builder)

@@ -16,7 +16,7 @@ _RESERVED_NAMES = frozenset(
         *("catalog", "catalog.json", "collection", "collection.json"),
         *("items.ndjson", "unlocated.ndjson", "rejected.ndjson", "collections.ndjson"),
         *("itemcollection.json", "preview.html", "geoparquet", "ndjson", "no-collection"),
-        "manifest.sqlite",
+        "manifest.sqlite.gz",
         # Device names of Windows, which does not allow them as file names.
         *("con", "prn", "aux", "nul"),
         *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),

@@ -7,10 +7,12 @@ index is rebuilt from the files.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import sqlite3
 import time
 import uuid
+import zlib
 from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from target_stac.records import Json
     from target_stac.storage import Storage
 
-MANIFEST_FILE = "manifest.sqlite"
+MANIFEST_FILE = "manifest.sqlite.gz"
 LAYOUT_VERSION = 2
 """Of the export; incremented when a later version cannot update an earlier one's export."""
 ROOT_SETTING = "root sha256"
 _CLAIM = b"An export is being written by run "
 _POLL_SECONDS = 0.25
+_GZIP_LEVEL = 1  # a fifth of the size; higher levels take more time than they save
+_COPIED_BYTES = 1 << 20
 
 _decode_document = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -84,9 +88,7 @@ class Manifest:
         self.root = _parse_root(content, is_update=is_update)
         if is_update:
             self.check_root_href(root_href)
-        self.is_rebuilt = not (stored is not None and _is_valid(stored, _hash_root(content)))
-        if stored is not None and not self.is_rebuilt:
-            shutil.copyfile(stored, scratch / INDEX_FILE)
+        self.is_rebuilt = stored is None or not _unpack(stored, scratch / INDEX_FILE, content)
         self.is_damaged = _is_earlier(self.root)
         self.index = ItemIndex(scratch)
         try:
@@ -138,7 +140,10 @@ class Manifest:
             self.index.read_settings() | {ROOT_SETTING: _hash_root(self._storage.read(ROOT_FILE))}
         )
         self.index.finish(has_lines=has_lines)
-        self._storage.release(MANIFEST_FILE, self.index.path)
+        packed = self._scratch / MANIFEST_FILE
+        with self.index.path.open("rb") as source, gzip.open(packed, "wb", _GZIP_LEVEL) as target:
+            shutil.copyfileobj(source, target, _COPIED_BYTES)
+        self._storage.release(MANIFEST_FILE, packed)
 
     def _take_over(self, check: Callable[[], None]) -> None:
         """Claim the export of a run that was killed; wait until it has stopped if it was not."""
@@ -192,6 +197,20 @@ def _is_earlier(root: Json | None) -> bool:
 def _is_claim(file: Path) -> bool:
     with file.open("rb") as content:
         return content.read(len(_CLAIM)) == _CLAIM
+
+
+def _unpack(stored: Path, index: Path, root: bytes | None) -> bool:
+    """Unpack a manifest; return whether it is an undamaged one of the export with this root."""
+    try:
+        with gzip.open(stored) as source, index.open("wb") as target:
+            shutil.copyfileobj(source, target, _COPIED_BYTES)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        is_valid = False
+    else:
+        is_valid = _is_valid(index, _hash_root(root))
+    if not is_valid:
+        index.unlink()
+    return is_valid
 
 
 def _is_valid(file: Path, root_hash: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -222,20 +223,36 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     files = (path for path in sorted(folder.rglob("*")) if not path.is_dir())
     content = {str(path.relative_to(folder)): path.read_bytes() for path in files}
     if MANIFEST_FILE in content:
-        content[MANIFEST_FILE] = dump_manifest(folder / MANIFEST_FILE)
+        content[MANIFEST_FILE] = dump_manifest(content[MANIFEST_FILE])
     return content
 
 
-def dump_manifest(file: Path) -> bytes:
+@contextmanager
+def open_manifest(file: Path) -> Iterator[sqlite3.Connection]:
+    """Unpack a manifest, open it, and pack it again.
+
+    Raises:
+        gzip.BadGzipFile: It is none.
+    """
+    unpacked = file.with_suffix(".unpacked")
+    unpacked.write_bytes(gzip.decompress(file.read_bytes()))
+    with closing(sqlite3.connect(unpacked)) as db:
+        yield db
+        db.commit()
+    file.write_bytes(gzip.compress(unpacked.read_bytes(), 1))
+    unpacked.unlink()
+
+
+def dump_manifest(content: bytes) -> bytes:
     """Return the rows of a manifest as text, or its bytes if it is none."""
     try:
-        with closing(sqlite3.connect(file)) as stored, closing(sqlite3.connect(":memory:")) as db:
-            stored.backup(db)
-            # Which items are drawn first depends on nothing but the items; a feature is a cache.
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.deserialize(gzip.decompress(content))
+            # What can be made again from the items.
             db.execute("DELETE FROM features")
             return "\n".join(db.iterdump()).encode()
-    except sqlite3.DatabaseError:
-        return file.read_bytes()
+    except gzip.BadGzipFile:
+        return content
 
 
 def find_differences(one: Mapping[Any, object], other: Mapping[Any, object]) -> list[Any]:

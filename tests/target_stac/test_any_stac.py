@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
+from target_stac.state.manifest import MANIFEST_FILE
 from tests.target_stac.exports import (
     API,
     PROJECT,
@@ -504,8 +505,7 @@ def test_any_mutation_of_item_or_collection_does_not_end_run(data: st.DataObject
         status = export(folder, *objects, **options)
         before = read_keys(folder)
         if data.draw(st.booleans()):
-            for file in folder.glob("manifest.sqlite"):
-                file.unlink()
+            (folder / MANIFEST_FILE).unlink(missing_ok=True)
         assert export(folder, *objects, **options) == status
         assert_files_are_whole(folder)
         keys = read_keys(folder)

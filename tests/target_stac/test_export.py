@@ -151,7 +151,7 @@ def test_update_of_one_item_writes_only_its_files(tmp_path: Path) -> None:
         "items.ndjson",
         "l2a/2025/04/b.json",
         "l2a/2025/04/catalog.json",
-        "manifest.sqlite",
+        "manifest.sqlite.gz",
         "preview.html",
     }
 
@@ -382,7 +382,7 @@ def test_export_of_sync_writes_all_files(tmp_path: Path) -> None:
         "l2a/2025/04/catalog.json",
         "l2a/2025/catalog.json",
         "l2a/collection.json",
-        "manifest.sqlite",
+        "manifest.sqlite.gz",
         "preview.html",
     ]
     assert_links_resolve(tmp_path / "out")

@@ -50,7 +50,7 @@ HOSTILE = [
     "preview.html",
     "preview.html.part",
     ".lock",
-    "manifest.sqlite",
+    "manifest.sqlite.gz",
     "con",
     "AUX.txt",
     "2025",

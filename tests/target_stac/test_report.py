@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_stac.report import locate_export
+from target_stac.state.manifest import MANIFEST_FILE
 from tests.target_stac.exports import (
     FORMATS,
     STATE,
@@ -77,7 +78,7 @@ def test_report_counts_item_received_twice_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("formats", [["catalog"], ["ndjson"]])
 def test_report_without_manifest_counts_the_same(tmp_path: Path, formats: list[str]) -> None:
     read_report(tmp_path, *ITEMS, formats=formats)
-    (tmp_path / "manifest.sqlite").unlink()
+    (tmp_path / MANIFEST_FILE).unlink()
     changed = set_properties(ITEMS[0], title="Another")
     report = read_report(tmp_path, changed, *ITEMS[1:], make_item("d"), formats=formats)
     assert report[0] == ["items", "1", "1", "0", "4"]

@@ -75,4 +75,4 @@ def test_update_without_catalog_or_ndjson_is_refused(tmp_path: Path) -> None:
         make_target(tmp_path / "out", formats=["geoparquet"])
     assert "must include catalog or ndjson" in caught.value.errors[0]  # type: ignore[attr-defined]  # SDK
     assert export(tmp_path, make_item("a"), formats=["geoparquet"], mode="overwrite") == ExitCode.OK
-    assert list(snapshot(tmp_path)) == ["geoparquet/l2a.parquet", "manifest.sqlite"]
+    assert list(snapshot(tmp_path)) == ["geoparquet/l2a.parquet", "manifest.sqlite.gz"]

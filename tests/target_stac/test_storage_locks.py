@@ -12,6 +12,7 @@ import pytest
 from target_stac.storage import LOCK_FILE, StorageError
 from tests.target_stac.exports import (
     TARGET,
+    Json,
     assert_links_resolve,
     encode_messages,
     export,
@@ -79,12 +80,21 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
-def test_full_temporary_folder_is_named_and_export_is_unchanged(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "items"),
+    [
+        ([make_item("a")], [make_item(f"{n}", title="long " * 2000) for n in range(100)]),
+        ([make_item(f"{n}") for n in range(500)], []),
+    ],
+    ids=["of new items", "of the manifest"],
+)
+def test_full_temporary_folder_is_named_and_export_is_unchanged(
+    tmp_path: Path, first: list[Json], items: list[Json]
+) -> None:
     out, temporary = tmp_path / "out", tmp_path / "temporary"
     temporary.mkdir()
-    export(out, make_item("a"))
+    export(out, *first)
     before = snapshot(out)
-    items = [make_item(f"{n}", title="long " * 2000) for n in range(100)]
     result = subprocess.run(
         [TARGET, "--config=ENV"],
         input=encode_messages(make_sync(*items)),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from tests.target_stac.exports import (
     make_item,
     make_item_with_bbox,
     make_sync,
+    open_manifest,
     read_command_log,
     read_json,
     read_ndjson,
@@ -162,16 +162,22 @@ AFTER = [make_item("a", "2024-01-01"), make_item("new", collection="new")]
 
 
 def cut_off(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:3000])
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
 
 
 def overwrite_pages(file: Path) -> None:
     content = file.read_bytes()
-    file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    file.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+
+
+def overwrite_packed_pages(file: Path) -> None:
+    content = gzip.decompress(file.read_bytes())
+    file.write_bytes(gzip.compress(content[:4096] + b"\xff" * (len(content) - 4096)))
 
 
 def change_version(file: Path) -> None:
-    with closing(sqlite3.connect(file)) as db:
+    with open_manifest(file) as db:
         db.execute("PRAGMA user_version = 99")
 
 
@@ -181,6 +187,7 @@ MANIFEST_DAMAGE: dict[str, Callable[[Path], object]] = {
     "text": lambda file: file.write_text("no database"),
     "cut off": cut_off,
     "overwritten": overwrite_pages,
+    "with a damaged database": overwrite_packed_pages,
     "of another version": change_version,
 }
 
@@ -273,9 +280,8 @@ def test_manifest_with_path_outside_export_is_refused(tmp_path: Path, path: str)
     out = tmp_path / "out"
     export(out, make_item("a"))
     (tmp_path / "mine.json").write_text("mine")
-    with closing(sqlite3.connect(out / MANIFEST_FILE)) as db:
+    with open_manifest(out / MANIFEST_FILE) as db:
         db.execute("INSERT INTO files VALUES (?, 'ndjson', '', '', NULL, 1)", (path,))
-        db.commit()
     with pytest.raises(StorageError, match=f"'{path}' is not in the export"):
         export(out, make_item("b"))
     assert (tmp_path / "mine.json").read_text() == "mine"
