@@ -21,6 +21,7 @@ from target_stac.catalog.layout import CatalogLayout
 from target_stac.catalog.writer import CatalogWriter
 from target_stac.formats.all_formats import PREVIEW_FILE, FormatsWriter
 from target_stac.formats.item_collection import MAX_ITEM_COLLECTION
+from target_stac.formats.omissions import Omission, describe_omissions
 from target_stac.item_links import summarize_item
 from target_stac.links import (
     LinkBuilder,
@@ -304,10 +305,7 @@ class Export:
             self._write_catalog(reader, collections, verify=verify)
         elif self._index.has_format(CATALOG):
             self._index.mark_all_items_stale()
-        changed = {
-            name for name, each in collections.items() if each != self._collections.get(name)
-        }
-        formats.write(collections, changed)
+        formats.write(collections, self._collections)
         self._index.drop_formats(
             self._settings.formats
             | {extra for extra, name in EXTRA_FORMATS.items() if name in self._settings.formats}
@@ -374,7 +372,7 @@ class Export:
                 is_derived(known) and (name in changed or self._incoming_collections)
             ):
                 collections[name] = derive_collection(
-                    name, known, self._index.rows(name), collections, self._collection_href
+                    name, known, self._index.summaries(name), collections, self._collection_href
                 )
         return collections
 
@@ -435,12 +433,13 @@ class Export:
             self._storage.flush()
 
     def _report_omissions(self) -> None:
-        for name, collection, text in self._index.read_omissions():
+        omissions = self._index.read_omissions()
+        for (name, collection), rows in groupby(omissions, itemgetter(0, 1)):
             self.has_omissions = True
             self._logger.warning(
                 _OMISSIONS[name],
                 f"collection '{collection}'" if collection else "items without a collection",
-                text,
+                describe_omissions(Omission(*row[2:]) for row in rows),
             )
 
     def _write_rejected(self) -> None:

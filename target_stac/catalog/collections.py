@@ -12,8 +12,8 @@ from target_stac.records import COLLECTION, METADATA_MEMBER, NO_COLLECTION, STAC
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from target_stac.item_links import ItemSummary
     from target_stac.records import Json
-    from target_stac.state.item_index import IndexRow
 
 _HALF_TURN, _TURN = 180.0, 360.0
 _WORLD = [-_HALF_TURN, -90.0, _HALF_TURN, 90.0]
@@ -37,7 +37,7 @@ def is_derived(collection: Json) -> bool:
 def derive_collection(
     name: str,
     known: Json | None,
-    rows: Iterable[IndexRow],
+    items: Iterable[ItemSummary],
     collections: Mapping[str, Json],
     make_href: Callable[[str, str], str],
 ) -> Json:
@@ -46,7 +46,7 @@ def derive_collection(
     Args:
         name: Its id; `NO_COLLECTION` for the catalog of items that name no collection.
         known: What records state of it, for which `is_derived` is true.
-        rows: Its items.
+        items: Its items.
         collections: All collections by id, of which its items may be derived.
         make_href: Returns the href from the file of one collection to that of another.
     """
@@ -59,7 +59,7 @@ def derive_collection(
             "description": "Items that name no collection",
             "links": [],
         }
-    summary = _summarize_items(rows)
+    summary = _summarize_items(items)
     if known is not None and known.get(METADATA_MEMBER) != _SYNTHESISED:
         return _add_interval(known, summary)
     return _synthesise_collection(name, summary, collections, make_href)
@@ -133,10 +133,9 @@ class _ItemsSummary:
         return {"interval": [[self.start, self.end]]}
 
 
-def _summarize_items(rows: Iterable[IndexRow]) -> _ItemsSummary:
+def _summarize_items(items: Iterable[ItemSummary]) -> _ItemsSummary:
     found = _ItemsSummary()
-    for row in rows:
-        summary = row.summary
+    for summary in items:
         found.start = min(found.start or summary.start, summary.start, key=_time_key)
         found.end = max(found.end, summary.end, key=_time_key)
         if summary.bbox is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
 from hashlib import file_digest
 from itertools import chain, groupby, repeat, starmap
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_stac.formats.datasets import DatasetWriter, make_metadata
 from target_stac.formats.item_collection import ITEM_COLLECTION_FILE, write_item_collection
 from target_stac.formats.ndjson import NdjsonFiles
 from target_stac.formats.omissions import Omissions
@@ -20,7 +22,7 @@ from target_stac.formats.preview import (
     write_preview,
 )
 from target_stac.links import add_mirror_asset, encode_json, strip_relative_links
-from target_stac.partitions import LENGTHS, make_dataset_path, make_geoparquet_path
+from target_stac.partitions import LENGTHS, make_dataset_path
 from target_stac.records import NO_COLLECTION
 from target_stac.settings import CATALOG, GEOPARQUET, ITEM_COLLECTION, NDJSON
 from target_stac.state.item_index import SPOOL, FileKey
@@ -28,7 +30,7 @@ from target_stac.state.rebuild import COLLECTIONS, COLLECTIONS_FILE, PREVIEW
 from target_stac.storage import replace_if_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pixxel_singer.progress import StageProgress
@@ -84,26 +86,23 @@ class FormatsWriter:
         self._length = LENGTHS[settings.partition]
         self._progress = progress
 
-    def write(self, collections: Mapping[str, Json], changed: Collection[str]) -> None:
+    def write(self, collections: Mapping[str, Json], previous: Mapping[str, Json]) -> None:
         """Write the files that hold changed items, and those that are missing.
 
         Args:
             collections: All collections without structural links, by id.
-            changed: Ids of the collections whose document has changed.
+            previous: Those of the previous export.
         """
         if not self._settings.root_href:
-            collections = {
-                name: strip_relative_links(document) for name, document in collections.items()
-            }
+            collections, previous = (
+                {name: strip_relative_links(document) for name, document in each.items()}
+                for each in (collections, previous)
+            )
         outdated = self._find_outdated()
-        tables = {key.collection for key in outdated if key.format == GEOPARQUET}
-        if GEOPARQUET in self._settings.formats:
-            tables.update(changed)  # a collection is in the metadata of its GeoParquet
         with closing(NdjsonFiles(self._scratch, self._length, outdated)) as lines:
-            self._write_lines(lines, outdated, tables)
-            names = sorted(tables)
-            for collection in self._progress.track("collections in GeoParquet", len(names), names):
-                self._write_geoparquet(collection, collections.get(collection), lines.lines)
+            self._write_lines(lines, outdated)
+            if GEOPARQUET in self._settings.formats:
+                self._write_geoparquet(lines, outdated, collections, previous)
             if FileKey(ITEM_COLLECTION) in outdated:
                 whole = self._scratch / ITEM_COLLECTION_FILE
                 write_item_collection(whole, lines.read_all())
@@ -135,17 +134,14 @@ class FormatsWriter:
             return FileKey(name)
         return FileKey(name, collection, partition)
 
-    def _write_lines(
-        self, lines: NdjsonFiles, outdated: Collection[FileKey], tables: Collection[str]
-    ) -> None:
-        """Write the lines of the items in outdated files and whole tables to local files."""
+    def _write_lines(self, lines: NdjsonFiles, outdated: Container[FileKey]) -> None:
+        """Write the lines of outdated files to local files."""
         needed = [
-            (collection, partition)
-            for collection, partition in self._index.partitions(self._length)
-            if collection in tables
-            or any(
-                self._make_key(name, collection, partition) in outdated
-                for name in (NDJSON, ITEM_COLLECTION)
+            each
+            for each in self._index.partitions(self._length)
+            if any(
+                self._make_key(name, *each) in outdated
+                for name in (NDJSON, ITEM_COLLECTION, GEOPARQUET)
             )
         ]
         rows = chain.from_iterable(starmap(self._index.rows, needed))
@@ -180,33 +176,41 @@ class FormatsWriter:
 
     def _write_geoparquet(
         self,
-        collection: str,
-        document: Json | None,
-        lines: Mapping[str, Mapping[str, ItemLines]],
+        lines: NdjsonFiles,
+        outdated: Iterable[FileKey],
+        collections: Mapping[str, Json],
+        previous: Mapping[str, Json],
     ) -> None:
-        """Write all files of a collection, for they have the same columns."""
-        self._index.renew_dataset(GEOPARQUET, collection)
-        if collection not in lines:
-            return
-        from target_stac.formats.geoparquet import GeoparquetWriter  # noqa: PLC0415 - 50 MiB
+        """Write the outdated files of each collection, or all if they need other columns."""
 
-        partitions = lines[collection]
-        files = {name: self._scratch / f"{n}.parquet" for n, name in enumerate(partitions)}
-        writer = GeoparquetWriter(
-            {file: partitions[name] for name, file in files.items()},
-            collection=document if collection != NO_COLLECTION else None,
+        def get_lines(collection: str, partitions: Iterable[str]) -> dict[str, ItemLines]:
+            known = lines.lines.get(collection, {})
+            missing = [each for each in partitions if each not in known]
+            rows = chain.from_iterable(self._index.rows(collection, each) for each in missing)
+            deque(lines.write(rows, self._encode_row), maxlen=0)
+            return {each: lines.lines[collection][each] for each in partitions}
+
+        writer = DatasetWriter(
+            index=self._index,
             scratch=self._scratch,
+            get_lines=get_lines,
+            put=self._put,
             check=self._check,
         )
-        writer.write()
-        if writer.omissions:
-            self._index.record_omissions(GEOPARQUET, collection, writer.omissions.describe())
-        folder = self._index.collection_folder(collection)
-        for name, file in files.items():
-            self._put(
-                make_geoparquet_path(folder, name), FileKey(GEOPARQUET, collection, name), file
+        partitions = _group_partitions(self._index.partitions(self._length))
+        changed = _group_partitions(
+            (key.collection, key.partition) for key in outdated if key.format == GEOPARQUET
+        )
+        names = sorted(partitions.keys() | changed.keys())
+        for collection in self._progress.track("collections in GeoParquet", len(names), names):
+            document, known = (
+                make_metadata(each.get(collection), is_partitioned=self._length > 0)
+                for each in (collections, previous)
             )
-            file.unlink(missing_ok=True)
+            whole = partitions.get(collection, set())
+            to_write = changed.get(collection, set()) | (whole if document != known else set())
+            if to_write:
+                writer.write(collection, document, whole=whole, outdated=to_write)
 
     def _write_preview(self, lines: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         titles = {
@@ -231,7 +235,7 @@ class FormatsWriter:
             omissions = Omissions()
             for _, identifier in items:
                 omissions.add("geometry", identifier)
-            self._index.record_omissions(PREVIEW, collection, omissions.describe())
+            self._index.record_omissions(FileKey(PREVIEW, collection), omissions.list())
 
     def _read_features(self, encoder: FeatureEncoder, lines: NdjsonFiles) -> Iterator[bytes]:
         """Yield the features of all items; those that the index has are not made again."""
@@ -303,3 +307,11 @@ class FormatsWriter:
             replace_if_changed(self._storage, path, file)
         elif has_changed:
             self._storage.put_file(path, file)
+
+
+def _group_partitions(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return the partitions by collection."""
+    partitions: dict[str, set[str]] = {}
+    for collection, partition in pairs:
+        partitions.setdefault(collection, set()).add(partition)
+    return partitions

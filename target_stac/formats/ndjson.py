@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from target_stac.formats.item_lines import ItemLines
@@ -64,6 +64,7 @@ class NdjsonFiles:
         self._length = length
         self._outdated = outdated
         self._open_file: tuple[str, IO[bytes]] | None = None
+        self._numbers = count()
         self.files: dict[str, NdjsonFile] = {}
         self.lines: dict[str, dict[str, ItemLines]] = {}
 
@@ -71,6 +72,8 @@ class NdjsonFiles:
         self, rows: Iterable[IndexRow], encode_row: Callable[[IndexRow], bytes]
     ) -> Iterator[NdjsonLine]:
         """Write whole partitions; yield the line of each item in an outdated file.
+
+        It may be called again, for other partitions.
 
         Args:
             rows: The items, partition by partition.
@@ -103,7 +106,7 @@ class NdjsonFiles:
         return row.folder, FileKey(NDJSON, row.collection, row.summary.day[: self._length])
 
     def _add_file(self, path: str, key: FileKey) -> NdjsonFile:
-        local = self._folder / f"{len(self.files)}.ndjson"
+        local = self._folder / f"{next(self._numbers)}.ndjson"
         file = NdjsonFile(key, local, key in self._outdated)
         self.files[path] = file
         return file

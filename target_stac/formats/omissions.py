@@ -1,51 +1,62 @@
-"""Collect what a format cannot hold, by field."""
+"""Collect and describe what a format cannot hold, by field."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-_NAMED_COLUMNS = 10
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAMED_FIELDS = 10
 
 
-@dataclass(slots=True)
-class _FieldOmissions:
+class Omission(NamedTuple):
+    """Values of a field that a file lacks because its format cannot hold them.
+
+    Attributes:
+        path: Path of the field.
+        items: Number of items that have such a value.
+        first_item: Id of the first of them.
+    """
+
+    path: str
     items: int
     first_item: str
-    last_item: str
 
 
 class Omissions:
-    """Values of items that a format cannot hold."""
+    """Collector of the omissions of a file."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, _FieldOmissions] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._columns)
+        self._omissions: dict[str, Omission] = {}
+        self._last_items: dict[str, str] = {}
 
     def add(self, path: str, item: str) -> None:
         """Add a value of an item.
 
         Args:
-            path: Path of its field, which in GeoParquet is its column.
+            path: Path of its field.
             item: Id of the item.
         """
-        column = self._columns.get(path)
-        if column is None:
-            self._columns[path] = _FieldOmissions(1, item, item)
-        elif column.last_item != item:
-            column.items += 1
-            column.last_item = item
+        if self._last_items.get(path) != item:
+            _, items, first_item = self._omissions.get(path, (path, 0, item))
+            self._omissions[path] = Omission(path, items + 1, first_item)
+            self._last_items[path] = item
 
-    def describe(self) -> str:
-        """Return the columns, each with the number of items and the first of them."""
-        columns = sorted(self._columns.items(), key=lambda entry: (-entry[1].items, entry[0]))
-        texts = [
-            f"'{path}' of {column.items:,} items, first '{column.first_item}'"
-            if column.items > 1
-            else f"'{path}' of item '{column.first_item}'"
-            for path, column in columns[:_NAMED_COLUMNS]
-        ]
-        if len(columns) > _NAMED_COLUMNS:
-            texts.append(f"{len(columns) - _NAMED_COLUMNS:,} more columns")
-        return "; ".join(texts)
+    def list(self) -> list[Omission]:
+        """Return all omissions."""
+        return list(self._omissions.values())
+
+
+def describe_omissions(omissions: Iterable[Omission]) -> str:
+    """Return the fields, each with the number of items and the first of them."""
+    ordered = sorted(omissions, key=lambda each: (-each.items, each.path))
+    texts = [
+        f"'{path}' of {items:,} items, first '{first_item}'"
+        if items > 1
+        else f"'{path}' of item '{first_item}'"
+        for path, items, first_item in ordered[:_NAMED_FIELDS]
+    ]
+    if len(ordered) > _NAMED_FIELDS:
+        texts.append(f"{len(ordered) - _NAMED_FIELDS:,} more columns")
+    return "; ".join(texts)

@@ -16,10 +16,10 @@ from target_stac.filenames import make_file_name, make_hashed_name
 from target_stac.item_links import ItemSummary
 from target_stac.links import encode_json
 from target_stac.records import NO_COLLECTION
-from target_stac.settings import CATALOG
+from target_stac.settings import CATALOG, GEOPARQUET
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_stac.records import Json
@@ -52,7 +52,9 @@ CREATE TABLE files (
   stale INTEGER DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX keys ON files (format, collection, partition);
 CREATE TABLE omissions (
-  format TEXT, collection TEXT, description TEXT, PRIMARY KEY (format, collection)) WITHOUT ROWID;
+  format TEXT, collection TEXT, partition TEXT, path TEXT, items INTEGER, first_item TEXT,
+  PRIMARY KEY (format, collection, partition, path)) WITHOUT ROWID;
+CREATE TABLE columns (collection TEXT PRIMARY KEY, columns BLOB) WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 _TEMPORARY_TABLES = """
@@ -62,9 +64,10 @@ _ITEM_COLUMNS = (
     *("day", "title", "start", "end", "west", "south", "east", "north"),
     *("origin_collection", "origin_id", "sha256", "file", "offset", "length", "incoming"),
 )
+_SUMMARY_COLUMNS = "day, title, start, end, west, south, east, north, origin_collection, origin_id"
 _ROW_COLUMNS = (
-    "collection, id, name, day, title, start, end, west, south, east, north, origin_collection, "
-    "origin_id, file, offset, length, old_day, catalog_path, changed"
+    "collection, id, name, file, offset, length, old_day, catalog_path, changed, "
+    + _SUMMARY_COLUMNS
 )
 _MONTH, _OLD_MONTH = "substr(day, 1, 7)", "substr(old_day, 1, 7)"
 SPOOL = ""
@@ -366,16 +369,19 @@ class ItemIndex:
     # Files
 
     def renew_files(self, key: FileKey) -> None:
-        """Mark the files of a key as stale; those that `record_file` records stay."""
-        query = "UPDATE files SET stale = 1 WHERE format = ? AND collection = ? AND partition = ?"
-        self._db.execute(query, key)
+        """Mark the files of a key as stale, and forget what they omit.
+
+        Those that `record_file` records later stay.
+        """
+        condition = "format = ? AND collection = ? AND partition = ?"
+        self._db.execute(f"UPDATE files SET stale = 1 WHERE {condition}", key)  # noqa: S608 - a constant
+        self._db.execute(f"DELETE FROM omissions WHERE {condition}", key)  # noqa: S608 - a constant
 
     def renew_dataset(self, name: str, collection: str) -> None:
-        """Mark the files of a format and collection as stale, and forget what they omit."""
-        query = "UPDATE files SET stale = 1 WHERE format = ? AND collection = ?"
-        self._db.execute(query, (name, collection))
-        query = "DELETE FROM omissions WHERE format = ? AND collection = ?"
-        self._db.execute(query, (name, collection))
+        """Mark the files of a format and collection as stale, as `renew_files` does."""
+        query = "SELECT DISTINCT partition FROM files WHERE format = ? AND collection = ?"
+        for (partition,) in self._db.execute(query, (name, collection)).fetchall():
+            self.renew_files(FileKey(name, collection, partition))
 
     def drop_formats(self, formats: Collection[str]) -> None:
         """Mark the files of all other formats as stale, and forget what they omit."""
@@ -466,19 +472,38 @@ class ItemIndex:
             lines,
         )
 
-    def record_omissions(self, name: str, collection: str, description: str) -> None:
-        """Record what a format cannot hold of the items of a collection."""
-        query = "INSERT INTO omissions VALUES (?, ?, ?)"
-        self._db.execute(query, (name, collection, description))
+    def record_omissions(self, key: FileKey, omissions: Iterable[tuple[str, int, str]]) -> None:
+        """Record what a file cannot hold: path of a field, number of items, and the first item."""
+        query = "INSERT INTO omissions VALUES (?, ?, ?, ?, ?, ?)"
+        self._db.executemany(query, ((*key, *each) for each in omissions))
 
     def forget_omissions(self, name: str) -> None:
         """Forget what a format cannot hold."""
         self._db.execute("DELETE FROM omissions WHERE format = ?", (name,))
 
-    def read_omissions(self) -> list[tuple[str, str, str]]:
-        """Return format, collection and description of what formats of the export cannot hold."""
-        query = "SELECT format, collection, description FROM omissions ORDER BY 1, 2"
+    def read_omissions(self) -> list[tuple[str, str, str, int, str]]:
+        """Return what formats cannot hold: format, collection, field, number of items, the first.
+
+        They are in the order of formats and collections.
+        """
+        # With min(), SQLite takes the first item from the row that has the minimum.
+        query = (
+            "SELECT format, collection, path, total, first_item FROM (SELECT format, collection, "
+            "path, sum(items) AS total, min(partition), first_item FROM omissions "
+            "GROUP BY 1, 2, 3) ORDER BY 1, 2"
+        )
         return self._db.execute(query).fetchall()
+
+    def record_columns(self, collection: str, columns: bytes | None) -> None:
+        """Record the columns of a collection's GeoParquet; None if they are good for nothing."""
+        query = "INSERT OR REPLACE INTO columns VALUES (?, ?)"
+        self._db.execute(query, (collection, columns))
+
+    def read_columns(self, collection: str) -> bytes | None:
+        """Return the recorded columns of a collection, None if there are none."""
+        query = "SELECT columns FROM columns WHERE collection = ?"
+        found = self._db.execute(query, (collection,)).fetchone()
+        return found and found[0]  # type: ignore[no-any-return]  # SQL's columns
 
     def items_without_feature(self) -> Iterator[tuple[str, str]]:
         """Yield collection and id of the items that the preview cannot draw."""
@@ -505,6 +530,8 @@ class ItemIndex:
             UPDATE items SET old_day = day, changed = 0, incoming = 0 WHERE changed OR incoming;
             UPDATE items SET file = NULL, offset = NULL, length = NULL WHERE {lost};
             DELETE FROM files WHERE stale;
+            DELETE FROM columns
+              WHERE collection NOT IN (SELECT collection FROM files WHERE format = '{GEOPARQUET}');
             """  # noqa: S608 - constants
         )
         self._db.close()
@@ -571,6 +598,11 @@ class ItemIndex:
         """
         return self._select_rows(_IN_PARTITION, collection, partition, partition)
 
+    def summaries(self, collection: str) -> Iterator[ItemSummary]:
+        """Yield the summaries of a collection's items, in any order."""
+        query = f"SELECT {_SUMMARY_COLUMNS} FROM items WHERE collection = ?"  # noqa: S608 - constants
+        return map(_parse_summary, self._db.execute(query, (collection,)))
+
     def changed_derived_rows(self) -> Iterator[IndexRow]:
         """Yield the changed items that are derived from others."""
         return self._select_rows("changed AND origin_id IS NOT NULL")
@@ -620,14 +652,18 @@ class ItemIndex:
 
 def _parse_row(record: tuple[object, ...], folder: str) -> IndexRow:
     # In the order of _ROW_COLUMNS.
-    (collection, identifier, name, day, title, start, end, west, south, east, north,
-     origin_collection, origin_id, file, offset, length, old_day, catalog_path,
-     changed) = record  # fmt: skip
-    bbox = None if west is None else (west, south, east, north)
-    origin = None if origin_id is None else (origin_collection, origin_id)
-    summary = ItemSummary(title, day, start, end, bbox, origin)  # type: ignore[arg-type]  # SQL's columns
-    location = None if file is None else JsonLocation(file, offset, length)  # type: ignore[arg-type]
+    (collection, identifier, name, file, offset, length, old_day, catalog_path, changed,
+     *summary) = record  # fmt: skip
+    location = None if file is None else JsonLocation(file, offset, length)  # type: ignore[arg-type]  # SQL's columns
     return IndexRow(
-        collection, identifier, folder, name, summary, location,  # type: ignore[arg-type]
+        collection, identifier, folder, name, _parse_summary(summary), location,  # type: ignore[arg-type]
         old_day, catalog_path, bool(changed),  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _parse_summary(record: Sequence[object]) -> ItemSummary:
+    # In the order of _SUMMARY_COLUMNS.
+    day, title, start, end, west, south, east, north, origin_collection, origin_id = record
+    bbox = None if west is None else (west, south, east, north)
+    origin = None if origin_id is None else (origin_collection, origin_id)
+    return ItemSummary(title, day, start, end, bbox, origin)  # type: ignore[arg-type]  # SQL's columns

@@ -250,6 +250,7 @@ def dump_manifest(content: bytes) -> bytes:
             db.deserialize(gzip.decompress(content))
             # What can be made again from the items.
             db.execute("DELETE FROM features")
+            db.execute("DELETE FROM columns")
             return "\n".join(db.iterdump()).encode()
     except gzip.BadGzipFile:
         return content

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 
 from target_stac.formats.geoparquet.geometry import encode_geometry
@@ -110,12 +111,38 @@ class Column:
                 if column is not None:
                     column.count(member, weight, make)
         elif kind is Kind.LIST:
-            if self.element is None:
-                declared = self._declared.element if self._declared else None
-                self.element = make(f"{self.path}[]", self.depth + 1, declared)
-            if self.element is not None:
+            column = self._find_element(make)
+            if column is not None:
                 for element in value:
-                    self.element.count(element, weight, make)
+                    column.count(element, weight, make)
+
+    def dump(self) -> Json:
+        """Return what `load` makes an equal column of: its kinds, members and elements."""
+        state: Json = {"kinds": [kind.value for kind in self._counts]}
+        if self.members:
+            state["members"] = {name: member.dump() for name, member in self.members.items()}
+        if self.element is not None:
+            state["element"] = self.element.dump()
+        return state
+
+    def load(self, state: Json, make: Callable[..., Column | None]) -> None:
+        """Add kinds, members and elements, with a count of 0."""
+        for kind in state["kinds"]:
+            self._counts.setdefault(Kind(kind), 0)
+        for name, member in state.get("members", {}).items():
+            column = self.members.get(name) or self._add_member(name, make)
+            if column is not None:
+                column.load(member, make)
+        if "element" in state:
+            element = self._find_element(make)
+            if element is not None:
+                element.load(state["element"], make)
+
+    def _find_element(self, make: Callable[..., Column | None]) -> Column | None:
+        if self.element is None:
+            declared = self._declared.element if self._declared else None
+            self.element = make(f"{self.path}[]", self.depth + 1, declared)
+        return self.element
 
     def _add_member(self, name: str, make: Callable[..., Column | None]) -> Column | None:
         if "\0" in name:  # Arrow would cut it there
@@ -127,7 +154,7 @@ class Column:
         return column
 
     def arrow_type(self) -> pa.DataType:
-        """Return the type of the column."""
+        """Return the type of the column, in which members are in the order of their names."""
         kind = self.kind
         if kind is None:
             return _NO_VALUE
@@ -136,7 +163,10 @@ class Column:
         if kind is Kind.OBJECT:
             if self.members:
                 return pa.struct(
-                    [pa.field(name, member.arrow_type()) for name, member in self.members.items()]
+                    [
+                        pa.field(name, member.arrow_type())
+                        for name, member in sorted(self.members.items())
+                    ]
                 )
             # An object needs a member in Parquet, even if no item has any.
             return pa.struct({self._some_member: pa.string()}) if self._some_member else _NO_VALUE
@@ -214,8 +244,18 @@ class Columns:
         """Whether some column has values of several kinds."""
         return any(column.is_disputed for column in self._all)
 
+    def dump(self) -> bytes | None:
+        """Return the columns for `load`; None if they depend on the number or order of rows."""
+        if self.are_disputed or len(self._all) >= MAX_COLUMNS:
+            return None
+        return msgspec.json.encode(self._row.dump())
+
+    def load(self, state: bytes | msgspec.Raw) -> None:
+        """Make the columns known that `dump` has returned."""
+        self._row.load(msgspec.json.decode(state), self._make)
+
     def schema(self) -> pa.Schema:
-        """Return the columns' names and types, without those for which there are no types.
+        """Return the columns' names and types by name, without those that have no type.
 
         `assets` is left out if no item has one: Parquet has no type for an object without members,
         and readers put the empty object there.
@@ -223,7 +263,7 @@ class Columns:
         return pa.schema(
             [
                 pa.field(name, column.arrow_type())
-                for name, column in self._row.members.items()
+                for name, column in sorted(self._row.members.items())
                 if name != "assets" or column.members
             ]
         )

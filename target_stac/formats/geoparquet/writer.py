@@ -5,6 +5,9 @@ order of the file. A block is parsed with the columns that are known so far. If 
 its values are counted one by one, which makes more columns known, and it is parsed again. Batches
 are spooled to disk. In the end each batch is given all columns and written. A block with a value
 that does not fit the final type of its column is read again and fitted value by value.
+
+All files of a collection have the same columns. Some of them can be written alone as long as their
+items need no other columns than the rest has.
 """
 
 from __future__ import annotations
@@ -77,8 +80,20 @@ class _Block:
     geometries: GeometrySummary | None = None
 
 
+class _ColumnsState(msgspec.Struct):
+    """What another writer needs to make equal columns.
+
+    Attributes:
+        columns: The columns, from `Columns.dump`.
+        has_heights: Whether some bbox has six numbers.
+    """
+
+    columns: msgspec.Raw
+    has_heights: bool
+
+
 class GeoparquetWriter:
-    """Writer of the files of a collection, which all have the same columns.
+    """Writer of files of a collection, which all have the same columns.
 
     Args:
         files: The items of each file.
@@ -87,7 +102,7 @@ class GeoparquetWriter:
         check: Raises if a stop was requested.
 
     Attributes:
-        omissions: The values that are null because their columns cannot hold them.
+        omissions: The values that are null in each file because their columns cannot hold them.
     """
 
     def __init__(
@@ -105,23 +120,60 @@ class GeoparquetWriter:
         self._columns = Columns()
         self._blocks: dict[Path, list[_Block]] = {}
         self._has_heights = False
-        self.omissions = Omissions()
+        self.omissions = {path: Omissions() for path in files}
 
     def write(self) -> None:
-        """Write the files."""
+        """Write all files of the collection."""
         with closing(BatchSpool(self._scratch / "batches")) as spool:
-            orders = {path: sort_along_hilbert_curve(x) for path, x in self._files.items()}
+            orders = self._sort()
             self._sample(orders)
-            schema = self._columns.schema()
-            for path, lines in self._files.items():
-                self._blocks[path] = list(_divide(lines, orders[path]))
-                for block, rows in self._read_blocks(path):
-                    schema = self._convert_block(block, rows, schema, spool)
+            self._convert(orders, spool)
             if self._columns.are_disputed:
                 self._count_rest()
-            schema = self._make_final_schema()
-            for path in self._files:
-                self._write_file(path, schema, spool)
+            self._write_files(spool)
+
+    def write_some(self, columns: bytes) -> bool:
+        """Write some files of the collection, if they can have the columns of the others.
+
+        Args:
+            columns: Those columns, from `dump_columns` of an earlier writer.
+
+        Returns:
+            Whether they can.
+        """
+        state = msgspec.json.decode(columns, type=_ColumnsState)
+        self._columns.load(state.columns)
+        self._has_heights = state.has_heights
+        known = self._make_final_schema()
+        with closing(BatchSpool(self._scratch / "batches")) as spool:
+            self._convert(self._sort(), spool)
+            if self._columns.are_disputed or self._make_final_schema() != known:
+                return False
+            self._write_files(spool)
+        return True
+
+    def dump_columns(self) -> bytes | None:
+        """Return the columns for `write_some`; None if it could not use them."""
+        columns = self._columns.dump()
+        if columns is None:
+            return None
+        return msgspec.json.encode(_ColumnsState(msgspec.Raw(columns), self._has_heights))
+
+    def _sort(self) -> dict[Path, NDArray[np.int64]]:
+        return {path: sort_along_hilbert_curve(lines) for path, lines in self._files.items()}
+
+    def _convert(self, orders: Mapping[Path, NDArray[np.int64]], spool: BatchSpool) -> None:
+        """Convert all items, block by block."""
+        schema = self._columns.schema()
+        for path, lines in self._files.items():
+            self._blocks[path] = list(_divide(lines, orders[path]))
+            for block, rows in self._read_blocks(path):
+                schema = self._convert_block(block, rows, schema, spool, self.omissions[path])
+
+    def _write_files(self, spool: BatchSpool) -> None:
+        schema = self._make_final_schema()
+        for path in self._files:
+            self._write_file(path, schema, spool)
 
     def _sample(self, orders: Mapping[Path, NDArray[np.int64]]) -> None:
         """Make the columns known that items from everywhere in the files have."""
@@ -138,7 +190,12 @@ class GeoparquetWriter:
                 yield block, [make_row(read(number)) for number in block.numbers]
 
     def _convert_block(
-        self, block: _Block, rows: Sequence[Row], schema: pa.Schema, spool: BatchSpool
+        self,
+        block: _Block,
+        rows: Sequence[Row],
+        schema: pa.Schema,
+        spool: BatchSpool,
+        omissions: Omissions,
     ) -> pa.Schema:
         """Spool the batch of a block if it fits the columns; return the columns' new schema."""
         batch = parse_rows(rows, schema)
@@ -148,21 +205,21 @@ class GeoparquetWriter:
             known, schema = schema, self._columns.schema()
             batch = None if schema.equals(known) else parse_rows(rows, schema)
         if batch is not None:
-            block.batch = spool.write(self._add_geometries(batch, block, rows))
+            block.batch = spool.write(self._add_geometries(batch, block, rows, omissions))
         else:
             self._has_heights |= any(row.bbox is not None and len(row.bbox) > 4 for row in rows)  # noqa: PLR2004
         return schema
 
     def _add_geometries(
-        self, batch: pa.RecordBatch, block: _Block, rows: Sequence[Row]
+        self, batch: pa.RecordBatch, block: _Block, rows: Sequence[Row], omissions: Omissions
     ) -> pa.RecordBatch:
         """Return a batch with the columns `geometry` and `bbox`, and note what is not in it."""
         geometries = parse_geometries([row.geometry for row in rows])
         for row, geometry in zip(rows, geometries, strict=True):
             for path in row.clashes:
-                self.omissions.add(path, row.id)
+                omissions.add(path, row.id)
             if geometry is None and row.geometry != "null":
-                self.omissions.add("geometry", row.id)
+                omissions.add("geometry", row.id)
         bboxes = [row.bbox for row in rows]
         block.geometries = GeometrySummary.of(geometries, bboxes)
         self._has_heights |= block.geometries.has_heights
@@ -205,7 +262,7 @@ class GeoparquetWriter:
                 ):
                     _write_row_group(writer, group)
                     group, size = [], 0
-                group.append(self._finish_block(block, read, schema, spool))
+                group.append(self._finish_block(block, read, schema, spool, self.omissions[path]))
                 size += block.size
             if group:
                 _write_row_group(writer, group)
@@ -217,6 +274,7 @@ class GeoparquetWriter:
         read: Callable[[int], bytes],
         schema: pa.Schema,
         spool: BatchSpool,
+        omissions: Omissions,
     ) -> pa.RecordBatch:
         if block.batch is not None:
             try:
@@ -231,11 +289,11 @@ class GeoparquetWriter:
             identifier = row.id
 
             def omit(path: str, identifier: str = identifier) -> None:
-                self.omissions.add(path, identifier)
+                omissions.add(path, identifier)
 
             fitted.append(self._columns.fit(row.decode(), omit))
         batch = pa.RecordBatch.from_struct_array(pa.array(fitted, pa.struct(own)))
-        return conform_batch(self._add_geometries(batch, block, rows), schema)
+        return conform_batch(self._add_geometries(batch, block, rows, omissions), schema)
 
     def _make_metadata(self, path: Path, schema: pa.Schema) -> dict[str, bytes]:
         """Return the metadata that GeoParquet 1.1 and stac-geoparquet 1.1 define."""

@@ -23,24 +23,29 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stac import to_item
 from target_stac.formats.geoparquet import GeoparquetWriter, writer
 from target_stac.formats.item_lines import ItemLines
+from target_stac.state.item_reader import ItemReader
 from target_stac.state.manifest import MANIFEST_FILE
 from tests.target_stac.exports import (
     CATALOG_AND_NDJSON,
     FORMATS,
     Json,
     export,
+    find_differences,
     find_item_files,
     make_collection,
     make_item,
     make_item_with_bbox,
     read_json,
     read_log,
+    read_stamps,
     set_properties,
     snapshot,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from target_stac.state.item_index import IndexRow
 
 
 def query_parquet(file: Path, query: str) -> list[Any]:
@@ -505,3 +510,109 @@ def test_update_of_partition_makes_same_bytes_as_first_export(tmp_path: Path) ->
     assert export(tmp_path / "two", *DATED_ITEMS[:2], **settings) == ExitCode.OK
     one, two = (snapshot(tmp_path / name / "geoparquet") for name in ("one", "two"))
     assert one == two
+
+
+def find_written(before: dict[str, tuple[int, int]], folder: Path) -> list[str]:
+    """Return the GeoParquet files that differ from those of earlier stamps."""
+    changed = find_differences(read_stamps(folder), before)
+    prefix = "geoparquet/"
+    return [name.removeprefix(prefix) for name in changed if name.startswith(prefix)]
+
+
+MONTHLY: dict[str, Any] = {"formats": FORMATS, "partition": "month"}
+JANUARY = "l2a/year=2025/month=01/items.parquet"
+UPDATES: dict[str, tuple[Json, list[str]]] = {
+    "of a value": (set_properties(DATED_ITEMS[1], odd=7.5), [JANUARY]),
+    "with a new field": (set_properties(DATED_ITEMS[1], new=1), PARTITIONS["month"]),
+    "with another type": (set_properties(DATED_ITEMS[1], odd="x"), PARTITIONS["month"]),
+    "with heights": (
+        make_item("b", "2025-01-01", bbox=[77.5, 12.9, 1, 77.5, 12.9, 2]),
+        PARTITIONS["month"],
+    ),
+    "of a new month": (make_item("z", "2025-02-01"), ["l2a/year=2025/month=02/items.parquet"]),
+    "that moves an item": (
+        set_properties(make_item("b", "2025-11-03"), odd=2.5),
+        [JANUARY, PARTITIONS["month"][2]],
+    ),
+}
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_update_writes_partitions_that_changed_or_all_if_columns_do(
+    tmp_path: Path, update: str
+) -> None:
+    item, written = UPDATES[update]
+    out = tmp_path / "out"
+    export(out, *DATED_ITEMS, **MONTHLY)
+    before = read_stamps(out)
+    export(out, item, **MONTHLY)
+    assert find_written(before, out) == sorted(written)
+    paths = list((out / "geoparquet").rglob("*.parquet"))
+    schemas = [pq.read_schema(path).remove_metadata() for path in paths]
+    assert all(schema == schemas[0] for schema in schemas)
+    items = {each["id"]: each for each in [*DATED_ITEMS, item]}
+    export(tmp_path / "fresh", *items.values(), **MONTHLY)
+    assert snapshot(out / "geoparquet") == snapshot(tmp_path / "fresh/geoparquet")
+
+
+def test_update_of_partition_reads_other_items_only_if_they_need_other_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"formats": ["ndjson", "geoparquet"], "partition": "month"}
+    export(tmp_path, *DATED_ITEMS, **settings)
+    read_ids: list[str] = []
+    read_line = ItemReader.read_line
+
+    def read_noted_line(reader: ItemReader, row: IndexRow) -> bytes:
+        read_ids.append(row.id)
+        return read_line(reader, row)
+
+    monkeypatch.setattr(ItemReader, "read_line", read_noted_line)
+    export(tmp_path, UPDATES["of a value"][0], **settings)
+    assert read_ids == []
+    export(tmp_path, UPDATES["with a new field"][0], **settings)
+    assert sorted(read_ids) == ["a", "c", "d"]
+
+
+def test_column_stays_while_its_partition_alone_loses_its_values(tmp_path: Path) -> None:
+    """The other files, which have the column, are not written again; nor do types change."""
+    export(tmp_path, *DATED_ITEMS, **MONTHLY)
+    before = [pq.read_schema(tmp_path / "geoparquet" / path) for path in PARTITIONS["month"]]
+    export(tmp_path, make_item("b", "2025-01-01"), make_item("c", "2025-11-30"), **MONTHLY)
+    after = [pq.read_schema(tmp_path / "geoparquet" / path) for path in PARTITIONS["month"]]
+    assert [x.remove_metadata() for x in after] == [x.remove_metadata() for x in before]
+
+
+def test_omission_of_partition_is_logged_until_that_is_corrected(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = [set_properties(item, title=5) for item in DATED_ITEMS[:2]]
+    assert export(tmp_path, *bad, *DATED_ITEMS[2:], **MONTHLY) == ExitCode.INCOMPLETE
+    assert export(tmp_path, make_item("c", "2025-11-30"), **MONTHLY) == ExitCode.INCOMPLETE
+    assert "'title' of 2 items, first 'a'" in read_log(caplog)[-1]
+    assert export(tmp_path, DATED_ITEMS[0], **MONTHLY) == ExitCode.INCOMPLETE
+    assert read_log(caplog)[-1].endswith("'title' of item 'b'")
+    assert export(tmp_path, DATED_ITEMS[1], **MONTHLY) == ExitCode.OK
+
+
+def test_type_of_most_values_in_all_partitions_decides_after_update(tmp_path: Path) -> None:
+    items = [set_properties(make_item(f"{n}", "2025-01-01"), odd=n) for n in range(3)]
+    others = [set_properties(make_item(f"{n}", "2025-02-01"), odd="x") for n in range(3, 5)]
+    assert export(tmp_path, *items, *others, **MONTHLY) == ExitCode.INCOMPLETE
+    more = [set_properties(make_item(f"{n}", "2025-02-01"), odd="x") for n in range(5, 9)]
+    assert export(tmp_path, *more, **MONTHLY) == ExitCode.INCOMPLETE
+    for path in (tmp_path / "geoparquet").rglob("*.parquet"):
+        assert pq.read_schema(path).field("odd").type == pa.string()
+
+
+def test_change_of_collection_reaches_all_partitions_but_its_derived_extent_none(
+    tmp_path: Path,
+) -> None:
+    export(tmp_path, *DATED_ITEMS, **MONTHLY)
+    before = read_stamps(tmp_path)
+    export(tmp_path, make_item("z", "2030-01-01"), **MONTHLY)
+    assert find_written(before, tmp_path) == ["l2a/year=2030/month=01/items.parquet"]
+    export(tmp_path, make_collection("l2a", title="Stated"), **MONTHLY)
+    for path in (tmp_path / "geoparquet").rglob("*.parquet"):
+        collections = read_metadata(path)["stac-geoparquet"]["collections"]
+        assert collections["l2a"]["title"] == "Stated"
