@@ -22,6 +22,7 @@ import msgspec
 from pixxel_singer.errors import InputError
 from target_stac.links import ROOT_FILE, find_links
 from target_stac.records import METADATA_MEMBER
+from target_stac.settings import CATALOG, NDJSON
 from target_stac.state.item_index import APPLICATION_ID, INDEX_FILE, VERSION, ItemIndex
 from target_stac.state.rebuild import IndexRebuild, make_damage_error
 
@@ -41,6 +42,12 @@ _CLAIM = b"An export is being written by run "
 _POLL_SECONDS = 0.25
 _GZIP_LEVEL = 1  # a fifth of the size; higher levels take more time than they save
 _COPIED_BYTES = 1 << 20
+_SOURCES = (CATALOG, NDJSON)
+"""Formats that items are read from."""
+_NO_SOURCE = (
+    "the export at 'output' has items, but neither of the formats catalog and ndjson to read them "
+    "from; overwrite once: run with 'mode' overwrite and a sync of everything"
+)
 
 _decode_document = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -64,7 +71,8 @@ class Manifest:
         is_rebuilt: Whether the state of the files is in doubt, so that all must be verified.
 
     Raises:
-        InputError: The previous export is of another program, version or root href.
+        InputError: The previous export is of another program, version or root href, or its items
+            cannot be read.
         StorageError: The previous export is damaged.
     """
 
@@ -91,17 +99,32 @@ class Manifest:
         self.is_rebuilt = stored is None or not _unpack(stored, scratch / INDEX_FILE, content)
         self.is_damaged = _is_earlier(self.root)
         self.index = ItemIndex(scratch)
+        has_source = self.is_rebuilt or any(map(self.index.has_format, _SOURCES))
+        if not has_source and not is_update:  # what is not received again goes, files included
+            self.index.close()
+            (scratch / INDEX_FILE).unlink()
+            self.index, self.is_rebuilt = ItemIndex(scratch), True
+        is_own = is_claimed or self.root is not None or not has_source
+        rebuild = IndexRebuild(
+            storage,
+            self.index,
+            find_root_href(self.root) if self.root else root_href,
+            is_strict=is_update,
+            check=check,
+        )
+        is_unreadable = not has_source and self.index.count() > 0
         try:
             if self.is_rebuilt:
-                old_href = find_root_href(self.root) if self.root else root_href
-                rebuild = IndexRebuild(
-                    storage, self.index, old_href, is_strict=is_update, check=check
-                )
-                rebuild.run(self.root, is_own=is_claimed or self.root is not None)
+                rebuild.run(self.root, is_own=is_own)
                 self.is_damaged |= rebuild.is_damaged
+                has_items = self.root is not None or self.index.count() > 0
+                is_unreadable = rebuild.has_other_copies and not has_items
         except BaseException:
             self.index.close()
             raise
+        if is_update and is_unreadable:
+            self.index.close()
+            raise InputError(_NO_SOURCE)
         if self.is_rebuilt and self.index.count():
             logger.warning(
                 "the manifest is missing or was not finished, so all files are read and verified"

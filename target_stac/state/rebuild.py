@@ -84,6 +84,7 @@ class IndexRebuild:
 
     Attributes:
         is_damaged: Whether a damaged file was left out.
+        has_other_copies: Whether there are files of formats that items are not read from.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class IndexRebuild:
         self._is_strict = is_strict
         self._check = check
         self._collections: dict[str, Json] = {}
-        self.is_damaged = False
+        self.is_damaged = self.has_other_copies = False
         self._found = sqlite3.connect("", isolation_level=None)  # a temporary file
         self._found.executescript("CREATE TABLE found (path TEXT PRIMARY KEY, kind TEXT); BEGIN")
 
@@ -133,6 +134,7 @@ class IndexRebuild:
         kind = next((name for name, each in _FORMATS.items() if each.fullmatch(whole)), None)
         if kind is None and _ITEM_PATH.fullmatch(whole):
             kind = ITEM
+        self.has_other_copies |= kind in {GEOPARQUET, ITEM_COLLECTION}
         if kind is None or not (is_own or kind in {NDJSON, COLLECTIONS}):
             return
         if whole != path or kind not in {CATALOG, ITEM}:

@@ -217,6 +217,27 @@ def test_lost_manifest_alone_is_written_again(tmp_path: Path) -> None:
     assert find_differences(read_stamps(tmp_path), before) == [MANIFEST_FILE]
 
 
+@pytest.mark.parametrize("formats", [["geoparquet"], ["itemcollection"]])
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_export_without_readable_items_is_only_overwritten(
+    tmp_path: Path, formats: list[str], *, has_manifest: bool
+) -> None:
+    only: dict[str, Any] = {"formats": formats, "mode": "overwrite"}
+    for _ in range(3):
+        export(tmp_path, *BEFORE, **only)
+        content = snapshot(tmp_path)
+    if not has_manifest:
+        (tmp_path / MANIFEST_FILE).unlink()
+        content = snapshot(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="overwrite once"):
+            export(tmp_path, make_item("z"))
+        assert find_differences(snapshot(tmp_path), content) == []
+    export(tmp_path, make_item("z"), mode="overwrite")
+    assert {*find_item_files(tmp_path)} == {"l2a/z"}
+    assert_links_resolve(tmp_path)
+
+
 def test_manifest_of_other_root_catalog_is_not_trusted(tmp_path: Path) -> None:
     """A folder is restored from a backup, but not its manifest."""
     export(tmp_path / "out", *BEFORE)
