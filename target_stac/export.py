@@ -455,7 +455,7 @@ class Export:
         left_out = {
             f"{self.rejected.total():,} rejected records, see {REJECTED_FILE}": self.rejected,
             "what a format cannot hold, see the warnings": self.has_omissions,
-            f"{unlocated:,} items without a geometry, of the map": unlocated and has_map,
+            f"{unlocated:,} items without a geometry, from the map only": unlocated and has_map,
         }
         lines = format_report(
             items=items,

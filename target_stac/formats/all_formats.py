@@ -21,6 +21,7 @@ from target_stac.formats.preview import (
     PreviewItem,
     write_preview,
 )
+from target_stac.formats.preview.values import format_text
 from target_stac.links import add_mirror_asset, encode_json, strip_relative_links
 from target_stac.partitions import LENGTHS, make_dataset_path
 from target_stac.records import NO_COLLECTION
@@ -214,7 +215,7 @@ class FormatsWriter:
 
     def _write_preview(self, lines: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         titles = {
-            name: str(document.get("title") or name)
+            name: format_text(document.get("title") or name) or name
             for name, document in collections.items()
             if name != NO_COLLECTION
         }

@@ -80,15 +80,14 @@ class ItemReader:
         """Return the local path of an ndjson file that is as the index says."""
         if path in self._paths:
             return self._paths[path]
-        local = self._storage.local_path(path)
-        if local is None:
-            raise make_damage_error(path)
-        with local.open("rb") as file:
-            digest = file_digest(file, "sha256").digest()
-        if digest != self._index.file_digest(path):
+        local, digest = self._storage.local_path(path), None
+        if local is not None:
+            with local.open("rb") as file:
+                digest = file_digest(file, "sha256").digest()
+        if local is None or digest != self._index.file_digest(path):
             raise StorageError(
-                f"output: '{path}' was modified by another program; run again, which reads all "
-                "files instead of trusting the manifest"
+                f"output: '{path}' is missing or was modified by another program; run again, which "
+                "reads all files instead of trusting the manifest"
             )
         self._paths[path] = local
         return local

@@ -97,7 +97,7 @@ def test_report_has_folder_map_and_what_is_left_out(tmp_path: Path) -> None:
     assert [" ".join(words) for words in lines[4:]] == [
         "left out 1 rejected records, see rejected.ndjson",
         "left out what a format cannot hold, see the warnings",
-        "left out 1 items without a geometry, of the map",
+        "left out 1 items without a geometry, from the map only",
     ]
 
 
@@ -174,3 +174,14 @@ def test_root_catalog_holds_no_settings(tmp_path: Path) -> None:
         *("type", "id", "stac_version", "title", "description", "links", "target_stac")
     }
     assert root["target_stac"].keys() == {"layout"}  # that this program has written it
+
+
+def test_long_title_of_collection_is_cut_in_the_map(tmp_path: Path) -> None:
+    sizes = []
+    for length in (200, 100_000):
+        title = "x" * length
+        export(tmp_path, make_collection("l1c", title=title), make_item("a", collection="l1c"))
+        page = (tmp_path / "preview.html").read_bytes()
+        assert b"x" * 200 in page
+        sizes.append(len(page))
+    assert sizes[1] < sizes[0] + 1_000

@@ -256,11 +256,20 @@ def test_ndjson_that_another_program_changed_is_refused_then_read(tmp_path: Path
     export(tmp_path, make_item("a"), make_item("b"))
     lines = (tmp_path / "items.ndjson").read_bytes().splitlines(keepends=True)
     (tmp_path / "items.ndjson").write_bytes(b"".join(reversed(lines)))
-    with pytest.raises(StorageError, match=r"'items.ndjson' was modified .* run again"):
+    with pytest.raises(StorageError, match=r"'items.ndjson' .*was modified .* run again"):
         export(tmp_path, make_item("c"))
     export(tmp_path, make_item("c"))
     assert {each["id"] for each in read_ndjson(tmp_path / "items.ndjson")} == {"a", "b", "c"}
     assert_links_resolve(tmp_path)
+
+
+def test_lost_ndjson_is_read_from_catalog_in_next_run(tmp_path: Path) -> None:
+    export(tmp_path, make_item("a"))
+    (tmp_path / "items.ndjson").unlink()
+    with pytest.raises(StorageError, match=r"'items.ndjson' is missing .* run again"):
+        export(tmp_path, make_item("c"))
+    export(tmp_path, make_item("c"))
+    assert {each["id"] for each in read_ndjson(tmp_path / "items.ndjson")} == {"a", "c"}
 
 
 def test_copy_of_collection_folder_is_left_alone(tmp_path: Path) -> None:
