@@ -14,7 +14,8 @@ GROUPS := --all-extras --group dev --group demo --group bench --group loaders
 # 1.5 workers per processor, because many tests wait for processes and delays.
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 PACKAGES := $(wildcard pixxel_* tap_* target_*)
-# Many container images set it; every program that a test starts would compile all modules again.
+# Many container images set it; every program that a test or a benchmark starts would compile all
+# modules again, which an installed program has done at its first start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-lowest test-next coverage audit bench lock clean

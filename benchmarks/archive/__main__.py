@@ -84,9 +84,8 @@ def median_measurement(runs: list[ProcessMeasurement]) -> ProcessMeasurement:
 
 
 def environment_for(url: str) -> dict[str, str]:
-    """Return the environment of a run, which lets Python write bytecode as for users."""
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {
+    """Return the environment of a run."""
+    return os.environ | {
         "TAP_PIXXEL_API_URL": url,
         "TAP_PIXXEL_API_TOKEN": TOKEN,
         "TAP_PIXXEL_LOGLEVEL": "ERROR",
