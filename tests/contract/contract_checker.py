@@ -117,12 +117,17 @@ def _record_responses(checker: ContractChecker, app: ASGIApp, state: SandboxStat
                 start.update(message)
             else:
                 parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    record_response()
             await send(message)
 
+        def record_response() -> None:
+            """Record the response before its end is sent, since its client may check it then."""
+            record = scope.get("state", {}).get("record")
+            if record and (b"content-type", b"application/json") in start.get("headers", ()):
+                sent = (record.method, record.path, start["status"], b"".join(parts))
+                checker.record_response(state.workspace, sent)
+
         await app(scope, receive, record_message)
-        record = scope.get("state", {}).get("record")
-        if record and (b"content-type", b"application/json") in start.get("headers", ()):
-            sent = (record.method, record.path, start["status"], b"".join(parts))
-            checker.record_response(state.workspace, sent)
 
     return record_app

@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from urllib3.exceptions import ProtocolError
 
 from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox.scheduler import Scheduler
 
 from .api_client import TIMEOUT, get, send_request
 from .write_requests import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
 
 PATH = "/v0/catalogs/download"
 SIZE = 1000
@@ -22,6 +28,13 @@ SIZE = 1000
 def request_download(sandbox: Sandbox, **body: Any) -> requests.Response:
     """Request a download."""
     return send_request(sandbox, "POST", PATH, json=body)
+
+
+def collect_scheduled_calls(patch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Make the sandbox's scheduler collect its calls, so that a test makes each when it is due."""
+    calls: list[Callable[[], None]] = []
+    patch.setattr(Scheduler, "call_later", lambda _, __, call: calls.append(call))
+    return calls
 
 
 def get_download(sandbox: Sandbox, key: str) -> Any:

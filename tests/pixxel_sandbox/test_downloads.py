@@ -17,6 +17,7 @@ from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
 from .api_client import search_rows, send_request
 from .download_requests import (
     PATH,
+    collect_scheduled_calls,
     digest_content,
     fetch,
     get_download,
@@ -32,24 +33,22 @@ def sandbox(clean_sandbox: Sandbox) -> Sandbox:
     return clean_sandbox
 
 
-def test_download_progress_ends_with_signed_url(sandbox: Sandbox) -> None:
+def test_download_progress_ends_with_signed_url(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox.behavior = instant_behavior(download_seconds=0.2)
+    calls = collect_scheduled_calls(monkeypatch)
     response = request_download(
         sandbox, catalog_ids=sandbox.workspace.ids("catalogs")[:1], order_item_ids=[]
     )
     assert response.status_code == 201
-    key, seen = response.json()["id"], [response.json()]
-
-    def there() -> bool:
-        shown = get_download(sandbox, key)
-        if shown["status"] != seen[-1]["status"]:
-            seen.append(shown)
-        return "signed_url" in shown
-
-    wait_until(there)
-    assert seen[:2] == [{"id": key, "status": word} for word in ("created", "in_progress")]
-    assert set(seen[2]) == {"id", "status", "signed_url"}
-    assert len(seen) == 3
+    created = response.json()
+    assert created == {"id": created["id"], "status": "created"}
+    begin, end = calls
+    begin()
+    assert get_download(sandbox, created["id"]) == {**created, "status": "in_progress"}
+    end()
+    assert set(get_download(sandbox, created["id"])) == {"id", "status", "signed_url"}
 
 
 def test_download_with_0_seconds_fails_at_once(sandbox: Sandbox) -> None:
