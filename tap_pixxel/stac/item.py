@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
+from tap_pixxel.stac.assets.struct_reader import convert_plain_assets
 from tap_pixxel.stac.assets.templates import convert_raw_assets
 from tap_pixxel.stac.extensions import schema_urls_with
 from tap_pixxel.stac.geometry.footprint import normalize_footprint
@@ -251,7 +252,10 @@ def _convert_assets(
 ) -> ConvertedAssets:
     """Convert assets, as text when they are text and fit a template."""
     if isinstance(raw, msgspec.Raw):
-        converted = convert_raw_assets(bytes(raw), options, notes)
+        text = bytes(raw)
+        converted = convert_raw_assets(text, options, notes) or convert_plain_assets(
+            text, options, resolve_base, notes
+        )
         if converted is not None:
             return converted
         try:

@@ -119,15 +119,9 @@ def _find_assets(
 ) -> Iterator[RawAsset]:
     """Find the assets with an href."""
     for key, asset in raw.items():
-        stated = href = asset.get("href") if type(asset) is dict else None
-        if type(stated) is str and ("?" in stated or not is_plain_url(stated)):
-            path, _, query = stated.partition("?")
-            if query and is_plain_url(path) and is_signature(query):
-                href = path
-            else:
-                href = make_absolute(stated, resolve_base())
-            if href is not None and href != stated:
-                notes.append(ConversionNote(f"{prefix}{key}.href", CONVERTED, _HREF_REASON))
+        href = asset.get("href") if type(asset) is dict else None
+        if type(href) is str and ("?" in href or not is_plain_url(href)):
+            href = resolve_href(href, f"{prefix}{key}", resolve_base, notes)
         if type(href) is not str or not (key.isascii() or key == replace_lone_surrogates(key)):
             if asset is not None:
                 notes.append(ConversionNote(f"{prefix}{key}", DROPPED, "not an asset with an href"))
@@ -135,6 +129,27 @@ def _find_assets(
         media_type = asset.get("type")
         has_type = type(media_type) is str and media_type.strip()
         yield key, asset, href, "" if has_type else find_suffix(href)
+
+
+def resolve_href(
+    stated: str, path: str, resolve_base: Callable[[], str], notes: list[ConversionNote]
+) -> str | None:
+    """Return an href that is no plain URL as one; None if it is not valid.
+
+    Args:
+        stated: The href of the input.
+        path: The path of its asset, for notes.
+        resolve_base: Returns the URL to resolve relative hrefs against.
+        notes: List to which notes are added.
+    """
+    base, _, query = stated.partition("?")
+    if query and is_plain_url(base) and is_signature(query):
+        href: str | None = base
+    else:
+        href = make_absolute(stated, resolve_base())
+    if href is not None and href != stated:
+        notes.append(ConversionNote(f"{path}.href", CONVERTED, _HREF_REASON))
+    return href
 
 
 def convert_sorted(
@@ -147,7 +162,7 @@ def convert_sorted(
         options: Options for all of them.
         notes: List to which notes are added.
     """
-    factors = _default_factors(options)
+    factors = default_factors(options)
     reader = FormReader(options.path, notes, factors, assume_cog=options.assume_cog)
     assets: dict[str, dict[str, Any]] = {}
     ranks = []
@@ -196,7 +211,7 @@ def convert_asset(
             builder.parse_field(name, name, value, parser)
     fields = builder.fields
     bands, used_factors = merge_bands(
-        raw, builder, _default_factors(options) if _has_data_role(fields) else None
+        raw, builder, default_factors(options) if _has_data_role(fields) else None
     )
     set_media_type(builder, suffix, assume_cog=options.assume_cog)
     if bands:
@@ -209,7 +224,8 @@ def _has_data_role(fields: dict[str, Any]) -> bool:
     return "data" in fields.get("roles", ["data"])
 
 
-def _default_factors(options: AssetOptions) -> dict[str, float]:
+def default_factors(options: AssetOptions) -> dict[str, float]:
+    """Return the factors of reflectance for data bands without them, by their fields."""
     stated = {"raster:scale": options.scale, "raster:offset": options.offset}
     return {name: value for name, value in stated.items() if value is not None}
 
