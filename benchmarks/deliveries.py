@@ -95,7 +95,7 @@ def measure_target(
         journal = {"journal_path": str(folder / "journal")}
         plain = "--plain" in command
         config.write_text(json.dumps(connection | ({} if plain else journal | settings)))
-        Path(journal["journal_path"]).write_text('{"is": "run", "id": "", "workspaces": []}\n')
+        Path(journal["journal_path"]).write_text('{"is": "settled"}\n')
         if not first:
             time_command(command, config, source)
         sandbox.behavior = behavior

@@ -96,6 +96,7 @@ def deliver_catalogs(meltano: MeltanoRunner, since: str, *options: str) -> Targe
         wait="finished",
         verify_delivery="true",
         settle_seconds="1",  # the sandbox lists accepted deliveries at once
+        request_timeout="5",  # for which the first run waits, too
     )
 
 

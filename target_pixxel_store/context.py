@@ -130,7 +130,9 @@ class RunContext:
         """The journal, locked."""
         settings = self.settings
         journal = Journal(
-            settings.journal_path, settings.settle_seconds, read_only=settings.dry_run
+            settings.journal_path,
+            settings.request_timeout + settings.settle_seconds,
+            read_only=settings.dry_run,
         )
         return self._resources.enter_context(journal)
 
@@ -154,9 +156,7 @@ class RunContext:
     @cached_property
     def remote(self) -> RemoteState:
         """The stores and deliveries that the API lists."""
-        return RemoteState(
-            self.api, self.journal, self.settings.settle_seconds, threads=PAGE_CONCURRENCY
-        )
+        return RemoteState(self.api, self.journal, threads=PAGE_CONCURRENCY)
 
     @cached_property
     def stores(self) -> StoreReconciler:

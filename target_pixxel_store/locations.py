@@ -41,6 +41,13 @@ class BucketPath(NamedTuple):
         return self[:2] == other[:2]
 
 
+class DeliveryKey(NamedTuple):
+    """Identifies a delivery: two with the same key are the same delivery."""
+
+    catalog_id: str
+    location: BucketPath
+
+
 class BucketLocation(NamedTuple):
     """The bucket of a store, and how to reach it.
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from target_pixxel_store.api.models import FAILED_STATUS, UNLISTED, Delivery
 from target_pixxel_store.errors import UnexpectedDeliveryError
-from target_pixxel_store.journal.journal_state import DeliveryKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_pixxel_store.api.client import StoreApi
-    from target_pixxel_store.api.models import Delivery, DeliveryList, Store
+    from target_pixxel_store.api.models import DeliveryJob, DeliveryList, Store
     from target_pixxel_store.journal.journal import Journal
-    from target_pixxel_store.journal.journal_state import JournalState
-    from target_pixxel_store.locations import BucketPath
-
-logger = logging.getLogger(__name__)
+    from target_pixxel_store.journal.journal_state import Intent, JournalState, KnownDelivery
+    from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 MAX_AGE_SECONDS = 60.0  # after which the lists are read again
 MIN_TRUNCATED_ROWS = 10
 """Rows of the shortest list that may be truncated."""
+_SEVERAL = ""  # instead of the id of a catalog
 
 
 def may_be_truncated(rows: int) -> bool:
@@ -39,150 +39,111 @@ def may_be_truncated(rows: int) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DeliveryJob:
-    """A catalog to deliver.
-
-    Attributes:
-        path: The path below the store's prefix.
-        location: The full path in the bucket.
-    """
-
-    catalog_id: str
-    store: Store
-    path: str
-    location: BucketPath
-
-    @property
-    def key(self) -> DeliveryKey:
-        """The key of the delivery."""
-        return DeliveryKey(self.catalog_id, self.location)
-
-
-@dataclass(slots=True)
 class WorkspaceView:
     """The stores and deliveries that exist, by the API's lists and by the journal.
 
+    Args:
+        stores: The stores, by id.
+        state: The state that the journal describes; it is copied.
+
     Attributes:
         stores: The stores, by id.
-        journal_state: The state that the journal describes.
-        delivery_ids: Ids of all listed deliveries.
     """
 
-    stores: dict[str, Store]
-    journal_state: JournalState
-    delivery_ids: set[str] = field(default_factory=set)
-    _by_catalog: dict[str, dict[str, tuple[BucketPath | None, Delivery]]] = field(
-        default_factory=dict
-    )
-    _catalogs_at: dict[BucketPath, set[str]] = field(default_factory=dict)
-    _requested: dict[str, list[tuple[BucketPath, str]]] = field(default_factory=dict)
+    def __init__(self, stores: dict[str, Store], state: JournalState) -> None:
+        self.stores = stores
+        self._store_locations = dict(state.store_locations)
+        self._by_catalog: dict[str, dict[str, tuple[BucketPath | None, Delivery]]] = {}
+        self._catalog_at: dict[BucketPath, str] = {}
+        for delivery_id, known in state.deliveries.items():
+            self._add_unlisted(delivery_id, known)
 
-    def __post_init__(self) -> None:
-        for key, known in self.journal_state.deliveries.items():
-            catalog, location = known.key
-            self._catalogs_at.setdefault(location, set()).add(catalog)
-            self._requested.setdefault(catalog, []).append((location, key))
+    def _add_unlisted(self, delivery_id: str, known: KnownDelivery) -> None:
+        """Add a delivery of the journal; the earlier ones with its key had failed."""
+        catalog_id, location = known.key
+        rows = self._by_catalog.setdefault(catalog_id, {})
+        for other_id, (other, delivery) in rows.items():
+            if other == location:
+                rows[other_id] = other, replace(delivery, status=FAILED_STATUS)
+        unlisted = Delivery(
+            delivery_id, catalog_id, known.store_id, "", "", UNLISTED, "", automated=False
+        )
+        self._add(location, unlisted)
 
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
         """Add listed deliveries, in any order; the same one may be added again."""
         for delivery in deliveries:
-            location = self.find_location(delivery)
-            self.delivery_ids.add(delivery.id)
-            self._by_catalog.setdefault(delivery.catalog_id, {})[delivery.id] = location, delivery
-            if location is not None:
-                self._catalogs_at.setdefault(location, set()).add(delivery.catalog_id)
+            self._add(self.find_location(delivery), delivery)
+
+    def _add(self, location: BucketPath | None, delivery: Delivery) -> None:
+        catalog_id = delivery.catalog_id
+        self._by_catalog.setdefault(catalog_id, {})[delivery.id] = location, delivery
+        if location is not None and self._catalog_at.setdefault(location, catalog_id) != catalog_id:
+            self._catalog_at[location] = _SEVERAL
 
     def find_location(self, delivery: Delivery) -> BucketPath | None:
         """Return the location of a delivery; None where its store is deleted and unknown."""
-        if (known := self.journal_state.deliveries.get(delivery.id)) is not None:
-            return known.key.location
+        if (known := self._by_catalog.get(delivery.catalog_id, {}).get(delivery.id)) is not None:
+            return known[0]
         store = self.stores.get(delivery.store_id)
-        base = (
-            store.location if store else self.journal_state.store_locations.get(delivery.store_id)
-        )
+        base = store.location if store else self._store_locations.get(delivery.store_id)
         return base.join(delivery.path) if base else None
 
+    def find_delivery(self, catalog_id: str, delivery_id: str) -> Delivery | None:
+        """Return a delivery of a catalog by its id."""
+        found = self._by_catalog.get(catalog_id, {}).get(delivery_id)
+        return found[1] if found else None
+
+    def delivery_ids(self, catalog_id: str) -> Iterable[str]:
+        """Return the ids of the deliveries of a catalog to any location."""
+        return self._by_catalog.get(catalog_id, {}).keys()
+
     def deliveries_at(self, key: DeliveryKey) -> list[Delivery]:
-        """Return the listed deliveries of a key, the newest last."""
+        """Return the deliveries of a key: the listed ones, the newest last, then the others."""
         rows = self._by_catalog.get(key.catalog_id, {}).values()
         found = [delivery for other, delivery in rows if other == key.location]
-        return sorted(found, key=lambda row: row.created_at)
+        return sorted(found, key=lambda row: (row.status == UNLISTED, row.created_at))
 
-    def answered_intents(self) -> Iterator[tuple[DeliveryKey, str, str]]:
+    def find_answers(
+        self, intents: Mapping[DeliveryKey, Intent]
+    ) -> Iterator[tuple[DeliveryKey, str, str]]:
         """Find the listed deliveries of requests whose response was lost.
 
         Yields:
             The key, the id of the store, and the id of the delivery.
         """
-        for key, intent in self.journal_state.intents.items():
+        for key, intent in intents.items():
             for delivery in self.deliveries_at(key):
-                if delivery.id not in intent.earlier_ids:
+                if delivery.status != UNLISTED and delivery.id not in intent.earlier_ids:
                     yield key, delivery.store_id, delivery.id
 
-    def count_unfinished(self, store_id: str, since: float) -> int:
-        """Count the deliveries to a store that are unfinished, or whose status is unknown.
-
-        Args:
-            store_id: The id of the store.
-            since: In seconds since 1970; all earlier requests are listed.
-        """
-        state = self.journal_state
-        listed = sum(
-            delivery.store_id == store_id and not (delivery.has_failed or delivery.has_succeeded)
+    def count_unfinished(self, store_id: str, state: JournalState) -> int:
+        """Count the deliveries to a store that are unfinished, or whose status is unknown."""
+        pending = sum(
+            delivery.store_id == store_id
+            and not (delivery.has_failed or delivery.has_succeeded)
+            and not (delivery.status == UNLISTED and delivery.id in state.final_ids)
             for rows in self._by_catalog.values()
             for _, delivery in rows.values()
         )
-        unlisted = sum(
-            known.store_id == store_id
-            and key not in self.delivery_ids
-            and key not in state.final_ids
-            for key, known in state.deliveries.items()
-        )
-        unanswered = sum(
-            each.store_id == store_id and each.requested_at > since
-            for each in state.intents.values()
-        )
-        return listed + unlisted + unanswered
+        return pending + sum(each.store_id == store_id for each in state.intents.values())
 
-    def delivery_elsewhere(self, key: DeliveryKey) -> tuple[str, str, bool] | None:
+    def delivery_elsewhere(self, key: DeliveryKey) -> tuple[Delivery, bool] | None:
         """Find a delivery of the catalog elsewhere in the bucket, or to an unknown location.
 
         Returns:
-            Its id, its object's key below the location, and whether the location is known.
+            It, and whether its location is known.
         """
-        catalog, location = key
-        for other, delivery in self._by_catalog.get(catalog, {}).values():
-            if delivery.has_failed or other == location:
+        for other, delivery in self._by_catalog.get(key.catalog_id, {}).values():
+            if delivery.has_failed or other == key.location:
                 continue
-            if other is None or other.shares_bucket(location):
-                return delivery.id, delivery.target_path, other is not None
-        for other, delivery_id in self._requested.get(catalog, ()):
-            if (
-                delivery_id not in self.delivery_ids
-                and other != location
-                and other.shares_bucket(location)
-            ):
-                return delivery_id, "", True
+            if other is None or other.shares_bucket(key.location):
+                return delivery, other is not None
         return None
-
-    def unconfirmed_intent(self, key: DeliveryKey) -> DeliveryKey | None:
-        """Find a request without a response for the catalog in the same bucket."""
-        if key in self.journal_state.intents:
-            return key
-        catalog, location = key
-        return next(
-            (
-                other
-                for other in self.journal_state.intents
-                if other.catalog_id == catalog and other.location.shares_bucket(location)
-            ),
-            None,
-        )
 
     def has_other_catalog_at(self, key: DeliveryKey) -> bool:
         """Return whether another catalog is or was delivered to the same location."""
-        return not self._catalogs_at.get(key.location, set()) <= {key.catalog_id}
+        return self._catalog_at.get(key.location, key.catalog_id) != key.catalog_id
 
     def find_store(self, name: str) -> Store | None:
         """Return the store with an id, or else with a name."""
@@ -196,44 +157,48 @@ class RemoteState:
 
     Args:
         api: Reads the lists.
-        journal: Records the deliveries of requests whose response was lost.
-        settle_seconds: The longest time until a requested delivery is listed.
+        journal: Records what came of the requests of earlier runs.
         threads: Requests at the same time, where the list is truncated.
 
     Attributes:
         view: The stores and deliveries, as they were last read.
         is_truncated: Whether the list of deliveries may be incomplete.
-        refreshed_at: When the view was read, in seconds since 1970.
     """
 
-    def __init__(
-        self, api: StoreApi, journal: Journal, settle_seconds: float, *, threads: int
-    ) -> None:
+    def __init__(self, api: StoreApi, journal: Journal, *, threads: int) -> None:
         self._api = api
         self._journal = journal
-        self._settle_seconds = settle_seconds
         self._threads = threads
-        self._refreshed_monotonic = float("-inf")
+        self._refreshed_at = -math.inf
+        self._earlier_count = len(journal.state.deliveries)  # of the runs before
         self._refreshed_catalogs: set[str] = set()
         self._created_stores: dict[str, Store] = {}
         self._deleted_stores: set[str] = set()
         self._lock = threading.Lock()
         self.view = WorkspaceView({}, journal.state)
         self.is_truncated = False
-        self.refreshed_at = 0.0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the view contains every delivery that earlier runs requested."""
+        return self._refreshed_at >= self._journal.deliveries_settled_at
 
     def refresh(self, *, max_age: float = MAX_AGE_SECONDS) -> WorkspaceView:
         """Return the view; read it again where it is older than `max_age` seconds."""
-        if time.monotonic() - self._refreshed_monotonic > max_age:
-            monotonic, now = time.monotonic(), time.time()
+        now = time.monotonic()
+        if now - self._refreshed_at > max_age:
             stores = self.list_stores()
             delivery_list = self._api.list_deliveries()
             with self._lock:
                 self.view = WorkspaceView(stores, self._journal.state)
                 self._add_list(delivery_list)
-                self._record_answered_intents()
+                self._record_answers()
                 self._refreshed_catalogs.clear()
-                self._refreshed_monotonic, self.refreshed_at = monotonic, now
+                self._refreshed_at = now
+            intents = self._journal.state.intents
+            if intents and self.is_settled:
+                self.refresh_catalogs(key.catalog_id for key in intents)
+                self._journal.record_refusals(list(intents))
         return self.view
 
     def list_stores(self) -> dict[str, Store]:
@@ -262,7 +227,7 @@ class RemoteState:
             with self._lock:
                 self._refreshed_catalogs.update(wanted)
                 self.view.add_deliveries(found)
-                self._record_answered_intents()
+                self._record_answers()
 
     def find_deliveries(
         self, jobs: Sequence[DeliveryJob], earlier_ids: set[str]
@@ -309,10 +274,10 @@ class RemoteState:
                 )
         return found
 
-    def delivery_ids(self) -> set[str]:
-        """Return the ids of all listed deliveries."""
+    def earlier_ids(self, jobs: Sequence[DeliveryJob]) -> set[str]:
+        """Return the ids of all deliveries of the jobs' catalogs, before they are requested."""
         with self._lock:
-            return set(self.view.delivery_ids)
+            return {each for job in jobs for each in self.view.delivery_ids(job.catalog_id)}
 
     def existing_ids(self, job: DeliveryJob) -> list[str]:
         """Return the ids of the deliveries that a job has already; all of them FAILED."""
@@ -321,20 +286,20 @@ class RemoteState:
 
     def _add_list(self, delivery_list: DeliveryList) -> None:
         self.view.add_deliveries(delivery_list.deliveries)
-        state = self._journal.state
-        listed = {each.id for each in delivery_list.deliveries}
-        old = time.time() - self._settle_seconds
         self.is_truncated = (
             self.is_truncated
             or may_be_truncated(delivery_list.row_count)
             or any(
-                key not in listed and state.deliveries[key].requested_at < old
-                for key in state.latest_ids.values()
+                (found := self.view.find_delivery(known.key.catalog_id, delivery_id)) is not None
+                and found.status == UNLISTED
+                for delivery_id, known in islice(
+                    self._journal.state.deliveries.items(), self._earlier_count
+                )
             )
         )
 
-    def _record_answered_intents(self) -> None:
-        self._journal.record_deliveries(list(self.view.answered_intents()))
+    def _record_answers(self) -> None:
+        self._journal.record_deliveries(list(self.view.find_answers(self._journal.state.intents)))
 
     def _list_by_catalog(self, catalog_ids: Iterable[str]) -> list[Delivery]:
         def list_one(catalog: str) -> list[Delivery]:

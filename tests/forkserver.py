@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from tests.kill_points import KillAtFileChange
+    from tests.wrong_clock import WrongClock
 
 PipeEnd = Connection
 """The reading or the writing end of a pipe."""
@@ -101,6 +102,7 @@ def start_command(
     log: Path,
     env: Mapping[str, str],
     kill_point: KillAtFileChange | None = None,
+    clock: WrongClock | None = None,
 ) -> CommandProcess:
     """Start a command.
 
@@ -112,8 +114,9 @@ def start_command(
         log: File that standard error is appended to.
         env: The whole environment.
         kill_point: Point at which the process kills itself, if it reaches it.
+        clock: The wall clock of the process; None for the right one.
     """
-    arguments = (name, args, stdin, stdout, log, dict(env), kill_point)
+    arguments = (name, args, stdin, stdout, log, dict(env), kill_point, clock)
     process = _server.Process(target=_run_command, args=arguments, daemon=True)
     process.start()
     for end in (stdin, stdout):
@@ -146,6 +149,7 @@ def _run_command(  # noqa: PLR0917 - the arguments of a process are positional
     log: Path,
     env: dict[str, str],
     kill_point: KillAtFileChange | None,
+    clock: WrongClock | None,
 ) -> None:
     _redirect(0, stdin, os.O_RDONLY)
     _redirect(1, stdout, os.O_WRONLY)
@@ -158,6 +162,8 @@ def _run_command(  # noqa: PLR0917 - the arguments of a process are positional
     ArchiveItems.window_rows = _WINDOW_ROWS
     if kill_point:
         kill_point.install()
+    if clock:
+        clock.install()
     ENTRY_POINTS[name]()
 
 

@@ -5,7 +5,7 @@ The API can neither change nor delete an area of interest. So an existing one is
 
 from __future__ import annotations
 
-import logging
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,8 @@ from target_pixxel_store.aois.models import Aoi, aoi_key, parse_aoi
 from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES
 from target_pixxel_store.circuit_breaker import CircuitBreaker
 from target_pixxel_store.errors import UnexpectedDeliveryError
-from target_pixxel_store.journal.journal_state import settled_at
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
-from target_pixxel_store.polling import poll_until, wait_settled
+from target_pixxel_store.polling import poll_for
 from target_pixxel_store.remote_state import MAX_AGE_SECONDS
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.journal.journal import Journal
     from target_pixxel_store.journal.journal_state import AoiKey
     from target_pixxel_store.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 AOIS = "/v0/aois"
 NAME_TAKEN = "the name is taken, but the API lists no area of interest with it in the project"
@@ -56,8 +53,7 @@ class AoiReconciler:
         self._journal = journal
         self._check = check
         self._aois: dict[AoiKey, Aoi] = {}
-        self._refreshed_monotonic = float("-inf")
-        self._refreshed_at = 0.0
+        self._refreshed_at = -math.inf
         self._breaker = CircuitBreaker()
 
     def ensure(self, spec: AoiSpec) -> Outcome:
@@ -68,29 +64,37 @@ class AoiReconciler:
             UnexpectedDeliveryError: The API created a different one than requested.
             CircuitOpenError: The API failed many times in a row for the same reason.
         """
-        if time.monotonic() - self._refreshed_monotonic > MAX_AGE_SECONDS:
+        if time.monotonic() - self._refreshed_at > MAX_AGE_SECONDS:
             self._refresh()
         if (existing := self._find_existing(spec)) is not None:
             return existing
         if self._settings.dry_run:
             self._aois[spec.key] = _aoi_from_spec(spec, "")
             return Outcome(OutcomeKind.CREATED)
-        if until := self._uncertain_until(spec.key):
-            wait_settled(until, self._check)
-            self._journal.state.end_uncertainty(time.time())
+        if self._refreshed_at < self._journal.aois_settled_at:
+            self._journal.wait_settled(self._check)
             self._refresh()
+            self._close_intents()
             if (existing := self._find_existing(spec)) is not None:
                 return existing
         return self._create(spec)
 
     def _refresh(self) -> None:
         """Read all areas of interest; a filter that the server misinterprets could hide one."""
-        monotonic, now = time.monotonic(), time.time()
+        now = time.monotonic()
         self._aois = {}
         for row in self._api.list_rows(AOIS, "aois", key="aoi_id"):
             if (aoi := parse_aoi(row)) is not None:
                 self._aois.setdefault(aoi.key, aoi)
-        self._refreshed_monotonic, self._refreshed_at = monotonic, now
+        self._refreshed_at = now
+
+    def _close_intents(self) -> None:
+        """Record what came of the requests of earlier runs."""
+        for key in list(self._journal.state.aoi_intents):
+            if (found := self._aois.get(key)) is not None:
+                self._journal.record_aoi(key, found.id)
+            else:
+                self._journal.record_aoi_refusal(key)
 
     def _find_listed(self, key: AoiKey) -> Aoi | None:
         self._refresh()
@@ -112,14 +116,6 @@ class AoiReconciler:
             self._journal.record_aoi(key, found.id)
         return _existing_outcome(found, spec)
 
-    def _uncertain_until(self, key: AoiKey) -> float:
-        """Return until when to wait before a request; 0 where the list is certain."""
-        state, settle, now = self._journal.state, self._settings.settle_seconds, time.time()
-        until = state.uncertain_until(self._refreshed_at, now, settle)
-        if (requested_at := state.aoi_intents.get(key)) is not None:
-            until = max(until, settled_at(requested_at, now, settle))
-        return until
-
     def _create(self, spec: AoiSpec) -> Outcome:
         """Request an area of interest; again only after `settle_seconds` without it in the list."""
         key = spec.key
@@ -131,7 +127,7 @@ class AoiReconciler:
             # The list may lag behind both for a name that is taken and after a lost response.
             is_uncertain = isinstance(error, Conflict) or not is_refusal
             seconds = self._settings.settle_seconds if is_uncertain else 0
-            found = poll_until(time.time() + seconds, lambda: self._find_listed(key), self._check)
+            found = poll_for(seconds, lambda: self._find_listed(key), self._check)
             if found is not None:
                 is_existing = attempt == 1 and isinstance(error, Conflict)
                 outcome = (
@@ -139,12 +135,12 @@ class AoiReconciler:
                 )
                 return self._record(found, outcome._replace(attempts=attempt))
             if is_refusal:
-                self._journal.record_aoi_refusal(key)
                 break
             self._breaker.record_failure(str(error))
             self._breaker.check()
             if not error.retryable:
                 break
+        self._journal.record_aoi_refusal(key)
         return Outcome(OutcomeKind.FAILED, _describe_error(error), attempts=attempt)
 
     def _post(self, spec: AoiSpec) -> Aoi | ApiError:

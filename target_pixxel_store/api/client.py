@@ -13,7 +13,6 @@ from target_pixxel_store.api.errors import UnstableListError
 from target_pixxel_store.api.models import (
     Delivery,
     DeliveryList,
-    DeliveryRequest,
     Download,
     Fields,
     Store,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pixxel_api.client import Client
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.response import JsonResponse
+    from target_pixxel_store.api.models import DeliveryJob
 
 PAGE_SIZE = 100
 CLOSED_ITEM_STATUSES = frozenset(
@@ -101,7 +101,7 @@ class StoreApi:
                 found += str(item.get("status", "")).upper() not in CLOSED_ITEM_STATUSES
         return found
 
-    def request_deliveries(self, deliveries: Sequence[DeliveryRequest]) -> list[Delivery]:
+    def request_deliveries(self, jobs: Sequence[DeliveryJob]) -> list[Delivery]:
         """Request deliveries in one POST request.
 
         Each catalog has an entry of its own. The API requires both lists of ids, one of them empty.
@@ -109,11 +109,11 @@ class StoreApi:
         body = {
             "deliveries": [
                 {
-                    "catalog_ids": [entry.catalog_id],
+                    "catalog_ids": [job.catalog_id],
                     "order_item_ids": [],
-                    "cloud_info": {"config": entry.store_id, "path": to_folder_path(entry.path)},
+                    "cloud_info": {"config": job.store.id, "path": to_folder_path(job.path)},
                 }
-                for entry in deliveries
+                for job in jobs
             ]
         }
         return parse_deliveries(

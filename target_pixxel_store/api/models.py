@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.json_decoding import row_to_python
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
-from target_pixxel_store.locations import BucketPath, normalize_path
+from target_pixxel_store.locations import BucketPath, DeliveryKey, normalize_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
 
 FAILED_STATUS = "FAILED"
-
-
+UNLISTED = "not listed"
+"""Instead of the status of a delivery that only the journal contains."""
 SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
 
 
@@ -78,13 +78,24 @@ class DeliveryList(NamedTuple):
     deliveries: list[Delivery]
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRequest:
-    """One catalog in a request for deliveries; `path` is below the store's prefix."""
+@dataclass(frozen=True, slots=True, eq=False)
+class DeliveryJob:
+    """A catalog to deliver.
+
+    Attributes:
+        path: The path below the store's prefix.
+        location: The full path in the bucket.
+    """
 
     catalog_id: str
-    store_id: str
+    store: Store
     path: str
+    location: BucketPath
+
+    @property
+    def key(self) -> DeliveryKey:
+        """The key of the delivery."""
+        return DeliveryKey(self.catalog_id, self.location)
 
 
 Fields = dict[str, Any]

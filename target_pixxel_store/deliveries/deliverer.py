@@ -9,45 +9,30 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
 from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, UNKNOWN_CATALOG
-from target_pixxel_store.api.models import DeliveryRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
-from target_pixxel_store.polling import poll_until
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.polling import poll_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_pixxel_store.api.client import StoreApi
-    from target_pixxel_store.api.models import Delivery
+    from target_pixxel_store.api.models import Delivery, DeliveryJob
     from target_pixxel_store.journal.journal import Journal
-    from target_pixxel_store.remote_state import DeliveryJob, RemoteState
+    from target_pixxel_store.remote_state import RemoteState
 
 logger = logging.getLogger(__name__)
 
 NOT_LISTED = "the API does not list all requested deliveries"
 
 
-class SendResult(NamedTuple):
-    """The result of one job.
-
-    Attributes:
-        delivery: Its delivery; None where it failed.
-        reason: Why it failed.
-        attempts: The number of requests that contained it.
-    """
-
-    delivery: Delivery | None
-    reason: str
-    attempts: int
-
-
 class Deliverer:
-    """Sends jobs and returns the result of each.
+    """Sends jobs and returns the outcome of each.
 
     Args:
         api: Sends the requests.
@@ -80,11 +65,11 @@ class Deliverer:
         self._breaker = CircuitBreaker()
         self._stopped = threading.Event()
 
-    def send(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, SendResult]]:
+    def send(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
         """Send jobs; no two of them may have the same key.
 
         Yields:
-            Each job and its result; where an error ends the run, the known results come first.
+            Each job and its outcome; where an error ends the run, the known outcomes come first.
 
         Raises:
             Unauthorized, Forbidden: The token has no permission.
@@ -101,36 +86,36 @@ class Deliverer:
         failure: BaseException | None = None
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="pixxel-send") as workers:
             for future in [workers.submit(self._send_in_thread, batch) for batch in batches]:
-                results, error = future.result()
+                outcomes, error = future.result()
                 failure = failure or error
-                yield from results
+                yield from outcomes
         if failure is not None:
             raise failure
 
     def _send_in_thread(
         self, batch: Sequence[DeliveryJob]
-    ) -> tuple[list[tuple[DeliveryJob, SendResult]], BaseException | None]:
-        """Send a batch in a thread; return the known results, and the error that ended it."""
-        results: list[tuple[DeliveryJob, SendResult]] = []
+    ) -> tuple[list[tuple[DeliveryJob, Outcome]], BaseException | None]:
+        """Send a batch in a thread; return the known outcomes, and the error that ended it."""
+        outcomes: list[tuple[DeliveryJob, Outcome]] = []
         try:
             if not self._stopped.is_set():
-                results.extend(self._send_batch(batch))
+                outcomes.extend(self._send_batch(batch))
         except BaseException as error:  # noqa: BLE001 - `send` raises it again
             self._stopped.set()
-            return results, error
-        return results, None
+            return outcomes, error
+        return outcomes, None
 
-    def _send_batch(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, SendResult]]:
+    def _send_batch(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
         attempts = dict.fromkeys(jobs, 0)
         batches = [list(jobs)]
         while batches:
             batch = batches.pop()
             for job in batch:
                 attempts[job] += 1
-            earlier_ids = self._remote.delivery_ids()
+            earlier_ids = self._remote.earlier_ids(batch)
             error, found = self._post(batch, earlier_ids)
             for job, delivery in found.items():
-                yield job, SendResult(delivery, "", attempts[job])
+                yield job, _created(job, delivery, attempts[job])
             missing = [job for job in batch if job not in found]
             if not missing:
                 continue
@@ -139,11 +124,12 @@ class Deliverer:
                 missing, earlier_ids, 0 if single_refusal else self._settle_seconds
             )
             for job, delivery in late.items():
-                yield job, SendResult(delivery, "", attempts[job])
+                yield job, _created(job, delivery, attempts[job])
             missing = [job for job in missing if job not in late]
             given_up, retries = self._plan_retries(error, batch, missing, attempts)
+            self._journal.record_refusals(job.key for job in given_up)
             for job, reason in given_up.items():
-                yield job, SendResult(None, reason, attempts[job])
+                yield job, _failed(job, reason, attempts[job])
             self._count_failures(error, batch, missing, given_up)
             batches += retries
 
@@ -155,9 +141,8 @@ class Deliverer:
         self._journal.record_intents(
             (job.key, job.store.id, self._remote.existing_ids(job)) for job in batch
         )
-        requests = [DeliveryRequest(job.catalog_id, job.store.id, job.path) for job in batch]
         try:
-            listed = self._api.request_deliveries(requests)
+            listed = self._api.request_deliveries(batch)
         except (Unauthorized, Forbidden):
             raise
         except ApiError as error:
@@ -181,7 +166,7 @@ class Deliverer:
             found.update(self._record_found(self._remote.find_deliveries(left, earlier_ids)))
             return True if len(found) == len(missing) else None
 
-        poll_until(time.time() + seconds, all_found, self._check)
+        poll_for(seconds, all_found, self._check)
         return found
 
     def _record_found(self, found: dict[DeliveryJob, Delivery]) -> dict[DeliveryJob, Delivery]:
@@ -207,7 +192,6 @@ class Deliverer:
         if not missing:
             return {}, []
         if error is not None and _is_refusal(error):
-            self._journal.record_refusals(job.key for job in missing)
             known = self._api.find_existing_catalogs([job.catalog_id for job in missing])
             unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known}
             if len(batch) == 1:
@@ -240,6 +224,20 @@ class Deliverer:
         elif missing:
             self._breaker.record_failure(str(error) if error else NOT_LISTED)
         self._breaker.check()
+
+
+def _created(job: DeliveryJob, delivery: Delivery, attempts: int) -> Outcome:
+    key = delivery.target_path
+    uri = job.location.uri(key) if key else None
+    return Outcome(
+        OutcomeKind.CREATED, "", job.catalog_id, delivery.id, job.store.id, uri, attempts
+    )
+
+
+def _failed(job: DeliveryJob, reason: str, attempts: int) -> Outcome:
+    return Outcome(
+        OutcomeKind.FAILED, reason, job.catalog_id, store_id=job.store.id, attempts=attempts
+    )
 
 
 def _is_refusal(error: ApiError) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixxel_singer.progress import task_progress
-from target_pixxel_store.polling import Backoff, poll_until
+from target_pixxel_store.api.models import UNLISTED
+from target_pixxel_store.polling import Backoff, poll_for
 
 if TYPE_CHECKING:
     import logging
@@ -112,15 +113,16 @@ class DeliveryMonitor:
             if delivery_id not in state.final_ids
         }
         listed = {
-            delivery.id: delivery
-            for key in {known.key for known in unchecked.values()}
-            for delivery in view.deliveries_at(key)
+            delivery_id: delivery
+            for delivery_id, known in unchecked.items()
+            if (delivery := view.find_delivery(known.key.catalog_id, delivery_id)) is not None
+            and delivery.status != UNLISTED
         }
         listed |= self._list_by_id(unchecked.keys() - listed.keys())
         for delivery_id, known in unchecked.items():
             if delivery_id in listed and self._check_delivery(listed[delivery_id], problems):
                 self._journal.record_final(delivery_id)
-            elif time.time() - known.requested_at > self._stuck_seconds:
+            elif time.time() - known.recorded_at > self._stuck_seconds:
                 problems.unfinished.append(delivery_id)
         return problems
 
@@ -142,7 +144,7 @@ class DeliveryMonitor:
                     show_done(total - len(waiting))
                 return None if waiting else True
 
-            poll_until(time.time() + timeout, all_done, self._check, _BACKOFF)
+            poll_for(timeout, all_done, self._check, _BACKOFF)
         problems.unfinished = sorted(waiting)
         return problems
 

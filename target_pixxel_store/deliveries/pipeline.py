@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
+from target_pixxel_store.api.models import UNLISTED
 from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
 from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
 from target_pixxel_store.errors import RunAborted
-from target_pixxel_store.outcomes import Decision, NextStep, Outcome, OutcomeKind
+from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind
 from target_pixxel_store.outcomes.recorder import TargetLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from target_pixxel_store.api.client import StoreApi
-    from target_pixxel_store.deliveries.deliverer import Deliverer, SendResult
-    from target_pixxel_store.deliveries.planner import PlannedCatalog
+    from target_pixxel_store.api.models import DeliveryJob
+    from target_pixxel_store.deliveries.deliverer import Deliverer
     from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.outcomes import Decision
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
     from target_pixxel_store.records import CatalogRequest
-    from target_pixxel_store.remote_state import DeliveryJob, RemoteState
+    from target_pixxel_store.remote_state import RemoteState
     from target_pixxel_store.settings import Settings
 
 
@@ -136,107 +138,74 @@ class DeliveryPipeline:
 
     # Deliveries
 
-    def _execute(self, catalogs: list[PlannedCatalog]) -> None:
+    def _execute(self, planned: list[tuple[InflightRecord, Decision]]) -> None:
         """Record the decided outcomes and send the other jobs; stop at the limit or a failure."""
         batch: dict[DeliveryJob, list[InflightRecord]] = {}
-        for catalog in catalogs:
-            job, decision = catalog.job, catalog.decision or Decision(OutcomeKind.FAILED)
+        for inflight, decision in planned:
+            job = decision.job
             if job is not None and job in batch:
-                batch[job].append(catalog.inflight)
-            elif job is not None and isinstance(decision.kind, NextStep):
+                batch[job].append(inflight)
+            elif job is not None and decision.kind is NextStep.DELIVER:
                 if self._recorder.is_limit_reached(len(batch)):
                     self._send(batch)
                     count = self._recorder.delivery_count
                     reason = f"{count} deliveries requested; see 'max_deliveries'"
                     raise RunAborted(ExitCode.INCOMPLETE, reason)
-                batch[job] = [catalog.inflight]
+                batch[job] = [inflight]
             else:
                 if decision.kind is OutcomeKind.FAILED and not self._settings.continue_on_error:
                     self._send(batch)  # the jobs before it
                     batch = {}
-                self._record_decision(catalog, decision)
+                self._record_decision(inflight, decision)
         self._send(batch)
 
     def _send(self, batch: dict[DeliveryJob, list[InflightRecord]]) -> None:
-        if self._settings.dry_run:
-            known = (
-                self._api.find_existing_catalogs([job.catalog_id for job in batch])
-                if batch
-                else set()
-            )
-            for job, records in batch.items():
-                exists = job.catalog_id in known
-                self._recorder.delivery_count += exists
-                outcome = (
-                    Outcome(OutcomeKind.CREATED)
-                    if exists
-                    else Outcome(OutcomeKind.FAILED, UNKNOWN_CATALOG)
-                )
-                made = outcome._replace(catalog_id=job.catalog_id)
-                self._recorder.record_all(records, made, _target_location(job))
-            return
+        jobs = list(batch)
+        outcomes = self._forecast(jobs) if self._settings.dry_run else self._deliverer.send(jobs)
         abort: RunAborted | None = None
-        for job, sent in self._deliverer.send(list(batch)) if batch else ():
+        for job, outcome in outcomes if jobs else ():
+            if outcome.kind is OutcomeKind.CREATED:
+                self._recorder.delivery_count += 1
+                self._track_unfinished(job, outcome.delivery_id)
             try:
-                self._recorder.record_all(
-                    batch[job], self._to_outcome(job, sent), _target_location(job)
-                )
+                self._recorder.record_all(batch[job], outcome, _target_location(job))
             except RunAborted as error:
                 abort = abort or error  # the other jobs were sent, too
         if abort:
             raise abort
 
-    def _to_outcome(self, job: DeliveryJob, result: SendResult) -> Outcome:
-        found = result.delivery
-        if found is None:
-            return Outcome(
-                OutcomeKind.FAILED,
-                result.reason,
-                job.catalog_id,
-                store_id=job.store.id,
-                attempts=result.attempts,
-            )
-        self._recorder.delivery_count += 1
-        if not found.has_succeeded:
-            self.unfinished_ids[found.id] = None
-        return Outcome(
-            OutcomeKind.CREATED,
-            "",
-            job.catalog_id,
-            found.id,
-            job.store.id,
-            job.location.uri(found.target_path) if found.target_path else None,
-            result.attempts,
-        )
+    def _forecast(self, jobs: list[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
+        """Yield what would become of jobs, for a dry run."""
+        known = self._api.find_existing_catalogs([job.catalog_id for job in jobs])
+        for job in jobs:
+            exists = job.catalog_id in known
+            kind = OutcomeKind.CREATED if exists else OutcomeKind.FAILED
+            yield job, Outcome(kind, "" if exists else UNKNOWN_CATALOG, job.catalog_id)
 
-    def _record_decision(self, catalog: PlannedCatalog, decision: Decision) -> None:
+    def _record_decision(self, inflight: InflightRecord, decision: Decision) -> None:
         """Record the outcome of a catalog that needs no request."""
-        job = catalog.job
+        job, key = decision.job, decision.target_path
         outcome = Outcome(OutcomeKind(decision.kind.value), decision.reason)
         if job is not None:
-            where = (
-                job.location.uri(decision.target_path)
-                if decision.kind is OutcomeKind.EXISTS and decision.target_path
-                else None
-            )
+            is_here = decision.kind is OutcomeKind.EXISTS
             outcome = outcome._replace(
                 catalog_id=job.catalog_id,
                 delivery_id=decision.delivery_id,
                 store_id=job.store.id,
-                uri=where,
+                uri=job.location.uri(key) if is_here and key else None,
             )
-        if outcome.kind is OutcomeKind.EXISTS and outcome.delivery_id:
-            self._track_unfinished(outcome.delivery_id, job)
-            self.unlisted_count += outcome.delivery_id not in self._remote.view.delivery_ids
-        self._recorder.record(catalog.inflight, outcome, _target_location(job))
+            if is_here:
+                self._track_unfinished(job, decision.delivery_id)
+        self._recorder.record(inflight, outcome, _target_location(job))
 
-    def _track_unfinished(self, delivery_id: str, job: DeliveryJob | None) -> None:
-        if job is not None and not any(
-            each.has_succeeded
-            for each in self._remote.view.deliveries_at(job.key)
-            if each.id == delivery_id
-        ):
+    def _track_unfinished(self, job: DeliveryJob, delivery_id: str | None) -> None:
+        """Remember a delivery that has not succeeded yet."""
+        if delivery_id is None:
+            return
+        found = self._remote.view.find_delivery(job.catalog_id, delivery_id)
+        if found is None or not found.has_succeeded:
             self.unfinished_ids[delivery_id] = None
+        self.unlisted_count += found is not None and found.status == UNLISTED
 
 
 def _target_location(job: DeliveryJob | None) -> TargetLocation:

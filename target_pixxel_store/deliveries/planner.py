@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from target_pixxel_store.api.models import DeliveryJob
 from target_pixxel_store.deliveries.plan import DeliveryRules, Reservations, decide
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.journal.journal_state import settled_at
 from target_pixxel_store.locations import is_too_long
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
-from target_pixxel_store.polling import wait_settled
 from target_pixxel_store.records import CATALOG_ID
-from target_pixxel_store.remote_state import DeliveryJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,14 +24,6 @@ if TYPE_CHECKING:
 
 UNKNOWN_STORE = "no store has this name or id"
 UNKNOWN_DELIVER_TO = "no store has the name or id in 'deliver_to'"
-
-
-class PlannedCatalog(NamedTuple):
-    """A catalog of a record: the job to do, or the decision that needs no job."""
-
-    inflight: InflightRecord
-    job: DeliveryJob | None
-    decision: Decision | None = None
 
 
 class DeliveryPlanner:
@@ -64,90 +53,69 @@ class DeliveryPlanner:
         self._check = check
         self._rules = DeliveryRules(settings.redeliver, settings.retry_failed)
 
-    def plan_requests(self, pending: list[PendingRequest]) -> list[PlannedCatalog]:
-        """Decide about each catalog, after waiting until all earlier requests are listed.
+    def plan_requests(self, pending: list[PendingRequest]) -> list[tuple[InflightRecord, Decision]]:
+        """Decide about each catalog of the requests, in order.
+
+        What a list shows exists. What it does not show decides only in a list that was requested
+        after the wait for the requests of earlier runs.
 
         Raises:
             WorkspaceMismatchError: A catalog belongs to a different workspace.
         """
         catalogs = list(self._select_catalogs(pending, self._remote.refresh()))
-        self._refresh_catalogs(catalogs)
         planned = self._decide_all(catalogs)
-        while (until := self._uncertain_until(planned)) and not self._settings.dry_run:
-            wait_settled(until, self._check)
-            state = self._journal.state
-            state.end_uncertainty(time.time())
+        if any(decision.kind is NextStep.WAIT for _, decision in planned):
+            self._journal.wait_settled(self._check)
             self._remote.refresh(max_age=0)
-            self._refresh_catalogs(catalogs)
-            unconfirmed = {case.decision.unconfirmed for case in planned if case.decision}
-            self._journal.record_refusals(doubt for doubt in unconfirmed if doubt in state.intents)
             planned = self._decide_all(catalogs)
         return planned
 
-    def _refresh_catalogs(self, catalogs: list[PlannedCatalog]) -> None:
-        self._remote.refresh_catalogs(case.job.catalog_id for case in catalogs if case.job)
-
-    def _decide_all(self, catalogs: list[PlannedCatalog]) -> list[PlannedCatalog]:
+    def _decide_all(
+        self, catalogs: list[tuple[InflightRecord, DeliveryJob | Decision]]
+    ) -> list[tuple[InflightRecord, Decision]]:
         """Decide about each catalog, in order."""
+        jobs = [each for _, each in catalogs if isinstance(each, DeliveryJob)]
+        self._remote.refresh_catalogs(job.catalog_id for job in jobs)
         view, reservations = self._remote.view, Reservations()
+        settled = self._remote.is_settled
         planned = []
-        for catalog in catalogs:
-            job, decision = catalog.job, catalog.decision
-            if job is not None:
-                decision = decide(job, view, reservations, self._rules)
-                if isinstance(decision.kind, NextStep):
-                    if job.key in reservations.jobs:
-                        job = reservations.jobs[job.key]  # requested twice
-                    else:
-                        reservations.add(job)
-            planned.append(PlannedCatalog(catalog.inflight, job, decision))
+        for inflight, found in catalogs:
+            decision = found
+            if isinstance(decision, DeliveryJob):
+                decision = decide(decision, view, reservations, self._rules, settled=settled)
+                if decision.kind is NextStep.DELIVER and decision.job is not None:
+                    decision = decision._replace(job=reservations.add(decision.job))
+            planned.append((inflight, decision))
         return planned
-
-    def _uncertain_until(self, catalogs: list[PlannedCatalog]) -> float:
-        """Return until when to wait before any request; 0 where every request is confirmed."""
-        state, settle = self._journal.state, self._settings.settle_seconds
-        until, now = 0.0, time.time()
-        for catalog in catalogs:
-            kind, unconfirmed = (
-                (catalog.decision.kind, catalog.decision.unconfirmed)
-                if catalog.decision
-                else (None, None)
-            )
-            if unconfirmed is not None and unconfirmed in state.intents:
-                until = max(until, settled_at(state.intents[unconfirmed].requested_at, now, settle))
-            if kind in (NextStep.DELIVER, NextStep.WAIT):
-                until = max(until, state.uncertain_until(self._remote.refreshed_at, now, settle))
-        return until
 
     def _select_catalogs(
         self, pending: list[PendingRequest], view: WorkspaceView
-    ) -> Iterator[PlannedCatalog]:
-        """Yield the catalogs of all pending requests."""
+    ) -> Iterator[tuple[InflightRecord, DeliveryJob | Decision]]:
+        """Yield the catalogs of all pending requests, and what needs no job."""
         by_order_item = self._selection.catalogs_by_order_item(pending)
         for item in pending:
             store = view.find_store(item.request.store)
             if store is None:
-                yield _failed_catalog(item.inflight, missing_store_reason(item.request))
+                reason = missing_store_reason(item.request)
+                yield item.inflight, Decision(OutcomeKind.FAILED, reason)
                 continue
             for found in self._selection.select_catalogs(item, by_order_item):
-                if isinstance(found, Decision):
-                    yield PlannedCatalog(item.inflight, None, found)
+                if not isinstance(found, Decision):
+                    yield item.inflight, self._make_job(item, store, found)
                 else:
-                    yield self._make_job(item, store, found)
+                    yield item.inflight, found
 
-    def _make_job(self, item: PendingRequest, store: Store, fields: Fields) -> PlannedCatalog:
+    def _make_job(
+        self, item: PendingRequest, store: Store, fields: Fields
+    ) -> DeliveryJob | Decision:
         try:
             path = self._selection.render_path(item.request, fields)
         except RecordError as error:
-            return _failed_catalog(item.inflight, str(error))
+            return Decision(OutcomeKind.FAILED, str(error))
         job = DeliveryJob(fields[CATALOG_ID], store, path, store.location.join(path))
         if is_too_long(job.location):
-            return _failed_catalog(item.inflight, "its path is too long for an object key")
-        return PlannedCatalog(item.inflight, job)
-
-
-def _failed_catalog(inflight: InflightRecord, reason: str) -> PlannedCatalog:
-    return PlannedCatalog(inflight, None, Decision(OutcomeKind.FAILED, reason))
+            return Decision(OutcomeKind.FAILED, "its path is too long for an object key")
+        return job
 
 
 def missing_store_reason(request: CatalogRequest) -> str:

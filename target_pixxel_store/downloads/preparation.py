@@ -6,14 +6,13 @@ without a response is simply sent again. A download whose id is in the journal i
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError
 from target_pixxel_store.api.errors import REFUSAL_STATUSES, UNKNOWN_CATALOG
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.polling import Backoff, poll_until, wait_until
+from target_pixxel_store.polling import Backoff, poll_for, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +110,7 @@ class Preparer:
             found = self._api.get_download(download_id)
             return None if _is_pending(found) else True
 
-        poll_until(time.time() + self._timeout, has_ended, self._check, BACKOFF)
+        poll_for(self._timeout, has_ended, self._check, BACKOFF)
         return found
 
     def _request(self, attempt: Attempt) -> Download:
@@ -131,7 +130,7 @@ class Preparer:
                 return self._api.request_download(catalog_id)
             except ApiError as error:
                 if error.retryable and number < MAX_DOWNLOAD_REQUESTS:
-                    wait_until(time.time() + BACKOFF.pause(number - 1), self._check)
+                    wait_for(BACKOFF.pause(number - 1), self._check)
                     continue
                 is_refusal = error.status in REFUSAL_STATUSES
                 if is_refusal and not self._api.find_existing_catalogs([catalog_id]):

@@ -10,7 +10,6 @@ import logging
 import math
 import re
 import threading
-import time
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -29,7 +28,7 @@ from target_pixxel_store.downloads.response_checks import (
     magic_number_error,
 )
 from target_pixxel_store.errors import RecordError, SignedUrlRefused
-from target_pixxel_store.polling import Backoff, wait_until
+from target_pixxel_store.polling import Backoff, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +123,7 @@ class Fetcher:
                     part.size,
                     pause,
                 )
-                wait_until(time.time() + pause, self._check)
+                wait_for(pause, self._check)
         return remote_file
 
     def close(self) -> None:

@@ -1,11 +1,14 @@
 """The journal: requests and their results on disk, each request before it is sent.
 
 Each line is a JSON object. The request of a last line that a kill truncated was never sent.
+Times in it are for readers: no time that another run wrote decides whether something exists.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
+import math
 import os
 import threading
 import time
@@ -27,22 +30,25 @@ from target_pixxel_store.journal.journal_state import (
     MADE,
     REFUSED,
     RUN,
+    SETTLED,
     STORE,
     JournalState,
 )
+from target_pixxel_store.polling import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
     from target_pixxel_store.journal.journal_state import (
         AoiKey,
-        DeliveryKey,
         DownloadedFile,
         DownloadKey,
     )
-    from target_pixxel_store.locations import BucketPath
+    from target_pixxel_store.locations import BucketPath, DeliveryKey
+
+logger = logging.getLogger(__name__)
 
 
 class Journal:
@@ -50,12 +56,15 @@ class Journal:
 
     Args:
         path: The file; created with mode 0600 where it does not exist.
-        settle_seconds: How long requests of earlier runs may be unlisted where there was no
-            journal.
+        settle_seconds: The longest time from now until the API lists every request of earlier
+            runs: the deadline of a write, and the lag of the lists.
         read_only: Whether nothing is written or locked, as in a dry run.
 
     Attributes:
         state: The state that its lines describe.
+        deliveries_settled_at, aois_settled_at: The monotonic time from which on the API's lists
+            contain every request of earlier runs. Only lists that were requested after it show
+            what must be requested.
 
     Raises:
         JournalError: On entering: another run has locked it, or it cannot be read or written.
@@ -68,6 +77,7 @@ class Journal:
         self._lock = threading.Lock()
         self._fd = -1
         self.state = JournalState()
+        self._settled_at = self.deliveries_settled_at = self.aois_settled_at = -math.inf
 
     def __enter__(self) -> Self:
         """Open, lock and read the file."""
@@ -78,12 +88,15 @@ class Journal:
             self._fd = os.open(self._path, flags, PRIVATE_MODE)
             if not self._read_only:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            content = self._path.read_bytes()
-            whole = self._replay(content)
+            self._settled_at = time.monotonic() + self._settle_seconds
+            whole = self._replay()
             if not self._read_only:
                 os.ftruncate(self._fd, whole)
+                if self.state.intents or not self.state.is_settled:
+                    self.deliveries_settled_at = self._settled_at
+                if self.state.aoi_intents or not self.state.is_settled:
+                    self.aois_settled_at = self._settled_at
             if not whole:
-                self.state.unknown_run_until = time.time() + self._settle_seconds
                 sync_folder(self._path.parent)
         except OSError as error:
             self._close()
@@ -100,17 +113,21 @@ class Journal:
             raise
         return self
 
-    def _replay(self, content: bytes) -> int:
+    def _replay(self) -> int:
         """Apply the lines; return the number of bytes up to the end of the last complete one."""
-        whole = content.rfind(b"\n") + 1
-        for number, line in enumerate(content[:whole].splitlines(), 1):
-            try:
-                self.state.apply(msgspec.json.decode(line, type=dict[str, Any]))
-            except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-                raise JournalError(
-                    f"line {number} of the journal '{self._path}' is invalid; move the file away, "
-                    "and the next run waits until all earlier requests are listed"
-                ) from None
+        whole, decoder = 0, msgspec.json.Decoder(dict[str, Any])
+        with open(self._fd, "rb", closefd=False) as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    self.state.apply(decoder.decode(line))
+                except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                    raise JournalError(
+                        f"line {number} of the journal '{self._path}' is invalid; move the file "
+                        "away, and the next run waits until all earlier requests are listed"
+                    ) from None
+                whole += len(line)
         return whole
 
     def __exit__(
@@ -128,9 +145,25 @@ class Journal:
             self._fd = -1
 
     def record_run(self, run_id: str, workspace_ids: set[str]) -> None:
-        """Record a run, and until when requests of unknown runs may be unlisted."""
-        line = {"is": RUN, "id": run_id, "workspaces": sorted(workspace_ids)}
-        self._write(line | {"unsettled": self.state.unknown_run_until}, sync=True)
+        """Record a run, and the workspaces that it writes to."""
+        self._write({"is": RUN, "id": run_id, "workspaces": sorted(workspace_ids)}, sync=True)
+
+    def wait_settled(self, check: Callable[[], None]) -> None:
+        """Wait until the API's lists contain every request of earlier runs.
+
+        Args:
+            check: Called while waiting; raises to stop.
+        """
+        seconds = self._settled_at - time.monotonic()
+        if seconds > 0:
+            logger.info(
+                "waiting %.0f s for earlier requests to appear in the API's lists (settle_seconds "
+                "and request_timeout)",
+                seconds,
+            )
+            wait_for(seconds, check)
+        if not self.state.is_settled:
+            self._write({"is": SETTLED, "at": time.time()}, sync=True)
 
     def record_intents(self, intents: Iterable[tuple[DeliveryKey, str, list[str]]]) -> None:
         """Record deliveries that are about to be requested; on disk when this returns.

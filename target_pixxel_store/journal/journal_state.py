@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from target_pixxel_store.locations import BucketPath
+from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 RUN = "run"
+SETTLED = "settled"
 INTENT = "intent"
 MADE = "made"
 REFUSED = "refused"
@@ -19,13 +20,6 @@ AREA_REFUSED = "area_refused"
 ASK = "ask"
 DOWNLOAD = "download"
 FILE = "file"
-
-
-class DeliveryKey(NamedTuple):
-    """Identifies a delivery: two with the same key are the same delivery."""
-
-    catalog_id: str
-    location: BucketPath
 
 
 class AoiKey(NamedTuple):
@@ -40,12 +34,10 @@ class Intent:
     """A requested delivery whose result is unknown.
 
     Attributes:
-        requested_at: In seconds since 1970.
         store_id: Id of the store.
-        earlier_ids: Ids of the earlier deliveries with its key; all of them FAILED.
+        earlier_ids: Ids of the earlier deliveries with its key.
     """
 
-    requested_at: float
     store_id: str
     earlier_ids: frozenset[str]
 
@@ -55,12 +47,12 @@ class KnownDelivery:
     """A delivery that a run requested and that the API listed.
 
     Attributes:
-        requested_at: In seconds since 1970.
+        recorded_at: In seconds since 1970, by the clock of the run that recorded it.
     """
 
     key: DeliveryKey
     store_id: str
-    requested_at: float
+    recorded_at: float
 
 
 class DownloadKey(NamedTuple):
@@ -85,54 +77,29 @@ class JournalState:
     Attributes:
         intents: The requested deliveries whose result is unknown.
         deliveries: The listed deliveries by id, in the order of the requests.
-        latest_ids: The id of the newest delivery of each key.
-        attempt_ids: The ids of all deliveries of each key.
         final_ids: Ids of the deliveries that need no more checks.
         store_locations: The locations of stores that may be deleted.
         download_ids: Ids of unfinished downloads; None where no response is known.
         files: The files of finished downloads.
         file_owners: The catalog of each file, by folder and name.
         workspace_ids: Ids of the workspaces that earlier runs wrote to.
-        unknown_run_until: Until when, in seconds since 1970, requests of a run that is not in the
-            journal may be unlisted.
-        aoi_intents: When each requested area of interest without a result was requested, in
-            seconds since 1970.
+        is_settled: Whether a run has waited until the API listed what runs that are not in the
+            journal had requested.
+        aoi_intents: The requested areas of interest whose result is unknown.
         aoi_ids: Ids of the areas of interest that exist.
     """
 
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
     deliveries: dict[str, KnownDelivery] = field(default_factory=dict)
-    latest_ids: dict[DeliveryKey, str] = field(default_factory=dict)
-    attempt_ids: dict[DeliveryKey, set[str]] = field(default_factory=dict)
     final_ids: set[str] = field(default_factory=set)
     store_locations: dict[str, BucketPath] = field(default_factory=dict)
     download_ids: dict[DownloadKey, str | None] = field(default_factory=dict)
     files: dict[DownloadKey, DownloadedFile] = field(default_factory=dict)
     file_owners: dict[tuple[str, str], str] = field(default_factory=dict)
     workspace_ids: set[str] = field(default_factory=set)
-    unknown_run_until: float = 0.0
-    aoi_intents: dict[AoiKey, float] = field(default_factory=dict)
+    is_settled: bool = False
+    aoi_intents: set[AoiKey] = field(default_factory=set)
     aoi_ids: dict[AoiKey, str] = field(default_factory=dict)
-
-    def uncertain_until(self, refreshed_at: float, now: float, settle_seconds: float) -> float:
-        """Return until when to wait for requests of an unknown run; 0 where all are listed.
-
-        Args:
-            refreshed_at: When the API's lists were last read. Lists read before
-                `unknown_run_until` may lack what that run requested, however old they are now.
-            now: The current time.
-            settle_seconds: The longest time until a request is listed; a clock that was set back
-                must not extend the wait.
-        """
-        return (
-            min(self.unknown_run_until, now + settle_seconds)
-            if self.unknown_run_until > refreshed_at
-            else 0.0
-        )
-
-    def end_uncertainty(self, now: float) -> None:
-        """Record that lists read from now on contain every request of an unknown run."""
-        self.unknown_run_until = min(self.unknown_run_until, now)
 
     def apply(self, line: dict[str, Any]) -> None:
         """Apply a line.
@@ -143,11 +110,10 @@ class JournalState:
         match line["is"]:
             case "run":
                 self.workspace_ids.update(line["workspaces"])
-                self.unknown_run_until = max(
-                    self.unknown_run_until, float(line.get("unsettled", 0))
-                )
+            case "settled":
+                self.is_settled = True
             case "intent":
-                self._apply_intents(line["of"], float(line["at"]))
+                self._apply_intents(line["of"])
             case "made":
                 for each in line["of"]:
                     self._apply_delivery(each, float(line["at"]))
@@ -174,12 +140,10 @@ class JournalState:
             case _:
                 raise ValueError
 
-    def _apply_intents(self, wanted: list[dict[str, Any]], at: float) -> None:
+    def _apply_intents(self, wanted: list[dict[str, Any]]) -> None:
         for each in wanted:
             before = frozenset(each.get("before", ()))
-            self.intents[_decode_delivery_key(each)] = Intent(
-                at, str(each.get("store", "")), before
-            )
+            self.intents[_decode_delivery_key(each)] = Intent(str(each.get("store", "")), before)
 
     def _apply_refusals(self, refused: list[dict[str, Any]]) -> None:
         for each in refused:
@@ -187,32 +151,17 @@ class JournalState:
 
     def _apply_delivery(self, each: dict[str, Any], at: float) -> None:
         key, delivery_id = _decode_delivery_key(each), each["id"]
-        intent = self.intents.pop(key, None)
-        self.deliveries[delivery_id] = KnownDelivery(
-            key, each["store"], intent.requested_at if intent else at
-        )
-        self.latest_ids[key] = delivery_id
-        self.attempt_ids.setdefault(key, set()).add(delivery_id)
+        self.intents.pop(key, None)
+        self.deliveries[delivery_id] = KnownDelivery(key, each["store"], at)
 
     def _apply_aoi(self, line: dict[str, Any]) -> None:
         key = AoiKey(line["project"], line["name"])
         if line["is"] == AREA_INTENT:
-            self.aoi_intents[key] = float(line["at"])
+            self.aoi_intents.add(key)
             return
-        self.aoi_intents.pop(key, None)
+        self.aoi_intents.discard(key)
         if line["is"] == AREA_MADE:
             self.aoi_ids[key] = line["id"]
-
-
-def settled_at(requested_at: float, now: float, settle_seconds: float) -> float:
-    """Return when a request is listed at the latest.
-
-    Args:
-        requested_at: When it was sent.
-        now: The current time; a clock that was set back must not make the result later.
-        settle_seconds: The longest time until a request is listed.
-    """
-    return min(requested_at, now) + settle_seconds
 
 
 def _decode_delivery_key(each: dict[str, Any]) -> DeliveryKey:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from target_pixxel_store.journal.journal_state import DeliveryKey
+    from target_pixxel_store.api.models import DeliveryJob
 
 
 class OutcomeKind(StrEnum):
@@ -35,14 +35,14 @@ class Decision(NamedTuple):
         reason: Why, where that is not obvious.
         delivery_id: Id of the existing delivery.
         target_path: The key of its object below the location, where the API returns it.
-        unconfirmed: For WAIT: the requested delivery that is not listed yet.
+        job: The catalog and its place; None where there is none.
     """
 
     kind: OutcomeKind | NextStep
     reason: str = ""
     delivery_id: str | None = None
     target_path: str = ""
-    unconfirmed: DeliveryKey | None = None
+    job: DeliveryJob | None = None
 
 
 class Outcome(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.locations import BucketLocation, is_too_long
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.outcomes.recorder import TargetLocation
-from target_pixxel_store.polling import poll_until, wait_until
+from target_pixxel_store.polling import poll_for
 from target_pixxel_store.records import MANAGED_BY_LABEL, VERSION_LABEL
 from target_pixxel_store.settings_schema import ERROR, KEEP, WRITE
 
@@ -194,13 +193,10 @@ class StoreReconciler:
                 f"the store lacks the label {MANAGED_BY_LABEL}: {MANAGED_BY_VALUE}, so it is not "
                 "changed"
             )
-        settle = self._settings.settle_seconds
-        if not self._settings.dry_run:  # an unknown run may have requested deliveries
-            until = min(self._journal.state.unknown_run_until, time.time() + settle)
-            wait_until(until, self._check)
-        unfinished = self._remote.refresh(max_age=0).count_unfinished(
-            store.id, time.time() - settle
-        )
+        if not self._remote.is_settled:  # an earlier run may have requested deliveries
+            self._journal.wait_settled(self._check)
+        view = self._remote.refresh(max_age=0)
+        unfinished = view.count_unfinished(store.id, self._journal.state)
         if unfinished:
             raise RecordError(f"the store has {unfinished} unfinished deliveries; run again later")
         if items := self._api.count_open_order_items(store.id):
@@ -276,7 +272,7 @@ class StoreReconciler:
             stores = self._remote.list_stores().values()
             return next((store for store in stores if store.name == name), None)
 
-        return poll_until(time.time() + self._settings.settle_seconds, find_store, self._check)
+        return poll_for(self._settings.settle_seconds, find_store, self._check)
 
     def _delete(self, store: Store) -> None:
         self._journal.record_store(store.id, store.location)

@@ -163,8 +163,23 @@ class TargetHarness:
 
     def reset_journal(self) -> None:
         """Replace the journal by one without requests, so that no run waits for earlier ones."""
-        line = {"is": "run", "id": "earlier", "workspaces": []}
-        self.journal_path.write_text(json.dumps(line) + "\n")
+        lines = ({"is": "run", "id": "earlier", "workspaces": []}, {"is": "settled"})
+        self.journal_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def lose_journal(self) -> None:
+        """Delete the journal, so that the next run waits for earlier ones, but not for long."""
+        self.journal_path.unlink()
+        self.shorten_wait()
+
+    def append_to_journal(self, *lines: Json) -> None:
+        """Append what an earlier run wrote, such as an open intent; the wait for it is short."""
+        with self.journal_path.open("a") as journal:
+            journal.writelines(json.dumps(line) + "\n" for line in lines)
+        self.shorten_wait()
+
+    def shorten_wait(self) -> None:
+        """Shorten the wait for earlier runs, which lasts as long as a write may, and the lag."""
+        self.settings["request_timeout"] = 1
 
     @property
     def journal_path(self) -> Path:

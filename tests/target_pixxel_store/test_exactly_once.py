@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import signal
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +24,7 @@ from tests.target_pixxel_store.target_harness import (
     serialize_messages,
     state,
 )
+from tests.wrong_clock import FAST, SLOW, WrongClock, make_stepping_clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 BATCH = 7
 UNDELIVERED_COUNT = 8 * BATCH
 """Number of undelivered catalogs at the start of a run that will be killed."""
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.8
+WRITE_SECONDS = 1.0
+"""Deadline of a write, which the next run waits for, too."""
 MAX_LATE_SECONDS = 0.4
 MAX_LIST_LAG = 0.2
 ACCEPT_LATE_RATE = 0.15
@@ -43,6 +44,8 @@ BEHAVIOR = {
     "latency_ms": 10,
     "drop_accepted": 0.05,
     "accept_part": 0.05,
+    "accept_late_seconds": MAX_LATE_SECONDS,
+    "list_lag": MAX_LIST_LAG,
     "delivery_seconds": 0.0,
 }
 
@@ -78,12 +81,10 @@ def is_delivery_post(request: RequestRecord) -> bool:
 
 
 class DelayLimiter:
-    """A request hook that limits the time from an intent until the sandbox lists the delivery.
+    """A request hook that limits the time from a write until the sandbox lists the delivery.
 
-    The limit is `MAX_LATE_SECONDS` plus `MAX_LIST_LAG`, on slow machines too. The target measures
-    `SETTLE_SECONDS` from the intent in its journal. If the request arrives long
-    after the intent, the sandbox delays it less. If the sandbox is overdue, its pending jobs run
-    before it responds.
+    The limit is `MAX_LATE_SECONDS` plus `MAX_LIST_LAG`, on slow machines too: if the sandbox is
+    overdue, its pending jobs run before it responds.
 
     Attributes:
         kill: Called for each request; kills the run.
@@ -92,35 +93,22 @@ class DelayLimiter:
 
     def __init__(self, harness: TargetHarness) -> None:
         self._harness = harness
-        self._intent_time = 0.0
+        self._due_time = 0.0
         self.kill: KillAtRequest | None = None
         self.late = False
 
     def __call__(self, request: RequestRecord, workspace: Workspace) -> None:
         sandbox = self._harness.sandbox
-        if is_delivery_post(request):
-            self._intent_time = self._last_intent()
-        remaining = self._intent_time + MAX_LATE_SECONDS + MAX_LIST_LAG - time.time()
-        if remaining <= 0:
+        if time.monotonic() > self._due_time:
             self._run_overdue_jobs(sandbox)
         if self.kill:
             self.kill(request, workspace)
         if is_delivery_post(request):
+            self._due_time = time.monotonic() + MAX_LATE_SECONDS + MAX_LIST_LAG
+            is_late = self.late and self.kill is not None and self.kill.reached
             sandbox.behavior = replace(
-                sandbox.behavior,
-                accept_late=1.0
-                if self.late and self.kill and self.kill.reached
-                else ACCEPT_LATE_RATE,
-                accept_late_seconds=max(remaining - MAX_LIST_LAG, 0.0),
-                list_lag=max(min(remaining, MAX_LIST_LAG), 0.0),
+                sandbox.behavior, accept_late=1.0 if is_late else ACCEPT_LATE_RATE
             )
-
-    def _last_intent(self) -> float:
-        content = b""
-        with suppress(FileNotFoundError):  # the test may have deleted it
-            content = self._harness.journal_path.read_bytes()
-        times = re.findall(rb'"is":"intent","at":([\d.]+),', content)
-        return float(times[-1]) if times else time.time()
 
     def _run_overdue_jobs(self, sandbox: Sandbox) -> None:
         state = sandbox._state
@@ -138,6 +126,8 @@ def run_target(
     ids: list[str],
     start: int,
     kill: KillTime | None,
+    *,
+    clock: WrongClock | None,
 ) -> tuple[int, int]:
     """Run the target from a STATE and kill it at the given time.
 
@@ -147,6 +137,7 @@ def run_target(
         ids: Ids of the catalogs to deliver.
         start: The STATE: the number of catalogs that earlier runs have finished.
         kill: When to kill the run; None runs it to its end.
+        clock: The run's wall clock; None for the right one.
 
     Returns:
         The exit status, and the last STATE that the run wrote.
@@ -157,7 +148,10 @@ def run_target(
     path = harness.folder / "input.singer"
     path.write_text(serialize_messages(*messages))
     config = harness.write_config(
-        settle_seconds=SETTLE_SECONDS, batch_size=BATCH, max_deliveries=len(ids)
+        settle_seconds=SETTLE_SECONDS,
+        request_timeout=WRITE_SECONDS,
+        batch_size=BATCH,
+        max_deliveries=len(ids),
     )
     output, end = forkserver.open_pipe()
     target = forkserver.start_command(
@@ -167,6 +161,7 @@ def run_target(
         stdout=end,
         log=harness.folder / "log",
         env=clean_environment(),
+        clock=clock,
     )
     if kill:
         kill_point = KillAtRequest(kill.writes, kill.seconds, is_counted=is_delivery_post)
@@ -205,8 +200,9 @@ def test_delivery_run_killed_repeatedly_delivers_each_once(
                 sandbox.workspace.insert("catalogs", {"task_id": None})
                 for _ in range(UNDELIVERED_COUNT - len(set(ids) - delivered))
             ]
-            with note_kill_on_failure(kill):
-                status, upto = run_target(harness, delay_limiter, ids, upto, kill)
+            clock = rng.choice([None, SLOW, FAST, make_stepping_clock(len(ids))])
+            with note_kill_on_failure((kill, clock)):
+                status, upto = run_target(harness, delay_limiter, ids, upto, kill, clock=clock)
                 assert status in {-signal.SIGKILL, 0}, (tmp_path / "log").read_text()[-4000:]
             killed += status < 0
             kill = KillTime.random(rng) if status < 0 else kill.make_earlier()
@@ -217,7 +213,9 @@ def test_delivery_run_killed_repeatedly_delivers_each_once(
             if killed == kills:
                 break
         sandbox.behavior = Behavior(latency_ms=10, drop_accepted=0.05)
-        status, upto = run_target(harness, delay_limiter, ids, upto, None)
+        status, upto = run_target(
+            harness, delay_limiter, ids, upto, None, clock=make_stepping_clock(0)
+        )
         assert (status, upto) == (0, len(ids)), (tmp_path / "log").read_text()[-4000:]
         assert killed == kills
         wait_for_late_writes(sandbox)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -60,8 +59,7 @@ def aoi_names(service: FakeAoiService) -> list[str]:
 def write_aoi_intent(harness: TargetHarness, name: str = "D2") -> None:
     """Append the intent of a run that was killed while it requested an AOI."""
     line = {"is": "area_intent", "at": time.time(), "project": PROJECT, "name": name}
-    with harness.journal_path.open("a") as journal:
-        journal.write(json.dumps(line) + "\n")
+    harness.append_to_journal(line)
 
 
 def test_aoi_repeated_request_created_once(
@@ -176,9 +174,7 @@ def test_aoi_run_killed_rerun_creates_once(
         process.communicate(serialize_messages(*messages), timeout=60)
     service.on_write = lambda: None
     assert process.returncode < 0
-    result = run_aoi_requests(
-        harness, aoi_request(), aoi_request("later"), settle_seconds=SETTLE_SECONDS
-    )
+    result = run_aoi_requests(harness, aoi_request(), aoi_request("later"), request_timeout=1)
     assert result.kinds == ["exists", "created"]
     assert aoi_names(service) == ["D2", "later"]
 
@@ -188,16 +184,13 @@ def test_aoi_intent_without_aoi_sent_after_settling(
 ) -> None:
     service = install_service(proxy)
     write_aoi_intent(harness)
-    started = time.monotonic()
-    assert (
-        run_aoi_requests(harness, aoi_request("another"), aoi_request(), settle_seconds=0.5).kinds
-        == ["created"] * 2
-    )
-    assert time.monotonic() - started > 0.4
+    write_aoi_intent(harness, "never requested again")
+    result = run_aoi_requests(harness, aoi_request("another"), aoi_request())
+    assert result.kinds == ["created"] * 2
+    assert result.log.count("waiting 1 s for earlier requests") == 1
     assert aoi_names(service) == ["another", "D2"]
-    started = time.monotonic()
-    assert run_aoi_requests(harness, aoi_request(), settle_seconds=9).kinds == ["exists"]
-    assert time.monotonic() - started < 8
+    result = run_aoi_requests(harness, aoi_request(), aoi_request("next"))
+    assert (result.kinds, "waiting" in result.log) == (["exists", "created"], False)
 
 
 @pytest.mark.parametrize("journal", ["lost", "there"])
@@ -207,7 +200,7 @@ def test_aoi_listed_late_found_after_settling(
     service = install_service(proxy)
     service.add(aoi_request()["record"], delay=LATE_SECONDS)
     if journal == "lost":
-        harness.journal_path.unlink()
+        harness.lose_journal()
     else:
         write_aoi_intent(harness)
     assert run_aoi_requests(harness, aoi_request(), settle_seconds=SETTLE_SECONDS).kinds == [
@@ -236,7 +229,7 @@ def test_aoi_journal_lost_early_list_not_trusted(
         return service(request, forward)
 
     proxy.intercept = respond
-    harness.journal_path.unlink()
+    harness.lose_journal()
     empty_request = record("delivery_requests", order_item_id=item, store="research")
     result = run_aoi_requests(
         harness,

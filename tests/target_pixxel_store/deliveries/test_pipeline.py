@@ -47,7 +47,7 @@ def test_rerun_sends_nothing(harness: TargetHarness) -> None:
 def test_rerun_without_journal_sends_nothing(harness: TargetHarness) -> None:
     messages = [*[delivery_request(key) for key in harness.catalog_ids(5)], state(1)]
     harness.run(*messages)
-    harness.journal_path.unlink()
+    harness.lose_journal()
     harness.sandbox.requests.clear()
     assert harness.run(*messages).kinds == ["exists"] * 5
     assert harness.posted_bodies() == []

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_pixxel_store.api.models import Delivery, Store
-from target_pixxel_store.deliveries import planner
 from target_pixxel_store.deliveries.planner import (
     UNKNOWN_DELIVER_TO,
     UNKNOWN_STORE,
     DeliveryPlanner,
-    PlannedCatalog,
 )
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.journal.journal import Journal
-from target_pixxel_store.journal.journal_state import DeliveryKey
 from target_pixxel_store.locations import MAX_PREFIX_BYTES, BucketPath
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
 from target_pixxel_store.remote_state import WorkspaceView
@@ -29,8 +25,7 @@ if TYPE_CHECKING:
 
 BUCKET = BucketPath("S3", "imagery", "in")
 STORE = Store("store", "mine", "eu", BUCKET, {})
-KEY = DeliveryKey("one", BUCKET.join("a"))
-SETTLE_SECONDS = 5.0
+Planned = tuple[Any, Decision]
 
 
 class FakeRemoteState:
@@ -39,14 +34,14 @@ class FakeRemoteState:
     def __init__(self, journal: Journal, *listed: list[Delivery]) -> None:
         self._journal = journal
         self._listed = listed
-        self.refreshed_at = 0.0
+        self.is_settled = True
         self.refreshes: list[float | None] = []
         self.refreshed_ids: list[list[str]] = []
         self.view = WorkspaceView({}, journal.state)
 
     def refresh(self, max_age: float | None = None) -> WorkspaceView:
         self.refreshes.append(max_age)
-        self.refreshed_at = time.time()
+        self.is_settled = self.is_settled or max_age == 0
         self.view = WorkspaceView({STORE.id: STORE}, self._journal.state)
         if self._listed:
             self.view.add_deliveries(self._listed[min(len(self.refreshes), len(self._listed)) - 1])
@@ -82,31 +77,15 @@ def pending_request(
 
 
 @pytest.fixture
-def waited_seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Collect the seconds of each wait, without waiting."""
-    waited: list[float] = []
-    monkeypatch.setattr(
-        planner, "wait_settled", lambda until, _check: waited.append(until - time.time())
-    )
-    return waited
-
-
-@pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal", 0) as opened:
-        opened.state.unknown_run_until = 0.0
         yield opened
 
 
 def plan(
     journal: Journal, remote: FakeRemoteState, *requests: Any, **settings: Any
-) -> list[PlannedCatalog]:
-    defaults = {
-        "redeliver": False,
-        "retry_failed": 0,
-        "dry_run": False,
-        "settle_seconds": SETTLE_SECONDS,
-    }
+) -> list[Planned]:
+    defaults = {"redeliver": False, "retry_failed": 0}
     delivery_planner = DeliveryPlanner(
         SimpleNamespace(**(defaults | settings)),  # type: ignore[arg-type]  # the settings it reads
         selection=FakeSelection(),  # type: ignore[arg-type]  # as above
@@ -117,88 +96,41 @@ def plan(
     return delivery_planner.plan_requests(list(requests))
 
 
-def decision_kinds(planned_catalogs: list[PlannedCatalog]) -> list[OutcomeKind | NextStep | None]:
-    return [planned.decision.kind if planned.decision else None for planned in planned_catalogs]
+def decision_kinds(planned_catalogs: list[Planned]) -> list[OutcomeKind | NextStep]:
+    return [decision.kind for _, decision in planned_catalogs]
 
 
-def test_planner_no_unconfirmed_intent_does_not_wait(
-    journal: Journal, waited_seconds: list[float]
-) -> None:
+def test_planner_settled_list_decides_at_once(journal: Journal) -> None:
     remote = FakeRemoteState(journal)
     assert decision_kinds(plan(journal, remote, pending_request("one"))) == [NextStep.DELIVER]
-    assert (waited_seconds, remote.refreshes, remote.refreshed_ids) == ([], [None], [["one"]])
+    assert (remote.refreshes, remote.refreshed_ids) == ([None], [["one"]])
+    assert not journal.state.is_settled
 
 
-def test_planner_intent_unlisted_after_settling_delivers(
-    journal: Journal, waited_seconds: list[float]
-) -> None:
-    journal.record_intents([(KEY, "store", [])])
-    remote = FakeRemoteState(journal)
-    assert decision_kinds(plan(journal, remote, pending_request("one"))) == [NextStep.DELIVER]
-    assert waited_seconds == [pytest.approx(SETTLE_SECONDS, abs=1)]
-    assert remote.refreshes == [None, 0]
-    assert remote.refreshed_ids == [["one"], ["one"]]
-    assert journal.state.intents == {}
-
-
-def test_planner_intent_listed_after_settling_exists(
-    journal: Journal, waited_seconds: list[float]
-) -> None:
-    journal.record_intents([(KEY, "store", [])])
+def test_planner_unlisted_before_the_wait_decided_by_the_next_list(journal: Journal) -> None:
     delivery = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
-
-    class JournalingRemoteState(FakeRemoteState):
-        """A remote state that also records new deliveries, as the real one does."""
-
-        def refresh(self, max_age: float | None = None) -> WorkspaceView:
-            view = super().refresh(max_age)
-            self._journal.record_deliveries(list(view.answered_intents()))
-            return view
-
-    [planned] = plan(
-        journal, JournalingRemoteState(journal, [], [delivery]), pending_request("one")
-    )
-    assert planned.decision == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
-    assert len(waited_seconds) == 1
+    remote = FakeRemoteState(journal, [], [delivery])
+    remote.is_settled = False
+    planned = plan(journal, remote, pending_request("one"), pending_request("two", path="b"))
+    assert decision_kinds(planned) == [OutcomeKind.EXISTS, NextStep.DELIVER]
+    assert remote.refreshes == [None, 0]
+    assert remote.refreshed_ids == [["one", "two"]] * 2
+    assert journal.state.is_settled
 
 
-def test_planner_unknown_earlier_run_waits(journal: Journal, waited_seconds: list[float]) -> None:
-    journal.state.unknown_run_until = time.time() + 3
-    assert decision_kinds(plan(journal, FakeRemoteState(journal), pending_request("one"))) == [
-        NextStep.DELIVER
-    ]
-    assert waited_seconds == [pytest.approx(3, abs=1)]
-
-
-def test_planner_two_waits_longer_counts(journal: Journal, waited_seconds: list[float]) -> None:
-    journal.state.unknown_run_until = time.time() + 3
-    journal.record_intents([(KEY, "store", [])])
-    plan(journal, FakeRemoteState(journal), pending_request("one"))
-    assert waited_seconds == [pytest.approx(SETTLE_SECONDS, abs=1)]
-
-
-def test_planner_nothing_to_deliver_does_not_wait(
-    journal: Journal, waited_seconds: list[float]
-) -> None:
-    journal.state.unknown_run_until = time.time() + 3
+def test_planner_listed_before_the_wait_does_not_wait(journal: Journal) -> None:
     existing = Delivery("1", "one", "store", "a", "1.zip", "CREATED", "1", automated=False)
-    assert decision_kinds(
-        plan(journal, FakeRemoteState(journal, [existing]), pending_request("one"))
-    ) == [OutcomeKind.EXISTS]
-    assert waited_seconds == []
-
-
-def test_planner_dry_run_does_not_wait(journal: Journal, waited_seconds: list[float]) -> None:
-    journal.record_intents([(KEY, "store", [])])
-    planned_catalogs = plan(journal, FakeRemoteState(journal), pending_request("one"), dry_run=True)
-    assert (decision_kinds(planned_catalogs), waited_seconds) == ([NextStep.WAIT], [])
+    remote = FakeRemoteState(journal, [existing])
+    remote.is_settled = False
+    assert decision_kinds(plan(journal, remote, pending_request("one"))) == [OutcomeKind.EXISTS]
+    assert remote.refreshes == [None]
 
 
 def test_planner_duplicate_request_shares_job(journal: Journal) -> None:
-    first, second = plan(
+    (_, first), (_, second) = plan(
         journal, FakeRemoteState(journal), pending_request("one"), pending_request("one", path="a/")
     )
-    assert decision_kinds([first, second]) == [NextStep.DELIVER, NextStep.DELIVER]
+    assert [first.kind, second.kind] == [NextStep.DELIVER, NextStep.DELIVER]
     assert first.job is second.job
 
 
@@ -248,16 +180,16 @@ def test_planner_impossible_request_fails_alone(
     journal: Journal, requests: Any, reason: str
 ) -> None:
     remote = FakeRemoteState(journal)
-    first, second = plan(journal, remote, requests, pending_request("two", path="b"))
-    assert (first.job, first.decision) == (None, Decision(OutcomeKind.FAILED, reason))
-    assert second.decision == Decision(NextStep.DELIVER)
+    (_, first), (_, second) = plan(journal, remote, requests, pending_request("two", path="b"))
+    assert first == Decision(OutcomeKind.FAILED, reason)
+    assert second.kind is NextStep.DELIVER
     assert remote.refreshed_ids == [["two"]]
 
 
 def test_planner_earlier_decision_kept(journal: Journal) -> None:
     skipped = Decision(OutcomeKind.SKIPPED, "older")
     [planned] = plan(journal, FakeRemoteState(journal), pending_request(skipped))
-    assert planned == PlannedCatalog("inflight", None, skipped)  # type: ignore[arg-type]  # any object will do
+    assert planned == ("inflight", skipped)
 
 
 def test_planner_failed_catalog_reserves_nothing(journal: Journal) -> None:

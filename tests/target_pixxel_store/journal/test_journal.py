@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import shutil
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,25 +18,23 @@ from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
 from target_pixxel_store.journal.journal_state import (
     AoiKey,
-    DeliveryKey,
     DownloadedFile,
     DownloadKey,
     Intent,
     JournalState,
     KnownDelivery,
-    settled_at,
 )
-from target_pixxel_store.locations import BucketPath
+from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 LOCATION = BucketPath("S3", "imagery", "a")
 DELIVERY = DeliveryKey("one", LOCATION)
 AOI = AoiKey("project", "field")
 DOWNLOAD = DownloadKey("one", "/images")
 ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
+EARLIER_JOURNAL = Path(__file__).with_name("journal_without_settled_line.ndjson")
 INTENTS = [(DELIVERY, "store", ["old"])]
 
 
@@ -48,35 +49,31 @@ def read_journal(path: Path) -> JournalState:
 
 
 def test_journal_intent_kept_until_outcome(journal_path: Path) -> None:
-    started = time.time()
     with Journal(journal_path, 0) as journal:
         journal.record_intents(INTENTS)
     [(key, intent)] = read_journal(journal_path).intents.items()
     assert (key, intent.store_id, intent.earlier_ids) == (DELIVERY, "store", frozenset({"old"}))
-    assert started <= intent.requested_at <= time.time()
     with Journal(journal_path, 0) as journal:
         journal.record_refusals([DELIVERY])
     assert read_journal(journal_path).intents == {}
 
 
-def test_journal_state_delivery_dated_by_intent() -> None:
-    """A delivery that the list confirms later keeps the time of its intent."""
+def test_journal_state_delivery_closes_intent() -> None:
     state = JournalState()
     state.apply({"is": "intent", "at": 3, "of": [ENTRY]})
     state.apply({"is": "made", "at": 8, "of": [ENTRY | {"id": "1"}]})
     state.apply({"is": "made", "at": 9, "of": [ENTRY | {"id": "2"}]})
     assert state.intents == {}
     assert state.deliveries == {
-        "1": KnownDelivery(DELIVERY, "store", 3.0),
+        "1": KnownDelivery(DELIVERY, "store", 8.0),
         "2": KnownDelivery(DELIVERY, "store", 9.0),
     }
-    assert (state.latest_ids, state.attempt_ids) == ({DELIVERY: "2"}, {DELIVERY: {"1", "2"}})
 
 
 def test_journal_state_old_intent_line_uses_defaults() -> None:
     state = JournalState()
     state.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(LOCATION)}]})
-    assert state.intents == {DELIVERY: Intent(3.0, "", frozenset())}
+    assert state.intents == {DELIVERY: Intent("", frozenset())}
 
 
 def test_journal_reopened_restores_state(journal_path: Path) -> None:
@@ -88,7 +85,7 @@ def test_journal_reopened_restores_state(journal_path: Path) -> None:
         journal.record_aoi_intent(AOI)
         journal.record_download_intent(DOWNLOAD)
         recorded = journal.state
-        assert list(recorded.aoi_intents) == [AOI]
+        assert recorded.aoi_intents == {AOI}
         assert recorded.download_ids == {DOWNLOAD: None}
         assert read_locked_journal(journal_path) == recorded
         journal.record_aoi(AOI, "area")
@@ -99,11 +96,11 @@ def test_journal_reopened_restores_state(journal_path: Path) -> None:
         journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download"))
     state = read_journal(journal_path)
     assert state == recorded
-    assert (list(state.deliveries), state.latest_ids) == (["1"], {DELIVERY: "1"})
+    assert list(state.deliveries) == ["1"]
     assert state.workspace_ids == {"a", "b"}
     assert state.store_locations == {"gone": LOCATION}
     assert state.final_ids == {"1"}
-    assert (state.aoi_intents, state.aoi_ids) == ({}, {AOI: "area"})
+    assert (state.aoi_intents, state.aoi_ids) == (set(), {AOI: "area"})
     assert (state.download_ids, state.files) == (
         {},
         {DOWNLOAD: DownloadedFile("a.zip", 5, "download")},
@@ -216,10 +213,8 @@ def test_journal_empty_lists_write_nothing(journal_path: Path) -> None:
 def test_journal_read_only_updates_state_without_writing(journal_path: Path) -> None:
     with Journal(journal_path, 9, read_only=True) as dry_journal:
         dry_journal.record_intents(INTENTS)
-        assert (list(dry_journal.state.intents), dry_journal.state.unknown_run_until) == (
-            [DELIVERY],
-            0.0,
-        )
+        assert list(dry_journal.state.intents) == [DELIVERY]
+        assert dry_journal.deliveries_settled_at == -math.inf
     assert not journal_path.exists()
     with Journal(journal_path, 0) as journal:
         journal.record_final("1")
@@ -243,48 +238,65 @@ def test_journal_partial_last_line_removed(journal_path: Path) -> None:
         assert journal_path.read_bytes() == written
 
 
-def test_journal_new_file_sets_unknown_run_until(journal_path: Path) -> None:
-    started = time.time()
-    with Journal(journal_path, 9) as journal:
-        assert started + 9 <= journal.state.unknown_run_until <= time.time() + 9
-        journal.record_run("run", set())
-    assert read_journal(journal_path).unknown_run_until == journal.state.unknown_run_until
-    with Journal(journal_path, 9) as journal:
-        assert journal.state.unknown_run_until < time.time() + 9
+def settle_times(path: Path) -> tuple[float, float]:
+    """Return how long deliveries and areas of interest wait, rounded to seconds."""
+    with Journal(path, 9) as journal:
+        now = time.monotonic()
+        ends = journal.deliveries_settled_at, journal.aois_settled_at
+    return tuple(max(round(end - now), 0) if end > 0 else 0 for end in ends)  # type: ignore[return-value]  # two
 
 
-def test_journal_state_unknown_run_until_is_maximum() -> None:
-    state = JournalState()
-    state.apply({"is": "run", "workspaces": []})
-    assert state.unknown_run_until == 0
-    for unsettled in (7, 5):
-        state.apply({"is": "run", "workspaces": [], "unsettled": unsettled})
-    state.apply({"is": "run", "workspaces": []})
-    assert state.unknown_run_until == 7
+def test_journal_without_settled_line_waits_from_lock(journal_path: Path) -> None:
+    """A run that was killed during the first wait leaves no line, so that the next one waits."""
+    for _ in range(2):
+        assert settle_times(journal_path) == (9, 9)
+    with Journal(journal_path, 0) as journal:
+        journal.wait_settled(lambda: None)
+        journal.wait_settled(lambda: None)
+    [line] = map(json.loads, journal_path.read_bytes().splitlines())
+    assert line["is"] == "settled"
+    assert settle_times(journal_path) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("refreshed_at", "now", "until"),
-    [(10, 0, 0), (9, 0, 5), (9, 4, 9), (9, 8, 10), (11, 0, 0)],
-)
-def test_uncertain_until_early_refresh_repeated(
-    refreshed_at: float, now: float, until: float
+def test_journal_open_intent_waits_until_closed(journal_path: Path) -> None:
+    journal_path.write_bytes(b'{"is":"settled"}\n')
+    with Journal(journal_path, 0) as journal:
+        journal.record_intents(INTENTS)
+    assert settle_times(journal_path) == (9, 0)
+    with Journal(journal_path, 0) as journal:
+        journal.record_refusals([DELIVERY])
+        journal.record_aoi_intent(AOI)
+    assert settle_times(journal_path) == (0, 9)
+    with Journal(journal_path, 0) as journal:
+        journal.record_aoi_refusal(AOI)
+    assert settle_times(journal_path) == (0, 0)
+
+
+@pytest.mark.parametrize("clock", [-3600, 3600])
+def test_journal_clock_of_earlier_run_ignored(
+    journal_path: Path, monkeypatch: pytest.MonkeyPatch, clock: float
 ) -> None:
-    """The result is at most five seconds from now, even if the clock was set back."""
-    assert JournalState(unknown_run_until=10).uncertain_until(refreshed_at, now, 5) == until
+    with monkeypatch.context() as wrong, Journal(journal_path, 0) as journal:
+        now = time.time()
+        wrong.setattr(time, "time", lambda: now + clock)
+        journal.wait_settled(lambda: None)
+        journal.record_intents(INTENTS)
+    assert settle_times(journal_path) == (9, 0)
 
 
-def test_end_uncertainty_lowers_unknown_run_until() -> None:
-    state = JournalState(unknown_run_until=10)
-    state.end_uncertainty(12)
-    assert state.unknown_run_until == 10
-    state.end_uncertainty(8)
-    assert state.unknown_run_until == 8
-
-
-@pytest.mark.parametrize(("requested_at", "until"), [(3, 8), (12, 15)])
-def test_settled_at_clock_set_back_waits_no_longer(requested_at: float, until: float) -> None:
-    assert settled_at(requested_at, now=10, settle_seconds=5) == until
+def test_journal_of_earlier_version_waits_once(journal_path: Path) -> None:
+    """Journals of before the line `settled`, with the times that decided then."""
+    shutil.copy(EARLIER_JOURNAL, journal_path)
+    with Journal(journal_path, 0) as journal:
+        state = journal.state
+        assert (len(state.deliveries), len(state.intents)) == (3, 1)
+        assert (state.aoi_intents, len(state.aoi_ids)) == ({AoiKey("p1", "D3")}, 1)
+    assert settle_times(journal_path) == (9, 9)
+    with Journal(journal_path, 0) as journal:
+        journal.wait_settled(lambda: None)
+        journal.record_refusals(list(journal.state.intents))
+        journal.record_aoi_refusal(AoiKey("p1", "D3"))
+    assert settle_times(journal_path) == (0, 0)
 
 
 @pytest.mark.parametrize(

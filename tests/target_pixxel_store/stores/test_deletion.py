@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("deleted", [False, True], ids=["replaced", "deleted"])
 @pytest.mark.parametrize(
     "blocker",
-    ["foreign", "unfinished", "unlisted", "requested", "open order", "unknown order status"],
+    ["foreign", "unfinished", "unlisted", "open order", "unknown order status"],
 )
 def test_store_in_use_or_foreign_not_removed(
     harness: TargetHarness,
@@ -56,11 +55,6 @@ def test_store_in_use_or_foreign_not_removed(
         case "unlisted":
             harness.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=600)
             harness.run(delivery_request(key, "new"))
-        case "requested":
-            entry = {"catalog": key, "place": ["S3", "images", "raw/x"], "store": store["id"]}
-            line = {"is": "intent", "at": time.time(), "of": [entry]}
-            with harness.journal_path.open("a") as journal:
-                journal.write(json.dumps(line) + "\n")
         case _:
             status = "ACTIVE" if blocker == "open order" else "OF_A_KIND_TO_COME"
             workspace.insert("order_items", {"status": status, "cloud_delivery": cloud})
@@ -81,8 +75,7 @@ def test_store_with_settled_intent_deleted(harness: TargetHarness) -> None:
         "place": ["S3", "images", "raw/x"],
         "store": stores_named(harness)[0]["id"],
     }
-    with harness.journal_path.open("a") as journal:
-        journal.write(json.dumps({"is": "intent", "at": time.time() - 60, "of": [entry]}) + "\n")
+    harness.append_to_journal({"is": "intent", "at": time.time(), "of": [entry]})
     result = run_store_record(harness, allow_delete=True, _sdc_deleted_at="2026-01-01")
     assert result.kinds == ["deleted"]
 
@@ -93,7 +86,7 @@ def test_store_journal_lost_not_deleted_before_settling(harness: TargetHarness) 
     time.sleep(1.1)
     harness.sandbox.behavior = Behavior(delivery_seconds=600, list_lag=1.0)
     harness.run(delivery_request(harness.catalog_ids(1)[0], "new"))
-    harness.journal_path.unlink()
+    harness.lose_journal()
     result = run_store_record(
         harness, allow_delete=True, _sdc_deleted_at="2026-01-01", settle_seconds=1.5
     )
