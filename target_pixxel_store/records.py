@@ -21,6 +21,7 @@ MANAGED_LABELS = frozenset({MANAGED_BY_LABEL, VERSION_LABEL})
 MAX_DEPTH = 100
 """Levels to which a record may be nested; a STAC item has ten."""
 CATALOG_ID, ORDER_ITEM_ID, PATH, STORE = "catalog_id", "order_item_id", "path", "store"
+REPLACE_DELIVERY = "replace_delivery"
 REQUEST_FIELDS = frozenset({CATALOG_ID, ORDER_ITEM_ID, PATH})
 """Fields of delivery and download requests."""
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
@@ -63,6 +64,7 @@ class CatalogRequest:
         order_item_id: The order item; None where a catalog is requested.
         fields: The fields that the template and the filters read.
         from_tap: Whether it is a record of tap-pixxel's streams, not an explicit request.
+        replace_delivery: Id of a delivery that counts as FAILED.
     """
 
     store: str
@@ -71,6 +73,7 @@ class CatalogRequest:
     order_item_id: str | None
     fields: Mapping[str, Any] = field(repr=False)
     from_tap: bool = False
+    replace_delivery: str | None = None
 
 
 def read_store(record: Mapping[str, Any]) -> StoreSpec:
@@ -118,7 +121,11 @@ def read_delivery_request(record: Mapping[str, Any]) -> CatalogRequest:
         RecordError: A field is missing or invalid, or it has both ids.
     """
     catalog, item, path = _read_catalog_or_item(record)
-    return CatalogRequest(required_text(record, STORE), path, catalog, item, record)
+    replaces = optional_text(record, REPLACE_DELIVERY) or None
+    if replaces and not catalog:
+        raise RecordError(f"has '{REPLACE_DELIVERY}', which requires '{CATALOG_ID}'")
+    store = required_text(record, STORE)
+    return CatalogRequest(store, path, catalog, item, record, replace_delivery=replaces)
 
 
 def read_download_request(record: Mapping[str, Any]) -> CatalogRequest:

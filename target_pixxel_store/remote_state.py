@@ -48,10 +48,12 @@ class WorkspaceView:
 
     Attributes:
         stores: The stores, by id.
+        replaced_ids: Ids of the deliveries that requests have replaced.
     """
 
     def __init__(self, stores: dict[str, Store], state: JournalState) -> None:
         self.stores = stores
+        self.replaced_ids = set(state.replaced_ids)
         self._store_locations = dict(state.store_locations)
         self._by_catalog: dict[str, dict[str, tuple[BucketPath | None, Delivery]]] = {}
         self._catalog_at: dict[BucketPath, str] = {}
@@ -122,24 +124,22 @@ class WorkspaceView:
         pending = sum(
             delivery.store_id == store_id
             and not (delivery.has_failed or delivery.has_succeeded)
+            and delivery.id not in self.replaced_ids
             and not (delivery.status == UNLISTED and delivery.id in state.final_ids)
             for rows in self._by_catalog.values()
             for _, delivery in rows.values()
         )
         return pending + sum(each.store_id == store_id for each in state.intents.values())
 
-    def delivery_elsewhere(self, key: DeliveryKey) -> tuple[Delivery, bool] | None:
-        """Find a delivery of the catalog elsewhere in the bucket, or to an unknown location.
+    def deliveries_elsewhere(self, key: DeliveryKey) -> Iterator[tuple[Delivery, bool]]:
+        """Find the deliveries of the catalog elsewhere in the bucket, or to unknown locations.
 
-        Returns:
-            It, and whether its location is known.
+        Yields:
+            Each, and whether its location is known.
         """
         for other, delivery in self._by_catalog.get(key.catalog_id, {}).values():
-            if delivery.has_failed or other == key.location:
-                continue
-            if other is None or other.shares_bucket(key.location):
-                return delivery, other is not None
-        return None
+            if other is None or (other != key.location and other.shares_bucket(key.location)):
+                yield delivery, other is not None
 
     def has_other_catalog_at(self, key: DeliveryKey) -> bool:
         """Return whether another catalog is or was delivered to the same location."""
@@ -279,10 +279,10 @@ class RemoteState:
         with self._lock:
             return {each for job in jobs for each in self.view.delivery_ids(job.catalog_id)}
 
-    def existing_ids(self, job: DeliveryJob) -> list[str]:
-        """Return the ids of the deliveries that a job has already; all of them FAILED."""
+    def existing_ids(self, job: DeliveryJob) -> frozenset[str]:
+        """Return the ids of the deliveries that a job has already; all of them count as FAILED."""
         with self._lock:
-            return [each.id for each in self.view.deliveries_at(job.key)]
+            return frozenset(each.id for each in self.view.deliveries_at(job.key))
 
     def _add_list(self, delivery_list: DeliveryList) -> None:
         self.view.add_deliveries(delivery_list.deliveries)

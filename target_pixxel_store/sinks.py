@@ -17,6 +17,7 @@ from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import (
+    REPLACE_DELIVERY,
     REQUEST_FIELDS,
     STORE,
     read_catalog,
@@ -210,7 +211,7 @@ class DeliveryRequestsSink(StoreTargetSink):
 
     def known_fields(self) -> frozenset[str]:
         """Return the fields of a request, and those that the path template reads."""
-        return REQUEST_FIELDS | {STORE} | self._run.settings.path_template.fields
+        return REQUEST_FIELDS | {STORE, REPLACE_DELIVERY} | self._run.settings.path_template.fields
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request deliveries."""

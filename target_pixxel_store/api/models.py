@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
 
 FAILED_STATUS = "FAILED"
+SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
+"""Statuses of deliveries that are done; one with any other status but FAILED is pending."""
 UNLISTED = "not listed"
 """Instead of the status of a delivery that only the journal contains."""
-SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,14 @@ class DeliveryJob:
     Attributes:
         path: The path below the store's prefix.
         location: The full path in the bucket.
+        replaces: Id of a delivery that counts as FAILED, at the record's request.
     """
 
     catalog_id: str
     store: Store
     path: str
     location: BucketPath
+    replaces: str | None = None
 
     @property
     def key(self) -> DeliveryKey:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
 from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, UNKNOWN_CATALOG
 from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.journal.journal_state import Intent
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import poll_for
 
@@ -139,7 +140,8 @@ class Deliverer:
         """Send one request; return its error and the deliveries that its response confirms."""
         self._check()
         self._journal.record_intents(
-            (job.key, job.store.id, self._remote.existing_ids(job)) for job in batch
+            (job.key, Intent(job.store.id, self._remote.existing_ids(job), job.replaces))
+            for job in batch
         )
         try:
             listed = self._api.request_deliveries(batch)

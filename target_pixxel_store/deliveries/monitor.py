@@ -110,7 +110,7 @@ class DeliveryMonitor:
         unchecked = {
             delivery_id: delivery
             for delivery_id, delivery in state.deliveries.items()
-            if delivery_id not in state.final_ids
+            if delivery_id not in state.final_ids | state.replaced_ids
         }
         listed = {
             delivery_id: delivery

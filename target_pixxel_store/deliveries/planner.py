@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_pixxel_store.api.models import DeliveryJob
-from target_pixxel_store.deliveries.plan import DeliveryRules, Reservations, decide
+from target_pixxel_store.deliveries.plan import DeliveryRules, Reservations, Situation, decide
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.locations import is_too_long
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
@@ -82,7 +82,7 @@ class DeliveryPlanner:
         for inflight, found in catalogs:
             decision = found
             if isinstance(decision, DeliveryJob):
-                decision = decide(decision, view, reservations, self._rules, settled=settled)
+                decision = decide(Situation(decision, view, reservations, self._rules, settled))
                 if decision.kind is NextStep.DELIVER and decision.job is not None:
                     decision = decision._replace(job=reservations.add(decision.job))
             planned.append((inflight, decision))
@@ -112,7 +112,8 @@ class DeliveryPlanner:
             path = self._selection.render_path(item.request, fields)
         except RecordError as error:
             return Decision(OutcomeKind.FAILED, str(error))
-        job = DeliveryJob(fields[CATALOG_ID], store, path, store.location.join(path))
+        location, replaces = store.location.join(path), item.request.replace_delivery
+        job = DeliveryJob(fields[CATALOG_ID], store, path, location, replaces)
         if is_too_long(job.location):
             return Decision(OutcomeKind.FAILED, "its path is too long for an object key")
         return job

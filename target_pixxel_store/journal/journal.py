@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         AoiKey,
         DownloadedFile,
         DownloadKey,
+        Intent,
     )
     from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -165,15 +166,13 @@ class Journal:
         if not self.state.is_settled:
             self._write({"is": SETTLED, "at": time.time()}, sync=True)
 
-    def record_intents(self, intents: Iterable[tuple[DeliveryKey, str, list[str]]]) -> None:
-        """Record deliveries that are about to be requested; on disk when this returns.
-
-        Args:
-            intents: For each the key, the id of the store, and the ids of earlier deliveries.
-        """
+    def record_intents(self, intents: Iterable[tuple[DeliveryKey, Intent]]) -> None:
+        """Record deliveries that are about to be requested; on disk when this returns."""
         of = [
-            _encode_delivery_key(identity) | {"store": store, "before": before}
-            for identity, store, before in intents
+            _encode_delivery_key(key)
+            | {"store": intent.store_id, "before": sorted(intent.earlier_ids)}
+            | ({"replaces": intent.replaces} if intent.replaces else {})
+            for key, intent in intents
         ]
         self._write({"is": INTENT, "at": time.time(), "of": of}, sync=True)
 

@@ -36,10 +36,12 @@ class Intent:
     Attributes:
         store_id: Id of the store.
         earlier_ids: Ids of the earlier deliveries with its key.
+        replaces: Id of the delivery that it replaces, at the request of a record.
     """
 
     store_id: str
     earlier_ids: frozenset[str]
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class JournalState:
         intents: The requested deliveries whose result is unknown.
         deliveries: The listed deliveries by id, in the order of the requests.
         final_ids: Ids of the deliveries that need no more checks.
+        replaced_ids: Ids of the deliveries that records had replaced.
         store_locations: The locations of stores that may be deleted.
         download_ids: Ids of unfinished downloads; None where no response is known.
         files: The files of finished downloads.
@@ -92,6 +95,7 @@ class JournalState:
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
     deliveries: dict[str, KnownDelivery] = field(default_factory=dict)
     final_ids: set[str] = field(default_factory=set)
+    replaced_ids: set[str] = field(default_factory=set)
     store_locations: dict[str, BucketPath] = field(default_factory=dict)
     download_ids: dict[DownloadKey, str | None] = field(default_factory=dict)
     files: dict[DownloadKey, DownloadedFile] = field(default_factory=dict)
@@ -143,7 +147,9 @@ class JournalState:
     def _apply_intents(self, wanted: list[dict[str, Any]]) -> None:
         for each in wanted:
             before = frozenset(each.get("before", ()))
-            self.intents[_decode_delivery_key(each)] = Intent(str(each.get("store", "")), before)
+            self.intents[_decode_delivery_key(each)] = Intent(
+                str(each.get("store", "")), before, each.get("replaces")
+            )
 
     def _apply_refusals(self, refused: list[dict[str, Any]]) -> None:
         for each in refused:
@@ -151,7 +157,9 @@ class JournalState:
 
     def _apply_delivery(self, each: dict[str, Any], at: float) -> None:
         key, delivery_id = _decode_delivery_key(each), each["id"]
-        self.intents.pop(key, None)
+        intent = self.intents.pop(key, None)
+        if intent is not None and intent.replaces is not None:
+            self.replaced_ids.add(intent.replaces)
         self.deliveries[delivery_id] = KnownDelivery(key, each["store"], at)
 
     def _apply_aoi(self, line: dict[str, Any]) -> None:

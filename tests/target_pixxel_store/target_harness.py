@@ -32,7 +32,9 @@ FIELDS: dict[str, Json] = {
         **dict.fromkeys(["credentials", "_sdc_deleted_at"], TEXT),
         **dict.fromkeys(["configs", "labels"], OBJECT),
     },
-    "delivery_requests": dict.fromkeys(["catalog_id", "order_item_id", "store", "path"], TEXT),
+    "delivery_requests": dict.fromkeys(
+        ["catalog_id", "order_item_id", "store", "path", "replace_delivery"], TEXT
+    ),
     "download_requests": dict.fromkeys(["catalog_id", "order_item_id", "path"], TEXT),
     "catalogs": {
         **dict.fromkeys(["id", "created_at", "datetime", "platform", "org_id"], TEXT),

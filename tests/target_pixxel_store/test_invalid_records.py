@@ -29,6 +29,10 @@ BAD_RECORDS: dict[str, tuple[Json, str]] = {
         record("delivery_requests", catalog_id="a", order_item_id="b", store="research"),
         "has both 'catalog_id' and 'order_item_id'",
     ),
+    "replaced delivery of an order item": (
+        record("delivery_requests", order_item_id="b", store="research", replace_delivery="d"),
+        "has 'replace_delivery', which requires 'catalog_id'",
+    ),
     "no store": (record("delivery_requests", catalog_id="CATALOG"), "has no 'store'"),
     "unknown store": (delivery_request("CATALOG", MARKER), "no store has this name"),
     "unknown catalog": (
@@ -227,7 +231,8 @@ def test_other_streams_ignored_and_counted(harness: TargetHarness) -> None:
 
 
 KNOWN_FIELDS: dict[str, Json] = {
-    "delivery_requests": {"catalog_id": "c", "store": "s", "path": "p", "order_item_id": None},
+    "delivery_requests": {"catalog_id": "c", "store": "s", "path": "p", "order_item_id": None,
+                          "replace_delivery": None},
     "download_requests": {"catalog_id": "c", "path": "p", "order_item_id": None},
     "aoi_requests": {
         "name": "n", "project_id": "p", "satellite_id": "s", "geometry": {}, "item_ids": [],

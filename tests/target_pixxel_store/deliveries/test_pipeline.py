@@ -169,6 +169,60 @@ def test_failed_delivery_without_journal_retries_counted(harness: TargetHarness)
     assert harness.run(delivery_request(key), retry_failed=1).kinds == ["created"]
 
 
+def test_delivery_after_success_and_failure_not_repeated(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    store = harness.find_store("research")["id"]
+    for status, at in (("SUCCESS", 1), ("FAILED", 2)):
+        harness.sandbox.workspace.insert(
+            "deliveries",
+            {"catalog_id": key, "task_id": None, "status": status, "target_path": "a.zip",
+             "cloud_delivery": {"config": store, "path": f"{key}/"},
+             "created_at": f"2026-01-0{at}T00:00:00Z"},
+        )  # fmt: skip
+    result = harness.run(delivery_request(key), state(1), retry_failed=9)
+    assert (result.status, result.kinds, result.reasons) == (0, ["exists"], [""])
+    assert harness.posted_bodies() == []
+
+
+@pytest.mark.parametrize("word", ["IN_PROGRESS", "A_NEW_WORD"])
+def test_pending_delivery_passed_by_state_but_waited_for(harness: TargetHarness, word: str) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=600)
+    [key] = harness.catalog_ids(1)
+    harness.run(delivery_request(key))
+    delivery = harness.list_deliveries()[-1]["delivery_id"]
+    harness.sandbox.workspace.update("deliveries", delivery, status=word)
+    result = harness.run(
+        delivery_request(key), state(1), wait="finished", wait_timeout=0, verify_delivery=True
+    )
+    assert (result.kinds, result.reasons) == (["exists"], [f"pending: {word}"])
+    assert (result.status, result.states) == (3, [{"upto": 1}])
+    assert result.summary["waited"]["unfinished"] == [delivery]
+
+
+def test_replace_delivery_replaces_pending_one_once(harness: TargetHarness) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=600)
+    [key] = harness.catalog_ids(1)
+    harness.run(delivery_request(key))
+    first = harness.list_deliveries()[-1]["delivery_id"]
+    replacing = delivery_request(key, replace_delivery=first)
+    assert harness.run(replacing, replacing, state(1)).kinds == ["created", "exists"]
+    second = harness.list_deliveries()[-1]["delivery_id"]
+    for journal in ("kept", "lost"):
+        result = harness.run(replacing, state(1))
+        assert (result.kinds, result.outcomes[0]["delivery_id"]) == (["exists"], second), journal
+        harness.reset_journal()
+    assert len(harness.posted_bodies()) == 2
+
+
+def test_replace_delivery_unknown_id_fails(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    result = harness.run(delivery_request(key, replace_delivery="none"), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "'replace_delivery' names no delivery of the catalog" in result.reasons[0]
+    assert "ignoring unknown fields" not in result.log
+    assert harness.posted_bodies() == []
+
+
 def test_max_deliveries_reached_ends_run(harness: TargetHarness) -> None:
     ids = harness.catalog_ids(7)
     messages = [each for at, key in enumerate(ids) for each in (delivery_request(key), state(at))]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_pixxel_store.api.models import Delivery, DeliveryJob, Store
-from target_pixxel_store.deliveries.plan import DeliveryRules, Reservations, decide
+from target_pixxel_store.deliveries.plan import (
+    RULES,
+    DeliveryRules,
+    Reservations,
+    Rule,
+    Situation,
+    decide,
+    format_rules,
+)
 from target_pixxel_store.journal.journal_state import JournalState
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
@@ -34,8 +43,12 @@ def make_delivery(
     return Delivery(key, catalog, store, path, f"{key}.zip", status, key, automated=False)
 
 
-def make_job(catalog: str = "one", path: str = "a") -> DeliveryJob:
-    return DeliveryJob(catalog, STORE, path, BUCKET.join(path))
+def make_job(catalog: str = "one", path: str = "a", replaces: str | None = None) -> DeliveryJob:
+    return DeliveryJob(catalog, STORE, path, BUCKET.join(path), replaces)
+
+
+RESERVED = Reservations()
+RESERVED.add(make_job())
 
 
 def make_journal_state(*lines: dict[str, Any]) -> JournalState:
@@ -78,7 +91,7 @@ def decide_on(
     """Return the decision, without the job that it repeats."""
     job = job or make_job()
     decision = decide(
-        job, view, reservations or Reservations(), DeliveryRules(**rules), settled=settled
+        Situation(job, view, reservations or Reservations(), DeliveryRules(**rules), settled)
     )
     assert decision.job is job
     return decision._replace(job=None)
@@ -88,14 +101,57 @@ def test_decide_nothing_delivered_delivers() -> None:
     assert decide_on(make_view()) == Decision(NextStep.DELIVER)
 
 
-def test_decide_existing_delivery_after_failure_exists() -> None:
-    view = make_view([make_delivery("2"), make_delivery("1", "FAILED")])
-    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "2", "2.zip")
+@pytest.mark.parametrize("done", ["SUCCESS", "SUCCESSFUL", "COMPLETED"])
+@pytest.mark.parametrize("later", ["FAILED", "CREATED", "A_NEW_WORD", ""])
+def test_decide_done_delivery_exists_whatever_came_later(done: str, later: str) -> None:
+    view = make_view([make_delivery("2", later), make_delivery("1", done)], made_line("3"))
+    assert decide_on(view, settled=False) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
 
 
-def test_decide_several_deliveries_newest_counts() -> None:
-    view = make_view([make_delivery("2", "FAILED"), make_delivery("1", "SUCCESS")])
-    assert decide_on(view).kind is OutcomeKind.FAILED
+@pytest.mark.parametrize("status", ["CREATED", "IN_PROGRESS", "UNSPECIFIED", "A_NEW_WORD", ""])
+def test_decide_pending_delivery_exists_and_names_status(status: str) -> None:
+    listed = [make_delivery("3", "FAILED"), make_delivery("2", status), make_delivery("1", status)]
+    assert decide_on(make_view(listed), settled=False, retry_failed=9) == Decision(
+        OutcomeKind.EXISTS, f"pending: {status}", "2", "2.zip"
+    )
+
+
+@pytest.mark.parametrize(
+    "listed", [[make_delivery("1", "IN_PROGRESS")], [make_delivery("1", "SUCCESS")], []]
+)
+def test_decide_replaced_delivery_counts_as_failed_once(listed: list[Delivery]) -> None:
+    """It is replaced whether it is pending, without its object, or lost; then never again."""
+    job = make_job(replaces="1")
+    before = make_view(listed, made_line("1"))
+    assert decide_on(before).kind is OutcomeKind.EXISTS
+    assert decide_on(before, job=job).kind is NextStep.DELIVER
+    lines = made_line("1"), intent_line(before=["1"], replaces="1"), made_line("2")
+    for status, kind in (("CREATED", OutcomeKind.EXISTS), ("FAILED", OutcomeKind.FAILED)):
+        after = make_view([*listed, make_delivery("2", status)], *lines)
+        for again in (job, make_job()):
+            assert (decide_on(after, job=again).kind) is kind
+    assert decide_on(after, job=job, retry_failed=1).kind is NextStep.DELIVER
+
+
+def test_decide_replaced_delivery_elsewhere_no_longer_blocks() -> None:
+    view = make_view([make_delivery("1", path="b")])
+    assert decide_on(view, job=make_job(replaces="1")).kind is NextStep.DELIVER
+
+
+def test_decide_replaced_delivery_of_refused_request_still_exists() -> None:
+    view = make_view([make_delivery("1")], made_line("1"), intent_line(before=["1"], replaces="1"),
+                     {"is": "refused", "at": 5, "of": [intent_entry()]})  # fmt: skip
+    assert decide_on(view).kind is OutcomeKind.EXISTS
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CREATED"])
+def test_decide_unknown_replaced_delivery_fails_after_wait(status: str) -> None:
+    view = make_view([make_delivery("1", status)])
+    job = make_job(replaces="2")
+    assert decide_on(view, job=job, settled=False).kind is NextStep.WAIT
+    decision = decide_on(view, job=job, retry_failed=9)
+    assert decision.kind is OutcomeKind.FAILED
+    assert "names no delivery of the catalog" in decision.reason
 
 
 def test_decide_newer_delivery_in_journal_exists() -> None:
@@ -191,13 +247,13 @@ def test_decide_delivery_to_deleted_store_skipped() -> None:
 def test_decide_deleted_store_in_journal_exists() -> None:
     location = {"is": "store", "id": "gone", "place": list(BUCKET)}
     view = make_view([make_delivery("1", store="gone")], location)
-    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
+    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "pending: CREATED", "1", "1.zip")
 
 
 def test_decide_journal_location_overrides_list() -> None:
     """The prefix of a store may have changed since the delivery."""
     view = make_view([make_delivery("1", path="b")], made_line("1"))
-    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "", "1", "1.zip")
+    assert decide_on(view) == Decision(OutcomeKind.EXISTS, "pending: CREATED", "1", "1.zip")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +294,7 @@ def test_decide_other_catalog_at_path_fails(view: WorkspaceView) -> None:
 @pytest.mark.parametrize("view", [make_view([make_delivery("1")]), make_view((), made_line("1"))])
 def test_workspace_view_own_delivery_not_elsewhere_nor_other(view: WorkspaceView) -> None:
     key = DeliveryKey("one", PATH_A)
-    assert view.delivery_elsewhere(key) is None
+    assert list(view.deliveries_elsewhere(key)) == []
     assert not view.has_other_catalog_at(key)
 
 
@@ -299,6 +355,44 @@ def test_count_unfinished_counts_open_deliveries_of_store(
     """A store with unfinished deliveries is not deleted."""
     state = make_journal_state(*lines)
     assert make_view(listed, *lines).count_unfinished("store", state) == count
+
+
+SITUATIONS: list[tuple[WorkspaceView, dict[str, Any]]] = [
+    (make_view([make_delivery("1", "COMPLETED")]), {}),
+    (make_view(), {"job": make_job(replaces="1"), "settled": False}),
+    (make_view(), {"job": make_job(replaces="1")}),
+    (make_view([make_delivery("1")]), {}),
+    (make_view((), made_line("1")), {}),
+    (make_view([make_delivery("1", "FAILED")]), {"settled": False}),
+    (make_view([make_delivery("1", "FAILED")]), {}),
+    (make_view([make_delivery("1", "FAILED")]), {"retry_failed": 1}),
+    (make_view([make_delivery("1", path="b")]), {}),
+    (make_view([make_delivery("1", store="gone")]), {}),
+    (make_view(), {"reservations": RESERVED, "job": make_job(path="b")}),
+    (make_view([make_delivery("1", catalog="two")]), {}),
+    (make_view(), {}),
+]
+"""For each rule, in their order, a situation in which it decides."""
+
+
+@pytest.mark.parametrize(("rule", "situation"), list(zip(RULES, SITUATIONS, strict=True)))
+def test_rules_each_decides_its_situation(
+    rule: Rule, situation: tuple[WorkspaceView, dict[str, Any]]
+) -> None:
+    view, others = situation
+    defaults = {"settled": True, "job": make_job(), "reservations": Reservations()}
+    others = defaults | others
+    settings = DeliveryRules(retry_failed=others.get("retry_failed", 0))
+    case = Situation(
+        others["job"], view, others["reservations"], settings, is_settled=others["settled"]
+    )
+    assert next(each for each in RULES if each.applies(case)) is rule
+    assert decide(case).kind is rule.kind
+
+
+def test_rules_documented_as_printed() -> None:
+    path = Path(__file__).parents[3] / "docs/operating-deliveries.md"
+    assert format_rules() in path.read_text()
 
 
 def test_find_store_id_preferred_to_name() -> None:

@@ -72,7 +72,9 @@ def pending_request(
     *catalogs: str | Decision, path: str | None = "a", store: str = "mine", from_tap: bool = False
 ) -> Any:
     selected = [each if isinstance(each, Decision) else {"catalog_id": each} for each in catalogs]
-    request = SimpleNamespace(store=store, path=path, from_tap=from_tap, catalogs=selected)
+    request = SimpleNamespace(
+        store=store, path=path, from_tap=from_tap, catalogs=selected, replace_delivery=None
+    )
     return SimpleNamespace(inflight="inflight", request=request)
 
 

@@ -35,7 +35,7 @@ AOI = AoiKey("project", "field")
 DOWNLOAD = DownloadKey("one", "/images")
 ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
 EARLIER_JOURNAL = Path(__file__).with_name("journal_without_settled_line.ndjson")
-INTENTS = [(DELIVERY, "store", ["old"])]
+INTENTS = [(DELIVERY, Intent("store", frozenset({"old"}), "older"))]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_journal_intent_kept_until_outcome(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         journal.record_intents(INTENTS)
     [(key, intent)] = read_journal(journal_path).intents.items()
-    assert (key, intent.store_id, intent.earlier_ids) == (DELIVERY, "store", frozenset({"old"}))
+    assert [(key, intent)] == INTENTS
     with Journal(journal_path, 0) as journal:
         journal.record_refusals([DELIVERY])
     assert read_journal(journal_path).intents == {}
