@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from target_pixxel_store.api.models import ENDED_ITEM_STATUSES, FULFILLED_ITEM_STATUSES
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.outcomes import Decision, OutcomeKind
 from target_pixxel_store.records import CATALOG_ID
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
 
 _THREADS = 4
+OrderItem = tuple["Mapping[str, Any] | None", "list[Fields]"]
+"""The fields of an order item, None where the API has none with the id; and its catalogs."""
 
 
 @dataclass(slots=True)
@@ -65,25 +68,30 @@ class CatalogSelection:
             raise RecordError("has no 'created_at', required by 'deliver_since'") from None
         return "created before 'deliver_since'" if created < since else None
 
-    def catalogs_by_order_item(self, pending: Sequence[PendingRequest]) -> dict[str, list[Fields]]:
-        """Read the catalogs of the order items that are requested."""
-        named = [each.request.order_item_id for each in pending if each.request.order_item_id]
-        items = list(dict.fromkeys(named))
+    def read_order_items(self, pending: Sequence[PendingRequest]) -> dict[str, OrderItem]:
+        """Read the order items that are requested explicitly, and the catalogs of all."""
+        requests = [each.request for each in pending]
+        items = list(dict.fromkeys(each.order_item_id for each in requests if each.order_item_id))
+        explicit = {each.order_item_id for each in requests if not each.from_tap}
+
+        def read_one(item_id: str) -> OrderItem:
+            # The catalogs last, as they must not be older than the status.
+            item = self._api.get_order_item(item_id) if item_id in explicit else None
+            return item, self._api.list_catalogs_of_item(item_id)
+
         if not items:
             return {}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="pixxel-items") as workers:
-            return dict(
-                zip(items, workers.map(self._api.list_catalogs_of_item, items), strict=True)
-            )
+            return dict(zip(items, workers.map(read_one, items), strict=True))
 
     def select_catalogs(
-        self, pending: PendingRequest, by_order_item: Mapping[str, list[Fields]]
+        self, pending: PendingRequest, order_items: Mapping[str, OrderItem]
     ) -> Iterator[Decision | Fields]:
         """Select the catalogs of a record.
 
         Args:
             pending: The record; its number of open catalogs is set.
-            by_order_item: The catalogs of each order item.
+            order_items: The order items by id.
 
         Yields:
             The fields of a catalog, including `catalog_id`; or a decision that needs no job.
@@ -95,13 +103,14 @@ class CatalogSelection:
         if request.catalog_id is not None:
             yield {**request.fields, CATALOG_ID: request.catalog_id}
             return
-        found = by_order_item[request.order_item_id or ""]
-        pending.inflight.open_catalogs = max(len(found), 1)
-        if not found:
-            kind = OutcomeKind.SKIPPED if request.from_tap else OutcomeKind.FAILED
-            yield Decision(kind, "not ready: the order item has no catalog yet")
+        item, found = order_items[request.order_item_id or ""]
+        item = request.fields if request.from_tap else item
+        rest = _decide_rest(item, len(found), from_tap=request.from_tap)
+        pending.inflight.open_catalogs = len(found) + (rest is not None)
         for catalog in found:
             yield self._select_from_item(request, catalog)
+        if rest is not None:
+            yield rest
 
     def _select_from_item(self, request: CatalogRequest, catalog: Fields) -> Decision | Fields:
         what = "a catalog of an order item"
@@ -122,3 +131,30 @@ class CatalogSelection:
             RecordError: A field is missing, or cannot be part of a path.
         """
         return self._settings.path_template.render(fields) if request.path is None else request.path
+
+
+def _decide_rest(item: Mapping[str, Any] | None, count: int, *, from_tap: bool) -> Decision | None:
+    """Decide about the catalogs that an order item does not have; None where none is missing.
+
+    Args:
+        item: The order item; None where the API has none with the id.
+        count: The number of its catalogs.
+        from_tap: Whether the tap emits it again when it changes.
+    """
+    if item is None and not count:
+        return Decision(OutcomeKind.FAILED, "the order item does not exist in this workspace")
+    item = item or {}
+    status, images = str(item.get("status") or "UNKNOWN").upper(), item.get("images")
+    expected, so_far = 1, f"{count} so far"
+    if item.get("type") == "ARCHIVE" and isinstance(images, list) and images:
+        expected, so_far = len(images), f"{count} of {len(images)} catalogs"
+    if status in ENDED_ITEM_STATUSES:
+        reason = f"{so_far}: the order item is {status} and brings no more catalogs"
+        is_failure = not count and not from_tap
+        return Decision(OutcomeKind.FAILED if is_failure else OutcomeKind.SKIPPED, reason)
+    if from_tap:
+        reason = f"not ready: the order item is {status} and has no catalog yet"
+        return None if count else Decision(OutcomeKind.SKIPPED, reason)
+    if status in FULFILLED_ITEM_STATUSES and count >= expected:
+        return None
+    return Decision(OutcomeKind.PENDING, f"{so_far}: the order item is {status}")

@@ -96,9 +96,9 @@ class TargetPixxelStore(PixxelTarget):
         """Read and process all messages.
 
         Returns:
-            INCOMPLETE where records failed and the run continued, where `max_deliveries` was
-            reached, or where a delivery that was waited for has a problem; FAILED where a failed
-            record ended the run; else OK.
+            INCOMPLETE where records failed and the run continued, or are pending, where
+            `max_deliveries` was reached, or where a delivery that was waited for has a problem;
+            FAILED where a failed record ended the run; else OK.
 
         Raises:
             InputError: The input is not Singer, or a file cannot be written. The STATE of the
@@ -135,7 +135,11 @@ class TargetPixxelStore(PixxelTarget):
         finally:
             if self._started and context.downloads:
                 context.downloads.close()
-        is_incomplete = context.outcome_files.failure_count > 0 or bool(self._wait_problems)
+        is_incomplete = (
+            context.outcome_files.failure_count > 0
+            or context.recorder.has_pending
+            or bool(self._wait_problems)
+        )
         return (ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK), ""
 
     def _start(self) -> None:

@@ -11,6 +11,8 @@ from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from target_pixxel_store.api.errors import UnstableListError
 from target_pixxel_store.api.models import (
+    ENDED_ITEM_STATUSES,
+    FULFILLED_ITEM_STATUSES,
     Delivery,
     DeliveryList,
     Download,
@@ -30,15 +32,12 @@ if TYPE_CHECKING:
     from target_pixxel_store.api.models import DeliveryJob
 
 PAGE_SIZE = 100
-CLOSED_ITEM_STATUSES = frozenset(
-    {"FULFILLED", "COMPLETED", "CANCELLED", "FAILED", "EXPIRED", "REJECTED"}
-)
-"""Statuses of order items that are closed; items with any other status are open."""
 DELIVERIES = "/v0/catalogs/deliveries"
 STORES = "/v0/stores"
 CATALOGS = "/v0/catalogs/search"
 ORDER_ITEMS = "/v0/order-items"
 DOWNLOADS = "/v0/catalogs/download"
+_UNKNOWN_ID_STATUSES = (400, 404)
 
 
 class StoreApi:
@@ -93,13 +92,23 @@ class StoreApi:
 
     def count_open_order_items(self, store_id: str) -> int:
         """Count the open order items that name a store."""
-        found = 0
+        closed, found = FULFILLED_ITEM_STATUSES | ENDED_ITEM_STATUSES, 0
         for row in self._scan(ORDER_ITEMS, "order_items", None):
             item = row_to_python(row)
             config = item.get("cloud_delivery")
             if isinstance(config, dict) and config.get("config") == store_id:
-                found += str(item.get("status", "")).upper() not in CLOSED_ITEM_STATUSES
+                found += str(item.get("status", "")).upper() not in closed
         return found
+
+    def get_order_item(self, order_item_id: str) -> Fields | None:
+        """Return an order item; None where the workspace has none with the id."""
+        path = f"{ORDER_ITEMS}/{quote(order_item_id, safe='')}"
+        try:
+            return row_to_python(self._client.send_with_retries("GET", path).fields)
+        except ApiError as error:
+            if error.status not in _UNKNOWN_ID_STATUSES:
+                raise
+            return None
 
     def request_deliveries(self, jobs: Sequence[DeliveryJob]) -> list[Delivery]:
         """Request deliveries in one POST request.

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 FAILED_STATUS = "FAILED"
 SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
 """Statuses of deliveries that are done; one with any other status but FAILED is pending."""
+FULFILLED_ITEM_STATUSES = frozenset({"FULFILLED", "COMPLETED"})
+"""Statuses of order items whose catalogs have all been made."""
+ENDED_ITEM_STATUSES = frozenset({"CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
+"""Statuses of order items that bring no more catalogs; with any other status they may."""
 UNLISTED = "not listed"
 """Instead of the status of a delivery that only the journal contains."""
 

@@ -92,14 +92,14 @@ class DeliveryPlanner:
         self, pending: list[PendingRequest], view: WorkspaceView
     ) -> Iterator[tuple[InflightRecord, DeliveryJob | Decision]]:
         """Yield the catalogs of all pending requests, and what needs no job."""
-        by_order_item = self._selection.catalogs_by_order_item(pending)
+        order_items = self._selection.read_order_items(pending)
         for item in pending:
             store = view.find_store(item.request.store)
             if store is None:
                 reason = missing_store_reason(item.request)
                 yield item.inflight, Decision(OutcomeKind.FAILED, reason)
                 continue
-            for found in self._selection.select_catalogs(item, by_order_item):
+            for found in self._selection.select_catalogs(item, order_items):
                 if not isinstance(found, Decision):
                     yield item.inflight, self._make_job(item, store, found)
                 else:

@@ -93,7 +93,7 @@ class DownloadPipeline:
             return
         pending_request = PendingRequest(inflight, request)
         for found in self._selection.select_catalogs(
-            pending_request, self._selection.catalogs_by_order_item([pending_request])
+            pending_request, self._selection.read_order_items([pending_request])
         ):
             if isinstance(found, Decision):
                 self._recorder.record(

@@ -17,6 +17,7 @@ class OutcomeKind(StrEnum):
     REPLACED = "replaced"
     DELETED = "deleted"
     SKIPPED = "skipped"
+    PENDING = "pending"
     FAILED = "failed"
 
 

@@ -42,6 +42,7 @@ class OutcomeRecorder:
     Attributes:
         dry_run_rows: In a dry run: stream, catalog, store, path, outcome and reason.
         delivery_count, download_count: How many this run requested, or would in a dry run.
+        has_pending: Whether a record is not complete, so that no STATE after it is emitted.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class OutcomeRecorder:
         self.dry_run_rows: list[tuple[str, ...]] = []
         self.delivery_count = 0
         self.download_count = 0
+        self.has_pending = False
 
     def is_limit_reached(self, pending: int = 0) -> bool:
         """Return whether `max_deliveries` forbids one more delivery or download.
@@ -120,6 +122,9 @@ class OutcomeRecorder:
             self._record_failure(inflight, outcome, location)
         else:
             self._write_outcome(inflight, outcome, location)
+        if outcome.kind is OutcomeKind.PENDING:
+            self.has_pending = True
+            self._checkpoints.block_at(inflight)
         self._complete_catalog(inflight)
 
     def record_all(

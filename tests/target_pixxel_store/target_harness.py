@@ -40,7 +40,7 @@ FIELDS: dict[str, Json] = {
         **dict.fromkeys(["id", "created_at", "datetime", "platform", "org_id"], TEXT),
         "stac_item": OBJECT,
     },
-    "order_items": dict.fromkeys(["id", "status", "created_at", "org_id"], TEXT),
+    "order_items": dict.fromkeys(["id", "type", "status", "created_at", "org_id"], TEXT),
 }
 
 

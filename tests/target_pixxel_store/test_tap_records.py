@@ -159,16 +159,97 @@ def test_delivery_request_for_order_item_delivers_catalogs(harness: TargetHarnes
     assert result.kinds == ["created"] * len(ids)
 
 
-def test_order_item_without_catalogs_not_ready(harness: TargetHarness) -> None:
-    item = harness.sandbox.workspace.insert("order_items", {"status": "ACTIVE"})
-    result = harness.run(record("order_items", id=item), state(1), **DELIVER_ALL)
-    assert (result.kinds, result.states) == (["skipped"], [{"upto": 1}])
-    assert "not ready" in result.reasons[0]
-    result = harness.run(
-        record("delivery_requests", order_item_id=item, store="research"), state(1)
+@pytest.mark.parametrize("ready", [0, 1])
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("ACTIVE", "ARCHIVE", "{} of 3 catalogs: the order item is ACTIVE"),
+        ("PARTIALLY_FULFILLED", "TASKING", "{} so far: the order item is PARTIALLY_FULFILLED"),
+        ("A_NEW_WORD", "TASKING", "{} so far: the order item is A_NEW_WORD"),
+        ("FULFILLED", "ARCHIVE", "{} of 3 catalogs: the order item is FULFILLED"),
+    ],
+)
+@pytest.mark.parametrize("stream", ["delivery_requests", "download_requests"])
+@pytest.mark.usefixtures("download_folder")
+def test_unfinished_order_item_is_pending(
+    harness: TargetHarness, stream: str, ready: int, case: tuple[str, str, str]
+) -> None:
+    """What is ready is delivered, and STATE waits for the rest, which the next run brings."""
+    status, type_, reason = case
+    item = insert_order_item(harness, status=status, type=type_)
+    ids = add_catalogs(harness, ready)
+    store = {"store": "research"} if stream == "delivery_requests" else {}
+    messages = [state(0), record(stream, order_item_id=item, **store), state(1)]
+    other = harness.catalog_ids(1)[0]
+    messages += [record(stream, catalog_id=other, **store), state(2)]
+    for kind in ("created", "exists"):
+        result = harness.run(*messages, max_failures=0)
+        assert (result.status, result.states) == (3, [{"upto": 0}])
+        outcomes = {(line["catalog_id"], line["outcome"], line["reason"])
+                    for line in result.outcomes if line["outcome"] != "exists"}  # fmt: skip
+        assert (None, "pending", reason.format(ready)) in outcomes
+        assert Counter(result.kinds) == Counter({kind: ready + 1, "pending": 1})
+    ids += add_catalogs(harness, 3 - ready)
+    harness.sandbox.workspace.update("order_items", item, status="FULFILLED")
+    result = harness.run(*messages)
+    assert (result.status, result.states[-1]) == (0, {"upto": 2})
+    assert {line["catalog_id"] for line in result.outcomes} == {*ids, other}
+
+
+def test_unfinished_order_item_of_tap_passed_by_state(harness: TargetHarness) -> None:
+    """The tap emits the item again when it changes."""
+    item = insert_order_item(harness, status="ACTIVE", type="ARCHIVE")
+    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
+    assert (result.status, result.kinds, result.states) == (0, ["skipped"], [{"upto": 1}])
+    assert result.reasons == ["not ready: the order item is ACTIVE and has no catalog yet"]
+    [key] = add_catalogs(harness, 1)
+    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
+    assert (result.status, result.kinds, result.states) == (0, ["created"], [{"upto": 1}])
+    assert result.outcomes[0]["catalog_id"] == key
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "FAILED", "EXPIRED"])
+@pytest.mark.parametrize(("ready", "from_tap"), [(0, False), (1, False), (0, True), (1, True)])
+def test_ended_order_item_says_that_no_more_comes(
+    harness: TargetHarness,
+    status: str,
+    ready: int,
+    from_tap: bool,  # noqa: FBT001
+) -> None:
+    fields = {"status": status, "type": "ARCHIVE"}
+    item = insert_order_item(harness, **fields)
+    add_catalogs(harness, ready)
+    if from_tap:
+        images: list[Json] = [{}, {}, {}]
+        message = record("order_items", id=item, images=images, **fields)
+    else:
+        message = record("delivery_requests", order_item_id=item, store="research")
+    result = harness.run(message, state(1), **DELIVER_ALL)
+    assert f"{ready} of 3 catalogs: the order item is {status} and brings no more catalogs" in (
+        result.reasons
     )
+    failed = not ready and not from_tap
+    assert (result.status, result.states) == ((1, []) if failed else (0, [{"upto": 1}]))
+    assert result.kinds[-1] == ("failed" if failed else result.kinds[-1])
+    assert result.kinds.count("created") == ready
+
+
+def test_unknown_order_item_fails(harness: TargetHarness) -> None:
+    message = record("delivery_requests", order_item_id="no-such-item", store="research")
+    result = harness.run(message, state(1))
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert "not ready" in result.reasons[0]
+    assert result.reasons == ["the order item does not exist in this workspace"]
+
+
+def insert_order_item(harness: TargetHarness, **fields: Any) -> str:
+    """Insert an order item of three images without a catalog; return its id."""
+    row = {"images": [{"item_id": str(at)} for at in range(3)], "tasks": [{"id": "rest"}]}
+    return harness.sandbox.workspace.insert("order_items", row | fields)
+
+
+def add_catalogs(harness: TargetHarness, count: int) -> list[str]:
+    """Add catalogs to the order item that was inserted; return their ids."""
+    return [harness.sandbox.workspace.insert("catalogs", {"task_id": "rest"}) for _ in range(count)]
 
 
 def create_order_item(harness: TargetHarness) -> tuple[str, list[str]]:

@@ -82,7 +82,9 @@ def test_delivery_list_truncation_counts_unreadable_rows(
 
 def test_list_unreadable_rows_skipped(harness: TargetHarness, proxy: InterceptingProxy) -> None:
     [key] = harness.catalog_ids(1)
-    order_item = harness.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    order_item = harness.sandbox.workspace.insert(
+        "order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]}
+    )
     catalog = harness.sandbox.workspace.insert("catalogs", {"task_id": "t"})
 
     def add_invalid_rows(
@@ -108,7 +110,9 @@ def test_list_unreadable_rows_skipped(harness: TargetHarness, proxy: Interceptin
 
 
 def test_catalog_page_null_rows_skipped(harness: TargetHarness, proxy: InterceptingProxy) -> None:
-    order_item = harness.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    order_item = harness.sandbox.workspace.insert(
+        "order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]}
+    )
     catalog = harness.sandbox.workspace.insert("catalogs", {"task_id": "t"})
     proxy.modify_responses("POST", CATALOG_SEARCH_PATH, lambda body: body["catalogs"].append(None))
     result = harness.run(

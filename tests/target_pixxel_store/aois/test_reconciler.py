@@ -216,7 +216,9 @@ def test_aoi_listed_late_found_after_settling(
 def test_aoi_journal_lost_early_list_not_trusted(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
-    item = harness.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    item = harness.sandbox.workspace.insert(
+        "order_items", {"status": "CANCELLED", "tasks": [{"id": "t"}]}
+    )
     service = FakeAoiService()
     service.add(aoi_request("there")["record"])
 

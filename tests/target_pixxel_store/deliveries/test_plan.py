@@ -380,7 +380,7 @@ def test_rules_each_decides_its_situation(
     rule: Rule, situation: tuple[WorkspaceView, dict[str, Any]]
 ) -> None:
     view, others = situation
-    defaults = {"settled": True, "job": make_job(), "reservations": Reservations()}
+    defaults: dict[str, Any] = {"settled": True, "job": make_job(), "reservations": Reservations()}
     others = defaults | others
     settings = DeliveryRules(retry_failed=others.get("retry_failed", 0))
     case = Situation(

@@ -54,7 +54,7 @@ class FakeRemoteState:
 class FakeSelection:
     """A selection that takes catalogs and path from the request itself."""
 
-    def catalogs_by_order_item(self, pending_request: list[Any]) -> None:
+    def read_order_items(self, pending_request: list[Any]) -> None:
         """Send no request."""
 
     def select_catalogs(self, pending_request: Any, _by_order_item: None) -> list[Any]:

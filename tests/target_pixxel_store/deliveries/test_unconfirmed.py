@@ -160,7 +160,9 @@ def test_journal_lost_first_write_waits(harness: TargetHarness) -> None:
 
 
 def test_journal_lost_early_list_not_trusted(harness: TargetHarness) -> None:
-    item = harness.sandbox.workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    item = harness.sandbox.workspace.insert(
+        "order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]}
+    )
     key = harness.sandbox.workspace.insert("catalogs", {"task_id": "t"})
     row = {
         "catalog_id": key, "task_id": None, "status": "CREATED", "target_path": f"{key}.zip",
