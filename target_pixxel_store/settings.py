@@ -23,7 +23,7 @@ from target_pixxel_store.credentials import (
 from target_pixxel_store.errors import CredentialsError, PathTemplateError, RecordError
 from target_pixxel_store.path_template import PathTemplate
 from target_pixxel_store.records import read_store
-from target_pixxel_store.settings_schema import ALL, CONTINUE
+from target_pixxel_store.settings_schema import ALL, CONTINUE, FAIL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,11 +81,17 @@ class Settings:
     wait: str
     wait_timeout: float
     stuck_after: float
+    late_failures: str
 
     @property
     def continue_on_error(self) -> bool:
         """Whether the run continues after a failed record, as a dry run always does."""
         return self.on_error == CONTINUE or self.dry_run
+
+    @property
+    def fails_on_late_failures(self) -> bool:
+        """Whether late failures of earlier runs change the exit status; never of a dry run."""
+        return self.late_failures == FAIL and not self.dry_run
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:

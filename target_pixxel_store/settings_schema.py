@@ -12,6 +12,7 @@ PRODUCTION, SANDBOX = ENVIRONMENTS = ("production", "sandbox")
 ERROR, KEEP, REPLACE = DRIFT = ("error", "keep", "replace")
 WRITE, OFF = VERIFY = ("write", "off")
 FAIL, CONTINUE = ON_ERROR = ("fail", "continue")
+LATE_FAILURES = (FAIL, "report")
 NO, FINISHED = WAIT = ("no", "finished")
 ALL = "all"
 DAY_HOURS = 24.0
@@ -278,6 +279,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Stuck after",
         "Hours after which an unfinished delivery of an earlier run is reported.",
         default=DAY_HOURS,
+    ),
+    _choice(
+        "late_failures",
+        LATE_FAILURES,
+        "Late failures",
+        "fail ends the run that first reports a failed, stuck or missing delivery of an earlier "
+        "run with status 3; report only logs it.",
+        default=FAIL,
     ),
     *RATE_PROPERTIES,
     _text(

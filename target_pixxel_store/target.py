@@ -97,8 +97,8 @@ class TargetPixxelStore(PixxelTarget):
 
         Returns:
             INCOMPLETE where records failed and the run continued, or are pending, where
-            `max_deliveries` was reached, or where a delivery that was waited for has a problem;
-            FAILED where a failed record ended the run; else OK.
+            `max_deliveries` was reached, or where a delivery has a problem that was waited for, or
+            that no run has reported; FAILED where a failed record ended the run; else OK.
 
         Raises:
             InputError: The input is not Singer, or a file cannot be written. The STATE of the
@@ -139,6 +139,7 @@ class TargetPixxelStore(PixxelTarget):
             context.outcome_files.failure_count > 0
             or context.recorder.has_pending
             or bool(self._wait_problems)
+            or (bool(self._earlier_problems) and context.settings.fails_on_late_failures)
         )
         return (ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK), ""
 
@@ -199,6 +200,8 @@ class TargetPixxelStore(PixxelTarget):
             self._emit_state()
         finally:
             self._write_summary(status, reason)
+        if status in {ExitCode.OK, ExitCode.INCOMPLETE} and self._started:
+            self.context.monitor.record_reported(self._earlier_problems, self._wait_problems)
 
     def _write_summary(self, status: int, reason: str) -> None:
         context, settings = self.context, self.context.settings

@@ -100,10 +100,7 @@ class DeliveryMonitor:
         self._check = check
 
     def check_earlier_runs(self) -> DeliveryProblems:
-        """Find the problems of deliveries that earlier runs requested.
-
-        A failure is reported once, an unfinished delivery in each run.
-        """
+        """Find the problems of deliveries that earlier runs requested, and did not report."""
         problems = DeliveryProblems()
         view = self._remote.refresh()  # also records what a killed run's requests created
         state = self._journal.state
@@ -120,11 +117,24 @@ class DeliveryMonitor:
         }
         listed |= self._list_by_id(unchecked.keys() - listed.keys())
         for delivery_id, known in unchecked.items():
-            if delivery_id in listed and self._check_delivery(listed[delivery_id], problems):
-                self._journal.record_final(delivery_id)
-            elif time.time() - known.recorded_at > self._stuck_seconds:
+            is_done = delivery_id in listed and self._check_delivery(listed[delivery_id], problems)
+            age = time.time() - known.recorded_at
+            if not is_done and age > self._stuck_seconds and delivery_id not in state.stuck_ids:
                 problems.unfinished.append(delivery_id)
         return problems
+
+    def record_reported(self, late: DeliveryProblems, waited: DeliveryProblems | None) -> None:
+        """Record the problems that the run has reported, so that no other run does.
+
+        Args:
+            late: Of earlier runs.
+            waited: Of this run; what is unfinished may become a problem later.
+        """
+        for problems in (late, waited or DeliveryProblems()):
+            for delivery_id in problems.failed + problems.missing:
+                self._journal.record_final(delivery_id)
+        for delivery_id in late.unfinished:
+            self._journal.record_stuck(delivery_id)
 
     def wait_for(self, delivery_ids: Iterable[str], timeout: float) -> DeliveryProblems:
         """Wait until deliveries have succeeded or failed.
@@ -155,7 +165,6 @@ class DeliveryMonitor:
         for delivery_id in waiting & listed.keys():
             if self._check_delivery(listed[delivery_id], problems):
                 waiting.discard(delivery_id)
-                self._journal.record_final(delivery_id)
 
     def _list_by_id(self, delivery_ids: Iterable[str]) -> dict[str, Delivery]:
         """Read deliveries one by one where the list may be truncated."""
@@ -174,4 +183,6 @@ class DeliveryMonitor:
                 problems.unverified.append(delivery.id)
             elif not exists:
                 problems.missing.append(delivery.id)
+                return True
+            self._journal.record_final(delivery.id)
         return delivery.has_failed or delivery.has_succeeded

@@ -32,6 +32,7 @@ from target_pixxel_store.journal.journal_state import (
     RUN,
     SETTLED,
     STORE,
+    STUCK,
     JournalState,
 )
 from target_pixxel_store.polling import wait_for
@@ -200,6 +201,10 @@ class Journal:
     def record_final(self, delivery_id: str) -> None:
         """Record that a delivery needs no more checks."""
         self._write({"is": FINAL, "id": delivery_id})
+
+    def record_stuck(self, delivery_id: str) -> None:
+        """Record that a delivery was reported as unfinished."""
+        self._write({"is": STUCK, "id": delivery_id})
 
     def record_aoi_intent(self, key: AoiKey) -> None:
         """Record an area of interest that is about to be requested; on disk when this returns."""

@@ -14,6 +14,7 @@ MADE = "made"
 REFUSED = "refused"
 STORE = "store"
 FINAL = "final"
+STUCK = "stuck"
 AREA_INTENT = "area_intent"
 AREA_MADE = "area_made"
 AREA_REFUSED = "area_refused"
@@ -80,6 +81,7 @@ class JournalState:
         intents: The requested deliveries whose result is unknown.
         deliveries: The listed deliveries by id, in the order of the requests.
         final_ids: Ids of the deliveries that need no more checks.
+        stuck_ids: Ids of the deliveries that were reported as unfinished.
         replaced_ids: Ids of the deliveries that records had replaced.
         store_locations: The locations of stores that may be deleted.
         download_ids: Ids of unfinished downloads; None where no response is known.
@@ -95,6 +97,7 @@ class JournalState:
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
     deliveries: dict[str, KnownDelivery] = field(default_factory=dict)
     final_ids: set[str] = field(default_factory=set)
+    stuck_ids: set[str] = field(default_factory=set)
     replaced_ids: set[str] = field(default_factory=set)
     store_locations: dict[str, BucketPath] = field(default_factory=dict)
     download_ids: dict[DownloadKey, str | None] = field(default_factory=dict)
@@ -125,8 +128,8 @@ class JournalState:
                 self._apply_refusals(line["of"])
             case "store":
                 self.store_locations[line["id"]] = BucketPath(*line["place"])
-            case "final":
-                self.final_ids.add(line["id"])
+            case "final" | "stuck":
+                (self.final_ids if line["is"] == FINAL else self.stuck_ids).add(line["id"])
             case "area_intent" | "area_made" | "area_refused":
                 self._apply_aoi(line)
             case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -13,6 +14,8 @@ import pytest
 
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
+from pixxel_singer.signals import StopRequested
+from target_pixxel_store.deliveries.monitor import DeliveryProblems
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
 from tests.target_pixxel_store.target_harness import (
@@ -120,23 +123,64 @@ def test_wait_timeout_ends_run(harness: TargetHarness) -> None:
     assert len(result.summary["waited"]["unfinished"]) == 1
 
 
-def test_earlier_delivery_failure_reported_once(harness: TargetHarness) -> None:
-    harness.sandbox.behavior = Behavior(delivery_seconds=0.1, fail_deliveries=1.0)
-    harness.run(delivery_request(harness.catalog_ids(1)[0]))
-    time.sleep(0.5)
-    result = harness.run(state(1))
-    assert len(result.summary["late"]["failed"]) == 1
-    assert "of an earlier run: FAILED" in result.log
-    assert result.status == 0
-    assert harness.run(state(1)).summary["late"]["failed"] == []
-
-
-def test_stuck_delivery_reported_by_each_run(harness: TargetHarness) -> None:
+def deliver_and_fail(harness: TargetHarness, *, status: str = "FAILED") -> str:
+    """Deliver a catalog, whose delivery gets a status later; return the delivery's id."""
     harness.sandbox.behavior = Behavior(delivery_seconds=600)
-    harness.run(delivery_request(harness.catalog_ids(1)[0]))
-    assert harness.run(state(1)).summary["late"]["unfinished"] == []
-    for _ in range(2):
-        assert len(harness.run(state(1), stuck_after=0).summary["late"]["unfinished"]) == 1
+    assert harness.run(delivery_request(harness.catalog_ids(1)[0])).status == 0
+    delivery = str(harness.list_deliveries()[-1]["delivery_id"])
+    harness.sandbox.workspace.update("deliveries", delivery, status=status)
+    return delivery
+
+
+@pytest.mark.parametrize(("late_failures", "status"), [("fail", 3), ("report", 0)])
+@pytest.mark.parametrize("problem", ["failed", "unfinished"])
+def test_late_failure_reported_once_with_status(
+    harness: TargetHarness, problem: str, late_failures: str, status: int
+) -> None:
+    word = "FAILED" if problem == "failed" else "IN_PROGRESS"
+    settings = {"stuck_after": 0, "late_failures": late_failures}
+    delivery = deliver_and_fail(harness, status=word)
+    dry_run = harness.run(state(1), dry_run=True, **settings)
+    assert (dry_run.status, delivery in dry_run.log) == (0, True)
+    result = harness.run(state(1), **settings)
+    assert (result.status, result.states) == (status, [{"upto": 1}])
+    assert result.summary["late"][problem] == [delivery]
+    again = harness.run(state(1), **settings)
+    assert (again.status, again.summary["late"][problem]) == (0, [])
+
+
+def test_late_failure_after_it_was_stuck_reported_again(harness: TargetHarness) -> None:
+    delivery = deliver_and_fail(harness, status="IN_PROGRESS")
+    assert harness.run(state(1), stuck_after=0).status == 3
+    harness.sandbox.workspace.update("deliveries", delivery, status="FAILED")
+    result = harness.run(state(1), stuck_after=0)
+    assert (result.status, result.summary["late"]["failed"]) == (3, [delivery])
+
+
+def test_late_failure_of_run_that_failed_reported_by_the_next(harness: TargetHarness) -> None:
+    """Only a run that ends with the status 3 has reported it, not one that is killed or fails."""
+    delivery = deliver_and_fail(harness)
+    result = harness.run(delivery_request("no-such-catalog"))
+    assert (result.status, result.summary["late"]["failed"]) == (1, [delivery])
+    result = harness.run(state(1))
+    assert (result.status, result.summary["late"]["failed"]) == (3, [delivery])
+
+
+def test_late_failure_of_wait_that_is_interrupted_reported_by_the_next(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.sandbox.behavior = Behavior(delivery_seconds=0, fail_deliveries=1.0)
+
+    def interrupt(_problems: DeliveryProblems, _logger: object, origin: str) -> None:
+        if origin == "of this run":
+            raise StopRequested(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DeliveryProblems, "log", interrupt)
+        with pytest.raises(StopRequested):
+            harness.run(delivery_request(harness.catalog_ids(1)[0]), wait="finished")
+    result = harness.run(state(1))
+    assert (result.status, len(result.summary["late"]["failed"])) == (3, 1)
 
 
 def test_journal_locked_second_run_fails(harness: TargetHarness) -> None:
