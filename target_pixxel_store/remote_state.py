@@ -187,10 +187,10 @@ class RemoteState:
         """Return the view; read it again where it is older than `max_age` seconds."""
         now = time.monotonic()
         if now - self._refreshed_at > max_age:
-            stores = self.list_stores()
+            # The old view goes first, as both together can be large.
+            self.view = WorkspaceView(self.list_stores(), self._journal.state)
             delivery_list = self._api.list_deliveries()
             with self._lock:
-                self.view = WorkspaceView(stores, self._journal.state)
                 self._add_list(delivery_list)
                 self._record_answers()
                 self._refreshed_catalogs.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.json_decoding import row_to_python
@@ -147,11 +148,11 @@ def _parse_delivery(row: Fields) -> Delivery | None:
         return None
     return Delivery(
         id=key,
-        catalog_id=catalog,
-        store_id=str(cloud.get("config") or ""),
+        catalog_id=intern(catalog),  # once for all deliveries of a catalog, or with a status
+        store_id=intern(str(cloud.get("config") or "")),
         path=normalize_path(str(cloud.get("path") or "")),
         target_path=str(row.get("target_path") or ""),
-        status=str(row.get("status") or "").upper(),
+        status=intern(str(row.get("status") or "").upper()),
         created_at=_parse_timestamp(row.get("created_at")),
         automated=row.get("task_id") is not None,
     )

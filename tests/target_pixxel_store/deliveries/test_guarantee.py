@@ -251,7 +251,7 @@ def test_no_sequence_of_events_delivers_twice_or_forgets(data: st.DataObject) ->
             patch.setattr(module, "time", model)
         patch.setattr(polling, "_STEP_SECONDS", 5.0)
         patch.setattr(journal_module, "write_all", model.write_line)
-        patch.setattr(journal_module.os, "fsync", lambda _fd: None)
+        patch.setattr(os, "fsync", lambda _fd: None)
         path = Path(folder) / "journal"
         for _ in range(data.draw(st.integers(1, 5), "runs")):
             model.begin_run()
