@@ -8,7 +8,6 @@ import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import tenacity
 from urllib3.exceptions import HTTPError
 
 from pixxel_api.connection_causes import find_cause, find_cause_of_407
-from pixxel_api.deadlines import CONNECT_TIMEOUT, Deadline, DeadlineAdapter
+from pixxel_api.deadlines import CONNECT_TIMEOUT, Deadline, DeadlineSession
 from pixxel_api.errors import (
     AddressError,
     BodyTooLarge,
@@ -122,14 +121,9 @@ class Client:
         self._closed = False
         self._warned_paths: set[str] = set()  # paths whose lone surrogates were logged
         self._rate_limiter = RateLimiter(requests_per_second, self._check_cancelled)
-        self._session = requests.Session()
+        self._session = DeadlineSession(connections, pool_block=True)
         self._session.auth = BearerAuth(token)
         self._session.headers["User-Agent"] = user_agent
-        # Cookies would be shared between threads; the API uses none.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
 
     def close(self) -> None:
         """Close the connections; requests in other threads end with `ClientClosedError`."""
@@ -275,7 +269,6 @@ class Client:
                     json=body,
                     headers=dict(headers),
                     timeout=(min(CONNECT_TIMEOUT, self._request_timeout), None),
-                    allow_redirects=False,
                     stream=True,
                 ) as response,
             ):

@@ -7,13 +7,16 @@ import io
 import threading
 import time
 from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from urllib3 import HTTPConnectionPool
 
@@ -95,6 +98,27 @@ class DeadlineAdapter(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = _add_deadline(pool.ConnectionCls)
         return cast("HTTPConnectionPool", pool)
+
+
+class DeadlineSession(requests.Session):
+    """Session whose requests have deadlines; it keeps no cookies and follows no redirects.
+
+    Args:
+        connections: The number of connections to a host that are kept open.
+        pool_block: Whether further requests wait for one of them.
+    """
+
+    def __init__(self, connections: int, *, pool_block: bool = False) -> None:
+        super().__init__()
+        adapter = DeadlineAdapter(pool_maxsize=connections, pool_block=pool_block)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        # Cookies would be shared between threads.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """Return no further requests; requests reads the body even of what it does not follow."""
+        return iter(())
 
 
 class _DeadlineReader(io.RawIOBase):

@@ -13,7 +13,7 @@ import trustme
 
 from pixxel_api import deadlines, errors
 from pixxel_api.client import Client
-from pixxel_api.deadlines import Deadline
+from pixxel_api.deadlines import Deadline, DeadlineSession
 from tests.pixxel_api.network_faults import BUFFER_BYTES, serve_connections
 from tests.pixxel_api.test_client import TOKEN
 
@@ -188,3 +188,19 @@ def test_write_is_bounded_as_a_whole(clock: Clock) -> None:
     deadline.start_body()
     deadline.count_bytes(10**9)
     assert deadline.remaining_seconds() == 30.0
+
+
+def test_redirect_is_returned_without_its_body() -> None:
+    sent = 0
+
+    def respond(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 999999999\r\n\r\n")
+        while sent < 512:
+            connection.sendall(bytes(1 << 20))
+            sent += 1
+
+    with serve_connections(respond) as peer, DeadlineSession(1) as session, Deadline(60):
+        with session.get(f"http://{peer}/a", stream=True) as response:
+            assert response.status_code == 302
+    assert sent < 64, "MiB"
