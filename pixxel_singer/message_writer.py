@@ -194,6 +194,8 @@ class StoppableMessageWriter(MsgSpecWriter):
             fd = sys.stdout.fileno()
         except OSError:  # a buffer in memory
             return sys.stdout.buffer.write
+        if os.isatty(fd):  # rich prints what goes through `sys.stdout` above its progress bars
+            return lambda line: sys.stdout.write(line.decode())
         if hasattr(fcntl, "F_SETPIPE_SZ") and stat.S_ISFIFO(os.fstat(fd).st_mode):
             pipe = self._pipe = PipeWriter(fd, self.check)
             return lambda line: pipe.write(line, reserve=self._reserved_pages)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import pty
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from singer_sdk.singerlib import StateMessage
 
 from pixxel_singer.errors import OutputClosedError
-from pixxel_singer.message_writer import PipeWriter
+from pixxel_singer.message_writer import PipeWriter, StoppableMessageWriter
 from pixxel_singer.signals import StopRequested
 
 if TYPE_CHECKING:
@@ -123,3 +127,15 @@ def test_timeout_writes_no_partial_line(pipe_ends: tuple[int, int]) -> None:
     data = drain(reading)
     assert data.endswith(b"\n")
     assert len(data) % 60_001 == 0
+
+
+def test_message_on_a_terminal_goes_through_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress bars replace `sys.stdout`, so that nothing is written between them."""
+    terminal, end = pty.openpty()
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "fileno", lambda: end, raising=False)
+    monkeypatch.setattr(sys, "stdout", screen)
+    StoppableMessageWriter().write_message(StateMessage({"upto": 1}))
+    assert screen.getvalue() == '{"type":"STATE","value":{"upto":1}}\n'
+    os.close(terminal)
+    os.close(end)
