@@ -74,8 +74,8 @@ class InMemoryContent:
 
     @property
     def etag(self) -> str:
-        """The hash of the bytes."""
-        return _make_etag(self.content)
+        """The MD5 of the bytes, as S3 states it."""
+        return f'"{hashlib.md5(self.content, usedforsecurity=False).hexdigest()}"'
 
     def read_at(self, offset: int) -> memoryview:
         """Return all bytes from an offset on."""
@@ -96,8 +96,9 @@ class GeneratedZip:
 
     @property
     def etag(self) -> str:
-        """The hash of the key and the size."""
-        return _make_etag(f"{self.size} {self.key}".encode())
+        """A hash of the key and the size, in the form that S3 gives to multipart uploads."""
+        identity = f"{self.size} {self.key}".encode()
+        return f'"{hashlib.blake2b(identity, digest_size=16).hexdigest()}-2"'
 
     def read_at(self, offset: int) -> memoryview:
         """Return the bytes from an offset on, to the end of the header, block or trailer."""
@@ -128,10 +129,6 @@ def compute_digest(content: Content) -> Digest:
     for chunk in iter_chunks(content, range(content.size)):
         sha256.update(chunk)
     return Digest(content.size, sha256.hexdigest())
-
-
-def _make_etag(identity: bytes) -> str:
-    return f'"{hashlib.blake2b(identity, digest_size=16).hexdigest()}"'
 
 
 @lru_cache(maxsize=16)
