@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from obstore.exceptions import BaseError as StoreError
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.fsspec import register
 from obstore.store import from_url
 
@@ -36,6 +37,8 @@ _USERINFO = re.compile(r"(?<=://)[^/]*@")
 
 FILESYSTEM_ERRORS = (OSError, ValueError, StoreError)
 """Errors of the disk, object stores and fsspec."""
+ACCESS_ERRORS = (PermissionError, PermissionDeniedError, UnauthenticatedError)
+"""Those of them that mean that access is refused."""
 
 
 class InvalidLocation(ValueError):

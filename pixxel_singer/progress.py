@@ -57,18 +57,21 @@ class StreamProgress:
 
 
 class DownloadProgress:
-    """Shows the bytes of each file and of all files; safe for threads."""
+    """Shows the bytes of each file, and how many of all files are done; safe for threads."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._lock = threading.Lock()
-        self._bytes: dict[str, tuple[int, int]] = {}
+        self._sizes: dict[TaskID, tuple[int, int | None]] = {}
+        self._files = self._done = 0
 
-    def start(self) -> None:
-        """Start the display, unless it is running already."""
+    def add_file(self) -> None:
+        """Add a file to the total; start the display with the first one."""
+        self._files += 1
         if self._progress is None and (progress := start_progress(_byte_columns)):
-            self._total = progress.add_task("all of them", total=None)
+            self._total = progress.add_task("", total=None)
             self._progress = progress
+        self._show_total()
 
     def stop(self) -> None:
         """Stop the display; the last counts stay on the screen."""
@@ -76,29 +79,41 @@ class DownloadProgress:
             self._progress.stop()
 
     @contextmanager
-    def track_file(self, label: str) -> Iterator[Callable[[int, int], None]]:
-        """Show a file until the block ends.
+    def track_file(self) -> Iterator[Callable[[str, int, int | None], None]]:
+        """Show a file until the block ends; then it is done.
 
         Yields:
-            A function that takes the bytes received so far and the size of the file.
+            A function that takes the file's name, the bytes received so far, and its size.
         """
-        progress = self._progress
-        if progress is None:
+        if (progress := self._progress) is None:
             yield _ignore_progress
             return
-        task = progress.add_task(escape_controls(label), total=None)
+        task = progress.add_task("", total=None, visible=False)
 
-        def update(received: int, size: int) -> None:
-            progress.update(task, completed=received, total=size)
-            with self._lock:
-                self._bytes[label] = received, size
-                all_received, all_sizes = map(sum, zip(*self._bytes.values(), strict=True))
-            progress.update(self._total, completed=all_received, total=all_sizes)
+        def update(name: str, received: int, size: int | None) -> None:
+            label = escape_controls(name)
+            progress.update(task, description=label, completed=received, total=size, visible=True)
+            self._sizes[task] = received, size
+            self._show_total()
 
         try:
             yield update
         finally:
             progress.remove_task(task)
+            with self._lock:
+                self._done += 1
+            self._show_total()
+
+    def _show_total(self) -> None:
+        if self._progress is not None:
+            sizes = list(self._sizes.values())
+            known = [size for _, size in sizes if size is not None]
+            self._progress.update(
+                self._total,
+                description=f"{self._done} of {self._files} files",
+                completed=sum(received for received, _ in sizes),
+                total=sum(known) if len(known) == self._files else None,
+            )
 
 
 class StageProgress:
@@ -244,5 +259,5 @@ def _byte_columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _ignore_progress(_received: int, _size: int) -> None:
+def _ignore_progress(_name: str, _received: int, _size: int | None) -> None:
     """Show nothing."""

@@ -206,11 +206,12 @@ class RunContext:
         if settings.download_to is None:
             return None
         # requests and urllib3 are slow to import.
-        from target_pixxel_store.downloads.cancellation import CancellationToken  # noqa: PLC0415
         from target_pixxel_store.downloads.destination import open_destination  # noqa: PLC0415
         from target_pixxel_store.downloads.downloader import Downloader  # noqa: PLC0415
-        from target_pixxel_store.downloads.pipeline import DownloadPipeline  # noqa: PLC0415
-        from target_pixxel_store.downloads.preparation import Preparer  # noqa: PLC0415
+        from target_pixxel_store.downloads.pipeline import (  # noqa: PLC0415
+            CancellationToken,
+            DownloadPipeline,
+        )
         from target_pixxel_store.downloads.transfer import Fetcher  # noqa: PLC0415
 
         cancellation = CancellationToken(self._check)
@@ -221,14 +222,19 @@ class RunContext:
             check=cancellation,
         )
         destination = open_destination(settings, settings.download_to, self._register_secrets)
-        preparer = Preparer(
-            self.api, self.journal, timeout=settings.download_timeout, check=cancellation
+        downloader = Downloader(
+            self.api,
+            fetcher,
+            destination,
+            self.journal,
+            timeout=settings.download_timeout,
+            check=cancellation,
         )
         return DownloadPipeline(
             settings,
             api=self.api,
             selection=CatalogSelection(settings, self.api),
-            downloader=Downloader(preparer, fetcher, destination, self.journal),
+            downloader=downloader,
             root=destination.root,
             recorder=self.recorder,
             progress=DownloadProgress(),

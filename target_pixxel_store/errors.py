@@ -55,8 +55,8 @@ class CircuitOpenError(Exception):
     """The API has failed many times in a row for the same reason."""
 
 
-class DiskError(Exception):
-    """The disk for downloads is full, read-only or broken, so that no download can succeed."""
+class DestinationError(Exception):
+    """The destination is full, broken or refuses access, so that no download can succeed."""
 
 
 class JournalError(Exception):

@@ -23,7 +23,7 @@ from target_pixxel_store.context import RunContext
 from target_pixxel_store.deliveries.monitor import DeliveryProblems
 from target_pixxel_store.errors import (
     CircuitOpenError,
-    DiskError,
+    DestinationError,
     JournalError,
     OutcomeFileError,
     RecordError,
@@ -65,7 +65,7 @@ class TargetPixxelStore(PixxelTarget):
     expected_errors = (
         PixxelError,
         CircuitOpenError,
-        DiskError,
+        DestinationError,
         JournalError,
         OutcomeFileError,
         UnexpectedDeliveryError,
@@ -183,7 +183,7 @@ class TargetPixxelStore(PixxelTarget):
     def _finish(self, send_deliveries: Callable[[], None]) -> None:
         """Request the pending deliveries, then wait for the downloads."""
         send_deliveries()
-        if self.context.downloads:
+        if self._started and self.context.downloads:
             self.context.downloads.finish()
 
     def _poll(self) -> None:
@@ -227,12 +227,15 @@ class TargetPixxelStore(PixxelTarget):
             ended_because=reason or None,
             deliveries=context.recorder.delivery_count,
             downloads=context.recorder.download_count,
+            download_to=context.downloads.root if self._started and context.downloads else None,
             late=self._earlier_problems.to_dict(),
             waited=None if self._wait_problems is None else self._wait_problems.to_dict(),
         )
         self.logger.info("summary: %s", summary)
         if is_interactive():  # where the log shows warnings only
             click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
+            if summary["download_to"]:
+                click.echo(f"files are in {summary['download_to']}", err=True)
 
     # Messages
 

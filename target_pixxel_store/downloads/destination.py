@@ -3,54 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import re
-import stat
+import tempfile
 import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from pixxel_singer.errors import InputError
-from target_pixxel_store.downloads.partial_file import PartialFile, disk_errors
-from target_pixxel_store.errors import RecordError
+from target_pixxel_store.downloads.partial_file import (
+    READ_FLAGS,
+    PartialFile,
+    disk_errors,
+    open_folder,
+)
+from target_pixxel_store.downloads.response_checks import safe_filename
+from target_pixxel_store.errors import DestinationError, RecordError
 from target_pixxel_store.locations import normalize_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from target_pixxel_store.settings import Settings
 
-_SAFE_ID_PATTERN = re.compile(r"[\w-]{1,64}", re.ASCII)
+logger = logging.getLogger(__name__)
+
+_CHECK_NAME = ".pixxel-download-check"
 _FILE_MODE = 0o644
 _PRIVATE_FOLDER = 0o700
 
 
-class DownloadDestination(Protocol):
-    """Stores files at paths with slashes.
-
-    Attributes:
-        root: The folder or URL, without a password.
-    """
-
-    root: str
-
-    def file_size(self, path: str, name: str) -> int | None:
-        """Return the size of a file in bytes; None where it does not exist."""
-
-    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Return the partial file of a catalog."""
-
-    def commit(self, part: PartialFile, path: str, name: str) -> None:
-        """Store a complete partial file under a name; an existing file is replaced."""
-
-
-def folder_uri(destination: DownloadDestination, path: str) -> str:
-    """Return the folder of a path, as journal and outcomes contain it."""
-    return "/".join(filter(None, (destination.root, normalize_path(path))))
-
-
 class LocalDestination:
-    """A local folder; a partial file is beside its file, on the same disk."""
+    """A local folder, the `root`; a partial file is beside its file, on the same disk."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
@@ -59,43 +44,45 @@ class LocalDestination:
         os.umask(umask)
         self._mode = _FILE_MODE & ~umask
 
-    def create_folder(self) -> None:
-        """Create the folder.
-
-        Raises:
-            InputError: It cannot be created, or is not writable.
-        """
+    def check_access(self) -> None:
+        """Create the folder, and a file in it that is removed at once; raise `InputError`."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root):
+                pass
         except OSError as error:
             raise InputError(
-                f"Setting 'download_to': cannot create the folder: {error.strerror}"
+                f"Setting 'download_to': cannot write to '{self.root}': {error.strerror}"
             ) from None
-        if not os.access(self._root, os.W_OK | os.X_OK):
-            raise InputError("Setting 'download_to': the folder is not writable")
 
     def file_size(self, path: str, name: str) -> int | None:
         """Return the size of a file in bytes; None where it does not exist."""
-        with disk_errors():
-            try:
-                found = (self._folder(path) / name).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        with disk_errors(), suppress(FileNotFoundError), self._open(path, name) as file:
+            return os.fstat(file.fileno()).st_size
+        return None
+
+    @contextmanager
+    def open_file(self, path: str, name: str) -> Iterator[IO[bytes]]:
+        """Open a file for reading."""
+        with disk_errors(), self._open(path, name) as file:
+            yield file
+
+    def _open(self, path: str, name: str) -> IO[bytes]:
+        folder = open_folder(self._root, path, create=False)
+        try:
+            return os.fdopen(os.open(name, READ_FLAGS, dir_fd=folder), "rb")
+        finally:
+            os.close(folder)
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Return the partial file of a catalog."""
-        folder = self._folder(path)
         with disk_errors():
-            folder.mkdir(parents=True, exist_ok=True)
-        return PartialFile(folder / f".{_safe_id(catalog_id)}.part")
+            return PartialFile(open_folder(self._root, path), f".{safe_filename(catalog_id)}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Move a partial file to its name."""
-        part.commit(self._folder(path) / name, self._mode)
-
-    def _folder(self, path: str) -> Path:
-        return self._root / normalize_path(path)
+        del path  # the partial file is in its folder
+        part.commit(name, self._mode)
 
 
 class RemoteDestination:
@@ -106,8 +93,11 @@ class RemoteDestination:
         parts_folder: The local folder; created with the first partial file.
         register_secrets: Called with the password in the URL.
 
+    Attributes:
+        root: The URL as keys begin, without a password.
+
     Raises:
-        InputError: It cannot be opened.
+        InputError: It cannot be opened, or keeps nothing.
     """
 
     def __init__(
@@ -117,9 +107,14 @@ class RemoteDestination:
 
         self._filesystem = filesystem
         self._parts_folder = parts_folder
+        scheme, _, rest = url.partition("://")
+        host, _, path = rest.partition("/")
+        url = f"{scheme}://{host}/{normalize_path(path)}"
         self.root = filesystem.strip_userinfo(url).rstrip("/")
         if secret := filesystem.url_password(url):
             register_secrets([secret])
+        if scheme == "memory" or "::" in url:
+            raise InputError(f"Setting 'download_to': '{self.root}' keeps no files")
         try:
             self._files, root = filesystem.open_filesystem(url)
         except filesystem.InvalidLocation as error:
@@ -127,70 +122,95 @@ class RemoteDestination:
         self._root = root.rstrip("/")
         self._upload_lock = threading.Lock()
 
+    def check_access(self) -> None:
+        """Write an object, find it, and delete it if that is allowed; raise `InputError`."""
+        key = self._object_path("", _CHECK_NAME)
+        try:
+            for _ in range(3):  # another run may delete it meanwhile
+                self._files.pipe_file(key, b"pixxel")
+                self._files.invalidate_cache()
+                if self._files.exists(key):
+                    break
+            else:
+                raise FileNotFoundError("it is written, but not found")
+        except self._filesystem.FILESYSTEM_ERRORS as error:
+            raise InputError(
+                f"Setting 'download_to': cannot write and find '{self.root}/{_CHECK_NAME}': "
+                f"{self._filesystem.describe_error(error)}"
+            ) from None
+        try:
+            self._files.rm_file(key)
+        except self._filesystem.FILESYSTEM_ERRORS:
+            logger.warning("'%s/%s' remains, as it cannot be deleted", self.root, _CHECK_NAME)
+
     def file_size(self, path: str, name: str) -> int | None:
         """Return the size of an object in bytes; None where it does not exist."""
-        try:
+        with self._errors("read"), suppress(FileNotFoundError):
             self._files.invalidate_cache()
             found = self._files.info(self._object_path(path, name))
-        except FileNotFoundError:
-            return None
-        except self._filesystem.FILESYSTEM_ERRORS as error:
-            raise self._to_record_error("read", error) from None
-        return int(found["size"]) if found["type"] == "file" else None
+            return int(found["size"]) if found["type"] == "file" else None
+        return None
+
+    @contextmanager
+    def open_file(self, path: str, name: str) -> Iterator[IO[bytes]]:
+        """Open an object for reading."""
+        with self._errors("read"), self._files.open(self._object_path(path, name), "rb") as file:
+            yield file
 
     def partial_file(self, path: str, catalog_id: str) -> PartialFile:
         """Return the partial file of a catalog; its name contains a hash of the folder."""
         folder_hash = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
         with disk_errors():
             self._parts_folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        return PartialFile(self._parts_folder / f"{_safe_id(catalog_id)}.{folder_hash}.part")
+            folder = open_folder(self._parts_folder)
+        return PartialFile(folder, f"{safe_filename(catalog_id)}.{folder_hash}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Upload a partial file, check the object's size, and remove the partial file."""
-        try:
-            with self._upload_lock:  # each takes tens of megabytes of memory
-                self._files.put_file(str(part.path), self._object_path(path, name))
-        except self._filesystem.FILESYSTEM_ERRORS as error:
-            raise self._to_record_error("write to", error) from None
+        with self._errors("write to"), self._upload_lock:  # each takes tens of megabytes of memory
+            self._files.put_file(str(self._parts_folder / part.name), self._object_path(path, name))
         if self.file_size(path, name) != part.size:
             raise RecordError(
-                f"its object in '{self.root}' has a different size than the uploaded file"
+                f"its object in '{self.root}' has another size than the uploaded file"
             )
         part.remove()
 
     def _object_path(self, path: str, name: str) -> str:
         return "/".join(filter(None, (self._root, normalize_path(path, name))))
 
-    def _to_record_error(self, operation: str, error: Exception) -> RecordError:
-        return RecordError(
-            f"cannot {operation} '{self.root}': {self._filesystem.describe_error(error)}"
-        )
+    @contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        """Convert errors of the file system to `RecordError`; `DestinationError` for refusals."""
+        try:
+            yield
+        except self._filesystem.FILESYSTEM_ERRORS as error:
+            is_refusal = isinstance(error, self._filesystem.ACCESS_ERRORS)
+            error_class = DestinationError if is_refusal else RecordError
+            raise error_class(
+                f"cannot {operation} '{self.root}': {self._filesystem.describe_error(error)}"
+            ) from None
+
+
+DownloadDestination = LocalDestination | RemoteDestination
+
+
+def folder_uri(destination: DownloadDestination, path: str) -> str:
+    """Return the folder of a path, as journal and outcomes contain it."""
+    return "/".join(filter(None, (destination.root, path)))
 
 
 def open_destination(
     settings: Settings, download_to: str, register_secrets: Callable[[list[str]], None]
 ) -> DownloadDestination:
-    """Open the folder or URL of `download_to`; a dry run creates no folder.
-
-    Args:
-        settings: The settings.
-        download_to: The setting `download_to`.
-        register_secrets: Called with the password in a URL.
+    """Open the folder or URL of `download_to`; check the access, except in a dry run.
 
     Raises:
-        InputError: It cannot be opened or created.
+        InputError: It cannot be opened or written to.
     """
-    if "://" in download_to:
+    destination: DownloadDestination = LocalDestination(download_to.removeprefix("local://"))
+    if "://" in destination.root:
         parts_folder = settings.journal_path.with_name(f"{settings.journal_path.name}.parts")
-        return RemoteDestination(download_to, parts_folder, register_secrets)
-    destination = LocalDestination(download_to)
+        destination = RemoteDestination(download_to, parts_folder, register_secrets)
     if not settings.dry_run:
-        destination.create_folder()
+        destination.check_access()
     return destination
-
-
-def _safe_id(catalog: str) -> str:
-    """Return a catalog's id as the name of a file; a hash of an id that is not a valid one."""
-    if _SAFE_ID_PATTERN.fullmatch(catalog):
-        return catalog
-    return hashlib.sha256(catalog.encode(errors="surrogatepass")).hexdigest()[:32]

@@ -1,92 +1,114 @@
-"""The downloader: prepares, transfers and stores one catalog; safe for threads."""
+"""The downloader: requests, transfers and stores one catalog; safe for threads.
+
+The API keeps no list of downloads, and a download that nobody fetches costs nothing. So a request
+without a response is simply sent again. A download whose id is in the journal is continued.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from pixxel_api.errors import ApiError, ConnectError, Forbidden, Unauthorized
+from target_pixxel_store.api.errors import REFUSAL_STATUSES, UNKNOWN_CATALOG
 from target_pixxel_store.downloads.destination import folder_uri
-from target_pixxel_store.downloads.preparation import Attempt
-from target_pixxel_store.downloads.response_checks import safe_filename
+from target_pixxel_store.downloads.response_checks import find_checksum_error, safe_filename
+from target_pixxel_store.downloads.transfer import Transfer
 from target_pixxel_store.errors import RecordError, SignedUrlRefused
 from target_pixxel_store.journal.journal_state import DownloadedFile, DownloadKey
-from target_pixxel_store.outcomes import OutcomeKind
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.polling import Backoff, poll_for, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.api.models import Download
     from target_pixxel_store.downloads.destination import DownloadDestination
-    from target_pixxel_store.downloads.partial_file import PartialFile, RemoteFile
-    from target_pixxel_store.downloads.preparation import Preparer
+    from target_pixxel_store.downloads.partial_file import RemoteFile
     from target_pixxel_store.downloads.transfer import Fetcher
     from target_pixxel_store.journal.journal import Journal
 
+    ReportProgress = Callable[[str, int, int | None], None]
+
 logger = logging.getLogger(__name__)
 
-MAX_REFUSED_URLS = 3
-"""Signed URLs in a row that are refused without new data."""
+BACKOFF = Backoff(first=1.0, factor=2, longest=30.0)
+MAX_DOWNLOAD_REQUESTS = 4  # for one download while the API fails
+MAX_REFUSED_URLS = 3  # in a row without new data
 NAME_CONFLICT = (
     "another catalog's file has this name in the same folder; give each catalog its own path"
 )
 EXISTING_FILE = (
     "a different file with this name exists in the folder; move it, or download to another folder"
 )
+UNKNOWN_FILE = (
+    "a file with this name and size exists in the folder, and the server states no checksum that "
+    "shows whether it is the same; move it, or download to another folder"
+)
+LOCAL_FAILURES = frozenset({NAME_CONFLICT, EXISTING_FILE, UNKNOWN_FILE})  # not the API's
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadJob:
-    """A catalog to download.
-
-    Attributes:
-        path: The path below the destination, with slashes.
-    """
+class DownloadJob(NamedTuple):
+    """A catalog to download, and the path below the destination, with single slashes."""
 
     catalog_id: str
     path: str
 
 
-class DownloadResult(NamedTuple):
-    """The result of a job.
+@dataclass(slots=True)
+class _Attempt:
+    """What was done so far to download a catalog, by this run and by earlier ones."""
 
-    Attributes:
-        uri: The location of the file.
-        download_id: Id of the download.
-        attempts: The number of requests for a download and for its file.
-    """
-
-    kind: OutcomeKind
-    reason: str = ""
-    uri: str | None = None
+    job: DownloadJob
+    key: DownloadKey
     download_id: str | None = None
-    attempts: int = 0
+    from_earlier_run: bool = False
+    request_count: int = 0
+
+    def count_request(self) -> None:
+        self.request_count += 1
+
+    def discard_download(self) -> None:
+        """Forget the download, so that a new one is requested."""
+        self.download_id, self.from_earlier_run = None, False
+
+
+class _AlreadyDownloadedError(Exception):
+    """The file exists already; the arguments are its name and size."""
 
 
 class Downloader:
     """Downloads catalogs.
 
     Args:
-        preparer: Waits for signed URLs.
+        api: Requests downloads, and finds catalogs.
         fetcher: Transfers files.
         destination: Stores files.
         journal: Contains the downloads and files of all runs.
+        timeout: Seconds to wait until a download is ready.
+        check: Called while waiting; raises to stop.
     """
 
     def __init__(
         self,
-        preparer: Preparer,
+        api: StoreApi,
         fetcher: Fetcher,
         destination: DownloadDestination,
         journal: Journal,
+        *,
+        timeout: float,
+        check: Callable[[], None],
     ) -> None:
-        self._preparer = preparer
+        self._api = api
         self._fetcher = fetcher
         self._destination = destination
         self._journal = journal
+        self._timeout = timeout
+        self._check = check
         self._lock = threading.Lock()
         self._claims: dict[tuple[str, str], str] = {}
 
@@ -94,138 +116,152 @@ class Downloader:
         """Close the connections of the transfers."""
         self._fetcher.close()
 
-    def find_existing(self, job: DownloadJob) -> DownloadResult | None:
-        """Return the result where the journal's file of a job exists; sends no request.
-
-        Raises:
-            RecordError: The destination cannot be read.
-        """
+    def find_existing(self, job: DownloadJob) -> Outcome | None:
+        """Return the outcome where the journal's file of a job exists; send no request."""
         key = self._key(job)
         file = self._journal.state.files.get(key)
         if file is None or self._destination.file_size(job.path, file.name) != file.size:
             return None
-        return DownloadResult(OutcomeKind.EXISTS, "", f"{key.folder}/{file.name}", file.download_id)
+        uri = f"{key.folder}/{file.name}"
+        outcome = Outcome(OutcomeKind.EXISTS, "", job.catalog_id, uri=uri)
+        return outcome._replace(download_id=file.download_id)
 
-    def download(
-        self, job: DownloadJob, report_progress: Callable[[int, int], None]
-    ) -> DownloadResult:
+    def download(self, job: DownloadJob, report_progress: ReportProgress) -> Outcome:
         """Download a catalog.
 
         Args:
             job: Two jobs of the same catalog and path must not run at the same time.
-            report_progress: Called with the bytes received so far, and the size of the file.
+            report_progress: Called with the file's name, the bytes received so far, and its size.
 
         Raises:
             ConnectError: The API cannot be reached.
             Unauthorized, Forbidden: The token has no permission.
-            DiskError: The disk is full or broken.
+            DestinationError: The destination is full or broken, or refuses access.
         """
-        attempt = Attempt(self._key(job), None)
+        key = self._key(job)
+        attempt = _Attempt(job, key, self._journal.state.download_ids.get(key))
+        attempt.from_earlier_run = attempt.download_id is not None
+        kind, reason, uri = OutcomeKind.CREATED, "", None
         try:
-            if there := self.find_existing(job):
-                return there
-            attempt.download_id = self._journal.state.download_ids.get(attempt.key)
-            attempt.from_earlier_run = attempt.download_id is not None
+            if existing := self.find_existing(job):
+                return existing
             with self._destination.partial_file(job.path, job.catalog_id) as part:
-                kind, file = self._store(job, attempt, part, report_progress)
-            self._journal.record_file(attempt.key, file)
+                resolve_name = partial(self._resolve_name, attempt)
+                transfer = Transfer(part, resolve_name, report_progress, attempt.count_request)
+                try:
+                    name = self._fetch(attempt, transfer).name
+                    size = part.size
+                    self._destination.commit(part, job.path, name)
+                except _AlreadyDownloadedError as there:
+                    kind, (name, size) = OutcomeKind.EXISTS, there.args
+                    part.discard()
+            self._journal.record_file(key, DownloadedFile(name, size, attempt.download_id))
+            uri = f"{key.folder}/{name}"
         except (ConnectError, Unauthorized, Forbidden):
             raise
         except (RecordError, ApiError) as error:
-            return DownloadResult(
-                OutcomeKind.FAILED, str(error), None, attempt.download_id, attempt.request_count
-            )
-        uri = f"{attempt.key.folder}/{file.name}"
-        return DownloadResult(kind, "", uri, attempt.download_id, attempt.request_count)
+            kind, reason = OutcomeKind.FAILED, str(error)
+        outcome = Outcome(kind, reason, job.catalog_id, uri=uri, attempts=attempt.request_count)
+        return outcome._replace(download_id=attempt.download_id)
 
     def _key(self, job: DownloadJob) -> DownloadKey:
         return DownloadKey(job.catalog_id, folder_uri(self._destination, job.path))
 
-    def _store(
-        self,
-        job: DownloadJob,
-        attempt: Attempt,
-        part: PartialFile,
-        report_progress: Callable[[int, int], None],
-    ) -> tuple[OutcomeKind, DownloadedFile]:
-        """Transfer a file unless it exists, and store it."""
-        if part.remote_file is not None:
-            self._claim_name(attempt.key, part.remote_file.name)
-        try:
-            whole = self._fetch(job, attempt, part, report_progress)
-        except _AlreadyDownloadedError as there:
-            part.remove()
-            return OutcomeKind.EXISTS, DownloadedFile(
-                there.remote_file.name, there.remote_file.size, attempt.download_id
-            )
-        self._destination.commit(part, job.path, whole.name)
-        return OutcomeKind.CREATED, DownloadedFile(whole.name, whole.size, attempt.download_id)
+    # The file
 
-    def _fetch(
-        self,
-        job: DownloadJob,
-        attempt: Attempt,
-        part: PartialFile,
-        report_progress: Callable[[int, int], None],
-    ) -> RemoteFile:
+    def _fetch(self, attempt: _Attempt, transfer: Transfer) -> RemoteFile:
         """Transfer a file, with new signed URLs where one is refused."""
-
-        def begin(whole: RemoteFile) -> RemoteFile:
-            return self._resolve_name(job, attempt.key, whole)
-
-        refused = 0
+        part, refused = transfer.part, 0
         while True:
-            url, before = self._preparer.wait_for_signed_url(attempt), part.size
+            url, before = self._wait_for_signed_url(attempt), part.size
             try:
-                return self._fetcher.fetch(url, part, begin, report_progress, attempt.count_request)
+                return self._fetcher.fetch(url, transfer)
             except SignedUrlRefused as error:
                 refused = refused + 1 if part.size <= before else 1
                 if refused < MAX_REFUSED_URLS:
-                    logger.info("catalog %s: %s; requesting a new one", job.catalog_id, error)
+                    logger.info("%s: %s; requesting a new one", part.name, error)
                 elif attempt.from_earlier_run:  # an earlier run's download may have expired
                     attempt.discard_download()
                     refused = 0
                 else:
                     raise RecordError(f"{error}, and so were new ones") from None
 
-    def _resolve_name(
-        self, job: DownloadJob, key: DownloadKey, remote_file: RemoteFile
-    ) -> RemoteFile:
-        """Return a file with its final name, before it is transferred.
-
-        Raises:
-            RecordError: A different file has that name.
-            _AlreadyDownloadedError: The file exists.
-        """
-        named = msgspec.structs.replace(
-            remote_file, name=remote_file.name or safe_filename(job.catalog_id)
-        )
-        self._claim_name(key, named.name)
-        size = self._destination.file_size(job.path, named.name)
-        if size == named.size:
-            raise _AlreadyDownloadedError(named)
-        ours = self._journal.state.files.get(key)
-        if size is not None and (ours is None or ours.name != named.name):
-            raise RecordError(EXISTING_FILE)
-        return named
-
-    def _claim_name(self, key: DownloadKey, name: str) -> None:
-        """Reserve a name in a folder for a catalog.
-
-        Raises:
-            RecordError: A different catalog has it.
-        """
-        folder_and_name = key.folder, name
+    def _resolve_name(self, attempt: _Attempt, remote_file: RemoteFile) -> RemoteFile:
+        """Return a file with its final name, unless another file has it, or it exists already."""
+        job, key = attempt.job, attempt.key
+        named = remote_file._replace(name=remote_file.name or safe_filename(job.catalog_id))
+        state, place = self._journal.state, (key.folder, named.name)
         with self._lock:
-            owner_in_journal = self._journal.state.file_owners.get(folder_and_name)
-            owner = self._claims.setdefault(folder_and_name, owner_in_journal or key.catalog_id)
+            owner = self._claims.setdefault(place, state.file_owners.get(place, key.catalog_id))
         if owner != key.catalog_id:
             raise RecordError(NAME_CONFLICT)
+        ours = state.files.get(key)
+        size = self._destination.file_size(job.path, named.name)
+        if size is None or (ours is not None and ours.name == named.name):
+            return named
+        if named.size not in {None, size}:
+            raise RecordError(EXISTING_FILE)
+        if not named.checksums:
+            raise RecordError(UNKNOWN_FILE)
+        with self._destination.open_file(job.path, named.name) as file:
+            if find_checksum_error(file, named.checksums, self._check):
+                raise RecordError(EXISTING_FILE)
+        raise _AlreadyDownloadedError(named.name, size)
+
+    # The signed URL
+
+    def _wait_for_signed_url(self, attempt: _Attempt) -> str:
+        """Return a signed URL of a catalog's download; request the download where there is none."""
+        found = self._prepare(attempt)
+        if attempt.from_earlier_run and (found is None or found.has_failed):
+            attempt.discard_download()
+            found = self._prepare(attempt)
+        if found is None:
+            raise RecordError("the API no longer knows the requested download")
+        if found.has_failed:
+            raise RecordError("the API failed to prepare the download; request it again later")
+        if found.url is None or not found.is_ready:
+            text = f"the download is not ready after {self._timeout:g} s; see 'download_timeout'"
+            raise RecordError(f"{text}, and run again")
+        return found.url
+
+    def _prepare(self, attempt: _Attempt) -> Download | None:
+        """Request a download unless there is one, and poll until it has ended; None if unknown."""
+        download_id = attempt.download_id
+        found: Download | None = None
+        if download_id is None:
+            self._journal.record_download_intent(attempt.key)
+            found = self._request_download(attempt)
+            attempt.download_id = download_id = found.id
+            self._journal.record_download(attempt.key, download_id)
+            if not _is_pending(found):
+                return found
+
+        def has_ended() -> bool | None:
+            nonlocal found
+            found = self._api.get_download(download_id)
+            return None if _is_pending(found) else True
+
+        poll_for(self._timeout, has_ended, self._check, BACKOFF)
+        return found
+
+    def _request_download(self, attempt: _Attempt) -> Download:
+        """Request a download; again while the API fails, as an extra download does no harm."""
+        catalog_id, number = attempt.job.catalog_id, 0
+        while True:
+            number += 1
+            attempt.count_request()
+            try:
+                return self._api.request_download(catalog_id)
+            except ApiError as error:
+                if error.retryable and number < MAX_DOWNLOAD_REQUESTS:
+                    wait_for(BACKOFF.pause(number - 1), self._check)
+                    continue
+                is_refusal = error.status in REFUSAL_STATUSES
+                if is_refusal and not self._api.find_existing_catalogs([catalog_id]):
+                    raise RecordError(UNKNOWN_CATALOG) from None
+                raise
 
 
-class _AlreadyDownloadedError(Exception):
-    """The file exists already."""
-
-    def __init__(self, whole: RemoteFile) -> None:
-        super().__init__()
-        self.remote_file = whole
+def _is_pending(found: Download | None) -> bool:
+    return found is not None and not found.is_ready and not found.has_failed

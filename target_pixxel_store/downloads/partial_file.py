@@ -1,7 +1,7 @@
 """A partial file: the received part of a file, which a later run can continue.
 
-A note beside it identifies the remote file, and says how many bytes are surely on disk: after a
-crash of the machine, the bytes behind them may be anything.
+Beside it lies the validator of the remote file. The bytes up to a boundary are on disk before any
+byte behind it is written; so after a crash, all bytes before the last boundary are right.
 """
 
 from __future__ import annotations
@@ -9,204 +9,231 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+import stat
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
-from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder
-from target_pixxel_store.errors import DiskError, RecordError
+from pixxel_singer.durable_io import PRIVATE_MODE, write_all
+from target_pixxel_store.errors import DestinationError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
-SYNC_INTERVAL_BYTES = 1 << 24
-"""Bytes after which a partial file is flushed to disk."""
-_FATAL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""Errors that affect every file on the disk."""
+    from target_pixxel_store.downloads.response_checks import Checksum
+
+BOUNDARY_BYTES = 1 << 24
+"""Bytes from one boundary to the next."""
+_FATAL_ERRNOS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+)
+"""Errors that affect every file of the destination."""
+_LINK_ERRNOS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class RemoteFile(msgspec.Struct, frozen=True):
-    """Identifies the complete file on the server.
+class Validator(msgspec.Struct, frozen=True):
+    """Identifies a version of a remote file: two headers as received; empty where not stated."""
 
-    Attributes:
-        size: In bytes.
-        etag: A strong ETag, in its quotes; empty where there is none.
-        modified: The `Last-Modified` header; empty where there is none.
-    """
-
-    name: str
-    size: int
     etag: str = ""
     modified: str = ""
 
     @property
-    def validator(self) -> str:
-        """The value of `If-Range` that binds a request for the rest to the same file."""
-        return self.etag or self.modified
+    def strong_etag(self) -> str:
+        """The ETag where it is strong, as range requests require (RFC 9110, 13.1.5)."""
+        return "" if self.etag.startswith("W/") else self.etag
+
+    @property
+    def if_range(self) -> str:
+        """The value of `If-Range` that asks for the rest of the same version."""
+        return self.strong_etag or self.modified
 
 
-class _Note(msgspec.Struct, frozen=True, rename={"remote_file": "whole", "synced_bytes": "upto"}):
-    remote_file: RemoteFile
-    synced_bytes: int
+class RemoteFile(NamedTuple):
+    """The complete file on the server, as the first response of a run describes it.
+
+    Attributes:
+        size: In bytes; None where it is not stated.
+    """
+
+    name: str
+    size: int | None
+    checksums: tuple[Checksum, ...] = ()
 
 
 class PartialFile:
     """A partial file that this run has locked; a context manager.
 
     Args:
-        path: Its path; created where it does not exist.
+        folder: Descriptor of its folder; closed on exit.
+        name: Its name; created where it does not exist.
 
     Attributes:
-        path: Its path.
-        remote_file: The file on the server; None before it is known.
         size: The number of bytes received.
+        validator: The version of the remote file that the bytes belong to.
+        remote_file: The remote file; None before this run has received a response.
 
     Raises:
         RecordError: On entering: another run has locked it, or it cannot be created.
-        DiskError: The disk is full or broken.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._note_path = path.with_name(f"{path.name}.json")
+    def __init__(self, folder: int, name: str) -> None:
+        self._folder = folder
+        self.name = name
+        self._note_name = f"{name}.json"
         self._fd = -1
-        self._synced_bytes = 0
-        self.remote_file: RemoteFile | None = None
         self.size = 0
+        self.validator = Validator()
+        self.remote_file: RemoteFile | None = None
 
     def __enter__(self) -> Self:
         """Open, lock and read it."""
-        with disk_errors():
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._fd = os.open(self.path, flags, PRIVATE_MODE)
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            with disk_errors():
+                self._fd = os.open(self.name, _WRITE_FLAGS, PRIVATE_MODE, dir_fd=self._folder)
+                self._lock()
                 self._load()
-            except BlockingIOError:
-                self._close()
-                raise RecordError("another run is downloading it") from None
-            except BaseException:
-                self._close()
-                raise
+        except BaseException:
+            self._close()
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Flush it to disk and unlock it; an empty one is removed."""
-        with disk_errors():
-            try:
-                if not self.size:
-                    self.remove()
-                elif self._fd >= 0:
-                    self._sync()
-            finally:
-                self._close()
+    def __exit__(self, *_: object) -> None:
+        """Unlock it; an empty one is removed."""
+        try:
+            if self._fd >= 0 and not self.size:
+                self.remove()
+        finally:
+            self._close()
 
-    @property
-    def complete_file(self) -> RemoteFile | None:
-        """The remote file, once all of its bytes are received."""
-        return (
-            self.remote_file
-            if self.remote_file is not None and self.size == self.remote_file.size
-            else None
-        )
-
-    def restart(self, remote_file: RemoteFile) -> None:
-        """Start again for a remote file, with no bytes."""
+    def restart(self, remote_file: RemoteFile, validator: Validator) -> None:
+        """Start again for a version of a remote file, with no bytes."""
+        self.discard()
         with disk_errors():
+            os.fsync(self._fd)  # the bytes of another version must never be found with this note
+            flags = _WRITE_FLAGS | os.O_EXCL
+            note = os.open(self._note_name, flags, PRIVATE_MODE, dir_fd=self._folder)
+            with os.fdopen(note, "wb"):
+                write_all(note, msgspec.json.encode(validator))
+                os.fsync(note)
+            os.fsync(self._folder)
+        self.remote_file, self.validator = remote_file, validator
+
+    def discard(self) -> None:
+        """Discard the received bytes."""
+        with disk_errors():
+            self._unlink(self._note_name)
             os.ftruncate(self._fd, 0)
-            self.size, self.remote_file = 0, remote_file
-            self._sync()
-
-    def reset(self) -> None:
-        """Discard the received bytes, as they belong to a different file."""
-        with disk_errors():
-            self._note_path.unlink(missing_ok=True)
-            os.ftruncate(self._fd, 0)
-        self.size, self.remote_file = 0, None
+        self.size, self.remote_file, self.validator = 0, None, Validator()
 
     def append(self, piece: bytes) -> None:
         """Append bytes."""
         view = memoryview(piece)
         with disk_errors():
             while view:
-                written = os.pwrite(self._fd, view, self.size)
+                left = BOUNDARY_BYTES - self.size % BOUNDARY_BYTES
+                if self.size and left == BOUNDARY_BYTES:
+                    os.fsync(self._fd)
+                written = os.pwrite(self._fd, view[:left], self.size)
                 self.size += written
                 view = view[written:]
-            if self.size - self._synced_bytes >= SYNC_INTERVAL_BYTES:
-                self._sync()
 
-    def commit(self, path: Path, mode: int) -> None:
-        """Move the complete file to its path, flushed to disk."""
+    @contextmanager
+    def open_reader(self) -> Iterator[IO[bytes]]:
+        """Open the received bytes for reading."""
+        with disk_errors(), os.fdopen(os.dup(self._fd), "rb") as file:
+            file.seek(0)
+            yield file
+
+    def commit(self, name: str, mode: int) -> None:
+        """Give the complete file its name and mode, on disk; an existing one is replaced."""
         with disk_errors():
             os.fsync(self._fd)
             os.fchmod(self._fd, mode)
-            self.path.replace(path)
-            self._note_path.unlink(missing_ok=True)
-            sync_folder(path.parent)
-            self.remote_file = None
-            self._close()
+            os.rename(self.name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._unlink(self._note_name)
+            os.fsync(self._folder)
+        self._close()
 
     def remove(self) -> None:
         """Remove it and its note."""
-        self._note_path.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
-        self.size, self.remote_file = 0, None
+        with disk_errors():
+            self._unlink(self._note_name)
+            self._unlink(self.name)
+        self._close()
+
+    def _lock(self) -> None:
+        """Lock the file, and make sure that it is a file of its own that still has its name."""
+        with suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            opened = os.fstat(self._fd)
+            named = os.stat(self.name, dir_fd=self._folder, follow_symlinks=False)
+            if os.path.samestat(opened, named):
+                if stat.S_ISREG(opened.st_mode) and opened.st_nlink == 1:
+                    return
+                raise RecordError(f"'{self.name}' in its folder is not a plain file; remove it")
+        raise RecordError("another run is downloading it")
 
     def _load(self) -> None:
-        """Read the note, and truncate the bytes that may not have been on disk."""
-        try:
-            note = msgspec.json.decode(self._note_path.read_bytes(), type=_Note)
-        except (FileNotFoundError, msgspec.DecodeError):
-            note = None
-        there = os.fstat(self._fd).st_size
-        if note is None or not note.remote_file.validator or not note.synced_bytes <= there:
-            os.ftruncate(self._fd, 0)
-            return
-        os.ftruncate(self._fd, note.synced_bytes)
-        self.size = self._synced_bytes = note.synced_bytes
-        self.remote_file = note.remote_file
+        """Read the note, and truncate the file to the last boundary that it surely contains."""
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            note = os.open(self._note_name, READ_FLAGS, dir_fd=self._folder)
+            with os.fdopen(note, "rb") as file:
+                self.validator = msgspec.json.decode(file.read(), type=Validator)
+        if self.validator.if_range:
+            last = max(os.fstat(self._fd).st_size - 1, 0)  # the byte behind a boundary proves it
+            self.size = last // BOUNDARY_BYTES * BOUNDARY_BYTES
+        os.ftruncate(self._fd, self.size)
 
-    def _sync(self) -> None:
-        """Flush the received bytes to disk, and write their number into the note."""
-        if self.remote_file is None:
-            return
-        os.fsync(self._fd)
-        fresh = self._note_path.with_name(f"{self._note_path.name}.new")
-        with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE), "wb"
-        ) as file:
-            file.write(msgspec.json.encode(_Note(self.remote_file, self.size)))
-        fresh.replace(self._note_path)
-        self._synced_bytes = self.size
+    def _unlink(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._folder)
 
     def _close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in {self._fd, self._folder} - {-1}:
+            os.close(fd)
+        self._fd = self._folder = -1
+
+
+def open_folder(root: Path, path: str = "", *, create: bool = True) -> int:
+    """Return the descriptor of a folder, opened without following links below the root.
+
+    Args:
+        root: The root.
+        path: The path below the root, with single slashes.
+        create: Whether missing folders are created.
+    """
+    if create:
+        root.mkdir(parents=True, exist_ok=True)
+    fd = os.open(root, _FOLDER_FLAGS)
+    for name in filter(None, path.split("/")):
+        parent = fd
+        try:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=parent)
+            fd = os.open(name, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        finally:
+            os.close(parent)
+    return fd
 
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Convert errors of the disk.
-
-    Raises:
-        RecordError: The error affects one file.
-        DiskError: The error affects every file.
-    """
+    """Convert errors of the disk: those of one file to `RecordError`, else `DestinationError`."""
     try:
         yield
     except OSError as error:
         if error.errno in _FATAL_ERRNOS:
-            raise DiskError(
-                f"cannot write downloads: {error.strerror}; free disk space, or change "
-                "'download_to', and run again: partial files are kept"
+            raise DestinationError(
+                f"cannot write downloads: {error.strerror}; free disk space or grant access, or "
+                "change 'download_to', and run again: partial files are kept"
             ) from None
+        if error.errno in _LINK_ERRNOS:
+            text = "a link or a file has the name of its folder or partial file; remove it"
+            raise RecordError(f"cannot write its file: {text}") from None
         raise RecordError(f"cannot write its file: {error.strerror}") from None

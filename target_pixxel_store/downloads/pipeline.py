@@ -9,22 +9,19 @@ from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
-from target_pixxel_store.downloads.downloader import (
-    EXISTING_FILE,
-    NAME_CONFLICT,
-    DownloadJob,
-    DownloadResult,
-)
+from target_pixxel_store.downloads.downloader import LOCAL_FAILURES, DownloadJob
 from target_pixxel_store.errors import CircuitOpenError, RecordError, RunAborted
+from target_pixxel_store.locations import normalize_path
 from target_pixxel_store.outcomes import Decision, Outcome, OutcomeKind
 from target_pixxel_store.outcomes.recorder import TargetLocation
 from target_pixxel_store.records import CATALOG_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pixxel_singer.progress import DownloadProgress
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.catalog_selection import CatalogSelection
-    from target_pixxel_store.downloads.cancellation import CancellationToken
     from target_pixxel_store.downloads.downloader import Downloader
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
@@ -37,6 +34,24 @@ _POLL_SECONDS = 0.1  # seconds between two checks for a signal
 _STOP_SECONDS = 2.0  # seconds for a transfer to stop
 
 
+class Cancelled(BaseException):
+    """The run has ended; a BaseException, as no error handler may catch it."""
+
+
+class CancellationToken:
+    """Called between steps; raises to stop the threads after a signal or at the run's end."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+        self.is_cancelled = False
+
+    def __call__(self) -> None:
+        """Raise what `check` raises after a signal, or `Cancelled`."""
+        self._check()
+        if self.is_cancelled:
+            raise Cancelled
+
+
 class DownloadPipeline:
     """Downloads the catalogs that records request; files may finish in any order.
 
@@ -45,10 +60,12 @@ class DownloadPipeline:
         api: Finds catalogs.
         selection: Selects the catalogs of a request.
         downloader: Downloads one catalog.
-        root: The folder or URL of the destination.
         recorder: Records the outcomes.
         progress: Shows the bytes received.
         cancellation: Stops the threads.
+
+    Attributes:
+        root: The folder or URL of the destination.
     """
 
     def __init__(
@@ -67,12 +84,12 @@ class DownloadPipeline:
         self._api = api
         self._selection = selection
         self._downloader = downloader
-        self._root = root
+        self.root = root
         self._recorder = recorder
         self._progress = progress
         self._cancellation = cancellation
         self._breaker = CircuitBreaker()
-        self._in_flight: dict[Future[DownloadResult], DownloadJob] = {}
+        self._in_flight: dict[Future[Outcome], DownloadJob] = {}
         self._records: dict[DownloadJob, list[InflightRecord]] = {}
         self._pool = ThreadPoolExecutor(
             settings.download_concurrency, thread_name_prefix="pixxel-download"
@@ -101,7 +118,8 @@ class DownloadPipeline:
                 )
                 continue
             try:
-                job = DownloadJob(found[CATALOG_ID], self._selection.render_path(request, found))
+                path = normalize_path(self._selection.render_path(request, found))
+                job = DownloadJob(found[CATALOG_ID], path)
             except RecordError as error:
                 self._recorder.record(
                     inflight, Outcome(OutcomeKind.FAILED, str(error), found[CATALOG_ID])
@@ -110,25 +128,17 @@ class DownloadPipeline:
             self._enqueue(inflight, job)
 
     def poll(self) -> None:
-        """Record the results of finished downloads.
-
-        Raises:
-            RunAborted: A record failed.
-        """
+        """Record the results of finished downloads; raise `RunAborted` where one ends the run."""
         for future in [each for each in self._in_flight if each.done()]:
             self._record_result(future)
 
     def finish(self) -> None:
-        """Wait for all downloads at the end of the input.
-
-        Raises:
-            RunAborted: A record failed.
-        """
+        """Wait for all downloads at the end of the input; raise as `poll` does."""
         self._wait_until_in_flight(0)
 
     def close(self) -> None:
         """Stop the transfers, keeping partial files, and record the finished downloads."""
-        self._cancellation.cancel()
+        self._cancellation.is_cancelled = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._progress.stop()
         done, _ = wait(self._in_flight, timeout=_STOP_SECONDS)
@@ -156,7 +166,7 @@ class DownloadPipeline:
                 self._wait_until_in_flight(len(self._in_flight) - 1)
             self._recorder.download_count += 1
             self._records[job] = [inflight]
-            self._progress.start()
+            self._progress.add_file()
             self._in_flight[self._pool.submit(self._download, job)] = job
 
     def _limit_reached_error(self) -> RunAborted:
@@ -164,9 +174,9 @@ class DownloadPipeline:
         reason = f"{count} deliveries and downloads requested; see 'max_deliveries'"
         return RunAborted(ExitCode.INCOMPLETE, reason)
 
-    def _download(self, job: DownloadJob) -> DownloadResult:
+    def _download(self, job: DownloadJob) -> Outcome:
         """Execute a job, in a thread."""
-        with self._progress.track_file(job.catalog_id) as show:
+        with self._progress.track_file() as show:
             return self._downloader.download(job, show)
 
     def _wait_until_in_flight(self, max_in_flight: int) -> None:
@@ -177,53 +187,35 @@ class DownloadPipeline:
             for future in done:
                 self._record_result(future)
 
-    def _record_result(self, future: Future[DownloadResult]) -> None:
-        """Record the result of a download.
-
-        Raises:
-            RunAborted: It failed, and that ends the run.
-            CircuitOpenError: Too many failed in a row for the same reason.
-        """
+    def _record_result(self, future: Future[Outcome]) -> None:
+        """Record the outcome of a download; raise where that ends the run."""
         job = self._in_flight.pop(future)
-        records = self._records.pop(job)
-        result = future.result()
-        if result.kind is OutcomeKind.EXISTS:
+        outcome = future.result()
+        if outcome.kind is OutcomeKind.EXISTS:
             self._recorder.download_count -= 1  # nothing was downloaded
-        self._record_outcome(records, job, result)
-        if result.kind is not OutcomeKind.FAILED:
+        location = TargetLocation(self.root, job.path)
+        self._recorder.record_all(self._records.pop(job), outcome, location)
+        if outcome.kind is not OutcomeKind.FAILED:
             self._breaker.record_success()
-        elif result.reason not in {NAME_CONFLICT, EXISTING_FILE}:  # not the API's fault
-            self._breaker.record_failure(result.reason)
+        elif outcome.reason not in LOCAL_FAILURES:
+            self._breaker.record_failure(outcome.reason)
             self._breaker.check()
-
-    def _record_outcome(
-        self, records: list[InflightRecord], job: DownloadJob, result: DownloadResult
-    ) -> None:
-        outcome = Outcome(
-            result.kind,
-            result.reason,
-            job.catalog_id,
-            uri=result.uri,
-            attempts=result.attempts,
-            download_id=result.download_id,
-        )
-        self._recorder.record_all(records, outcome, TargetLocation(self._root, job.path))
 
     def _record_plan(self, inflight: InflightRecord, job: DownloadJob) -> None:
         """Record what would be done with a catalog in a dry run."""
-        result = self._plan_result(job)
-        if result.kind is OutcomeKind.CREATED:
+        outcome = self._plan(job)
+        if outcome.kind is OutcomeKind.CREATED:
             if self._recorder.is_limit_reached():
                 raise self._limit_reached_error()
             self._recorder.download_count += 1
-        self._record_outcome([inflight], job, result)
+        self._recorder.record(inflight, outcome, TargetLocation(self.root, job.path))
 
-    def _plan_result(self, job: DownloadJob) -> DownloadResult:
+    def _plan(self, job: DownloadJob) -> Outcome:
         try:
             if existing := self._downloader.find_existing(job):
                 return existing
         except RecordError as error:
-            return DownloadResult(OutcomeKind.FAILED, str(error))
+            return Outcome(OutcomeKind.FAILED, str(error), job.catalog_id)
         if self._api.find_existing_catalogs([job.catalog_id]):
-            return DownloadResult(OutcomeKind.CREATED)
-        return DownloadResult(OutcomeKind.FAILED, UNKNOWN_CATALOG)
+            return Outcome(OutcomeKind.CREATED, "", job.catalog_id)
+        return Outcome(OutcomeKind.FAILED, UNKNOWN_CATALOG, job.catalog_id)

@@ -108,9 +108,9 @@ def test_download_progress_label_is_escaped(monkeypatch: pytest.MonkeyPatch) -> 
     screen = io.StringIO()
     monkeypatch.setattr(progress, "_log_console", lambda: Console(file=screen, width=200))
     shown = DownloadProgress()
-    shown.start()
-    with shown.track_file(f"{EVIL}[/]") as update:
-        update(1, 2)
+    shown.add_file()
+    with shown.track_file() as update:
+        update(f"{EVIL}[/]", 1, 2)
         assert shown._progress is not None
         shown._progress.refresh()
         screen.truncate(0)

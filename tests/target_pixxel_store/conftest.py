@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from target_pixxel_store.downloads import preparation, transfer
+from target_pixxel_store.downloads import downloader, transfer
 from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
 from tests.target_pixxel_store.target_harness import TargetHarness
 
@@ -40,7 +40,7 @@ def download_folder(
     harness: TargetHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """Set `download_to` to a folder, and shorten the pauses between polls."""
-    for module in (preparation, transfer):
+    for module in (downloader, transfer):
         monkeypatch.setattr(module, "BACKOFF", module.BACKOFF._replace(first=0.002))
     harness.sandbox.behavior = Behavior(download_seconds=0)
     harness.settings["download_to"] = str(tmp_path / "images")

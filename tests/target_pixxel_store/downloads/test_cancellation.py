@@ -16,7 +16,8 @@ import pytest
 
 from pixxel_sandbox import Behavior
 from pixxel_sandbox.files import object_server
-from target_pixxel_store.errors import DiskError
+from target_pixxel_store.downloads.partial_file import BOUNDARY_BYTES
+from target_pixxel_store.errors import DestinationError
 from tests.target_pixxel_store.download_checks import (
     LARGE_BYTES,
     count_download_posts,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 SLOW_DOWNLOAD: dict[str, Any] = {
     "download_seconds": 0,
-    "download_bytes": LARGE_BYTES,
-    "download_rate": 2e6,
+    "download_bytes": 3 * BOUNDARY_BYTES,
+    "download_rate": 40e6,
 }
 
 
@@ -66,9 +67,8 @@ def test_signal_during_download_next_run_resumes_part(
         target.stdin.write(serialize_messages(*messages).encode())
         target.stdin.close()
         deadline = time.monotonic() + 30
-        while (
-            len(harness.sandbox.fetches) < 2 or harness.sandbox.fetches[1].sent < LARGE_BYTES // 4
-        ):
+        fetches = harness.sandbox.fetches
+        while len(fetches) < 2 or fetches[1].sent < 2.5 * BOUNDARY_BYTES:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         target.terminate()
@@ -80,11 +80,12 @@ def test_signal_during_download_next_run_resumes_part(
     assert [json.loads(line) for line in states.splitlines()] == [{"upto": 1}]
     assert [line["outcome"] for line in read_json_lines(harness.folder / "outcomes")] == ["created"]
     assert [name for name in list_files(download_folder) if key in name and name.endswith(".part")]
-    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=LARGE_BYTES)
+    harness.sandbox.behavior = Behavior(**SLOW_DOWNLOAD | {"download_rate": 0})
     result = harness.run(download_request(key), state(2))
     assert (result.kinds, result.states) == (["created"], [{"upto": 2}])
     assert is_complete_download(harness, result.outcomes[0])
-    assert requested_ranges(harness.sandbox.fetches)[2] not in {None, "bytes=0-"}
+    boundaries = [f"bytes={count * BOUNDARY_BYTES}-" for count in (1, 2)]
+    assert requested_ranges(harness.sandbox.fetches)[2] in boundaries
     assert count_download_posts(harness) == 2
     assert len(list_files(download_folder)) == 2
 
@@ -93,7 +94,7 @@ def test_first_failure_cancels_others_and_keeps_parts(
     harness: TargetHarness, download_folder: Path
 ) -> None:
     good, slow = harness.catalog_ids(2)
-    harness.sandbox.behavior = Behavior(**{**SLOW_DOWNLOAD, "download_bytes": 20_000_000})
+    harness.sandbox.behavior = Behavior(**{**SLOW_DOWNLOAD, "download_rate": 2e6})
 
     def delay_fetch(_: Any) -> None:
         time.sleep(0.05)
@@ -157,7 +158,7 @@ def test_disk_write_error_ends_run(
     result = harness.run(
         *map(download_request, harness.catalog_ids(2)), state(1), on_error="continue"
     )
-    assert isinstance(result.error, DiskError)
+    assert isinstance(result.error, DestinationError)
     assert f"cannot write downloads: {os.strerror(number)}; free disk space" in str(result.error)
     assert (result.kinds, result.states, result.rejected) == ([], [], [])
     monkeypatch.undo()

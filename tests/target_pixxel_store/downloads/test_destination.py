@@ -1,113 +1,180 @@
-"""Downloads to a URL: objects are written whole or not at all, and not fetched again."""
+"""Destinations: checked before the first request, written whole or not at all, kept as they are."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from obstore.exceptions import PermissionDeniedError
 
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
+from pixxel_singer.errors import InputError
+from target_pixxel_store.errors import DestinationError
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.download_checks import LARGE_BYTES, count_download_posts, list_files
 from tests.target_pixxel_store.target_harness import download_request, state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.target_pixxel_store.target_harness import TargetHarness
 
+CHECK_OBJECT = ".pixxel-download-check"
+
+
+class KeptFileSystem(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A file system at a URL, as a package of fsspec may bring it."""
+
+    protocol = "kept"
+    store: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.removeprefix("kept://").strip("/")
+
 
 @pytest.fixture
-def memory_filesystem(
-    harness: TargetHarness, download_folder: Path
-) -> Iterator[fsspec.AbstractFileSystem]:
-    """Set `download_to` to a folder of an empty file system in memory."""
+def filesystem(harness: TargetHarness, download_folder: Path) -> KeptFileSystem:
+    """Set `download_to` to a folder of an empty file system."""
     del download_folder
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    harness.settings["download_to"] = "memory://images/of-us/"
-    yield filesystem
-    filesystem.store.clear()
+    fsspec.register_implementation("kept", KeptFileSystem, clobber=True)
+    KeptFileSystem.store.clear()
+    harness.settings["download_to"] = "kept://images//of-us/"
+    return KeptFileSystem()
 
 
-def test_download_to_url_writes_object(
-    harness: TargetHarness, memory_filesystem: fsspec.AbstractFileSystem
-) -> None:
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionDeniedError("403 Forbidden")
+
+
+def test_download_to_url_writes_object(harness: TargetHarness, filesystem: KeptFileSystem) -> None:
     [key] = harness.catalog_ids(1)
-    result = harness.run(download_request(key), state(1))
+    result = harness.run(download_request(key, path="a//b/"), state(1))
     [line] = result.outcomes
     assert (result.kinds, result.states) == (["created"], [{"upto": 1}])
-    assert line["object"].startswith(f"memory://images/of-us/{key}/")
-    assert len(memory_filesystem.cat_file(line["object"])) == harness.sandbox.digest(key).size
+    assert line["object"].startswith("kept://images/of-us/a/b/")
+    assert list(filesystem.store) == [line["object"].removeprefix("kept:/")]
+    assert len(filesystem.cat_file(line["object"])) == harness.sandbox.digest(key).size
     parts = harness.folder / "journal.parts"
     assert (list_files(parts), parts.stat().st_mode & 0o777) == ([], 0o700)
 
 
-@pytest.mark.usefixtures("memory_filesystem")
+@pytest.mark.usefixtures("filesystem")
 def test_download_to_url_existing_object_not_fetched(harness: TargetHarness) -> None:
     [key] = harness.catalog_ids(1)
     harness.run(download_request(key))
     assert harness.run(download_request(key)).kinds == ["exists"]
     assert count_download_posts(harness) == 1
     harness.reset_journal()
-    assert harness.run(download_request(key)).kinds == ["exists"]
+    assert harness.run(download_request(key)).kinds == ["exists"], "the checksum is the same"
     assert count_download_posts(harness) == 2
     assert list_files(harness.folder / "journal.parts") == []
 
 
-def test_download_to_url_truncated_object_written_again(
-    harness: TargetHarness, memory_filesystem: fsspec.AbstractFileSystem
-) -> None:
+def test_download_to_url_damaged_object(harness: TargetHarness, filesystem: KeptFileSystem) -> None:
     [key] = harness.catalog_ids(1)
     [line] = harness.run(download_request(key)).outcomes
-    memory_filesystem.pipe_file(line["object"], b"PK")
+    filesystem.pipe_file(line["object"], b"PK")
     assert harness.run(download_request(key)).kinds == ["created"]
-    assert memory_filesystem.size(line["object"]) == harness.sandbox.digest(key).size
+    size = harness.sandbox.digest(key).size
+    assert filesystem.size(line["object"]) == size
+    filesystem.pipe_file(line["object"], bytes(size))
+    harness.reset_journal()
+    result = harness.run(download_request(key))
+    assert "a different file with this name" in result.reasons[0]
+    assert filesystem.cat_file(line["object"]) == bytes(size)
 
 
-def test_download_to_url_write_error_fetched_once(
-    harness: TargetHarness,
-    memory_filesystem: fsspec.AbstractFileSystem,
-    monkeypatch: pytest.MonkeyPatch,
+def test_download_to_url_write_error_fails_record(
+    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [key] = harness.catalog_ids(1)
-
     def raise_write_error(*_: object, **__: object) -> None:
         raise OSError(5, "the bucket is on fire")
 
-    monkeypatch.setattr(type(memory_filesystem), "put_file", raise_write_error)
-    result = harness.run(download_request(key), state(1))
+    monkeypatch.setattr(KeptFileSystem, "put_file", raise_write_error)
+    messages = download_request(harness.catalog_ids(1)[0]), state(1)
+    result = harness.run(*messages)
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert result.reasons == ["cannot write to 'memory://images/of-us': the bucket is on fire"]
-    assert len(list_files(harness.folder / "journal.parts")) == 2
+    assert result.reasons == ["cannot write to 'kept://images/of-us': the bucket is on fire"]
+    monkeypatch.setattr(
+        KeptFileSystem, "put_file", lambda self, _, path, **__: self.pipe_file(path, b"PK")
+    )
+    result = harness.run(*messages)
+    assert "has another size than the uploaded file" in result.reasons[0]
     monkeypatch.undo()
-    assert harness.run(
-        download_request(key), download_to=harness.settings["download_to"]
-    ).kinds == ["created"]
-    assert len(harness.sandbox.fetches) == 1
+    filesystem.store.clear()
+    harness.sandbox.behavior = Behavior(download_seconds=0)
+    assert harness.run(*messages).kinds == ["created"]
     assert list_files(harness.folder / "journal.parts") == []
 
 
-@pytest.mark.usefixtures("download_folder")
+def test_destination_that_keeps_nothing_ends_run_before_requests(
+    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KeptFileSystem, "pipe_file", lambda *_: None)
+    result = harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert isinstance(result.error, InputError)
+    assert "it is written, but not found" in str(result.error)
+    assert (harness.sandbox.requests, filesystem.store) == ([], {})
+
+
+@pytest.mark.parametrize("method", ["pipe_file", "info"])
+def test_destination_that_refuses_the_check_ends_run_before_requests(
+    harness: TargetHarness,
+    filesystem: KeptFileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+) -> None:
+    del filesystem
+    monkeypatch.setattr(KeptFileSystem, method, refuse)
+    result = harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert isinstance(result.error, InputError)
+    assert "cannot write and find 'kept://images/of-us/.pixxel-download-check'" in str(result.error)
+    assert harness.sandbox.requests == []
+
+
+def test_destination_that_deletes_nothing_is_used(
+    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KeptFileSystem, "rm_file", refuse)
+    result = harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert result.kinds == ["created"]
+    assert f"'kept://images/of-us/{CHECK_OBJECT}' remains" in result.log
+    assert len(filesystem.store) == 2
+
+
+def test_destination_that_refuses_access_later_ends_run(
+    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del filesystem
+    monkeypatch.setattr(KeptFileSystem, "put_file", refuse)
+    messages = map(download_request, harness.catalog_ids(2))
+    result = harness.run(*messages, on_error="continue")
+    assert isinstance(result.error, DestinationError)
+    assert result.outcomes == []
+
+
+@pytest.mark.usefixtures("filesystem")
 def test_download_to_url_password_hidden(
     harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered: list[str] = []
     monkeypatch.setattr(TargetPixxelStore, "register_secrets", staticmethod(registered.extend))
     result = harness.run(
-        download_request(harness.catalog_ids(1)[0]), download_to="memory://me:s3cret@images/x"
+        download_request(harness.catalog_ids(1)[0]), download_to="kept://me:s3cret@images/x"
     )
     assert registered == ["s3cret"]
     output = json.dumps([result.outcomes, result.log, harness.journal_path.read_text()])
     assert "s3cret" not in output
-    assert "memory://images/x" in output
+    assert "kept://images/x" in output
 
 
-def test_download_interactive_shows_progress(
+def test_download_interactive_shows_progress_and_place(
     harness: TargetHarness,
     download_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -118,10 +185,13 @@ def test_download_interactive_shows_progress(
     harness.run(download_request(ids[0]))
     assert capsys.readouterr().err == "", "not interactive"
     monkeypatch.setattr("pixxel_singer.progress.is_interactive", lambda: True)
-    harness.run(*map(download_request, ids))
-    assert "all of them" in (output := capsys.readouterr().err)
-    assert "3.0/3.0 MB" in output
-    assert len(list_files(download_folder)) == 2
+    monkeypatch.setattr("target_pixxel_store.target.is_interactive", lambda: True)
+    result = harness.run(*map(download_request, ids))
+    output = capsys.readouterr().err
+    assert "2 of 2 files" in output
+    assert "3.0" in output
+    assert f"files are in {download_folder}" in output
+    assert result.summary["download_to"] == str(download_folder)
 
 
 @pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
@@ -139,41 +209,33 @@ def test_download_to_bucket_multipart_upload(
             ("AWS_ENDPOINT_URL", server.url), ("AWS_REGION", "us-east-1"),
         ):  # fmt: skip
             monkeypatch.setenv(name, value)
-        result = harness.run(
-            download_request(first), download_request(second), download_to="s3://mine/images"
-        )
+        harness.settings["download_to"] = "s3://mine//images/"
+        result = harness.run(download_request(first), download_request(second))
         assert result.kinds == ["created", "created"]
-        for line in result.outcomes:
-            path = server.folder / line["object"].removeprefix("s3://")
-            assert path.stat().st_size == harness.sandbox.digest(line["catalog_id"]).size
-        assert harness.run(download_request(first), download_to="s3://mine/images").kinds == [
-            "exists"
-        ]
-        missing_bucket = harness.run(download_request(first), download_to="s3://not-there/images")
-    assert missing_bucket.kinds == ["failed"]
-    assert "'s3://not-there/images': " in missing_bucket.reasons[0]
-    assert server.secret not in missing_bucket.reasons[0]
+        keys = [line["object"].removeprefix("s3://") for line in result.outcomes]
+        assert list_files(server.folder) == sorted(keys)
+        sizes = [(server.folder / key).stat().st_size for key in keys]
+        assert sizes == [4 * LARGE_BYTES] * 2
+        assert harness.run(download_request(first)).kinds == ["exists"]
+        missing = harness.run(download_request(first), download_to="s3://not-there/images")
+    assert isinstance(missing.error, InputError)
+    assert "cannot write and find 's3://not-there/images/" in str(missing.error)
+    assert server.secret not in str(missing.error)
 
 
-@pytest.mark.usefixtures("download_folder")
-def test_download_to_url_wrong_size_fails(
-    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    memory_filesystem = fsspec.filesystem("memory")
-    monkeypatch.setattr(
-        type(memory_filesystem), "put_file", lambda self, _, path, **__: self.pipe_file(path, b"PK")
-    )
-    result = harness.run(download_request(harness.catalog_ids(1)[0]), download_to="memory://cut")
-    assert result.kinds == ["failed"]
-    assert "has a different size than the uploaded file" in result.reasons[0]
-
-
-def test_download_to_unwritable_folder_reported_before_requests(
+def test_folder_that_refuses_access_ends_run(
     harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root may write to every folder, so the test replaces `os.access`."""
+    """Root may write to every folder, so the test replaces `os.mkdir`."""
     download_folder.mkdir()
-    monkeypatch.setattr("os.access", lambda path, _: path != download_folder)
-    result = harness.run(download_request(harness.catalog_ids(1)[0]))
-    assert "'download_to': the folder is not writable" in str(result.error)
-    assert harness.sandbox.requests == []
+
+    def raise_refusal(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", raise_refusal)
+    messages = map(download_request, harness.catalog_ids(2))
+    result = harness.run(*messages, on_error="continue")
+    assert isinstance(result.error, DestinationError)
+    assert "cannot write downloads: Permission denied; free disk space or grant access" in str(
+        result.error
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import stat
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from singer_sdk.exceptions import ConfigValidationError
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
 from tests.target_pixxel_store.download_checks import (
+    LARGE_BYTES,
     count_download_posts,
     is_complete_download,
     list_files,
+    on_fetch,
     polled_download_ids,
 )
 from tests.target_pixxel_store.target_harness import (
@@ -27,13 +30,14 @@ from tests.target_pixxel_store.target_harness import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pixxel_sandbox import FetchRecord
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
 
 def create_order_item(harness: TargetHarness, catalogs: int) -> tuple[str, list[str]]:
-    """Create an order item with a number of catalogs; return its id and their ids."""
+    """Create a finished order item with a number of catalogs; return its id and their ids."""
     workspace = harness.sandbox.workspace
-    item = workspace.insert("order_items", {"tasks": [{"id": "task"}] if catalogs else []})
+    item = workspace.insert("order_items", {"tasks": [{"id": "task"}], "status": "FULFILLED"})
     return item, [workspace.insert("catalogs", {"task_id": "task"}) for _ in range(catalogs)]
 
 
@@ -81,24 +85,6 @@ def test_download_in_journal_not_requested(harness: TargetHarness, download_fold
     assert len(list_files(download_folder)) == 2
 
 
-def test_download_without_journal_same_size_not_fetched(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.run(download_request(key))
-    harness.reset_journal()
-    [name] = list_files(download_folder)
-    before = (download_folder / name).stat().st_mtime_ns
-    again = harness.run(download_request(key))
-    assert again.kinds == ["exists"]
-    assert again.summary["downloads"] == 0
-    assert (download_folder / name).stat().st_mtime_ns == before
-    assert list_files(download_folder) == [name]
-    assert harness.run(download_request(key)).outcomes[0]["attempts"] == 0, (
-        "the journal has the file again"
-    )
-
-
 def test_downloaded_file_truncated_or_removed_fetched_again(
     harness: TargetHarness, download_folder: Path
 ) -> None:
@@ -111,21 +97,6 @@ def test_downloaded_file_truncated_or_removed_fetched_again(
     (download_folder / name).unlink()
     assert harness.run(download_request(key)).kinds == ["created"]
     assert is_complete_download(harness, line)
-
-
-def test_existing_foreign_file_kept_and_request_fails(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.run(download_request(key))
-    [name] = list_files(download_folder)
-    (download_folder / name).write_text("mine")
-    harness.reset_journal()
-    result = harness.run(download_request(key))
-    assert (result.status, result.kinds) == (1, ["failed"])
-    assert "a different file with this name exists in the folder" in result.reasons[0]
-    assert (download_folder / name).read_text() == "mine"
-    assert list_files(download_folder) == [name]
 
 
 def test_duplicate_download_requests_fetched_once(
@@ -169,18 +140,6 @@ def test_order_item_downloads_each_catalog(harness: TargetHarness, download_fold
     assert len(list_files(download_folder)) == 3
 
 
-@pytest.mark.parametrize("stream", ["download_requests", "order_items"])
-def test_order_item_without_catalogs_not_downloaded(
-    harness: TargetHarness, download_folder: Path, stream: str
-) -> None:
-    item, _ = create_order_item(harness, 0)
-    field = "id" if stream == "order_items" else "order_item_id"
-    result = harness.run(record(stream, **{field: item}), deliver_since="all")
-    assert result.kinds == ["skipped" if stream == "order_items" else "failed"]
-    assert "not ready" in result.reasons[0]
-    assert list_files(download_folder) == []
-
-
 def test_tap_catalogs_downloaded_with_delivery_filters(
     harness: TargetHarness, download_folder: Path
 ) -> None:
@@ -195,13 +154,6 @@ def test_tap_catalogs_downloaded_with_delivery_filters(
     assert sorted(result.kinds) == ["created", "skipped", "skipped"]
     [name] = list_files(download_folder)
     assert name.startswith(f"FF/2025/{new}/")
-
-
-def test_tap_order_items_downloaded(harness: TargetHarness, download_folder: Path) -> None:
-    item, ids = create_order_item(harness, 2)
-    result = harness.run(record("order_items", id=item, status="FULFILLED"), deliver_since="all")
-    assert result.kinds == ["created"] * 2
-    assert {name.partition("/")[0] for name in list_files(download_folder)} == set(ids)
 
 
 def test_tap_catalogs_with_deliver_to_delivered_not_downloaded(
@@ -333,23 +285,13 @@ def _rename_catalog_id(fields: Json) -> Json:
     return {"catalog" if name == "catalog_id" else name: each for name, each in fields.items()}
 
 
-def test_path_template_field_cannot_leave_folder(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    [key] = harness.catalog_ids(1)
-    result = harness.run(
-        record("catalogs", id=key, created_at="2025-01-02T00:00:00Z", platform="a/../../b"),
-        deliver_since="all", path_template="{platform}/{catalog_id}",
-    )  # fmt: skip
-    assert result.kinds == ["failed"]
-    assert list_files(download_folder) == []
-
-
 @pytest.mark.usefixtures("download_folder")
 @pytest.mark.parametrize(
     ("download_to", "reason"),
     [("http://example.org/x", "are read-only"), ("nosuch://x", "cannot open"),
-     ("/proc/nothing", "cannot create the folder")],
+     ("/proc/nothing", "cannot write to"),
+     ("/proc", "cannot write to"), ("memory://x", "keeps no files"),
+     ("simplecache::s3://x/y", "keeps no files")],
 )  # fmt: skip
 def test_download_to_unusable_reported_before_requests(
     harness: TargetHarness, download_to: str, reason: str
@@ -453,21 +395,70 @@ def test_download_equal_failures_end_run(harness: TargetHarness, download_folder
     assert list_files(download_folder) == []
 
 
-def test_journal_without_downloads_extended(harness: TargetHarness, download_folder: Path) -> None:
-    first, second = harness.catalog_ids(2)
-    assert harness.run(delivery_request(first)).kinds == ["created"]
-    assert b"file" not in harness.journal_path.read_bytes()
-    result = harness.run(delivery_request(first), download_request(second))
-    assert sorted(result.kinds) == ["created", "exists"]
-    assert len(list_files(download_folder)) == 1
-
-
-def test_blank_setting_counts_as_unset(harness: TargetHarness, download_folder: Path) -> None:
+def test_fetch_object_deleted_requests_new_download(
+    harness: TargetHarness, download_folder: Path
+) -> None:
     [key] = harness.catalog_ids(1)
-    row = harness.sandbox.workspace.get("catalogs", key)
-    result = harness.run(record("catalogs", **row), state(1), deliver_to=" ", deliver_since="all")
-    assert result.kinds == ["created"]
-    assert len(list_files(download_folder)) == 1
-    result = harness.run(record("catalogs", **row), state(1), deliver_to="", download_to=" ")
-    assert result.kinds == []
-    assert result.summary["ignored"] == {"catalogs": 1}
+    harness.sandbox.behavior = Behavior(download_seconds=0, url_seconds=0)
+    harness.run(download_request(key))
+    [old] = set(polled_download_ids(harness))
+    downloads = harness.sandbox._state.downloads
+    downloads.by_id[old] = dataclasses.replace(downloads.by_id[old], catalog_ids=("gone",))
+    harness.sandbox.behavior = Behavior(download_seconds=0)
+    result = harness.run(download_request(key))
+    assert is_complete_download(harness, result.outcomes[0])
+    assert result.outcomes[0]["download_id"] != old
+    assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_fetch_sends_no_token(harness: TargetHarness) -> None:
+    harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert [each.has_authorization for each in harness.sandbox.fetches] == [False]
+
+
+def test_fetches_run_concurrently(harness: TargetHarness, download_folder: Path) -> None:
+    harness.sandbox.behavior = Behavior(
+        download_seconds=0, download_bytes=LARGE_BYTES, download_rate=10e6
+    )
+    peak = 0
+
+    def count_active(_: FetchRecord) -> None:
+        nonlocal peak
+        active = sum(
+            each.status != 200 or each.sent < LARGE_BYTES for each in harness.sandbox.fetches
+        )
+        peak = max(peak, active)
+
+    on_fetch(harness, count_active)
+    result = harness.run(*map(download_request, harness.catalog_ids(4)), download_concurrency=4)
+    assert result.kinds == ["created"] * 4
+    assert (peak, len(list_files(download_folder))) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "size", "reason"),
+    [
+        (bytes, 0, ""),
+        (bytes, 1000, "the server states no checksum"),
+        (lambda content: bytes(len(content)), 0, "a different file with this name exists"),
+        (lambda content: content[1:], 0, "a different file with this name exists"),
+    ],
+)
+def test_existing_file_that_no_run_wrote_counts_only_with_the_checksum(
+    harness: TargetHarness, download_folder: Path, change: Any, size: int, reason: str
+) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=size)  # without MD5
+    harness.run(download_request(key))
+    [name] = list_files(download_folder)
+    file = download_folder / name
+    file.write_bytes(changed := change(file.read_bytes()))
+    harness.reset_journal()
+    result = harness.run(download_request(key))
+    assert result.kinds == ["failed" if reason else "exists"]
+    assert reason in result.reasons[0]
+    assert (list_files(download_folder), file.read_bytes()) == ([name], changed)
+    if not reason:
+        again = harness.run(download_request(key))
+        assert again.outcomes[0]["attempts"] == 0, "the journal has the file again"
