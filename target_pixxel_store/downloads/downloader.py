@@ -150,12 +150,14 @@ class Downloader:
                 transfer = Transfer(part, resolve_name, report_progress, attempt.count_request)
                 try:
                     name = self._fetch(attempt, transfer).name
-                    size = part.size
+                    file = DownloadedFile(name, part.size, attempt.download_id)
+                    # First, so that after a kill the file is known as that of this catalog.
+                    self._journal.record_file(key, file)
                     self._destination.commit(part, job.path, name)
                 except _AlreadyDownloadedError as there:
                     kind, (name, size) = OutcomeKind.EXISTS, there.args
+                    self._journal.record_file(key, DownloadedFile(name, size, attempt.download_id))
                     part.discard()
-            self._journal.record_file(key, DownloadedFile(name, size, attempt.download_id))
             uri = f"{key.folder}/{name}"
         except (ConnectError, Unauthorized, Forbidden):
             raise

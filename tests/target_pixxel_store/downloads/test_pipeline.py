@@ -12,6 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
+from target_pixxel_store.downloads.partial_file import PartialFile
 from tests.target_pixxel_store.download_checks import (
     LARGE_BYTES,
     count_download_posts,
@@ -462,3 +463,21 @@ def test_existing_file_that_no_run_wrote_counts_only_with_the_checksum(
     if not reason:
         again = harness.run(download_request(key))
         assert again.outcomes[0]["attempts"] == 0, "the journal has the file again"
+
+
+def test_file_of_a_run_killed_just_after_its_commit_exists(
+    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = download_request(harness.catalog_ids(1)[0]), state(1)
+    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=1000)  # without MD5
+    commit = PartialFile.commit
+
+    def commit_and_die(*args: Any) -> None:
+        commit(*args)
+        raise InterruptedError
+
+    monkeypatch.setattr(PartialFile, "commit", commit_and_die)
+    harness.run(*messages)
+    monkeypatch.undo()
+    result = harness.run(*messages, download_to=str(download_folder))
+    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
