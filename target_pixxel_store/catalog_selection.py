@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from target_pixxel_store.api.client import CATALOG_FIELDS
 from target_pixxel_store.api.models import ENDED_ITEM_STATUSES, FULFILLED_ITEM_STATUSES
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.outcomes import Decision, OutcomeKind
@@ -14,7 +15,7 @@ from target_pixxel_store.records import CATALOG_ID
 from target_pixxel_store.workspace_check import check_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.api.models import Fields
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _THREADS = 4
 OrderItem = tuple["Mapping[str, Any] | None", "list[Fields]"]
 """The fields of an order item, None where the API has none with the id; and its catalogs."""
+_OPEN_RULES = frozenset(
+    {"additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref"}
+)
+"""Rules by which a JSON Schema states that records may have more fields than its properties."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,31 @@ class CatalogSelection:
     def __init__(self, settings: Settings, api: StoreApi) -> None:
         self._settings = settings
         self._api = api
+        self._unlisted_fields: set[str] = set()
+        self._tested_fields: set[str] = set()
+        self._matched_fields: set[str] = set()
+
+    def find_impossible_filter(
+        self, schema: Mapping[str, Any], *, has_catalogs: bool
+    ) -> str | None:
+        """Return a field of `deliver_when` that no record of a stream can have; None without one.
+
+        Args:
+            schema: The JSON Schema of the stream. One that names no properties, or states which
+                others it allows, is open: its records may have any field.
+            has_catalogs: Whether its records are order items, whose catalogs are filtered, too.
+        """
+        known = set(schema.get("properties") or ()) | (CATALOG_FIELDS if has_catalogs else set())
+        unlisted = [name for name in self._settings.deliver_when if name not in known]
+        if unlisted and schema.get("properties") and not any(map(schema.get, _OPEN_RULES)):
+            return unlisted[0]
+        self._unlisted_fields.update(unlisted)
+        return None
+
+    @property
+    def unmatched_filters(self) -> list[str]:
+        """The fields of `deliver_when`, not listed in an open schema, that matched no record."""
+        return sorted(self._unlisted_fields & self._tested_fields - self._matched_fields)
 
     def skip_reason(self, request: CatalogRequest) -> str | None:
         """Return why a record of the tap is skipped; None where it is not.
@@ -50,12 +80,20 @@ class CatalogSelection:
         """
         if not request.from_tap:
             return None
-        for name, wanted in self._settings.deliver_when.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if request.fields.get(name) not in values:
-                return f"'{name}' does not match 'deliver_when'"
         if request.catalog_id is not None:
-            return self._age_skip_reason(request.fields)
+            return self._filter_skip_reason(request.fields, self._settings.deliver_when) or (
+                self._age_skip_reason(request.fields)
+            )
+        # The catalogs of an order item may have the fields that it lacks.
+        own = [name for name in self._settings.deliver_when if name in request.fields]
+        return self._filter_skip_reason(request.fields, own)
+
+    def _filter_skip_reason(self, fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
+        for name in names:
+            self._tested_fields.add(name)
+            if fields.get(name) not in self._settings.deliver_when[name]:
+                return f"'{name}' does not match 'deliver_when'"
+            self._matched_fields.add(name)
         return None
 
     def _age_skip_reason(self, catalog: Mapping[str, Any]) -> str | None:
@@ -115,12 +153,14 @@ class CatalogSelection:
     def _select_from_item(self, request: CatalogRequest, catalog: Fields) -> Decision | Fields:
         what = "a catalog of an order item"
         check_workspace(self._settings.workspace, catalog, what)
-        try:
-            reason = self._age_skip_reason(catalog) if request.from_tap else None
-        except RecordError as error:
-            return Decision(OutcomeKind.FAILED, f"{what} {error}")
-        if reason:
-            return Decision(OutcomeKind.SKIPPED, reason)
+        if request.from_tap:
+            names = [name for name in self._settings.deliver_when if name not in request.fields]
+            try:
+                reason = self._filter_skip_reason(catalog, names) or self._age_skip_reason(catalog)
+            except RecordError as error:
+                return Decision(OutcomeKind.FAILED, f"{what} {error}")
+            if reason:
+                return Decision(OutcomeKind.SKIPPED, reason)
         # The catalog's own fields take precedence: its path is the same as without the item.
         return {**request.fields, **catalog, CATALOG_ID: str(catalog.get("id"))}
 

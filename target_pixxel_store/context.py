@@ -177,6 +177,11 @@ class RunContext:
         return AoiReconciler(self.settings, self.api, self.journal, check=self._check)
 
     @cached_property
+    def selection(self) -> CatalogSelection:
+        """Selects the catalogs that records request."""
+        return CatalogSelection(self.settings, self.api)
+
+    @cached_property
     def deliveries(self) -> DeliveryPipeline:
         """Delivers catalogs to stores."""
         settings = self.settings
@@ -194,6 +199,7 @@ class RunContext:
             api=self.api,
             remote=self.remote,
             journal=self.journal,
+            selection=self.selection,
             deliverer=deliverer,
             recorder=self.recorder,
             check=self._check,
@@ -233,7 +239,7 @@ class RunContext:
         return DownloadPipeline(
             settings,
             api=self.api,
-            selection=CatalogSelection(settings, self.api),
+            selection=self.selection,
             downloader=downloader,
             root=destination.root,
             recorder=self.recorder,

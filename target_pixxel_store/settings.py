@@ -39,6 +39,7 @@ class Settings:
         token: The setting `api_token`.
         url: The setting `api_url`.
         deliver_since: UTC timestamp of fixed width; None for the whole history.
+        deliver_when: The allowed values of each field.
         stuck_after: In hours.
         Others: As described in `SCHEMA`.
     """
@@ -60,7 +61,7 @@ class Settings:
     credentials: dict[str, dict[str, Any]]
     deliver_to: str | None
     download_to: str | None
-    deliver_when: dict[str, Any]
+    deliver_when: dict[str, list[Any]]
     max_deliveries: int
     redeliver: bool
     retry_failed: int
@@ -197,6 +198,17 @@ def _read_since(value: str | None) -> str | None:
         raise SettingError("must be 'all', or a date or timestamp such as 2025-01-31") from None
 
 
+def _read_filter(value: dict[str, Any]) -> dict[str, list[Any]]:
+    """Parse the allowed values of each field: one value, or a list of values."""
+    found = {}
+    for name, wanted in value.items():
+        values = wanted if isinstance(wanted, list) else [wanted]
+        if not values or any(isinstance(each, dict | list) for each in values):
+            raise SettingError("must have for each field a value, or a list of at least one value")
+        found[name] = values
+    return found
+
+
 def _read_template(value: str) -> PathTemplate:
     try:
         return PathTemplate(value)
@@ -250,6 +262,7 @@ _PARSERS: Parsers = (
     ("url", "api_url", parse_base_url),
     ("deliver_since", "deliver_since", _read_since),
     ("deliver_to", "deliver_to", _none_if_blank),
+    ("deliver_when", "deliver_when", _read_filter),
     ("download_to", "download_to", _read_download_to),
     ("path_template", "path_template", _read_template),
     ("stores", "stores", _read_stores),

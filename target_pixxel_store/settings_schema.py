@@ -116,7 +116,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "deliver_when",
         th.ObjectType(additional_properties=True),
         "Deliver when",
-        "Filter on the fields of catalogs and order_items: each a value or a list of values.",
+        "Filter on the fields of catalogs and order_items, or of an order item's catalogs: each a "
+        "value or a list of values.",
         default={},
     ),
     _text(

@@ -274,13 +274,14 @@ class IgnoredSink(StoreTargetSink):
         self._run.ignore_record(self.stream_name)
 
 
+CATALOGS, ORDER_ITEMS = "catalogs", "order_items"
 SINKS_BY_STREAM = {
     "stores": StoresSink,
     "delivery_requests": DeliveryRequestsSink,
     "aoi_requests": AoiRequestsSink,
     "download_requests": DownloadRequestsSink,
-    "catalogs": CatalogsSink,
-    "order_items": OrderItemsSink,
+    CATALOGS: CatalogsSink,
+    ORDER_ITEMS: OrderItemsSink,
 }
-TAP_STREAMS = frozenset({"catalogs", "order_items"})
+TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
 """Streams that are ignored without `deliver_to` and `download_to`."""

@@ -9,6 +9,7 @@ import click
 from jsonschema.exceptions import SchemaError
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from pixxel_api.errors import PixxelError
@@ -34,7 +35,7 @@ from target_pixxel_store.errors import (
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.settings import find_setting_problems, missing_since_error
 from target_pixxel_store.settings_schema import FINISHED, SCHEMA
-from target_pixxel_store.sinks import SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
+from target_pixxel_store.sinks import ORDER_ITEMS, SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
 from target_pixxel_store.workspace_check import read_workspaces
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class TargetPixxelStore(PixxelTarget):
             try:
                 self.listen(file_input)
             except InputError:
-                self._finish(context.deliveries.flush)  # the messages before it are valid
+                if self._started:
+                    self._finish(context.deliveries.flush)  # the messages before it are valid
                 raise
         except RunAborted as abort:
             self.logger.error("%s", abort)  # noqa: TRY400 - one line
@@ -212,7 +214,13 @@ class TargetPixxelStore(PixxelTarget):
             )
 
             print_dry_run_table(context.recorder.dry_run_rows)
-        if context.deliveries.unlisted_count:
+        for name in context.selection.unmatched_filters:
+            self.logger.warning(
+                "no record matched the filter on '%s'; check the name and the values in "
+                "'deliver_when'",
+                name,
+            )
+        if self._started and context.deliveries.unlisted_count:
             self.logger.warning(
                 "%d deliveries are recorded in the journal but not listed by the API: its list is "
                 "late or truncated, or the journal belongs to other data",
@@ -289,9 +297,34 @@ class TargetPixxelStore(PixxelTarget):
         self.context.schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
         super()._process_schema_message(message_dict)
         # The streams decide which settings are needed; before that, nothing is requested.
-        maps = self.mapper.stream_maps[message_dict["stream"]]
-        if any(self.get_sink_class(each.stream_alias) is not IgnoredSink for each in maps):
+        maps = [
+            each
+            for each in self.mapper.stream_maps[message_dict["stream"]]
+            if self.get_sink_class(each.stream_alias) is not IgnoredSink
+        ]
+        for each in maps:
+            self._check_filters(each)
+        if maps:
             self._start()
+
+    def _check_filters(self, stream_map: StreamMap) -> None:
+        """Check that records of the tap can have the fields that `deliver_when` filters by.
+
+        Raises:
+            InputError: They cannot have one of them, so that each would be skipped.
+        """
+        stream = stream_map.stream_alias
+        if stream not in TAP_STREAMS or isinstance(stream_map, RemoveRecordTransform):
+            return
+        name = self.context.selection.find_impossible_filter(
+            stream_map.transformed_schema, has_catalogs=stream == ORDER_ITEMS
+        )
+        if name is not None:
+            raise self._reader.input_error(
+                f"is a SCHEMA of the stream {stream} without the field '{name}' that "
+                "'deliver_when' filters by, so no record could match; correct the setting or the "
+                "stream map, or deselect the stream"
+            )
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         value = message_dict.get("value")

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from target_pixxel_store.api.models import DeliveryJob
 
 PAGE_SIZE = 100
+_STAC_PROPERTIES = ("datetime", "platform", "constellation", "gsd")
+CATALOG_FIELDS = frozenset(
+    {"id", "task_id", "bandset_id", "area", "delivery_status", "org_id"}
+    | {"created_at", "created_by", "updated_at", "updated_by"}
+    | {"item_id", "collection", *_STAC_PROPERTIES}
+)
+"""Fields of a catalog (`clerk.Catalog`), and those that are read from its STAC item (`details`)."""
 DELIVERIES = "/v0/catalogs/deliveries"
 STORES = "/v0/stores"
 CATALOGS = "/v0/catalogs/search"
@@ -67,7 +74,7 @@ class StoreApi:
         return DeliveryList(len(rows), parse_deliveries(rows))
 
     def list_catalogs_of_item(self, order_item_id: str) -> list[Fields]:
-        """List the catalogs of an order item: id, created_at, org_id, STAC item id and datetime."""
+        """List the catalogs of an order item, with their `CATALOG_FIELDS`."""
         found = self._search_catalogs({"order_item_ids": [order_item_id]})
         return [_parse_catalog(row_to_python(row)) for row in found]
 
@@ -231,8 +238,9 @@ def _parse_catalog(row: Fields) -> Fields:
     details = row.get("details")
     item = details if isinstance(details, dict) else {}
     properties = item.get("properties")
-    when = properties.get("datetime") if isinstance(properties, dict) else None
-    named = {"item_id": item.get("id"), "collection": item.get("collection"), "datetime": when}
+    found = properties if isinstance(properties, dict) else {}
+    named = {"item_id": item.get("id"), "collection": item.get("collection")}
+    named |= {name: found.get(name) for name in _STAC_PROPERTIES}
     return named | {name: value for name, value in row.items() if name != "details"}
 
 

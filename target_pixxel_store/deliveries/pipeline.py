@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.api.models import UNLISTED
-from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
+from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
 from target_pixxel_store.errors import RunAborted
 from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.api.models import DeliveryJob
+    from target_pixxel_store.catalog_selection import CatalogSelection
     from target_pixxel_store.deliveries.deliverer import Deliverer
     from target_pixxel_store.journal.journal import Journal
     from target_pixxel_store.outcomes import Decision
@@ -37,6 +38,7 @@ class DeliveryPipeline:
         api: Finds catalogs.
         remote: The stores and deliveries that exist.
         journal: What earlier runs requested.
+        selection: Selects the catalogs of a request.
         deliverer: Sends the planned jobs.
         recorder: Records the outcomes.
         check: Called while waiting; raises to stop.
@@ -53,6 +55,7 @@ class DeliveryPipeline:
         api: StoreApi,
         remote: RemoteState,
         journal: Journal,
+        selection: CatalogSelection,
         deliverer: Deliverer,
         recorder: OutcomeRecorder,
         check: Callable[[], None],
@@ -62,9 +65,9 @@ class DeliveryPipeline:
         self._remote = remote
         self._deliverer = deliverer
         self._recorder = recorder
-        self._selection = CatalogSelection(settings, api)
+        self._selection = selection
         self._planner = DeliveryPlanner(
-            settings, selection=self._selection, remote=remote, journal=journal, check=check
+            settings, selection=selection, remote=remote, journal=journal, check=check
         )
         self._pending: list[PendingRequest] = []
         self._pending_since = 0.0

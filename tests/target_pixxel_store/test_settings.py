@@ -85,6 +85,15 @@ INVALID_SETTINGS: dict[str, tuple[Json, str]] = {
         {"deliver_to": "research", "deliver_since": MARKER},
         "'deliver_since' must be 'all', or",
     ),
+    "filter without values": (
+        {"deliver_when": {"platform": []}},
+        "'deliver_when' must have for each field a value, or a list of at least one value",
+    ),
+    "filter by an object": ({"deliver_when": {"gsd": {"lt": 5}}}, "'deliver_when' must have"),
+    "filter by a list of lists": (
+        {"deliver_when": {"gsd": [[MARKER]]}},
+        "'deliver_when' must have",
+    ),
     "path with NUL": (
         {"outcomes_path": f"{MARKER}\0"},
         "'outcomes_path' must be the path of a file",

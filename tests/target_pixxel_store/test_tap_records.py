@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tests.target_pixxel_store.target_harness import delivery_request, record, state
+from pixxel_singer.errors import InputError
+from target_pixxel_store.api.client import CATALOG_FIELDS
+from tests.pixxel_sandbox.contract_checks import CONTRACT
+from tests.target_pixxel_store.target_harness import delivery_request, record, schema, state
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
+NEW_STORE = {
+    "stores": [{"name": "new", "type": "S3", "bucket": "b", "region": "r", "credentials": "a"}],
+    "credentials": {"a": {"access_key_id": "an-id", "secret_access_key": "a-secret"}},
+    "verify_bucket": "off",
+}
+"""Settings with a store that a run creates at its start."""
 DELIVER_ALL = {"deliver_to": "research", "deliver_since": "all"}
 
 
@@ -116,8 +126,7 @@ def test_deliver_since_catalog_without_date_fails(harness: TargetHarness) -> Non
 @pytest.mark.parametrize(
     ("when", "count"),
     [({"platform": "A"}, 1), ({"platform": ["A", "B"]}, 2), ({"platform": "C"}, 0),
-     ({"platform": None}, 1), ({"platform": ["A"], "nothing": 1}, 0),
-     ({"platform": {"a": 1}}, 0), ({"platform": [["A"]]}, 0)],
+     ({"platform": None}, 1), ({"platform": ["A"], "id": "another"}, 0)],
 )  # fmt: skip
 def test_deliver_when_filters_catalogs(harness: TargetHarness, when: Json, count: int) -> None:
     ids = harness.catalog_ids(3)
@@ -127,6 +136,102 @@ def test_deliver_when_filters_catalogs(harness: TargetHarness, when: Json, count
     ]
     result = harness.run(*messages, state(1), deliver_when=when, **DELIVER_ALL)
     assert Counter(result.kinds) == +Counter(created=count, skipped=3 - count)
+
+
+@pytest.mark.parametrize("stream", ["catalogs", "order_items"])
+@pytest.mark.parametrize("rules", [{}, {"additionalProperties": False}])
+def test_deliver_when_field_in_no_schema_ends_run_before_requests(
+    harness: TargetHarness, stream: str, rules: Json
+) -> None:
+    message = schema(stream)
+    message["schema"] |= rules
+    result = harness.run(
+        message, *catalog_records(harness, 1)[: stream == "catalogs"], state(1),
+        deliver_when={"platfrom": "FF01"}, **NEW_STORE, **DELIVER_ALL,
+    )  # fmt: skip
+    assert isinstance(result.error, InputError)
+    assert result.error.lines[0].startswith(
+        f"line 1 of the input is a SCHEMA of the stream {stream}"
+    )
+    assert "'platfrom'" in result.error.lines[0]
+    assert (result.states, result.summary["status"]) == ([], 2)
+    assert harness.sandbox.requests == []
+
+
+def test_deliver_when_field_removed_by_stream_map_ends_run(harness: TargetHarness) -> None:
+    result = harness.run(
+        *catalog_records(harness, 1, platform="FF01"), state(1),
+        deliver_when={"platform": "FF01"}, stream_maps={"catalogs": {"platform": None}},
+        **DELIVER_ALL,
+    )  # fmt: skip
+    assert isinstance(result.error, InputError)
+    assert harness.sandbox.requests == []
+
+
+def test_deliver_when_on_stream_without_its_records_runs(harness: TargetHarness) -> None:
+    maps = {"order_items": "__NULL__", "catalogs": {"platform": "platform"}}
+    result = harness.run(
+        schema("order_items"), *catalog_records(harness, 1, platform="FF01"), state(1),
+        deliver_when={"platform": "FF01"}, stream_maps=maps, **DELIVER_ALL,
+    )  # fmt: skip
+    assert result.kinds == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("name", "warns"), [("platfrom", True), ("platform", False), ("datetime", False)]
+)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"properties": {}},
+        {"properties": {"id": {}, "created_at": {}}, "additionalProperties": True},
+    ],
+)
+def test_deliver_when_open_schema_unmatched_filter_warned_at_end(
+    harness: TargetHarness, rules: Json, name: str, *, warns: bool
+) -> None:
+    message = schema("catalogs")
+    message["schema"] |= rules
+    result = harness.run(
+        message,
+        *catalog_records(harness, 2, platform="FF01", datetime="2025-03-07T10:00:00Z"),
+        state(1),
+        deliver_when={name: ["FF01", "2025-03-07T10:00:00Z"]}, **DELIVER_ALL,
+    )  # fmt: skip
+    assert (result.status, result.states) == (0, [{"upto": 1}])
+    assert (f"no record matched the filter on '{name}'" in result.log) is warns
+
+
+def test_deliver_when_open_schema_without_records_not_warned(harness: TargetHarness) -> None:
+    message = schema("catalogs")
+    message["schema"]["properties"] = {}
+    result = harness.run(message, state(1), deliver_when={"platfrom": 1}, **DELIVER_ALL)
+    assert (result.status, "no record matched" in result.log) == (0, False)
+
+
+def test_deliver_when_filters_catalogs_of_order_item(harness: TargetHarness) -> None:
+    item, ids = create_order_item(harness)
+    for key, platform in zip(ids, ["FF01", "FF02", None], strict=True):
+        harness.sandbox.workspace.update(
+            "catalogs", key, details={"properties": {"platform": platform}}
+        )
+    when = {"platform": "FF01", "status": "FULFILLED"}
+    result = harness.run(
+        record("order_items", id=item, status="FULFILLED"), state(1),
+        deliver_when=when, **DELIVER_ALL,
+    )  # fmt: skip
+    assert Counter(result.kinds) == Counter(created=1, skipped=2)
+    [created] = [line for line in result.outcomes if line["outcome"] == "created"]
+    assert created["catalog_id"] == ids[0]
+
+
+@pytest.mark.skipif(not CONTRACT.is_file(), reason=f"{CONTRACT.name} is not available")
+def test_catalog_fields_are_those_of_the_contract() -> None:
+    fields = json.loads(CONTRACT.read_text())["components"]["schemas"]["clerk.Catalog"][
+        "properties"
+    ]
+    of_stac_item = {"item_id", "collection", "datetime", "platform", "constellation", "gsd"}
+    assert fields.keys() - {"details"} | of_stac_item == CATALOG_FIELDS
 
 
 def test_order_item_catalogs_decided_separately(harness: TargetHarness) -> None:
