@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from pixxel_singer.errors import InputError
@@ -9,11 +10,29 @@ from pixxel_singer.errors import InputError
 if TYPE_CHECKING:
     from pixxel_singer.exit_codes import ExitCode
 
+
+class FailureKind(Enum):
+    """The kind of a failure that concerns a service, and so other records, too."""
+
+    SERVER = "server error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    DESTINATION = "destination"
+
+
 # One record or one object
 
 
 class RecordError(Exception):
-    """A record cannot be processed; no value of the record is quoted."""
+    """A record cannot be processed; no value of the record is quoted.
+
+    Attributes:
+        failure_kind: The kind of failure; None where it concerns only this record.
+    """
+
+    def __init__(self, reason: str, failure_kind: FailureKind | None = None) -> None:
+        super().__init__(reason)
+        self.failure_kind = failure_kind
 
 
 class PathTemplateError(ValueError):
@@ -52,7 +71,7 @@ class RunAborted(Exception):
 
 
 class CircuitOpenError(Exception):
-    """The API has failed many times in a row for the same reason."""
+    """There were too many failures of the same kind in a row."""
 
 
 class DestinationError(Exception):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
 from target_pixxel_store.aois.models import Aoi, aoi_key, parse_aoi
-from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES
+from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, find_failure_kind
 from target_pixxel_store.circuit_breaker import CircuitBreaker
 from target_pixxel_store.errors import UnexpectedDeliveryError
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
@@ -62,7 +62,7 @@ class AoiReconciler:
         Raises:
             ApiError: The API cannot be read, or the token has no permission.
             UnexpectedDeliveryError: The API created a different one than requested.
-            CircuitOpenError: The API failed many times in a row for the same reason.
+            CircuitOpenError: Too many requests in a row failed in the same way.
         """
         if time.monotonic() - self._refreshed_at > MAX_AGE_SECONDS:
             self._refresh()
@@ -136,8 +136,7 @@ class AoiReconciler:
                 return self._record(found, outcome._replace(attempts=attempt))
             if is_refusal:
                 break
-            self._breaker.record_failure(str(error))
-            self._breaker.check()
+            self._breaker.record_failure(find_failure_kind(error), str(error))
             if not error.retryable:
                 break
         self._journal.record_aoi_refusal(key)

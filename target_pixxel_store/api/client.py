@@ -188,9 +188,6 @@ class StoreApi:
             )
         except NotFound:
             return None
-        except ApiError as error:
-            # Without the id in the path, the same failure of several downloads has the same text.
-            raise type(error)("GET", DOWNLOADS, error.status, code=error.code) from None
         return _parse_download(answer)
 
     def _search_catalogs(self, body: Fields) -> Iterator[RawRow]:

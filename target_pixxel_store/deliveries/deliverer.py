@@ -13,8 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
-from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, UNKNOWN_CATALOG
+from target_pixxel_store.api.errors import (
+    MAX_ATTEMPTS,
+    REFUSAL_STATUSES,
+    UNKNOWN_CATALOG,
+    find_failure_kind,
+)
 from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.errors import FailureKind
 from target_pixxel_store.journal.journal_state import Intent
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import poll_for
@@ -74,7 +80,7 @@ class Deliverer:
 
         Raises:
             Unauthorized, Forbidden: The token has no permission.
-            CircuitOpenError: The API failed many times in a row for the same reason.
+            CircuitOpenError: Too many requests in a row failed in the same way.
             UnexpectedDeliveryError: The API delivers to a different path than requested.
             ApiError: The lists cannot be read.
         """
@@ -131,7 +137,8 @@ class Deliverer:
             self._journal.record_refusals(job.key for job in given_up)
             for job, reason in given_up.items():
                 yield job, _failed(job, reason, attempts[job])
-            self._count_failures(error, batch, missing, given_up)
+            if missing:
+                self._count_failure(error)
             batches += retries
 
     def _post(
@@ -205,27 +212,16 @@ class Deliverer:
         again = any(attempts[job] > 1 for job in missing)
         return {}, _split_in_half(missing) if again else [missing]
 
-    def _count_failures(
-        self,
-        error: ApiError | None,
-        batch: list[DeliveryJob],
-        missing: list[DeliveryJob],
-        given_up: dict[DeliveryJob, str],
-    ) -> None:
-        """Count failures: each refused catalog, in order, or the request as a whole.
+    def _count_failure(self, error: ApiError | None) -> None:
+        """Count a request that did not create all deliveries, unless the API refused them.
 
         Raises:
             CircuitOpenError: There are too many in a row.
         """
-        if error is not None and _is_refusal(error):
-            for job in batch if given_up else ():
-                if job in given_up:
-                    self._breaker.record_failure(given_up[job])
-                else:
-                    self._breaker.record_success()
-        elif missing:
-            self._breaker.record_failure(str(error) if error else NOT_LISTED)
-        self._breaker.check()
+        if error is None:
+            self._breaker.record_failure(FailureKind.SERVER, NOT_LISTED)
+        else:
+            self._breaker.record_failure(find_failure_kind(error), str(error))
 
 
 def _created(job: DeliveryJob, delivery: Delivery, attempts: int) -> Outcome:

@@ -19,7 +19,7 @@ from target_pixxel_store.downloads.partial_file import (
     open_folder,
 )
 from target_pixxel_store.downloads.response_checks import safe_filename
-from target_pixxel_store.errors import DestinationError, RecordError
+from target_pixxel_store.errors import DestinationError, FailureKind, RecordError
 from target_pixxel_store.locations import normalize_path
 
 if TYPE_CHECKING:
@@ -184,11 +184,10 @@ class RemoteDestination:
         try:
             yield
         except self._filesystem.FILESYSTEM_ERRORS as error:
-            is_refusal = isinstance(error, self._filesystem.ACCESS_ERRORS)
-            error_class = DestinationError if is_refusal else RecordError
-            raise error_class(
-                f"cannot {operation} '{self.root}': {self._filesystem.describe_error(error)}"
-            ) from None
+            text = f"cannot {operation} '{self.root}': {self._filesystem.describe_error(error)}"
+            if isinstance(error, self._filesystem.ACCESS_ERRORS):
+                raise DestinationError(text) from None
+            raise RecordError(text, FailureKind.DESTINATION) from None
 
 
 DownloadDestination = LocalDestination | RemoteDestination

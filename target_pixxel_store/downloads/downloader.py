@@ -13,11 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixxel_api.errors import ApiError, ConnectError, Forbidden, Unauthorized
-from target_pixxel_store.api.errors import REFUSAL_STATUSES, UNKNOWN_CATALOG
+from target_pixxel_store.api.errors import REFUSAL_STATUSES, UNKNOWN_CATALOG, find_failure_kind
 from target_pixxel_store.downloads.destination import folder_uri
 from target_pixxel_store.downloads.response_checks import find_checksum_error, safe_filename
 from target_pixxel_store.downloads.transfer import Transfer
-from target_pixxel_store.errors import RecordError, SignedUrlRefused
+from target_pixxel_store.errors import FailureKind, RecordError, SignedUrlRefused
 from target_pixxel_store.journal.journal_state import DownloadedFile, DownloadKey
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import Backoff, poll_for, wait_for
@@ -49,7 +49,6 @@ UNKNOWN_FILE = (
     "a file with this name and size exists in the folder, and the server states no checksum that "
     "shows whether it is the same; move it, or download to another folder"
 )
-LOCAL_FAILURES = frozenset({NAME_CONFLICT, EXISTING_FILE, UNKNOWN_FILE})  # not the API's
 
 
 class DownloadJob(NamedTuple):
@@ -141,7 +140,7 @@ class Downloader:
         key = self._key(job)
         attempt = _Attempt(job, key, self._journal.state.download_ids.get(key))
         attempt.from_earlier_run = attempt.download_id is not None
-        kind, reason, uri = OutcomeKind.CREATED, "", None
+        kind, reason, uri, failure_kind = OutcomeKind.CREATED, "", None, None
         try:
             if existing := self.find_existing(job):
                 return existing
@@ -163,8 +162,12 @@ class Downloader:
             raise
         except (RecordError, ApiError) as error:
             kind, reason = OutcomeKind.FAILED, str(error)
+            if isinstance(error, ApiError):
+                failure_kind = find_failure_kind(error)
+            else:
+                failure_kind = error.failure_kind
         outcome = Outcome(kind, reason, job.catalog_id, uri=uri, attempts=attempt.request_count)
-        return outcome._replace(download_id=attempt.download_id)
+        return outcome._replace(download_id=attempt.download_id, failure_kind=failure_kind)
 
     def _key(self, job: DownloadJob) -> DownloadKey:
         return DownloadKey(job.catalog_id, folder_uri(self._destination, job.path))
@@ -186,7 +189,9 @@ class Downloader:
                     attempt.discard_download()
                     refused = 0
                 else:
-                    raise RecordError(f"{error}, and so were new ones") from None
+                    raise RecordError(
+                        f"{error}, and so were new ones", FailureKind.SERVER
+                    ) from None
 
     def _resolve_name(self, attempt: _Attempt, remote_file: RemoteFile) -> RemoteFile:
         """Return a file with its final name, unless another file has it, or it exists already."""
@@ -221,10 +226,11 @@ class Downloader:
         if found is None:
             raise RecordError("the API no longer knows the requested download")
         if found.has_failed:
-            raise RecordError("the API failed to prepare the download; request it again later")
+            text = "the API failed to prepare the download; request it again later"
+            raise RecordError(text, FailureKind.SERVER)
         if found.url is None or not found.is_ready:
             text = f"the download is not ready after {self._timeout:g} s; see 'download_timeout'"
-            raise RecordError(f"{text}, and run again")
+            raise RecordError(f"{text}, and run again", FailureKind.TIMEOUT)
         return found.url
 
     def _prepare(self, attempt: _Attempt) -> Download | None:

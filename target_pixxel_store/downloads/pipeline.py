@@ -9,7 +9,7 @@ from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
-from target_pixxel_store.downloads.downloader import LOCAL_FAILURES, DownloadJob
+from target_pixxel_store.downloads.downloader import DownloadJob
 from target_pixxel_store.errors import CircuitOpenError, RecordError, RunAborted
 from target_pixxel_store.locations import normalize_path
 from target_pixxel_store.outcomes import Decision, Outcome, OutcomeKind
@@ -195,11 +195,10 @@ class DownloadPipeline:
             self._recorder.download_count -= 1  # nothing was downloaded
         location = TargetLocation(self.root, job.path)
         self._recorder.record_all(self._records.pop(job), outcome, location)
-        if outcome.kind is not OutcomeKind.FAILED:
+        if outcome.kind is OutcomeKind.FAILED:
+            self._breaker.record_failure(outcome.failure_kind, outcome.reason)
+        else:
             self._breaker.record_success()
-        elif outcome.reason not in LOCAL_FAILURES:
-            self._breaker.record_failure(outcome.reason)
-            self._breaker.check()
 
     def _record_plan(self, inflight: InflightRecord, job: DownloadJob) -> None:
         """Record what would be done with a catalog in a dry run."""

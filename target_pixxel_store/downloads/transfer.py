@@ -20,6 +20,7 @@ import urllib3
 from pixxel_api.connection_causes import find_cause
 from pixxel_api.deadlines import CONNECT_TIMEOUT, Deadline, DeadlineSession
 from pixxel_api.retry import parse_retry_after
+from target_pixxel_store.api.errors import kind_of_error_class
 from target_pixxel_store.downloads.partial_file import RemoteFile, Validator
 from target_pixxel_store.downloads.response_checks import (
     content_type_error,
@@ -27,7 +28,7 @@ from target_pixxel_store.downloads.response_checks import (
     find_content_error,
     read_checksums,
 )
-from target_pixxel_store.errors import RecordError, SignedUrlRefused
+from target_pixxel_store.errors import FailureKind, RecordError, SignedUrlRefused
 from target_pixxel_store.polling import Backoff, wait_for
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Transfer(NamedTuple):
 
 class _TransferInterrupted(Exception):
     """An attempt did not complete the file; another one may."""
+
+    def __init__(self, reason: str, failure_kind: FailureKind = FailureKind.SERVER) -> None:
+        super().__init__(reason)
+        self.failure_kind = failure_kind
 
 
 class _ServerBusy(Exception):
@@ -138,12 +143,14 @@ class Fetcher:
                 reason, pause = "its server is busy", error.args[0] or BACKOFF.pause(0)
                 busy_seconds += pause
                 if busy_seconds > MAX_BUSY_SECONDS:
-                    raise RecordError(f"{reason} (429 or 503); run again later") from None
+                    text = f"{reason} (429 or 503); run again later"
+                    raise RecordError(text, FailureKind.SERVER) from None
             except _TransferInterrupted as error:
                 idle = 0 if part.size > max_size else idle + 1
                 max_size = max(max_size, part.size)
                 if idle >= MAX_IDLE_ATTEMPTS:
-                    raise RecordError(f"{error}, {idle} attempts without new data") from None
+                    text = f"{error}, {idle} attempts without new data"
+                    raise RecordError(text, error.failure_kind) from None
                 reason, pause = str(error), BACKOFF.pause(max(idle - 1, 0))
             logger.info(
                 "%s: %s after %d bytes; retrying in %.1f s", part.name, reason, part.size, pause
@@ -279,9 +286,10 @@ def _from_http_error(
 ) -> _TransferInterrupted | RecordError:
     """Convert an error without quoting it; is the URL proven, another attempt may succeed."""
     cause = find_cause(error, url, "the signed URL of its file")
+    failure_kind = kind_of_error_class(cause.error_class)
     if is_proven or cause.error_class.retryable:
-        return _TransferInterrupted(cause.text)
-    return RecordError(cause.text)
+        return _TransferInterrupted(cause.text, failure_kind)
+    return RecordError(cause.text, failure_kind)
 
 
 _URLLIB3_LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from target_pixxel_store.api.models import DeliveryJob
+    from target_pixxel_store.errors import FailureKind
 
 
 class OutcomeKind(StrEnum):
@@ -55,6 +56,7 @@ class Outcome(NamedTuple):
         catalog_id, delivery_id, store_id, aoi_id, download_id: Ids of the objects concerned.
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
+        failure_kind: For FAILED: its kind; None where it concerns only this record.
     """
 
     kind: OutcomeKind
@@ -66,3 +68,4 @@ class Outcome(NamedTuple):
     attempts: int = 0
     aoi_id: str | None = None
     download_id: str | None = None
+    failure_kind: FailureKind | None = None

@@ -12,7 +12,6 @@ import pytest
 
 from pixxel_api.errors import Forbidden, Unauthorized
 from pixxel_sandbox import Behavior
-from target_pixxel_store.errors import CircuitOpenError
 from target_pixxel_store.remote_state import may_be_truncated
 from tests.target_pixxel_store.intercepting_proxy import CATALOG_SEARCH_PATH
 from tests.target_pixxel_store.target_harness import (
@@ -227,14 +226,6 @@ def test_unauthorized_or_forbidden_token_ends_run(harness: TargetHarness) -> Non
     harness.sandbox.behavior = Behavior(forbid=frozenset({"deliveries"}))
     result = harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1))
     assert isinstance(result.error, Forbidden)
-
-
-def test_equal_failures_in_a_row_end_run(harness: TargetHarness) -> None:
-    messages = [delivery_request(f"no-such-{at}") for at in range(30)]
-    result = harness.run(*messages, state(1), on_error="continue", batch_size=10)
-    assert isinstance(result.error, CircuitOpenError)
-    assert result.kinds == ["failed"] * 10
-    assert result.states == []
 
 
 def test_intent_journaled_before_post(harness: TargetHarness) -> None:

@@ -14,6 +14,7 @@ from obstore.exceptions import PermissionDeniedError
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
 from pixxel_singer.errors import InputError
+from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD
 from target_pixxel_store.errors import DestinationError
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.download_checks import LARGE_BYTES, count_download_posts, list_files
@@ -111,6 +112,23 @@ def test_download_to_url_write_error_fails_record(
     harness.sandbox.behavior = Behavior(download_seconds=0)
     assert harness.run(*messages).kinds == ["created"]
     assert list_files(harness.folder / "journal.parts") == []
+
+
+def test_download_to_url_write_errors_in_a_row_end_run(
+    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_write_error(_: object, __: object, path: str, **___: object) -> None:
+        raise OSError(5, f"no space for '{path}'")
+
+    del filesystem
+    monkeypatch.setattr(KeptFileSystem, "put_file", raise_write_error)
+    result = harness.run(
+        *map(download_request, harness.catalog_ids(14)), state(1), on_error="continue",
+        download_concurrency=1,
+    )  # fmt: skip
+    assert "10 failures in a row (destination)" in str(result.error)
+    assert (len(set(result.reasons)), result.states) == (FAILURE_THRESHOLD, [])
+    assert result.kinds == ["failed"] * FAILURE_THRESHOLD
 
 
 def test_destination_that_keeps_nothing_ends_run_before_requests(

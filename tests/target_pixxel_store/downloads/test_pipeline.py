@@ -391,7 +391,7 @@ def test_download_equal_failures_end_run(harness: TargetHarness, download_folder
     result = harness.run(
         *map(download_request, harness.catalog_ids(14)), on_error="continue", download_concurrency=1
     )
-    assert "10 failures in a row: the API failed to prepare" in str(result.error)
+    assert "10 failures in a row (server error), the last one: the API" in str(result.error)
     assert 10 <= len(result.kinds) < 14
     assert list_files(download_folder) == []
 
