@@ -134,7 +134,17 @@ class RunContext:
             settings.request_timeout + settings.settle_seconds,
             read_only=settings.dry_run,
         )
-        return self._resources.enter_context(journal)
+        self._resources.enter_context(journal)
+        path = settings.journal_path
+        self._logger.info("journal: %s", path)
+        is_default = self._config.get("journal_path") is None
+        if is_default and not settings.dry_run and not path.stat().st_size:
+            self._logger.warning(
+                "creating a new journal at the default path %s, as none exists there; if earlier "
+                "runs have one elsewhere, set 'journal_path' to it",
+                path,
+            )
+        return journal
 
     @cached_property
     def api(self) -> StoreApi:

@@ -23,7 +23,7 @@ from target_pixxel_store.credentials import (
 from target_pixxel_store.errors import CredentialsError, PathTemplateError, RecordError
 from target_pixxel_store.path_template import PathTemplate
 from target_pixxel_store.records import read_store
-from target_pixxel_store.settings_schema import ALL, CONTINUE, FAIL
+from target_pixxel_store.settings_schema import ALL, CONTINUE, DEFAULT_JOURNAL, FAIL, PRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ class Settings:
         url: The setting `api_url`.
         deliver_since: UTC timestamp of fixed width; None for the whole history.
         deliver_when: The allowed values of each field.
+        journal_path: Absolute.
         stuck_after: In hours.
         Others: As described in `SCHEMA`.
     """
@@ -113,6 +114,11 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
         found.append(
             "Setting 'rejected_path' is missing; with 'on_error' continue it is the file for "
             "failed records"
+        )
+    if config.get("environment") == PRODUCTION and config.get("journal_path") is None:
+        found.append(
+            "Setting 'journal_path' is missing; with 'environment' production it must be the path "
+            "of a file that is kept between runs"
         )
     for name, entry in config["credentials"].items():
         found += validate_credentials(name, entry, None)
@@ -242,6 +248,10 @@ def _read_path(value: str | None) -> Path | None:
     return path
 
 
+def _read_journal_path(value: str | None) -> Path:
+    return (_read_path(value) or Path(DEFAULT_JOURNAL)).absolute()
+
+
 def _read_download_to(value: str | None) -> str | None:
     """Parse a folder, made absolute, or a URL, without trailing slashes."""
     text = (value or "").strip().removeprefix("file://")
@@ -266,7 +276,7 @@ _PARSERS: Parsers = (
     ("download_to", "download_to", _read_download_to),
     ("path_template", "path_template", _read_template),
     ("stores", "stores", _read_stores),
-    ("journal_path", "journal_path", _read_path),
+    ("journal_path", "journal_path", _read_journal_path),
     ("outcomes_path", "outcomes_path", _read_path),
     ("summary_path", "summary_path", _read_path),
     ("rejected_path", "rejected_path", _read_path),

@@ -15,6 +15,7 @@ FAIL, CONTINUE = ON_ERROR = ("fail", "continue")
 LATE_FAILURES = (FAIL, "report")
 NO, FINISHED = WAIT = ("no", "finished")
 ALL = "all"
+DEFAULT_JOURNAL = "pixxel-store-journal.ndjson"
 DAY_HOURS = 24.0
 MAX_CONCURRENCY = 16
 MAX_BATCH = 200
@@ -228,8 +229,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "journal_path",
         "Journal",
-        "File that records all requests; keep it between runs.",
-        default="pixxel-store-journal.ndjson",
+        "File that records all requests; keep it between runs. By default "
+        f"{DEFAULT_JOURNAL} in the working directory; required with environment production.",
     ),
     _text(
         "outcomes_path",

@@ -99,6 +99,10 @@ INVALID_SETTINGS: dict[str, tuple[Json, str]] = {
         "'outcomes_path' must be the path of a file",
     ),
     "summary_path is a folder": ({"summary_path": "/"}, "'summary_path' must be a file, but is"),
+    "production without journal_path": (
+        {"environment": "production", "journal_path": None},
+        "'journal_path' is missing; with 'environment' production",
+    ),
     "on_error continue without rejected_path": (
         {"on_error": "continue", "rejected_path": None},
         "'rejected_path' is missing",

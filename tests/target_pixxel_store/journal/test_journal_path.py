@@ -1,0 +1,56 @@
+"""Where the journal is: logged at the start, and no run forgets an earlier one unnoticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.target_pixxel_store.target_harness import delivery_request, state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.target_pixxel_store.target_harness import TargetHarness
+
+DEFAULT = "pixxel-store-journal.ndjson"
+WARNING = "creating a new journal at the default path"
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("given", ["journal", "./journal", None])
+def test_journal_absolute_path_logged(
+    harness: TargetHarness, working_directory: Path, given: str | None
+) -> None:
+    result = harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1), journal_path=given)
+    assert result.kinds == ["created"]
+    assert f"journal: {working_directory / (given or DEFAULT)}\n" in result.log
+
+
+def test_journal_new_at_default_path_warned_once(
+    harness: TargetHarness, working_directory: Path
+) -> None:
+    settings = {"journal_path": None, "settle_seconds": 0}
+    first = harness.run(state(1), delivery_request("none"), **settings)
+    assert f"{WARNING} {working_directory / DEFAULT}, as none exists" in first.log
+    assert WARNING not in harness.run(state(1), delivery_request("none"), **settings).log
+
+
+def test_journal_new_at_set_path_not_warned(harness: TargetHarness) -> None:
+    result = harness.run(delivery_request("none"), journal_path=f"./{DEFAULT}", settle_seconds=0)
+    assert "journal: " in result.log
+    assert WARNING not in result.log
+
+
+def test_journal_dry_run_neither_creates_nor_warns(
+    harness: TargetHarness, working_directory: Path
+) -> None:
+    result = harness.run(delivery_request("none"), journal_path=None, dry_run=True)
+    assert f"journal: {working_directory / DEFAULT}\n" in result.log
+    assert WARNING not in result.log
+    assert not (working_directory / DEFAULT).exists()
