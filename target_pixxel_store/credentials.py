@@ -24,6 +24,7 @@ SERVICE_ACCOUNT = "service_account_credentials"
 _VERSION = "version"
 _PUBLIC_KEYS = frozenset({"account_name", "tenant_id", "project_id"})
 """Keys that are not secret: consoles and URLs contain them, and logs may."""
+_KEY_FILE_SUFFIXES = (".json", ".pem", ".key", ".txt")
 _MIN_LINE_LENGTH = 16  # characters; shorter lines occur in other texts, too
 _LINE_END = re.compile(r"\r?\n|\\n")  # a line's end, also as JSON writes it
 
@@ -156,7 +157,31 @@ def _resolve_value(key: str, value: object) -> str:
         text, source = value, "the value"
     if not text.strip():
         raise ValueError(f"{source} is empty")
+    if source == "the value" and _is_file(text.strip()):
+        raise ValueError("is the path of a file; write file:PATH to read the file")
+    if key == SERVICE_ACCOUNT and not _is_json_object(text):
+        raise ValueError(
+            f"{source} is not a JSON object; it must be the key of a service account, or file:PATH "
+            "of its file"
+        )
     return text
+
+
+def _is_file(text: str) -> bool:
+    """Return whether a text is the path of a file that exists; secrets may look like one."""
+    if "/" not in text and not text.endswith(_KEY_FILE_SUFFIXES):
+        return False
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, no home, a NUL
+        return False
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _read_file(path: str) -> str:

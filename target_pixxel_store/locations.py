@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 MAX_PREFIX_BYTES = 900
 """Bytes of a prefix; keys have at most 1,024 in every cloud, the image's name included."""
+_BUCKET_NAME = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}")
 _FIRST_PRINTABLE = " "
 _SCHEMES = {"S3": "s3", "GCS": "gs", "AZBLOB": "az"}
 
@@ -79,6 +81,11 @@ def to_folder_path(path: str) -> str:
     """Return a path as requests contain it; the API appends the file name without a slash."""
     folder = normalize_path(path)
     return f"{folder}/" if folder else ""
+
+
+def is_bucket_name(text: str) -> bool:
+    """Return whether a text may be the name of a bucket or container, in any cloud."""
+    return _BUCKET_NAME.fullmatch(text) is not None
 
 
 def path_error(path: str) -> str | None:

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.locations import BucketPath, normalize_path, path_error
+from target_pixxel_store.locations import (
+    BucketPath,
+    is_bucket_name,
+    normalize_path,
+    path_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +93,12 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
     elif not isinstance(configs, dict):
         raise RecordError("'configs' must be an object")
     name = required_text(record, "name")
+    bucket = required_text(configs, "bucket")
+    if not is_bucket_name(bucket):
+        raise RecordError(
+            "'bucket' must be the name of a bucket, not a URL, an ARN or a path; put a path into "
+            "'path_prefix'"
+        )
     prefix = optional_text(configs, "path_prefix") or ""
     # A prefix may start with a slash; keys never do.
     if reason := path_error(prefix.lstrip("/")):
@@ -95,7 +106,7 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
     return StoreSpec(
         name=name,
         cloud=_read_type(record),
-        bucket=required_text(configs, "bucket"),
+        bucket=bucket,
         region=required_text(configs, "region"),
         prefix=normalize_path(prefix),
         labels=_read_labels(record.get("labels")),

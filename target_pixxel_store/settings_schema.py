@@ -166,7 +166,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         VERIFY,
         "Verify bucket",
         "write puts a small object into the bucket, with the store's credentials, before the "
-        "store is created.",
+        "store is created; off checks only what needs no network.",
         default=WRITE,
     ),
     _flag(

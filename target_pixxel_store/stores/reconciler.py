@@ -205,23 +205,23 @@ class StoreReconciler:
     def _replace(self, old: Store, spec: StoreSpec) -> StoreResult:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
         self._check_deletable(old)
+        self._verify_bucket(spec, credentials)
         if not self._settings.dry_run:
-            self._probe_bucket(spec, credentials)
             self._delete(old)
         try:
-            created = self._create(spec, OutcomeKind.REPLACED, probed=True)
+            created = self._create(spec, OutcomeKind.REPLACED, verified=True)
         except RecordError as error:
             raise RecordError(f"{error}; store {old.id} is already deleted: run again") from None
         return replace(created, reason=f"replaces {old.id}")
 
-    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, probed: bool = False) -> StoreResult:
+    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, verified: bool = False) -> StoreResult:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
+        if not verified:
+            self._verify_bucket(spec, credentials)
         if self._settings.dry_run:
             planned = Store(NOT_CREATED_YET + spec.name, spec.name, spec.region, spec.location, {})
             self._remote.add_store(planned)
             return StoreResult(kind, planned)
-        if not probed:
-            self._probe_bucket(spec, credentials)
         labels = {**(spec.labels or {}), MANAGED_BY_LABEL: MANAGED_BY_VALUE}
         if credentials.version is not None:
             labels[VERSION_LABEL] = credentials.version
@@ -230,16 +230,21 @@ class StoreReconciler:
         self._remote.add_store(created)
         return StoreResult(kind, created)
 
-    def _probe_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
-        if self._settings.verify_bucket != WRITE:
-            return
+    def _verify_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
+        """Check names and credentials, and write to the bucket where the settings allow it.
+
+        Raises:
+            RecordError: One of them is invalid, or the bucket is not writable.
+        """
         from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
 
         location = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
+        endpoint, notes = self._settings.endpoints.get(spec.cloud), list[str]()
         try:
-            notes = buckets.probe_write_access(
-                location, credentials, self._settings.endpoints.get(spec.cloud)
-            )
+            if self._settings.verify_bucket == WRITE and not self._settings.dry_run:
+                notes = buckets.probe_write_access(location, credentials, endpoint)
+            else:  # without a request
+                buckets.make_client(location, credentials, endpoint)
         except buckets.BucketError as error:
             raise RecordError(str(error)) from None
         for note in notes:

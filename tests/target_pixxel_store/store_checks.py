@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from tests.target_pixxel_store.cloud_servers import create_service_account
 from tests.target_pixxel_store.target_harness import record, state
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
 S3_KEYS = {"access_key_id": "an-id", "secret_access_key": "a-secret"}
-GCS_KEYS = {"project_id": "p", "service_account_credentials": '{"private_key": "a-secret-key"}'}
+GCS_KEYS = {
+    "project_id": "p",
+    "service_account_credentials": json.dumps(create_service_account("loader@test")[0]),
+}
 CREDENTIALS = {"main": {**S3_KEYS, "version": 1}, "gcs": GCS_KEYS}
 NEW_STORE = {"name": "new", "type": "S3", "bucket": "images", "region": "eu-central-1",
        "path_prefix": "raw/", "labels": {"team": "rice"}, "credentials": "main"}  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
 from target_pixxel_store.target import TargetPixxelStore
+from tests.target_pixxel_store.cloud_servers import create_service_account
 from tests.target_pixxel_store.intercepting_proxy import (
     STORES_PATH,
     InterceptingProxy,
@@ -35,12 +36,10 @@ if TYPE_CHECKING:
 
 BUCKET_SECRET = "s3cr3t.of-the-bucket"
 TOKEN = "t0ken.of-the-workspace"
-KEY_LINE = "a1ine+of+the/private0key0of0the0account"
-DASHES = "-" * 5
-PRIVATE_KEY = f"{DASHES}BEGIN PRIVATE KEY{DASHES}\n{KEY_LINE}\n{DASHES}END PRIVATE KEY{DASHES}\n"
-SERVICE_ACCOUNT = json.dumps(
-    {"type": "service_account", "private_key": PRIVATE_KEY, "private_key_id": "k3y1d"}
-)
+KEY_FIELDS, _ = create_service_account("loader@test")
+PRIVATE_KEY = KEY_FIELDS["private_key"]
+KEY_LINE = PRIVATE_KEY.splitlines()[1]
+SERVICE_ACCOUNT = json.dumps({**KEY_FIELDS, "private_key_id": "k3y1d"})
 CREDENTIALS: Json = {
     "main": {"access_key_id": "an-id", "secret_access_key": "env:THE_SECRET", "version": 1},
     "gcs": {"project_id": "p", "service_account_credentials": SERVICE_ACCOUNT},

@@ -21,6 +21,12 @@ def settings_with_credentials(**entry: Any) -> Json:
     return {"stores": [STORE], "credentials": {"main": {**S3_KEYS, **entry}}}
 
 
+def settings_with_service_account(text: str) -> Json:
+    """Return settings that declare a store of Google's, with a key."""
+    credentials = {"project_id": "p", "service_account_credentials": text}
+    return {"stores": [{**STORE, "type": "GCS"}], "credentials": {"main": credentials}}
+
+
 INVALID_SETTINGS: dict[str, tuple[Json, str]] = {
     "settle_seconds is NaN": ({"settle_seconds": NAN}, "'settle_seconds'"),
     "settle_seconds is infinite": (
@@ -67,6 +73,29 @@ INVALID_SETTINGS: dict[str, tuple[Json, str]] = {
     "store without bucket": (
         {"stores": [{**STORE, "bucket": None}], "credentials": {"main": S3_KEYS}},
         "has no 'bucket'",
+    ),
+    **{
+        f"bucket {bucket}": (
+            {"stores": [{**STORE, "bucket": bucket}], "credentials": {"main": S3_KEYS}},
+            "'bucket' must be the name of a bucket, not a URL, an ARN or a path",
+        )
+        for bucket in ("s3://images", "https://a.s3.amazonaws.com", "arn:aws:s3:::b", "b/raw")
+    },
+    "service account is no JSON": (
+        settings_with_service_account(MARKER),
+        "'credentials.main.service_account_credentials': the value is not a JSON object",
+    ),
+    "service account is a path": (
+        settings_with_service_account(__file__),
+        "is the path of a file; write file:PATH",
+    ),
+    "service account is an empty file": (
+        settings_with_service_account("file:/dev/null"),
+        "the file '/dev/null' is empty",
+    ),
+    "service account in another file": (
+        settings_with_service_account(f"file:{__file__}"),
+        f"the file '{__file__}' is not a JSON object",
     ),
     "duplicate store": (
         {"stores": [STORE, STORE], "credentials": {"main": S3_KEYS}},

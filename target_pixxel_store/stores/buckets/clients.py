@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from target_pixxel_store.credentials import KEYS_BY_STORE_TYPE, SERVICE_ACCOUNT
+from target_pixxel_store.locations import is_bucket_name
 from target_pixxel_store.stores.buckets.errors import (
     OBSTORE_ERRORS,
     BucketError,
@@ -53,7 +54,6 @@ _VALUE_PATTERNS = {
     "client_secret": re.compile(r"[!-~]+"),
 }
 """Values that are valid in a URL or a header; obstore panics on any other."""
-_BUCKET_PATTERN = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}")
 _URL_PATTERN = re.compile(r"[!-~]+")
 _REGION_PATTERN = re.compile(r"[A-Za-z0-9-]+")
 
@@ -62,7 +62,7 @@ def make_client(
     location: BucketLocation,
     credentials: Credentials,
     endpoint: str | None,
-    authority_host: str | None,
+    authority_host: str | None = None,
 ) -> ObjectStore:
     """Create the client of a bucket; it sends no request yet.
 
@@ -94,7 +94,7 @@ def _validate(
     Raises:
         BucketError: One of them is invalid.
     """
-    if not _BUCKET_PATTERN.fullmatch(location.bucket):
+    if not is_bucket_name(location.bucket):
         raise BucketError(BucketErrorKind.OTHER, f"{location.label} has an invalid name")
     if location.type == "S3" and not _REGION_PATTERN.fullmatch(location.region or _DEFAULT_REGION):
         raise BucketError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior
+from tests.target_pixxel_store.store_checks import GCS_KEYS
 from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def test_store_record_after_its_requests_delivered(harness: TargetHarness) -> No
         state(2),
         record("stores", name="research", **RESEARCH_STORE),
         state(3),
-        credentials={"gcs": {"project_id": "p", "service_account_credentials": "{}"}},
+        credentials={"gcs": GCS_KEYS},
         verify_bucket="off",
     )
     assert result.status == 0

@@ -15,6 +15,7 @@ from tests.target_pixxel_store.intercepting_proxy import (
 )
 from tests.target_pixxel_store.store_checks import (
     CREDENTIALS,
+    GCS_KEYS,
     NEW_STORE,
     S3_KEYS,
     run_store_record,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
+GCS_TEXT = GCS_KEYS["service_account_credentials"]
 DIFFERENCES: dict[str, Json] = {
     "type": {"type": "GCS", "credentials": "gcs"},
     "bucket": {"bucket": "others"},
@@ -39,6 +41,49 @@ DIFFERENCES: dict[str, Json] = {
     "path_prefix": {"path_prefix": "cooked"},
     "labels": {"labels": {"team": "soil"}},
 }
+
+
+BAD_INPUT: dict[str, tuple[Json, Json, str]] = {
+    "URL": ({"bucket": "https://images.s3.amazonaws.com"}, {}, "not a URL, an ARN or a path"),
+    "ARN": ({"bucket": "arn:aws:s3:::images"}, {}, "not a URL, an ARN or a path"),
+    "path": ({"bucket": "images/raw"}, {}, "not a URL, an ARN or a path"),
+    "region": ({"region": "eu central"}, {}, "is not a region of S3"),
+    "key with spaces": ({}, {"secret_access_key": "two words"}, "secret_access_key of credentials"),
+    "key is a path": ({}, {"secret_access_key": __file__}, "write file:PATH"),
+    "no service account": (
+        {"type": "GCS"},
+        {"project_id": "p", "service_account_credentials": '{"client_email": "a"}'},
+        "lack private_key and private_key_id",
+    ),
+    "service account of another format": (
+        {"type": "GCS"},
+        GCS_KEYS | {"service_account_credentials": GCS_TEXT.replace("MII", "!!!")},
+        "must be an RSA key in PEM format",
+    ),
+}
+
+
+@pytest.mark.parametrize("verify_bucket", ["off", "write"])
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_store_invalid_input_refused_without_network(
+    harness: TargetHarness, capsys: pytest.CaptureFixture[str], case: str, verify_bucket: str, *, dry_run: bool
+) -> None:  # fmt: skip
+    fields, keys, reason = BAD_INPUT[case]
+    result = harness.run(
+        record("stores", **{**NEW_STORE, **fields}), state(1),
+        credentials={"main": keys if "type" in fields else {**S3_KEYS, **keys}},
+        endpoints={"S3": "http://127.0.0.1:9", "GCS": "http://127.0.0.1:9"},  # nothing listens
+        verify_bucket=verify_bucket, dry_run=dry_run,
+    )  # fmt: skip
+    assert (result.error, result.states) == (None, [])
+    if dry_run:
+        assert result.status == 3
+        assert reason.split()[-1] in capsys.readouterr().err
+    else:
+        assert (result.status, result.kinds) == (1, ["failed"])
+        assert reason in result.reasons[0]
+    assert harness.posted_bodies(STORES_PATH) == []
 
 
 def test_store_repeated_record_created_once(harness: TargetHarness) -> None:
