@@ -26,6 +26,7 @@ from pixxel_api.errors import (
     UnexpectedResponse,
     error_class_for,
     parse_error_code,
+    parse_error_field,
 )
 from pixxel_api.json_decoding import HTML_REASON, decode_object, to_python
 from pixxel_api.rate_limit import RateLimiter
@@ -290,12 +291,14 @@ class Client:
         if is_success:
             return content, response.headers, status, start
         is_of_proxy = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        envelope = to_python(content)
         error = error_class_for(status)(
             method,
             path,
             status,
             reason=find_cause_of_407(self._url).text if is_of_proxy else None,
-            code=parse_error_code(to_python(content)),
+            code=parse_error_code(envelope),
+            field=parse_error_field(envelope),
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
         )
         if isinstance(error, RateLimited):

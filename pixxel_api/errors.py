@@ -38,6 +38,7 @@ class ApiError(PixxelError):
         path: The path below the base URL, without the query.
         status: The HTTP status; None if no response arrived.
         code: `error.code` of the API's error envelope, if present.
+        field: `error.details.field` of the envelope; not in the text, as it may be any text.
         retry_after: Seconds to wait before a retry (`Retry-After`), if the server sent it.
     """
 
@@ -51,12 +52,14 @@ class ApiError(PixxelError):
         *,
         reason: str | None = None,
         code: str | None = None,
+        field: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         self.method = method
         self.path = path
         self.status = status
         self.code = code
+        self.field = field
         self.retry_after = retry_after
         status_text = f" returned {status}" if status else ""
         code_text = f" ({code})" if code else ""
@@ -236,5 +239,14 @@ def parse_error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON
     match body:
         case {"error": {"code": str() as code}} if _CODE.fullmatch(code):
             return code
+        case _:
+            return None
+
+
+def parse_error_field(body: Any) -> str | None:  # noqa: ANN401 - any JSON
+    """Read `error.details.field` from the envelope: the field of the request that is invalid."""
+    match body:
+        case {"error": {"details": {"field": str() as field}}}:
+            return field
         case _:
             return None

@@ -10,8 +10,13 @@ import time
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
-from target_pixxel_store.aois.models import Aoi, aoi_key, parse_aoi
-from target_pixxel_store.api.errors import MAX_ATTEMPTS, REFUSAL_STATUSES, find_failure_kind
+from target_pixxel_store.aois.models import AOI_FIELDS, Aoi, aoi_key, parse_aoi
+from target_pixxel_store.api.errors import (
+    MAX_ATTEMPTS,
+    REFUSAL_STATUSES,
+    find_failure_kind,
+    find_own_field,
+)
 from target_pixxel_store.circuit_breaker import CircuitBreaker
 from target_pixxel_store.errors import UnexpectedDeliveryError
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
@@ -29,10 +34,7 @@ if TYPE_CHECKING:
 
 AOIS = "/v0/aois"
 NAME_TAKEN = "the name is taken, but the API lists no area of interest with it in the project"
-REFUSAL_HINT = (
-    "the API refuses the area of interest; check its 'project_id', 'satellite_id', 'provider', "
-    "'item_ids', 'description' and 'geometry'"
-)
+REFUSAL_HINT = "the API refuses the area of interest; check its "
 
 
 class AoiReconciler:
@@ -189,5 +191,8 @@ def _describe_error(error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {NAME_TAKEN}"
     if error.status in REFUSAL_STATUSES:
-        return f"{error.method} {error.path} returned {error.status}: {REFUSAL_HINT}"
+        code = f" ({error.code})" if error.code else ""
+        field = find_own_field(error, AOI_FIELDS)
+        names = f"'{field}'" if field else "fields (" + ", ".join(sorted(AOI_FIELDS)) + ")"
+        return f"{error.method} {error.path} returned {error.status}{code}: {REFUSAL_HINT}{names}"
     return str(error)

@@ -153,8 +153,10 @@ class StoreApi:
         try:
             store = parse_store(self.create(STORES, body))
         except ApiError as error:
-            # The error code comes from the response body, which may contain the secrets.
-            raise type(error)("POST", STORES, error.status) from None
+            code = error.code  # it comes from the response body, which may contain the secrets
+            if code and any(code in secret or secret in code for secret in secrets.values()):
+                raise type(error)("POST", STORES, error.status, field=error.field) from None
+            raise
         if store is None:
             raise UnexpectedResponse("POST", STORES, reason="the response is not a store")
         return store

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from pixxel_api.errors import ApiError, ConnectError, PixxelError, RequestTimeout
 from target_pixxel_store.errors import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 MAX_ATTEMPTS = 3
 """Requests for one object while the API fails."""
@@ -27,6 +33,19 @@ def kind_of_error_class(error_class: type[ApiError]) -> FailureKind:
 def find_failure_kind(error: ApiError) -> FailureKind | None:
     """Return the kind of a failed request; None where the API has refused what it requests."""
     return None if error.status in REFUSAL_STATUSES else kind_of_error_class(type(error))
+
+
+def find_own_field(error: ApiError, names: Container[str]) -> str | None:
+    """Return the field that the API has refused, where it is one of these names.
+
+    Only these get into messages, as the API's own text may contain anything.
+
+    Args:
+        error: Its `field` may be a path, such as `configs.bucket` or `geometry/coordinates/0`.
+        names: The names of fields that users know.
+    """
+    parts = re.split(r"[^A-Za-z_]+", error.field or "")
+    return next((part for part in reversed(parts) if part in names), None)
 
 
 class UnstableListError(PixxelError):

@@ -202,7 +202,13 @@ class Deliverer:
             return {}, []
         if error is not None and _is_refusal(error):
             known = self._api.find_existing_catalogs([job.catalog_id for job in missing])
-            unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known}
+            stores = self._remote.list_stores()
+            unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known} | {
+                job: f"the store '{job.store.name}' ({job.store.id}) has been deleted meanwhile; "
+                "create it again"
+                for job in missing
+                if job.store.id not in stores
+            }
             if len(batch) == 1:
                 return unknown or dict.fromkeys(missing, str(error)), []
             left = [job for job in missing if job not in unknown]

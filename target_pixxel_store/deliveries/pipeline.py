@@ -116,8 +116,9 @@ class DeliveryPipeline:
         requests, self._awaiting_store = self._awaiting_store, []
         self.flush()
         for pending in requests:
-            if self._remote.refresh().find_store(pending.request.store) is None:
-                self.fail_record(pending.inflight, missing_store_reason(pending.request))
+            view = self._remote.refresh()
+            if view.find_store(pending.request.store) is None:
+                self.fail_record(pending.inflight, missing_store_reason(pending.request, view))
             else:
                 self._enqueue(pending)
         self.flush()

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.remote_state import RemoteState, WorkspaceView
     from target_pixxel_store.settings import Settings
 
-UNKNOWN_STORE = "no store has this name or id"
-UNKNOWN_DELIVER_TO = "no store has the name or id in 'deliver_to'"
+MAX_NAMES = 20
+"""Names of stores that an error lists."""
 
 
 class DeliveryPlanner:
@@ -96,7 +96,7 @@ class DeliveryPlanner:
         for item in pending:
             store = view.find_store(item.request.store)
             if store is None:
-                reason = missing_store_reason(item.request)
+                reason = missing_store_reason(item.request, view)
                 yield item.inflight, Decision(OutcomeKind.FAILED, reason)
                 continue
             for found in self._selection.select_catalogs(item, order_items):
@@ -119,6 +119,10 @@ class DeliveryPlanner:
         return job
 
 
-def missing_store_reason(request: CatalogRequest) -> str:
-    """Return why a request fails whose store does not exist."""
-    return UNKNOWN_DELIVER_TO if request.from_tap else UNKNOWN_STORE
+def missing_store_reason(request: CatalogRequest, view: WorkspaceView) -> str:
+    """Return why a request fails whose store does not exist, with the stores that do."""
+    setting = ", which 'deliver_to' names" if request.from_tap else ""
+    names = sorted(store.name for store in view.stores.values())
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    stores = f"{', '.join(names[:MAX_NAMES])}{more}" if names else "none"
+    return f"no store has the name or id '{request.store}'{setting}; the stores are: {stores}"

@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
-from target_pixxel_store.api.errors import MAX_ATTEMPTS
+from target_pixxel_store.api.errors import MAX_ATTEMPTS, find_own_field
 from target_pixxel_store.api.models import Store
-from target_pixxel_store.credentials import iter_secrets, resolve_credentials, validate_credentials
+from target_pixxel_store.credentials import (
+    KEYS_BY_STORE_TYPE,
+    iter_secrets,
+    resolve_credentials,
+    validate_credentials,
+)
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.locations import BucketLocation, is_too_long
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
@@ -30,6 +35,12 @@ if TYPE_CHECKING:
 
 MANAGED_BY_VALUE = "pixxel-singer"
 """The label `managed_by` of stores that this target created."""
+_FIELDS = frozenset(
+    {"name", "type", "bucket", "region", "path_prefix", "labels"}.union(
+        *KEYS_BY_STORE_TYPE.values()
+    )
+)
+"""Fields of a store's record, and the keys of its credentials."""
 NOT_CREATED_YET = "(not created yet)"
 
 
@@ -268,7 +279,10 @@ class StoreReconciler:
                 if found is not None or isinstance(error, Conflict):
                     raise RecordError(f"{error}; the name is taken by another store") from None
                 if not error.retryable or attempt == MAX_ATTEMPTS:
-                    raise RecordError(str(error)) from None
+                    field = find_own_field(error, _FIELDS)
+                    raise RecordError(
+                        f"{error}; check its '{field}'" if field else str(error)
+                    ) from None
 
     def _poll_for_store(self, name: str) -> Store | None:
         """Poll the list for a store, for at most `settle_seconds`."""

@@ -265,6 +265,30 @@ def test_aoi_name_conflict_uses_listed_aoi(
     assert proxy.count_requests("POST", AOIS_PATH) == 2
 
 
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [("geometry.coordinates/0", "'geometry'"), ("aoi.project_id", "'project_id'"),
+     ("shape", "fields (description, "), (7, "fields (description, ")],
+)  # fmt: skip
+def test_aoi_refusal_repeats_code_and_own_field(
+    harness: TargetHarness, proxy: InterceptingProxy, field: object, names: str
+) -> None:
+    error = {"code": "INVALID_AOI", "message": "no", "details": {"field": field}}
+    proxy.intercept = lambda request, forward: (
+        ProxiedResponse(422, {"error": error})
+        if request.matches("POST", AOIS_PATH)
+        else ProxiedResponse(200, {"aois": [], "pagination": {"total": 0}})
+        if request.path == AOIS_PATH
+        else forward()
+    )
+    result = run_aoi_requests(harness, aoi_request())
+    assert (result.status, result.kinds) == (1, ["failed"])
+    assert result.reasons[0].startswith(
+        "POST /v0/aois returned 422 (INVALID_AOI): the API refuses the area of interest; check its "
+        f"{names}"
+    )
+
+
 def test_aoi_rejected_leaves_no_unconfirmed_intent(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
@@ -272,7 +296,7 @@ def test_aoi_rejected_leaves_no_unconfirmed_intent(
     result = run_aoi_requests(harness, aoi_request())
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
     rejection = (
-        "POST /v0/aois returned 400: the API refuses the area of interest; check its 'project_id', "
+        "POST /v0/aois returned 400 (no): the API refuses the area of interest; check its fields "
     )
     assert result.reasons[0].startswith(rejection)
     started = time.monotonic()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior
+from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH
 from tests.target_pixxel_store.store_checks import GCS_KEYS
 from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
+    from pixxel_sandbox import RequestRecord
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 
@@ -262,4 +264,44 @@ def test_unknown_store_at_end_fails_request(harness: TargetHarness) -> None:
     assert result.status == 1
     assert sorted(result.kinds) == ["created", "failed"]
     assert result.states == []
-    assert "no store has this name" in result.reasons[-1]
+    names = sorted(store["name"] for store in harness.sandbox.workspace.rows("stores"))
+    assert result.reasons[-1] == (
+        f"no store has the name or id 'nowhere'; the stores are: {', '.join(names)}"
+    )
+
+
+def test_unknown_deliver_to_lists_stores(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    names = sorted(store["name"] for store in harness.sandbox.workspace.rows("stores"))
+    result = harness.run(
+        record("catalogs", id=key), state(1), deliver_to="reserch", deliver_since="all"
+    )
+    assert (result.status, result.states) == (1, [])
+    assert result.reasons[0] == (
+        "no store has the name or id 'reserch', which 'deliver_to' names; the stores are: "
+        f"{', '.join(names)}"
+    )
+    for store in harness.sandbox.workspace.rows("stores"):
+        harness.sandbox.workspace.delete("stores", store["id"])
+    result = harness.run(delivery_request(key, "research"), state(1))
+    assert result.reasons == ["no store has the name or id 'research'; the stores are: none"]
+
+
+def test_store_deleted_during_run_named(harness: TargetHarness) -> None:
+    first, *ids = harness.catalog_ids(6)
+    store = harness.find_store("research")
+
+    def delete_store(request: RequestRecord, _: object) -> None:
+        is_second = request.method == "POST" and len(harness.posted_bodies()) == 2
+        if is_second and request.path == DELIVERIES_PATH:
+            harness.sandbox.workspace.delete("stores", store["id"])
+
+    harness.sandbox.on_request = delete_store
+    result = harness.run(
+        delivery_request(first), state(1), *map(delivery_request, ids), state(2),
+        on_error="continue", batch_size=1,
+    )  # fmt: skip
+    assert (result.error, result.status) == (None, 3)
+    assert Counter(result.kinds) == {"created": 1, "failed": 5}
+    reason = f"the store 'research' ({store['id']}) has been deleted meanwhile; create it again"
+    assert set(result.reasons) == {"", reason}

@@ -9,8 +9,6 @@ import pytest
 
 from target_pixxel_store.api.models import Delivery, Store
 from target_pixxel_store.deliveries.planner import (
-    UNKNOWN_DELIVER_TO,
-    UNKNOWN_STORE,
     DeliveryPlanner,
 )
 from target_pixxel_store.errors import RecordError
@@ -169,8 +167,14 @@ def test_planner_settings_control_redelivery_and_retries(
 @pytest.mark.parametrize(
     ("requests", "reason"),
     [
-        (pending_request("one", store="none"), UNKNOWN_STORE),
-        (pending_request("one", store="none", from_tap=True), UNKNOWN_DELIVER_TO),
+        (
+            pending_request("one", store="none"),
+            "no store has the name or id 'none'; the stores are: mine",
+        ),
+        (
+            pending_request("one", store="none", from_tap=True),
+            "no store has the name or id 'none', which 'deliver_to' names; the stores are: mine",
+        ),
         (pending_request("one", path=None), "no path"),
         (
             pending_request("one", path="a" * MAX_PREFIX_BYTES),

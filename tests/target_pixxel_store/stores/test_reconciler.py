@@ -67,8 +67,13 @@ BAD_INPUT: dict[str, tuple[Json, Json, str]] = {
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_store_invalid_input_refused_without_network(
-    harness: TargetHarness, capsys: pytest.CaptureFixture[str], case: str, verify_bucket: str, *, dry_run: bool
-) -> None:  # fmt: skip
+    harness: TargetHarness,
+    capsys: pytest.CaptureFixture[str],
+    case: str,
+    verify_bucket: str,
+    *,
+    dry_run: bool,
+) -> None:
     fields, keys, reason = BAD_INPUT[case]
     result = harness.run(
         record("stores", **{**NEW_STORE, **fields}), state(1),
@@ -195,3 +200,32 @@ def test_store_name_taken_during_create_fails(
     assert (result.status, result.kinds) == (1, ["failed"])
     assert "the name is taken by another store" in result.reasons[0]
     assert proxy.count_requests("POST", STORES_PATH) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("configs.bucket", "; check its 'bucket'"),
+        ("secrets.access_key_id", "; check its 'access_key_id'"),
+        ("labels[0]", "; check its 'labels'"),
+        ("tenant.quota", ""),
+        ("", ""),
+        (["bucket"], ""),
+    ],
+)
+def test_store_refusal_repeats_code_and_own_field(
+    harness: TargetHarness, proxy: InterceptingProxy, field: str, hint: str
+) -> None:
+    def refuse(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        if not request.matches("POST", STORES_PATH):
+            return forward()
+        error = {"code": "INVALID_STORE", "message": "no", "details": {"field": field}}
+        return ProxiedResponse(400, {"error": error})
+
+    proxy.intercept = refuse
+    result = run_store_record(harness)
+    assert (result.status, result.kinds) == (1, ["failed"])
+    assert result.reasons[0] == (
+        "POST /v0/stores returned 400 (INVALID_STORE): the API rejected the request as invalid"
+        f"{hint}"
+    )
