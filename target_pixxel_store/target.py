@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
+import jsonschema_rs
 from jsonschema.exceptions import SchemaError
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities
@@ -295,7 +296,16 @@ class TargetPixxelStore(PixxelTarget):
             raise self._reader.input_error("is a SCHEMA with an invalid JSON Schema") from None
         # The SDK adds fields of its own to the schema that it is given.
         self.context.schemas[str(message_dict.get("stream"))] = deepcopy(message_dict)
-        super()._process_schema_message(message_dict)
+        try:
+            super()._process_schema_message(message_dict)
+        except jsonschema_rs.ValidationError as error:
+            place = ".".join(map(str, error.instance_path))
+            raise self._reader.input_error(
+                "is a SCHEMA with a reference that it does not contain"
+                if not place
+                else f"is a SCHEMA with an invalid rule '{place}'; patterns must not need "
+                "backtracking (lookaround, references to groups)"
+            ) from None
         # The streams decide which settings are needed; before that, nothing is requested.
         maps = [
             each

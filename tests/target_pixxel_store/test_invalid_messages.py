@@ -55,7 +55,6 @@ BROKEN_SCHEMAS: dict[str, Json] = {
     "key_properties is a number": broken_schema(key_properties=5),
     "key_properties holds an object": broken_schema(key_properties=[{"a": MARKER}]),
     "schema is a list": {**schema("delivery_requests"), "schema": [MARKER]},
-    "reference to itself": broken_schema(fields={"path": {"$ref": "#/properties/path"}}),
     "key not in the schema": broken_schema(key_properties=["no_such"]),
     "invalid pattern": broken_schema(fields={"path": {"pattern": "("}}),
     "missing reference": broken_schema(fields={"path": {"$ref": "#/definitions/none"}}),
@@ -112,6 +111,41 @@ def test_half_of_surrogate_pair_is_repaired(harness: TargetHarness) -> None:
     assert "a\ufffd" in json.dumps(body, ensure_ascii=False)
 
 
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [({"pattern": "("}, "an invalid JSON Schema"), ({"pattern": "^(?=a)b"}, "lookaround"),
+     ({"pattern": r"(a)\1"}, "references to groups"),
+     ({"pattern": "(a{999}){999}"}, "path.pattern"),
+     ({"$ref": "#/definitions/none"}, "a reference that it does not contain"),
+     ({"patternProperties": {"^(?!a)": {}}}, "patternProperties")],
+)  # fmt: skip
+def test_schema_that_cannot_be_checked_ends_run_before_requests(
+    harness: TargetHarness, rule: Json, place: str
+) -> None:
+    result = harness.run(broken_schema(fields={"path": rule}), delivery_request("a"), state(1))
+    assert isinstance(result.error, InputError)
+    [line] = result.error.lines
+    assert line.startswith("line 1 of the input is a SCHEMA with ")
+    assert place in line
+    assert harness.sandbox.requests == []
+
+
+def test_schema_pattern_takes_linear_time(harness: TargetHarness) -> None:
+    [key] = harness.catalog_ids(1)
+    message = broken_schema(fields={"path": {"pattern": r"^(([a-z])+.)+[A-Z]([a-z])+$"}})
+    result = harness.run_command(
+        message, delivery_request(key, path="a" * 100_000), state(1), on_error="continue"
+    )
+    assert (result.status, result.kinds, result.states) == (3, ["failed"], [{"upto": 1}])
+    assert result.reasons == ["'path' violates the rule 'pattern' of its stream's schema"]
+
+
+def test_schema_of_ignored_stream_not_compiled(harness: TargetHarness) -> None:
+    message = {**broken_schema(fields={"path": {"pattern": "^(?=a)"}}), "stream": "others"}
+    result = harness.run(message, record("others", path="b"), state(1))
+    assert (result.error, result.status, result.states) == (None, 0, [{"upto": 1}])
+
+
 @pytest.mark.parametrize("case", ["unknown type", "missing reference"])
 def test_broken_schema_command_logs_no_traceback(harness: TargetHarness, case: str) -> None:
     result = harness.run_command(BROKEN_SCHEMAS[case], delivery_request("a", path=MARKER), state(1))
@@ -122,10 +156,8 @@ def test_broken_schema_command_logs_no_traceback(harness: TargetHarness, case: s
 
 def test_schema_remote_reference_not_fetched(harness: TargetHarness) -> None:
     message = broken_schema(fields={"path": {"$ref": f"{harness.sandbox.url}/v0/of-the-schema"}})
-    result = harness.run(
-        message, delivery_request(harness.catalog_ids(1)[0], path="a"), on_error="continue"
-    )
-    assert result.kinds == ["failed"]
+    result = harness.run(message, delivery_request(harness.catalog_ids(1)[0], path="a"))
+    assert isinstance(result.error, InputError)
     assert "/v0/of-the-schema" not in {each.path for each in harness.sandbox.requests}
 
 

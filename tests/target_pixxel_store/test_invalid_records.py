@@ -34,7 +34,7 @@ BAD_RECORDS: dict[str, tuple[Json, str]] = {
         "has 'replace_delivery', which requires 'catalog_id'",
     ),
     "no store": (record("delivery_requests", catalog_id="CATALOG"), "has no 'store'"),
-    "unknown store": (delivery_request("CATALOG", MARKER), "no store has this name"),
+    "unknown store": (delivery_request("CATALOG", MARKER), "no store has the name"),
     "unknown catalog": (
         delivery_request("no-such"),
         "NotFound|404|does not exist in this workspace",

@@ -92,7 +92,7 @@ def test_dry_run_prints_decisions_and_writes_nothing(
     assert {path.name: path.read_bytes() for path in harness.folder.iterdir()} == before
     table = capsys.readouterr().err
     assert "dry run: 8 outcomes, nothing was written" in table
-    for word in (*ids, "created", "exists", "failed", "no store has this name", "new"):
+    for word in (*ids, "created", "exists", "failed", "no store has the name", "new"):
         assert word in table
 
 
