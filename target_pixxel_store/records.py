@@ -203,18 +203,19 @@ def remove_secrets(value: Any, *, in_lists: bool = False) -> Any:  # noqa: ANN40
 
 
 def _is_secret(name: str) -> bool:
-    return name.lower() in _SECRET_NAMES
+    return name.lower().replace("-", "_").endswith(_SECRET_ENDINGS)
 
 
-_SECRET_NAMES = frozenset(
-    {
-        SECRETS,
-        "access_key_id",
-        "secret_access_key",
-        "client_secret",
-        "service_account_credentials",
-    }
+_SECRET_ENDINGS = (
+    *("password", "passwd", "pwd", "passphrase", "secret", SECRETS, "token", "authorization"),
+    *("service_account_credentials", "connection_string", "connectionstring", "key_id", "keyid"),
+    *(
+        f"{kind}{separator}key"
+        for kind in ("access", "account", "api", "encryption", "private", "secret", "shared")
+        for separator in ("", "_")
+    ),
 )
+"""How the names of secrets end, in any service: `aws_secret_access_key`, `apiKey`, `Password`."""
 
 
 def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN401 - any JSON
@@ -237,10 +238,12 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
                     f"contains '{name.lower()}'; put secrets into the setting 'credentials', and "
                     "name the entry in the record"
                 )
-            reject_secrets(each, max_depth - 1)
+            if isinstance(each, dict | list):  # most values are neither
+                reject_secrets(each, max_depth - 1)
     elif isinstance(value, list):
         for each in value:
-            reject_secrets(each, max_depth - 1)
+            if isinstance(each, dict | list):
+                reject_secrets(each, max_depth - 1)
 
 
 def required_text(record: Mapping[str, Any], name: str) -> str:

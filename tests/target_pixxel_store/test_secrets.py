@@ -11,6 +11,8 @@ import pytest
 
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
+from tap_pixxel.tap import TapPixxel
+from target_pixxel_store.records import remove_secrets
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.cloud_servers import create_service_account
 from tests.target_pixxel_store.intercepting_proxy import (
@@ -25,12 +27,13 @@ from tests.target_pixxel_store.target_harness import (
     clean_environment,
     delivery_request,
     record,
+    schema,
     serialize_messages,
     state,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
@@ -127,6 +130,45 @@ def test_secrets_rejected_by_bucket_not_printed(harness: TargetHarness) -> None:
     assert "check their access_key_id and secret_access_key" in output
     assert [each for each in SECRETS if each in output] == []
     assert harness.posted_bodies(STORES_PATH) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "Password", "db_passwd", "token", "api-token", "accessToken", "secret", "apiKey",
+     "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "clientSecret",
+     "AccountKey", "private_key", "connectionString", "Authorization", "pwd"],
+)  # fmt: skip
+def test_record_with_secret_rejected_without_it(harness: TargetHarness, name: str) -> None:
+    [key] = harness.catalog_ids(1)
+    message = schema("delivery_requests")
+    message["schema"] = {
+        "properties": {**message["schema"]["properties"], name: {"type": "string"}}
+    }
+    result = harness.run(
+        message, delivery_request(key, **{name: BUCKET_SECRET}, more=[{name: BUCKET_SECRET}]),
+        state(1), on_error="continue",
+    )  # fmt: skip
+    assert (result.status, result.kinds, result.states) == (3, ["failed"], [{"upto": 1}])
+    assert f"contains '{name.lower()}'" in result.reasons[0]
+    assert all(BUCKET_SECRET not in path.read_text() for path in harness.folder.iterdir())
+    rejected_schema, rejected = result.rejected
+    assert name not in rejected_schema["schema"]["properties"]
+    assert rejected["record"] == {"catalog_id": key, "store": "research", "more": [{}]}
+    assert harness.run(*result.rejected).kinds == ["created"]
+
+
+def test_columns_of_the_tap_are_no_secrets() -> None:
+    tap = TapPixxel(config={"api_token": "a-token"})
+    columns = {name for stream in tap.streams.values() for name in _property_names(stream.schema)}
+    assert {"tokens_used", "stac_item", "configs"} <= columns
+    record = dict.fromkeys(columns)
+    assert remove_secrets(record) == record
+
+
+def _property_names(schema: Json) -> Iterator[str]:
+    for name, rule in schema.get("properties", {}).items():
+        yield name
+        yield from _property_names(rule)
 
 
 def test_secrets_registered_for_redaction_before_post(
