@@ -87,6 +87,7 @@ class TargetPixxelStore(PixxelTarget):
         self._earlier_problems = DeliveryProblems()
         self._wait_problems: DeliveryProblems | None = None
         self._workspace_ids: set[str] = set()
+        self._planned_catalogs: dict[str, dict[str, Any]] = {}
 
     def find_setting_problems(self) -> list[str]:
         """Return a line for each invalid setting that the schema allows."""
@@ -114,6 +115,10 @@ class TargetPixxelStore(PixxelTarget):
         with self._resources:
             try:
                 status, reason = self._process_input(file_input)
+                if self.context.settings.dry_run:
+                    rows = self.context.recorder.dry_run_rows
+                    ids = {row.catalog_id for row in rows if row.catalog_id is not None}
+                    self._planned_catalogs = self.context.api.read_catalogs(sorted(ids))
             except BaseException as error:
                 # A run that has not started has a summary only for bad input or a signal.
                 if self._started or isinstance(error, InputError | StopRequested):
@@ -210,11 +215,13 @@ class TargetPixxelStore(PixxelTarget):
         context, settings = self.context, self.context.settings
         if settings.dry_run:
             # rich is slow to import.
-            from target_pixxel_store.outcomes.dry_run_table import (  # noqa: PLC0415
-                print_dry_run_table,
-            )
+            from target_pixxel_store.outcomes.tables import print_dry_run_table  # noqa: PLC0415
 
-            print_dry_run_table(context.recorder.dry_run_rows)
+            print_dry_run_table(
+                context.recorder.dry_run_rows,
+                context.outcome_files.skip_reasons,
+                self._planned_catalogs,
+            )
         for name in context.selection.unmatched_filters:
             self.logger.warning(
                 "no record matched the filter on '%s'; check the name and the values in "
@@ -240,9 +247,11 @@ class TargetPixxelStore(PixxelTarget):
             late=self._earlier_problems.to_dict(),
             waited=None if self._wait_problems is None else self._wait_problems.to_dict(),
         )
-        self.logger.info("summary: %s", summary)
-        if is_interactive():  # where the log shows warnings only
-            click.echo(f"outcomes: {summary['outcomes']}, ignored: {summary['ignored']}", err=True)
+        self.logger.info("the run ended with status %d", status, extra={"summary": summary})
+        if is_interactive() and not settings.dry_run:  # where the log shows warnings only
+            from target_pixxel_store.outcomes.tables import print_summary_table  # noqa: PLC0415
+
+            print_summary_table(summary)
             if summary["download_to"]:
                 click.echo(f"files are in {summary['download_to']}", err=True)
 

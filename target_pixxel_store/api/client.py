@@ -80,8 +80,16 @@ class StoreApi:
 
     def find_existing_catalogs(self, catalog_ids: Sequence[str]) -> set[str]:
         """Return the ids of those catalogs that exist."""
-        found = self._search_catalogs({"ids": list(catalog_ids)})
-        return {key for row in found if (key := _row_id(row)) is not None}
+        return set(self.read_catalogs(catalog_ids))
+
+    def read_catalogs(self, catalog_ids: Sequence[str]) -> dict[str, Fields]:
+        """Return those catalogs that exist by id, with their `CATALOG_FIELDS`."""
+        found: dict[str, Fields] = {}
+        for at in range(0, len(catalog_ids), PAGE_SIZE):
+            for row in self._search_catalogs({"ids": list(catalog_ids[at : at + PAGE_SIZE])}):
+                if (key := _row_id(row)) is not None:
+                    found[key] = _parse_catalog(row_to_python(row))
+        return found
 
     def read_workspace_ids(self) -> set[str]:
         """Return the ids of the workspaces that the token can read (`org_id` in its lists)."""

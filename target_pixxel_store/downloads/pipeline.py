@@ -193,7 +193,7 @@ class DownloadPipeline:
         outcome = future.result()
         if outcome.kind is OutcomeKind.EXISTS:
             self._recorder.download_count -= 1  # nothing was downloaded
-        location = TargetLocation(self.root, job.path)
+        location = TargetLocation(self.root, job.path, is_download=True)
         self._recorder.record_all(self._records.pop(job), outcome, location)
         if outcome.kind is OutcomeKind.FAILED:
             self._breaker.record_failure(outcome.failure_kind, outcome.reason)
@@ -207,7 +207,8 @@ class DownloadPipeline:
             if self._recorder.is_limit_reached():
                 raise self._limit_reached_error()
             self._recorder.download_count += 1
-        self._recorder.record(inflight, outcome, TargetLocation(self.root, job.path))
+        location = TargetLocation(self.root, job.path, is_download=True)
+        self._recorder.record(inflight, outcome, location)
 
     def _plan(self, job: DownloadJob) -> Outcome:
         try:

@@ -17,12 +17,13 @@ from pixxel_api.timestamps import format_timestamp
 from pixxel_singer.durable_io import PRIVATE_MODE
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import OutcomeFileError
+from target_pixxel_store.outcomes import OutcomeKind
 from target_pixxel_store.records import remove_secrets
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from target_pixxel_store.outcomes import Outcome, OutcomeKind
+    from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
 _LINE_PREFIX = b'{"t'  # of our lines: "time", or "type"; other files are never truncated
@@ -37,6 +38,7 @@ class OutcomeFiles:
 
     Attributes:
         outcome_counts: The number of outcomes by stream and kind.
+        skip_reasons: The number of skipped records, or catalogs, by reason.
         ignored_counts: The number of ignored records by stream.
         failure_count: The number of failed records.
 
@@ -49,6 +51,7 @@ class OutcomeFiles:
     ) -> None:
         self.run_id = run_id
         self.outcome_counts: Counter[tuple[str, OutcomeKind]] = Counter()
+        self.skip_reasons: Counter[str] = Counter()
         self.ignored_counts: Counter[str] = Counter()
         self.failure_count = 0
         self._started_at = datetime.now(UTC)
@@ -86,6 +89,8 @@ class OutcomeFiles:
     def write_outcome(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Write the outcome of a record."""
         self.outcome_counts[inflight.stream, outcome.kind] += 1
+        if outcome.kind is OutcomeKind.SKIPPED:
+            self.skip_reasons[outcome.reason] += 1
         line = {
             "time": format_timestamp(datetime.now(UTC)),
             "run_id": self.run_id,
@@ -146,6 +151,7 @@ class OutcomeFiles:
             "began": format_timestamp(self._started_at),
             "ended": format_timestamp(datetime.now(UTC)),
             "outcomes": by_stream,
+            "skipped": dict(sorted(self.skip_reasons.items())),
             "ignored": dict(sorted(self.ignored_counts.items())),
             **more,
         }

@@ -21,13 +21,36 @@ logger = logging.getLogger(__name__)
 
 
 class TargetLocation(NamedTuple):
-    """Where an object goes, as a dry run's table shows it: the store's name, and the path in it."""
+    """Where an object goes, as a dry run's table shows it.
+
+    Attributes:
+        store: The store's name, or the folder or URL of downloads.
+        path: The path in it.
+        is_download: Whether it is one of a download.
+    """
 
     store: str = ""
     path: str = ""
+    is_download: bool = False
 
 
 NO_LOCATION = TargetLocation()
+
+
+class DryRunRow(NamedTuple):
+    """An outcome of a dry run.
+
+    Attributes:
+        record_key: The fields that identify the record.
+        catalog_id: The catalog; None for other objects.
+    """
+
+    kind: OutcomeKind
+    stream: str
+    record_key: str
+    catalog_id: str | None
+    location: TargetLocation
+    reason: str
 
 
 class OutcomeRecorder:
@@ -40,7 +63,7 @@ class OutcomeRecorder:
         schema_of: Returns the SCHEMA message of a stream, for its rejected records.
 
     Attributes:
-        dry_run_rows: In a dry run: stream, catalog, store, path, outcome and reason.
+        dry_run_rows: In a dry run: the outcomes, except for skipped records.
         delivery_count, download_count: How many this run requested, or would in a dry run.
         has_pending: Whether a record is not complete, so that no STATE after it is emitted.
     """
@@ -56,7 +79,7 @@ class OutcomeRecorder:
         self._files = files
         self._checkpoints = checkpoints
         self._schema_of = schema_of
-        self.dry_run_rows: list[tuple[str, ...]] = []
+        self.dry_run_rows: list[DryRunRow] = []
         self.delivery_count = 0
         self.download_count = 0
         self.has_pending = False
@@ -74,10 +97,12 @@ class OutcomeRecorder:
     ) -> None:
         """Write the outcome of a record, or of one of its catalogs."""
         self._files.write_outcome(inflight, outcome)
-        if self._settings.dry_run:
-            subject = outcome.catalog_id or _describe_key(inflight)
+        if self._settings.dry_run and outcome.kind is not OutcomeKind.SKIPPED:
+            key = _describe_key(inflight)
             self.dry_run_rows.append(
-                (inflight.stream, subject, *location, outcome.kind.value, outcome.reason)
+                DryRunRow(
+                    outcome.kind, inflight.stream, key, outcome.catalog_id, location, outcome.reason
+                )
             )
 
     def _record_failure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixxel_singer.progress import task_progress
-from tests.target_pixxel_store.target_harness import delivery_request, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
     import pytest
@@ -17,9 +17,14 @@ def test_target_interactive_prints_outcomes_at_end(
     harness: TargetHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("target_pixxel_store.target.is_interactive", lambda: True)
-    harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1))
-    output = "outcomes: {'delivery_requests': {'created': 1}}, ignored: {}\n"
-    assert capsys.readouterr().err == output
+    messages = [delivery_request(harness.catalog_ids(1)[0]), delivery_request("[x]none")]
+    harness.run(*messages, record("[b]others[/b]", id="a"), state(1))
+    title, _, header, _, *rows, _, reason = capsys.readouterr().err.splitlines()
+    assert title.strip() == "status 1"
+    assert header.strip("┃ ").split() == ["stream", "┃", "created", "┃", "failed", "┃", "ignored"]
+    cells = [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+    assert cells == [["[b]others[/b]", "", "", "1"], ["delivery_requests", "1", "1", ""]]
+    assert reason.startswith("ended because: delivery_requests catalog_id [x]none, store research:")
 
 
 def test_task_progress_interactive_shows_count(

@@ -23,6 +23,7 @@ from tests.target_pixxel_store.target_harness import (
     add_schemas,
     clean_environment,
     delivery_request,
+    download_request,
     read_json_lines,
     record,
     serialize_messages,
@@ -30,6 +31,8 @@ from tests.target_pixxel_store.target_harness import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 
@@ -92,8 +95,67 @@ def test_dry_run_prints_decisions_and_writes_nothing(
     assert {path.name: path.read_bytes() for path in harness.folder.iterdir()} == before
     table = capsys.readouterr().err
     assert "dry run: 8 outcomes, nothing was written" in table
-    for word in (*ids, "created", "exists", "failed", "no store has the name", "new"):
+    for word in (*ids, "would deliver", "would create", "exists", "would fail", "no store has the"):
         assert word in table
+    assert "skipped 1: delivered elsewhere in the bucket" not in table
+
+
+def test_dry_run_table_begins_with_actions_and_names(
+    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    existing, new, *others = harness.catalog_ids(5)
+    harness.run(delivery_request(existing, path=f"x/{existing}"))
+    for key, image in ((existing, "FF01_1_L2A"), (new, "FF01_2_L2A")):
+        details = {"id": image, "properties": {"datetime": "2025-02-03T04:05:06Z"}}
+        harness.sandbox.workspace.update("catalogs", key, details=details)
+    messages = [
+        record("catalogs", id=key, created_at="2025-03-07T10:00:00Z", platform=platform)
+        for key, platform in zip(
+            (existing, new, *others), ["FF01", "FF01", "TD1", "TD1", "TD2"], strict=True
+        )
+    ]
+    messages[-1]["record"]["created_at"] = "2024-03-07T10:00:00Z"
+    result = harness.run(
+        *messages, state(1), dry_run=True, deliver_to="research", deliver_since="2025-01-01",
+        deliver_when={"platform": ["FF01", "TD2"]}, path_template="x/{catalog_id}",
+    )  # fmt: skip
+    assert result.status == 0
+    lines = capsys.readouterr().err.splitlines()
+    title, cells = lines[0], [line.strip("│ ").split("│") for line in lines if line[:1] == "│"]
+    assert title.startswith("dry run: 5 outcomes, nothing was written")
+    header = [cell.strip() for cell in lines[2].strip("┃ ").split("┃")]
+    assert header == ["action", "image", "date", "store", "path", "why", "catalog", "stream"]
+    first, second = ([cell.strip() for cell in row] for row in cells)
+    assert first[:5] == ["would deliver", "FF01_2_L2A", "2025-02-03", "research", f"x/{new}"]
+    assert first[6:] == [new, "catalogs"]
+    assert second[:5] == ["exists", "FF01_1_L2A", "2025-02-03", "research", f"x/{existing}"]
+    assert lines[-2:] == [
+        "skipped 2: 'platform' does not match 'deliver_when'",
+        "skipped 1: created before 'deliver_since'",
+    ]
+
+
+def test_dry_run_table_of_downloads_and_stores(
+    harness: TargetHarness, download_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.run(download_request(harness.catalog_ids(1)[0]), dry_run=True)
+    table = capsys.readouterr().err
+    assert "would download" in table
+    assert str(download_folder)[:20] in table
+
+
+def test_run_end_logged_as_one_json_object(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
+    result = harness.run_command(
+        record("catalogs", id=first, platform="A"), record("catalogs", id=second, platform="B"),
+        state(1), deliver_when={"platform": "A"}, deliver_to="research", deliver_since="all",
+    )  # fmt: skip
+    [line] = [json.loads(each) for each in result.log.splitlines() if "run ended" in each]
+    assert line["message"] == "the run ended with status 0"
+    assert line["extra"]["summary"] == result.summary
+    assert result.summary["outcomes"] == {"catalogs": {"created": 1, "skipped": 1}}
+    assert result.summary["skipped"] == {"'platform' does not match 'deliver_when'": 1}
+    assert "{'" not in result.log, "no Python repr"
 
 
 def test_wait_finished_ends_after_deliveries(harness: TargetHarness) -> None:

@@ -385,7 +385,7 @@ def test_aoi_dry_run_creates_nothing(
     assert (result.status, result.kinds, result.states) == (0, [], [])
     assert (aoi_names(service), harness.journal_path.read_bytes()) == (["there"], before)
     plan = [line for line in capfd.readouterr().err.splitlines() if "aoi_requests" in line]
-    assert [line.split("│")[5].strip() for line in plan] == ["created", "exists", "exists"]
+    assert [line.split("│")[1].strip() for line in plan] == ["would create", "exists", "exists"]
 
 
 def test_aois_not_counted_as_deliveries(harness: TargetHarness, proxy: InterceptingProxy) -> None:

@@ -250,7 +250,7 @@ def test_dry_run_prints_downloads_and_fetches_nothing(
     table = capsys.readouterr().err
     assert all(
         each in table
-        for each in ("exists", "created", "failed", "does not exist in this workspace")
+        for each in ("exists", "would download", "would fail", "does not exist in this")
     )
 
 

@@ -222,8 +222,8 @@ def test_store_deletion_forbidden_ends_run(
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
-        ({"_sdc_deleted_at": "2026-01-01", "allow_delete": True}, "deleted"),
-        ({"region": "us-east-1", "store_drift": "replace"}, "replaced"),
+        ({"_sdc_deleted_at": "2026-01-01", "allow_delete": True}, "would delete"),
+        ({"region": "us-east-1", "store_drift": "replace"}, "would replace"),
     ],
 )
 def test_dry_run_removes_no_store(
