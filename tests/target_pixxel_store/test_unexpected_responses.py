@@ -173,7 +173,7 @@ def test_unauthorized_thread_outcomes_of_others_recorded(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
     workspace = harness.sandbox.workspace
-    item = workspace.insert("order_items", {"tasks": [{"id": "t"}]})
+    item = workspace.insert("order_items", {"tasks": [{"id": "t"}], "status": "FULFILLED"})
     for _ in range(12):
         workspace.insert("catalogs", {"task_id": "t"})
     created: list[str] = []
