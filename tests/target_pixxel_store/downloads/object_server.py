@@ -208,10 +208,13 @@ def ignore_range(server: ObjectServer, _request: Mapping[str, str]) -> Reply:
 
 
 def with_body(change: Callable[[bytes], bytes], **fields: Any) -> Switch:
-    """Change the body; its `Content-Length` is that of the changed one."""
+    """Change the body, with a `Content-Length` that fits it; ignore `If-Range`.
+
+    Nobody could notice if the whole of a new version had other bytes.
+    """
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
-        reply = server.reply(request)
+        reply = server.reply(request, ignore_if_range=True)
         body = change(reply.body)
         headers = reply.headers | {"Content-Length": str(len(body))}
         if fields.get("is_chunked"):
@@ -222,10 +225,10 @@ def with_body(change: Callable[[bytes], bytes], **fields: Any) -> Switch:
 
 
 def shifted_range(first: int, last: int, total: int = 0, **fields: Any) -> Switch:
-    """Move both ends of the range, and the total, by some bytes."""
+    """Move both ends of the range, and the total, by some bytes; ignore `If-Range`."""
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
-        reply = server.reply(request)
+        reply = server.reply(request, ignore_if_range=True)
         size = len(server.content)
         start, stop = size - len(reply.body) + first, size + last
         headers = reply.headers | {"Content-Range": f"bytes {start}-{stop - 1}/{size + total}"}
