@@ -37,10 +37,16 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Validator(msgspec.Struct, frozen=True):
-    """Identifies a version of a remote file: two headers as received; empty where not stated."""
+    """Identifies a version of a remote file.
+
+    Attributes:
+        etag, modified: Two headers as received; empty where not stated.
+        size: The size of the version in bytes; None where not stated.
+    """
 
     etag: str = ""
     modified: str = ""
+    size: int | None = None
 
     @property
     def strong_etag(self) -> str:

@@ -237,7 +237,7 @@ def _begin(url: str, response: requests.Response, transfer: Transfer) -> RemoteF
         if size is None and not (is_chunked or checksums or name.lower().endswith(".zip")):
             raise RecordError("the server states neither its length nor a checksum")
         remote_file = transfer.resolve_name(RemoteFile(name, size, checksums))
-        part.restart(remote_file, _read_validator(headers))
+        part.restart(remote_file, _read_validator(headers, size))
     elif (size := _match_range(headers, part, length)) is None:
         part.discard()
         raise _TransferInterrupted("the file changed during the download")
@@ -256,6 +256,7 @@ def _match_range(headers: Mapping[str, str], part: PartialFile, length: str) -> 
     kept = part.validator
     fits = (
         (first, last) == (part.size, total - 1)
+        and kept.size in {None, total}
         and (part.remote_file is None or part.remote_file.size in {None, total})
         and length in {"", str(total - first)}
         and headers.get("Last-Modified", kept.modified) == kept.modified
@@ -264,9 +265,9 @@ def _match_range(headers: Mapping[str, str], part: PartialFile, length: str) -> 
     return total if fits else None
 
 
-def _read_validator(headers: Mapping[str, str]) -> Validator:
+def _read_validator(headers: Mapping[str, str], size: int | None) -> Validator:
     """Return the validator that a response states, if it is strong (RFC 9110, 8.8.2.2)."""
-    validator = Validator(headers.get("ETag") or "", headers.get("Last-Modified") or "")
+    validator = Validator(headers.get("ETag") or "", headers.get("Last-Modified") or "", size)
     # A date is strong if it is at least a second older than the response.
     is_strong = validator.strong_etag or headers.get("Date") not in {None, validator.modified}
     return validator if is_strong else Validator()
