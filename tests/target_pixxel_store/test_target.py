@@ -292,7 +292,7 @@ def test_unwritable_file_reported_before_requests(harness: TargetHarness, name: 
 
 
 def test_output_files_mode_is_private(harness: TargetHarness) -> None:
-    harness.journal_path.unlink()
+    harness.lose_journal()
     old = os.umask(0)
     try:
         harness.run(

@@ -18,7 +18,10 @@ WARNING = "creating a new journal at the default path"
 
 
 @pytest.fixture(autouse=True)
-def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_directory(
+    harness: TargetHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    harness.shorten_wait()  # a new journal has it
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
