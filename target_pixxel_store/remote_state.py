@@ -170,7 +170,8 @@ class RemoteState:
         self._journal = journal
         self._threads = threads
         self._refreshed_at = -math.inf
-        self._earlier_count = len(journal.state.deliveries)  # of the runs before
+        self._earlier_intents = dict(journal.state.intents)  # of the runs before
+        self._earlier_count = len(journal.state.deliveries)  # of them, too
         self._refreshed_catalogs: set[str] = set()
         self._created_stores: dict[str, Store] = {}
         self._deleted_stores: set[str] = set()
@@ -195,10 +196,13 @@ class RemoteState:
                 self._record_answers()
                 self._refreshed_catalogs.clear()
                 self._refreshed_at = now
-            intents = self._journal.state.intents
-            if intents and self.is_settled:
-                self.refresh_catalogs(key.catalog_id for key in intents)
-                self._journal.record_refusals(list(intents))
+            if self._earlier_intents and self.is_settled:
+                self.refresh_catalogs(key.catalog_id for key in self._earlier_intents)
+                intents = self._journal.state.intents
+                self._journal.record_refusals(
+                    [key for key, each in self._earlier_intents.items() if each is intents.get(key)]
+                )
+                self._earlier_intents = {}
         return self.view
 
     def list_stores(self) -> dict[str, Store]:

@@ -120,15 +120,16 @@ class AoiReconciler:
 
     def _create(self, spec: AoiSpec) -> Outcome:
         """Request an area of interest; again only after `settle_seconds` without it in the list."""
-        key = spec.key
+        key, is_uncertain = spec.key, False
         for attempt in range(1, MAX_ATTEMPTS + 1):
             response = self._post(spec)
             if isinstance(response, Aoi):
                 return self._record(response, Outcome(OutcomeKind.CREATED, attempts=attempt))
             error, is_refusal = response, response.status in REFUSAL_STATUSES
+            is_uncertain = is_uncertain or not is_refusal
             # The list may lag behind both for a name that is taken and after a lost response.
-            is_uncertain = isinstance(error, Conflict) or not is_refusal
-            seconds = self._settings.settle_seconds if is_uncertain else 0
+            is_late = isinstance(error, Conflict) or not is_refusal
+            seconds = self._settings.settle_seconds if is_late else 0
             found = poll_for(seconds, lambda: self._find_listed(key), self._check)
             if found is not None:
                 is_existing = attempt == 1 and isinstance(error, Conflict)
@@ -141,7 +142,8 @@ class AoiReconciler:
             self._breaker.record_failure(find_failure_kind(error), str(error))
             if not error.retryable:
                 break
-        self._journal.record_aoi_refusal(key)
+        if not is_uncertain:
+            self._journal.record_aoi_refusal(key)
         return Outcome(OutcomeKind.FAILED, _describe_error(error), attempts=attempt)
 
     def _post(self, spec: AoiSpec) -> Aoi | ApiError:

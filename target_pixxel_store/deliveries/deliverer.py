@@ -114,6 +114,7 @@ class Deliverer:
 
     def _send_batch(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
         attempts = dict.fromkeys(jobs, 0)
+        uncertain: set[DeliveryJob] = set()  # a request of theirs may still be executed
         batches = [list(jobs)]
         while batches:
             batch = batches.pop()
@@ -126,7 +127,10 @@ class Deliverer:
             missing = [job for job in batch if job not in found]
             if not missing:
                 continue
-            single_refusal = error is not None and _is_refusal(error) and len(batch) == 1
+            is_refusal = error is not None and error.status in REFUSAL_STATUSES
+            if not is_refusal:
+                uncertain.update(missing)
+            single_refusal = is_refusal and len(batch) == 1
             late = self._poll_for_late(
                 missing, earlier_ids, 0 if single_refusal else self._settle_seconds
             )
@@ -134,7 +138,7 @@ class Deliverer:
                 yield job, _created(job, delivery, attempts[job])
             missing = [job for job in missing if job not in late]
             given_up, retries = self._plan_retries(error, batch, missing, attempts)
-            self._journal.record_refusals(job.key for job in given_up)
+            self._journal.record_refusals(job.key for job in given_up if job not in uncertain)
             for job, reason in given_up.items():
                 yield job, _failed(job, reason, attempts[job])
             if missing:
@@ -200,7 +204,7 @@ class Deliverer:
         """
         if not missing:
             return {}, []
-        if error is not None and _is_refusal(error):
+        if error is not None and error.status in REFUSAL_STATUSES:
             known = self._api.find_existing_catalogs([job.catalog_id for job in missing])
             stores = self._remote.list_stores()
             unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known} | {
@@ -242,11 +246,6 @@ def _failed(job: DeliveryJob, reason: str, attempts: int) -> Outcome:
     return Outcome(
         OutcomeKind.FAILED, reason, job.catalog_id, store_id=job.store.id, attempts=attempts
     )
-
-
-def _is_refusal(error: ApiError) -> bool:
-    """Return whether an error proves that the API did not execute the request."""
-    return error.status in REFUSAL_STATUSES
 
 
 def _split_in_half(jobs: list[DeliveryJob]) -> list[list[DeliveryJob]]:

@@ -190,7 +190,7 @@ class Journal:
             self._write({"is": MADE, "at": time.time(), "of": of})
 
     def record_refusals(self, keys: Iterable[DeliveryKey]) -> None:
-        """Record deliveries that the API refused."""
+        """Record that requested deliveries will never exist, so that no run waits for them."""
         if of := [_encode_delivery_key(identity) for identity in keys]:
             self._write({"is": REFUSED, "at": time.time(), "of": of})
 
@@ -215,7 +215,7 @@ class Journal:
         self._write_aoi(AREA_MADE, key, id=aoi_id)
 
     def record_aoi_refusal(self, key: AoiKey) -> None:
-        """Record an area of interest that the API refused."""
+        """Record that a requested area of interest will never exist."""
         self._write_aoi(AREA_REFUSED, key)
 
     def _write_aoi(self, what: str, key: AoiKey, *, sync: bool = False, **more: str) -> None:

@@ -40,12 +40,14 @@ class FakeAoiService:
     Attributes:
         rows: All AOIs, including those that are not listed yet.
         on_write: Called at each POST, before the service acts on it.
+        on_list: Called once, after the next list.
         overrides: Fields of new AOIs that replace the requested ones.
     """
 
     def __init__(self, *failures: str, lag: float = 0) -> None:
         self.rows: list[Json] = []
         self.on_write: Callable[[], object] = lambda: None
+        self.on_list: Callable[[], object] | None = None
         self.overrides: Json = {}
         self._failures = list(failures)
         self._lag = lag
@@ -57,7 +59,11 @@ class FakeAoiService:
         if request.path != AOIS_PATH:
             return forward()
         if request.method == "GET":
-            return self._page(parse_qs(request.query))
+            page, on_list = self._page(parse_qs(request.query)), self.on_list
+            self.on_list = None
+            if on_list:
+                on_list()
+            return page
         self.on_write()
         failure = self._failures.pop(0) if self._failures else ""
         if failure in STATUSES:

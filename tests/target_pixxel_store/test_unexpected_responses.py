@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,9 @@ import pytest
 
 from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Behavior
+from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
+from target_pixxel_store.remote_state import RemoteState
 from tests.target_pixxel_store.intercepting_proxy import (
     DELIVERIES_PATH,
     STORES_PATH,
@@ -168,6 +171,66 @@ def test_service_always_failing_ends_run(
     assert isinstance(result.error, CircuitOpenError)
     assert result.states == []
     assert "created" not in result.kinds
+
+
+@pytest.mark.parametrize("last", [502, None, 400], ids=["error", "no response", "refusal"])
+def test_given_up_delivery_accepted_later_not_sent_again(
+    harness: TargetHarness, proxy: InterceptingProxy, last: int | None
+) -> None:
+    """Only a refusal of each request proves that none of them is executed later."""
+    ids = harness.catalog_ids(1)
+    posts: list[Callable[[], ProxiedResponse]] = []
+    lists: list[ProxiedRequest] = []
+
+    def give_up(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse | None:
+        if request.matches("POST", DELIVERIES_PATH):
+            posts.append(forward)
+            status = last if len(posts) == MAX_ATTEMPTS else 502
+            return None if status is None else ProxiedResponse(status, ERROR_BODY)
+        return forward()
+
+    def accept_first_after_list(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        response = forward()
+        if request.matches("GET", DELIVERIES_PATH) and not lists:
+            lists.append(request)
+            posts[0]()
+        return response
+
+    proxy.intercept = give_up
+    messages = [delivery_request(key) for key in ids]
+    result = harness.run(*messages, on_error="continue", settle_seconds=0.1)
+    assert (result.kinds, len(posts)) == (["failed"], MAX_ATTEMPTS)
+    proxy.intercept = accept_first_after_list
+    harness.shorten_wait()
+    assert harness.run(*messages).kinds == ["exists"]
+    assert_delivered_once(harness, ids)
+
+
+def test_given_up_delivery_open_while_the_run_goes_on(
+    harness: TargetHarness, proxy: InterceptingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of the run itself close only what earlier runs left open."""
+    monkeypatch.setattr(RemoteState.refresh, "__kwdefaults__", {"max_age": 0})  # lists each time
+    first, second = harness.catalog_ids(2)
+
+    def fail_first(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        failing = request.matches("POST", DELIVERIES_PATH) and first in json.dumps(request.body)
+        return ProxiedResponse(502, ERROR_BODY) if failing else forward()
+
+    proxy.intercept = fail_first
+    result = harness.run(
+        *map(delivery_request, (first, second)), on_error="continue", settle_seconds=0.1,
+        batch_size=1,
+    )  # fmt: skip
+    assert result.kinds == ["failed", "created"]
+    lines = read_json_lines(harness.journal_path)
+    assert not [line for line in lines if line["is"] == "refused"]
 
 
 def test_unauthorized_thread_outcomes_of_others_recorded(

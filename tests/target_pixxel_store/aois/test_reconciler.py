@@ -317,6 +317,20 @@ def test_aoi_service_error_tried_three_times(
     assert (aoi_names(service), len(result.rejected)) == (["next"], 2)
 
 
+@pytest.mark.parametrize("last", ["nothing", "refuse", "conflict"])
+def test_given_up_aoi_accepted_later_not_requested_again(
+    harness: TargetHarness, proxy: InterceptingProxy, last: str
+) -> None:
+    """Only a refusal of each request proves that none of them is executed later."""
+    service = install_service(proxy, "nothing", "nothing", last)
+    result = run_aoi_requests(harness, aoi_request(), on_error="continue", settle_seconds=0.1)
+    assert result.kinds == ["failed"]
+    harness.shorten_wait()
+    service.on_list = lambda: service.add(aoi_request()["record"])
+    assert run_aoi_requests(harness, aoi_request()).kinds == ["exists"]
+    assert aoi_names(service) == ["D2"]
+
+
 def test_aoi_equal_failures_in_a_row_end_run(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
