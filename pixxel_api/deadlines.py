@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
 import threading
 import time
 from functools import cache
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
     from urllib3 import HTTPConnectionPool
 
-CONNECT_TIMEOUT = 10.0  # seconds, for each address of a host
+CONNECT_TIMEOUT = 10.0  # seconds, for each address of a host, at most
 MIN_BYTES_PER_SECOND = 1000
 
 _thread = threading.local()
@@ -164,9 +166,35 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connection that sends within the deadline, also where TLS sends in many parts."""
+    """Connection that connects and sends within the deadline, also where TLS sends many parts."""
 
     response_class = _DeadlineResponse
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to one address of the host after the other; they share the time that is left."""
+        if hasattr(self, "_socks_options"):  # its proxy resolves the host
+            return super()._new_conn()
+        host, timeout, deadline = self._dns_host, self.timeout, _thread.deadline
+        try:
+            found = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (OSError, UnicodeError):  # urllib3 names the host
+            return super()._new_conn()
+        addresses = [str(each[4][0]) for each in found]
+        try:
+            for left in range(len(addresses), 0, -1):
+                self._dns_host = addresses[-left]
+                self.timeout = min(CONNECT_TIMEOUT, deadline.remaining_seconds() / left)
+                try:
+                    sock = super()._new_conn()
+                except (ConnectTimeoutError, NewConnectionError):
+                    if left == 1:
+                        raise
+                else:
+                    sock.settimeout(min(CONNECT_TIMEOUT, deadline.remaining_seconds()))  # of TLS
+                    return sock
+            raise OSError("the host has no address")
+        finally:
+            self._dns_host, self.timeout = host, timeout
 
     def send(self, data: bytes) -> None:  # type: ignore[override]  # files are not sent
         """Send bytes, and connect before where necessary."""

@@ -63,10 +63,14 @@ def send_nothing(connection: socket.socket) -> None:
 
 
 @contextmanager
-def fill_backlog() -> Iterator[str]:
-    """Listen on a port that neither accepts nor refuses connections; yield host and port."""
+def fill_backlog(port: int = 0) -> Iterator[str]:
+    """Listen on a port that neither accepts nor refuses connections; yield host and port.
+
+    Args:
+        port: The port, of another address of the loopback than the other servers'; 0 for any.
+    """
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.2", port))
         listener.listen(0)
         address = listener.getsockname()
         clients = [socket.socket() for _ in range(4)]
@@ -74,7 +78,7 @@ def fill_backlog() -> Iterator[str]:
             for client in clients:
                 client.settimeout(0)
                 client.connect_ex(address)
-            yield f"127.0.0.1:{address[1]}"
+            yield f"127.0.0.2:{address[1]}"
         finally:
             for client in clients:
                 client.close()

@@ -14,7 +14,7 @@ import trustme
 from pixxel_api import deadlines, errors
 from pixxel_api.client import Client
 from pixxel_api.deadlines import Deadline, DeadlineSession
-from tests.pixxel_api.network_faults import BUFFER_BYTES, serve_connections
+from tests.pixxel_api.network_faults import BUFFER_BYTES, fill_backlog, serve_connections
 from tests.pixxel_api.test_client import TOKEN
 
 if TYPE_CHECKING:
@@ -107,6 +107,48 @@ def test_write_after_its_deadline_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
             client.send_once("POST", "/v0/stores", body={})
         client.close()
     assert received in ([b""], [])
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *peers: str) -> None:
+    """Let each host name have the addresses of several peers."""
+    addresses = [peer.split(":") for peer in peers]
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(port))) for host, port in addresses
+    ]
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest: found if host == "several.invalid" else resolve(host, *rest),
+    )
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_silent_addresses_share_the_deadline(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """A write that a signal must wait for would else last ten seconds for each address."""
+    start = time.monotonic()
+    with fill_backlog() as silent:
+        resolve_to(monkeypatch, *[silent] * 60)
+        url = f"{scheme}://several.invalid:{silent.split(':')[1]}"
+        client = Client(TOKEN, url=url, user_agent="tests/1", request_timeout=TIMEOUT)
+        with pytest.raises(errors.ConnectError, match="timed out connecting to several"):
+            client.send_once("POST", "/v0/stores", body={})
+    assert time.monotonic() - start < MAX_SECONDS
+
+
+def test_silent_address_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    response = HEAD + b"Content-Length: 2\r\n\r\n{}"
+
+    def handle(connection: socket.socket) -> None:
+        connection.recv(BUFFER_BYTES)
+        connection.sendall(response)
+
+    with serve_connections(handle) as peer, fill_backlog(int(peer.split(":")[1])) as silent:
+        resolve_to(monkeypatch, silent, peer)
+        url = f"http://several.invalid:{peer.split(':')[1]}"
+        client = Client(TOKEN, url=url, user_agent="tests/1", request_timeout=4)
+        assert client.send_once("POST", "/v0/stores", body={}).status == 200
+        client.close()
 
 
 def test_interim_responses_are_skipped() -> None:
