@@ -1,47 +1,69 @@
 """The guarantee as a property: whatever happens within its terms, nothing is written twice.
 
 A model of the service and of time takes the place of the API, so that hypothesis can choose the
-statuses, the lags of the list, the lost responses, the steps of the clock and the kills of runs.
+statuses, the lags of the lists, the lost responses, the steps of the clock and the kills of runs.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pixxel_api.errors import BadRequest, RequestTimeout, ServerUnavailable
 from target_pixxel_store import polling, remote_state
+from target_pixxel_store.aois import reconciler
+from target_pixxel_store.aois.models import AoiSpec
+from target_pixxel_store.aois.reconciler import AoiReconciler
+from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.api.models import Delivery, DeliveryJob, DeliveryList, Store
 from target_pixxel_store.deliveries.deliverer import Deliverer
 from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.errors import CircuitOpenError
 from target_pixxel_store.journal import journal as journal_module
 from target_pixxel_store.journal.journal import Journal
+from target_pixxel_store.journal.journal_state import AoiKey, JournalState
 from target_pixxel_store.locations import BucketPath
 from target_pixxel_store.outcomes import NextStep, OutcomeKind
-from target_pixxel_store.remote_state import RemoteState
+from target_pixxel_store.remote_state import RemoteState, WorkspaceView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+Made = TypeVar("Made")
 
 STORE = Store("store", "mine", "eu", BucketPath("S3", "imagery", ""), {})
 CATALOGS = ("one", "two", "three")
+AREAS = ("north", "south")
+SQUARE = (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)),)
 SETTLE_SECONDS, WRITE_SECONDS = 15.0, 60.0
+WAIT_SECONDS = WRITE_SECONDS + SETTLE_SECONDS  # for earlier runs
 MAX_LAG, MAX_RESPONSE = 6.0, 8.0
-"""The lag of the list, and the time in which a lost request is accepted: less than the wait."""
+"""The lag of a list, and the time in which a lost request is accepted: less than the wait.
+
+What a killed run has sent, or one that has given it up, may be accepted `WRITE_SECONDS` later.
+"""
 STATUSES = ("CREATED", "IN_PROGRESS", "SUCCESS", "COMPLETED", "FAILED", "A_NEW_WORD")
 EVENTS = 60  # of a run, at most
 HOUR = 3600.0
-lags = st.floats(0, MAX_LAG)
+FATES = (["done"], ["given up"], ["done", "lost", "late", "part", "nothing", "refused"])
+"""What may become of the requests of a run; all but the last attempts of `given up` are lost."""
+
+
+def spread(longest: float) -> st.SearchStrategy[float]:
+    """Return a strategy of seconds that often draws the extremes."""
+    return st.sampled_from([0.0, longest / 2, longest])
 
 
 class Killed(BaseException):
@@ -57,6 +79,14 @@ class Row:
     is_replaced: bool = False
 
 
+@dataclass
+class Area:
+    """An area of interest of the model; listed from a time on."""
+
+    id: str
+    listed_from: float
+
+
 class Model:
     """The service, the clocks, and the kills, as hypothesis draws them."""
 
@@ -66,9 +96,11 @@ class Model:
         self._wall_offset = 0.0
         self._wall_steps = False
         self._events_left = -1
-        self._fates = ["done", "lost", "late", "part", "nothing", "refused"]
-        self._late: list[tuple[float, DeliveryJob]] = []
+        self._fates = ["done"]
+        self._late: list[tuple[float, Callable[[float], object]]] = []
+        self._tries = Counter[Any]()  # of the run, by what is requested
         self.rows: dict[str, Row] = {}
+        self.areas: dict[str, Area] = {}
 
     def draw(self, strategy: st.SearchStrategy[Any], label: str) -> Any:
         return self._data.draw(strategy, label)
@@ -89,16 +121,19 @@ class Model:
     # Kills
 
     def begin_run(self) -> None:
-        """Choose when the run is killed, and its clock."""
-        self._events_left = self.draw(st.integers(0, EVENTS), "kill")
+        """Choose when the run is killed, its clock, and what becomes of its requests."""
+        self._fates = self.draw(st.sampled_from(FATES), "responses")
+        self._events_left = self.draw(st.just(-1) | st.integers(0, EVENTS), "kill")
         self._wall_steps = self.draw(st.booleans(), "clock steps")
         self._wall_offset = self.draw(st.sampled_from([-HOUR, 0.0, HOUR]), "clock")
+        self._tries.clear()
         self.advance(self.draw(st.sampled_from([0.0, 0.0, 1.0, 100.0]), "pause"))
 
     def end_runs(self) -> None:
         """Kill no more run, and lose no more response."""
         self._events_left = -1
         self._fates = ["done"]
+        self._tries.clear()
 
     def event(self) -> None:
         """Pass an event, at which the run may be killed."""
@@ -119,13 +154,13 @@ class Model:
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
-        due = [job for at, job in self._late if at <= self._now]
+        due = [each for each in self._late if each[0] <= self._now]
         self._late = [each for each in self._late if each[0] > self._now]
-        for job in due:
-            self._accept(job)
+        for at, accept in due:
+            accept(at)
 
-    def _accept(self, job: DeliveryJob) -> Delivery:
-        """Create a delivery, unless another one makes it the second."""
+    def _accept(self, job: DeliveryJob, at: float) -> Delivery:
+        """Create a delivery at a time, unless another one makes it the second."""
         others = [
             row for row in self.rows.values() if row.delivery.catalog_id == job.catalog_id
             and row.delivery.path == job.path and not row.delivery.has_failed
@@ -138,7 +173,7 @@ class Model:
             f"d{len(self.rows)}", job.catalog_id, STORE.id, job.path, "", "CREATED",
             f"{len(self.rows):04}", automated=False,
         )  # fmt: skip
-        self.rows[created.id] = Row(created, self._now + self.draw(lags, "lag"))
+        self.rows[created.id] = Row(created, at + self.draw(spread(MAX_LAG), "lag"))
         return created
 
     def list_stores(self) -> list[Store]:
@@ -160,22 +195,50 @@ class Model:
         return set(catalog_ids)
 
     def request_deliveries(self, jobs: Sequence[DeliveryJob]) -> list[Delivery]:
+        return self._write({job.key: partial(self._accept, job) for job in jobs})
+
+    def list_rows(self, _path: str, _name: str, *, key: str) -> Iterator[dict[str, str]]:
         self.advance(0.01)
+        self.event()
+        now = self._now
+        return iter([
+            {key: area.id, "project_id": "project", "name": name}
+            for name, area in self.areas.items() if area.listed_from <= now
+        ])  # fmt: skip
+
+    def create(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
+        name = body["name"]
+        [created] = self._write({name: partial(self._accept_area, name)})
+        return body | {"aoi_id": created.id}
+
+    def _accept_area(self, name: str, at: float) -> Area:
+        """Create an area of interest at a time, unless it exists."""
+        assert name not in self.areas, f"{name} is created twice"
+        self.areas[name] = Area(f"a{len(self.areas)}", at + self.draw(spread(MAX_LAG), "lag"))
+        return self.areas[name]
+
+    def _write(self, parts: dict[Hashable, Callable[[float], Made]]) -> list[Made]:
+        """Execute the parts of a request; it may be killed, late, refused, or have no response."""
+        self.advance(0.01)
+        self._tries.update(parts.keys())
+        accepts = list(parts.values())
         fate = self.draw(st.sampled_from(self._fates), "response")
         self.event()
         if self._events_left == 0:  # killed, and the service goes on with what was sent
-            delay = self.draw(st.floats(0, WRITE_SECONDS), "late after kill")
-            taken = self.draw(st.integers(0, len(jobs)), "taken")
-            self._late += [(self._now + delay, job) for job in jobs[:taken]]
+            delay = self.draw(spread(WRITE_SECONDS), "late after kill")
+            taken = self.draw(st.integers(0, len(accepts)), "taken")
+            self._late += [(self._now + delay, accept) for accept in accepts[:taken]]
             self.event()
-        if fate == "late":
-            delay = self.draw(st.floats(0, MAX_RESPONSE), "late")
-            self._late += [(self._now + delay, job) for job in jobs]
+        is_last = all(self._tries[key] == MAX_ATTEMPTS for key in parts)
+        if fate == "late" or (fate == "given up" and is_last):
+            longest = WRITE_SECONDS if is_last else MAX_RESPONSE
+            delay = self.draw(spread(longest), "late")
+            self._late += [(self._now + delay, accept) for accept in accepts]
             raise RequestTimeout("POST", "/")
         if fate == "refused":
             raise BadRequest("POST", "/", 400)
-        taken = {"done": len(jobs), "lost": len(jobs), "part": len(jobs) // 2}.get(fate, 0)
-        created = [self._accept(job) for job in jobs[:taken]]
+        taken = {"done": len(parts), "lost": len(parts), "part": len(parts) // 2}.get(fate, 0)
+        created = [accept(self._now) for accept in accepts[:taken]]
         self.event()
         if fate != "done":
             raise ServerUnavailable("POST", "/", 500)
@@ -189,8 +252,12 @@ class Model:
                 row.delivery = replace(row.delivery, status=status)
 
 
-class Requests:
-    """Requests for catalogs, in the place of the selection."""
+Requests = list[tuple[str, "str | None"]]
+"""Catalogs, and the delivery of each to replace."""
+
+
+class Selection:
+    """Selects the catalogs that are requested."""
 
     def read_order_items(self, _pending: list[Any]) -> None:
         """Read nothing."""
@@ -202,17 +269,25 @@ class Requests:
         return str(request.catalog_id)
 
 
-def run(
-    model: Model, path: Path, requests: list[tuple[str, str | None]], retry_failed: int
-) -> None:
-    """Run the planner and the deliverer; check that each outcome is true."""
+def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], retries: int) -> None:
+    """Request deliveries in some flushes, and areas of interest; check that each outcome is true.
+
+    Args:
+        model: The service.
+        path: The path of the journal.
+        flushes: Requests for catalogs.
+        areas: The names of the areas.
+        retries: The setting `retry_failed`.
+    """
     api: Any = model
-    with Journal(path, WRITE_SECONDS + SETTLE_SECONDS) as journal:
+    with Journal(path, WAIT_SECONDS) as journal:
         remote = RemoteState(api, journal, threads=1)
-        rules: Any = SimpleNamespace(redeliver=False, retry_failed=retry_failed)
+        rules: Any = SimpleNamespace(
+            redeliver=False, retry_failed=retries, dry_run=False, settle_seconds=SETTLE_SECONDS
+        )
         planner = DeliveryPlanner(
             rules,
-            selection=Requests(),  # type: ignore[arg-type]  # as the planner uses it
+            selection=Selection(),  # type: ignore[arg-type]  # as the planner uses it
             remote=remote,
             journal=journal,
             check=lambda: model.advance(0),
@@ -221,33 +296,45 @@ def run(
             api, remote, journal, batch_size=2, concurrency=1, settle_seconds=SETTLE_SECONDS,
             check=lambda: model.advance(0),
         )  # fmt: skip
-        pending: list[Any] = [
-            SimpleNamespace(
-                inflight=None,
-                request=SimpleNamespace(store=STORE.id, catalog_id=catalog, replace_delivery=old),
-            )
-            for catalog, old in requests
-        ]
-        listed_at = model.monotonic()
-        decisions = [decision for _, decision in planner.plan_requests(pending)]
-        for decision in decisions:
-            assert decision.kind is not NextStep.WAIT
-            if decision.kind is OutcomeKind.EXISTS:
-                row = model.rows[str(decision.delivery_id)]
-                assert not row.delivery.has_failed or row.listed_from > listed_at
-        jobs = {d.job.key: d.job for d in decisions if d.job and d.kind is NextStep.DELIVER}
-        for job, outcome in deliverer.send(list(jobs.values())):
-            if outcome.kind is OutcomeKind.CREATED:
-                row = model.rows[str(outcome.delivery_id)]
-                assert row.delivery.catalog_id == job.catalog_id
+        aois = AoiReconciler(rules, api, journal, check=lambda: model.advance(0))
+        for requests in flushes:
+            deliver(model, planner, deliverer, requests)
+        for name in areas:
+            outcome = aois.ensure(AoiSpec(name, "project", "satellite", "", "", SQUARE, ()))
+            if outcome.kind is not OutcomeKind.FAILED:
+                assert outcome.aoi_id == model.areas[name].id
 
 
-@settings(max_examples=300)
-@given(data=st.data())
-def test_no_sequence_of_events_delivers_twice_or_forgets(data: st.DataObject) -> None:
+def deliver(
+    model: Model, planner: DeliveryPlanner, deliverer: Deliverer, requests: Requests
+) -> None:
+    """Plan and send requests; check that each outcome is true."""
+    pending: list[Any] = [
+        SimpleNamespace(
+            inflight=None,
+            request=SimpleNamespace(store=STORE.id, catalog_id=catalog, replace_delivery=old),
+        )
+        for catalog, old in requests
+    ]
+    listed_at = model.monotonic()
+    decisions = [decision for _, decision in planner.plan_requests(pending)]
+    for decision in decisions:
+        assert decision.kind is not NextStep.WAIT
+        if decision.kind is OutcomeKind.EXISTS:
+            row = model.rows[str(decision.delivery_id)]
+            assert not row.delivery.has_failed or row.listed_from > listed_at
+    jobs = {d.job.key: d.job for d in decisions if d.job and d.kind is NextStep.DELIVER}
+    for job, outcome in deliverer.send(list(jobs.values())):
+        if outcome.kind is OutcomeKind.CREATED:
+            row = model.rows[str(outcome.delivery_id)]
+            assert row.delivery.catalog_id == job.catalog_id
+
+
+def check_events(data: st.DataObject) -> None:
+    """Run some sequence of runs and events; check that all is written once at its end."""
     model = Model(data)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        for module in (polling, remote_state, journal_module):
+        for module in (polling, remote_state, journal_module, reconciler):
             patch.setattr(module, "time", model)
         patch.setattr(polling, "_STEP_SECONDS", 5.0)
         patch.setattr(journal_module, "write_all", model.write_line)
@@ -255,17 +342,59 @@ def test_no_sequence_of_events_delivers_twice_or_forgets(data: st.DataObject) ->
         path = Path(folder) / "journal"
         for _ in range(data.draw(st.integers(1, 5), "runs")):
             model.begin_run()
-            olds = st.sampled_from([None, *model.rows])
-            chosen = data.draw(st.lists(st.sampled_from(CATALOGS), max_size=4), "catalogs")
-            requests = [(catalog, data.draw(olds, "replace")) for catalog in chosen]
+            olds = st.sampled_from([None, None, *model.rows])
+            flushes = [
+                [(catalog, data.draw(olds, "replace")) for catalog in data.draw(
+                    st.lists(st.sampled_from(each), max_size=3), "catalogs")]
+                for each in (CATALOGS[:2], CATALOGS[2:])
+            ]  # fmt: skip
+            areas = data.draw(st.lists(st.sampled_from(AREAS), unique=True), "areas")
             with suppress(Killed, CircuitOpenError):
-                run(model, path, requests, data.draw(st.integers(0, 2), "retry_failed"))
+                run(model, path, flushes, areas, data.draw(st.integers(0, 2), "retry_failed"))
             model.change_statuses()
-            if data.draw(st.sampled_from([False, False, True]), "lose journal"):
+            if data.draw(st.sampled_from([False, False, False, True]), "lose journal"):
                 path.unlink(missing_ok=True)
         model.end_runs()
         model.advance(WRITE_SECONDS + SETTLE_SECONDS)
-        run(model, path, [(catalog, None) for catalog in CATALOGS], 99)
+        run(model, path, [[(catalog, None) for catalog in CATALOGS]], list(AREAS), 99)
         model.advance(WRITE_SECONDS + SETTLE_SECONDS)
     delivered = [row.delivery for row in model.rows.values()]
     assert {each.catalog_id for each in delivered if not each.has_failed} == set(CATALOGS)
+    assert set(model.areas) == set(AREAS)
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_no_sequence_of_events_writes_twice_or_forgets(data: st.DataObject) -> None:
+    check_events(data)
+
+
+def _forget_area(state: JournalState, line: dict[str, Any]) -> None:
+    state.aoi_intents.discard(AoiKey(line["project"], line["name"]))
+
+
+def _close_given_up(deliverer: Deliverer, *args: Any) -> Any:
+    given_up, retries = _plan_retries(deliverer, *args)
+    deliverer._journal.record_refusals(job.key for job in given_up)
+    return given_up, retries
+
+
+_plan_retries = Deliverer._plan_retries
+FAULTS: dict[str, tuple[object, str, Any]] = {
+    "deliveries of the journal ignored": (WorkspaceView, "_add_unlisted", lambda *_: None),
+    "areas of the journal ignored": (JournalState, "_apply_aoi", _forget_area),
+    "open intents ignored": (RemoteState, "is_settled", True),
+    "intents closed when given up": (Deliverer, "_plan_retries", _close_given_up),
+    "no wait for the deadline of a write": (sys.modules[__name__], "WAIT_SECONDS", SETTLE_SECONDS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The property is worth something only where it does not hold with a fault."""
+    target, name, value = FAULTS[fault]
+    monkeypatch.setattr(target, name, value)
+    options: Any = {"phases": [Phase.generate], "derandomize": True, "database": None}
+    check = settings(max_examples=3000, **options)(given(data=st.data())(check_events))
+    with pytest.raises(AssertionError, match="twice"):
+        check()
