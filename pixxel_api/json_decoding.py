@@ -28,7 +28,7 @@ ENVELOPE_FIELDS = ("pagination", "count")
 """The members of a list response that are decoded besides its rows."""
 _OBJECT = msgspec.json.Decoder(RawRow)
 _ROWS = msgspec.json.Decoder(list[RawRow] | None)
-_VALUES = msgspec.json.Decoder(list[msgspec.Raw])
+_VALUES = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _OTHER_FORMATS = (
     (b"<", InvalidBody, HTML_REASON),
     (b"\x1f\x8b", UndecodableBody, "the response is compressed but has no Content-Encoding"),
@@ -144,7 +144,16 @@ def decode_rows(raw: msgspec.Raw) -> list[RawRow]:
     try:
         return _ROWS.decode(raw) or []
     except msgspec.ValidationError:
-        return [decode_row(value) for value in _VALUES.decode(raw)]
+        return [decode_row(value) for value in split_rows(raw)]
+
+
+def split_rows(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Split a list into its values, each as JSON; null is an empty list.
+
+    Raises:
+        msgspec.ValidationError: The value is not a list.
+    """
+    return _VALUES.decode(raw) or []
 
 
 def decode_row(raw: msgspec.Raw) -> RawRow:

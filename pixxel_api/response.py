@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from pixxel_api.errors import UnexpectedResponse, parse_error_code
-from pixxel_api.json_decoding import decode_rows, to_python
+from pixxel_api.json_decoding import decode_rows, split_rows, to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,20 @@ class JsonResponse:
         """
         if name in self.rows_by_key:
             return self.rows_by_key[name]
+        return self._decode_list(name, decode_rows)
+
+    def raw_rows(self, name: str) -> list[msgspec.Raw]:
+        """Return the rows of a list as JSON, which takes a tenth of the memory.
+
+        Raises:
+            UnexpectedResponse: As `rows`.
+        """
+        return self._decode_list(name, split_rows)
+
+    def _decode_list(self, name: str, decode: Callable[[msgspec.Raw], list[Row]]) -> list[Row]:
         raw = self.fields.get(name)
         try:
-            rows = None if raw is None else decode_rows(raw)
+            rows = None if raw is None else decode(raw)
         except msgspec.ValidationError:
             raw = rows = None
         if not rows:

@@ -68,9 +68,8 @@ class StoreApi:
 
     def list_deliveries(self, **only: str) -> DeliveryList:
         """List all deliveries, or those of a `catalog_id` or a `delivery_id`."""
-        rows = self._client.send_with_retries("GET", DELIVERIES, params=only or None).rows(
-            "deliveries"
-        )
+        answer = self._client.send_with_retries("GET", DELIVERIES, params=only or None)
+        rows = answer.raw_rows("deliveries")
         return DeliveryList(len(rows), parse_deliveries(rows))
 
     def list_catalogs_of_item(self, order_item_id: str) -> list[Fields]:
@@ -140,9 +139,8 @@ class StoreApi:
                 for job in jobs
             ]
         }
-        return parse_deliveries(
-            self._client.send_once("POST", DELIVERIES, body=body).rows("deliveries")
-        )
+        answer = self._client.send_once("POST", DELIVERIES, body=body)
+        return parse_deliveries(answer.raw_rows("deliveries"))
 
     def create_store(
         self, name: str, location: BucketPath, region: str, secrets: Mapping[str, str], **more: Any

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.json_decoding import row_to_python
+from pixxel_api.json_decoding import to_python
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.locations import BucketPath, DeliveryKey, normalize_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pixxel_api.json_decoding import RawRow
+    import msgspec
 
 FAILED_STATUS = "FAILED"
 SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
@@ -133,14 +133,16 @@ class Download:
         return self.status == "success" and self.url is not None
 
 
-def parse_deliveries(rows: Iterable[RawRow]) -> list[Delivery]:
+def parse_deliveries(rows: Iterable[msgspec.Raw]) -> list[Delivery]:
     """Parse deliveries; rows that name no catalog or no store are left out."""
-    made = (_parse_delivery(row_to_python(row)) for row in rows)
+    made = (_parse_delivery(to_python(row)) for row in rows)
     return [each for each in made if each is not None]
 
 
-def _parse_delivery(row: Fields) -> Delivery | None:
+def _parse_delivery(row: object) -> Delivery | None:
     """Parse a delivery; None where it names no catalog or no store."""
+    if not isinstance(row, dict):
+        return None
     # The API's requests have cloud_info where its responses have cloud_delivery.
     cloud = row.get("cloud_delivery") or row.get("cloud_info")
     catalog, key = row.get("catalog_id"), row.get("delivery_id")
