@@ -29,63 +29,18 @@ from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_pixxel_store.aois.reconciler import AoiReconciler
-    from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
-    from target_pixxel_store.downloads.pipeline import DownloadPipeline
+    from target_pixxel_store.context import RunContext
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
-    from target_pixxel_store.outcomes.recorder import OutcomeRecorder
-    from target_pixxel_store.settings import Settings
-    from target_pixxel_store.stores.reconciler import StoreReconciler
 
 _ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
 _SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
 _MAX_KEY_LENGTH = 512  # characters of a key in outcomes
 
 
-class SinkContext(Protocol):
-    """The parts of a run that sinks use."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings, parsed."""
-
-    @property
-    def recorder(self) -> OutcomeRecorder:
-        """Records the outcome of each record."""
-
-    @property
-    def stores(self) -> StoreReconciler:
-        """Creates and deletes stores."""
-
-    @property
-    def aois(self) -> AoiReconciler:
-        """Creates areas of interest."""
-
-    @property
-    def deliveries(self) -> DeliveryPipeline:
-        """Delivers catalogs to stores."""
-
-    @property
-    def downloads(self) -> DownloadPipeline | None:
-        """Downloads catalogs; None without the setting `download_to`."""
-
-    @property
-    def tap_pipeline(self) -> DeliveryPipeline | DownloadPipeline:
-        """What processes the tap's catalogs: deliveries with `deliver_to`, else downloads."""
-
-    def add_record(self, key: dict[str, str | int]) -> InflightRecord:
-        """Add the record that is being processed to the checkpoints."""
-
-    def ignore_record(self, stream: str) -> None:
-        """Count a record of a stream without a sink."""
-
-
 class SinkOwner(Protocol):
     """A target whose sinks share a context."""
 
-    @property
-    def context(self) -> SinkContext:
-        """The parts of the run."""
+    context: RunContext
 
 
 class StoreTargetSink(RecordSink):
@@ -200,12 +155,12 @@ class StoresSink(StoreTargetSink):
         """Create or delete a store, after the requests that came before."""
         if (deletion := read_store_deletion(record)) is not None:
             with self._in_order(inflight):
-                result = self._run.stores.delete(*deletion)
+                outcome = self._run.stores.delete(*deletion)
         else:
             spec = read_store(record)
             with self._in_order(inflight):
-                result = self._run.stores.ensure(spec)
-        self._run.recorder.record(inflight, result.outcome, result.target_location)
+                outcome = self._run.stores.ensure(spec)
+        self._run.recorder.record(inflight, outcome)
 
 
 class DeliveryRequestsSink(StoreTargetSink):

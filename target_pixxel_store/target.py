@@ -117,7 +117,7 @@ class TargetPixxelStore(PixxelTarget):
                 status, reason = self._process_input(file_input)
                 if self.context.settings.dry_run:
                     rows = self.context.recorder.dry_run_rows
-                    ids = {row.catalog_id for row in rows if row.catalog_id is not None}
+                    ids = {id_ for row in rows if (id_ := row.outcome.catalog_id) is not None}
                     self._planned_catalogs = self.context.api.read_catalogs(sorted(ids))
             except BaseException as error:
                 # A run that has not started has a summary only for bad input or a signal.
@@ -168,13 +168,13 @@ class TargetPixxelStore(PixxelTarget):
         for spec in settings.stores:
             inflight = context.checkpoints.add_record(DECLARED_STORES, {"name": spec.name}, {})
             try:
-                result = context.stores.ensure(spec)
+                outcome = context.stores.ensure(spec)
             except RecordError as error:
                 outcome = Outcome(OutcomeKind.FAILED, str(error))
                 context.outcome_files.write_outcome(inflight, outcome)
                 reason = f"store '{spec.name}': {error}"
                 raise RunAborted(ExitCode.FAILED, reason) from None
-            context.recorder.record(inflight, result.outcome, result.target_location)
+            context.recorder.record(inflight, outcome)
 
     def process_endofpipe(self) -> None:
         """Process the pending records, then wait for deliveries where `wait` says so."""

@@ -11,8 +11,7 @@ from target_pixxel_store.api.models import UNLISTED
 from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
 from target_pixxel_store.errors import RunAborted
-from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind
-from target_pixxel_store.outcomes.recorder import TargetLocation
+from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind, TargetLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,7 +171,8 @@ class DeliveryPipeline:
                 self._recorder.delivery_count += 1
                 self._track_unfinished(job, outcome.delivery_id)
             try:
-                self._recorder.record_all(batch[job], outcome, _target_location(job))
+                location = TargetLocation(job.store.name, job.path)
+                self._recorder.record_all(batch[job], outcome._replace(location=location))
             except RunAborted as error:
                 abort = abort or error  # the other jobs were sent, too
         if abort:
@@ -197,10 +197,11 @@ class DeliveryPipeline:
                 delivery_id=decision.delivery_id,
                 store_id=job.store.id,
                 uri=job.location.uri(key) if is_here and key else None,
+                location=TargetLocation(job.store.name, job.path),
             )
             if is_here:
                 self._track_unfinished(job, decision.delivery_id)
-        self._recorder.record(inflight, outcome, _target_location(job))
+        self._recorder.record(inflight, outcome)
 
     def _track_unfinished(self, job: DeliveryJob, delivery_id: str | None) -> None:
         """Remember a delivery that has not succeeded yet."""
@@ -210,7 +211,3 @@ class DeliveryPipeline:
         if found is None or not found.has_succeeded:
             self.unfinished_ids[delivery_id] = None
         self.unlisted_count += found is not None and found.status == UNLISTED
-
-
-def _target_location(job: DeliveryJob | None) -> TargetLocation:
-    return TargetLocation(job.store.name, job.path) if job else TargetLocation()

@@ -12,8 +12,7 @@ from target_pixxel_store.circuit_breaker import CircuitBreaker
 from target_pixxel_store.downloads.downloader import DownloadJob
 from target_pixxel_store.errors import CircuitOpenError, RecordError, RunAborted
 from target_pixxel_store.locations import normalize_path
-from target_pixxel_store.outcomes import Decision, Outcome, OutcomeKind
-from target_pixxel_store.outcomes.recorder import TargetLocation
+from target_pixxel_store.outcomes import Decision, Outcome, OutcomeKind, TargetLocation
 from target_pixxel_store.records import CATALOG_ID
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ class DownloadPipeline:
         if outcome.kind is OutcomeKind.EXISTS:
             self._recorder.download_count -= 1  # nothing was downloaded
         location = TargetLocation(self.root, job.path, is_download=True)
-        self._recorder.record_all(self._records.pop(job), outcome, location)
+        self._recorder.record_all(self._records.pop(job), outcome._replace(location=location))
         if outcome.kind is OutcomeKind.FAILED:
             self._breaker.record_failure(outcome.failure_kind, outcome.reason)
         else:
@@ -208,7 +207,7 @@ class DownloadPipeline:
                 raise self._limit_reached_error()
             self._recorder.download_count += 1
         location = TargetLocation(self.root, job.path, is_download=True)
-        self._recorder.record(inflight, outcome, location)
+        self._recorder.record(inflight, outcome._replace(location=location))
 
     def _plan(self, job: DownloadJob) -> Outcome:
         try:

@@ -47,6 +47,20 @@ class Decision(NamedTuple):
     job: DeliveryJob | None = None
 
 
+class TargetLocation(NamedTuple):
+    """Where an object goes, as a dry run's table shows it.
+
+    Attributes:
+        store: The store's name, or the folder or URL of downloads.
+        path: The path in it.
+        is_download: Whether it is one of a download.
+    """
+
+    store: str = ""
+    path: str = ""
+    is_download: bool = False
+
+
 class Outcome(NamedTuple):
     """The outcome of a record, or of one catalog of an order item.
 
@@ -57,6 +71,7 @@ class Outcome(NamedTuple):
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
+        location: Where its object goes, for a dry run.
     """
 
     kind: OutcomeKind
@@ -69,3 +84,4 @@ class Outcome(NamedTuple):
     aoi_id: str | None = None
     download_id: str | None = None
     failure_kind: FailureKind | None = None
+    location: TargetLocation = TargetLocation()

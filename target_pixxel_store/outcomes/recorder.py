@@ -20,37 +20,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class TargetLocation(NamedTuple):
-    """Where an object goes, as a dry run's table shows it.
-
-    Attributes:
-        store: The store's name, or the folder or URL of downloads.
-        path: The path in it.
-        is_download: Whether it is one of a download.
-    """
-
-    store: str = ""
-    path: str = ""
-    is_download: bool = False
-
-
-NO_LOCATION = TargetLocation()
-
-
 class DryRunRow(NamedTuple):
     """An outcome of a dry run.
 
     Attributes:
         record_key: The fields that identify the record.
-        catalog_id: The catalog; None for other objects.
     """
 
-    kind: OutcomeKind
     stream: str
     record_key: str
-    catalog_id: str | None
-    location: TargetLocation
-    reason: str
+    outcome: Outcome
 
 
 class OutcomeRecorder:
@@ -92,22 +71,13 @@ class OutcomeRecorder:
         """
         return self.delivery_count + self.download_count + pending >= self._settings.max_deliveries
 
-    def _write_outcome(
-        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
-    ) -> None:
+    def _write_outcome(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Write the outcome of a record, or of one of its catalogs."""
         self._files.write_outcome(inflight, outcome)
         if self._settings.dry_run and outcome.kind is not OutcomeKind.SKIPPED:
-            key = _describe_key(inflight)
-            self.dry_run_rows.append(
-                DryRunRow(
-                    outcome.kind, inflight.stream, key, outcome.catalog_id, location, outcome.reason
-                )
-            )
+            self.dry_run_rows.append(DryRunRow(inflight.stream, _describe_key(inflight), outcome))
 
-    def _record_failure(
-        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation
-    ) -> None:
+    def _record_failure(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Record a failure; a record of several catalogs is rejected once.
 
         Raises:
@@ -124,7 +94,7 @@ class OutcomeRecorder:
         elif first and not settings.dry_run:
             self._files.write_rejected(inflight, self._schema_of(inflight.stream))
             logger.warning("%s: %s", describe_record(inflight), outcome.reason)
-        self._write_outcome(inflight, outcome, location)
+        self._write_outcome(inflight, outcome)
         if abort_reason:
             self._checkpoints.block_at(inflight)
             raise RunAborted(ExitCode.FAILED, abort_reason)
@@ -135,29 +105,22 @@ class OutcomeRecorder:
         if inflight.open_catalogs == 0:
             self._checkpoints.complete_record(inflight)
 
-    def record(
-        self, inflight: InflightRecord, outcome: Outcome, location: TargetLocation = NO_LOCATION
-    ) -> None:
+    def record(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Record the outcome of a record, or of one of its catalogs.
 
         Raises:
             RunAborted: It failed, and that ends the run.
         """
         if outcome.kind is OutcomeKind.FAILED:
-            self._record_failure(inflight, outcome, location)
+            self._record_failure(inflight, outcome)
         else:
-            self._write_outcome(inflight, outcome, location)
+            self._write_outcome(inflight, outcome)
         if outcome.kind is OutcomeKind.PENDING:
             self.has_pending = True
             self._checkpoints.block_at(inflight)
         self._complete_catalog(inflight)
 
-    def record_all(
-        self,
-        records: list[InflightRecord],
-        outcome: Outcome,
-        location: TargetLocation = NO_LOCATION,
-    ) -> None:
+    def record_all(self, records: list[InflightRecord], outcome: Outcome) -> None:
         """Record the outcome of records that request the same object; the first one created it.
 
         Raises:
@@ -170,7 +133,7 @@ class OutcomeRecorder:
                     kind=OutcomeKind.EXISTS, reason="requested twice", attempts=0
                 )
             try:
-                self.record(inflight, outcome, location)
+                self.record(inflight, outcome)
             except RunAborted as error:
                 abort = abort or error
         if abort:

@@ -14,6 +14,7 @@ from target_pixxel_store.outcomes import OutcomeKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.recorder import DryRunRow
 
 WIDTH = 240
@@ -46,26 +47,27 @@ def print_dry_run_table(
     )
     for name in _COLUMNS:
         table.add_column(name, overflow="fold")
-    for row in sorted(rows, key=lambda row: row.kind in _LAST):
-        catalog = catalogs.get(row.catalog_id or "", {})
-        image = catalog.get("item_id") or ("" if row.catalog_id else row.record_key)
+    for row in sorted(rows, key=lambda row: row.outcome.kind in _LAST):
+        outcome, location = row.outcome, row.outcome.location
+        catalog = catalogs.get(outcome.catalog_id or "", {})
+        image = catalog.get("item_id") or ("" if outcome.catalog_id else row.record_key)
         date = str(catalog.get("datetime") or "")[:_DATE_LENGTH]
         _add_row(
             table,
             (
-                *(_describe_action(row), str(image), date, row.location.store, row.location.path),
-                *(row.reason, row.catalog_id or "", row.stream),
+                *(_describe_action(outcome), str(image), date, location.store, location.path),
+                *(outcome.reason, outcome.catalog_id or "", row.stream),
             ),
         )
     _print(table, *(f"skipped {count}: {why}" for why, count in sorted(skip_reasons.items())))
 
 
-def _describe_action(row: DryRunRow) -> str:
-    if row.kind is OutcomeKind.CREATED:
-        if row.catalog_id is None:
+def _describe_action(outcome: Outcome) -> str:
+    if outcome.kind is OutcomeKind.CREATED:
+        if outcome.catalog_id is None:
             return "would create"
-        return "would download" if row.location.is_download else "would deliver"
-    return _ACTIONS.get(row.kind, row.kind.value)
+        return "would download" if outcome.location.is_download else "would deliver"
+    return _ACTIONS.get(outcome.kind, outcome.kind.value)
 
 
 def print_summary_table(summary: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
@@ -16,8 +15,7 @@ from target_pixxel_store.credentials import (
 )
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.locations import BucketLocation, is_too_long
-from target_pixxel_store.outcomes import Outcome, OutcomeKind
-from target_pixxel_store.outcomes.recorder import TargetLocation
+from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
 from target_pixxel_store.polling import poll_for
 from target_pixxel_store.records import MANAGED_BY_LABEL, VERSION_LABEL
 from target_pixxel_store.settings_schema import ERROR, KEEP, WRITE
@@ -42,29 +40,6 @@ _FIELDS = frozenset(
 )
 """Fields of a store's record, and the keys of its credentials."""
 NOT_CREATED_YET = "(not created yet)"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreResult:
-    """What was done with a store, or in a dry run what would be.
-
-    Attributes:
-        store: The store; None where it does not exist.
-    """
-
-    kind: OutcomeKind
-    store: Store | None
-    reason: str = ""
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome of its record."""
-        return Outcome(self.kind, self.reason, store_id=self.store.id if self.store else None)
-
-    @property
-    def target_location(self) -> TargetLocation:
-        """The store, as a dry run's table shows it."""
-        return TargetLocation(self.store.name if self.store else "")
 
 
 class StoreReconciler:
@@ -103,7 +78,7 @@ class StoreReconciler:
         self._check = check
         self.credentials_names: dict[str, str] = {}
 
-    def ensure(self, spec: StoreSpec) -> StoreResult:
+    def ensure(self, spec: StoreSpec) -> Outcome:
         """Create a store unless it exists.
 
         Raises:
@@ -119,17 +94,17 @@ class StoreReconciler:
             return self._create(spec, OutcomeKind.CREATED)
         differs = self._find_differences(found, spec)
         if not differs:
-            return StoreResult(OutcomeKind.EXISTS, found)
+            return _make_outcome(OutcomeKind.EXISTS, found)
         words = ", ".join(differs)
         if self._settings.store_drift == KEEP:
-            return StoreResult(OutcomeKind.EXISTS, found, f"kept, although it differs in {words}")
+            return _make_outcome(OutcomeKind.EXISTS, found, f"kept, although it differs in {words}")
         if self._settings.store_drift == ERROR:
             raise RecordError(
                 f"a store with this name exists but differs in {words}; see 'store_drift'"
             )
         return self._replace(found, spec)
 
-    def delete(self, name: str, store_id: str | None) -> StoreResult:
+    def delete(self, name: str, store_id: str | None) -> Outcome:
         """Delete a store.
 
         Args:
@@ -142,17 +117,17 @@ class StoreReconciler:
         """
         found = self._find(name)
         if found is None:
-            return StoreResult(OutcomeKind.SKIPPED, None, "no store has this name")
+            return Outcome(OutcomeKind.SKIPPED, "no store has this name")
         if store_id is not None and found.id != store_id:
-            return StoreResult(
+            return _make_outcome(
                 OutcomeKind.SKIPPED, found, "the store with this name is a different one now"
             )
         if not self._settings.allow_delete:
-            return StoreResult(OutcomeKind.SKIPPED, found, "not deleted; see 'allow_delete'")
+            return _make_outcome(OutcomeKind.SKIPPED, found, "not deleted; see 'allow_delete'")
         self._check_deletable(found)
         if not self._settings.dry_run:
             self._delete(found)
-        return StoreResult(OutcomeKind.DELETED, found)
+        return _make_outcome(OutcomeKind.DELETED, found)
 
     def resolve_credentials(self, name: str, cloud: str) -> Credentials:
         """Return the credentials with a name, for a type of store.
@@ -213,7 +188,7 @@ class StoreReconciler:
         if items := self._api.count_open_order_items(store.id):
             raise RecordError(f"{items} open order items use the store; run again later")
 
-    def _replace(self, old: Store, spec: StoreSpec) -> StoreResult:
+    def _replace(self, old: Store, spec: StoreSpec) -> Outcome:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
         self._check_deletable(old)
         self._verify_bucket(spec, credentials)
@@ -223,23 +198,23 @@ class StoreReconciler:
             created = self._create(spec, OutcomeKind.REPLACED, verified=True)
         except RecordError as error:
             raise RecordError(f"{error}; store {old.id} is already deleted: run again") from None
-        return replace(created, reason=f"replaces {old.id}")
+        return created._replace(reason=f"replaces {old.id}")
 
-    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, verified: bool = False) -> StoreResult:
+    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, verified: bool = False) -> Outcome:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
         if not verified:
             self._verify_bucket(spec, credentials)
         if self._settings.dry_run:
             planned = Store(NOT_CREATED_YET + spec.name, spec.name, spec.region, spec.location, {})
             self._remote.add_store(planned)
-            return StoreResult(kind, planned)
+            return _make_outcome(kind, planned)
         labels = {**(spec.labels or {}), MANAGED_BY_LABEL: MANAGED_BY_VALUE}
         if credentials.version is not None:
             labels[VERSION_LABEL] = credentials.version
         created = self._post(spec, credentials, labels)
         self._journal.record_store(created.id, created.location)
         self._remote.add_store(created)
-        return StoreResult(kind, created)
+        return _make_outcome(kind, created)
 
     def _verify_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
         """Check names and credentials, and write to the bucket where the settings allow it.
@@ -311,3 +286,7 @@ class StoreReconciler:
 def _credentials_version(entry: dict[str, Any] | None) -> str | None:
     version = entry.get("version") if entry else None
     return None if version is None else str(version)
+
+
+def _make_outcome(kind: OutcomeKind, store: Store, reason: str = "") -> Outcome:
+    return Outcome(kind, reason, store_id=store.id, location=TargetLocation(store.name))

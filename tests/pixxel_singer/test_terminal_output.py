@@ -19,8 +19,8 @@ from pixxel_sandbox import Sandbox
 from pixxel_singer import progress
 from pixxel_singer.progress import DownloadProgress
 from pixxel_singer.redaction import Redactor, escape_controls, redact_logs
-from target_pixxel_store.outcomes import OutcomeKind
-from target_pixxel_store.outcomes.recorder import DryRunRow, TargetLocation
+from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
+from target_pixxel_store.outcomes.recorder import DryRunRow
 from target_pixxel_store.outcomes.tables import print_dry_run_table
 from tests.tap_pixxel.commands import TAP_COMMAND, make_environment, parse_log, run_tap
 
@@ -100,7 +100,7 @@ def test_rich_log_is_escaped(log: io.StringIO) -> None:
 
 def test_dry_run_table_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     location = TargetLocation("store", EVIL)
-    row = DryRunRow(OutcomeKind.CREATED, "catalogs", "id a", "a", location, "")
+    row = DryRunRow("catalogs", "id a", Outcome(OutcomeKind.CREATED, "", "a", location=location))
     print_dry_run_table([row], {EVIL: 1}, {"a": {"item_id": EVIL, "datetime": None}})
     written = capsys.readouterr().err
     assert not has_raw_controls(written)
