@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.client import Client
@@ -195,15 +195,7 @@ class RunContext:
     def deliveries(self) -> DeliveryPipeline:
         """Delivers catalogs to stores."""
         settings = self.settings
-        deliverer = Deliverer(
-            self.api,
-            self.remote,
-            self.journal,
-            batch_size=settings.batch_size,
-            concurrency=settings.concurrency,
-            settle_seconds=settings.settle_seconds,
-            check=self._check,
-        )
+        deliverer = Deliverer(settings, self.api, self.remote, self.journal, check=self._check)
         return DeliveryPipeline(
             settings,
             api=self.api,
@@ -270,10 +262,10 @@ class RunContext:
         if settings.verify_delivery:
             # obstore is slow to import.
             from target_pixxel_store.deliveries.verification import (  # noqa: PLC0415
-                DeliveryVerifier,
+                verify_delivery,
             )
 
-            verify = DeliveryVerifier(self.remote, self.stores, settings.endpoints).verify
+            verify = partial(verify_delivery, self.remote, self.stores, settings.endpoints)
         return DeliveryMonitor(
             self.api,
             self.journal,

@@ -72,6 +72,14 @@ class WorkspaceView:
         )
         self._add(location, unlisted)
 
+    def add_planned(self, job: DeliveryJob) -> None:
+        """Add a delivery that is about to be requested."""
+        planned = Delivery(
+            "/".join(job.location), job.catalog_id, job.store.id, job.path, "", UNLISTED, "",
+            automated=False,
+        )  # fmt: skip
+        self._add(job.location, planned)
+
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
         """Add listed deliveries, in any order; the same one may be added again."""
         for delivery in deliveries:

@@ -37,7 +37,7 @@ from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.settings import find_setting_problems, missing_since_error
 from target_pixxel_store.settings_schema import FINISHED, SCHEMA
 from target_pixxel_store.sinks import ORDER_ITEMS, SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
-from target_pixxel_store.workspace_check import read_workspaces
+from target_pixxel_store.workspace_check import check_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,8 +159,9 @@ class TargetPixxelStore(PixxelTarget):
         # Fail on files and folders that cannot be opened before any request.
         _ = context.outcome_files, context.journal, context.downloads
         self._started = True
-        self._workspace_ids = read_workspaces(
-            context.api, settings.workspace, context.journal.state.workspace_ids
+        self._workspace_ids = context.api.read_workspace_ids()
+        check_workspaces(
+            self._workspace_ids, settings.workspace, context.journal.state.workspace_ids
         )
         context.journal.record_run(context.run_id, self._workspace_ids)
         self._earlier_problems = context.monitor.check_earlier_runs()

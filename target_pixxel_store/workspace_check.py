@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from target_pixxel_store.errors import WorkspaceMismatchError
 from target_pixxel_store.settings_schema import SANDBOX
@@ -14,13 +14,6 @@ SANDBOX_HEADER = "X-Pixxel-Sandbox"
 """Response header that only a sandbox sends."""
 WORKSPACE_FIELD = "org_id"
 """Field with the id of the workspace that an object belongs to."""
-
-
-class WorkspaceApi(Protocol):
-    """Reads the workspaces of a token."""
-
-    def read_workspace_ids(self) -> set[str]:
-        """Return the ids of the workspaces that the token can read."""
 
 
 def make_environment_check(environment: str | None) -> Callable[[Mapping[str, str]], None]:
@@ -58,18 +51,17 @@ def check_workspace(workspace_id: str | None, record: Mapping[str, Any], label: 
         )
 
 
-def read_workspaces(api: WorkspaceApi, workspace_id: str | None, journal_ids: set[str]) -> set[str]:
-    """Return the ids of the workspaces that the token can read.
+def check_workspaces(found: set[str], workspace_id: str | None, journal_ids: set[str]) -> None:
+    """Check the ids of the workspaces that the token can read.
 
     Args:
-        api: Reads them.
+        found: The ids.
         workspace_id: The only id allowed; None allows any.
         journal_ids: Ids of the workspaces that the journal belongs to.
 
     Raises:
         WorkspaceMismatchError: The token or the journal belongs to a different workspace.
     """
-    found = api.read_workspace_ids()
     if workspace_id is not None and found != {workspace_id}:
         problem = (
             "belongs to a different workspace than the setting 'workspace'"
@@ -82,4 +74,3 @@ def read_workspaces(api: WorkspaceApi, workspace_id: str | None, journal_ids: se
             "the journal belongs to a different workspace than the token; set 'journal_path' to a "
             "separate file"
         )
-    return found

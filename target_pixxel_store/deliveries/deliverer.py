@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.api.models import Delivery, DeliveryJob
     from target_pixxel_store.journal.journal import Journal
     from target_pixxel_store.remote_state import RemoteState
+    from target_pixxel_store.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -42,32 +43,26 @@ class Deliverer:
     """Sends jobs and returns the outcome of each.
 
     Args:
+        settings: The settings.
         api: Sends the requests.
         remote: Reads the lists again where a response does not confirm a delivery.
         journal: Records every request before it is sent.
-        batch_size: Jobs in one request.
-        concurrency: Requests at the same time.
-        settle_seconds: The longest time until a requested delivery is listed.
         check: Called while waiting; raises to stop.
     """
 
     def __init__(
         self,
+        settings: Settings,
         api: StoreApi,
         remote: RemoteState,
         journal: Journal,
         *,
-        batch_size: int,
-        concurrency: int,
-        settle_seconds: float,
         check: Callable[[], None],
     ) -> None:
         self._api = api
         self._remote = remote
         self._journal = journal
-        self._batch_size = batch_size
-        self._concurrency = concurrency
-        self._settle_seconds = settle_seconds
+        self._settings = settings
         self._check = check
         self._breaker = CircuitBreaker()
         self._stopped = threading.Event()
@@ -84,14 +79,14 @@ class Deliverer:
             UnexpectedDeliveryError: The API delivers to a different path than requested.
             ApiError: The lists cannot be read.
         """
-        size = self._batch_size
+        size, concurrency = self._settings.batch_size, self._settings.concurrency
         batches = [jobs[at : at + size] for at in range(0, len(jobs), size)]
-        if self._concurrency == 1 or len(batches) == 1:
+        if concurrency == 1 or len(batches) == 1:
             for batch in batches:
                 yield from self._send_batch(batch)
             return
         failure: BaseException | None = None
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="pixxel-send") as workers:
+        with ThreadPoolExecutor(concurrency, thread_name_prefix="pixxel-send") as workers:
             for future in [workers.submit(self._send_in_thread, batch) for batch in batches]:
                 outcomes, error = future.result()
                 failure = failure or error
@@ -132,7 +127,7 @@ class Deliverer:
                 uncertain.update(missing)
             single_refusal = is_refusal and len(batch) == 1
             late = self._poll_for_late(
-                missing, earlier_ids, 0 if single_refusal else self._settle_seconds
+                missing, earlier_ids, 0 if single_refusal else self._settings.settle_seconds
             )
             for job, delivery in late.items():
                 yield job, _created(job, delivery, attempts[job])
@@ -140,9 +135,13 @@ class Deliverer:
             given_up, retries = self._plan_retries(error, batch, missing, attempts)
             self._journal.record_refusals(job.key for job in given_up if job not in uncertain)
             for job, reason in given_up.items():
-                yield job, _failed(job, reason, attempts[job])
+                yield job, Outcome(
+                    OutcomeKind.FAILED, reason, job.catalog_id, store_id=job.store.id,
+                    attempts=attempts[job],
+                )  # fmt: skip
             if missing:
-                self._count_failure(error)
+                kind = find_failure_kind(error) if error else FailureKind.SERVER
+                self._breaker.record_failure(kind, str(error or NOT_LISTED))
             batches += retries
 
     def _post(
@@ -222,29 +221,12 @@ class Deliverer:
         again = any(attempts[job] > 1 for job in missing)
         return {}, _split_in_half(missing) if again else [missing]
 
-    def _count_failure(self, error: ApiError | None) -> None:
-        """Count a request that did not create all deliveries, unless the API refused them.
-
-        Raises:
-            CircuitOpenError: There are too many in a row.
-        """
-        if error is None:
-            self._breaker.record_failure(FailureKind.SERVER, NOT_LISTED)
-        else:
-            self._breaker.record_failure(find_failure_kind(error), str(error))
-
 
 def _created(job: DeliveryJob, delivery: Delivery, attempts: int) -> Outcome:
     key = delivery.target_path
     uri = job.location.uri(key) if key else None
     return Outcome(
         OutcomeKind.CREATED, "", job.catalog_id, delivery.id, job.store.id, uri, attempts
-    )
-
-
-def _failed(job: DeliveryJob, reason: str, attempts: int) -> Outcome:
-    return Outcome(
-        OutcomeKind.FAILED, reason, job.catalog_id, store_id=job.store.id, attempts=attempts
     )
 
 

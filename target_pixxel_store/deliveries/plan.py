@@ -20,43 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_pixxel_store.api.models import Delivery, DeliveryJob
-    from target_pixxel_store.locations import BucketPath, DeliveryKey
     from target_pixxel_store.remote_state import WorkspaceView
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRules:
-    """The settings that the decisions depend on."""
-
-    redeliver: bool = False
-    retry_failed: int = 0
-
-
-class Reservations:
-    """The locations of planned deliveries, before they are requested."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[DeliveryKey, DeliveryJob] = {}
-        self._catalog_at: dict[BucketPath, str] = {}
-        self._buckets: set[tuple[str, str, str]] = set()
-
-    def add(self, job: DeliveryJob) -> DeliveryJob:
-        """Reserve the location of a job; return it, or the one that is the same delivery."""
-        if (same := self.jobs.get(job.key)) is not None:
-            return same
-        self.jobs[job.key] = job
-        self._catalog_at[job.location] = job.catalog_id
-        self._buckets.add((job.catalog_id, job.location.cloud, job.location.bucket))
-        return job
-
-    def has_catalog_in_bucket(self, key: DeliveryKey) -> bool:
-        """Return whether the catalog has a planned delivery to the same bucket."""
-        catalog_id, location = key
-        return (catalog_id, location.cloud, location.bucket) in self._buckets
-
-    def has_other_catalog_at(self, key: DeliveryKey) -> bool:
-        """Return whether another catalog has a planned delivery to the same location."""
-        return self._catalog_at.get(key.location, key.catalog_id) != key.catalog_id
 
 
 @dataclass(frozen=True)
@@ -66,16 +30,17 @@ class Situation:
     Attributes:
         job: The catalog and its place.
         view: What exists.
-        reservations: What this run is about to deliver.
-        rules: The settings that the decision depends on.
+        planned: What this run is about to deliver.
         is_settled: Whether the view contains every delivery that earlier runs requested.
+        redeliver, retry_failed: The settings.
     """
 
     job: DeliveryJob
     view: WorkspaceView
-    reservations: Reservations
-    rules: DeliveryRules
+    planned: WorkspaceView
     is_settled: bool
+    redeliver: bool = False
+    retry_failed: int = 0
 
     def is_replaced(self, delivery: Delivery) -> bool:
         """Return whether this request replaces a delivery, or an earlier one has."""
@@ -115,14 +80,14 @@ class Situation:
     @property
     def is_planned_elsewhere(self) -> bool:
         """Whether this run is about to deliver the catalog elsewhere in the bucket."""
-        key, planned = self.job.key, self.reservations
-        return key not in planned.jobs and planned.has_catalog_in_bucket(key)
+        key, planned = self.job.key, self.planned
+        return not planned.deliveries_at(key) and any(planned.deliveries_elsewhere(key))
 
     @property
     def is_taken(self) -> bool:
         """Whether the place has a delivery of another catalog."""
         key = self.job.key
-        return self.view.has_other_catalog_at(key) or self.reservations.has_other_catalog_at(key)
+        return self.view.has_other_catalog_at(key) or self.planned.has_other_catalog_at(key)
 
 
 class Rule(NamedTuple):
@@ -165,18 +130,18 @@ RULES = (
          NextStep.WAIT, "", lambda s: not s.is_settled),
     Rule("all FAILED", "more than `retry_failed`", _AFTER, OutcomeKind.FAILED,
          "its delivery FAILED, after {attempts} of {attempts_allowed} attempts; find the cause, "
-         "then raise 'retry_failed'", lambda s: s.attempts > s.rules.retry_failed),
+         "then raise 'retry_failed'", lambda s: s.attempts > s.retry_failed),
     Rule("all FAILED", "not more than `retry_failed`", _AFTER, NextStep.DELIVER, "",
          lambda s: bool(s.here)),
     Rule("none", "one elsewhere in the bucket, not FAILED; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "already delivered elsewhere in the bucket; see 'redeliver'",
-         lambda s: not s.rules.redeliver and s.elsewhere is not None and s.elsewhere[1]),
+         lambda s: not s.redeliver and s.elsewhere is not None and s.elsewhere[1]),
     Rule("none", "one to a deleted store, its place is unknown; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "already delivered to a deleted store; see 'redeliver'",
-         lambda s: not s.rules.redeliver and s.elsewhere is not None),
+         lambda s: not s.redeliver and s.elsewhere is not None),
     Rule("none", "this run delivers it elsewhere in the bucket; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "delivered elsewhere in the bucket by this run; see 'redeliver'",
-         lambda s: not s.rules.redeliver and s.is_planned_elsewhere),
+         lambda s: not s.redeliver and s.is_planned_elsewhere),
     Rule("none", "one of another catalog to the place, in any status", _AFTER, OutcomeKind.FAILED,
          "another catalog is delivered to the same path, and two files may share a name; give "
          "each catalog its own path", lambda s: s.is_taken),
@@ -197,7 +162,7 @@ def decide(situation: Situation) -> Decision:
     reason = rule.reason.format(
         delivery=delivery,
         attempts=situation.attempts,
-        attempts_allowed=situation.rules.retry_failed + 1,
+        attempts_allowed=situation.retry_failed + 1,
     )
     decision = Decision(rule.kind, reason, job=situation.job)
     if delivery is None:

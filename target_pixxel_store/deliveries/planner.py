@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_pixxel_store.api.models import DeliveryJob
-from target_pixxel_store.deliveries.plan import DeliveryRules, Reservations, Situation, decide
+from target_pixxel_store.deliveries.plan import Situation, decide
 from target_pixxel_store.errors import RecordError
+from target_pixxel_store.journal.journal_state import JournalState
 from target_pixxel_store.locations import is_too_long
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
 from target_pixxel_store.records import CATALOG_ID
+from target_pixxel_store.remote_state import WorkspaceView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     from target_pixxel_store.api.models import Fields, Store
     from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
     from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.locations import DeliveryKey
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.records import CatalogRequest
-    from target_pixxel_store.remote_state import RemoteState, WorkspaceView
+    from target_pixxel_store.remote_state import RemoteState
     from target_pixxel_store.settings import Settings
 
 MAX_NAMES = 20
@@ -51,7 +54,6 @@ class DeliveryPlanner:
         self._remote = remote
         self._journal = journal
         self._check = check
-        self._rules = DeliveryRules(settings.redeliver, settings.retry_failed)
 
     def plan_requests(self, pending: list[PendingRequest]) -> list[tuple[InflightRecord, Decision]]:
         """Decide about each catalog of the requests, in order.
@@ -76,17 +78,25 @@ class DeliveryPlanner:
         """Decide about each catalog, in order."""
         jobs = [each for _, each in catalogs if isinstance(each, DeliveryJob)]
         self._remote.refresh_catalogs(job.catalog_id for job in jobs)
-        view, reservations = self._remote.view, Reservations()
-        settled = self._remote.is_settled
-        planned = []
+        view, settings = self._remote.view, self._settings
+        planned = WorkspaceView(view.stores, JournalState())
+        sent: dict[DeliveryKey, DeliveryJob] = {}
+        decisions = []
         for inflight, found in catalogs:
             decision = found
             if isinstance(decision, DeliveryJob):
-                decision = decide(Situation(decision, view, reservations, self._rules, settled))
+                decision = decide(
+                    Situation(
+                        *(decision, view, planned, self._remote.is_settled),
+                        *(settings.redeliver, settings.retry_failed),
+                    )
+                )
                 if decision.kind is NextStep.DELIVER and decision.job is not None:
-                    decision = decision._replace(job=reservations.add(decision.job))
-            planned.append((inflight, decision))
-        return planned
+                    job = sent.setdefault(decision.job.key, decision.job)
+                    planned.add_planned(job)
+                    decision = decision._replace(job=job)
+            decisions.append((inflight, decision))
+        return decisions
 
     def _select_catalogs(
         self, pending: list[PendingRequest], view: WorkspaceView

@@ -16,33 +16,29 @@ if TYPE_CHECKING:
     from target_pixxel_store.stores.reconciler import StoreReconciler
 
 
-class DeliveryVerifier:
-    """Finds delivered objects with the credentials that the settings have for their stores.
+def verify_delivery(
+    remote: RemoteState, stores: StoreReconciler, endpoints: Mapping[str, str], delivery: Delivery
+) -> bool | None:
+    """Find a delivered object with the credentials that the settings have for its store.
 
     Args:
         remote: Knows the stores.
         stores: Resolves credentials.
         endpoints: URL by type of store.
+        delivery: The delivery.
+
+    Returns:
+        Whether it exists; None where that cannot be found out.
     """
-
-    def __init__(
-        self, remote: RemoteState, stores: StoreReconciler, endpoints: Mapping[str, str]
-    ) -> None:
-        self._remote = remote
-        self._stores = stores
-        self._endpoints = endpoints
-
-    def verify(self, delivery: Delivery) -> bool | None:
-        """Return whether the object of a delivery exists; None where that cannot be found out."""
-        store = self._remote.view.stores.get(delivery.store_id)
-        if store is None or not delivery.target_path:
-            return None
-        cloud, bucket, prefix = store.location
-        try:
-            name = self._stores.credentials_names.get(store.name, store.name)
-            credentials = self._stores.resolve_credentials(name, cloud)
-            location = BucketLocation(cloud, bucket, store.region, prefix)
-            key = normalize_path(prefix, delivery.path, delivery.target_path)
-            return object_size(location, credentials, self._endpoints.get(cloud), key) is not None
-        except (RecordError, BucketError):
-            return None
+    store = remote.view.stores.get(delivery.store_id)
+    if store is None or not delivery.target_path:
+        return None
+    cloud, bucket, prefix = store.location
+    try:
+        name = stores.credentials_names.get(store.name, store.name)
+        credentials = stores.resolve_credentials(name, cloud)
+        location = BucketLocation(cloud, bucket, store.region, prefix)
+        key = normalize_path(prefix, delivery.path, delivery.target_path)
+        return object_size(location, credentials, endpoints.get(cloud), key) is not None
+    except (RecordError, BucketError):
+        return None

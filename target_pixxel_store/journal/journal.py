@@ -18,23 +18,7 @@ import msgspec
 
 from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder, write_all
 from target_pixxel_store.errors import JournalError
-from target_pixxel_store.journal.journal_state import (
-    AREA_INTENT,
-    AREA_MADE,
-    AREA_REFUSED,
-    ASK,
-    DOWNLOAD,
-    FILE,
-    FINAL,
-    INTENT,
-    MADE,
-    REFUSED,
-    RUN,
-    SETTLED,
-    STORE,
-    STUCK,
-    JournalState,
-)
+from target_pixxel_store.journal.journal_state import JournalState
 from target_pixxel_store.polling import wait_for
 
 if TYPE_CHECKING:
@@ -148,7 +132,7 @@ class Journal:
 
     def record_run(self, run_id: str, workspace_ids: set[str]) -> None:
         """Record a run, and the workspaces that it writes to."""
-        self._write({"is": RUN, "id": run_id, "workspaces": sorted(workspace_ids)}, sync=True)
+        self._write({"is": "run", "id": run_id, "workspaces": sorted(workspace_ids)}, sync=True)
 
     def wait_settled(self, check: Callable[[], None]) -> None:
         """Wait until the API's lists contain every request of earlier runs.
@@ -165,7 +149,7 @@ class Journal:
             )
             wait_for(seconds, check)
         if not self.state.is_settled:
-            self._write({"is": SETTLED, "at": time.time()}, sync=True)
+            self._write({"is": "settled", "at": time.time()}, sync=True)
 
     def record_intents(self, intents: Iterable[tuple[DeliveryKey, Intent]]) -> None:
         """Record deliveries that are about to be requested; on disk when this returns."""
@@ -175,7 +159,7 @@ class Journal:
             | ({"replaces": intent.replaces} if intent.replaces else {})
             for key, intent in intents
         ]
-        self._write({"is": INTENT, "at": time.time(), "of": of}, sync=True)
+        self._write({"is": "intent", "at": time.time(), "of": of}, sync=True)
 
     def record_deliveries(self, deliveries: Iterable[tuple[DeliveryKey, str, str]]) -> None:
         """Record deliveries that the API accepted: key, id of the store, id of the delivery.
@@ -187,36 +171,36 @@ class Journal:
             for identity, store, key in deliveries
         ]
         if of:
-            self._write({"is": MADE, "at": time.time(), "of": of})
+            self._write({"is": "made", "at": time.time(), "of": of})
 
     def record_refusals(self, keys: Iterable[DeliveryKey]) -> None:
         """Record that requested deliveries will never exist, so that no run waits for them."""
         if of := [_encode_delivery_key(identity) for identity in keys]:
-            self._write({"is": REFUSED, "at": time.time(), "of": of})
+            self._write({"is": "refused", "at": time.time(), "of": of})
 
     def record_store(self, store_id: str, location: BucketPath) -> None:
         """Record the location of a store before it is deleted; on disk when this returns."""
-        self._write({"is": STORE, "id": store_id, "place": list(location)}, sync=True)
+        self._write({"is": "store", "id": store_id, "place": list(location)}, sync=True)
 
     def record_final(self, delivery_id: str) -> None:
         """Record that a delivery needs no more checks."""
-        self._write({"is": FINAL, "id": delivery_id})
+        self._write({"is": "final", "id": delivery_id})
 
     def record_stuck(self, delivery_id: str) -> None:
         """Record that a delivery was reported as unfinished."""
-        self._write({"is": STUCK, "id": delivery_id})
+        self._write({"is": "stuck", "id": delivery_id})
 
     def record_aoi_intent(self, key: AoiKey) -> None:
         """Record an area of interest that is about to be requested; on disk when this returns."""
-        self._write_aoi(AREA_INTENT, key, sync=True)
+        self._write_aoi("area_intent", key, sync=True)
 
     def record_aoi(self, key: AoiKey, aoi_id: str) -> None:
         """Record an area of interest that exists; it need not be on disk, as the list has it."""
-        self._write_aoi(AREA_MADE, key, id=aoi_id)
+        self._write_aoi("area_made", key, id=aoi_id)
 
     def record_aoi_refusal(self, key: AoiKey) -> None:
         """Record that a requested area of interest will never exist."""
-        self._write_aoi(AREA_REFUSED, key)
+        self._write_aoi("area_refused", key)
 
     def _write_aoi(self, what: str, key: AoiKey, *, sync: bool = False, **more: str) -> None:
         self._write(
@@ -226,15 +210,20 @@ class Journal:
 
     def record_download_intent(self, key: DownloadKey) -> None:
         """Record a download that is about to be requested; on disk when this returns."""
-        self._write({"is": ASK, "at": time.time(), **_encode_download_key(key)}, sync=True)
+        self._write({"is": "ask", "at": time.time(), **_encode_download_key(key)}, sync=True)
 
     def record_download(self, key: DownloadKey, download_id: str) -> None:
         """Record the id of a download; without it a new one is requested, which costs nothing."""
-        self._write({"is": DOWNLOAD, **_encode_download_key(key), "id": download_id})
+        self._write({"is": "download", **_encode_download_key(key), "id": download_id})
 
     def record_file(self, key: DownloadKey, file: DownloadedFile) -> None:
         """Record the file of a finished download; on disk when this returns."""
-        line = {"is": FILE, "at": time.time(), **_encode_download_key(key), "id": file.download_id}
+        line = {
+            "is": "file",
+            "at": time.time(),
+            **_encode_download_key(key),
+            "id": file.download_id,
+        }
         self._write(line | {"name": file.name, "size": file.size}, sync=True)
 
     def _write(self, line: dict[str, Any], *, sync: bool = False) -> None:

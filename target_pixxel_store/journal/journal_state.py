@@ -7,21 +7,6 @@ from typing import Any, NamedTuple
 
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
-RUN = "run"
-SETTLED = "settled"
-INTENT = "intent"
-MADE = "made"
-REFUSED = "refused"
-STORE = "store"
-FINAL = "final"
-STUCK = "stuck"
-AREA_INTENT = "area_intent"
-AREA_MADE = "area_made"
-AREA_REFUSED = "area_refused"
-ASK = "ask"
-DOWNLOAD = "download"
-FILE = "file"
-
 
 class AoiKey(NamedTuple):
     """Identifies an area of interest: the id of its project, and its name in the project."""
@@ -129,7 +114,7 @@ class JournalState:
             case "store":
                 self.store_locations[line["id"]] = BucketPath(*line["place"])
             case "final" | "stuck":
-                (self.final_ids if line["is"] == FINAL else self.stuck_ids).add(line["id"])
+                (self.final_ids if line["is"] == "final" else self.stuck_ids).add(line["id"])
             case "area_intent" | "area_made" | "area_refused":
                 self._apply_aoi(line)
             case _:
@@ -167,11 +152,11 @@ class JournalState:
 
     def _apply_aoi(self, line: dict[str, Any]) -> None:
         key = AoiKey(line["project"], line["name"])
-        if line["is"] == AREA_INTENT:
+        if line["is"] == "area_intent":
             self.aoi_intents.add(key)
             return
         self.aoi_intents.discard(key)
-        if line["is"] == AREA_MADE:
+        if line["is"] == "area_made":
             self.aoi_ids[key] = line["id"]
 
 

@@ -283,7 +283,12 @@ def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], ret
     with Journal(path, WAIT_SECONDS) as journal:
         remote = RemoteState(api, journal, threads=1)
         rules: Any = SimpleNamespace(
-            redeliver=False, retry_failed=retries, dry_run=False, settle_seconds=SETTLE_SECONDS
+            redeliver=False,
+            retry_failed=retries,
+            dry_run=False,
+            settle_seconds=SETTLE_SECONDS,
+            batch_size=2,
+            concurrency=1,
         )
         planner = DeliveryPlanner(
             rules,
@@ -292,10 +297,7 @@ def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], ret
             journal=journal,
             check=lambda: model.advance(0),
         )
-        deliverer = Deliverer(
-            api, remote, journal, batch_size=2, concurrency=1, settle_seconds=SETTLE_SECONDS,
-            check=lambda: model.advance(0),
-        )  # fmt: skip
+        deliverer = Deliverer(rules, api, remote, journal, check=lambda: model.advance(0))
         aois = AoiReconciler(rules, api, journal, check=lambda: model.advance(0))
         for requests in flushes:
             deliver(model, planner, deliverer, requests)

@@ -10,8 +10,6 @@ import pytest
 from target_pixxel_store.api.models import Delivery, DeliveryJob, Store
 from target_pixxel_store.deliveries.plan import (
     RULES,
-    DeliveryRules,
-    Reservations,
     Rule,
     Situation,
     decide,
@@ -47,10 +45,6 @@ def make_job(catalog: str = "one", path: str = "a", replaces: str | None = None)
     return DeliveryJob(catalog, STORE, path, BUCKET.join(path), replaces)
 
 
-RESERVED = Reservations()
-RESERVED.add(make_job())
-
-
 def make_journal_state(*lines: dict[str, Any]) -> JournalState:
     journal_state = JournalState()
     for line in lines:
@@ -80,19 +74,21 @@ def make_view(listed: Iterable[Delivery] = (), *lines: dict[str, Any]) -> Worksp
     return view
 
 
+PLANNED = make_view()
+PLANNED.add_planned(make_job())
+
+
 def decide_on(
     view: WorkspaceView,
     *,
-    reservations: Reservations | None = None,
+    planned: WorkspaceView | None = None,
     job: DeliveryJob | None = None,
     settled: bool = True,
     **rules: Any,
 ) -> Decision:
     """Return the decision, without the job that it repeats."""
     job = job or make_job()
-    decision = decide(
-        Situation(job, view, reservations or Reservations(), DeliveryRules(**rules), settled)
-    )
+    decision = decide(Situation(job, view, planned or make_view(), is_settled=settled, **rules))
     assert decision.job is job
     return decision._replace(job=None)
 
@@ -299,31 +295,25 @@ def test_workspace_view_own_delivery_not_elsewhere_nor_other(view: WorkspaceView
 
 
 def test_decide_path_reserved_by_other_catalog_fails() -> None:
-    reservations = Reservations()
-    reservations.add(make_job("two"))
-    assert decide_on(make_view(), reservations=reservations).kind is OutcomeKind.FAILED
+    planned = make_view()
+    planned.add_planned(make_job("two"))
+    assert decide_on(make_view(), planned=planned).kind is OutcomeKind.FAILED
+    assert decide_on(make_view(), planned=planned, job=make_job("two")).kind is NextStep.DELIVER
     assert (
-        decide_on(make_view(), reservations=reservations, job=make_job("two")).kind
-        is NextStep.DELIVER
-    )
-    assert (
-        decide_on(make_view(), reservations=reservations, job=make_job("one", "b")).kind
-        is NextStep.DELIVER
+        decide_on(make_view(), planned=planned, job=make_job("one", "b")).kind is NextStep.DELIVER
     )
 
 
 def test_decide_bucket_reserved_by_same_catalog_skipped() -> None:
-    reservations = Reservations()
-    reservations.add(make_job())
-    again = decide_on(make_view(), reservations=reservations, job=make_job(path="b"))
+    planned = make_view()
+    planned.add_planned(make_job())
+    again = decide_on(make_view(), planned=planned, job=make_job(path="b"))
     assert again.kind is OutcomeKind.SKIPPED
     assert "elsewhere in the bucket by this run" in again.reason
-    assert decide_on(make_view(), reservations=reservations).kind is NextStep.DELIVER
+    assert decide_on(make_view(), planned=planned).kind is NextStep.DELIVER
     other_job = DeliveryJob("one", OTHER_STORE, "b", OTHER_STORE.location.join("b"))
-    assert decide_on(make_view(), reservations=reservations, job=other_job).kind is NextStep.DELIVER
-    redelivered = decide_on(
-        make_view(), reservations=reservations, job=make_job(path="b"), redeliver=True
-    )
+    assert decide_on(make_view(), planned=planned, job=other_job).kind is NextStep.DELIVER
+    redelivered = decide_on(make_view(), planned=planned, job=make_job(path="b"), redeliver=True)
     assert redelivered.kind is NextStep.DELIVER
 
 
@@ -368,7 +358,7 @@ SITUATIONS: list[tuple[WorkspaceView, dict[str, Any]]] = [
     (make_view([make_delivery("1", "FAILED")]), {"retry_failed": 1}),
     (make_view([make_delivery("1", path="b")]), {}),
     (make_view([make_delivery("1", store="gone")]), {}),
-    (make_view(), {"reservations": RESERVED, "job": make_job(path="b")}),
+    (make_view(), {"planned": PLANNED, "job": make_job(path="b")}),
     (make_view([make_delivery("1", catalog="two")]), {}),
     (make_view(), {}),
 ]
@@ -380,12 +370,12 @@ def test_rules_each_decides_its_situation(
     rule: Rule, situation: tuple[WorkspaceView, dict[str, Any]]
 ) -> None:
     view, others = situation
-    defaults: dict[str, Any] = {"settled": True, "job": make_job(), "reservations": Reservations()}
+    defaults: dict[str, Any] = {"settled": True, "job": make_job(), "planned": make_view()}
     others = defaults | others
-    settings = DeliveryRules(retry_failed=others.get("retry_failed", 0))
     case = Situation(
-        others["job"], view, others["reservations"], settings, is_settled=others["settled"]
-    )
+        others["job"], view, others["planned"], others["settled"],
+        retry_failed=others.get("retry_failed", 0),
+    )  # fmt: skip
     assert next(each for each in RULES if each.applies(case)) is rule
     assert decide(case).kind is rule.kind
 
