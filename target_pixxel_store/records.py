@@ -162,22 +162,15 @@ def _read_catalog_or_item(record: Mapping[str, Any]) -> tuple[str | None, str | 
     return catalog, item, path
 
 
-def read_catalog(record: Mapping[str, Any], store: str) -> CatalogRequest:
-    """Read a record of the stream `catalogs`, to be delivered to a store.
+def read_tap_record(record: Mapping[str, Any], store: str, *, is_catalog: bool) -> CatalogRequest:
+    """Read a record of the stream `catalogs` or `order_items`, to be delivered to a store.
 
     Raises:
         RecordError: It has no id.
     """
-    return CatalogRequest(store, None, required_text(record, "id"), None, record, from_tap=True)
-
-
-def read_order_item(record: Mapping[str, Any], store: str) -> CatalogRequest:
-    """Read a record of the stream `order_items`, whose catalogs are delivered to a store.
-
-    Raises:
-        RecordError: It has no id.
-    """
-    return CatalogRequest(store, None, None, required_text(record, "id"), record, from_tap=True)
+    key = required_text(record, "id")
+    catalog, item = (key, None) if is_catalog else (None, key)
+    return CatalogRequest(store, None, catalog, item, record, from_tap=True)
 
 
 def remove_secrets(value: Any, *, in_lists: bool = False) -> Any:  # noqa: ANN401 - any JSON

@@ -16,12 +16,11 @@ from target_pixxel_store.records import (
     REPLACE_DELIVERY,
     REQUEST_FIELDS,
     STORE,
-    read_catalog,
     read_delivery_request,
     read_download_request,
-    read_order_item,
     read_store,
     read_store_deletion,
+    read_tap_record,
     reject_secrets,
 )
 from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
@@ -204,21 +203,13 @@ class DownloadRequestsSink(StoreTargetSink):
         self._run.downloads.add_request(inflight, read_download_request(record))
 
 
-class CatalogsSink(StoreTargetSink):
-    """`catalogs` of tap-pixxel: delivered to `deliver_to`, or downloaded to `download_to`."""
+class TapSink(StoreTargetSink):
+    """`catalogs` and `order_items` of tap-pixxel: delivered, or else downloaded."""
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request a delivery, or a download."""
-        request = read_catalog(record, self._run.settings.deliver_to or "")
-        self._run.tap_pipeline.add_request(inflight, request)
-
-
-class OrderItemsSink(StoreTargetSink):
-    """`order_items` of tap-pixxel: their catalogs, as those of `catalogs`."""
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Request deliveries, or downloads."""
-        request = read_order_item(record, self._run.settings.deliver_to or "")
+        store = self._run.settings.deliver_to or ""
+        request = read_tap_record(record, store, is_catalog=self.stream_name == CATALOGS)
         self._run.tap_pipeline.add_request(inflight, request)
 
 
@@ -241,8 +232,8 @@ SINKS_BY_STREAM = {
     "delivery_requests": DeliveryRequestsSink,
     "aoi_requests": AoiRequestsSink,
     "download_requests": DownloadRequestsSink,
-    CATALOGS: CatalogsSink,
-    ORDER_ITEMS: OrderItemsSink,
+    CATALOGS: TapSink,
+    ORDER_ITEMS: TapSink,
 }
 TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
 """Streams that are ignored without `deliver_to` and `download_to`."""
