@@ -7,6 +7,7 @@ import io
 import socket
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -180,19 +181,23 @@ class _DeadlineConnection(HTTPConnection):
         except (OSError, UnicodeError):  # urllib3 names the host
             return super()._new_conn()
         addresses = [str(each[4][0]) for each in found]
+        error: Exception | None = None
         try:
             for left in range(len(addresses), 0, -1):
                 self._dns_host = addresses[-left]
-                self.timeout = min(CONNECT_TIMEOUT, deadline.remaining_seconds() / left)
+                try:
+                    self.timeout = min(CONNECT_TIMEOUT, deadline.remaining_seconds() / left)
+                except TimeoutError:
+                    break
                 try:
                     sock = super()._new_conn()
-                except (ConnectTimeoutError, NewConnectionError):
-                    if left == 1:
-                        raise
+                except (ConnectTimeoutError, NewConnectionError) as failure:
+                    error = failure
                 else:
-                    sock.settimeout(min(CONNECT_TIMEOUT, deadline.remaining_seconds()))  # of TLS
+                    with suppress(TimeoutError):  # the TLS handshake may take all that is left
+                        sock.settimeout(min(CONNECT_TIMEOUT, deadline.remaining_seconds()))
                     return sock
-            raise OSError("the host has no address")
+            raise error or TimeoutError("the deadline has passed")
         finally:
             self._dns_host, self.timeout = host, timeout
 
