@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from pixxel_api.errors import BadRequest, RequestTimeout, ServerUnavailable
@@ -365,7 +365,7 @@ def check_events(data: st.DataObject) -> None:
     assert set(model.areas) == set(AREAS)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_no_sequence_of_events_writes_twice_or_forgets(data: st.DataObject) -> None:
     check_events(data)
@@ -396,7 +396,7 @@ def test_planted_fault_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> Non
     """The property is worth something only where it does not hold with a fault."""
     target, name, value = FAULTS[fault]
     monkeypatch.setattr(target, name, value)
-    options: Any = {"phases": [Phase.generate], "derandomize": True, "database": None}
-    check = settings(max_examples=3000, **options)(given(data=st.data())(check_events))
+    options = settings(max_examples=3000, phases=[Phase.generate], database=None)
+    check = seed(0)(options(given(data=st.data())(check_events)))  # finds each soon
     with pytest.raises(AssertionError, match="twice"):
         check()
