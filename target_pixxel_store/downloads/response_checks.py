@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_FILENAME_BYTES = 200  # most file systems allow 255, and a temporary name is longer
 _CHUNK_BYTES = 1 << 20
 _END_RECORD_BYTES = 22  # of a zip, without its comment
+_MAX_EXPANSION = 100  # the bytes of a zip's members that are read for each byte of the zip
 _RESERVED_CHARACTERS = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 _TEXT_SUFFIXES = (
     *(".json", ".geojson", ".jsonl", ".ndjson", ".xml", ".gml", ".kml", ".svg", ".vrt"),
@@ -50,7 +51,7 @@ _HASHERS: dict[str, Callable[[], Any]] = {
 }
 _ZIP_ERRORS = (  # what zipfile raises for damaged zips
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(OSError, EOFError, ValueError, OverflowError),
+    *(OSError, EOFError, ValueError, OverflowError, NotImplementedError),
 )
 
 
@@ -78,7 +79,7 @@ def filename_from(headers: Mapping[str, str], url: str) -> str:
         stated.setdefault(name.lower(), value)
     plain = stated.get("filename", "").strip()
     if plain.startswith('"'):
-        plain = re.sub(r"\\(.)", r"\1", plain[1:-1])
+        plain = re.sub(r"\\(.)", r"\1", plain[1:].removesuffix('"'))
     names = (
         _decode_extended_value(stated.get("filename*", "")),
         plain,
@@ -96,7 +97,7 @@ def _decode_extended_value(value: str) -> str:
 
 
 def safe_filename(name: str) -> str:
-    """Return a name without a folder that is not hidden and valid in every file system."""
+    """Return a name without a folder, not hidden, and without characters that are reserved."""
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(each for each in unicodedata.normalize("NFC", last) if each.isprintable())
     made = shown.translate(_RESERVED_CHARACTERS).strip(" .")
@@ -180,10 +181,16 @@ def _find_zip_error(
 ) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
-            file.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
-            if file.read(4) != b"PK\5\6":
+            comment = archive.comment
+            size = file.seek(0, os.SEEK_END)
+            file.seek(size - _END_RECORD_BYTES - len(comment))
+            record = file.read(_END_RECORD_BYTES)
+            if record[:4] != b"PK\5\6" or record[20:] != len(comment).to_bytes(2, "little"):
                 return "the zip does not end with its end record"
-            for member in archive.infolist() if reads_members else ():
+            members = archive.infolist()
+            if sum(each.file_size for each in members) > _MAX_EXPANSION * size:
+                return None  # to read them may take days
+            for member in members if reads_members else ():
                 # RuntimeError: the member is encrypted, or its compression is unknown.
                 with suppress(RuntimeError), archive.open(member) as content:
                     while content.read(_CHUNK_BYTES):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixxel_sandbox.seed.rng import rng_for
 from target_pixxel_store.downloads.response_checks import (
     MAX_FILENAME_BYTES,
     content_type_error,
@@ -22,6 +23,16 @@ from target_pixxel_store.downloads.response_checks import (
 from tests.target_pixxel_store.downloads.object_server import SIZE, make_zip
 
 ZIP = make_zip(1)
+EMPTY_ZIP = b"PK\5\6" + bytes(18)
+
+
+def make_bomb(ratio: int) -> bytes:
+    """Return a zip with a damaged member that is larger by about this ratio."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(1000 * ratio) + rng_for(0, "a").randbytes(900))
+    made = content.getvalue()
+    return made[:50] + bytes(1) + made[51:]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +54,7 @@ ZIP = make_zip(1)
         ("attachment; filename*=UTF-8''..%2F..%2Fx.zip", "a.zip", "x.zip"),
         ('attachment; filename="..\\\\..\\\\x.zip"', "a.zip", "x.zip"),
         ('attachment; filename=".."', "a.zip", "a.zip"),
+        ('attachment; filename="b.zip', "a.zip", "b.zip"),
         ('attachment; filename="/"', "a.zip", "a.zip"),
         ('attachment; filename=".hidden.zip"', "a.zip", "hidden.zip"),
         ("inline", "%2e%2e%2f%2e%2e%2fa.zip", "a.zip"),
@@ -80,9 +92,13 @@ def test_safe_filename_long_name_shortened_with_extension(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.zip", ZIP, None), ("a.ZIP", ZIP, None), ("a.zip", b"PK\5\6" + bytes(18), None),
+        ("a.zip", ZIP, None), ("a.ZIP", ZIP, None),
         ("a.zip", b"<html>", "start"), ("a.zip", b"", "start"), ("a.zip", ZIP[:-1], "end record"),
         ("a.zip", ZIP + b"\0", "end record"), ("a.zip", ZIP[:99] + ZIP[100:], "damaged"),
+        ("a.zip", EMPTY_ZIP, None), ("a.zip", EMPTY_ZIP[:-2] + b"\7\0comment", None),
+        ("a.zip", EMPTY_ZIP[:-2] + b"\7\0comm", "end record"),
+        ("a.zip", ZIP.replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\xff"), "damaged"),
+        ("a.zip", make_bomb(1000), None), ("a.zip", make_bomb(20), "damaged"),
         ("a.tif", b"II*\0", None), ("a.tiff", b"MM\0*", None), ("a.tif", b"II+\0", None),
         ("a.tif", b"PK\3\4", "start"), ("a.json", b' \n{"a"', None), ("a.geojson", b"[", None),
         ("a.json", b"\xef\xbb\xbf{", None), ("a.json", b"<?xml", "start"),
