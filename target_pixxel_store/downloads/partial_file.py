@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import msgspec
 
@@ -34,6 +34,7 @@ _LINK_ERRNOS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR})
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_HeaderValue = Annotated[str, msgspec.Meta(pattern=r"^[\t -~\x80-\xff]*\Z")]
 
 
 class Validator(msgspec.Struct, frozen=True):
@@ -44,19 +45,19 @@ class Validator(msgspec.Struct, frozen=True):
         size: The size of the version in bytes; None where not stated.
     """
 
-    etag: str = ""
-    modified: str = ""
+    etag: _HeaderValue = ""
+    modified: _HeaderValue = ""
     size: int | None = None
 
     @property
     def strong_etag(self) -> str:
         """The ETag where it is strong, as range requests require (RFC 9110, 13.1.5)."""
-        return "" if self.etag.startswith("W/") else self.etag
+        return self.etag if self.etag.startswith('"') else ""
 
     @property
     def if_range(self) -> str:
-        """The value of `If-Range` that asks for the rest of the same version."""
-        return self.strong_etag or self.modified
+        """The value of `If-Range` that asks for the rest; empty if no 206 could be checked."""
+        return "" if self.size is None else self.strong_etag or self.modified
 
 
 class RemoteFile(NamedTuple):

@@ -51,6 +51,7 @@ URL_REFUSED_STATUSES = frozenset({400, 401, 403, 404, 410})
 """Statuses of a URL whose signature has expired, or whose object is deleted."""
 _BUSY_STATUSES = frozenset({429, 503})
 _RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+_ACCEPTED_CODINGS = {"Content-Encoding": "identity", "Transfer-Encoding": "chunked"}
 _LENGTH_PATTERN = re.compile(r"\d{1,18}", re.ASCII)
 _HTTP_ERRORS = (OSError, ValueError, urllib3.exceptions.HTTPError)
 """What requests and urllib3 raise."""
@@ -222,47 +223,49 @@ def _begin(url: str, response: requests.Response, transfer: Transfer) -> RemoteF
         part.discard()
     if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
         raise _TransferInterrupted(f"its signed URL returned status {status}")
-    coding = headers.get("Content-Encoding") or "identity"
-    if coding.lower() != "identity":
-        raise RecordError(
-            f"the server sends it in the content coding {coding:.20}, which was not requested"
-        )
-    name = filename_from(headers, url)
-    if reason := content_type_error(name, headers.get("Content-Type") or ""):
-        raise _TransferInterrupted(reason)
-    length, checksums = headers.get("Content-Length") or "", read_checksums(headers)
+    file = _read_remote_file(headers, url)
     if status == HTTPStatus.OK:
-        size = int(length) if _LENGTH_PATTERN.fullmatch(length) else None
-        is_chunked = "chunked" in (headers.get("Transfer-Encoding") or "").lower()
-        if size is None and not (is_chunked or checksums or name.lower().endswith(".zip")):
+        has_end = "Transfer-Encoding" in headers or file.name.lower().endswith(".zip")
+        if file.size is None and not (has_end or file.checksums):
             raise RecordError("the server states neither its length nor a checksum")
-        remote_file = transfer.resolve_name(RemoteFile(name, size, checksums))
-        part.restart(remote_file, _read_validator(headers, size))
-    elif (size := _match_range(headers, part, length)) is None:
+        file = transfer.resolve_name(file)
+        part.restart(file, _read_validator(headers, file.size))
+        return file
+    if not _continues(headers, part, file.size):
         part.discard()
         raise _TransferInterrupted("the file changed during the download")
-    else:
-        known = part.remote_file or transfer.resolve_name(RemoteFile(name, size, checksums))
-        remote_file = part.remote_file = known._replace(size=size)
-    return remote_file
+    if part.remote_file is None:
+        part.remote_file = transfer.resolve_name(file._replace(size=part.validator.size))
+    return part.remote_file
 
 
-def _match_range(headers: Mapping[str, str], part: PartialFile, length: str) -> int | None:
-    """Return the size of the file where a 206 is the rest of the partial file; else None."""
+def _read_remote_file(headers: Mapping[str, str], url: str) -> RemoteFile:
+    """Return the file that a response describes; the size is that of its body."""
+    for header, accepted in _ACCEPTED_CODINGS.items():
+        coding = headers.get(header) or accepted
+        if coding.lower() != accepted:
+            raise RecordError(f"the server states {header}: {coding:.20}, which was not requested")
+    name, length = filename_from(headers, url), headers.get("Content-Length") or ""
+    if reason := content_type_error(name, headers.get("Content-Type") or ""):
+        raise _TransferInterrupted(reason)
+    size = int(length) if _LENGTH_PATTERN.fullmatch(length) else None
+    return RemoteFile(name, size, read_checksums(headers))
+
+
+def _continues(headers: Mapping[str, str], part: PartialFile, length: int | None) -> bool:
+    """Return whether a 206, with a body of some length, is the rest of the partial file."""
     found = _RANGE_PATTERN.fullmatch(headers.get("Content-Range") or "")
-    if found is None or not (part.size and part.validator.if_range):  # no range was requested
-        return None
-    first, last, total = map(int, found.groups())
     kept = part.validator
-    fits = (
-        (first, last) == (part.size, total - 1)
-        and kept.size in {None, total}
-        and (part.remote_file is None or part.remote_file.size in {None, total})
-        and length in {"", str(total - first)}
+    if found is None or not (part.size and kept.if_range):  # no range was requested
+        return False
+    first, last, total = map(int, found.groups())
+    return (
+        (first, last, total) == (part.size, total - 1, kept.size)
+        and length in {None, total - first}
         and headers.get("Last-Modified", kept.modified) == kept.modified
         and headers.get("ETag", "") == kept.etag
+        and not (headers.get("Content-Type") or "").lower().startswith("multipart/")
     )
-    return total if fits else None
 
 
 def _read_validator(headers: Mapping[str, str], size: int | None) -> Validator:

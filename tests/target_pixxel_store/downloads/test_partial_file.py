@@ -20,7 +20,7 @@ from target_pixxel_store.errors import RecordError
 
 BOUNDARY = 1000
 FILE = RemoteFile("a.zip", None)
-VALIDATOR = Validator('"one"', "Sun, 09 Sep 2001 01:48:20 GMT")
+VALIDATOR = Validator('"one"', "Sun, 09 Sep 2001 01:48:20 GMT", 9999)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,14 @@ def test_partial_file_synced_at_each_boundary_before_it_is_passed(
         assert sizes == [1000, 2000, 3000]
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b'{"etag": 1}', b"{}", b'{"etag": "W/\\"a\\""}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"", b"{", b'{"size": 9, "etag": 1}', b'{"size": 9}', b'{"size": 9, "etag": "W/\\"a\\""}',
+        b'{"size": 9, "etag": "unquoted"}', b'{"size": 9, "etag": "\\"\\n\\""}',
+        b'{"etag": "\\"a\\""}',
+    ],
+)  # fmt: skip
 def test_partial_file_without_usable_validator_restarted(tmp_path: Path, note: bytes) -> None:
     write_part(tmp_path, b"x" * 1500)
     (tmp_path / "part.json").write_bytes(note)
