@@ -129,7 +129,8 @@ class RemoteDestination:
             for _ in range(3):  # another run may delete it meanwhile
                 self._files.pipe_file(key, b"pixxel")
                 self._files.invalidate_cache()
-                if self._files.exists(key):
+                with suppress(FileNotFoundError):
+                    self._files.info(key)
                     break
             else:
                 raise FileNotFoundError("it is written, but not found")

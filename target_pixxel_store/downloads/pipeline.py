@@ -140,9 +140,10 @@ class DownloadPipeline:
         self._cancellation.is_cancelled = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._progress.stop()
-        done, _ = wait(self._in_flight, timeout=_STOP_SECONDS)
+        begun = [each for each in self._in_flight if not each.cancelled()]
+        done, _ = wait(begun, timeout=_STOP_SECONDS)
         for future in done:
-            if not future.cancelled() and future.exception() is None:
+            if future.exception() is None:
                 try:
                     self._record_result(future)
                 except (RunAborted, CircuitOpenError):

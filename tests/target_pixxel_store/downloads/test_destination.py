@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
@@ -14,7 +13,8 @@ from obstore.exceptions import PermissionDeniedError
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
 from pixxel_singer.errors import InputError
-from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD
+from target_pixxel_store import circuit_breaker
+from target_pixxel_store.downloads import pipeline
 from target_pixxel_store.errors import DestinationError
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.download_checks import LARGE_BYTES, count_download_posts, list_files
@@ -53,6 +53,14 @@ def refuse(*_: object, **__: object) -> None:
     raise PermissionDeniedError("403 Forbidden")
 
 
+def raise_error(*_: object, **__: object) -> None:
+    raise OSError(5, "the bucket is on fire")
+
+
+def put_less(self: KeptFileSystem, _: object, path: str, **__: object) -> None:
+    self.pipe_file(path, b"PK")
+
+
 def test_download_to_url_writes_object(harness: TargetHarness, filesystem: KeptFileSystem) -> None:
     [key] = harness.catalog_ids(1)
     result = harness.run(download_request(key, path="a//b/"), state(1))
@@ -65,94 +73,74 @@ def test_download_to_url_writes_object(harness: TargetHarness, filesystem: KeptF
     assert (list_files(parts), parts.stat().st_mode & 0o777) == ([], 0o700)
 
 
-@pytest.mark.usefixtures("filesystem")
-def test_download_to_url_existing_object_not_fetched(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.run(download_request(key))
-    assert harness.run(download_request(key)).kinds == ["exists"]
+def test_download_to_url_existing_object_fetched_again_only_if_it_is_damaged(
+    harness: TargetHarness, filesystem: KeptFileSystem
+) -> None:
+    message = download_request(harness.catalog_ids(1)[0])
+    [line] = harness.run(message).outcomes
+    assert harness.run(message).kinds == ["exists"]
     assert count_download_posts(harness) == 1
     harness.reset_journal()
-    assert harness.run(download_request(key)).kinds == ["exists"], "the checksum is the same"
+    assert harness.run(message).kinds == ["exists"], "the checksum is the same"
     assert count_download_posts(harness) == 2
-    assert list_files(harness.folder / "journal.parts") == []
-
-
-def test_download_to_url_damaged_object(harness: TargetHarness, filesystem: KeptFileSystem) -> None:
-    [key] = harness.catalog_ids(1)
-    [line] = harness.run(download_request(key)).outcomes
+    size = filesystem.size(line["object"])
     filesystem.pipe_file(line["object"], b"PK")
-    assert harness.run(download_request(key)).kinds == ["created"]
-    size = harness.sandbox.digest(key).size
+    assert harness.run(message).kinds == ["created"]
     assert filesystem.size(line["object"]) == size
     filesystem.pipe_file(line["object"], bytes(size))
     harness.reset_journal()
-    result = harness.run(download_request(key))
-    assert "a different file with this name" in result.reasons[0]
+    assert "a different file with this name" in harness.run(message).reasons[0]
     assert filesystem.cat_file(line["object"]) == bytes(size)
+    assert list_files(harness.folder / "journal.parts") == []
 
 
 def test_download_to_url_write_error_fails_record(
     harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raise_write_error(*_: object, **__: object) -> None:
-        raise OSError(5, "the bucket is on fire")
-
-    monkeypatch.setattr(KeptFileSystem, "put_file", raise_write_error)
-    messages = download_request(harness.catalog_ids(1)[0]), state(1)
-    result = harness.run(*messages)
-    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert result.reasons == ["cannot write to 'kept://images/of-us': the bucket is on fire"]
-    monkeypatch.setattr(
-        KeptFileSystem, "put_file", lambda self, _, path, **__: self.pipe_file(path, b"PK")
-    )
-    result = harness.run(*messages)
-    assert "has another size than the uploaded file" in result.reasons[0]
+    message = download_request(harness.catalog_ids(1)[0])
+    for change, reason in (
+        (raise_error, "cannot write to 'kept://images/of-us': the bucket is on fire"),
+        (put_less, "its object in 'kept://images/of-us' has another size than the uploaded file"),
+    ):
+        monkeypatch.setattr(KeptFileSystem, "put_file", change)
+        result = harness.run(message, state(1))
+        assert (result.status, result.reasons, result.states) == (1, [reason], [])
     monkeypatch.undo()
     filesystem.store.clear()
     harness.sandbox.behavior = Behavior(download_seconds=0)
-    assert harness.run(*messages).kinds == ["created"]
+    assert harness.run(message).kinds == ["created"]
     assert list_files(harness.folder / "journal.parts") == []
 
 
+@pytest.mark.usefixtures("filesystem")
 def test_download_to_url_write_errors_in_a_row_end_run(
-    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raise_write_error(_: object, __: object, path: str, **___: object) -> None:
-        raise OSError(5, f"no space for '{path}'")
-
-    del filesystem
-    monkeypatch.setattr(KeptFileSystem, "put_file", raise_write_error)
-    result = harness.run(
-        *map(download_request, harness.catalog_ids(14)), state(1), on_error="continue",
-        download_concurrency=1,
-    )  # fmt: skip
-    assert "10 failures in a row (destination)" in str(result.error)
-    assert (len(set(result.reasons)), result.states) == (FAILURE_THRESHOLD, [])
-    assert result.kinds == ["failed"] * FAILURE_THRESHOLD
+    monkeypatch.setattr(KeptFileSystem, "put_file", raise_error)
+    monkeypatch.setattr(circuit_breaker, "FAILURE_THRESHOLD", 2)
+    monkeypatch.setattr(pipeline, "_STOP_SECONDS", 1e4)  # not for what has not begun
+    messages = map(download_request, harness.catalog_ids(4))
+    result = harness.run(*messages, state(1), on_error="continue", download_concurrency=1)
+    assert "2 failures in a row (destination)" in str(result.error)
+    assert (result.kinds, result.states) == (["failed"] * 2, [])
 
 
-def test_destination_that_keeps_nothing_ends_run_before_requests(
-    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("filesystem")
+@pytest.mark.parametrize(
+    ("method", "change", "reason"),
+    [
+        ("pipe_file", lambda *_: None, "/.pixxel-download-check': it is written, but not found"),
+        ("pipe_file", refuse, "/.pixxel-download-check': 403 Forbidden"),
+        ("info", refuse, "/.pixxel-download-check': 403 Forbidden"),
+    ],
+)
+def test_destination_that_fails_the_check_ends_run_before_requests(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch, method: str, change: Any, reason: str
 ) -> None:
-    monkeypatch.setattr(KeptFileSystem, "pipe_file", lambda *_: None)
+    monkeypatch.setattr(KeptFileSystem, method, change)
     result = harness.run(download_request(harness.catalog_ids(1)[0]))
     assert isinstance(result.error, InputError)
-    assert "it is written, but not found" in str(result.error)
-    assert (harness.sandbox.requests, filesystem.store) == ([], {})
-
-
-@pytest.mark.parametrize("method", ["pipe_file", "info"])
-def test_destination_that_refuses_the_check_ends_run_before_requests(
-    harness: TargetHarness,
-    filesystem: KeptFileSystem,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-) -> None:
-    del filesystem
-    monkeypatch.setattr(KeptFileSystem, method, refuse)
-    result = harness.run(download_request(harness.catalog_ids(1)[0]))
-    assert isinstance(result.error, InputError)
-    assert "cannot write and find 'kept://images/of-us/.pixxel-download-check'" in str(result.error)
+    assert f"cannot write and find 'kept://images/of-us{reason}" in str(result.error)
     assert harness.sandbox.requests == []
 
 
@@ -239,21 +227,3 @@ def test_download_to_bucket_multipart_upload(
     assert isinstance(missing.error, InputError)
     assert "cannot write and find 's3://not-there/images/" in str(missing.error)
     assert server.secret not in str(missing.error)
-
-
-def test_folder_that_refuses_access_ends_run(
-    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Root may write to every folder, so the test replaces `os.mkdir`."""
-    download_folder.mkdir()
-
-    def raise_refusal(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, "mkdir", raise_refusal)
-    messages = map(download_request, harness.catalog_ids(2))
-    result = harness.run(*messages, on_error="continue")
-    assert isinstance(result.error, DestinationError)
-    assert "cannot write downloads: Permission denied; free disk space or grant access" in str(
-        result.error
-    )
