@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 LARGE_BYTES = 3_000_000
-DOWNLOAD_STATUS_PATH = "/v0/catalogs/download/"
+DOWNLOADS_PATH = "/v0/catalogs/download"
 
 
 def list_files(folder: Path) -> list[str]:
@@ -27,11 +27,6 @@ def is_complete_download(harness: TargetHarness, line: Json) -> bool:
     content = Path(line["object"]).read_bytes()
     actual = (len(content), hashlib.sha256(content).hexdigest())
     return actual == tuple(harness.sandbox.digest(line["catalog_id"]))
-
-
-def requested_ranges(fetches: list[FetchRecord]) -> list[str | None]:
-    """Return the `Range` header of each fetch."""
-    return [each.range for each in fetches]
 
 
 class _CallbackList(list[FetchRecord]):
@@ -53,14 +48,11 @@ def on_fetch(harness: TargetHarness, callback: Callable[[FetchRecord], None]) ->
 
 def count_download_posts(harness: TargetHarness) -> int:
     """Return the number of POST requests for a download."""
-    return len(harness.posted_bodies("/v0/catalogs/download"))
+    return len(harness.posted_bodies(DOWNLOADS_PATH))
 
 
 def polled_download_ids(harness: TargetHarness) -> list[str]:
     """Return the download id of each poll, in order."""
-    paths = [each.path for each in harness.sandbox.requests if each.method == "GET"]
-    return [
-        path.removeprefix(DOWNLOAD_STATUS_PATH)
-        for path in paths
-        if path.startswith(DOWNLOAD_STATUS_PATH)
-    ]
+    prefix = f"{DOWNLOADS_PATH}/"
+    paths = [each.path for each in harness.sandbox.requests if each.path.startswith(prefix)]
+    return [path.removeprefix(prefix) for path in paths]

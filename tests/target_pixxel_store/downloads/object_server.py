@@ -8,7 +8,6 @@ import hashlib
 import io
 import re
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
@@ -52,7 +51,6 @@ class Reply:
         headers: Headers; those that are None are not sent.
         cut: Bytes of the body after which the connection is closed; None to send all.
         is_chunked: Whether the body is sent in chunks, which mark its end.
-        pause: Seconds between two bytes.
     """
 
     status: int
@@ -60,7 +58,6 @@ class Reply:
     body: bytes
     cut: int | None = None
     is_chunked: bool = False
-    pause: float = 0.0
 
     def send(self, handler: BaseHTTPRequestHandler, sent: list[int]) -> None:
         """Send the reply, and close the connection; append the bytes of each piece to `sent`."""
@@ -75,13 +72,12 @@ class Reply:
         if self.is_chunked:
             end = b"0\r\n\r\n" if self.cut is None else b""
             body = b"%x\r\n%b\r\n%b" % (len(body), body, end)
-        step = 1 if self.pause else PIECE_BYTES
-        for at in range(0, len(body), step):
-            handler.wfile.write(body[at : at + step])
-            sent.append(step)
-            time.sleep(self.pause)
+        for at in range(0, len(body), PIECE_BYTES):
+            handler.wfile.write(body[at : at + PIECE_BYTES])
+            sent.append(PIECE_BYTES)
 
 
+Headers = Mapping[str, str | None]
 Switch = Callable[["ObjectServer", Mapping[str, str]], Reply]
 """Makes the reply to a request with these headers; may change the server."""
 
@@ -103,7 +99,7 @@ class ObjectServer:
     repeats: bool = False
     version: int = 1
     content: bytes = make_zip(1)
-    headers: dict[str, str | None] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     ranges: list[str | None] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     url: str = ""
@@ -140,30 +136,32 @@ class ObjectServer:
         with suppress(OSError):  # the client has closed the connection
             switch(self, request).send(handler, self.sent)
 
-    @contextmanager
-    def serve(self) -> Iterator[ObjectServer]:
-        """Serve the object at `url`."""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+@contextmanager
+def serve(*objects: ObjectServer) -> Iterator[ObjectServer]:
+    """Serve each object at its `url`; yield the first one."""
 
-            def do_GET(handler) -> None:  # noqa: N805 - `self` is the server
-                self.respond(handler)
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
 
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
+        def do_GET(self) -> None:
+            objects[int(self.path.split("/")[1])].respond(self)
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_port}/image.zip?signature=secret"
-        try:
-            yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    for number, each in enumerate(objects):
+        each.url = f"http://127.0.0.1:{server.server_port}/{number}/image.zip?signature=secret"
+    try:
+        yield objects[0]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 # Switches
@@ -174,7 +172,7 @@ def behave(server: ObjectServer, request: Mapping[str, str]) -> Reply:
     return server.reply(request)
 
 
-def with_headers(headers: Mapping[str, str | None], **more: Any) -> Switch:
+def with_headers(headers: Headers, **more: Any) -> Switch:
     """State these headers, and change these fields of the reply."""
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
@@ -184,14 +182,12 @@ def with_headers(headers: Mapping[str, str | None], **more: Any) -> Switch:
     return switch
 
 
-def cut(at: int, headers: Mapping[str, str | None] | None = None, **more: Any) -> Switch:
+def cut(at: int, headers: Headers | None = None, **more: Any) -> Switch:
     """Close the connection after some bytes of the body."""
     return with_headers(headers or {}, cut=at, **more)
 
 
-def replaced(
-    headers: Mapping[str, str | None] | None = None, *, honours_if_range: bool = False
-) -> Switch:
+def replaced(headers: Headers | None = None, *, honours_if_range: bool = False) -> Switch:
     """Replace the object by one of the same size; ignore `If-Range` unless it is honoured."""
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
@@ -207,7 +203,7 @@ def ignore_range(server: ObjectServer, _request: Mapping[str, str]) -> Reply:
     return server.reply({})
 
 
-def with_body(change: Callable[[bytes], bytes], **fields: Any) -> Switch:
+def with_body(change: Callable[[bytes], bytes], *, chunked: bool = False) -> Switch:
     """Change the body, with a `Content-Length` that fits it; ignore `If-Range`.
 
     Nobody could notice if the whole of a new version had other bytes.
@@ -216,10 +212,8 @@ def with_body(change: Callable[[bytes], bytes], **fields: Any) -> Switch:
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
         reply = server.reply(request, ignore_if_range=True)
         body = change(reply.body)
-        headers = reply.headers | {"Content-Length": str(len(body))}
-        if fields.get("is_chunked"):
-            headers["Content-Length"] = None
-        return replace(reply, body=body, headers=headers, **fields)
+        length = {"Content-Length": None if chunked else str(len(body))}
+        return replace(reply, body=body, headers=reply.headers | length, is_chunked=chunked)
 
     return switch
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
+from pixxel_api.client import Client
+from pixxel_api.errors import ConnectError
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
+from target_pixxel_store.api.client import StoreApi
+from target_pixxel_store.downloads.downloader import Downloader
 from target_pixxel_store.downloads.partial_file import PartialFile
 from tests.target_pixxel_store.download_checks import (
-    LARGE_BYTES,
+    DOWNLOADS_PATH,
     count_download_posts,
     is_complete_download,
     list_files,
-    on_fetch,
     polled_download_ids,
 )
+from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
 from tests.target_pixxel_store.target_harness import (
     delivery_request,
     download_request,
@@ -31,20 +35,16 @@ from tests.target_pixxel_store.target_harness import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pixxel_sandbox import FetchRecord
+    from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
-
-
-def create_order_item(harness: TargetHarness, catalogs: int) -> tuple[str, list[str]]:
-    """Create a finished order item with a number of catalogs; return its id and their ids."""
-    workspace = harness.sandbox.workspace
-    item = workspace.insert("order_items", {"tasks": [{"id": "task"}], "status": "FULFILLED"})
-    return item, [workspace.insert("catalogs", {"task_id": "task"}) for _ in range(catalogs)]
 
 
 def config_errors(result: RunResult) -> str:
     assert isinstance(result.error, ConfigValidationError)
     return "\n".join(result.error.errors)
+
+
+# Files
 
 
 def test_download_request_writes_file_and_outcome(
@@ -55,61 +55,41 @@ def test_download_request_writes_file_and_outcome(
     [line] = result.outcomes
     assert (result.status, result.states, line["outcome"]) == (0, [{"upto": 1}], "created")
     assert is_complete_download(harness, line)
-    assert line["object"].startswith(f"{download_folder}/{key}/")
-    assert line["object"].endswith(".zip")
-    [download] = set(polled_download_ids(harness))
-    assert (line["download_id"], line["attempts"]) == (download, 2)
-    assert harness.posted_bodies("/v0/catalogs/download") == [
-        {"catalog_ids": [key], "order_item_ids": []}
-    ]
+    assert line["object"] == f"{download_folder}/{key}/{line['object'].rpartition('/')[2]}"
+    assert (set(polled_download_ids(harness)), line["attempts"]) == ({line["download_id"]}, 2)
+    assert harness.posted_bodies(DOWNLOADS_PATH) == [{"catalog_ids": [key], "order_item_ids": []}]
+    assert [each.has_authorization for each in harness.sandbox.fetches] == [False]
     assert result.summary["downloads"] == 1
+    (plain := download_folder / "plain").touch()
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (plain, *download_folder.glob("*/*"))]
+    assert modes == modes[:1] * 2, "the mode is that of any file"
 
 
-def test_downloaded_file_has_default_mode(harness: TargetHarness, download_folder: Path) -> None:
-    harness.run(download_request(harness.catalog_ids(1)[0]))
-    [name] = list_files(download_folder)
-    plain = download_folder / "plain"
-    plain.touch()
-    assert stat.S_IMODE((download_folder / name).stat().st_mode) == stat.S_IMODE(
-        plain.stat().st_mode
-    )
-
-
-def test_download_in_journal_not_requested(harness: TargetHarness, download_folder: Path) -> None:
-    ids = harness.catalog_ids(2)
-    first = harness.run(*map(download_request, ids))
-    again = harness.run(*map(download_request, ids), state(1))
-    assert again.kinds == ["exists", "exists"]
-    assert count_download_posts(harness) == len(harness.sandbox.fetches) == 2
-    objects = {line["object"] for line in first.outcomes}
-    assert {line["object"] for line in again.outcomes} == objects
-    assert len(list_files(download_folder)) == 2
-
-
-def test_downloaded_file_truncated_or_removed_fetched_again(
+def test_downloaded_file_fetched_again_only_if_it_is_damaged(
     harness: TargetHarness, download_folder: Path
 ) -> None:
-    [key] = harness.catalog_ids(1)
-    [line] = harness.run(download_request(key)).outcomes
-    [name] = list_files(download_folder)
-    (download_folder / name).write_bytes(b"PK")
-    assert harness.run(download_request(key)).kinds == ["created"]
-    assert is_complete_download(harness, line)
-    (download_folder / name).unlink()
-    assert harness.run(download_request(key)).kinds == ["created"]
-    assert is_complete_download(harness, line)
+    ids = harness.catalog_ids(2)
+    first = harness.run(*map(download_request, ids))
+    again = harness.run(*map(download_request, ids))
+    assert again.kinds == ["exists", "exists"]
+    assert count_download_posts(harness) == len(harness.sandbox.fetches) == 2
+    assert {line["object"] for line in again.outcomes} == {
+        line["object"] for line in first.outcomes
+    }
+    damaged, removed = (download_folder / name for name in list_files(download_folder))
+    damaged.write_bytes(b"PK")
+    removed.unlink()
+    again = harness.run(*map(download_request, ids))
+    assert again.kinds == ["created", "created"]
+    assert all(is_complete_download(harness, line) for line in again.outcomes)
 
 
 def test_duplicate_download_requests_fetched_once(
     harness: TargetHarness, download_folder: Path
 ) -> None:
     [key] = harness.catalog_ids(1)
-    result = harness.run(
-        download_request(key),
-        download_request(key),
-        download_request(key, path="elsewhere"),
-        state(1),
-    )
+    paths: list[Json] = [{}, {}, {"path": "elsewhere"}]
+    result = harness.run(*(download_request(key, **fields) for fields in paths))
     assert sorted(result.kinds) == ["created", "created", "exists"]
     assert result.reasons[result.kinds.index("exists")] == "requested twice"
     assert len(harness.sandbox.fetches) == 2
@@ -130,14 +110,62 @@ def test_two_catalogs_same_file_name_second_fails(
     assert list_files(download_folder) == [name]
 
 
+@pytest.mark.parametrize(
+    ("change", "size", "reason"),
+    [
+        (bytes, 0, ""),
+        (bytes, 1000, "the server states no checksum"),
+        (lambda content: bytes(len(content)), 0, "a different file with this name exists"),
+        (lambda content: content[1:], 0, "a different file with this name exists"),
+    ],
+)
+def test_existing_file_that_no_run_wrote_counts_only_with_the_checksum(
+    harness: TargetHarness, download_folder: Path, change: Any, size: int, reason: str
+) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=size)  # without MD5
+    harness.run(download_request(key))
+    [name] = list_files(download_folder)
+    file = download_folder / name
+    file.write_bytes(changed := change(file.read_bytes()))
+    harness.reset_journal()
+    result = harness.run(download_request(key))
+    assert result.kinds == ["failed" if reason else "exists"]
+    assert reason in result.reasons[0]
+    assert (list_files(download_folder), file.read_bytes()) == ([name], changed)
+    if not reason:
+        again = harness.run(download_request(key))
+        assert again.outcomes[0]["attempts"] == 0, "the journal has the file again"
+
+
+def test_file_of_a_run_killed_just_after_its_commit_exists(
+    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = download_request(harness.catalog_ids(1)[0]), state(1)
+    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=1000)  # without MD5
+    commit = PartialFile.commit
+
+    def commit_and_die(*args: Any) -> None:
+        commit(*args)
+        raise InterruptedError
+
+    monkeypatch.setattr(PartialFile, "commit", commit_and_die)
+    harness.run(*messages)
+    monkeypatch.undo()
+    result = harness.run(*messages, download_to=str(download_folder))
+    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
+
+
+# Records
+
+
 def test_order_item_downloads_each_catalog(harness: TargetHarness, download_folder: Path) -> None:
-    item, ids = create_order_item(harness, 3)
+    workspace = harness.sandbox.workspace
+    item = workspace.insert("order_items", {"tasks": [{"id": "task"}], "status": "FULFILLED"})
+    ids = {workspace.insert("catalogs", {"task_id": "task"}) for _ in range(3)}
     result = harness.run(record("download_requests", order_item_id=item), state(1))
     assert result.kinds == ["created"] * 3
-    assert {line["catalog_id"] for line in result.outcomes} == set(ids)
-    assert all(
-        each["order_item_ids"] == [] for each in harness.posted_bodies("/v0/catalogs/download")
-    )
+    assert {line["catalog_id"] for line in result.outcomes} == ids
     assert len(list_files(download_folder)) == 3
 
 
@@ -203,6 +231,30 @@ def test_download_to_missing_reported(harness: TargetHarness) -> None:
     assert count_download_posts(harness) == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"path": "../out"}, "must not contain . or .. as a folder"),
+        ({"path": "/etc"}, "must be relative"),
+        ({"path": "a\\b"}, "backslash"),
+        ({"path": "x" * 300}, "cannot write its file: File name too long"),
+        ({"order_item_id": "both"}, "send one of them"),
+        ({"catalog_id": "0" * 8}, "the catalog does not exist"),
+    ],
+)
+def test_download_request_impossible_rejected_with_reason(
+    harness: TargetHarness, download_folder: Path, fields: Json, reason: str
+) -> None:
+    fields = {"catalog_id": harness.catalog_ids(1)[0], **fields}
+    result = harness.run(record("download_requests", **fields), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert list_files(download_folder) == []
+
+
+# Settings
+
+
 @pytest.mark.parametrize("limit", [0, 1, 3])
 def test_max_deliveries_reached_stops_downloads(
     harness: TargetHarness, download_folder: Path, limit: int
@@ -230,60 +282,24 @@ def test_max_deliveries_counts_deliveries_and_downloads(harness: TargetHarness) 
     assert result.outcomes[0]["delivery_id"]
 
 
-def test_dry_run_prints_downloads_and_fetches_nothing(
+def test_dry_run_prints_downloads_and_writes_nothing(
     harness: TargetHarness, download_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     existing, new = harness.catalog_ids(2)
+    messages = *map(download_request, (existing, new, "0" * 8)), state(1)
+    assert harness.run(*messages, dry_run=True).status == 3
+    assert not download_folder.exists()
     harness.run(download_request(existing))
     before = list_files(download_folder), harness.journal_path.read_text()
-    result = harness.run(
-        download_request(existing),
-        download_request(new),
-        download_request("0" * 8),
-        state(1),
-        dry_run=True,
-    )
+    capsys.readouterr()
+    result = harness.run(*messages, dry_run=True)
     assert (result.status, result.states) == (3, [])
     assert result.summary["downloads"] == 1, "from the previous run: a dry run writes no summary"
     assert (list_files(download_folder), harness.journal_path.read_text()) == before
     assert count_download_posts(harness) == 1
     table = capsys.readouterr().err
-    assert all(
-        each in table
-        for each in ("exists", "would download", "would fail", "does not exist in this")
-    )
-
-
-def test_dry_run_creates_no_folder(harness: TargetHarness, download_folder: Path) -> None:
-    harness.run(download_request(harness.catalog_ids(1)[0]), dry_run=True)
-    assert not download_folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"path": "../out"}, "must not contain . or .. as a folder"),
-        ({"path": "/etc"}, "must be relative"),
-        ({"path": "a\\b"}, "backslash"),
-        ({"path": "x" * 300}, "cannot write its file: File name too long"),
-        ({"order_item_id": "both"}, "send one of them"),
-        ({"catalog_id": "0" * 8}, "the catalog does not exist"),
-    ],
-)
-def test_download_request_impossible_rejected_with_reason(
-    harness: TargetHarness, download_folder: Path, fields: Json, reason: str
-) -> None:
-    result = harness.run(
-        download_request(**{"catalog": harness.catalog_ids(1)[0], **_rename_catalog_id(fields)}),
-        state(1),
-    )
-    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert reason in result.reasons[0]
-    assert list_files(download_folder) == []
-
-
-def _rename_catalog_id(fields: Json) -> Json:
-    return {"catalog" if name == "catalog_id" else name: each for name, each in fields.items()}
+    for text in ("exists", "would download", "would fail", "does not exist in this"):
+        assert text in table
 
 
 @pytest.mark.usefixtures("download_folder")
@@ -319,14 +335,94 @@ def test_download_to_invalid_reported(
     assert f"'download_to' {reason}" in config_errors(harness.run(download_to=download_to))
 
 
-def test_download_preparing_polled_until_ready(
-    harness: TargetHarness, download_folder: Path
+def test_files_downloaded_concurrently(
+    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    harness.sandbox.behavior = Behavior(download_seconds=0.1)
-    result = harness.run(download_request(harness.catalog_ids(1)[0]))
-    assert result.kinds == ["created"]
-    assert len(polled_download_ids(harness)) > 2
-    assert len(list_files(download_folder)) == 1
+    barrier = threading.Barrier(4)
+    download = Downloader.download
+    monkeypatch.setattr(Downloader, "download", lambda *args: (barrier.wait(), download(*args))[1])
+    result = harness.run(*map(download_request, harness.catalog_ids(4)), download_concurrency=4)
+    assert (result.kinds, len(list_files(download_folder))) == (["created"] * 4, 4)
+
+
+# Preparation
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05])
+def test_download_not_ready_in_time_polled_again_by_next_run(
+    harness: TargetHarness, download_folder: Path, seconds: float
+) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(download_seconds=1000)
+    result = harness.run(download_request(key), download_timeout=seconds)
+    assert result.kinds == ["failed"]
+    assert f"not ready after {seconds:g} s; see 'download_timeout'" in result.reasons[0]
+    [download] = harness.sandbox._state.downloads.by_id.values()
+    polls = len(polled_download_ids(harness))
+    harness.sandbox.on_request = lambda *_: (
+        setattr(download, "status", "success")
+        if len(polled_download_ids(harness)) > polls + 2 else None
+    )  # fmt: skip
+    assert harness.run(download_request(key)).kinds == ["created"]
+    assert (count_download_posts(harness), len(list_files(download_folder))) == (1, 1)
+
+
+def test_download_ready_at_once_not_polled(
+    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = StoreApi.request_download
+    monkeypatch.setattr(
+        StoreApi, "request_download", lambda api, key: api.get_download(create(api, key).id)
+    )
+    assert harness.run(download_request(harness.catalog_ids(1)[0])).kinds == ["created"]
+    assert (len(polled_download_ids(harness)), len(list_files(download_folder))) == (1, 1)
+
+
+@pytest.mark.usefixtures("download_folder")
+@pytest.mark.parametrize(
+    ("method", "response", "reason"),
+    [
+        ("POST", ProxiedResponse(201, {"status": "created"}), "the response is not a download"),
+        ("POST", ProxiedResponse(400), "returned 400"),
+        ("GET", ProxiedResponse(400), "returned 400"),
+        ("GET", ProxiedResponse(404), "the API no longer knows the requested download"),
+    ],
+)
+def test_download_unexpected_response_fails_record(
+    harness: TargetHarness,
+    proxy: InterceptingProxy,
+    method: str,
+    response: ProxiedResponse,
+    reason: str,
+) -> None:
+    proxy.intercept = lambda request, forward: (
+        response
+        if request.method == method and request.path.startswith(DOWNLOADS_PATH)
+        else forward()
+    )
+    result = harness.run(download_request(harness.catalog_ids(1)[0]), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert list_files(harness.folder / "images") == []
+
+
+def test_download_api_unreachable_ends_run_without_failed_record(
+    harness: TargetHarness,
+    download_folder: Path,
+    proxy: InterceptingProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each further record would fail for the same reason, and be rejected for it."""
+    monkeypatch.setattr(Client, "_stop_retrying", lambda *_: True)
+    proxy.intercept = lambda request, forward: (
+        None if request.path.startswith(DOWNLOADS_PATH) else forward()
+    )
+    ids = harness.catalog_ids(2)
+    result = harness.run(*map(download_request, ids), state(1), on_error="continue")
+    assert isinstance(result.error, ConnectError)
+    assert "closed the connection before the response was complete" in str(result.error)
+    assert (result.outcomes, result.rejected, result.states) == ([], [], [])
+    assert list_files(download_folder) == []
 
 
 def test_download_preparation_failed_requested_again_by_next_run(
@@ -343,33 +439,31 @@ def test_download_preparation_failed_requested_again_by_next_run(
     assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
 
 
-@pytest.mark.parametrize("seconds", [0, 0.05])
-def test_download_timeout_continued_by_next_run(
-    harness: TargetHarness, download_folder: Path, seconds: float
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.sandbox.behavior = Behavior(download_seconds=0.4)
-    result = harness.run(download_request(key), download_timeout=seconds)
-    assert result.kinds == ["failed"]
-    assert f"not ready after {seconds:g} s; see 'download_timeout'" in result.reasons[0]
-    assert harness.run(download_request(key)).kinds == ["created"]
-    assert (
-        count_download_posts(harness),
-        len(set(polled_download_ids(harness))),
-        len(list_files(download_folder)),
-    ) == (1, 1, 1)
-
-
 def test_download_unknown_to_api_requested_again(
     harness: TargetHarness, download_folder: Path
 ) -> None:
     [key] = harness.catalog_ids(1)
-    journal_fields: dict[str, Any] = {"catalog": key, "folder": f"{download_folder}/{key}"}
-    with harness.journal_path.open("a") as journal:
-        journal.write(json.dumps({"is": "download", **journal_fields, "id": "gone"}) + "\n")
+    line = {"is": "download", "catalog": key, "folder": f"{download_folder}/{key}", "id": "gone"}
+    harness.append_to_journal(line)
     result = harness.run(download_request(key))
     assert result.kinds == ["created"]
     assert (polled_download_ids(harness)[0], count_download_posts(harness)) == ("gone", 1)
+
+
+def test_fetch_object_deleted_requests_new_download(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.sandbox.behavior = Behavior(download_seconds=0, url_seconds=0)
+    harness.run(download_request(key))
+    [old] = set(polled_download_ids(harness))
+    downloads = harness.sandbox._state.downloads
+    downloads.by_id[old] = dataclasses.replace(downloads.by_id[old], catalog_ids=("gone",))
+    harness.sandbox.behavior = Behavior(download_seconds=0)
+    [line] = harness.run(download_request(key)).outcomes
+    assert is_complete_download(harness, line)
+    assert line["download_id"] != old
+    assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
 
 
 def test_download_response_lost_requested_again(
@@ -384,100 +478,3 @@ def test_download_response_lost_requested_again(
     result = harness.run(download_request(harness.catalog_ids(1)[0]))
     assert (result.kinds, count_download_posts(harness)) == (["created"], 2)
     assert len(list_files(download_folder)) == 1
-
-
-def test_download_equal_failures_end_run(harness: TargetHarness, download_folder: Path) -> None:
-    harness.sandbox.behavior = Behavior(download_seconds=0, fail_downloads=1.0)
-    result = harness.run(
-        *map(download_request, harness.catalog_ids(14)), on_error="continue", download_concurrency=1
-    )
-    assert "10 failures in a row (server error), the last one: the API" in str(result.error)
-    assert 10 <= len(result.kinds) < 14
-    assert list_files(download_folder) == []
-
-
-def test_fetch_object_deleted_requests_new_download(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.sandbox.behavior = Behavior(download_seconds=0, url_seconds=0)
-    harness.run(download_request(key))
-    [old] = set(polled_download_ids(harness))
-    downloads = harness.sandbox._state.downloads
-    downloads.by_id[old] = dataclasses.replace(downloads.by_id[old], catalog_ids=("gone",))
-    harness.sandbox.behavior = Behavior(download_seconds=0)
-    result = harness.run(download_request(key))
-    assert is_complete_download(harness, result.outcomes[0])
-    assert result.outcomes[0]["download_id"] != old
-    assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
-
-
-@pytest.mark.usefixtures("download_folder")
-def test_fetch_sends_no_token(harness: TargetHarness) -> None:
-    harness.run(download_request(harness.catalog_ids(1)[0]))
-    assert [each.has_authorization for each in harness.sandbox.fetches] == [False]
-
-
-def test_fetches_run_concurrently(harness: TargetHarness, download_folder: Path) -> None:
-    harness.sandbox.behavior = Behavior(
-        download_seconds=0, download_bytes=LARGE_BYTES, download_rate=10e6
-    )
-    peak = 0
-
-    def count_active(_: FetchRecord) -> None:
-        nonlocal peak
-        active = sum(
-            each.status != 200 or each.sent < LARGE_BYTES for each in harness.sandbox.fetches
-        )
-        peak = max(peak, active)
-
-    on_fetch(harness, count_active)
-    result = harness.run(*map(download_request, harness.catalog_ids(4)), download_concurrency=4)
-    assert result.kinds == ["created"] * 4
-    assert (peak, len(list_files(download_folder))) == (4, 4)
-
-
-@pytest.mark.parametrize(
-    ("change", "size", "reason"),
-    [
-        (bytes, 0, ""),
-        (bytes, 1000, "the server states no checksum"),
-        (lambda content: bytes(len(content)), 0, "a different file with this name exists"),
-        (lambda content: content[1:], 0, "a different file with this name exists"),
-    ],
-)
-def test_existing_file_that_no_run_wrote_counts_only_with_the_checksum(
-    harness: TargetHarness, download_folder: Path, change: Any, size: int, reason: str
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=size)  # without MD5
-    harness.run(download_request(key))
-    [name] = list_files(download_folder)
-    file = download_folder / name
-    file.write_bytes(changed := change(file.read_bytes()))
-    harness.reset_journal()
-    result = harness.run(download_request(key))
-    assert result.kinds == ["failed" if reason else "exists"]
-    assert reason in result.reasons[0]
-    assert (list_files(download_folder), file.read_bytes()) == ([name], changed)
-    if not reason:
-        again = harness.run(download_request(key))
-        assert again.outcomes[0]["attempts"] == 0, "the journal has the file again"
-
-
-def test_file_of_a_run_killed_just_after_its_commit_exists(
-    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    messages = download_request(harness.catalog_ids(1)[0]), state(1)
-    harness.sandbox.behavior = Behavior(download_seconds=0, download_bytes=1000)  # without MD5
-    commit = PartialFile.commit
-
-    def commit_and_die(*args: Any) -> None:
-        commit(*args)
-        raise InterruptedError
-
-    monkeypatch.setattr(PartialFile, "commit", commit_and_die)
-    harness.run(*messages)
-    monkeypatch.undo()
-    result = harness.run(*messages, download_to=str(download_folder))
-    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
