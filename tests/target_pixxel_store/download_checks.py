@@ -6,11 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixxel_sandbox import FetchRecord
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 LARGE_BYTES = 3_000_000
@@ -27,23 +23,6 @@ def is_complete_download(harness: TargetHarness, line: Json) -> bool:
     content = Path(line["object"]).read_bytes()
     actual = (len(content), hashlib.sha256(content).hexdigest())
     return actual == tuple(harness.sandbox.digest(line["catalog_id"]))
-
-
-class _CallbackList(list[FetchRecord]):
-    """A list of fetches that calls a function for each new one."""
-
-    def __init__(self, callback: Callable[[FetchRecord], None]) -> None:
-        super().__init__()
-        self._callback = callback
-
-    def append(self, record: FetchRecord) -> None:
-        super().append(record)
-        self._callback(record)
-
-
-def on_fetch(harness: TargetHarness, callback: Callable[[FetchRecord], None]) -> None:
-    """Call a function for each fetch, before the sandbox sends its response."""
-    harness.sandbox._state.downloads.fetches = _CallbackList(callback)
 
 
 def count_download_posts(harness: TargetHarness) -> int:

@@ -26,6 +26,8 @@ SIZE = 40_000
 PIECE_BYTES = 1 << 16
 ENDLESS_BYTES = 1 << 27
 """Bytes of an endless body, which no client should read."""
+Headers = Mapping[str, str | None]
+"""Headers; those that are None are not sent."""
 
 
 @cache
@@ -45,28 +47,21 @@ def md5_base64(content: bytes) -> str:
 
 @dataclass
 class Reply:
-    """A reply.
-
-    Attributes:
-        headers: Headers; those that are None are not sent.
-        cut: Bytes of the body after which the connection is closed; None to send all.
-        is_chunked: Whether the body is sent in chunks, which mark its end.
-    """
+    """A reply; its connection is closed after all of the body, or after `cut` bytes of it."""
 
     status: int
-    headers: dict[str, str | None]
+    headers: Headers
     body: bytes
     cut: int | None = None
     is_chunked: bool = False
 
     def send(self, handler: BaseHTTPRequestHandler, sent: list[int]) -> None:
-        """Send the reply, and close the connection; append the bytes of each piece to `sent`."""
+        """Send the reply, and append the bytes of each piece to `sent`."""
         handler.send_response_only(self.status)
-        for name, value in {**self.headers, "Connection": "close"}.items():
+        chunked = {"Transfer-Encoding": "chunked"} if self.is_chunked else {}
+        for name, value in {**self.headers, **chunked, "Connection": "close"}.items():
             if value is not None:
                 handler.send_header(name, value)
-        if self.is_chunked:
-            handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         body = self.body[: self.cut]
         if self.is_chunked:
@@ -77,7 +72,6 @@ class Reply:
             sent.append(PIECE_BYTES)
 
 
-Headers = Mapping[str, str | None]
 Switch = Callable[["ObjectServer", Mapping[str, str]], Reply]
 """Makes the reply to a request with these headers; may change the server."""
 
@@ -98,33 +92,35 @@ class ObjectServer:
     script: list[Switch] = field(default_factory=list)
     repeats: bool = False
     version: int = 1
-    content: bytes = make_zip(1)
     headers: Headers = field(default_factory=dict)
     ranges: list[str | None] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     url: str = ""
 
+    @property
+    def content(self) -> bytes:
+        """The bytes of the object."""
+        return make_zip(self.version)
+
     def reply(self, request: Mapping[str, str], *, ignore_if_range: bool = False) -> Reply:
         """Return the reply of a server that behaves well, except for `If-Range` if so asked."""
         headers: dict[str, str | None] = {
-            "Content-Length": str(len(self.content)),
+            "Content-Length": str(SIZE),
             "ETag": f'"version-{self.version}"',
             "Last-Modified": formatdate(1e9 + 100 * self.version, usegmt=True),
             "Date": formatdate(usegmt=True),
             "Content-Type": "application/zip",
             **self.headers,
         }
-        status, body = 200, self.content
         found = re.fullmatch(r"bytes=(\d+)-", request.get("Range") or "")
         validators = {headers["ETag"], headers["Last-Modified"], None}
-        if found and (ignore_if_range or request.get("If-Range") in validators):
-            start = int(found[1])
-            if start >= len(body):
-                return Reply(416, {"Content-Length": "0"}, b"")
-            status, body = 206, body[start:]
-            headers["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
-            headers["Content-Length"] = headers["Content-Length"] and str(len(body))
-        return Reply(status, headers, body)
+        if not found or not (ignore_if_range or request.get("If-Range") in validators):
+            return Reply(200, headers, self.content)
+        if (start := int(found[1])) >= SIZE:
+            return Reply(416, {"Content-Length": "0"}, b"")
+        headers["Content-Range"] = f"bytes {start}-{SIZE - 1}/{SIZE}"
+        headers["Content-Length"] = headers["Content-Length"] and str(SIZE - start)
+        return Reply(206, headers, self.content[start:])
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer a request by the next switch."""
@@ -138,8 +134,8 @@ class ObjectServer:
 
 
 @contextmanager
-def serve(*objects: ObjectServer) -> Iterator[ObjectServer]:
-    """Serve each object at its `url`; yield the first one."""
+def serve(*objects: ObjectServer) -> Iterator[None]:
+    """Serve each object at its `url`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -157,14 +153,14 @@ def serve(*objects: ObjectServer) -> Iterator[ObjectServer]:
     for number, each in enumerate(objects):
         each.url = f"http://127.0.0.1:{server.server_port}/{number}/image.zip?signature=secret"
     try:
-        yield objects[0]
+        yield
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-# Switches
+# Switches; all but `behave` ignore `If-Range`, unless they are told otherwise.
 
 
 def behave(server: ObjectServer, request: Mapping[str, str]) -> Reply:
@@ -188,11 +184,10 @@ def cut(at: int, headers: Headers | None = None, **more: Any) -> Switch:
 
 
 def replaced(headers: Headers | None = None, *, honours_if_range: bool = False) -> Switch:
-    """Replace the object by one of the same size; ignore `If-Range` unless it is honoured."""
+    """Replace the object by one of the same size."""
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
         server.version += 1
-        server.content = make_zip(server.version)
         return (behave if honours_if_range else with_headers(headers or {}))(server, request)
 
     return switch
@@ -203,39 +198,38 @@ def ignore_range(server: ObjectServer, _request: Mapping[str, str]) -> Reply:
     return server.reply({})
 
 
-def with_body(change: Callable[[bytes], bytes], *, chunked: bool = False) -> Switch:
-    """Change the body, with a `Content-Length` that fits it; ignore `If-Range`.
+def with_body(
+    change: Callable[[bytes], bytes], headers: Headers | None = None, *, chunked: bool = False
+) -> Switch:
+    """Change the body, with a `Content-Length` that fits it.
 
     Nobody could notice if the whole of a new version had other bytes.
     """
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
-        reply = server.reply(request, ignore_if_range=True)
-        body = change(reply.body)
-        length = {"Content-Length": None if chunked else str(len(body))}
-        return replace(reply, body=body, headers=reply.headers | length, is_chunked=chunked)
+        body = change(server.reply(request, ignore_if_range=True).body)
+        length = {"Content-Length": None if chunked else str(len(body)), **(headers or {})}
+        return with_headers(length, body=body, is_chunked=chunked)(server, request)
 
     return switch
 
 
-def shifted_range(first: int, last: int, total: int = 0, **fields: Any) -> Switch:
-    """Move both ends of the range, and the total, by some bytes; ignore `If-Range`."""
+def shifted_range(first: int, last: int, total: int = 0) -> Switch:
+    """Move both ends of the range, and the total, by some bytes."""
 
     def switch(server: ObjectServer, request: Mapping[str, str]) -> Reply:
-        reply = server.reply(request, ignore_if_range=True)
-        size = len(server.content)
-        start, stop = size - len(reply.body) + first, size + last
-        headers = reply.headers | {"Content-Range": f"bytes {start}-{stop - 1}/{size + total}"}
+        start = SIZE - len(server.reply(request, ignore_if_range=True).body) + first
+        stop = SIZE + last
+        stated = {"Content-Range": f"bytes {start}-{stop - 1}/{SIZE + total}"}
         body = (server.content + bytes(100))[start:stop]
-        headers["Content-Length"] = str(len(body))
-        return replace(reply, headers=headers, body=body, **fields)
+        return with_body(lambda _: body, stated)(server, request)
 
     return switch
 
 
 def redirect(location: str, body: bytes = b"") -> Switch:
     """Redirect."""
-    headers: dict[str, str | None] = {"Location": location, "Content-Length": str(len(body))}
+    headers = {"Location": location, "Content-Length": str(len(body))}
     return lambda _server, _request: Reply(302, headers, body)
 
 
@@ -245,7 +239,5 @@ def status(code: int, retry_after: str | None = None) -> Switch:
     return lambda _server, _request: Reply(code, headers, b"")
 
 
-def gzipped(server: ObjectServer, request: Mapping[str, str]) -> Reply:
-    """Send the body with the content coding gzip, which nobody asked for."""
-    coded = with_body(gzip.compress)(server, request)
-    return replace(coded, headers=coded.headers | {"Content-Encoding": "gzip"})
+gzipped = with_body(gzip.compress, {"Content-Encoding": "gzip"})
+"""Send the body with a content coding, which nobody asked for."""

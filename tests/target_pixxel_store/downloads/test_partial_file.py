@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,7 @@ def test_partial_file_resumed_at_last_boundary_that_is_surely_on_disk(
     tmp_path: Path, size: int, resumed: int
 ) -> None:
     write_part(tmp_path, b"x" * size)
+    assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} <= {0o600}
     with open_part(tmp_path) as part:
         assert (part.size, part.remote_file) == (resumed, None)
         assert part.validator == (VALIDATOR if size else Validator())
@@ -104,32 +107,23 @@ def test_partial_file_committed_by_other_run_is_not_truncated(
     assert (tmp_path / "a.zip").read_bytes() == b"whole"
 
 
-def test_partial_file_is_private(tmp_path: Path) -> None:
-    with open_part(tmp_path) as part:
-        part.restart(FILE, VALIDATOR)
-        part.append(b"PK")
-        assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
-
-
-@pytest.mark.parametrize("name", ["part", "part.json", "part.json.new", "folder"])
-@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
-def test_planted_link_not_followed(tmp_path: Path, name: str, plant: object) -> None:
-    root, victim = tmp_path / "root", tmp_path / "victim"
-    root.mkdir()
-    if name == "folder":
-        victim.mkdir()
-        (root / name).symlink_to(victim)
-    else:
-        victim.write_text("precious")
-        getattr(root / name, plant.__name__)(victim)  # type: ignore[attr-defined]  # a method
+@pytest.mark.parametrize(
+    ("link", "plant"),
+    [
+        *product(["images/part", "images/part.json"], [Path.symlink_to, Path.hardlink_to]),
+        ("images", Path.symlink_to),
+    ],
+)
+def test_planted_link_not_followed(tmp_path: Path, link: str, plant: Any) -> None:
+    victim, path = tmp_path / "victims/part", tmp_path / link
+    for folder in {victim.parent, path.parent}:
+        folder.mkdir(exist_ok=True)
+    victim.write_text("precious")
+    plant(path, victim.parent if link == "images" else victim)
     with suppress(RecordError), partial_file.disk_errors():
-        folder = open_folder(root, "folder" if name == "folder" else "")
-        with PartialFile(folder, "part") as part:
+        with PartialFile(open_folder(tmp_path, "images"), "part") as part:
             part.restart(FILE, VALIDATOR)
             part.append(b"PK")
             part.commit("a.zip", 0o644)
-    if name == "folder":
-        assert list(victim.iterdir()) == []
-    else:
-        assert victim.read_text() == "precious"
-        assert victim.stat().st_mode & 0o777 != 0o600
+    assert (victim.read_text(), list(victim.parent.iterdir())) == ("precious", [victim])
+    assert victim.stat().st_mode & 0o777 != 0o600

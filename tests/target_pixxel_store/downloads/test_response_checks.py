@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -38,8 +37,7 @@ def make_bomb(ratio: int) -> bytes:
 @pytest.mark.parametrize(
     ("disposition", "path", "name"),
     [
-        (None, "images/a%20b.zip", "a b.zip"),
-        ('attachment; filename="c.zip"', "a.zip", "c.zip"),
+        (None, "images/a%20b.zip", "a b.zip"), ('attachment; filename="c.zip"', "a.zip", "c.zip"),
         ("attachment; filename=c.zip", "a.zip", "c.zip"),
         ('attachment;FILENAME = "c\\"d; filename=e.zip"', "a.zip", "c_d; filename=e.zip"),
         ("attachment; filename*=UTF-8''gr%C3%BCn.zip", "a.zip", "grün.zip"),
@@ -57,13 +55,10 @@ def make_bomb(ratio: int) -> bytes:
         ('attachment; filename="b.zip', "a.zip", "b.zip"),
         ('attachment; filename="/"', "a.zip", "a.zip"),
         ('attachment; filename=".hidden.zip"', "a.zip", "hidden.zip"),
-        ("inline", "%2e%2e%2f%2e%2e%2fa.zip", "a.zip"),
-        (None, "a%00%07b.zip", "ab.zip"),
-        (None, "a:b*.zip", "a_b_.zip"),
-        (None, "", ""),
-        (None, "..", ""),
+        ("inline", "%2e%2e%2f%2e%2e%2fa.zip", "a.zip"), (None, "a%00%07b.zip", "ab.zip"),
+        (None, "a:b*.zip", "a_b_.zip"), (None, "", ""), (None, "..", ""),
     ],
-)
+)  # fmt: skip
 def test_filename_from_headers_stays_in_folder(
     disposition: str | None, path: str, name: str
 ) -> None:
@@ -80,13 +75,13 @@ def test_any_header_gives_a_name_and_no_error(header: str) -> None:
     read_checksums({"Content-MD5": header, "x-goog-hash": header, "ETag": header})
 
 
-@pytest.mark.parametrize("name", ["x" * 999 + ".zip", "ü" * 500 + ".tif", "a." + "y" * 999])
-def test_safe_filename_long_name_shortened_with_extension(name: str) -> None:
-    shortened = safe_filename(name)
-    assert 100 < len(shortened.encode()) <= MAX_FILENAME_BYTES
-    assert Path(shortened).suffix == (Path(name).suffix if len(Path(name).suffix) < 9 else "") or (
-        shortened == name[:MAX_FILENAME_BYTES]
-    )
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("x" * 999 + ".zip", "x.zip"), ("ü" * 500 + ".tif", "ü.tif"), ("a." + "y" * 999, "y")],
+)
+def test_safe_filename_long_name_shortened_with_extension(name: str, end: str) -> None:
+    assert 100 < len(safe_filename(name).encode()) <= MAX_FILENAME_BYTES
+    assert safe_filename(name).endswith(end)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +94,7 @@ def test_safe_filename_long_name_shortened_with_extension(name: str) -> None:
         ("a.zip", EMPTY_ZIP[:-2] + b"\7\0comm", "end record"),
         ("a.zip", ZIP.replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\xff"), "damaged"),
         ("a.zip", make_bomb(1000), None), ("a.zip", make_bomb(20), "damaged"),
+        ("a.zip", ZIP.replace(b"\0\0\0\0\0\0!", b"\0\0\x5d\0\0\0!"), None),  # unknown compression
         ("a.tif", b"II*\0", None), ("a.tiff", b"MM\0*", None), ("a.tif", b"II+\0", None),
         ("a.tif", b"PK\3\4", "start"), ("a.json", b' \n{"a"', None), ("a.geojson", b"[", None),
         ("a.json", b"\xef\xbb\xbf{", None), ("a.json", b"<?xml", "start"),
@@ -119,17 +115,6 @@ def test_damaged_zip_never_ends_a_run(at: int, change: int) -> None:
     damaged[at] ^= change
     find_content_error(io.BytesIO(damaged), "a.zip", (), lambda: None)
     find_content_error(io.BytesIO(ZIP[:at]), "a.zip", (), lambda: None)
-
-
-def test_zip_with_unknown_compression_accepted() -> None:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("a", b"a")
-    stored = content.getvalue()
-    for signature, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
-        at = stored.index(signature) + offset
-        stored = stored[:at] + b"\x5d\0" + stored[at + 2 :]
-    assert find_content_error(io.BytesIO(stored), "a.zip", (), lambda: None) is None
 
 
 @pytest.mark.parametrize(
