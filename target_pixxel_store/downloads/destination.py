@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHECK_NAME = ".pixxel-download-check"
-_FILE_MODE = 0o644
 _PRIVATE_FOLDER = 0o700
 
 
@@ -42,7 +41,7 @@ class LocalDestination:
         self._root = Path(root)
         umask = os.umask(0)
         os.umask(umask)
-        self._mode = _FILE_MODE & ~umask
+        self._mode = 0o644 & ~umask
 
     def check_access(self) -> None:
         """Create the folder, and a file in it that is removed at once; raise `InputError`."""
@@ -79,9 +78,8 @@ class LocalDestination:
         with disk_errors():
             return PartialFile(open_folder(self._root, path), f".{safe_filename(catalog_id)}.part")
 
-    def commit(self, part: PartialFile, path: str, name: str) -> None:
-        """Move a partial file to its name."""
-        del path  # the partial file is in its folder
+    def commit(self, part: PartialFile, _path: str, name: str) -> None:
+        """Move a partial file to its name; it is in the folder of the path already."""
         part.commit(name, self._mode)
 
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.downloads.response_checks import Checksum
 
-BOUNDARY_BYTES = 1 << 24
-"""Bytes from one boundary to the next."""
+BOUNDARY_BYTES = 1 << 24  # from one boundary to the next
 _FATAL_ERRNOS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.records import CatalogRequest
     from target_pixxel_store.settings import Settings
 
-_MAX_QUEUED = 100
-"""Files that wait for a thread; further requests stay in the input."""
+_MAX_QUEUED = 100  # files that wait for a thread; further requests stay in the input
 _POLL_SECONDS = 0.1  # seconds between two checks for a signal
 _STOP_SECONDS = 2.0  # seconds for a transfer to stop
 
@@ -112,17 +112,15 @@ class DownloadPipeline:
             pending_request, self._selection.read_order_items([pending_request])
         ):
             if isinstance(found, Decision):
-                self._recorder.record(
-                    inflight, Outcome(OutcomeKind(found.kind.value), found.reason)
-                )
+                outcome = Outcome(OutcomeKind(found.kind.value), found.reason)
+                self._recorder.record(inflight, outcome)
                 continue
             try:
                 path = normalize_path(self._selection.render_path(request, found))
                 job = DownloadJob(found[CATALOG_ID], path)
             except RecordError as error:
-                self._recorder.record(
-                    inflight, Outcome(OutcomeKind.FAILED, str(error), found[CATALOG_ID])
-                )
+                outcome = Outcome(OutcomeKind.FAILED, str(error), found[CATALOG_ID])
+                self._recorder.record(inflight, outcome)
                 continue
             self._enqueue(inflight, job)
 
@@ -144,10 +142,8 @@ class DownloadPipeline:
         done, _ = wait(begun, timeout=_STOP_SECONDS)
         for future in done:
             if future.exception() is None:
-                try:
+                with suppress(RunAborted, CircuitOpenError):  # the run is ending
                     self._record_result(future)
-                except (RunAborted, CircuitOpenError):
-                    continue  # the run is ending
         self._downloader.close()
 
     # Files

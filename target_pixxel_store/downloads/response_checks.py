@@ -157,7 +157,7 @@ def find_content_error(
         return f"the content does not start like a {suffix} file"
     if reason := find_checksum_error(file, checksums, check):
         return reason
-    return _find_zip_error(file, check, reads_members=not checksums) if suffix == ".zip" else None
+    return _find_zip_error(file, check, reads_all=not checksums) if suffix == ".zip" else None
 
 
 def find_checksum_error(
@@ -176,9 +176,7 @@ def find_checksum_error(
     return None
 
 
-def _find_zip_error(
-    file: IO[bytes], check: Callable[[], None], *, reads_members: bool
-) -> str | None:
+def _find_zip_error(file: IO[bytes], check: Callable[[], None], *, reads_all: bool) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             comment = archive.comment
@@ -190,7 +188,7 @@ def _find_zip_error(
             members = archive.infolist()
             if sum(each.file_size for each in members) > _MAX_EXPANSION * size:
                 return None  # to read them may take days
-            for member in members if reads_members else ():
+            for member in members if reads_all else ():
                 # RuntimeError: the member is encrypted, or its compression is unknown.
                 with suppress(RuntimeError), archive.open(member) as content:
                     while content.read(_CHUNK_BYTES):

@@ -10,7 +10,7 @@ import logging
 import math
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -47,14 +47,12 @@ MAX_REDIRECTS = 5
 BACKOFF = Backoff(first=0.25, factor=4, longest=30.0)
 """Pauses between two attempts; the factor applies to attempts without new data."""
 CHUNK_BYTES = 1 << 18  # bytes of one read
-URL_REFUSED_STATUSES = frozenset({400, 401, 403, 404, 410})
-"""Statuses of a URL whose signature has expired, or whose object is deleted."""
+URL_REFUSED_STATUSES = frozenset({400, 401, 403, 404, 410})  # it has expired, or no object
 _BUSY_STATUSES = frozenset({429, 503})
 _RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _ACCEPTED_CODINGS = {"Content-Encoding": "identity", "Transfer-Encoding": "chunked"}
 _LENGTH_PATTERN = re.compile(r"\d{1,18}", re.ASCII)
-_HTTP_ERRORS = (OSError, ValueError, urllib3.exceptions.HTTPError)
-"""What requests and urllib3 raise."""
+_HTTP_ERRORS = (OSError, ValueError, urllib3.exceptions.HTTPError)  # of requests and urllib3
 
 
 class Transfer(NamedTuple):
@@ -109,12 +107,13 @@ class Fetcher:
         check: Callable[[], None],
     ) -> None:
         self._timeout = request_timeout
+        self._connect_timeout = min(CONNECT_TIMEOUT, request_timeout), None
         self._check = check
         self._session = DeadlineSession(connections)
-        self._session.auth = _send_no_auth
+        self._session.auth = lambda request: request  # with it, requests reads no .netrc
         self._session.headers.update({"User-Agent": user_agent, "Accept": "*/*"})
         for name in _URLLIB3_LOGGERS:
-            logging.getLogger(f"urllib3.{name}").addFilter(_log_filter)
+            logging.getLogger(f"urllib3.{name}").addFilter(_is_logged)
 
     def fetch(self, url: str, transfer: Transfer) -> RemoteFile:
         """Transfer a file, continuing at the end of its partial file.
@@ -168,7 +167,7 @@ class Fetcher:
         headers = {"Accept-Encoding": "identity"}
         if part.size and part.validator.if_range:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator.if_range}
-        with urllib3_silenced(), self._get(url, headers, is_proven=part.size > 0) as response:
+        with _silence_urllib3(), self._get(url, headers, is_proven=part.size > 0) as response:
             remote_file = _begin(url, response, transfer)
             while piece := _read_bytes(response):
                 self._check()
@@ -190,24 +189,18 @@ class Fetcher:
             with Deadline(self._timeout, body_seconds=math.inf):
                 try:
                     response = self._session.get(
-                        url,
-                        headers=headers,
-                        stream=True,
-                        timeout=(min(CONNECT_TIMEOUT, self._timeout), None),
+                        url, headers=headers, stream=True, timeout=self._connect_timeout
                     )
                 except _HTTP_ERRORS as error:
                     raise _from_http_error(error, url, is_proven=is_proven) from None
-            try:
-                location = self._session.get_redirect_target(response)
-                if location is None:
-                    return response
-                url = urljoin(url, location)
-                is_http = urlsplit(url).scheme in {"http", "https"}
-            except ValueError:
-                is_http = False
+            if not response.is_redirect:
+                return response
             response.close()
-            if not is_http:
-                raise RecordError("its signed URL redirects to a URL that is not http or https")
+            with suppress(ValueError):
+                url = urljoin(url, self._session.get_redirect_target(response))
+                if urlsplit(url).scheme in {"http", "https"}:
+                    continue
+            raise RecordError("its signed URL redirects to a URL that is not http or https")
         raise RecordError(f"its signed URL redirects more than {MAX_REDIRECTS} times")
 
 
@@ -279,15 +272,12 @@ def _read_validator(headers: Mapping[str, str], size: int | None) -> Validator:
 def _read_bytes(response: requests.Response) -> bytes:
     """Read the bytes of a body that have come, without decoding."""
     try:
-        found: bytes = response.raw.read1(CHUNK_BYTES, decode_content=False)
+        return bytes(response.raw.read1(CHUNK_BYTES, decode_content=False))
     except _HTTP_ERRORS as error:
         raise _from_http_error(error, response.url, is_proven=True) from None
-    return found
 
 
-def _from_http_error(
-    error: Exception, url: str, *, is_proven: bool
-) -> _TransferInterrupted | RecordError:
+def _from_http_error(error: Exception, url: str, *, is_proven: bool) -> Exception:
     """Convert an error without quoting it; is the URL proven, another attempt may succeed."""
     cause = find_cause(error, url, "the signed URL of its file")
     failure_kind = kind_of_error_class(cause.error_class)
@@ -299,28 +289,18 @@ def _from_http_error(
 _URLLIB3_LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 
 
-def _send_no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add no credentials; with this, requests does not read a .netrc."""
-    return request
+_thread = threading.local()
 
 
-class _LogFilter(threading.local):
-    """Filters out all records while `is_on` in a thread."""
-
-    is_on = False
-
-    def __call__(self, _record: logging.LogRecord) -> bool:
-        return not self.is_on
-
-
-_log_filter = _LogFilter()
+def _is_logged(_record: logging.LogRecord) -> bool:
+    return not getattr(_thread, "is_silenced", False)
 
 
 @contextmanager
-def urllib3_silenced() -> Iterator[None]:
+def _silence_urllib3() -> Iterator[None]:
     """Silence urllib3's logs in this thread, as they contain whole URLs."""
-    _log_filter.is_on = True
+    _thread.is_silenced = True
     try:
         yield
     finally:
-        _log_filter.is_on = False
+        _thread.is_silenced = False
