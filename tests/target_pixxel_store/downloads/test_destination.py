@@ -15,7 +15,7 @@ from pixxel_sandbox.delivery.s3_server import find_rclone
 from pixxel_singer.errors import InputError
 from target_pixxel_store import circuit_breaker
 from target_pixxel_store.downloads import pipeline
-from target_pixxel_store.errors import DestinationError
+from target_pixxel_store.errors import CircuitOpenError, DestinationError
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.download_checks import LARGE_BYTES, count_download_posts, list_files
 from tests.target_pixxel_store.target_harness import download_request, state
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.target_pixxel_store.target_harness import TargetHarness
-
-CHECK_OBJECT = ".pixxel-download-check"
 
 
 class KeptFileSystem(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -113,16 +111,24 @@ def test_download_to_url_write_error_fails_record(
 
 
 @pytest.mark.usefixtures("filesystem")
-def test_download_to_url_write_errors_in_a_row_end_run(
-    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "reason", "count"),
+    [
+        (raise_error, "2 failures in a row (destination)", 2),
+        (refuse, "cannot write to 'kept://images/of-us': 403 Forbidden", 0),
+    ],
+)
+def test_destination_that_refuses_files_ends_run(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch, change: Any, reason: str, count: int
 ) -> None:
-    monkeypatch.setattr(KeptFileSystem, "put_file", raise_error)
+    monkeypatch.setattr(KeptFileSystem, "put_file", change)
     monkeypatch.setattr(circuit_breaker, "FAILURE_THRESHOLD", 2)
     monkeypatch.setattr(pipeline, "_STOP_SECONDS", 1e4)  # not for what has not begun
     messages = map(download_request, harness.catalog_ids(4))
     result = harness.run(*messages, state(1), on_error="continue", download_concurrency=1)
-    assert "2 failures in a row (destination)" in str(result.error)
-    assert (result.kinds, result.states) == (["failed"] * 2, [])
+    assert isinstance(result.error, DestinationError if change is refuse else CircuitOpenError)
+    assert reason in str(result.error)
+    assert (result.kinds, result.states) == (["failed"] * count, [])
 
 
 @pytest.mark.usefixtures("filesystem")
@@ -150,25 +156,12 @@ def test_destination_that_deletes_nothing_is_used(
     monkeypatch.setattr(KeptFileSystem, "rm_file", refuse)
     result = harness.run(download_request(harness.catalog_ids(1)[0]))
     assert result.kinds == ["created"]
-    assert f"'kept://images/of-us/{CHECK_OBJECT}' remains" in result.log
+    assert "'kept://images/of-us/.pixxel-download-check' remains" in result.log
     assert len(filesystem.store) == 2
 
 
-def test_destination_that_refuses_access_later_ends_run(
-    harness: TargetHarness, filesystem: KeptFileSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del filesystem
-    monkeypatch.setattr(KeptFileSystem, "put_file", refuse)
-    messages = map(download_request, harness.catalog_ids(2))
-    result = harness.run(*messages, on_error="continue")
-    assert isinstance(result.error, DestinationError)
-    assert result.outcomes == []
-
-
 @pytest.mark.usefixtures("filesystem")
-def test_download_to_url_password_hidden(
-    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_url_password_hidden(harness: TargetHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
     monkeypatch.setattr(TargetPixxelStore, "register_secrets", staticmethod(registered.extend))
     result = harness.run(
@@ -202,28 +195,23 @@ def test_download_interactive_shows_progress_and_place(
 
 @pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
 @pytest.mark.usefixtures("download_folder")
-def test_download_to_bucket_multipart_upload(
-    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bucket_multipart_upload(harness: TargetHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.sandbox.behavior = Behavior(
         download_seconds=0, download_bytes=4 * LARGE_BYTES, interrupt_fetches=2
     )
-    first, second = harness.catalog_ids(2)
+    message = download_request(harness.catalog_ids(1)[0])
     with S3Server(buckets=["mine"]) as server:
         for name, value in (
             ("AWS_ACCESS_KEY_ID", server.key_id), ("AWS_SECRET_ACCESS_KEY", server.secret),
             ("AWS_ENDPOINT_URL", server.url), ("AWS_REGION", "us-east-1"),
         ):  # fmt: skip
             monkeypatch.setenv(name, value)
-        harness.settings["download_to"] = "s3://mine//images/"
-        result = harness.run(download_request(first), download_request(second))
-        assert result.kinds == ["created", "created"]
-        keys = [line["object"].removeprefix("s3://") for line in result.outcomes]
-        assert list_files(server.folder) == sorted(keys)
-        sizes = [(server.folder / key).stat().st_size for key in keys]
-        assert sizes == [4 * LARGE_BYTES] * 2
-        assert harness.run(download_request(first)).kinds == ["exists"]
-        missing = harness.run(download_request(first), download_to="s3://not-there/images")
+        [line] = harness.run(message, download_to="s3://mine//images/").outcomes
+        [name] = list_files(server.folder)
+        assert (line["outcome"], line["object"]) == ("created", f"s3://{name}")
+        assert (server.folder / name).stat().st_size == 4 * LARGE_BYTES
+        assert harness.run(message, download_to="s3://mine/images").kinds == ["exists"]
+        missing = harness.run(message, download_to="s3://not-there/images")
     assert isinstance(missing.error, InputError)
     assert "cannot write and find 's3://not-there/images/" in str(missing.error)
     assert server.secret not in str(missing.error)

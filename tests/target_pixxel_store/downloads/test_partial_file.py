@@ -43,9 +43,7 @@ def write_part(folder: Path, content: bytes, validator: Validator = VALIDATOR) -
 @pytest.mark.parametrize(
     ("size", "resumed"), [(0, 0), (1, 0), (1000, 0), (1001, 1000), (2000, 1000), (2001, 2000)]
 )
-def test_partial_file_resumed_at_last_boundary_that_is_surely_on_disk(
-    tmp_path: Path, size: int, resumed: int
-) -> None:
+def test_resumed_at_last_boundary_that_is_on_disk(tmp_path: Path, size: int, resumed: int) -> None:
     write_part(tmp_path, b"x" * size)
     assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} <= {0o600}
     with open_part(tmp_path) as part:
@@ -54,7 +52,7 @@ def test_partial_file_resumed_at_last_boundary_that_is_surely_on_disk(
         assert (tmp_path / "part").stat().st_size == resumed
 
 
-def test_partial_file_synced_at_each_boundary_before_it_is_passed(
+def test_synced_at_boundary_before_it_is_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -82,16 +80,11 @@ def test_partial_file_without_usable_validator_restarted(tmp_path: Path, note: b
 
 
 def test_partial_file_locked_by_other_run_fails(tmp_path: Path) -> None:
-    with (
-        open_part(tmp_path),
-        pytest.raises(RecordError, match="another run is downloading it"),
-    ):
+    with open_part(tmp_path), pytest.raises(RecordError, match="another run is downloading it"):
         open_part(tmp_path).__enter__()
 
 
-def test_partial_file_committed_by_other_run_is_not_truncated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_of_other_run_not_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_part(tmp_path).__enter__()
     first.restart(FILE, VALIDATOR)
     first.append(b"whole")

@@ -45,12 +45,7 @@ def config_error(error: Exception | None) -> str:
     return "\n".join(error.errors)
 
 
-# Files
-
-
-def test_download_request_writes_file_and_outcome(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_download_writes_file_and_outcome(harness: TargetHarness, download_folder: Path) -> None:
     [key] = harness.catalog_ids(1)
     result = harness.run(download_request(key), state(1))
     [line] = result.outcomes
@@ -66,7 +61,7 @@ def test_download_request_writes_file_and_outcome(
     assert modes == modes[:1] * 2, "the mode is that of any file"
 
 
-def test_downloaded_file_fetched_again_only_if_it_is_damaged(
+def test_damaged_file_fetched_again_others_not(
     harness: TargetHarness, download_folder: Path
 ) -> None:
     ids = harness.catalog_ids(2)
@@ -85,9 +80,7 @@ def test_downloaded_file_fetched_again_only_if_it_is_damaged(
     assert all(is_complete_download(harness, line) for line in again.outcomes)
 
 
-def test_duplicate_download_requests_fetched_once(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_duplicate_requests_fetched_once(harness: TargetHarness, download_folder: Path) -> None:
     [key] = harness.catalog_ids(1)
     paths: list[Json] = [{}, {}, {"path": "elsewhere"}]
     result = harness.run(*(download_request(key, **fields) for fields in paths))
@@ -97,9 +90,7 @@ def test_duplicate_download_requests_fetched_once(
     assert {name.partition("/")[0] for name in list_files(download_folder)} == {key, "elsewhere"}
 
 
-def test_two_catalogs_same_file_name_second_fails(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_two_catalogs_same_name_second_fails(harness: TargetHarness, download_folder: Path) -> None:
     [key] = harness.catalog_ids(1)
     harness.run(download_request(key, path="all"))
     [name] = list_files(download_folder)
@@ -157,9 +148,6 @@ def test_file_of_a_run_killed_just_after_its_commit_exists(
     assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
 
 
-# Records
-
-
 def test_order_item_downloads_each_catalog(harness: TargetHarness, download_folder: Path) -> None:
     workspace = harness.sandbox.workspace
     item = workspace.insert("order_items", {"tasks": [{"id": "task"}], "status": "FULFILLED"})
@@ -170,9 +158,7 @@ def test_order_item_downloads_each_catalog(harness: TargetHarness, download_fold
     assert len(list_files(download_folder)) == 3
 
 
-def test_tap_catalogs_downloaded_with_delivery_filters(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_tap_catalogs_downloaded_by_filters(harness: TargetHarness, download_folder: Path) -> None:
     old, new, other = harness.catalog_ids(3)
     result = harness.run(
         record("catalogs", id=old, created_at="2024-12-31T00:00:00Z", platform="FF"),
@@ -186,9 +172,7 @@ def test_tap_catalogs_downloaded_with_delivery_filters(
     assert name.startswith(f"FF/2025/{new}/")
 
 
-def test_tap_catalogs_with_deliver_to_delivered_not_downloaded(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_deliver_to_excludes_downloads(harness: TargetHarness, download_folder: Path) -> None:
     [key] = harness.catalog_ids(1)
     result = harness.run(
         record("catalogs", id=key, created_at="2025-01-02T00:00:00Z"), download_request(key),
@@ -200,9 +184,7 @@ def test_tap_catalogs_with_deliver_to_delivered_not_downloaded(
 
 
 @pytest.mark.usefixtures("download_folder")
-def test_deliver_since_missing_ends_run_at_the_first_catalog(
-    harness: TargetHarness, tmp_path: Path
-) -> None:
+def test_deliver_since_missing_ends_run(harness: TargetHarness, tmp_path: Path) -> None:
     harness.journal_path.unlink()
     reason = "'deliver_since' is missing; 'download_to' requires"
     catalog = record("catalogs", id="b")
@@ -249,13 +231,8 @@ def test_download_request_impossible_rejected_with_reason(
     assert list_files(download_folder) == []
 
 
-# Settings
-
-
 @pytest.mark.parametrize("limit", [0, 1, 3])
-def test_max_deliveries_reached_stops_downloads(
-    harness: TargetHarness, download_folder: Path, limit: int
-) -> None:
+def test_max_deliveries_ends_run(harness: TargetHarness, download_folder: Path, limit: int) -> None:
     ids = harness.catalog_ids(4)
     existing = harness.run(*map(download_request, ids[:1]))
     assert existing.kinds == ["created"]
@@ -311,7 +288,7 @@ def test_dry_run_prints_downloads_and_writes_nothing(
         ("~no-such-user/x", "starts with the home of an unknown user"),
     ],
 )  # fmt: skip
-def test_download_to_unusable_reported_before_requests(
+def test_download_to_unusable_reported(
     harness: TargetHarness, download_to: str, reason: str
 ) -> None:
     error = harness.run(download_to=download_to).error
@@ -329,9 +306,6 @@ def test_files_downloaded_concurrently(
     monkeypatch.setattr(Downloader, "download", lambda *args: (barrier.wait(), download(*args))[1])
     result = harness.run(*map(download_request, harness.catalog_ids(4)), download_concurrency=4)
     assert (result.kinds, len(list_files(download_folder))) == (["created"] * 4, 4)
-
-
-# Preparation
 
 
 @pytest.mark.parametrize("seconds", [0, 0.05])
@@ -433,9 +407,7 @@ def test_download_of_earlier_run_that_is_lost_requested_again(
     assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
 
 
-def test_download_response_lost_requested_again(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_download_response_lost_sent_again(harness: TargetHarness, download_folder: Path) -> None:
     harness.sandbox.behavior = Behavior(download_seconds=0, drop_accepted=1.0)
     harness.sandbox.on_request = lambda request, _: (
         setattr(harness.sandbox, "behavior", Behavior(download_seconds=0))

@@ -22,11 +22,7 @@ from pixxel_sandbox import Behavior
 from target_pixxel_store.downloads.downloader import Downloader
 from target_pixxel_store.downloads.pipeline import DownloadPipeline
 from target_pixxel_store.errors import DestinationError
-from tests.target_pixxel_store.download_checks import (
-    LARGE_BYTES,
-    is_complete_download,
-    list_files,
-)
+from tests.target_pixxel_store.download_checks import LARGE_BYTES, is_complete_download, list_files
 from tests.target_pixxel_store.target_harness import (
     TARGET,
     add_schemas,
@@ -79,9 +75,7 @@ def run_target(
         return target.returncode, target.stdout.read(), memory
 
 
-def test_signal_during_download_keeps_state_and_part(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_signal_keeps_state_and_part(harness: TargetHarness, download_folder: Path) -> None:
     done, key = harness.catalog_ids(2)
     part = download_folder / key / f".{key}.part"
     messages = download_request(done), state(1), download_request(key), state(2)
@@ -99,9 +93,7 @@ def test_signal_during_download_keeps_state_and_part(
     assert (result.kinds, result.states) == (["created"], [{"upto": 2}])
 
 
-def test_first_failure_cancels_others_and_keeps_parts(
-    harness: TargetHarness, download_folder: Path
-) -> None:
+def test_first_failure_cancels_others(harness: TargetHarness, download_folder: Path) -> None:
     slow, _ = ids = harness.catalog_ids(2)
     harness.sandbox.behavior = SLOW_DOWNLOAD
     messages = map(download_request, [*ids, "0" * 8])
@@ -140,18 +132,15 @@ def test_download_that_finishes_while_the_run_ends_keeps_outcome(
     assert len(list_files(download_folder)) == 1
 
 
-@pytest.mark.parametrize(
-    ("function", "number"),
-    [("pwrite", errno.ENOSPC), ("fchmod", errno.EIO), ("mkdir", errno.EACCES)],
-)
+FAILING_CALLS = {"pwrite": errno.ENOSPC, "fchmod": errno.EIO, "mkdir": errno.EACCES}
+
+
+@pytest.mark.parametrize("function", FAILING_CALLS)
 def test_disk_that_fails_or_refuses_access_ends_run(
-    harness: TargetHarness,
-    download_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    function: str,
-    number: int,
+    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     download_folder.mkdir()
+    number = FAILING_CALLS[function]
 
     def raise_error(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
@@ -168,9 +157,7 @@ def test_disk_that_fails_or_refuses_access_ends_run(
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_large_download_interrupted_and_killed_completes_in_little_memory(
-    harness: TargetHarness, tmp_path: Path
-) -> None:
+def test_large_download_killed_in_little_memory(harness: TargetHarness, tmp_path: Path) -> None:
     [key] = harness.catalog_ids(1)
     harness.settings["download_to"] = str(tmp_path / "images")
     fetches = harness.sandbox.fetches

@@ -59,9 +59,7 @@ def make_bomb(ratio: int) -> bytes:
         (None, "a:b*.zip", "a_b_.zip"), (None, "", ""), (None, "..", ""),
     ],
 )  # fmt: skip
-def test_filename_from_headers_stays_in_folder(
-    disposition: str | None, path: str, name: str
-) -> None:
+def test_filename_from_headers_in_folder(disposition: str | None, path: str, name: str) -> None:
     headers = {"Content-Disposition": disposition} if disposition else {}
     as_sent = {key: value.encode().decode("latin-1") for key, value in headers.items()}
     assert filename_from(as_sent, f"https://host/{path}?sig=x/y.tif") == name
@@ -101,9 +99,7 @@ def test_safe_filename_long_name_shortened_with_extension(name: str, end: str) -
         ("a.bin", b"<?xml", None),
     ],
 )  # fmt: skip
-def test_content_must_be_as_its_extension_says(
-    name: str, content: bytes, reason: str | None
-) -> None:
+def test_content_as_its_extension_says(name: str, content: bytes, reason: str | None) -> None:
     error = find_content_error(io.BytesIO(content), name, (), lambda: None)
     assert bool(error) == bool(reason)
     assert re.search(reason or "", error or "")
