@@ -64,6 +64,7 @@ MD5_ETAG, WRONG_MD5_ETAG = (f'"{base64.b64decode(each).hex()}"' for each in (MD5
 CRC32C = base64.b64encode(google_crc32c.value(make_zip(1)).to_bytes(4)).decode()
 OLD_DATE = "Sun, 09 Sep 2001 01:48:20 GMT"
 ERROR_TEXT = b"<Error><Code>InternalError</Code></Error>"
+BIN = "attachment; filename=a.bin"
 FAILED_TWICE = "in 2 downloads"
 SECRET = "a-signature-as-good-as-a-password"
 
@@ -161,7 +162,8 @@ WHOLE: dict[str, Case] = {
     "300 with an endless body": Case([lambda _s, _r: Reply(300, {}, bytes(ENDLESS_BYTES))]),
     "busy": Case([status(503, retry_after="0"), status(429)] * 4),
     "busy until an invalid date": Case([status(503, retry_after="tomorrow")]),
-    "no Content-Length, chunks": Case([UNKNOWN_SIZE], [0]),
+    "no Content-Length, chunks": Case([UNKNOWN_SIZE], [0], {"Content-Disposition": BIN}),
+    "busy for a minute": Case([status(503, retry_after="60")], [0], reason="is busy"),
     "no Content-Length, end of a zip": Case([], [0], {"Content-Length": None}),
     "no Content-Length, cut chunks": Case([cut(HALF, {"Content-Length": None}, is_chunked=True)]),
     "invalid Content-Length": Case([with_headers({"Content-Length": "-1"})]),
@@ -193,6 +195,10 @@ FAILED: dict[str, tuple[str, list[Switch]]] = {
     "redirected to nonsense": ("to a URL that is not http", [redirect("http://[")]),
     "busy for too long": ("is busy", [status(503, retry_after="0")]),
     "failing": ("returned status 500, 5 attempts without new data", [status(500)]),
+    "no Content-Length, nor chunks": (
+        "neither its length nor a checksum",
+        [with_headers({"Content-Length": None, "Content-Disposition": BIN})],
+    ),
     "no content": ("returned status 204", [status(204)]),
 }  # fmt: skip
 CASES: dict[str, Case] = {
@@ -243,7 +249,7 @@ def test_misbehaving_server_whole_file_or_clear_failure_of_that_file_alone(
         ranges = [f"bytes={each}-" if each else None for each in case.ranges or ()]
         assert server.ranges == (ranges or server.ranges), name
         assert sum(server.sent) < ENDLESS_BYTES / 2, name
-    assert len(result.rejected) == 1 + len(FAILED), "after the SCHEMA"
+    assert len(result.rejected) == 2 + len(FAILED), "after the SCHEMA, and busy for a minute"
     assert "urllib3.connectionpool" in caplog.text
     written = [each.read_bytes() for each in harness.folder.rglob("*") if each.is_file()]
     assert b"secret" not in b"\n".join([caplog.text.encode(), *written])
