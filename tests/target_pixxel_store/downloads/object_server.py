@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 SIZE = 40_000
 PIECE_BYTES = 1 << 16
-ENDLESS_BYTES = 1 << 27
-"""Bytes of an endless body, which no client should read."""
+ENDLESS_BYTES = 1 << 27  # of a body that no client should read
 Headers = Mapping[str, str | None]
 """Headers; those that are None are not sent."""
 

@@ -92,6 +92,7 @@ def test_file_of_other_run_not_truncated(tmp_path: Path, monkeypatch: pytest.Mon
 
     def commit_then_lock(fd: int, operation: int) -> None:
         first.commit("a.zip", 0o644)
+        (tmp_path / "part").touch()  # of a third run
         lock(fd, operation)
 
     monkeypatch.setattr(fcntl, "flock", commit_then_lock)

@@ -324,8 +324,7 @@ def test_redirect_sends_no_credentials(tmp_path: Path, monkeypatch: pytest.Monke
             name, content = fetch_file(f"{server.url}/a.zip", tmp_path)
     assert (name, content) == ("a.zip", make_zip(1)), "the name comes from the signed URL"
     for request in (*server.requests, *other.requests):
-        assert b"authorization" not in request.lower()
-        assert b"cookie" not in request.lower()
+        assert not re.search(b"(?i)authorization|cookie", request)
         assert b"Accept-Encoding: identity" in request
 
 
@@ -394,6 +393,7 @@ def download(url: str, folder: str, kill_at: int | None) -> None:
         destination.commit(part, "", fetch_part(url, part))
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=50, deadline=None)
 @given(st.lists(RUNS, min_size=1, max_size=3), VALIDATORS)
 @example([([cut(HALF), behave], 16), ([LARGER_RANGE], None)], {})
