@@ -259,8 +259,11 @@ def _read_download_to(value: str | None) -> str | None:
         return None
     if not text.isprintable():
         raise SettingError("must not contain a control character")
-    if "://" in text:
-        return text.rstrip("/")
+    scheme, separator, place = text.partition("://")
+    if separator:
+        if not place.strip("/"):
+            raise SettingError("must name a bucket or a folder after '://'")
+        return f"{scheme}://{place.rstrip('/')}"
     path = _expand_user(text).absolute()
     if _is_folder(path) is False:
         raise SettingError("must be a folder, but is a file")
