@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
@@ -40,28 +40,28 @@ class PendingRequest:
     request: CatalogRequest
 
 
+@dataclass(eq=False, repr=False)
 class CatalogSelection:
     """Selects the catalogs of requests."""
 
-    def __init__(self, settings: Settings, api: StoreApi) -> None:
-        self._settings = settings
-        self._api = api
-        self._unlisted_fields: set[str] = set()
-        self._tested_fields: set[str] = set()
-        self._matched_fields: set[str] = set()
+    settings: Settings
+    api: StoreApi
+    _unlisted_fields: set[str] = field(init=False, default_factory=set)
+    _tested_fields: set[str] = field(init=False, default_factory=set)
+    _matched_fields: set[str] = field(init=False, default_factory=set)
 
     def find_impossible_filter(
         self, schema: Mapping[str, Any], *, has_catalogs: bool
     ) -> str | None:
         """Return a field of `deliver_when` that no record of a stream can have; None without one.
 
-        Args:
+        Attributes:
             schema: The JSON Schema of the stream. One that names no properties, or states which
                 others it allows, is open: its records may have any field.
             has_catalogs: Whether its records are order items, whose catalogs are filtered, too.
         """
         known = set(schema.get("properties") or ()) | (CATALOG_FIELDS if has_catalogs else set())
-        unlisted = [name for name in self._settings.deliver_when if name not in known]
+        unlisted = [name for name in self.settings.deliver_when if name not in known]
         if unlisted and schema.get("properties") and not any(map(schema.get, _OPEN_RULES)):
             return unlisted[0]
         self._unlisted_fields.update(unlisted)
@@ -81,23 +81,23 @@ class CatalogSelection:
         if not request.from_tap:
             return None
         if request.catalog_id is not None:
-            return self._filter_skip_reason(request.fields, self._settings.deliver_when) or (
+            return self._filter_skip_reason(request.fields, self.settings.deliver_when) or (
                 self._age_skip_reason(request.fields)
             )
         # The catalogs of an order item may have the fields that it lacks.
-        own = [name for name in self._settings.deliver_when if name in request.fields]
+        own = [name for name in self.settings.deliver_when if name in request.fields]
         return self._filter_skip_reason(request.fields, own)
 
     def _filter_skip_reason(self, fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
         for name in names:
             self._tested_fields.add(name)
-            if fields.get(name) not in self._settings.deliver_when[name]:
+            if fields.get(name) not in self.settings.deliver_when[name]:
                 return f"'{name}' does not match 'deliver_when'"
             self._matched_fields.add(name)
         return None
 
     def _age_skip_reason(self, catalog: Mapping[str, Any]) -> str | None:
-        since = self._settings.deliver_since
+        since = self.settings.deliver_since
         if since is None:
             return None
         try:
@@ -114,8 +114,8 @@ class CatalogSelection:
 
         def read_one(item_id: str) -> OrderItem:
             # The catalogs last, as they must not be older than the status.
-            item = self._api.get_order_item(item_id) if item_id in explicit else None
-            return item, self._api.list_catalogs_of_item(item_id)
+            item = self.api.get_order_item(item_id) if item_id in explicit else None
+            return item, self.api.list_catalogs_of_item(item_id)
 
         if not items:
             return {}
@@ -152,9 +152,9 @@ class CatalogSelection:
 
     def _select_from_item(self, request: CatalogRequest, catalog: Fields) -> Decision | Fields:
         what = "a catalog of an order item"
-        check_workspace(self._settings.workspace, catalog, what)
+        check_workspace(self.settings.workspace, catalog, what)
         if request.from_tap:
-            names = [name for name in self._settings.deliver_when if name not in request.fields]
+            names = [name for name in self.settings.deliver_when if name not in request.fields]
             try:
                 reason = self._filter_skip_reason(catalog, names) or self._age_skip_reason(catalog)
             except RecordError as error:
@@ -170,7 +170,7 @@ class CatalogSelection:
         Raises:
             RecordError: A field is missing, or cannot be part of a path.
         """
-        return self._settings.path_template.render(fields) if request.path is None else request.path
+        return self.settings.path_template.render(fields) if request.path is None else request.path
 
 
 def _decide_rest(item: Mapping[str, Any] | None, count: int, *, from_tap: bool) -> Decision | None:

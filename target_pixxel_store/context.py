@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from target_pixxel_store.catalog_selection import CatalogSelection
 from target_pixxel_store.deliveries.deliverer import Deliverer
 from target_pixxel_store.deliveries.monitor import DeliveryMonitor
 from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
+from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.journal.journal import Journal
 from target_pixxel_store.outcomes.checkpoints import CheckpointTracker
 from target_pixxel_store.outcomes.files import OutcomeFiles
@@ -47,41 +49,31 @@ DEFAULT_HINT = (
 )
 
 
+@dataclass(eq=False, repr=False)
 class RunContext:
     """The parts of one run.
 
-    Args:
+    Attributes:
         config: The settings, as the schema allows them.
         resources: Closes the parts at the end of the run.
         logger: The plugin's logger.
         register_secrets: Called with secrets before they are used, so that no log contains them.
         check: Called while waiting and between steps; raises to stop.
-
-    Attributes:
         run_id: Id of the run, in outcomes and journal.
         checkpoints: The records without an outcome, and the STATE that waits for them.
         schemas: The SCHEMA message of each stream.
         message: The RECORD message that is being processed.
     """
 
-    def __init__(
-        self,
-        config: Mapping[str, Any],
-        *,
-        resources: ExitStack,
-        logger: logging.Logger,
-        register_secrets: Callable[[Iterable[str]], None],
-        check: Callable[[], None],
-    ) -> None:
-        self._config = config
-        self._resources = resources
-        self._logger = logger
-        self._register_secrets = register_secrets
-        self._check = check
-        self.run_id = uuid.uuid4().hex
-        self.checkpoints = CheckpointTracker()
-        self.schemas: dict[str, dict[str, Any]] = {}
-        self.message: dict[str, Any] = {}
+    config: Mapping[str, Any]
+    resources: ExitStack
+    logger: logging.Logger
+    register_secrets: Callable[[Iterable[str]], None]
+    check: Callable[[], None]
+    run_id: str = field(init=False, default_factory=lambda: uuid.uuid4().hex)
+    checkpoints: CheckpointTracker = field(init=False, default_factory=CheckpointTracker)
+    schemas: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    message: dict[str, Any] = field(init=False, default_factory=dict)
 
     def add_record(self, key: dict[str, str | int]) -> InflightRecord:
         """Add the record that is being processed to the checkpoints.
@@ -96,20 +88,20 @@ class RunContext:
         """Count a record of a stream without a sink; log once what to send instead."""
         if not self.outcome_files.ignored_counts[stream]:
             hint = IGNORED_HINTS.get(stream, DEFAULT_HINT)
-            self._logger.warning("ignoring stream %s; %s", stream, hint)
+            self.logger.warning("ignoring stream %s; %s", stream, hint)
         self.outcome_files.ignored_counts[stream] += 1
 
     @cached_property
     def settings(self) -> Settings:
         """The settings, parsed."""
-        return read_settings(self._config)
+        return read_settings(self.config)
 
     @cached_property
     def outcome_files(self) -> OutcomeFiles:
         """The files of outcomes, rejected records and the summary."""
         settings = self.settings
         writes = not settings.dry_run
-        return self._resources.enter_context(
+        return self.resources.enter_context(
             OutcomeFiles(
                 self.run_id,
                 outcomes=settings.outcomes_path if writes else None,
@@ -134,12 +126,12 @@ class RunContext:
             settings.request_timeout + settings.settle_seconds,
             read_only=settings.dry_run,
         )
-        self._resources.enter_context(journal)
+        self.resources.enter_context(journal)
         path = settings.journal_path
-        self._logger.info("journal: %s", path)
-        is_default = self._config.get("journal_path") is None
+        self.logger.info("journal: %s", path)
+        is_default = self.config.get("journal_path") is None
         if is_default and not settings.dry_run and not path.stat().st_size:
-            self._logger.warning(
+            self.logger.warning(
                 "creating a new journal at the default path %s, as none exists there; if earlier "
                 "runs have one elsewhere, set 'journal_path' to it",
                 path,
@@ -157,11 +149,11 @@ class RunContext:
             connections=max(PAGE_CONCURRENCY, settings.concurrency, settings.download_concurrency),
             request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
-            check=self._check,
+            check=self.check,
             check_headers=make_environment_check(settings.environment),
         )
-        self._resources.callback(client.close)
-        return StoreApi(client, PAGE_CONCURRENCY, self._check)
+        self.resources.callback(client.close)
+        return StoreApi(client, PAGE_CONCURRENCY, self.check)
 
     @cached_property
     def remote(self) -> RemoteState:
@@ -176,15 +168,15 @@ class RunContext:
             self.api,
             self.remote,
             self.journal,
-            logger=self._logger,
-            register_secrets=self._register_secrets,
-            check=self._check,
+            logger=self.logger,
+            register_secrets=self.register_secrets,
+            check=self.check,
         )
 
     @cached_property
     def aois(self) -> AoiReconciler:
         """Creates areas of interest."""
-        return AoiReconciler(self.settings, self.api, self.journal, check=self._check)
+        return AoiReconciler(self.settings, self.api, self.journal, check=self.check)
 
     @cached_property
     def selection(self) -> CatalogSelection:
@@ -195,16 +187,14 @@ class RunContext:
     def deliveries(self) -> DeliveryPipeline:
         """Delivers catalogs to stores."""
         settings = self.settings
-        deliverer = Deliverer(settings, self.api, self.remote, self.journal, check=self._check)
         return DeliveryPipeline(
             settings,
-            api=self.api,
-            remote=self.remote,
-            journal=self.journal,
-            selection=self.selection,
-            deliverer=deliverer,
-            recorder=self.recorder,
-            check=self._check,
+            self.api,
+            self.remote,
+            self.selection,
+            DeliveryPlanner(settings, self.selection, self.remote, self.journal, self.check),
+            Deliverer(settings, self.api, self.remote, self.journal, self.check),
+            self.recorder,
         )
 
     @cached_property
@@ -222,14 +212,14 @@ class RunContext:
         )
         from target_pixxel_store.downloads.transfer import Fetcher  # noqa: PLC0415
 
-        cancellation = CancellationToken(self._check)
+        cancellation = CancellationToken(self.check)
         fetcher = Fetcher(
             connections=settings.download_concurrency,
             request_timeout=settings.request_timeout,
             user_agent=self._user_agent,
             check=cancellation,
         )
-        destination = open_destination(settings, settings.download_to, self._register_secrets)
+        destination = open_destination(settings, settings.download_to, self.register_secrets)
         downloader = Downloader(
             self.api,
             fetcher,
@@ -272,7 +262,7 @@ class RunContext:
             self.remote,
             verify=verify,
             stuck_after=settings.stuck_after,
-            check=self._check,
+            check=self.check,
         )
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
@@ -37,26 +38,24 @@ NAME_TAKEN = "the name is taken, but the API lists no area of interest with it i
 REFUSAL_HINT = "the API refuses the area of interest; check its "
 
 
+@dataclass(eq=False, repr=False)
 class AoiReconciler:
     """Creates the areas of interest that records specify.
 
-    Args:
+    Attributes:
         settings: The settings.
         api: Lists and creates areas of interest.
         journal: Records every request before it is sent.
         check: Called while waiting; raises to stop.
     """
 
-    def __init__(
-        self, settings: Settings, api: StoreApi, journal: Journal, *, check: Callable[[], None]
-    ) -> None:
-        self._settings = settings
-        self._api = api
-        self._journal = journal
-        self._check = check
-        self._aois: dict[AoiKey, Aoi] = {}
-        self._refreshed_at = -math.inf
-        self._breaker = CircuitBreaker()
+    settings: Settings
+    api: StoreApi
+    journal: Journal
+    check: Callable[[], None]
+    _aois: dict[AoiKey, Aoi] = field(init=False, default_factory=dict)
+    _refreshed_at: float = field(init=False, default=-math.inf)
+    _breaker: CircuitBreaker = field(init=False, default_factory=CircuitBreaker)
 
     def ensure(self, spec: AoiSpec) -> Outcome:
         """Create an area of interest unless it exists.
@@ -70,11 +69,11 @@ class AoiReconciler:
             self._refresh()
         if (existing := self._find_existing(spec)) is not None:
             return existing
-        if self._settings.dry_run:
+        if self.settings.dry_run:
             self._aois[spec.key] = _aoi_from_spec(spec, "")
             return Outcome(OutcomeKind.CREATED)
-        if self._refreshed_at < self._journal.aois_settled_at:
-            self._journal.wait_settled(self._check)
+        if self._refreshed_at < self.journal.aois_settled_at:
+            self.journal.wait_settled(self.check)
             self._refresh()
             self._close_intents()
             if (existing := self._find_existing(spec)) is not None:
@@ -85,18 +84,18 @@ class AoiReconciler:
         """Read all areas of interest; a filter that the server misinterprets could hide one."""
         now = time.monotonic()
         self._aois = {}
-        for row in self._api.list_rows(AOIS, "aois", key="aoi_id"):
+        for row in self.api.list_rows(AOIS, "aois", key="aoi_id"):
             if (aoi := parse_aoi(row)) is not None:
                 self._aois.setdefault(aoi.key, aoi)
         self._refreshed_at = now
 
     def _close_intents(self) -> None:
         """Record what came of the requests of earlier runs."""
-        for key in list(self._journal.state.aoi_intents):
+        for key in list(self.journal.state.aoi_intents):
             if (found := self._aois.get(key)) is not None:
-                self._journal.record_aoi(key, found.id)
+                self.journal.record_aoi(key, found.id)
             else:
-                self._journal.record_aoi_refusal(key)
+                self.journal.record_aoi_refusal(key)
 
     def _find_listed(self, key: AoiKey) -> Aoi | None:
         self._refresh()
@@ -104,7 +103,7 @@ class AoiReconciler:
 
     def _find_existing(self, spec: AoiSpec) -> Outcome | None:
         """Return the outcome where the list or the journal contains the area of interest."""
-        key, state = spec.key, self._journal.state
+        key, state = spec.key, self.journal.state
         found = self._aois.get(key)
         if found is None:
             if (aoi_id := state.aoi_ids.get(key)) is None:
@@ -115,7 +114,7 @@ class AoiReconciler:
                 aoi_id=aoi_id,
             )
         if key in state.aoi_intents:
-            self._journal.record_aoi(key, found.id)
+            self.journal.record_aoi(key, found.id)
         return _existing_outcome(found, spec)
 
     def _create(self, spec: AoiSpec) -> Outcome:
@@ -129,8 +128,8 @@ class AoiReconciler:
             is_uncertain = is_uncertain or not is_refusal
             # The list may lag behind both for a name that is taken and after a lost response.
             is_late = isinstance(error, Conflict) or not is_refusal
-            seconds = self._settings.settle_seconds if is_late else 0
-            found = poll_for(seconds, lambda: self._find_listed(key), self._check)
+            seconds = self.settings.settle_seconds if is_late else 0
+            found = poll_for(seconds, lambda: self._find_listed(key), self.check)
             if found is not None:
                 is_existing = attempt == 1 and isinstance(error, Conflict)
                 outcome = (
@@ -143,15 +142,15 @@ class AoiReconciler:
             if not error.retryable:
                 break
         if not is_uncertain:
-            self._journal.record_aoi_refusal(key)
+            self.journal.record_aoi_refusal(key)
         return Outcome(OutcomeKind.FAILED, _describe_error(error), attempts=attempt)
 
     def _post(self, spec: AoiSpec) -> Aoi | ApiError:
         """Send one request; return the area of interest that it created, or its error."""
-        self._check()
-        self._journal.record_aoi_intent(spec.key)
+        self.check()
+        self.journal.record_aoi_intent(spec.key)
         try:
-            row = self._api.create(AOIS, spec.to_request_body())
+            row = self.api.create(AOIS, spec.to_request_body())
         except (Unauthorized, Forbidden):
             raise
         except ApiError as error:
@@ -165,7 +164,7 @@ class AoiReconciler:
             str(row.get("project_id") or spec.project_id), str(row.get("name") or spec.name)
         )
         if created_key != spec.key:
-            self._journal.record_aoi(spec.key, aoi_id)
+            self.journal.record_aoi(spec.key, aoi_id)
             raise UnexpectedDeliveryError(
                 f"area of interest {aoi_id}: the API created it with a different name or project "
                 "than requested; stopping, so that nothing is created twice"
@@ -174,7 +173,7 @@ class AoiReconciler:
 
     def _record(self, aoi: Aoi, outcome: Outcome) -> Outcome:
         self._breaker.record_success()
-        self._journal.record_aoi(aoi.key, aoi.id)
+        self.journal.record_aoi(aoi.key, aoi.id)
         self._aois[aoi.key] = aoi
         return outcome._replace(aoi_id=aoi.id)
 

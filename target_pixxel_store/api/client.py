@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -47,28 +48,28 @@ DOWNLOADS = "/v0/catalogs/download"
 _UNKNOWN_ID_STATUSES = (400, 404)
 
 
+@dataclass(eq=False, repr=False)
 class StoreApi:
     """The requests of the target; a write may have been executed even where it raises.
 
-    Args:
+    Attributes:
         client: Sends the requests.
         page_concurrency: Pages of a list that are requested at the same time.
         check: Called while waiting; raises to stop.
     """
 
-    def __init__(self, client: Client, page_concurrency: int, check: Callable[[], None]) -> None:
-        self._client = client
-        self._page_concurrency = page_concurrency
-        self._check = check
+    client: Client
+    page_concurrency: int
+    check: Callable[[], None]
 
     def list_stores(self) -> list[Store]:
         """List the stores."""
-        rows = self._client.send_with_retries("GET", STORES).rows("stores")
+        rows = self.client.send_with_retries("GET", STORES).rows("stores")
         return [store for row in rows if (store := parse_store(row_to_python(row))) is not None]
 
     def list_deliveries(self, **only: str) -> DeliveryList:
         """List all deliveries, or those of a `catalog_id` or a `delivery_id`."""
-        answer = self._client.send_with_retries("GET", DELIVERIES, params=only or None)
+        answer = self.client.send_with_retries("GET", DELIVERIES, params=only or None)
         rows = answer.raw_rows("deliveries")
         return DeliveryList(len(rows), parse_deliveries(rows))
 
@@ -92,15 +93,15 @@ class StoreApi:
 
     def read_workspace_ids(self) -> set[str]:
         """Return the ids of the workspaces that the token can read (`org_id` in its lists)."""
-        answer = self._client.send_with_retries(
+        answer = self.client.send_with_retries(
             "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE_SIZE}
         )
         rows = answer.rows("projects")
         window = {"offset": 0, "limit": 1}
         if not rows:
-            rows = self._client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
+            rows = self.client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
         if not rows:
-            rows = self._client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+            rows = self.client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
         ids = (row_to_python(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
 
@@ -118,7 +119,7 @@ class StoreApi:
         """Return an order item; None where the workspace has none with the id."""
         path = f"{ORDER_ITEMS}/{quote(order_item_id, safe='')}"
         try:
-            return row_to_python(self._client.send_with_retries("GET", path).fields)
+            return row_to_python(self.client.send_with_retries("GET", path).fields)
         except ApiError as error:
             if error.status not in _UNKNOWN_ID_STATUSES:
                 raise
@@ -139,7 +140,7 @@ class StoreApi:
                 for job in jobs
             ]
         }
-        answer = self._client.send_once("POST", DELIVERIES, body=body)
+        answer = self.client.send_once("POST", DELIVERIES, body=body)
         return parse_deliveries(answer.raw_rows("deliveries"))
 
     def create_store(
@@ -169,7 +170,7 @@ class StoreApi:
 
     def create(self, path: str, body: Fields) -> Fields:
         """Create an object, and return it."""
-        answer = self._client.send_once("POST", path, body=body)
+        answer = self.client.send_once("POST", path, body=body)
         return row_to_python(answer.fields)
 
     def list_rows(self, path: str, name: str, *, key: str) -> Iterator[Fields]:
@@ -178,7 +179,7 @@ class StoreApi:
 
     def delete_store(self, store_id: str) -> None:
         """Delete a store."""
-        self._client.delete(f"{STORES}/{store_id}")
+        self.client.delete(f"{STORES}/{store_id}")
 
     def request_download(self, catalog_id: str) -> Download:
         """Request the download of a catalog.
@@ -186,12 +187,12 @@ class StoreApi:
         The API requires both lists of ids, one of them empty.
         """
         body = {"catalog_ids": [catalog_id], "order_item_ids": []}
-        return _parse_download(self._client.send_once("POST", DOWNLOADS, body=body))
+        return _parse_download(self.client.send_once("POST", DOWNLOADS, body=body))
 
     def get_download(self, download_id: str) -> Download | None:
         """Return a download; None where the API does not know it (any more)."""
         try:
-            answer = self._client.send_with_retries(
+            answer = self.client.send_with_retries(
                 "GET", f"{DOWNLOADS}/{quote(download_id, safe='')}"
             )
         except NotFound:
@@ -212,9 +213,9 @@ class StoreApi:
             window = paging.query_for(offset, limit)
             answer: JsonResponse
             if body is None:
-                answer = self._client.send_with_retries("GET", path, params=window)
+                answer = self.client.send_with_retries("GET", path, params=window)
             else:
-                answer = self._client.send_with_retries("POST", path, body={**body, **window})
+                answer = self.client.send_with_retries("POST", path, body={**body, **window})
             return Page(offset, answer.rows(name), paging.read_total(answer), answer.requested_at)
 
         paging = OffsetPaging()
@@ -224,8 +225,8 @@ class StoreApi:
             ScanOptions(
                 lambda row: _row_id(row, key),
                 limit=PAGE_SIZE,
-                concurrency=self._page_concurrency,
-                check=self._check,
+                concurrency=self.page_concurrency,
+                check=self.check,
             ),
         )
         for rows in sweep:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Forbidden, Unauthorized
@@ -39,10 +40,11 @@ logger = logging.getLogger(__name__)
 NOT_LISTED = "the API does not list all requested deliveries"
 
 
+@dataclass(eq=False, repr=False)
 class Deliverer:
     """Sends jobs and returns the outcome of each.
 
-    Args:
+    Attributes:
         settings: The settings.
         api: Sends the requests.
         remote: Reads the lists again where a response does not confirm a delivery.
@@ -50,22 +52,13 @@ class Deliverer:
         check: Called while waiting; raises to stop.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        api: StoreApi,
-        remote: RemoteState,
-        journal: Journal,
-        *,
-        check: Callable[[], None],
-    ) -> None:
-        self._api = api
-        self._remote = remote
-        self._journal = journal
-        self._settings = settings
-        self._check = check
-        self._breaker = CircuitBreaker()
-        self._stopped = threading.Event()
+    settings: Settings
+    api: StoreApi
+    remote: RemoteState
+    journal: Journal
+    check: Callable[[], None]
+    _breaker: CircuitBreaker = field(init=False, default_factory=CircuitBreaker)
+    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
 
     def send(self, jobs: Sequence[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
         """Send jobs; no two of them may have the same key.
@@ -79,7 +72,7 @@ class Deliverer:
             UnexpectedDeliveryError: The API delivers to a different path than requested.
             ApiError: The lists cannot be read.
         """
-        size, concurrency = self._settings.batch_size, self._settings.concurrency
+        size, concurrency = self.settings.batch_size, self.settings.concurrency
         batches = [jobs[at : at + size] for at in range(0, len(jobs), size)]
         if concurrency == 1 or len(batches) == 1:
             for batch in batches:
@@ -115,7 +108,7 @@ class Deliverer:
             batch = batches.pop()
             for job in batch:
                 attempts[job] += 1
-            earlier_ids = self._remote.earlier_ids(batch)
+            earlier_ids = self.remote.earlier_ids(batch)
             error, found = self._post(batch, earlier_ids)
             for job, delivery in found.items():
                 yield job, _created(job, delivery, attempts[job])
@@ -127,13 +120,13 @@ class Deliverer:
                 uncertain.update(missing)
             single_refusal = is_refusal and len(batch) == 1
             late = self._poll_for_late(
-                missing, earlier_ids, 0 if single_refusal else self._settings.settle_seconds
+                missing, earlier_ids, 0 if single_refusal else self.settings.settle_seconds
             )
             for job, delivery in late.items():
                 yield job, _created(job, delivery, attempts[job])
             missing = [job for job in missing if job not in late]
             given_up, retries = self._plan_retries(error, batch, missing, attempts)
-            self._journal.record_refusals(job.key for job in given_up if job not in uncertain)
+            self.journal.record_refusals(job.key for job in given_up if job not in uncertain)
             for job, reason in given_up.items():
                 yield job, Outcome(
                     OutcomeKind.FAILED, reason, job.catalog_id, store_id=job.store.id,
@@ -148,18 +141,18 @@ class Deliverer:
         self, batch: list[DeliveryJob], earlier_ids: set[str]
     ) -> tuple[ApiError | None, dict[DeliveryJob, Delivery]]:
         """Send one request; return its error and the deliveries that its response confirms."""
-        self._check()
-        self._journal.record_intents(
-            (job.key, Intent(job.store.id, self._remote.existing_ids(job), job.replaces))
+        self.check()
+        self.journal.record_intents(
+            (job.key, Intent(job.store.id, self.remote.existing_ids(job), job.replaces))
             for job in batch
         )
         try:
-            listed = self._api.request_deliveries(batch)
+            listed = self.api.request_deliveries(batch)
         except (Unauthorized, Forbidden):
             raise
         except ApiError as error:
             return error, {}
-        return None, self._record_found(self._remote.match_deliveries(batch, listed, earlier_ids))
+        return None, self._record_found(self.remote.match_deliveries(batch, listed, earlier_ids))
 
     def _poll_for_late(
         self, missing: list[DeliveryJob], earlier_ids: set[str], seconds: float
@@ -175,14 +168,14 @@ class Deliverer:
 
         def all_found() -> bool | None:
             left = [job for job in missing if job not in found]
-            found.update(self._record_found(self._remote.find_deliveries(left, earlier_ids)))
+            found.update(self._record_found(self.remote.find_deliveries(left, earlier_ids)))
             return True if len(found) == len(missing) else None
 
-        poll_for(seconds, all_found, self._check)
+        poll_for(seconds, all_found, self.check)
         return found
 
     def _record_found(self, found: dict[DeliveryJob, Delivery]) -> dict[DeliveryJob, Delivery]:
-        self._journal.record_deliveries(
+        self.journal.record_deliveries(
             (job.key, job.store.id, each.id) for job, each in found.items()
         )
         if found:
@@ -204,8 +197,8 @@ class Deliverer:
         if not missing:
             return {}, []
         if error is not None and error.status in REFUSAL_STATUSES:
-            known = self._api.find_existing_catalogs([job.catalog_id for job in missing])
-            stores = self._remote.list_stores()
+            known = self.api.find_existing_catalogs([job.catalog_id for job in missing])
+            stores = self.remote.list_stores()
             unknown = {job: UNKNOWN_CATALOG for job in missing if job.catalog_id not in known} | {
                 job: f"the store '{job.store.name}' ({job.store.id}) has been deleted meanwhile; "
                 "create it again"

@@ -69,10 +69,11 @@ class DeliveryProblems:
             )
 
 
+@dataclass(eq=False, repr=False)
 class DeliveryMonitor:
     """Checks deliveries after they were requested.
 
-    Args:
+    Attributes:
         api: Lists deliveries.
         journal: Has the deliveries that earlier runs requested.
         remote: Knows whether the API's list is complete.
@@ -82,28 +83,18 @@ class DeliveryMonitor:
         check: Called while waiting; raises to stop.
     """
 
-    def __init__(
-        self,
-        api: StoreApi,
-        journal: Journal,
-        remote: RemoteState,
-        *,
-        verify: Callable[[Delivery], bool | None] | None,
-        stuck_after: float,
-        check: Callable[[], None],
-    ) -> None:
-        self._api = api
-        self._journal = journal
-        self._remote = remote
-        self._verify = verify
-        self._stuck_seconds = stuck_after * HOUR_SECONDS
-        self._check = check
+    api: StoreApi
+    journal: Journal
+    remote: RemoteState
+    verify: Callable[[Delivery], bool | None] | None
+    stuck_after: float
+    check: Callable[[], None]
 
     def check_earlier_runs(self) -> DeliveryProblems:
         """Find the problems of deliveries that earlier runs requested, and did not report."""
         problems = DeliveryProblems()
-        view = self._remote.refresh()  # also records what a killed run's requests created
-        state = self._journal.state
+        view = self.remote.refresh()  # also records what a killed run's requests created
+        state = self.journal.state
         unchecked = {
             delivery_id: delivery
             for delivery_id, delivery in state.deliveries.items()
@@ -119,7 +110,11 @@ class DeliveryMonitor:
         for delivery_id, known in unchecked.items():
             is_done = delivery_id in listed and self._check_delivery(listed[delivery_id], problems)
             age = time.time() - known.recorded_at
-            if not is_done and age > self._stuck_seconds and delivery_id not in state.stuck_ids:
+            if (
+                not is_done
+                and age > self.stuck_after * HOUR_SECONDS
+                and delivery_id not in state.stuck_ids
+            ):
                 problems.unfinished.append(delivery_id)
         return problems
 
@@ -132,9 +127,9 @@ class DeliveryMonitor:
         """
         for problems in (late, waited or DeliveryProblems()):
             for delivery_id in problems.failed + problems.missing:
-                self._journal.record_final(delivery_id)
+                self.journal.record_final(delivery_id)
         for delivery_id in late.unfinished:
-            self._journal.record_stuck(delivery_id)
+            self.journal.record_stuck(delivery_id)
 
     def wait_for(self, delivery_ids: Iterable[str], timeout: float) -> DeliveryProblems:
         """Wait until deliveries have succeeded or failed.
@@ -154,13 +149,13 @@ class DeliveryMonitor:
                     show_done(total - len(waiting))
                 return None if waiting else True
 
-            poll_for(timeout, all_done, self._check, _BACKOFF)
+            poll_for(timeout, all_done, self.check, _BACKOFF)
         problems.unfinished = sorted(waiting)
         return problems
 
     def _check_waiting(self, waiting: set[str], problems: DeliveryProblems) -> None:
         """Read the list, and remove from `waiting` the deliveries that are done."""
-        listed = {each.id: each for each in self._api.list_deliveries().deliveries}
+        listed = {each.id: each for each in self.api.list_deliveries().deliveries}
         listed |= self._list_by_id(waiting - listed.keys())
         for delivery_id in waiting & listed.keys():
             if self._check_delivery(listed[delivery_id], problems):
@@ -168,9 +163,9 @@ class DeliveryMonitor:
 
     def _list_by_id(self, delivery_ids: Iterable[str]) -> dict[str, Delivery]:
         """Read deliveries one by one where the list may be truncated."""
-        if not self._remote.is_truncated:
+        if not self.remote.is_truncated:
             return {}
-        lists = (self._api.list_deliveries(delivery_id=key) for key in sorted(delivery_ids))
+        lists = (self.api.list_deliveries(delivery_id=key) for key in sorted(delivery_ids))
         return {each.id: each for found in lists for each in found.deliveries}
 
     def _check_delivery(self, delivery: Delivery, problems: DeliveryProblems) -> bool:
@@ -178,11 +173,11 @@ class DeliveryMonitor:
         if delivery.has_failed:
             problems.failed.append(delivery.id)
         elif delivery.has_succeeded:
-            exists = self._verify(delivery) if self._verify else True
+            exists = self.verify(delivery) if self.verify else True
             if exists is None:
                 problems.unverified.append(delivery.id)
             elif not exists:
                 problems.missing.append(delivery.id)
                 return True
-            self._journal.record_final(delivery.id)
+            self.journal.record_final(delivery.id)
         return delivery.has_failed or delivery.has_succeeded

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.api.models import UNLISTED
 from target_pixxel_store.catalog_selection import PendingRequest
-from target_pixxel_store.deliveries.planner import DeliveryPlanner, missing_store_reason
+from target_pixxel_store.deliveries.planner import missing_store_reason
 from target_pixxel_store.errors import RunAborted
 from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind, TargetLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.api.models import DeliveryJob
     from target_pixxel_store.catalog_selection import CatalogSelection
     from target_pixxel_store.deliveries.deliverer import Deliverer
-    from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.deliveries.planner import DeliveryPlanner
     from target_pixxel_store.outcomes import Decision
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
@@ -29,50 +30,34 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
 
 
+@dataclass(eq=False, repr=False)
 class DeliveryPipeline:
     """Delivers the catalogs that records request, in the order of the records.
 
-    Args:
+    Attributes:
         settings: The settings.
         api: Finds catalogs.
         remote: The stores and deliveries that exist.
-        journal: What earlier runs requested.
         selection: Selects the catalogs of a request.
+        planner: Decides about each catalog.
         deliverer: Sends the planned jobs.
         recorder: Records the outcomes.
-        check: Called while waiting; raises to stop.
-
-    Attributes:
         unfinished_ids: Ids of requested and existing deliveries that have not succeeded yet.
         unlisted_count: Existing deliveries that only the journal contains.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        api: StoreApi,
-        remote: RemoteState,
-        journal: Journal,
-        selection: CatalogSelection,
-        deliverer: Deliverer,
-        recorder: OutcomeRecorder,
-        check: Callable[[], None],
-    ) -> None:
-        self._settings = settings
-        self._api = api
-        self._remote = remote
-        self._deliverer = deliverer
-        self._recorder = recorder
-        self._selection = selection
-        self._planner = DeliveryPlanner(
-            settings, selection=selection, remote=remote, journal=journal, check=check
-        )
-        self._pending: list[PendingRequest] = []
-        self._pending_since = 0.0
-        self._awaiting_store: list[PendingRequest] = []
-        self.unfinished_ids: dict[str, None] = {}
-        self.unlisted_count = 0
+    settings: Settings
+    api: StoreApi
+    remote: RemoteState
+    selection: CatalogSelection
+    planner: DeliveryPlanner
+    deliverer: Deliverer
+    recorder: OutcomeRecorder
+    unfinished_ids: dict[str, None] = field(init=False, default_factory=dict)
+    unlisted_count: int = field(init=False, default=0)
+    _pending: list[PendingRequest] = field(init=False, default_factory=list)
+    _pending_since: float = field(init=False, default=0.0)
+    _awaiting_store: list[PendingRequest] = field(init=False, default_factory=list)
 
     # Requests
 
@@ -83,11 +68,11 @@ class DeliveryPipeline:
             RecordError: It lacks a field that the settings filter by.
             RunAborted: A record of the batch that it fills ends the run.
         """
-        if reason := self._selection.skip_reason(request):
+        if reason := self.selection.skip_reason(request):
             outcome = Outcome(OutcomeKind.SKIPPED, reason, request.catalog_id)
-            self._recorder.record(inflight, outcome)
+            self.recorder.record(inflight, outcome)
             return
-        if self._remote.refresh().find_store(request.store) is None:
+        if self.remote.refresh().find_store(request.store) is None:
             self._awaiting_store.append(PendingRequest(inflight, request))
             return
         self._enqueue(PendingRequest(inflight, request))
@@ -99,11 +84,11 @@ class DeliveryPipeline:
             RunAborted: It ends the run.
         """
         self.flush()
-        self._recorder.record(inflight, Outcome(OutcomeKind.FAILED, reason))
+        self.recorder.record(inflight, Outcome(OutcomeKind.FAILED, reason))
 
     def poll(self) -> None:
         """Send an incomplete batch after `flush_seconds`."""
-        if self._pending and time.monotonic() - self._pending_since >= self._settings.flush_seconds:
+        if self._pending and time.monotonic() - self._pending_since >= self.settings.flush_seconds:
             self.flush()
 
     def finish(self) -> None:
@@ -115,7 +100,7 @@ class DeliveryPipeline:
         requests, self._awaiting_store = self._awaiting_store, []
         self.flush()
         for pending in requests:
-            view = self._remote.refresh()
+            view = self.remote.refresh()
             if view.find_store(pending.request.store) is None:
                 self.fail_record(pending.inflight, missing_store_reason(pending.request, view))
             else:
@@ -126,7 +111,7 @@ class DeliveryPipeline:
         if not self._pending:
             self._pending_since = time.monotonic()
         self._pending.append(pending)
-        if len(self._pending) >= self._settings.batch_size * self._settings.concurrency:
+        if len(self._pending) >= self.settings.batch_size * self.settings.concurrency:
             self.flush()
 
     def flush(self) -> None:
@@ -137,7 +122,7 @@ class DeliveryPipeline:
         """
         pending, self._pending = self._pending, []
         if pending:
-            self._execute(self._planner.plan_requests(pending))
+            self._execute(self.planner.plan_requests(pending))
 
     # Deliveries
 
@@ -149,14 +134,14 @@ class DeliveryPipeline:
             if job is not None and job in batch:
                 batch[job].append(inflight)
             elif job is not None and decision.kind is NextStep.DELIVER:
-                if self._recorder.is_limit_reached(len(batch)):
+                if self.recorder.is_limit_reached(len(batch)):
                     self._send(batch)
-                    count = self._recorder.delivery_count
+                    count = self.recorder.delivery_count
                     reason = f"{count} deliveries requested; see 'max_deliveries'"
                     raise RunAborted(ExitCode.INCOMPLETE, reason)
                 batch[job] = [inflight]
             else:
-                if decision.kind is OutcomeKind.FAILED and not self._settings.continue_on_error:
+                if decision.kind is OutcomeKind.FAILED and not self.settings.continue_on_error:
                     self._send(batch)  # the jobs before it
                     batch = {}
                 self._record_decision(inflight, decision)
@@ -164,15 +149,15 @@ class DeliveryPipeline:
 
     def _send(self, batch: dict[DeliveryJob, list[InflightRecord]]) -> None:
         jobs = list(batch)
-        outcomes = self._forecast(jobs) if self._settings.dry_run else self._deliverer.send(jobs)
+        outcomes = self._forecast(jobs) if self.settings.dry_run else self.deliverer.send(jobs)
         abort: RunAborted | None = None
         for job, outcome in outcomes if jobs else ():
             if outcome.kind is OutcomeKind.CREATED:
-                self._recorder.delivery_count += 1
+                self.recorder.delivery_count += 1
                 self._track_unfinished(job, outcome.delivery_id)
             try:
                 location = TargetLocation(job.store.name, job.path)
-                self._recorder.record_all(batch[job], outcome._replace(location=location))
+                self.recorder.record_all(batch[job], outcome._replace(location=location))
             except RunAborted as error:
                 abort = abort or error  # the other jobs were sent, too
         if abort:
@@ -180,7 +165,7 @@ class DeliveryPipeline:
 
     def _forecast(self, jobs: list[DeliveryJob]) -> Iterator[tuple[DeliveryJob, Outcome]]:
         """Yield what would become of jobs, for a dry run."""
-        known = self._api.find_existing_catalogs([job.catalog_id for job in jobs])
+        known = self.api.find_existing_catalogs([job.catalog_id for job in jobs])
         for job in jobs:
             exists = job.catalog_id in known
             kind = OutcomeKind.CREATED if exists else OutcomeKind.FAILED
@@ -201,13 +186,13 @@ class DeliveryPipeline:
             )
             if is_here:
                 self._track_unfinished(job, decision.delivery_id)
-        self._recorder.record(inflight, outcome)
+        self.recorder.record(inflight, outcome)
 
     def _track_unfinished(self, job: DeliveryJob, delivery_id: str | None) -> None:
         """Remember a delivery that has not succeeded yet."""
         if delivery_id is None:
             return
-        found = self._remote.view.find_delivery(job.catalog_id, delivery_id)
+        found = self.remote.view.find_delivery(job.catalog_id, delivery_id)
         if found is None or not found.has_succeeded:
             self.unfinished_ids[delivery_id] = None
         self.unlisted_count += found is not None and found.status == UNLISTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_pixxel_store.api.models import DeliveryJob
@@ -29,10 +30,11 @@ MAX_NAMES = 20
 """Names of stores that an error lists."""
 
 
+@dataclass(eq=False, repr=False)
 class DeliveryPlanner:
     """Selects the catalogs of pending requests, and decides what to do about each.
 
-    Args:
+    Attributes:
         settings: The settings.
         selection: Selects the catalogs of a request.
         remote: The stores and deliveries that exist.
@@ -40,20 +42,11 @@ class DeliveryPlanner:
         check: Called while waiting; raises to stop.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        selection: CatalogSelection,
-        remote: RemoteState,
-        journal: Journal,
-        check: Callable[[], None],
-    ) -> None:
-        self._settings = settings
-        self._selection = selection
-        self._remote = remote
-        self._journal = journal
-        self._check = check
+    settings: Settings
+    selection: CatalogSelection
+    remote: RemoteState
+    journal: Journal
+    check: Callable[[], None]
 
     def plan_requests(self, pending: list[PendingRequest]) -> list[tuple[InflightRecord, Decision]]:
         """Decide about each catalog of the requests, in order.
@@ -64,11 +57,11 @@ class DeliveryPlanner:
         Raises:
             WorkspaceMismatchError: A catalog belongs to a different workspace.
         """
-        catalogs = list(self._select_catalogs(pending, self._remote.refresh()))
+        catalogs = list(self._select_catalogs(pending, self.remote.refresh()))
         planned = self._decide_all(catalogs)
         if any(decision.kind is NextStep.WAIT for _, decision in planned):
-            self._journal.wait_settled(self._check)
-            self._remote.refresh(max_age=0)
+            self.journal.wait_settled(self.check)
+            self.remote.refresh(max_age=0)
             planned = self._decide_all(catalogs)
         return planned
 
@@ -77,8 +70,8 @@ class DeliveryPlanner:
     ) -> list[tuple[InflightRecord, Decision]]:
         """Decide about each catalog, in order."""
         jobs = [each for _, each in catalogs if isinstance(each, DeliveryJob)]
-        self._remote.refresh_catalogs(job.catalog_id for job in jobs)
-        view, settings = self._remote.view, self._settings
+        self.remote.refresh_catalogs(job.catalog_id for job in jobs)
+        view, settings = self.remote.view, self.settings
         planned = WorkspaceView(view.stores, JournalState())
         sent: dict[DeliveryKey, DeliveryJob] = {}
         decisions = []
@@ -87,7 +80,7 @@ class DeliveryPlanner:
             if isinstance(decision, DeliveryJob):
                 decision = decide(
                     Situation(
-                        *(decision, view, planned, self._remote.is_settled),
+                        *(decision, view, planned, self.remote.is_settled),
                         *(settings.redeliver, settings.retry_failed),
                     )
                 )
@@ -102,14 +95,14 @@ class DeliveryPlanner:
         self, pending: list[PendingRequest], view: WorkspaceView
     ) -> Iterator[tuple[InflightRecord, DeliveryJob | Decision]]:
         """Yield the catalogs of all pending requests, and what needs no job."""
-        order_items = self._selection.read_order_items(pending)
+        order_items = self.selection.read_order_items(pending)
         for item in pending:
             store = view.find_store(item.request.store)
             if store is None:
                 reason = missing_store_reason(item.request, view)
                 yield item.inflight, Decision(OutcomeKind.FAILED, reason)
                 continue
-            for found in self._selection.select_catalogs(item, order_items):
+            for found in self.selection.select_catalogs(item, order_items):
                 if not isinstance(found, Decision):
                     yield item.inflight, self._make_job(item, store, found)
                 else:
@@ -119,7 +112,7 @@ class DeliveryPlanner:
         self, item: PendingRequest, store: Store, fields: Fields
     ) -> DeliveryJob | Decision:
         try:
-            path = self._selection.render_path(item.request, fields)
+            path = self.selection.render_path(item.request, fields)
         except RecordError as error:
             return Decision(OutcomeKind.FAILED, str(error))
         location, replaces = store.location.join(path), item.request.replace_delivery

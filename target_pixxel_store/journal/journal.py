@@ -24,7 +24,6 @@ from target_pixxel_store.polling import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-    from types import TracebackType
 
     from target_pixxel_store.journal.journal_state import (
         AoiKey,
@@ -116,12 +115,7 @@ class Journal:
                 whole += len(line)
         return whole
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Unlock and close the file."""
         self._close()
 

@@ -21,8 +21,6 @@ from target_pixxel_store.outcomes import OutcomeKind
 from target_pixxel_store.records import remove_secrets
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
@@ -74,12 +72,7 @@ class OutcomeFiles:
             self._resources = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the files."""
         try:
             self._resources.close()

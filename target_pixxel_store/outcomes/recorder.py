@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_singer.exit_codes import ExitCode
@@ -32,36 +33,28 @@ class DryRunRow(NamedTuple):
     outcome: Outcome
 
 
+@dataclass(eq=False, repr=False)
 class OutcomeRecorder:
     """Records outcomes of any kind of record.
 
-    Args:
+    Attributes:
         settings: The settings.
         files: The files that outcomes and rejected records are written to.
         checkpoints: Holds the STATE until the records before it are complete.
         schema_of: Returns the SCHEMA message of a stream, for its rejected records.
-
-    Attributes:
         dry_run_rows: In a dry run: the outcomes, except for skipped records.
         delivery_count, download_count: How many this run requested, or would in a dry run.
         has_pending: Whether a record is not complete, so that no STATE after it is emitted.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        files: OutcomeFiles,
-        checkpoints: CheckpointTracker,
-        schema_of: Callable[[str], dict[str, Any]],
-    ) -> None:
-        self._settings = settings
-        self._files = files
-        self._checkpoints = checkpoints
-        self._schema_of = schema_of
-        self.dry_run_rows: list[DryRunRow] = []
-        self.delivery_count = 0
-        self.download_count = 0
-        self.has_pending = False
+    settings: Settings
+    files: OutcomeFiles
+    checkpoints: CheckpointTracker
+    schema_of: Callable[[str], dict[str, Any]]
+    dry_run_rows: list[DryRunRow] = field(init=False, default_factory=list)
+    delivery_count: int = field(init=False, default=0)
+    download_count: int = field(init=False, default=0)
+    has_pending: bool = field(init=False, default=False)
 
     def is_limit_reached(self, pending: int = 0) -> bool:
         """Return whether `max_deliveries` forbids one more delivery or download.
@@ -69,12 +62,12 @@ class OutcomeRecorder:
         Args:
             pending: Deliveries that are about to be requested and are not counted yet.
         """
-        return self.delivery_count + self.download_count + pending >= self._settings.max_deliveries
+        return self.delivery_count + self.download_count + pending >= self.settings.max_deliveries
 
     def _write_outcome(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Write the outcome of a record, or of one of its catalogs."""
-        self._files.write_outcome(inflight, outcome)
-        if self._settings.dry_run and outcome.kind is not OutcomeKind.SKIPPED:
+        self.files.write_outcome(inflight, outcome)
+        if self.settings.dry_run and outcome.kind is not OutcomeKind.SKIPPED:
             self.dry_run_rows.append(DryRunRow(inflight.stream, _describe_key(inflight), outcome))
 
     def _record_failure(self, inflight: InflightRecord, outcome: Outcome) -> None:
@@ -83,27 +76,27 @@ class OutcomeRecorder:
         Raises:
             RunAborted: The failure ends the run.
         """
-        settings, first = self._settings, not inflight.has_failed
+        settings, first = self.settings, not inflight.has_failed
         inflight.has_failed = True
-        self._files.failure_count += first
+        self.files.failure_count += first
         abort_reason: str | None = None
         if not settings.continue_on_error:
             abort_reason = f"{describe_record(inflight)}: {outcome.reason}"
-        elif not settings.dry_run and self._files.failure_count > settings.max_failures:
+        elif not settings.dry_run and self.files.failure_count > settings.max_failures:
             abort_reason = f"more than {settings.max_failures} records failed; see 'max_failures'"
         elif first and not settings.dry_run:
-            self._files.write_rejected(inflight, self._schema_of(inflight.stream))
+            self.files.write_rejected(inflight, self.schema_of(inflight.stream))
             logger.warning("%s: %s", describe_record(inflight), outcome.reason)
         self._write_outcome(inflight, outcome)
         if abort_reason:
-            self._checkpoints.block_at(inflight)
+            self.checkpoints.block_at(inflight)
             raise RunAborted(ExitCode.FAILED, abort_reason)
 
     def _complete_catalog(self, inflight: InflightRecord) -> None:
         """Count one of a record's catalogs as complete."""
         inflight.open_catalogs -= 1
         if inflight.open_catalogs == 0:
-            self._checkpoints.complete_record(inflight)
+            self.checkpoints.complete_record(inflight)
 
     def record(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Record the outcome of a record, or of one of its catalogs.
@@ -117,7 +110,7 @@ class OutcomeRecorder:
             self._write_outcome(inflight, outcome)
         if outcome.kind is OutcomeKind.PENDING:
             self.has_pending = True
-            self._checkpoints.block_at(inflight)
+            self.checkpoints.block_at(inflight)
         self._complete_catalog(inflight)
 
     def record_all(self, records: list[InflightRecord], outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
@@ -42,10 +43,11 @@ _FIELDS = frozenset(
 NOT_CREATED_YET = "(not created yet)"
 
 
+@dataclass(eq=False, repr=False)
 class StoreReconciler:
     """Makes stores match the specs of records and settings.
 
-    Args:
+    Attributes:
         settings: The settings.
         api: Creates and deletes stores.
         remote: The stores and deliveries that exist.
@@ -53,30 +55,17 @@ class StoreReconciler:
         logger: The plugin's logger.
         register_secrets: Called with secrets before they are used, so that no log contains them.
         check: Called while waiting; raises to stop.
-
-    Attributes:
         credentials_names: The name of the credentials of each store, by the store's name.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        api: StoreApi,
-        remote: RemoteState,
-        journal: Journal,
-        *,
-        logger: logging.Logger,
-        register_secrets: Callable[[Iterable[str]], None],
-        check: Callable[[], None],
-    ) -> None:
-        self._settings = settings
-        self._api = api
-        self._remote = remote
-        self._journal = journal
-        self._logger = logger
-        self._register_secrets = register_secrets
-        self._check = check
-        self.credentials_names: dict[str, str] = {}
+    settings: Settings
+    api: StoreApi
+    remote: RemoteState
+    journal: Journal
+    logger: logging.Logger
+    register_secrets: Callable[[Iterable[str]], None]
+    check: Callable[[], None]
+    credentials_names: dict[str, str] = field(init=False, default_factory=dict)
 
     def ensure(self, spec: StoreSpec) -> Outcome:
         """Create a store unless it exists.
@@ -96,9 +85,9 @@ class StoreReconciler:
         if not differs:
             return _make_outcome(OutcomeKind.EXISTS, found)
         words = ", ".join(differs)
-        if self._settings.store_drift == KEEP:
+        if self.settings.store_drift == KEEP:
             return _make_outcome(OutcomeKind.EXISTS, found, f"kept, although it differs in {words}")
-        if self._settings.store_drift == ERROR:
+        if self.settings.store_drift == ERROR:
             raise RecordError(
                 f"a store with this name exists but differs in {words}; see 'store_drift'"
             )
@@ -122,10 +111,10 @@ class StoreReconciler:
             return _make_outcome(
                 OutcomeKind.SKIPPED, found, "the store with this name is a different one now"
             )
-        if not self._settings.allow_delete:
+        if not self.settings.allow_delete:
             return _make_outcome(OutcomeKind.SKIPPED, found, "not deleted; see 'allow_delete'")
         self._check_deletable(found)
-        if not self._settings.dry_run:
+        if not self.settings.dry_run:
             self._delete(found)
         return _make_outcome(OutcomeKind.DELETED, found)
 
@@ -135,7 +124,7 @@ class StoreReconciler:
         Raises:
             RecordError: They do not exist, or lack a key for the type of store.
         """
-        entry = self._settings.credentials.get(name)
+        entry = self.settings.credentials.get(name)
         if entry is None:
             raise RecordError("'credentials' must name an entry of the setting 'credentials'")
         if wrong := validate_credentials(name, entry, cloud):
@@ -144,11 +133,11 @@ class StoreReconciler:
             found = resolve_credentials(name, entry)
         except CredentialsError as error:
             raise RecordError("; ".join(error.lines)) from None
-        self._register_secrets(iter_secrets(found))
+        self.register_secrets(iter_secrets(found))
         return found
 
     def _find(self, name: str) -> Store | None:
-        stores = self._remote.refresh().stores.values()
+        stores = self.remote.refresh().stores.values()
         return next((store for store in stores if store.name == name), None)
 
     def _find_differences(self, found: Store, spec: StoreSpec) -> list[str]:
@@ -163,7 +152,7 @@ class StoreReconciler:
             differs.append("path_prefix")
         if any(found.labels.get(name) != label for name, label in (spec.labels or {}).items()):
             differs.append("labels")
-        version = _credentials_version(self._settings.credentials.get(spec.credentials_name))
+        version = _credentials_version(self.settings.credentials.get(spec.credentials_name))
         if version is not None and found.labels.get(VERSION_LABEL) != version:
             differs.append(f"the version of its credentials ({VERSION_LABEL})")
         return differs
@@ -179,20 +168,20 @@ class StoreReconciler:
                 f"the store lacks the label {MANAGED_BY_LABEL}: {MANAGED_BY_VALUE}, so it is not "
                 "changed"
             )
-        if not self._remote.is_settled:  # an earlier run may have requested deliveries
-            self._journal.wait_settled(self._check)
-        view = self._remote.refresh(max_age=0)
-        unfinished = view.count_unfinished(store.id, self._journal.state)
+        if not self.remote.is_settled:  # an earlier run may have requested deliveries
+            self.journal.wait_settled(self.check)
+        view = self.remote.refresh(max_age=0)
+        unfinished = view.count_unfinished(store.id, self.journal.state)
         if unfinished:
             raise RecordError(f"the store has {unfinished} unfinished deliveries; run again later")
-        if items := self._api.count_open_order_items(store.id):
+        if items := self.api.count_open_order_items(store.id):
             raise RecordError(f"{items} open order items use the store; run again later")
 
     def _replace(self, old: Store, spec: StoreSpec) -> Outcome:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
         self._check_deletable(old)
         self._verify_bucket(spec, credentials)
-        if not self._settings.dry_run:
+        if not self.settings.dry_run:
             self._delete(old)
         try:
             created = self._create(spec, OutcomeKind.REPLACED, verified=True)
@@ -204,16 +193,16 @@ class StoreReconciler:
         credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
         if not verified:
             self._verify_bucket(spec, credentials)
-        if self._settings.dry_run:
+        if self.settings.dry_run:
             planned = Store(NOT_CREATED_YET + spec.name, spec.name, spec.region, spec.location, {})
-            self._remote.add_store(planned)
+            self.remote.add_store(planned)
             return _make_outcome(kind, planned)
         labels = {**(spec.labels or {}), MANAGED_BY_LABEL: MANAGED_BY_VALUE}
         if credentials.version is not None:
             labels[VERSION_LABEL] = credentials.version
         created = self._post(spec, credentials, labels)
-        self._journal.record_store(created.id, created.location)
-        self._remote.add_store(created)
+        self.journal.record_store(created.id, created.location)
+        self.remote.add_store(created)
         return _make_outcome(kind, created)
 
     def _verify_bucket(self, spec: StoreSpec, credentials: Credentials) -> None:
@@ -225,16 +214,16 @@ class StoreReconciler:
         from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
 
         location = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
-        endpoint, notes = self._settings.endpoints.get(spec.cloud), list[str]()
+        endpoint, notes = self.settings.endpoints.get(spec.cloud), list[str]()
         try:
-            if self._settings.verify_bucket == WRITE and not self._settings.dry_run:
+            if self.settings.verify_bucket == WRITE and not self.settings.dry_run:
                 notes = buckets.probe_write_access(location, credentials, endpoint)
             else:  # without a request
                 buckets.make_client(location, credentials, endpoint)
         except buckets.BucketError as error:
             raise RecordError(str(error)) from None
         for note in notes:
-            self._logger.info("store '%s': %s", spec.name, note)
+            self.logger.info("store '%s': %s", spec.name, note)
 
     def _post(self, spec: StoreSpec, credentials: Credentials, labels: dict[str, str]) -> Store:
         """Create a store; names are unique, so a repeated request cannot create a second one."""
@@ -242,7 +231,7 @@ class StoreReconciler:
         while True:
             attempt += 1
             try:
-                return self._api.create_store(
+                return self.api.create_store(
                     spec.name, spec.location, spec.region, credentials.values, labels=labels
                 )
             except (Unauthorized, Forbidden):
@@ -263,24 +252,24 @@ class StoreReconciler:
         """Poll the list for a store, for at most `settle_seconds`."""
 
         def find_store() -> Store | None:
-            stores = self._remote.list_stores().values()
+            stores = self.remote.list_stores().values()
             return next((store for store in stores if store.name == name), None)
 
-        return poll_for(self._settings.settle_seconds, find_store, self._check)
+        return poll_for(self.settings.settle_seconds, find_store, self.check)
 
     def _delete(self, store: Store) -> None:
-        self._journal.record_store(store.id, store.location)
+        self.journal.record_store(store.id, store.location)
         try:
-            self._api.delete_store(store.id)
+            self.api.delete_store(store.id)
         except (Unauthorized, Forbidden):
             raise
         except Conflict as error:
             raise RecordError(f"{error}; the store is in use, run again later") from None
         except ApiError as error:
-            if store.id in self._remote.list_stores():
+            if store.id in self.remote.list_stores():
                 raise RecordError(str(error)) from None
-        self._remote.remove_store(store.id)
-        self._logger.info("deleted store '%s' (%s)", store.name, store.id)
+        self.remote.remove_store(store.id)
+        self.logger.info("deleted store '%s' (%s)", store.name, store.id)
 
 
 def _credentials_version(entry: dict[str, Any] | None) -> str | None:

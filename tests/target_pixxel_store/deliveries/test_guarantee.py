@@ -377,7 +377,7 @@ def _forget_area(state: JournalState, line: dict[str, Any]) -> None:
 
 def _close_given_up(deliverer: Deliverer, *args: Any) -> Any:
     given_up, retries = _plan_retries(deliverer, *args)
-    deliverer._journal.record_refusals(job.key for job in given_up)
+    deliverer.journal.record_refusals(job.key for job in given_up)
     return given_up, retries
 
 
