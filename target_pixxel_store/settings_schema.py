@@ -21,67 +21,61 @@ MAX_CONCURRENCY = 16
 MAX_BATCH = 200
 
 
-def _property(name: str, kind: Any, title: str, description: str, **more: Any) -> th.Property[Any]:  # noqa: ANN401
-    return th.Property(name, kind, title=title, description=description, **more)
+def _property(name: str, kind: Any, description: str, **more: Any) -> th.Property[Any]:  # noqa: ANN401
+    more.setdefault("title", name.replace("_", " ").capitalize())
+    return th.Property(name, kind, description=description, **more)
 
 
-def _text(name: str, title: str, description: str, **more: Any) -> th.Property[Any]:
-    return _property(name, th.StringType, title, description, **more)
+def _text(name: str, description: str, **more: Any) -> th.Property[Any]:
+    return _property(name, th.StringType, description, **more)
 
 
-def _choice(
-    name: str, choices: tuple[str, ...], title: str, description: str, **more: Any
-) -> th.Property[Any]:
-    return _property(name, th.StringType(allowed_values=list(choices)), title, description, **more)
+def _choice(name: str, choices: tuple[str, ...], description: str, **more: Any) -> th.Property[Any]:
+    return _property(name, th.StringType(allowed_values=list(choices)), description, **more)
 
 
-def _flag(name: str, title: str, description: str) -> th.Property[Any]:
-    return _property(name, th.BooleanType, title, description, default=False)
+def _flag(name: str, description: str) -> th.Property[Any]:
+    return _property(name, th.BooleanType, description, default=False)
 
 
-def _integer(
-    name: str, default: int, title: str, description: str, **bounds: int
-) -> th.Property[Any]:
+def _integer(name: str, default: int, description: str, **bounds: int) -> th.Property[Any]:
     kind = th.IntegerType(**({"minimum": 0} | bounds))
-    return _property(name, kind, title, description, default=default)
+    return _property(name, kind, description, default=default)
 
 
-def _seconds(name: str, default: float, title: str, description: str) -> th.Property[Any]:
-    return _property(name, th.NumberType(minimum=0), title, description, default=default)
+def _seconds(name: str, default: float, description: str) -> th.Property[Any]:
+    return _property(name, th.NumberType(minimum=0), description, default=default)
 
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "api_token",
-        "API token",
         "Personal access token of the Pixxel workspace to write to.",
         required=True,
         secret=True,
+        title="API token",
     ),
     _text(
         "api_url",
-        "API URL",
         "Base URL of the API, without /v0; there is no default, so that nothing is delivered by "
         "accident.",
         required=True,
+        title="API URL",
     ),
     _text(
         "workspace",
-        "Workspace",
         "Id of the workspace (org_id). Where the token or a record belongs to a different "
         "workspace, the run ends before any write.",
     ),
     _choice(
         "environment",
         ENVIRONMENTS,
-        "Environment",
         "production refuses a sandbox's API, sandbox refuses any other; without this setting both "
         "are allowed.",
     ),
     _property(
         "credentials",
         th.ObjectType(additional_properties=th.ObjectType(additional_properties=True)),
-        "Credentials",
         "Credentials by name: the keys for the type of store, as values or as references env:NAME "
         "and file:PATH, and a version to change when a key is rotated.",
         default={},
@@ -90,40 +84,34 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _property(
         "stores",
         th.ArrayType(th.ObjectType(additional_properties=True)),
-        "Stores",
         "Stores to create before the first record: name, type, bucket, region, path_prefix, "
         "labels, and credentials (the name of an entry in the setting credentials).",
         default=[],
     ),
     _text(
         "deliver_to",
-        "Deliver to",
         "Name or id of the store that the records of the streams catalogs and order_items are "
         "delivered to; without this, and without download_to, they are ignored.",
     ),
     _text(
         "download_to",
-        "Download to",
         "Folder, or URL such as s3://bucket/prefix, to which download_requests are downloaded; "
         "without deliver_to also the catalogs of the streams catalogs and order_items.",
     ),
     _text(
         "deliver_since",
-        "Deliver since",
         "Date or timestamp: only catalogs created then or later are delivered to deliver_to, or "
         "downloaded to download_to; all takes the whole history.",
     ),
     _property(
         "deliver_when",
         th.ObjectType(additional_properties=True),
-        "Deliver when",
         "Filter on the fields of catalogs and order_items, or of an order item's catalogs: each a "
         "value or a list of values.",
         default={},
     ),
     _text(
         "path_template",
-        "Path template",
         "Path below the store's prefix, or below download_to, for records without a path: fields "
         "of the record in braces, dates with a format as in {datetime:%Y/%m}; catalog_id always "
         "exists.",
@@ -132,24 +120,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _integer(
         "max_deliveries",
         100,
-        "Maximum deliveries",
         "Deliveries and downloads that a run may request; it stops before one more.",
     ),
     _flag(
-        "redeliver",
-        "Redeliver",
-        "Whether to deliver a catalog that is already elsewhere in the same bucket.",
+        "redeliver", "Whether to deliver a catalog that is already elsewhere in the same bucket."
     ),
-    _integer(
-        "retry_failed",
-        0,
-        "Retry failed",
-        "How often a FAILED delivery is requested again.",
-    ),
+    _integer("retry_failed", 0, "How often a FAILED delivery is requested again."),
     _choice(
         "store_drift",
         DRIFT,
-        "Store drift",
         "What to do where a store with the name exists but differs: error rejects the record, "
         "keep leaves the store unchanged, replace deletes and creates it (only with the label "
         "managed_by: pixxel-singer).",
@@ -157,51 +136,32 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     _flag(
         "allow_delete",
-        "Allow delete",
         "Whether a record with _sdc_deleted_at deletes its store (only with the label managed_by: "
         "pixxel-singer).",
     ),
     _choice(
         "verify_bucket",
         VERIFY,
-        "Verify bucket",
         "write puts a small object into the bucket, with the store's credentials, before the "
         "store is created; off checks only what needs no network.",
         default=WRITE,
     ),
     _flag(
         "verify_delivery",
-        "Verify delivery",
         "Whether to check that the object is in the bucket after a delivery has succeeded.",
     ),
     _property(
         "endpoints",
         th.ObjectType(additional_properties=th.StringType),
-        "Endpoints",
         "URL of the buckets by type of store (S3, GCS, AZBLOB), for S3-compatible and emulated "
         "clouds.",
         default={},
     ),
-    _integer(
-        "batch_size",
-        25,
-        "Batch size",
-        "Catalogs in one request.",
-        minimum=1,
-        maximum=MAX_BATCH,
-    ),
-    _integer(
-        "concurrency",
-        1,
-        "Concurrency",
-        "Requests at the same time.",
-        minimum=1,
-        maximum=MAX_CONCURRENCY,
-    ),
+    _integer("batch_size", 25, "Catalogs in one request.", minimum=1, maximum=MAX_BATCH),
+    _integer("concurrency", 1, "Requests at the same time.", minimum=1, maximum=MAX_CONCURRENCY),
     _integer(
         "download_concurrency",
         2,
-        "Download concurrency",
         "Files that are downloaded at the same time.",
         minimum=1,
         maximum=MAX_CONCURRENCY,
@@ -209,91 +169,61 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _seconds(
         "download_timeout",
         3600,
-        "Download timeout",
         "Seconds to wait until the API has prepared a download; then the record fails, and a "
         "later run continues the same download.",
     ),
-    _seconds(
-        "flush_seconds",
-        30,
-        "Flush seconds",
-        "Seconds that a request waits for its batch to fill.",
-    ),
+    _seconds("flush_seconds", 30, "Seconds that a request waits for its batch to fill."),
     _seconds(
         "settle_seconds",
         15,
-        "Settle seconds",
         "Seconds after which the API lists a requested delivery; an unconfirmed delivery is "
         "requested again only then.",
     ),
     _text(
         "journal_path",
-        "Journal",
         "File that records all requests; keep it between runs. By default "
         f"{DEFAULT_JOURNAL} in the working directory; required with environment production.",
     ),
     _text(
-        "outcomes_path",
-        "Outcomes",
-        "File to which a JSON line with the outcome of each record is appended.",
+        "outcomes_path", "File to which a JSON line with the outcome of each record is appended."
     ),
-    _text(
-        "summary_path",
-        "Summary",
-        "File that the run's summary is written to, as JSON.",
-    ),
+    _text("summary_path", "File that the run's summary is written to, as JSON."),
     _choice(
         "on_error",
         ON_ERROR,
-        "On error",
         "fail ends the run at the first failed record, and emits no STATE after it; continue "
         "writes the record to rejected_path and continues.",
         default=FAIL,
     ),
     _integer(
-        "max_failures",
-        100,
-        "Maximum failures",
-        "With on_error continue: records that may fail before the run stops.",
+        "max_failures", 100, "With on_error continue: records that may fail before the run stops."
     ),
     _text(
         "rejected_path",
-        "Rejected",
         "File to which failed records are appended, as Singer messages that can be sent again; "
         "required by on_error continue.",
     ),
-    _flag(
-        "dry_run",
-        "Dry run",
-        "Whether to only print what would be done.",
-    ),
+    _flag("dry_run", "Whether to only print what would be done."),
     _choice(
         "wait",
         WAIT,
-        "Wait",
         "finished ends the run when its requested and existing deliveries are done.",
         default=NO,
     ),
-    _seconds("wait_timeout", 3600, "Wait timeout", "Seconds to wait for deliveries."),
+    _seconds("wait_timeout", 3600, "Seconds to wait for deliveries."),
     _property(
         "stuck_after",
         th.NumberType(minimum=0),
-        "Stuck after",
         "Hours after which an unfinished delivery of an earlier run is reported.",
         default=DAY_HOURS,
     ),
     _choice(
         "late_failures",
         LATE_FAILURES,
-        "Late failures",
         "fail ends the run that first reports a failed, stuck or missing delivery of an earlier "
         "run with status 3; report only logs it.",
         default=FAIL,
     ),
     *RATE_PROPERTIES,
-    _text(
-        "user_agent",
-        "User agent",
-        "User-Agent header; by default the target's name and version.",
-    ),
+    _text("user_agent", "User-Agent header; by default the target's name and version."),
 ).to_dict()
