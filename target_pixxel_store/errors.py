@@ -70,25 +70,29 @@ class RunAborted(Exception):
         self.status = status
 
 
-class CircuitOpenError(Exception):
+class RunError(Exception):
+    """The run cannot go on; its text is the run's last line."""
+
+
+class CircuitOpenError(RunError):
     """There were too many failures of the same kind in a row."""
 
 
-class DestinationError(Exception):
+class DestinationError(RunError):
     """The destination is full, broken or refuses access, so that no download can succeed."""
 
 
-class JournalError(Exception):
+class JournalError(RunError):
     """The journal cannot be opened, locked, read or written."""
 
 
-class OutcomeFileError(Exception):
+class OutcomeFileError(RunError):
     """A file of outcomes, rejected records or the summary cannot be written."""
 
 
-class UnexpectedDeliveryError(Exception):
+class UnexpectedDeliveryError(RunError):
     """The API created something other than what was requested."""
 
 
-class WorkspaceMismatchError(Exception):
+class WorkspaceMismatchError(RunError):
     """The API, the token, the journal or a record belongs to a different workspace than set."""

@@ -23,16 +23,7 @@ from pixxel_singer.signals import StopRequested
 from pixxel_singer.target_base import PixxelTarget
 from target_pixxel_store.context import RunContext
 from target_pixxel_store.deliveries.monitor import DeliveryProblems
-from target_pixxel_store.errors import (
-    CircuitOpenError,
-    DestinationError,
-    JournalError,
-    OutcomeFileError,
-    RecordError,
-    RunAborted,
-    UnexpectedDeliveryError,
-    WorkspaceMismatchError,
-)
+from target_pixxel_store.errors import RecordError, RunAborted, RunError
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.settings import find_setting_problems, missing_since_error
 from target_pixxel_store.settings_schema import FINISHED, SCHEMA
@@ -64,15 +55,7 @@ class TargetPixxelStore(PixxelTarget):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     default_sink_class = IgnoredSink
-    expected_errors = (
-        PixxelError,
-        CircuitOpenError,
-        DestinationError,
-        JournalError,
-        OutcomeFileError,
-        UnexpectedDeliveryError,
-        WorkspaceMismatchError,
-    )
+    expected_errors = (PixxelError, RunError)
 
     def __init__(self, **kwargs: Any) -> None:
         self._started = False
