@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.client import Client
@@ -248,19 +248,12 @@ class RunContext:
     @cached_property
     def monitor(self) -> DeliveryMonitor:
         """Checks deliveries after they were requested."""
-        settings, verify = self.settings, None
-        if settings.verify_delivery:
-            # obstore is slow to import.
-            from target_pixxel_store.deliveries.verification import (  # noqa: PLC0415
-                verify_delivery,
-            )
-
-            verify = partial(verify_delivery, self.remote, self.stores, settings.endpoints)
+        settings = self.settings
         return DeliveryMonitor(
             self.api,
             self.journal,
             self.remote,
-            verify=verify,
+            verify=self.stores.has_object if settings.verify_delivery else None,
             stuck_after=settings.stuck_after,
             check=self.check,
         )

@@ -15,7 +15,7 @@ from target_pixxel_store.credentials import (
     validate_credentials,
 )
 from target_pixxel_store.errors import CredentialsError, RecordError
-from target_pixxel_store.locations import BucketLocation, is_too_long
+from target_pixxel_store.locations import BucketLocation, is_too_long, normalize_path
 from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
 from target_pixxel_store.polling import poll_for
 from target_pixxel_store.records import MANAGED_BY_LABEL, VERSION_LABEL
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.api.models import Delivery
     from target_pixxel_store.credentials import Credentials
     from target_pixxel_store.journal.journal import Journal
     from target_pixxel_store.records import StoreSpec
@@ -55,7 +56,6 @@ class StoreReconciler:
         logger: The plugin's logger.
         register_secrets: Called with secrets before they are used, so that no log contains them.
         check: Called while waiting; raises to stop.
-        credentials_names: The name of the credentials of each store, by the store's name.
     """
 
     settings: Settings
@@ -65,7 +65,7 @@ class StoreReconciler:
     logger: logging.Logger
     register_secrets: Callable[[Iterable[str]], None]
     check: Callable[[], None]
-    credentials_names: dict[str, str] = field(init=False, default_factory=dict)
+    _credentials_names: dict[str, str] = field(init=False, default_factory=dict)  # by store's name
 
     def ensure(self, spec: StoreSpec) -> Outcome:
         """Create a store unless it exists.
@@ -77,7 +77,7 @@ class StoreReconciler:
         """
         if is_too_long(spec.location):
             raise RecordError("'path_prefix' is too long for an object key")
-        self.credentials_names[spec.name] = spec.credentials_name
+        self._credentials_names[spec.name] = spec.credentials_name
         found = self._find(spec.name)
         if found is None:
             return self._create(spec, OutcomeKind.CREATED)
@@ -135,6 +135,28 @@ class StoreReconciler:
             raise RecordError("; ".join(error.lines)) from None
         self.register_secrets(iter_secrets(found))
         return found
+
+    def has_object(self, delivery: Delivery) -> bool | None:
+        """Find a delivered object with the credentials that the settings have for its store.
+
+        Returns:
+            Whether it exists; None where that cannot be found out.
+        """
+        from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
+
+        store = self.remote.view.stores.get(delivery.store_id)
+        if store is None or not delivery.target_path:
+            return None
+        cloud, bucket, prefix = store.location
+        location = BucketLocation(cloud, bucket, store.region, prefix)
+        endpoint = self.settings.endpoints.get(cloud)
+        key = normalize_path(prefix, delivery.path, delivery.target_path)
+        try:
+            name = self._credentials_names.get(store.name, store.name)
+            credentials = self.resolve_credentials(name, cloud)
+            return buckets.object_size(location, credentials, endpoint, key) is not None
+        except (RecordError, buckets.BucketError):
+            return None
 
     def _find(self, name: str) -> Store | None:
         stores = self.remote.refresh().stores.values()
