@@ -23,7 +23,7 @@ from target_pixxel_store.stores.buckets.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
@@ -69,25 +69,42 @@ def make_client(
     Raises:
         BucketError: The credentials, the endpoint or the bucket's name are invalid.
     """
-    _validate(location, credentials, (endpoint, authority_host))
-    client: ClientConfig = {
-        "allow_http": any(
-            urlsplit(url or "").scheme == "http" for url in (endpoint, authority_host)
-        ),
+    urls = {"endpoint": endpoint, "authority_host": authority_host}
+    _validate(location, credentials, urls.values())
+    options: ClientConfig = {
+        "allow_http": any(urlsplit(url or "").scheme == "http" for url in urls.values()),
         "connect_timeout": _CONNECT_TIMEOUT,
         "timeout": _REQUEST_TIMEOUT,
     }
+    both: dict[str, Any] = {"client_options": options, "retry_config": _RETRY}
+    bucket = location.bucket
+    values: dict[str, Any] = {
+        key: credentials.values[key] for key in KEYS_BY_STORE_TYPE[location.type]
+    }
     with _hidden_cloud_environment():
         try:
-            return _CLIENT_FACTORIES[location.type](
-                location, credentials, endpoint, authority_host, client
+            if location.type == "GCS":
+                key = _reduce_service_account_key(location, credentials, endpoint)
+                url = (endpoint or _GCS_URL).rstrip("/")
+                return GCSStore(bucket, service_account_key=key, base_url=url, **both)
+            if location.type == "AZBLOB":
+                values |= {name: url.rstrip("/") for name, url in urls.items() if url}
+                return AzureStore(bucket, **values, **both)
+            region = location.region or _DEFAULT_REGION
+            return S3Store(
+                bucket,
+                **values,
+                region=region,
+                endpoint=endpoint or f"https://s3.{region}.amazonaws.com",
+                virtual_hosted_style_request=False,
+                **both,
             )
         except OBSTORE_ERRORS as error:
             raise from_obstore_error(error, location, credentials, endpoint, "open") from None
 
 
 def _validate(
-    location: BucketLocation, credentials: Credentials, urls: tuple[str | None, ...]
+    location: BucketLocation, credentials: Credentials, urls: Iterable[str | None]
 ) -> None:
     """Check names, URLs and values before they become part of a request.
 
@@ -128,69 +145,6 @@ def _is_url(text: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def _make_s3_client(
-    location: BucketLocation,
-    credentials: Credentials,
-    endpoint: str | None,
-    _: str | None,
-    client: ClientConfig,
-) -> ObjectStore:
-    region = location.region or _DEFAULT_REGION
-    return S3Store(
-        location.bucket,
-        access_key_id=credentials.values["access_key_id"],
-        secret_access_key=credentials.values["secret_access_key"],
-        region=region,
-        endpoint=endpoint or f"https://s3.{region}.amazonaws.com",
-        virtual_hosted_style_request=False,
-        client_options=client,
-        retry_config=_RETRY,
-    )
-
-
-def _make_gcs_client(
-    location: BucketLocation,
-    credentials: Credentials,
-    endpoint: str | None,
-    _: str | None,
-    client: ClientConfig,
-) -> ObjectStore:
-    return GCSStore(
-        location.bucket,
-        service_account_key=_reduce_service_account_key(location, credentials, endpoint),
-        base_url=(endpoint or _GCS_URL).rstrip("/"),
-        client_options=client,
-        retry_config=_RETRY,
-    )
-
-
-def _make_azure_client(
-    location: BucketLocation,
-    credentials: Credentials,
-    endpoint: str | None,
-    authority_host: str | None,
-    client: ClientConfig,
-) -> ObjectStore:
-    options: dict[str, Any] = {"endpoint": endpoint, "authority_host": authority_host}
-    return AzureStore(
-        location.bucket,
-        account_name=credentials.values["account_name"],
-        tenant_id=credentials.values["tenant_id"],
-        client_id=credentials.values["client_id"],
-        client_secret=credentials.values["client_secret"],
-        client_options=client,
-        retry_config=_RETRY,
-        **{name: url.rstrip("/") for name, url in options.items() if url},
-    )
-
-
-_CLIENT_FACTORIES: dict[str, Callable[..., ObjectStore]] = {
-    "S3": _make_s3_client,
-    "GCS": _make_gcs_client,
-    "AZBLOB": _make_azure_client,
-}
 
 
 def _reduce_service_account_key(
