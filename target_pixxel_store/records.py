@@ -125,32 +125,12 @@ def read_store_deletion(record: Mapping[str, Any]) -> tuple[str, str | None] | N
     return required_text(record, "name"), optional_text(record, "id")
 
 
-def read_delivery_request(record: Mapping[str, Any]) -> CatalogRequest:
-    """Read a record of the stream `delivery_requests`.
+def read_catalog_request(record: Mapping[str, Any], *, is_download: bool) -> CatalogRequest:
+    """Read a record of the stream `delivery_requests` or `download_requests`.
 
     Raises:
         RecordError: A field is missing or invalid, or it has both ids.
     """
-    catalog, item, path = _read_catalog_or_item(record)
-    replaces = optional_text(record, REPLACE_DELIVERY) or None
-    if replaces and not catalog:
-        raise RecordError(f"has '{REPLACE_DELIVERY}', which requires '{CATALOG_ID}'")
-    store = required_text(record, STORE)
-    return CatalogRequest(store, path, catalog, item, record, replace_delivery=replaces)
-
-
-def read_download_request(record: Mapping[str, Any]) -> CatalogRequest:
-    """Read a record of the stream `download_requests`.
-
-    Raises:
-        RecordError: A field is missing or invalid, or it has both ids.
-    """
-    catalog, item, path = _read_catalog_or_item(record)
-    return CatalogRequest("", path, catalog, item, record)
-
-
-def _read_catalog_or_item(record: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Return the id of the catalog or of the order item, and the path."""
     catalog, item = optional_text(record, CATALOG_ID), optional_text(record, ORDER_ITEM_ID)
     if catalog and item:
         raise RecordError(f"has both '{CATALOG_ID}' and '{ORDER_ITEM_ID}'; send one of them")
@@ -159,7 +139,13 @@ def _read_catalog_or_item(record: Mapping[str, Any]) -> tuple[str | None, str | 
     path = optional_text(record, PATH)
     if path is not None and (reason := path_error(path)):
         raise RecordError(f"'path' {reason}")
-    return catalog, item, path
+    if is_download:
+        return CatalogRequest("", path, catalog, item, record)
+    replaces = optional_text(record, REPLACE_DELIVERY) or None
+    if replaces and not catalog:
+        raise RecordError(f"has '{REPLACE_DELIVERY}', which requires '{CATALOG_ID}'")
+    store = required_text(record, STORE)
+    return CatalogRequest(store, path, catalog, item, record, replace_delivery=replaces)
 
 
 def read_tap_record(record: Mapping[str, Any], store: str, *, is_catalog: bool) -> CatalogRequest:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import jsonschema_rs
 from singer_sdk.sinks import RecordSink
@@ -13,11 +13,11 @@ from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import (
+    PATH,
     REPLACE_DELIVERY,
     REQUEST_FIELDS,
     STORE,
-    read_delivery_request,
-    read_download_request,
+    read_catalog_request,
     read_store,
     read_store_deletion,
     read_tap_record,
@@ -26,9 +26,10 @@ from target_pixxel_store.records import (
 from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from target_pixxel_store.context import RunContext
+    from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
 _ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
@@ -45,6 +46,8 @@ class SinkOwner(Protocol):
 class StoreTargetSink(RecordSink):
     """Base of all sinks: validates records without ending the run or quoting values."""
 
+    known_fields: ClassVar[frozenset[str] | None] = None
+    """The fields that are read; None where any field may be."""
     max_parallelism = 1
     validate_schema = False  # `process_record` validates
 
@@ -86,24 +89,26 @@ class StoreTargetSink(RecordSink):
         """
         raise NotImplementedError
 
-    def known_fields(self) -> frozenset[str] | None:
-        """Return the fields that are read; None where any field may be."""
-        return None
+    def _reconcile(self, inflight: InflightRecord, reconcile: Callable[[], Outcome]) -> None:
+        """Reconcile an object after the earlier requests, and record the outcome.
 
-    @contextmanager
-    def _in_order(self, inflight: InflightRecord) -> Iterator[None]:
-        """Send the earlier requests first; name the record where the token has no permission."""
+        Raises:
+            Forbidden: The token has no permission; the error names the record.
+        """
         self._run.deliveries.flush()
         try:
-            yield
+            outcome = reconcile()
         except Forbidden as error:
             raise error.add_context(describe_record(inflight)) from None
+        self._run.recorder.record(inflight, outcome)
 
     def _warn_unknown_fields(self, record: dict[str, Any]) -> None:
         """Warn of each field that nothing reads, once."""
-        known = self.known_fields()
+        known = self.known_fields
         if known is None:
             return
+        if PATH in known:
+            known |= self._run.settings.path_template.fields
         unknown = record.keys() - known - {WORKSPACE_FIELD, *self.key_properties}
         unknown -= self._warned_fields
         if names := sorted(name for name in unknown if not name.startswith(_SDC_PREFIX)):
@@ -151,56 +156,45 @@ class StoresSink(StoreTargetSink):
     """`stores`: created, kept, replaced or deleted."""
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Create or delete a store, after the requests that came before."""
+        """Create or delete a store."""
         if (deletion := read_store_deletion(record)) is not None:
-            with self._in_order(inflight):
-                outcome = self._run.stores.delete(*deletion)
+            self._reconcile(inflight, partial(self._run.stores.delete, *deletion))
         else:
-            spec = read_store(record)
-            with self._in_order(inflight):
-                outcome = self._run.stores.ensure(spec)
-        self._run.recorder.record(inflight, outcome)
+            self._reconcile(inflight, partial(self._run.stores.ensure, read_store(record)))
 
 
 class DeliveryRequestsSink(StoreTargetSink):
     """`delivery_requests`: each a catalog or an order item, and a store."""
 
-    def known_fields(self) -> frozenset[str]:
-        """Return the fields of a request, and those that the path template reads."""
-        return REQUEST_FIELDS | {STORE, REPLACE_DELIVERY} | self._run.settings.path_template.fields
+    known_fields = REQUEST_FIELDS | {STORE, REPLACE_DELIVERY}
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request deliveries."""
-        self._run.deliveries.add_request(inflight, read_delivery_request(record))
+        request = read_catalog_request(record, is_download=False)
+        self._run.deliveries.add_request(inflight, request)
 
 
 class AoiRequestsSink(StoreTargetSink):
     """`aoi_requests`: areas of interest, created unless their project has one of the name."""
 
-    def known_fields(self) -> frozenset[str]:
-        """Return the fields of a request."""
-        return AOI_FIELDS
+    known_fields = AOI_FIELDS
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Create an area of interest, after the requests that came before."""
-        spec = read_aoi_request(record)
-        with self._in_order(inflight):
-            outcome = self._run.aois.ensure(spec)
-        self._run.recorder.record(inflight, outcome)
+        """Create an area of interest."""
+        self._reconcile(inflight, partial(self._run.aois.ensure, read_aoi_request(record)))
 
 
 class DownloadRequestsSink(StoreTargetSink):
     """`download_requests`: each a catalog or an order item."""
 
-    def known_fields(self) -> frozenset[str]:
-        """Return the fields of a request, and those that the path template reads."""
-        return REQUEST_FIELDS | self._run.settings.path_template.fields
+    known_fields = REQUEST_FIELDS
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request downloads."""
         if self._run.downloads is None:
             raise RecordError("set 'download_to' to download catalogs")
-        self._run.downloads.add_request(inflight, read_download_request(record))
+        request = read_catalog_request(record, is_download=True)
+        self._run.downloads.add_request(inflight, request)
 
 
 class TapSink(StoreTargetSink):
