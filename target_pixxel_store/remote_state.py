@@ -67,17 +67,11 @@ class WorkspaceView:
         for other_id, (other, delivery) in rows.items():
             if other == location:
                 rows[other_id] = other, replace(delivery, status=FAILED_STATUS)
-        unlisted = Delivery(
-            delivery_id, catalog_id, known.store_id, "", "", UNLISTED, "", automated=False
-        )
-        self._add(location, unlisted)
+        self._add(location, Delivery(delivery_id, catalog_id, known.store_id))
 
     def add_planned(self, job: DeliveryJob) -> None:
         """Add a delivery that is about to be requested."""
-        planned = Delivery(
-            "/".join(job.location), job.catalog_id, job.store.id, job.path, "", UNLISTED, "",
-            automated=False,
-        )  # fmt: skip
+        planned = Delivery("/".join(job.location), job.catalog_id, job.store.id, job.path)
         self._add(job.location, planned)
 
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:

@@ -34,7 +34,10 @@ def read_polygon(value: object, name: str) -> Rings:
         RecordError: It is not a valid polygon.
     """
     if isinstance(value, str):
-        value = _decode_json(value, name)
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            raise RecordError(f"'{name}' is a string that is not JSON") from None
     if isinstance(value, dict) and value.get("type") == FEATURE:
         value = value.get("geometry")
     if value is None:
@@ -55,14 +58,6 @@ def to_geojson(rings: Rings) -> dict[str, Any]:
 def equal_polygons(one: Rings, other: Rings) -> bool:
     """Return whether two polygons are equal, for any first position and direction of a ring."""
     return _canonical_form(one) == _canonical_form(other)
-
-
-def _decode_json(text: str, name: str) -> object:
-    try:
-        found: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise RecordError(f"'{name}' is a string that is not JSON") from None
-    return found
 
 
 def _read_ring(value: object, name: str) -> Ring:

@@ -75,7 +75,7 @@ class StoreApi:
 
     def list_catalogs_of_item(self, order_item_id: str) -> list[Fields]:
         """List the catalogs of an order item, with their `CATALOG_FIELDS`."""
-        found = self._search_catalogs({"order_item_ids": [order_item_id]})
+        found = self._scan(CATALOGS, "catalogs", {"order_item_ids": [order_item_id]})
         return [_parse_catalog(row_to_python(row)) for row in found]
 
     def find_existing_catalogs(self, catalog_ids: Sequence[str]) -> set[str]:
@@ -86,7 +86,8 @@ class StoreApi:
         """Return those catalogs that exist by id, with their `CATALOG_FIELDS`."""
         found: dict[str, Fields] = {}
         for at in range(0, len(catalog_ids), PAGE_SIZE):
-            for row in self._search_catalogs({"ids": list(catalog_ids[at : at + PAGE_SIZE])}):
+            body = {"ids": list(catalog_ids[at : at + PAGE_SIZE])}
+            for row in self._scan(CATALOGS, "catalogs", body):
                 if (key := _row_id(row)) is not None:
                     found[key] = _parse_catalog(row_to_python(row))
         return found
@@ -96,12 +97,12 @@ class StoreApi:
         answer = self.client.send_with_retries(
             "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE_SIZE}
         )
-        rows = answer.rows("projects")
         window = {"offset": 0, "limit": 1}
-        if not rows:
-            rows = self.client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
-        if not rows:
-            rows = self.client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+        rows = (
+            answer.rows("projects")
+            or self.client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
+            or self.client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+        )
         ids = (row_to_python(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
 
@@ -199,9 +200,6 @@ class StoreApi:
             return None
         return _parse_download(answer)
 
-    def _search_catalogs(self, body: Fields) -> Iterator[RawRow]:
-        return self._scan(CATALOGS, "catalogs", body)
-
     def _scan(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[RawRow]:
         """Read all pages of a list that may change meanwhile.
 
@@ -211,11 +209,11 @@ class StoreApi:
 
         def fetch(offset: int, limit: int) -> Page:
             window = paging.query_for(offset, limit)
-            answer: JsonResponse
-            if body is None:
-                answer = self.client.send_with_retries("GET", path, params=window)
-            else:
-                answer = self.client.send_with_retries("POST", path, body={**body, **window})
+            answer = (
+                self.client.send_with_retries("GET", path, params=window)
+                if body is None
+                else self.client.send_with_retries("POST", path, body={**body, **window})
+            )
             return Page(offset, answer.rows(name), paging.read_total(answer), answer.requested_at)
 
         paging = OffsetPaging()

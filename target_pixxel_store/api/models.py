@@ -48,7 +48,8 @@ class Delivery:
     Attributes:
         path: The path below the store's prefix.
         target_path: The key of its object below that path.
-        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others.
+        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others; `UNLISTED` where
+            the API does not list it.
         created_at: UTC timestamp of fixed width; empty where the API has none.
         automated: Whether an order created it, not an explicit request.
     """
@@ -56,11 +57,11 @@ class Delivery:
     id: str
     catalog_id: str
     store_id: str
-    path: str
-    target_path: str
-    status: str
-    created_at: str
-    automated: bool
+    path: str = ""
+    target_path: str = ""
+    status: str = UNLISTED
+    created_at: str = ""
+    automated: bool = False
 
     @property
     def has_failed(self) -> bool:

@@ -145,21 +145,17 @@ class DeliveryMonitor:
 
             def all_done() -> bool | None:
                 if waiting:
-                    self._check_waiting(waiting, problems)
+                    listed = {each.id: each for each in self.api.list_deliveries().deliveries}
+                    listed |= self._list_by_id(waiting - listed.keys())
+                    for delivery_id in waiting & listed.keys():
+                        if self._check_delivery(listed[delivery_id], problems):
+                            waiting.discard(delivery_id)
                     show_done(total - len(waiting))
                 return None if waiting else True
 
             poll_for(timeout, all_done, self.check, _BACKOFF)
         problems.unfinished = sorted(waiting)
         return problems
-
-    def _check_waiting(self, waiting: set[str], problems: DeliveryProblems) -> None:
-        """Read the list, and remove from `waiting` the deliveries that are done."""
-        listed = {each.id: each for each in self.api.list_deliveries().deliveries}
-        listed |= self._list_by_id(waiting - listed.keys())
-        for delivery_id in waiting & listed.keys():
-            if self._check_delivery(listed[delivery_id], problems):
-                waiting.discard(delivery_id)
 
     def _list_by_id(self, delivery_ids: Iterable[str]) -> dict[str, Delivery]:
         """Read deliveries one by one where the list may be truncated."""

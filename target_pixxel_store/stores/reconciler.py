@@ -23,7 +23,7 @@ from target_pixxel_store.settings_schema import ERROR, KEEP, WRITE
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.api.models import Delivery
@@ -158,20 +158,20 @@ class StoreReconciler:
         except (RecordError, buckets.BucketError):
             return None
 
-    def _find(self, name: str) -> Store | None:
-        stores = self.remote.refresh().stores.values()
-        return next((store for store in stores if store.name == name), None)
+    def _find(self, name: str, stores: Mapping[str, Store] | None = None) -> Store | None:
+        """Return the store with a name; by default of the stores that were read last."""
+        found = self.remote.refresh().stores if stores is None else stores
+        return next((store for store in found.values() if store.name == name), None)
 
     def _find_differences(self, found: Store, spec: StoreSpec) -> list[str]:
-        differs = []
-        if found.location.cloud != spec.cloud:
-            differs.append("type")
-        if found.location.bucket != spec.bucket:
-            differs.append("bucket")
-        if found.region != spec.region:
-            differs.append("region")
-        if found.location.prefix != spec.prefix:
-            differs.append("path_prefix")
+        (cloud, bucket, prefix), region = found.location, found.region
+        fields = {
+            "type": (cloud, spec.cloud),
+            "bucket": (bucket, spec.bucket),
+            "region": (region, spec.region),
+            "path_prefix": (prefix, spec.prefix),
+        }
+        differs = [name for name, (existing, wanted) in fields.items() if existing != wanted]
         if any(found.labels.get(name) != label for name, label in (spec.labels or {}).items()):
             differs.append("labels")
         version = _credentials_version(self.settings.credentials.get(spec.credentials_name))
@@ -259,7 +259,11 @@ class StoreReconciler:
             except (Unauthorized, Forbidden):
                 raise
             except ApiError as error:
-                found = self._poll_for_store(spec.name)
+                found = poll_for(
+                    self.settings.settle_seconds,
+                    lambda: self._find(spec.name, self.remote.list_stores()),
+                    self.check,
+                )
                 if found is not None and not self._find_differences(found, spec):
                     return found
                 if found is not None or isinstance(error, Conflict):
@@ -269,15 +273,6 @@ class StoreReconciler:
                     raise RecordError(
                         f"{error}; check its '{field}'" if field else str(error)
                     ) from None
-
-    def _poll_for_store(self, name: str) -> Store | None:
-        """Poll the list for a store, for at most `settle_seconds`."""
-
-        def find_store() -> Store | None:
-            stores = self.remote.list_stores().values()
-            return next((store for store in stores if store.name == name), None)
-
-        return poll_for(self.settings.settle_seconds, find_store, self.check)
 
     def _delete(self, store: Store) -> None:
         self.journal.record_store(store.id, store.location)
