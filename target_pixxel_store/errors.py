@@ -35,10 +35,6 @@ class RecordError(Exception):
         self.failure_kind = failure_kind
 
 
-class PathTemplateError(ValueError):
-    """A path template is invalid; the text follows the setting's name."""
-
-
 class CredentialsError(InputError):
     """An entry of `credentials` is invalid; its lines name settings, never their values."""
 

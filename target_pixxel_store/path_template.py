@@ -6,7 +6,8 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.timestamps import TimestampError, parse_timestamp
-from target_pixxel_store.errors import PathTemplateError, RecordError
+from pixxel_singer.errors import SettingError
+from target_pixxel_store.errors import RecordError
 from target_pixxel_store.locations import path_error
 
 if TYPE_CHECKING:
@@ -24,27 +25,27 @@ class PathTemplate:
         fields: The names of the fields in it.
 
     Raises:
-        PathTemplateError: The template is invalid.
+        SettingError: The template is invalid.
     """
 
     def __init__(self, text: str) -> None:
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError:
-            raise PathTemplateError("has an unmatched brace") from None
+            raise SettingError("has an unmatched brace") from None
         for _, name, form, conversion in parts:
             if name is None:
                 continue
             if not name or conversion or "." in name or "[" in name:
-                raise PathTemplateError(
+                raise SettingError(
                     "must contain only field names in braces, with or without a date format"
                 )
             if form and not form.startswith("%"):
-                raise PathTemplateError(f"must have a date format such as %Y/%m for '{name}'")
+                raise SettingError(f"must have a date format such as %Y/%m for '{name}'")
         if reason := path_error(
             "".join(text + ("" if name is None else "x") for text, name, *_ in parts)
         ):
-            raise PathTemplateError(reason)
+            raise SettingError(reason)
         self._parts = [(literal, name, form or "") for literal, name, form, _ in parts]
         self.fields = frozenset(name for _, name, *_ in parts if name is not None)
 

@@ -37,24 +37,16 @@ class StoreSpec:
     """A store as a record or a setting specifies it.
 
     Attributes:
-        cloud: S3, GCS or AZBLOB (`type`).
-        prefix: The prefix of all keys, without a slash at either end (`path_prefix`).
+        location: The location of its prefix (`type`, `bucket`, `path_prefix`).
         labels: None where the record has no labels.
         credentials_name: Name of an entry in the setting `credentials`.
     """
 
     name: str
-    cloud: str
-    bucket: str
     region: str
-    prefix: str
+    location: BucketPath
     labels: dict[str, str] | None
     credentials_name: str
-
-    @property
-    def location(self) -> BucketPath:
-        """The location of the store's prefix."""
-        return BucketPath(self.cloud, self.bucket, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +97,8 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
         raise RecordError(f"'path_prefix' {reason}")
     return StoreSpec(
         name=name,
-        cloud=_read_type(record),
-        bucket=bucket,
+        location=BucketPath(_read_type(record), bucket, normalize_path(prefix)),
         region=required_text(configs, "region"),
-        prefix=normalize_path(prefix),
         labels=_read_labels(record.get("labels")),
         credentials_name=optional_text(record, "credentials") or name,
     )

@@ -20,7 +20,7 @@ from target_pixxel_store.credentials import (
     resolve_credentials,
     validate_credentials,
 )
-from target_pixxel_store.errors import CredentialsError, PathTemplateError, RecordError
+from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.path_template import PathTemplate
 from target_pixxel_store.records import read_store
 from target_pixxel_store.settings_schema import ALL, CONTINUE, DEFAULT_JOURNAL, FAIL, PRODUCTION
@@ -102,7 +102,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         SettingError: A setting is invalid; `find_setting_problems` names all that are.
     """
-    return parse_settings(Settings, _PARSERS, config)
+    return parse_settings(Settings, (*_PARSERS, ("stores", "stores", _read_stores)), config)
 
 
 def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
@@ -170,7 +170,7 @@ def _store_errors(config: Mapping[str, Any]) -> list[str]:
                 "'credentials'"
             )
             continue
-        wrong = validate_credentials(store.credentials_name, entry, store.cloud)
+        wrong = validate_credentials(store.credentials_name, entry, store.location.cloud)
         if not wrong:
             try:
                 resolve_credentials(store.credentials_name, entry)
@@ -185,14 +185,8 @@ def _none_if_blank(value: str | None) -> str | None:
     return value if value and value.strip() else None
 
 
-def _read_stores(value: list[dict[str, Any]]) -> tuple[StoreSpec, ...]:
-    made = []
-    for record in value:
-        try:
-            made.append(read_store(record))
-        except RecordError:
-            continue  # `_store_errors` reports it
-    return tuple(made)
+def _read_stores(records: list[dict[str, Any]]) -> tuple[StoreSpec, ...]:
+    return tuple(map(read_store, records))  # `_store_errors` has checked them
 
 
 def _read_since(value: str | None) -> str | None:
@@ -213,13 +207,6 @@ def _read_filter(value: dict[str, Any]) -> dict[str, list[Any]]:
             raise SettingError("must have for each field a value, or a list of at least one value")
         found[name] = values
     return found
-
-
-def _read_template(value: str) -> PathTemplate:
-    try:
-        return PathTemplate(value)
-    except PathTemplateError as error:
-        raise SettingError(str(error)) from None
 
 
 def _expand_user(text: str) -> Path:
@@ -277,8 +264,7 @@ _PARSERS: Parsers = (
     ("deliver_to", "deliver_to", _none_if_blank),
     ("deliver_when", "deliver_when", _read_filter),
     ("download_to", "download_to", _read_download_to),
-    ("path_template", "path_template", _read_template),
-    ("stores", "stores", _read_stores),
+    ("path_template", "path_template", PathTemplate),
     ("journal_path", "journal_path", _read_journal_path),
     ("outcomes_path", "outcomes_path", _read_path),
     ("summary_path", "summary_path", _read_path),

@@ -164,12 +164,11 @@ class StoreReconciler:
         return next((store for store in found.values() if store.name == name), None)
 
     def _find_differences(self, found: Store, spec: StoreSpec) -> list[str]:
-        (cloud, bucket, prefix), region = found.location, found.region
         fields = {
-            "type": (cloud, spec.cloud),
-            "bucket": (bucket, spec.bucket),
-            "region": (region, spec.region),
-            "path_prefix": (prefix, spec.prefix),
+            "type": (found.location.cloud, spec.location.cloud),
+            "bucket": (found.location.bucket, spec.location.bucket),
+            "region": (found.region, spec.region),
+            "path_prefix": (found.location.prefix, spec.location.prefix),
         }
         differs = [name for name, (existing, wanted) in fields.items() if existing != wanted]
         if any(found.labels.get(name) != label for name, label in (spec.labels or {}).items()):
@@ -200,7 +199,7 @@ class StoreReconciler:
             raise RecordError(f"{items} open order items use the store; run again later")
 
     def _replace(self, old: Store, spec: StoreSpec) -> Outcome:
-        credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
+        credentials = self.resolve_credentials(spec.credentials_name, spec.location.cloud)
         self._check_deletable(old)
         self._verify_bucket(spec, credentials)
         if not self.settings.dry_run:
@@ -212,7 +211,7 @@ class StoreReconciler:
         return created._replace(reason=f"replaces {old.id}")
 
     def _create(self, spec: StoreSpec, kind: OutcomeKind, *, verified: bool = False) -> Outcome:
-        credentials = self.resolve_credentials(spec.credentials_name, spec.cloud)
+        credentials = self.resolve_credentials(spec.credentials_name, spec.location.cloud)
         if not verified:
             self._verify_bucket(spec, credentials)
         if self.settings.dry_run:
@@ -235,8 +234,9 @@ class StoreReconciler:
         """
         from target_pixxel_store.stores import buckets  # noqa: PLC0415 - obstore is slow to import
 
-        location = BucketLocation(spec.cloud, spec.bucket, spec.region, spec.prefix)
-        endpoint, notes = self.settings.endpoints.get(spec.cloud), list[str]()
+        cloud, bucket, prefix = spec.location
+        location = BucketLocation(cloud, bucket, spec.region, prefix)
+        endpoint, notes = self.settings.endpoints.get(cloud), list[str]()
         try:
             if self.settings.verify_bucket == WRITE and not self.settings.dry_run:
                 notes = buckets.probe_write_access(location, credentials, endpoint)
