@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ _MIN_LINE_LENGTH = 16  # characters; shorter lines occur in other texts, too
 _LINE_END = re.compile(r"\r?\n|\\n")  # a line's end, also as JSON writes it
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """One entry of the setting `credentials` with its references resolved.
 
@@ -40,11 +40,8 @@ class Credentials:
     """
 
     name: str
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     version: str | None
-
-    def __repr__(self) -> str:
-        return f"Credentials(name={self.name!r}, version={self.version!r})"
 
 
 def resolve_credentials(name: str, entry: Mapping[str, Any]) -> Credentials:
@@ -114,15 +111,12 @@ def iter_secrets(credentials: Credentials) -> Iterator[str]:
 
 
 def _iter_service_account_secrets(text: str) -> Iterator[str]:
-    try:
-        fields = json.loads(text)
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
+    fields = _parse_object(text)
+    if fields is None:
         yield from _iter_long_lines(text)
         return
-    for field in ("private_key", "private_key_id"):
-        value = fields.get(field)
+    for name in ("private_key", "private_key_id"):
+        value = fields.get(name)
         if isinstance(value, str) and value:
             yield value
             yield json.dumps(value)[1:-1]
@@ -159,7 +153,7 @@ def _resolve_value(key: str, value: object) -> str:
         raise ValueError(f"{source} is empty")
     if source == "the value" and _is_file(text.strip()):
         raise ValueError("is the path of a file; write file:PATH to read the file")
-    if key == SERVICE_ACCOUNT and not _is_json_object(text):
+    if key == SERVICE_ACCOUNT and _parse_object(text) is None:
         raise ValueError(
             f"{source} is not a JSON object; it must be the key of a service account, or file:PATH "
             "of its file"
@@ -177,11 +171,13 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _is_json_object(text: str) -> bool:
+def _parse_object(text: str) -> dict[str, Any] | None:
+    """Parse JSON; return None where it is not an object."""
     try:
-        return isinstance(json.loads(text), dict)
+        found = json.loads(text)
     except ValueError:
-        return False
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _read_file(path: str) -> str:

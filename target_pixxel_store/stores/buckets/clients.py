@@ -175,13 +175,11 @@ def _reduce_service_account_key(
     needed = {name: fields.get(name) for name in ("client_email", "private_key", "private_key_id")}
     if endpoint and fields.get("disable_oauth") is True:
         return json.dumps({name: value or "" for name, value in needed.items()} | _WITHOUT_TOKEN)
-    if lacking := [name for name, value in needed.items() if not _is_nonempty_text(value)]:
+    if lacking := [
+        name for name, value in needed.items() if not (isinstance(value, str) and value)
+    ]:
         raise malformed(f"lack {' and '.join(lacking)}")
     return json.dumps(needed)
-
-
-def _is_nonempty_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
 
 
 @contextmanager
@@ -192,14 +190,9 @@ def _hidden_cloud_environment() -> Iterator[None]:
     encryption, the path of a different key.
     """
     with _environment_lock:
-        hidden = {
-            name: os.environ.pop(name) for name in list(os.environ) if _is_cloud_variable(name)
-        }
+        names = [name for name in os.environ if name.upper().startswith(_CLOUD_VARIABLE_PREFIXES)]
+        hidden = {name: os.environ.pop(name) for name in names}
         try:
             yield
         finally:
             os.environ.update(hidden)
-
-
-def _is_cloud_variable(name: str) -> bool:
-    return name.upper().startswith(_CLOUD_VARIABLE_PREFIXES)

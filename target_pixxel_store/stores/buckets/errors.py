@@ -151,17 +151,12 @@ def from_obstore_error(
     """
     text = str(error)
     kind = _classify(error, text)
-    if (
-        kind is BucketErrorKind.OTHER
-        and operation == "open"
-        and any(word in text for word in _MALFORMED_KEY_TEXTS)
-    ):
-        kind = BucketErrorKind.MALFORMED
     if kind is BucketErrorKind.OTHER:
-        return BucketError(kind, f"{location.label} {_describe_other(text)}")
-    reason = (
-        _READ_DENIED if kind is BucketErrorKind.DENIED and operation == "read" else _MESSAGES[kind]
-    )
+        if operation != "open" or not any(word in text for word in _MALFORMED_KEY_TEXTS):
+            return BucketError(kind, f"{location.label} {_describe_other(text)}")
+        kind = BucketErrorKind.MALFORMED
+    is_read_denied = kind is BucketErrorKind.DENIED and operation == "read"
+    reason = _READ_DENIED if is_read_denied else _MESSAGES[kind]
     return BucketError(
         kind,
         reason.format(
@@ -179,14 +174,14 @@ def from_obstore_error(
 
 
 def _classify(error: Exception, text: str) -> BucketErrorKind:
-    if _SIGN_IN_TEXT in text and (_find_status(text) or "").startswith("4"):
+    if _SIGN_IN_TEXT in text and _find_status(text).startswith("4"):
         return BucketErrorKind.UNKNOWN_KEY
     if kind := _kind_by_code(text):
         return kind
     for raised, meaning in _KIND_BY_EXCEPTION.items():
         if isinstance(error, raised):
             return meaning
-    if _find_status(text) is None and any(words in text for words in _NO_RESPONSE_TEXTS):
+    if not _find_status(text) and any(words in text for words in _NO_RESPONSE_TEXTS):
         return BucketErrorKind.UNREACHABLE
     return BucketErrorKind.OTHER
 
@@ -197,7 +192,7 @@ def _kind_by_code(text: str) -> BucketErrorKind | None:
         return _KIND_BY_CODE[code]
     if code in _OTHER_REGION_CODES or code == _CLOCK_SKEW_CODE:
         return BucketErrorKind.OTHER
-    return _KIND_BY_STATUS.get(_find_status(text) or "")
+    return _KIND_BY_STATUS.get(_find_status(text))
 
 
 def _describe_other(text: str) -> str:
@@ -207,11 +202,8 @@ def _describe_other(text: str) -> str:
     if code == _CLOCK_SKEW_CODE:
         return "refuses requests because of this machine's clock; set the clock"
     if status:
-        then = (
-            "try again later"
-            if status in _TRANSIENT_STATUSES
-            else "check bucket, prefix and endpoint"
-        )
+        is_transient = status in _TRANSIENT_STATUSES
+        then = "try again later" if is_transient else "check bucket, prefix and endpoint"
         return f"cannot be used: the service returned status {status}; {then}"
     return (
         "cannot be used; check the names of bucket and prefix, the region and the setting "
@@ -224,9 +216,9 @@ def _find_code(text: str) -> str:
     return str(found[found.lastindex or 0]).lower() if found else ""
 
 
-def _find_status(text: str) -> str | None:
+def _find_status(text: str) -> str:
     found = _STATUS_PATTERN.search(text)
-    return found[1] if found else None
+    return found[1] if found else ""
 
 
 def _describe_endpoint(text: str, endpoint: str | None) -> str:

@@ -53,7 +53,8 @@ def probe_write_access(
         BucketError: They cannot write to it.
     """
     store = make_client(location, credentials, endpoint, authority_host)
-    key = _join_key(location.prefix, f"{PROBE_PREFIX}{uuid4().hex}")
+    folder = f"{location.prefix}/" if location.prefix else ""
+    key = f"{folder}{PROBE_PREFIX}{uuid4().hex}"
     try:
         obstore.put(store, key, _PROBE_CONTENT, use_multipart=False)
     except OBSTORE_ERRORS as error:
@@ -84,10 +85,10 @@ def object_size(
 
     Args:
         location: The bucket; its prefix is not added.
-        credentials: As for `probe`.
-        endpoint: As for `probe`.
+        credentials: As for `probe_write_access`.
+        endpoint: As for `probe_write_access`.
         key: The object's full key in the bucket.
-        authority_host: As for `probe`.
+        authority_host: As for `probe_write_access`.
 
     Returns:
         Its size in bytes; None where it, or the bucket, does not exist.
@@ -116,7 +117,3 @@ def _read_size(store: ObjectStore, key: str) -> int | None:
         return obstore.get(store, key, options={"range": (0, 1)}).meta["size"]
     except FileNotFoundError:
         return None
-
-
-def _join_key(prefix: str, name: str) -> str:
-    return f"{prefix}/{name}" if prefix else name
