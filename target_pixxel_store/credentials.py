@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_pixxel_store.errors import CredentialsError
+from target_pixxel_store.errors import CredentialsError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +42,22 @@ class Credentials:
     name: str
     values: Mapping[str, str] = field(repr=False)
     version: str | None
+
+
+def find_credentials(
+    entries: Mapping[str, Mapping[str, Any]], name: str, store_type: str
+) -> Credentials:
+    """Return the resolved entry of a name, for a type of store.
+
+    Raises:
+        RecordError: There is none.
+        CredentialsError: Its keys or its values are invalid; with a line for each.
+    """
+    if name not in entries:
+        raise RecordError("'credentials' must name an entry of the setting 'credentials'")
+    if wrong := validate_credentials(name, entries[name], store_type):
+        raise CredentialsError(*wrong)
+    return resolve_credentials(name, entries[name])
 
 
 def resolve_credentials(name: str, entry: Mapping[str, Any]) -> Credentials:

@@ -17,13 +17,13 @@ from pixxel_singer.errors import SettingError
 from pixxel_singer.settings import Parsers, find_problems, parse_settings
 from target_pixxel_store.credentials import (
     KEYS_BY_STORE_TYPE,
-    resolve_credentials,
+    find_credentials,
     validate_credentials,
 )
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.path_template import PathTemplate
 from target_pixxel_store.records import read_store
-from target_pixxel_store.settings_schema import ALL, CONTINUE, DEFAULT_JOURNAL, FAIL, PRODUCTION
+from target_pixxel_store.settings_schema import ALL, CONTINUE, DEFAULT_JOURNAL, PRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,11 +90,6 @@ class Settings:
         """Whether the run continues after a failed record, as a dry run always does."""
         return self.on_error == CONTINUE or self.dry_run
 
-    @property
-    def fails_on_late_failures(self) -> bool:
-        """Whether late failures of earlier runs change the exit status; never of a dry run."""
-        return self.late_failures == FAIL and not self.dry_run
-
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Parse settings that `SCHEMA` allows.
@@ -152,31 +147,19 @@ def _endpoint_errors(kind: str, url: str) -> list[str]:
 
 def _store_errors(config: Mapping[str, Any]) -> list[str]:
     """Validate the declared stores, and the keys of their credentials."""
-    found = []
+    found: list[str] = []
     names: set[str] = set()
     for at, record in enumerate(config["stores"]):
         try:
             store = read_store(record)
+            if store.name in names:
+                found.append(f"Setting 'stores.{at}': the name is declared twice")
+            names.add(store.name)
+            find_credentials(config["credentials"], store.credentials_name, store.location.cloud)
         except RecordError as error:
             found.append(f"Setting 'stores.{at}': {error}")
-            continue
-        if store.name in names:
-            found.append(f"Setting 'stores.{at}': the name is declared twice")
-        names.add(store.name)
-        entry = config["credentials"].get(store.credentials_name)
-        if entry is None:
-            found.append(
-                f"Setting 'stores.{at}': 'credentials' must name an entry of the setting "
-                "'credentials'"
-            )
-            continue
-        wrong = validate_credentials(store.credentials_name, entry, store.location.cloud)
-        if not wrong:
-            try:
-                resolve_credentials(store.credentials_name, entry)
-            except CredentialsError as error:
-                wrong = list(error.lines)
-        found += wrong
+        except CredentialsError as error:
+            found += error.lines
     return found
 
 

@@ -26,7 +26,7 @@ from target_pixxel_store.deliveries.monitor import DeliveryProblems
 from target_pixxel_store.errors import RecordError, RunAborted, RunError
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.settings import find_setting_problems, missing_since_error
-from target_pixxel_store.settings_schema import FINISHED, SCHEMA
+from target_pixxel_store.settings_schema import FAIL, FINISHED, SCHEMA
 from target_pixxel_store.sinks import ORDER_ITEMS, SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
 from target_pixxel_store.workspace_check import check_workspaces
 
@@ -126,11 +126,12 @@ class TargetPixxelStore(PixxelTarget):
         finally:
             if self._started and context.downloads:
                 context.downloads.close()
+        fails_late = context.settings.late_failures == FAIL and not context.settings.dry_run
         is_incomplete = (
             context.outcome_files.failure_count > 0
             or context.recorder.has_pending
             or bool(self._wait_problems)
-            or (bool(self._earlier_problems) and context.settings.fails_on_late_failures)
+            or (bool(self._earlier_problems) and fails_late)
         )
         return (ExitCode.INCOMPLETE if is_incomplete else ExitCode.OK), ""
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized
 from target_pixxel_store.api.errors import MAX_ATTEMPTS, find_own_field
 from target_pixxel_store.api.models import Store
-from target_pixxel_store.credentials import (
-    KEYS_BY_STORE_TYPE,
-    iter_secrets,
-    resolve_credentials,
-    validate_credentials,
-)
+from target_pixxel_store.credentials import KEYS_BY_STORE_TYPE, find_credentials, iter_secrets
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.locations import BucketLocation, is_too_long, normalize_path
 from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
@@ -124,13 +119,8 @@ class StoreReconciler:
         Raises:
             RecordError: They do not exist, or lack a key for the type of store.
         """
-        entry = self.settings.credentials.get(name)
-        if entry is None:
-            raise RecordError("'credentials' must name an entry of the setting 'credentials'")
-        if wrong := validate_credentials(name, entry, cloud):
-            raise RecordError("; ".join(wrong))
         try:
-            found = resolve_credentials(name, entry)
+            found = find_credentials(self.settings.credentials, name, cloud)
         except CredentialsError as error:
             raise RecordError("; ".join(error.lines)) from None
         self.register_secrets(iter_secrets(found))
@@ -173,8 +163,8 @@ class StoreReconciler:
         differs = [name for name, (existing, wanted) in fields.items() if existing != wanted]
         if any(found.labels.get(name) != label for name, label in (spec.labels or {}).items()):
             differs.append("labels")
-        version = _credentials_version(self.settings.credentials.get(spec.credentials_name))
-        if version is not None and found.labels.get(VERSION_LABEL) != version:
+        version = self.settings.credentials.get(spec.credentials_name, {}).get("version")
+        if version is not None and found.labels.get(VERSION_LABEL) != str(version):
             differs.append(f"the version of its credentials ({VERSION_LABEL})")
         return differs
 
@@ -287,11 +277,6 @@ class StoreReconciler:
                 raise RecordError(str(error)) from None
         self.remote.remove_store(store.id)
         self.logger.info("deleted store '%s' (%s)", store.name, store.id)
-
-
-def _credentials_version(entry: dict[str, Any] | None) -> str | None:
-    version = entry.get("version") if entry else None
-    return None if version is None else str(version)
 
 
 def _make_outcome(kind: OutcomeKind, store: Store, reason: str = "") -> Outcome:
