@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pixxel_api.client import Client
@@ -24,7 +24,7 @@ from target_pixxel_store.outcomes.recorder import OutcomeRecorder
 from target_pixxel_store.remote_state import RemoteState
 from target_pixxel_store.settings import Settings, read_settings
 from target_pixxel_store.stores.reconciler import StoreReconciler
-from target_pixxel_store.workspace_check import make_environment_check
+from target_pixxel_store.workspace_check import check_environment
 
 if TYPE_CHECKING:
     import logging
@@ -150,7 +150,7 @@ class RunContext:
             request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
             check=self.check,
-            check_headers=make_environment_check(settings.environment),
+            check_headers=partial(check_environment, settings.environment),
         )
         self.resources.callback(client.close)
         return StoreApi(client, PAGE_CONCURRENCY, self.check)

@@ -8,7 +8,7 @@ from target_pixxel_store.errors import WorkspaceMismatchError
 from target_pixxel_store.settings_schema import SANDBOX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 SANDBOX_HEADER = "X-Pixxel-Sandbox"
 """Response header that only a sandbox sends."""
@@ -16,22 +16,22 @@ WORKSPACE_FIELD = "org_id"
 """Field with the id of the workspace that an object belongs to."""
 
 
-def make_environment_check(environment: str | None) -> Callable[[Mapping[str, str]], None]:
-    """Return a check of the headers of each response.
+def check_environment(environment: str | None, headers: Mapping[str, str]) -> None:
+    """Check the headers of a response.
 
     Args:
         environment: production, sandbox, or None for either.
+        headers: The headers.
+
+    Raises:
+        WorkspaceMismatchError: The API is of the other environment.
     """
-
-    def check_environment(headers: Mapping[str, str]) -> None:
-        sandbox = SANDBOX_HEADER in headers
-        if environment is not None and sandbox != (environment == SANDBOX):
-            kind = "a sandbox" if sandbox else "not a sandbox"
-            raise WorkspaceMismatchError(
-                f"the API is {kind}, but 'environment' is {environment}; check 'api_url'"
-            )
-
-    return check_environment
+    sandbox = SANDBOX_HEADER in headers
+    if environment is not None and sandbox != (environment == SANDBOX):
+        kind = "a sandbox" if sandbox else "not a sandbox"
+        raise WorkspaceMismatchError(
+            f"the API is {kind}, but 'environment' is {environment}; check 'api_url'"
+        )
 
 
 def check_workspace(workspace_id: str | None, record: Mapping[str, Any], label: str) -> None:

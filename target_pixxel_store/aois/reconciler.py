@@ -43,7 +43,6 @@ class AoiReconciler:
     """Creates the areas of interest that records specify.
 
     Attributes:
-        settings: The settings.
         api: Lists and creates areas of interest.
         journal: Records every request before it is sent.
         check: Called while waiting; raises to stop.
@@ -80,7 +79,7 @@ class AoiReconciler:
                 return existing
         return self._create(spec)
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> dict[AoiKey, Aoi]:
         """Read all areas of interest; a filter that the server misinterprets could hide one."""
         now = time.monotonic()
         self._aois = {}
@@ -88,6 +87,7 @@ class AoiReconciler:
             if (aoi := parse_aoi(row)) is not None:
                 self._aois.setdefault(aoi.key, aoi)
         self._refreshed_at = now
+        return self._aois
 
     def _close_intents(self) -> None:
         """Record what came of the requests of earlier runs."""
@@ -96,10 +96,6 @@ class AoiReconciler:
                 self.journal.record_aoi(key, found.id)
             else:
                 self.journal.record_aoi_refusal(key)
-
-    def _find_listed(self, key: AoiKey) -> Aoi | None:
-        self._refresh()
-        return self._aois.get(key)
 
     def _find_existing(self, spec: AoiSpec) -> Outcome | None:
         """Return the outcome where the list or the journal contains the area of interest."""
@@ -129,7 +125,7 @@ class AoiReconciler:
             # The list may lag behind both for a name that is taken and after a lost response.
             is_late = isinstance(error, Conflict) or not is_refusal
             seconds = self.settings.settle_seconds if is_late else 0
-            found = poll_for(seconds, lambda: self._find_listed(key), self.check)
+            found = poll_for(seconds, lambda: self._refresh().get(key), self.check)
             if found is not None:
                 is_existing = attempt == 1 and isinstance(error, Conflict)
                 outcome = (

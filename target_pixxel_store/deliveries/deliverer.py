@@ -45,7 +45,6 @@ class Deliverer:
     """Sends jobs and returns the outcome of each.
 
     Attributes:
-        settings: The settings.
         api: Sends the requests.
         remote: Reads the lists again where a response does not confirm a delivery.
         journal: Records every request before it is sent.

@@ -35,7 +35,6 @@ class DeliveryPipeline:
     """Delivers the catalogs that records request, in the order of the records.
 
     Attributes:
-        settings: The settings.
         api: Finds catalogs.
         remote: The stores and deliveries that exist.
         selection: Selects the catalogs of a request.

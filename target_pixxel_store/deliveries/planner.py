@@ -35,7 +35,6 @@ class DeliveryPlanner:
     """Selects the catalogs of pending requests, and decides what to do about each.
 
     Attributes:
-        settings: The settings.
         selection: Selects the catalogs of a request.
         remote: The stores and deliveries that exist.
         journal: What earlier runs requested.

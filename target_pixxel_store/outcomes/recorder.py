@@ -38,7 +38,6 @@ class OutcomeRecorder:
     """Records outcomes of any kind of record.
 
     Attributes:
-        settings: The settings.
         files: The files that outcomes and rejected records are written to.
         checkpoints: Holds the STATE until the records before it are complete.
         schema_of: Returns the SCHEMA message of a stream, for its rejected records.
@@ -92,12 +91,6 @@ class OutcomeRecorder:
             self.checkpoints.block_at(inflight)
             raise RunAborted(ExitCode.FAILED, abort_reason)
 
-    def _complete_catalog(self, inflight: InflightRecord) -> None:
-        """Count one of a record's catalogs as complete."""
-        inflight.open_catalogs -= 1
-        if inflight.open_catalogs == 0:
-            self.checkpoints.complete_record(inflight)
-
     def record(self, inflight: InflightRecord, outcome: Outcome) -> None:
         """Record the outcome of a record, or of one of its catalogs.
 
@@ -111,7 +104,9 @@ class OutcomeRecorder:
         if outcome.kind is OutcomeKind.PENDING:
             self.has_pending = True
             self.checkpoints.block_at(inflight)
-        self._complete_catalog(inflight)
+        inflight.open_catalogs -= 1
+        if inflight.open_catalogs == 0:
+            self.checkpoints.complete_record(inflight)
 
     def record_all(self, records: list[InflightRecord], outcome: Outcome) -> None:
         """Record the outcome of records that request the same object; the first one created it.

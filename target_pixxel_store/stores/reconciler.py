@@ -44,7 +44,6 @@ class StoreReconciler:
     """Makes stores match the specs of records and settings.
 
     Attributes:
-        settings: The settings.
         api: Creates and deletes stores.
         remote: The stores and deliveries that exist.
         journal: Records the location of a store before it is deleted.

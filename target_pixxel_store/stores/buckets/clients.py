@@ -111,19 +111,15 @@ def _validate(
     Raises:
         BucketError: One of them is invalid.
     """
+    problem, region = None, location.region or _DEFAULT_REGION
     if not is_bucket_name(location.bucket):
-        raise BucketError(BucketErrorKind.OTHER, f"{location.label} has an invalid name")
-    if location.type == "S3" and not _REGION_PATTERN.fullmatch(location.region or _DEFAULT_REGION):
-        raise BucketError(
-            BucketErrorKind.OTHER,
-            f"{location.label} cannot be used: {location.region!r} is not a region of S3",
-        )
-    for url in urls:
-        if url is not None and not _is_url(url):
-            raise BucketError(
-                BucketErrorKind.OTHER,
-                f"{location.label} cannot be used: its endpoint must be an http or https URL",
-            )
+        problem = "has an invalid name"
+    elif location.type == "S3" and not _REGION_PATTERN.fullmatch(region):
+        problem = f"cannot be used: {region!r} is not a region of S3"
+    elif not all(url is None or _is_url(url) for url in urls):
+        problem = "cannot be used: its endpoint must be an http or https URL"
+    if problem:
+        raise BucketError(BucketErrorKind.OTHER, f"{location.label} {problem}")
     for key in sorted(KEYS_BY_STORE_TYPE[location.type]):
         value = credentials.values.get(key)
         if not value or (key in _VALUE_PATTERNS and not _VALUE_PATTERNS[key].fullmatch(value)):
