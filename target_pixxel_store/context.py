@@ -104,9 +104,9 @@ class RunContext:
         return self.resources.enter_context(
             OutcomeFiles(
                 self.run_id,
-                outcomes=settings.outcomes_path if writes else None,
-                rejected=settings.rejected_path if writes and settings.continue_on_error else None,
-                summary=settings.summary_path if writes else None,
+                settings.outcomes_path if writes else None,
+                settings.rejected_path if writes and settings.continue_on_error else None,
+                settings.summary_path if writes else None,
             )
         )
 
@@ -158,7 +158,7 @@ class RunContext:
     @cached_property
     def remote(self) -> RemoteState:
         """The stores and deliveries that the API lists."""
-        return RemoteState(self.api, self.journal, threads=PAGE_CONCURRENCY)
+        return RemoteState(self.api, self.journal)
 
     @cached_property
     def stores(self) -> StoreReconciler:

@@ -160,17 +160,15 @@ class RemoteState:
     Args:
         api: Reads the lists.
         journal: Records what came of the requests of earlier runs.
-        threads: Requests at the same time, where the list is truncated.
 
     Attributes:
         view: The stores and deliveries, as they were last read.
         is_truncated: Whether the list of deliveries may be incomplete.
     """
 
-    def __init__(self, api: StoreApi, journal: Journal, *, threads: int) -> None:
+    def __init__(self, api: StoreApi, journal: Journal) -> None:
         self._api = api
         self._journal = journal
-        self._threads = threads
         self._refreshed_at = -math.inf
         self._earlier_intents = dict(journal.state.intents)  # of the runs before
         self._earlier_count = len(journal.state.deliveries)  # of them, too
@@ -311,5 +309,5 @@ class RemoteState:
         def list_one(catalog: str) -> list[Delivery]:
             return self._api.list_deliveries(catalog_id=catalog).deliveries
 
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="pixxel-list") as workers:
+        with ThreadPoolExecutor(self._api.page_concurrency, "pixxel-list") as workers:
             return [each for found in workers.map(list_one, catalog_ids) for each in found]

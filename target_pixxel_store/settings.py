@@ -118,7 +118,13 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
     for name, entry in config["credentials"].items():
         found += validate_credentials(name, entry, None)
     for kind, url in config["endpoints"].items():
-        found += _endpoint_errors(kind, url)
+        try:
+            parse_base_url(url)
+        except SettingError as error:
+            found.append(f"Setting 'endpoints.{kind}' {error}")
+    if config["endpoints"].keys() - KEYS_BY_STORE_TYPE.keys():
+        types = ", ".join(KEYS_BY_STORE_TYPE)
+        found.append(f"Setting 'endpoints' must name only the types {types}")
     return found + _store_errors(config)
 
 
@@ -133,16 +139,6 @@ def missing_since_error(setting: str, done: str) -> str:
         f"Setting 'deliver_since' is missing; '{setting}' requires the date from which on catalogs "
         f"are {done} (all: the whole history)"
     )
-
-
-def _endpoint_errors(kind: str, url: str) -> list[str]:
-    if kind not in KEYS_BY_STORE_TYPE:
-        return [f"Setting 'endpoints' must name only the types {', '.join(KEYS_BY_STORE_TYPE)}"]
-    try:
-        parse_base_url(url)
-    except SettingError as error:
-        return [f"Setting 'endpoints.{kind}' {error}"]
-    return []
 
 
 def _store_errors(config: Mapping[str, Any]) -> list[str]:

@@ -212,13 +212,10 @@ class Journal:
 
     def record_file(self, key: DownloadKey, file: DownloadedFile) -> None:
         """Record the file of a finished download; on disk when this returns."""
-        line = {
-            "is": "file",
-            "at": time.time(),
-            **_encode_download_key(key),
-            "id": file.download_id,
-        }
-        self._write(line | {"name": file.name, "size": file.size}, sync=True)
+        line = {"is": "file", "at": time.time(), **_encode_download_key(key)}
+        self._write(
+            line | {"id": file.download_id, "name": file.name, "size": file.size}, sync=True
+        )
 
     def _write(self, line: dict[str, Any], *, sync: bool = False) -> None:
         with self._lock:

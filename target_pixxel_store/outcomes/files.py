@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
 _LINE_PREFIX = b'{"t'  # of our lines: "time", or "type"; other files are never truncated
 
 
+@dataclass(eq=False, repr=False)
 class OutcomeFiles:
     """Writes the outcome of each record to files; a context manager.
 
-    Args:
-        run_id: Id of the run.
-        outcomes, rejected, summary: The files; None for those that are not written.
-
     Attributes:
+        run_id: Id of the run.
+        outcomes_path, rejected_path, summary_path: None for files that are not written.
         outcome_counts: The number of outcomes by stream and kind.
         skip_reasons: The number of skipped records, or catalogs, by reason.
         ignored_counts: The number of ignored records by stream.
@@ -44,28 +44,27 @@ class OutcomeFiles:
         InputError: On entering: a file cannot be written.
     """
 
-    def __init__(
-        self, run_id: str, *, outcomes: Path | None, rejected: Path | None, summary: Path | None
-    ) -> None:
-        self.run_id = run_id
-        self.outcome_counts: Counter[tuple[str, OutcomeKind]] = Counter()
-        self.skip_reasons: Counter[str] = Counter()
-        self.ignored_counts: Counter[str] = Counter()
-        self.failure_count = 0
-        self._started_at = datetime.now(UTC)
-        self._paths = {"outcomes_path": outcomes, "rejected_path": rejected}
-        self._summary_path = summary
-        self._files: dict[str, IO[bytes]] = {}
-        self._schemas: dict[str, dict[str, Any]] = {}
-        self._resources = ExitStack()
+    run_id: str
+    outcomes_path: Path | None
+    rejected_path: Path | None
+    summary_path: Path | None
+    outcome_counts: Counter[tuple[str, OutcomeKind]] = field(init=False, default_factory=Counter)
+    skip_reasons: Counter[str] = field(init=False, default_factory=Counter)
+    ignored_counts: Counter[str] = field(init=False, default_factory=Counter)
+    failure_count: int = field(init=False, default=0)
+    _started_at: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
+    _files: dict[str, IO[bytes]] = field(init=False, default_factory=dict)
+    _schemas: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
     def __enter__(self) -> Self:
         """Open the files."""
         with ExitStack() as stack:
-            for name, path in self._paths.items():
+            paths = {"outcomes_path": self.outcomes_path, "rejected_path": self.rejected_path}
+            for name, path in paths.items():
                 if path is not None:
                     self._files[name] = stack.enter_context(_open_for_append(name, path))
-            if self._summary_path is not None and not os.access(self._summary_path.parent, os.W_OK):
+            if self.summary_path is not None and not os.access(self.summary_path.parent, os.W_OK):
                 raise InputError(
                     "Setting 'summary_path': the folder does not exist or is not writable"
                 )
@@ -148,10 +147,10 @@ class OutcomeFiles:
             "ignored": dict(sorted(self.ignored_counts.items())),
             **more,
         }
-        if self._summary_path is not None:
+        if self.summary_path is not None:
             try:
                 _replace_file(
-                    self._summary_path, msgspec.json.format(msgspec.json.encode(summary), indent=2)
+                    self.summary_path, msgspec.json.format(msgspec.json.encode(summary), indent=2)
                 )
             except OSError as error:
                 raise _write_error("summary_path", error) from None

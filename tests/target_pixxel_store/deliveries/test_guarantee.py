@@ -90,6 +90,8 @@ class Area:
 class Model:
     """The service, the clocks, and the kills, as hypothesis draws them."""
 
+    page_concurrency = 1
+
     def __init__(self, data: st.DataObject) -> None:
         self._data = data
         self._now = 1000.0
@@ -281,7 +283,7 @@ def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], ret
     """
     api: Any = model
     with Journal(path, WAIT_SECONDS) as journal:
-        remote = RemoteState(api, journal, threads=1)
+        remote = RemoteState(api, journal)
         rules: Any = SimpleNamespace(
             redeliver=False,
             retry_failed=retries,
