@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -229,8 +230,8 @@ class TargetPixxelStore(PixxelTarget):
             deliveries=context.recorder.delivery_count,
             downloads=context.recorder.download_count,
             download_to=context.downloads.root if self._started and context.downloads else None,
-            late=self._earlier_problems.to_dict(),
-            waited=None if self._wait_problems is None else self._wait_problems.to_dict(),
+            late=asdict(self._earlier_problems),
+            waited=None if self._wait_problems is None else asdict(self._wait_problems),
         )
         self.logger.info("the run ended with status %d", status, extra={"summary": summary})
         if is_interactive() and not settings.dry_run:  # where the log shows warnings only

@@ -79,8 +79,7 @@ class Deliverer:
             return
         failure: BaseException | None = None
         with ThreadPoolExecutor(concurrency, thread_name_prefix="pixxel-send") as workers:
-            for future in [workers.submit(self._send_in_thread, batch) for batch in batches]:
-                outcomes, error = future.result()
+            for outcomes, error in workers.map(self._send_in_thread, batches):
                 failure = failure or error
                 yield from outcomes
         if failure is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pixxel_singer.progress import task_progress
 from target_pixxel_store.api.models import UNLISTED
@@ -41,10 +41,6 @@ class DeliveryProblems:
 
     def __bool__(self) -> bool:
         return bool(self.failed or self.unfinished or self.missing)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the problems as the summary contains them."""
-        return asdict(self)
 
     def log(self, logger: logging.Logger, origin: str) -> None:
         """Log a warning for each problem.

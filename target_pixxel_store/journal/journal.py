@@ -237,5 +237,4 @@ def _encode_download_key(key: DownloadKey) -> dict[str, str]:
 
 
 def _encode_delivery_key(key: DeliveryKey) -> dict[str, Any]:
-    catalog_id, location = key
-    return {"catalog": catalog_id, "place": list(location)}
+    return {"catalog": key.catalog_id, "place": list(key.location)}

@@ -74,7 +74,9 @@ class StoreReconciler:
         self._credentials_names[spec.name] = spec.credentials_name
         found = self._find(spec.name)
         if found is None:
-            return self._create(spec, OutcomeKind.CREATED)
+            credentials = self.resolve_credentials(spec.credentials_name, spec.location.cloud)
+            self._verify_bucket(spec, credentials)
+            return self._create(spec, OutcomeKind.CREATED, credentials)
         differs = self._find_differences(found, spec)
         if not differs:
             return _make_outcome(OutcomeKind.EXISTS, found)
@@ -194,15 +196,12 @@ class StoreReconciler:
         if not self.settings.dry_run:
             self._delete(old)
         try:
-            created = self._create(spec, OutcomeKind.REPLACED, verified=True)
+            created = self._create(spec, OutcomeKind.REPLACED, credentials)
         except RecordError as error:
             raise RecordError(f"{error}; store {old.id} is already deleted: run again") from None
         return created._replace(reason=f"replaces {old.id}")
 
-    def _create(self, spec: StoreSpec, kind: OutcomeKind, *, verified: bool = False) -> Outcome:
-        credentials = self.resolve_credentials(spec.credentials_name, spec.location.cloud)
-        if not verified:
-            self._verify_bucket(spec, credentials)
+    def _create(self, spec: StoreSpec, kind: OutcomeKind, credentials: Credentials) -> Outcome:
         if self.settings.dry_run:
             planned = Store(NOT_CREATED_YET + spec.name, spec.name, spec.region, spec.location, {})
             self.remote.add_store(planned)
