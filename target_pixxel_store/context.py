@@ -145,7 +145,7 @@ class RunContext:
         client = Client(
             settings.token,
             url=settings.url,
-            user_agent=self._user_agent,
+            user_agent=settings.user_agent or USER_AGENT,
             connections=max(PAGE_CONCURRENCY, settings.concurrency, settings.download_concurrency),
             request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
@@ -216,7 +216,7 @@ class RunContext:
         fetcher = Fetcher(
             connections=settings.download_concurrency,
             request_timeout=settings.request_timeout,
-            user_agent=self._user_agent,
+            user_agent=settings.user_agent or USER_AGENT,
             check=cancellation,
         )
         destination = open_destination(settings, settings.download_to, self.register_secrets)
@@ -239,12 +239,6 @@ class RunContext:
             cancellation=cancellation,
         )
 
-    @property
-    def tap_pipeline(self) -> DeliveryPipeline | DownloadPipeline:
-        """What processes the tap's catalogs: deliveries with `deliver_to`, else downloads."""
-        is_download = self.settings.deliver_to is None
-        return self.downloads if is_download and self.downloads else self.deliveries
-
     @cached_property
     def monitor(self) -> DeliveryMonitor:
         """Checks deliveries after they were requested."""
@@ -257,7 +251,3 @@ class RunContext:
             stuck_after=settings.stuck_after,
             check=self.check,
         )
-
-    @property
-    def _user_agent(self) -> str:
-        return self.settings.user_agent or USER_AGENT

@@ -202,9 +202,10 @@ class TapSink(StoreTargetSink):
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request a delivery, or a download."""
-        store = self._run.settings.deliver_to or ""
-        request = read_tap_record(record, store, is_catalog=self.stream_name == CATALOGS)
-        self._run.tap_pipeline.add_request(inflight, request)
+        store, downloads = self._run.settings.deliver_to, self._run.downloads
+        request = read_tap_record(record, store or "", is_catalog=self.stream_name == CATALOGS)
+        pipeline = self._run.deliveries if store or downloads is None else downloads
+        pipeline.add_request(inflight, request)
 
 
 class IgnoredSink(StoreTargetSink):
