@@ -63,7 +63,7 @@ audit: $(VENV)/.ready  ## Check requirements.lock for known vulnerabilities.
 	$(BIN)/uv tool run --isolated pip-audit==2.10.1 --strict --require-hashes --disable-pip \
 	  --requirement requirements.lock
 
-bench: $(VENV)/.ready  ## Print the README's benchmark tables.
+bench: $(VENV)/.ready  ## Print the tables of docs/benchmarks.md.
 	@$(BIN)/python -m benchmarks.archive
 	@$(BIN)/python -m benchmarks.conversion
 	@$(BIN)/python -m benchmarks.export

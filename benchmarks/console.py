@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-_WIDTH = 100  # characters, as in the README
+_WIDTH = 100  # characters, as in docs/benchmarks.md
 
 
 def make_console() -> Console:

@@ -63,7 +63,7 @@ def test_netrc_for_host_does_not_replace_token(
 
 
 def test_proxy_in_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over HTTP the proxy sees the whole request, as docs/security.md states."""
+    """Over HTTP the proxy sees the whole request, as docs/reference/security.md states."""
     with ScriptedServer(answer()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")

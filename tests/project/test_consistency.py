@@ -124,7 +124,7 @@ def test_meltano_jobs_name_existing_plugins() -> None:
 
 @plugins
 def test_docs_table_lists_every_setting(name: str) -> None:
-    rows = read_table(f"docs/{name}.md", "| setting | type | default | what |")
+    rows = read_table(f"docs/reference/{name}.md", "| setting | type | default | what |")
     expected = []
     for setting, rule in declared_settings(name).items():
         [kind] = [each for each in _list_types(rule) if each != "null"]
@@ -150,8 +150,8 @@ def test_operating_page_quotes_existing_messages() -> None:
         for text in _string_literals(ast.parse(path.read_text()))
     }
     rows = [
-        *read_table("docs/operating-deliveries.md", "| message | meaning | what to do |"),
-        *read_table("docs/operating-deliveries.md", "| message | what to do |"),
+        *read_table("docs/reference/operating-deliveries.md", "| message | meaning | what to do |"),
+        *read_table("docs/reference/operating-deliveries.md", "| message | what to do |"),
     ]
     quoted = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row[0])]
     assert len(quoted) > 40
@@ -199,13 +199,13 @@ def _contains_in_order(parts: list[str], text: str) -> bool:
 
 
 def test_operating_page_states_guarantee_and_every_exit_status() -> None:
-    text = (PROJECT / "docs/operating-deliveries.md").read_text()
+    text = (PROJECT / "docs/reference/operating-deliveries.md").read_text()
     guarantee = (
         "with one writer per workspace and a list that lags less than `settle_seconds`, a rerun "
         "after a kill at any moment delivers nothing twice and forgets nothing"
     )
     assert f"\n> {guarantee}\n" in text
-    rows = read_table("docs/operating-deliveries.md", "| status | meaning | what to do |")
+    rows = read_table("docs/reference/operating-deliveries.md", "| status | meaning | what to do |")
     signal_statuses = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
     assert [row[0] for row in rows] == [*(str(int(each)) for each in ExitCode), "143, 130"]
     assert signal_statuses == [143, 130]

@@ -1,4 +1,4 @@
-"""docs/endpoints.md describes every stream and sink, and every endpoint of the contract."""
+"""The page of endpoints describes every stream and sink, and every endpoint of the contract."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EndpointRow(NamedTuple):
     filters: str
 
 
-ROWS = [EndpointRow(*cells) for cells in read_table("docs/endpoints.md", HEADER)]
+ROWS = [EndpointRow(*cells) for cells in read_table("docs/reference/endpoints.md", HEADER)]
 COVERED_BY = re.compile(r"(stream|sink) `(\w+)`.*|`--test`, .+|not covered: .{10,}")
 
 
@@ -104,7 +104,7 @@ UNSELECTED = {each.__dict__["name"] for each in STREAMS if not each.selected_by_
 
 
 def test_endpoints_page_lists_streams_not_selected_by_default() -> None:
-    text = (Path(__file__).parents[2] / "docs/endpoints.md").read_text().split("\n\n")[-1]
+    text = (Path(__file__).parents[2] / "docs/reference/endpoints.md").read_text().split("\n\n")[-1]
     assert set(re.findall(r"`(\w+)`", text)) == UNSELECTED
 
 

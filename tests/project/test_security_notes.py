@@ -1,4 +1,4 @@
-"""The tests that docs/security.md names exist."""
+"""The tests that docs/reference/security.md names exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def test_security_notes_name_existing_tests() -> None:
-    notes = (PROJECT / "docs" / "security.md").read_text()
+    notes = (PROJECT / "docs/reference/security.md").read_text()
     named = set(re.findall(r"`([a-z_/]+/test_[a-z0-9_]+)`", notes))
     assert len(named) > 20
     assert [

@@ -381,7 +381,7 @@ def test_rules_each_decides_its_situation(
 
 
 def test_rules_documented_as_printed() -> None:
-    path = Path(__file__).parents[3] / "docs/operating-deliveries.md"
+    path = Path(__file__).parents[3] / "docs/reference/operating-deliveries.md"
     assert format_rules() in path.read_text()
 
 
