@@ -218,7 +218,10 @@ def start_progress(
         return None
     from rich.progress import Progress  # noqa: PLC0415 - slow to import
 
-    progress = Progress(*(columns() if columns else ()), console=_log_console())
+    # Standard output has Singer messages, which rich would print above the bars instead.
+    progress = Progress(
+        *(columns() if columns else ()), console=_log_console(), redirect_stdout=False
+    )
     progress.start()
     return progress
 

@@ -74,3 +74,18 @@ def test_stages_in_a_log_that_are_quick_have_no_lines(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO), StageProgress(LOGGER, log_seconds=3600) as shown:
         assert len(list(shown.track("items", 100_000, range(100_000)))) == 100_000
     assert read_messages(caplog) == []
+
+
+def test_bars_leave_standard_output_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output has Singer messages, which must not become lines above the bars."""
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "is_interactive", lambda: True)
+    console = Console(file=shown, width=100, force_terminal=True)
+    monkeypatch.setattr(progress, "_log_console", lambda: console)
+    with StageProgress(LOGGER) as stages:
+        stages.start("items", 1)
+        print('{"bookmarks": {}}')  # noqa: T201
+    assert capsys.readouterr().out == '{"bookmarks": {}}\n'
+    assert "bookmarks" not in shown.getvalue()
