@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 if any(find_spec(name) is None for name in ("starlette", "uvicorn", "obstore")):
-    raise SystemExit("The sandbox is an extra: pip install 'pixxel-singer[sandbox]'")
+    raise SystemExit(
+        "pixxel-sandbox needs its extra; run: pip install 'pixxel-singer[sandbox]' "
+        "(in a checkout: pip install '.[sandbox]')"
+    )
 
 from pixxel_sandbox.behavior import Behavior
 from pixxel_sandbox.delivery.s3_server import S3Server

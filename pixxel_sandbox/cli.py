@@ -68,7 +68,23 @@ def _make_sandbox(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> 
     return Sandbox(host=host, port=port, behavior=behavior, **options)
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Example: open a shell in which the plugins use the sandbox:
+  pixxel-sandbox run -- bash
+
+\b
+Exit statuses:
+  0    the sandbox was stopped; `run` exits with the status of COMMAND
+  1    the sandbox cannot start, for example because the port is in use
+  2    an option is wrong
+  126  COMMAND cannot be executed
+  127  COMMAND was not found
+
+\b
+Documentation, in the repository of pixxel-singer:
+  docs/quickstart.md, docs/reference/sandbox.md"""
+)
 def main() -> None:
     """Run a local Pixxel API with a seeded workspace."""
 

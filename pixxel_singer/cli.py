@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BROKEN_PIPE_ERRNOS = frozenset({errno.EPIPE, errno.ENOSPC})
+
+
+_EXIT_STATUSES = {
+    ExitCode.OK: "everything is done",
+    ExitCode.FAILED: "the run ended early; run again with the last STATE",
+    ExitCode.BAD_INPUT: "a setting, an option or the input is wrong; correct it",
+    ExitCode.INCOMPLETE: "a part failed, the rest is done; see the last log lines",
+    128 + signal.SIGTERM: "a signal stopped the run (130: Ctrl-C); run again with the last STATE",
+}
+
+
+def format_help_end(command: str, example: str) -> str:
+    """Return the end of a command's help: an example, the exit statuses, the documentation."""
+    statuses = "\n".join(f"  {status:<5}{text}" for status, text in _EXIT_STATUSES.items())
+    return (
+        f"\b\nExample, in a shell of the sandbox (pixxel-sandbox run -- bash):\n  {example}\n\n"
+        f"\b\nExit statuses:\n{statuses}\n\n"
+        "\b\nDocumentation, in the repository of pixxel-singer:\n"
+        f"  docs/quickstart.md, docs/reference/{command}.md"
+    )
 
 
 class PluginCommand(SingerCommand):

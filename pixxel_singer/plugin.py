@@ -15,7 +15,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from pixxel_singer import DISTRIBUTION
-from pixxel_singer.cli import PluginCommand
+from pixxel_singer.cli import PluginCommand, format_help_end
 from pixxel_singer.errors import InputError
 from pixxel_singer.log_setup import set_up_logging
 from pixxel_singer.process import open_standard_descriptors, return_large_buffers
@@ -49,6 +49,10 @@ class PixxelPlugin(PluginBase):
     """Base class of the Singer plugins of this distribution; precedes the SDK's class."""
 
     package_name = DISTRIBUTION
+    purpose: ClassVar[str]
+    """What the command does, for `--help`."""
+    example: ClassVar[str]
+    """A command line that runs in a shell of the sandbox, for `--help`."""
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that end a run with their text as one line, without a traceback."""
     # Logs and signal handlers belong to the process, so all plugins share these two.
@@ -136,7 +140,8 @@ class PixxelPlugin(PluginBase):
             name=command.name,
             callback=command.callback,
             params=command.params,
-            help=command.help,
+            help=cls.purpose,
+            epilog=format_help_end(cls.name, cls.example),
             context_settings=command.context_settings,
             logger=cls.logger,
             expected=cls.expected_errors,

@@ -41,6 +41,14 @@ def freeze_gc() -> Iterator[None]:
         gc.enable()
 
 
+def describe_missing_extra(command: str, extra: str, error: ModuleNotFoundError) -> str:
+    """Return the error of a command whose extra is not installed."""
+    return (
+        f"{command} needs '{error.name}'; run: pip install 'pixxel-singer[{extra}]' "
+        f"(in a checkout: pip install '.[{extra}]')"
+    )
+
+
 def open_standard_descriptors() -> None:
     """Open the null device at each of the descriptors 0 to 2 that is closed.
 

@@ -54,6 +54,11 @@ class TapPixxel(PixxelPlugin, Tap):
     """Singer tap for the Pixxel API: hyperspectral archive, catalogs, orders and deliveries."""
 
     name = "tap-pixxel"
+    purpose = (
+        "Read a Pixxel workspace as Singer streams: the archive, owned images, orders, deliveries, "
+        "areas of interest and analyses."
+    )
+    example = "tap-pixxel --config=ENV > pixxel.singer"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
     # No BATCH: its files would bypass the deselection of columns.
     capabilities: ClassVar[list[Any]] = [

@@ -1,8 +1,8 @@
-"""The command target-pixxel-store, with a clear word where its extra is not installed."""
+"""Run the command target-pixxel-store, with a clear error if its extra is not installed."""
 
 from __future__ import annotations
 
-from pixxel_singer.process import freeze_gc
+from pixxel_singer.process import describe_missing_extra, freeze_gc
 
 
 def main() -> None:
@@ -11,9 +11,7 @@ def main() -> None:
         with freeze_gc():
             from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
-        raise SystemExit(
-            f"target-pixxel-store needs '{error.name}'; install pixxel-singer[store]"
-        ) from None
+        raise SystemExit(describe_missing_extra("target-pixxel-store", "store", error)) from None
     TargetPixxelStore.cli()
 
 

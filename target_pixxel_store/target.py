@@ -49,6 +49,11 @@ class TargetPixxelStore(PixxelTarget):
     """
 
     name = "target-pixxel-store"
+    purpose = (
+        "Deliver images to your buckets or download them; create stores and areas of interest. "
+        "What exists already stays unchanged."
+    )
+    example = "target-pixxel-store --config=ENV < requests.singer"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,

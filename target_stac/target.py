@@ -24,6 +24,8 @@ class TargetStac(PixxelTarget):
     """Singer target for STAC, which writes a static catalog, ndjson and GeoParquet."""
 
     name = "target-stac"
+    purpose = "Write STAC records as a static catalog, GeoParquet, ndjson and a map."
+    example = "tap-pixxel --config=ENV | TARGET_STAC_OUTPUT=./stac target-stac --config=ENV"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,

@@ -35,4 +35,4 @@ def test_target_without_its_extra_names_module_and_extra(
     monkeypatch.setitem(sys.modules, target, None)
     with pytest.raises(SystemExit) as error:
         command.main()
-    assert str(error.value).endswith(f"needs '{target}'; install pixxel-singer[{extra}]")
+    assert f"needs '{target}'; run: pip install 'pixxel-singer[{extra}]'" in str(error.value)
