@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,24 @@ from pixxel_sandbox import S3Server, Sandbox
 if TYPE_CHECKING:
     from demo.meltano_runner import StreamSync
 
+INTRODUCTION = """\
+This demo takes about two minutes. It runs the plugins against a local Pixxel API, in Meltano.
+Meltano's log is in {log}"""
+HEADINGS = (
+    "Sync the workspace into DuckDB. Then change the workspace, and sync what has changed",
+    "Query the warehouse",
+    "Export a STAC catalog",
+    "Deliver new images to a bucket. A second run without a state delivers nothing twice",
+    "Download the same images over connections that break. A second run downloads nothing",
+)
+"""What each step shows."""
+WHAT_NEXT = """
+[bold]What next[/bold]
+
+  look at the map           open {folder}/stac/preview.html in a browser
+  do the steps yourself     docs/quickstart.md
+  solve a task              docs/how-to/index.md
+  use your own workspace    docs/how-to/move-to-production.md"""
 ADVANCED_DAYS = 3  # before the delivery; the sandbox adds a catalog each day
 QUESTION = "What do we own, how much of it was delivered, and from how many orders did it come?"
 OWNERSHIP_QUERY = """
@@ -72,7 +91,7 @@ def make_stream_table(
     return table
 
 
-def query_warehouse(db: duckdb.DuckDBPyConnection) -> Table:
+def make_answer_table(db: duckdb.DuckDBPyConnection) -> Table:
     """Make the table that answers `QUESTION` from the warehouse."""
     result = db.execute(OWNERSHIP_QUERY)
     table = Table(title_justify="left")
@@ -116,11 +135,21 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
             "TARGET_STAC_VALIDATE": "all",
             **({"TARGET_STAC_SCHEMAS": schemas} if schemas else {}),
         }
-        demo = Demo(MeltanoRunner(folder, Console(stderr=True), variables), sandbox, s3, Console())
-        demo.fill_warehouse()
-        demo.export_stac(validate_extensions=bool(schemas))
-        demo.deliver_new_catalogs()
-        demo.download_new_catalogs()
+        out = Console(highlight=False)
+        meltano = MeltanoRunner(folder, Console(stderr=True), variables)
+        demo = Demo(meltano, sandbox, s3, out)
+        steps = (
+            demo.fill_warehouse,
+            demo.query_warehouse,
+            partial(demo.export_stac, validate_extensions=bool(schemas)),
+            demo.deliver_new_catalogs,
+            demo.download_new_catalogs,
+        )
+        out.print(INTRODUCTION.format(log=os.path.relpath(meltano.log_path)), soft_wrap=True)
+        for number, (heading, step) in enumerate(zip(HEADINGS, steps, strict=True), start=1):
+            out.print(f"\n[bold]{number} of {len(steps)}  {heading}[/bold]\n", soft_wrap=True)
+            step()
+        out.print(WHAT_NEXT.format(folder=os.path.relpath(folder)), soft_wrap=True)
 
 
 @dataclass
@@ -166,15 +195,18 @@ class Demo:
                 row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our names
                 loaded[name] = row[0] if row else 0
             self.console.print(make_stream_table(first, changed, second, counts, loaded))
-            self.console.print(QUESTION)
-            self.console.print(query_warehouse(db))
-        self.console.print(
-            f"The warehouse: {os.path.relpath(self.meltano.folder / 'pixxel.duckdb')}"
-        )
         if loaded != counts:
             raise DemoFailedError(
                 f"row counts differ: {loaded} in the warehouse, {counts} in the API"
             )
+
+    def query_warehouse(self) -> None:
+        """Print the answer to `QUESTION` from the warehouse."""
+        self.console.print(QUESTION)
+        with self.open_warehouse() as db:
+            self.console.print(make_answer_table(db))
+        path = os.path.relpath(self.meltano.folder / "pixxel.duckdb")
+        self.console.print(f"The warehouse: {path}", soft_wrap=True)
 
     def open_warehouse(self) -> duckdb.DuckDBPyConnection:
         """Open the warehouse, read-only."""

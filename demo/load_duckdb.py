@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import target_duckdb as target
@@ -72,7 +73,13 @@ def persist_lines(
             target.LOGGER.info("Deleted %d rows missing from '%s' in the API", len(deleted), stream)
 
 
-target.duckdb_connect = lambda config: CsvDialectConnection(_connect(config))
+def connect(config: dict[str, Any]) -> CsvDialectConnection:
+    """Connect to the DuckDB file of a configuration; create its folder."""
+    Path(config["path"]).parent.mkdir(parents=True, exist_ok=True)
+    return CsvDialectConnection(_connect(config))
+
+
+target.duckdb_connect = connect
 target.persist_lines = persist_lines
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -44,13 +44,18 @@ class MeltanoRunner:
 
     Attributes:
         folder: Folder of Meltano's files and of the output.
-        console: Shows progress on a terminal; log lines are printed otherwise.
+        console: Shows progress on a terminal.
         variables: Environment variables of every run.
     """
 
     folder: Path
     console: Console
     variables: dict[str, str] = field(repr=False)
+
+    @property
+    def log_path(self) -> Path:
+        """File that the log of all runs is appended to."""
+        return self.folder / "meltano.log"
 
     def run(self, tap: str, loader: str, *options: str, **settings: str) -> dict[str, StreamSync]:
         """Run a pipeline once; return the metrics of each stream.
@@ -74,10 +79,8 @@ class MeltanoRunner:
             "XDG_STATE_HOME": str(self.folder / "state"),
         }
         syncs: dict[str, StreamSync] = defaultdict(StreamSync)
-        with self.console.status("starting meltano") as status:
-            for event in _read_log_events(command, environment):
-                if not self.console.is_terminal:
-                    print(json.dumps(event), file=sys.stderr, flush=True)  # noqa: T201 - the log
+        with self.console.status("starting meltano") as status, self.log_path.open("a") as log:
+            for event in _read_log_events(command, environment, log):
                 metric = event.get("metric_info")
                 if not isinstance(metric, dict) or event.get("name") == loader:
                     continue
@@ -91,9 +94,9 @@ class MeltanoRunner:
 
 
 def _read_log_events(
-    command: list[str], environment: dict[str, str]
+    command: list[str], environment: dict[str, str], log: IO[str]
 ) -> Iterator[dict[str, object]]:
-    """Run Meltano, and yield the events of its log.
+    """Run Meltano, and yield the events of its log, which is also written to a file.
 
     Raises:
         DemoFailedError: Meltano failed.
@@ -108,6 +111,7 @@ def _read_log_events(
         env=environment,
     ) as process:
         for line in process.stdout or ():
+            log.write(line)
             if not line.startswith("{"):
                 errors.append(line.rstrip())
                 continue
@@ -116,4 +120,6 @@ def _read_log_events(
                 errors.append(str(event.get("event")))
             yield event
     if process.returncode:
-        raise DemoFailedError("\n".join(["meltano run failed:", *errors[-10:]]))
+        raise DemoFailedError(
+            "\n".join(["meltano run failed:", *errors[-10:], f"See {os.path.relpath(log.name)}"])
+        )

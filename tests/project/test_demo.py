@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -96,8 +98,14 @@ def test_demo_run_loads_all_rows_and_delivers_new_catalogs(
     summary = json.loads((tmp_path / "demo" / "target-pixxel-store-summary").read_text())
     assert summary["outcomes"]["catalogs"]["exists"] == 4
     assert summary["deliveries"] == 0
-    assert all(line.startswith("{") for line in result.stderr.splitlines() if line.strip())
-    assert "sandbox-token" not in result.stdout + result.stderr
+    assert re.findall(r"^\d of (\d)  [A-Z]", result.stdout, re.MULTILINE) == ["5"] * 5
+    assert "about two minutes" in result.stdout
+    assert "What next" in result.stdout
+    assert result.stderr == "", "the log goes to a file that the output names"
+    log = tmp_path / "demo" / "meltano.log"
+    assert os.path.relpath(log, PROJECT) in result.stdout
+    assert '"event"' in log.read_text()
+    assert "sandbox-token" not in result.stdout + log.read_text()
 
 
 URIS = {f"s3://deliveries/{number}.zip" for number in range(2)}
