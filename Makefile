@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 LOWEST := .build/venv-lowest
 NEXT := .build/venv-next
 DOCUMENTS := .build/stac-documents
-WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py
-GROUPS := --all-extras --group dev --group demo --group bench --group loaders
+WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
+  --ignore tests/docs/test_console_blocks.py
+GROUPS := --all-extras --group dev --group demo --group bench --group docs --group loaders
 
 .DEFAULT_GOAL := help
 # 1.5 workers per processor, because many tests wait for processes and delays.
@@ -18,7 +19,7 @@ PACKAGES := $(wildcard pixxel_* tap_* target_*)
 # modules again, which an installed program has done at its first start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-lowest test-next coverage audit bench lock clean
+.PHONY: help demo docs docs-tables pictures test test-lowest test-next coverage audit bench lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -26,13 +27,22 @@ help:  ## List the targets.
 demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, deliver and download new catalogs.
 	@$(BIN)/python -m demo $(if $(SCHEMAS),--schemas '$(SCHEMAS)')
 
-test: $(VENV)/.ready $(DOCUMENTS)/.ready  ## Run the linters, the type checker, the import contracts and the tests.
+docs: $(VENV)/.ready  ## Build the documentation into .build/docs; a broken link is an error.
+	@$(BIN)/zensical build --clean --strict
+
+docs-tables: $(VENV)/.ready  ## Write the tables that repeat the code into the documentation.
+	@$(BIN)/python -m docs_tools.tables
+
+pictures: $(VENV)/.ready  ## Make the pictures of the documentation from real output; needs chromium.
+	@$(BIN)/python -m docs_tools.pictures
+
+test: docs $(VENV)/.ready $(DOCUMENTS)/.ready  ## Run the linters, the type checker, the import contracts and the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir .build/import-linter
 	$(BIN)/deptry $(PACKAGES)
-	$(BIN)/deptry benchmarks demo tests --ignore DEP002,DEP004
+	$(BIN)/deptry benchmarks demo docs_tools tests --ignore DEP002,DEP004
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 # Both without the demo and the loaders, whose packages require versions of their own.

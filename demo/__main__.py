@@ -32,6 +32,8 @@ from demo.stac_catalog import print_catalog
 from pixxel_sandbox import S3Server, Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from demo.meltano_runner import StreamSync
 
 INTRODUCTION = """\
@@ -138,7 +140,7 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
         out = Console(highlight=False)
         meltano = MeltanoRunner(folder, Console(stderr=True), variables)
         demo = Demo(meltano, sandbox, s3, out)
-        steps = (
+        steps: tuple[Callable[[], None], ...] = (
             demo.fill_warehouse,
             demo.query_warehouse,
             partial(demo.export_stac, validate_extensions=bool(schemas)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,6 @@ from target_pixxel_store.deliveries.plan import (
     Rule,
     Situation,
     decide,
-    format_rules,
 )
 from target_pixxel_store.journal.journal_state import JournalState
 from target_pixxel_store.locations import BucketPath, DeliveryKey
@@ -378,11 +376,6 @@ def test_rules_each_decides_its_situation(
     )  # fmt: skip
     assert next(each for each in RULES if each.applies(case)) is rule
     assert decide(case).kind is rule.kind
-
-
-def test_rules_documented_as_printed() -> None:
-    path = Path(__file__).parents[3] / "docs/reference/operating-deliveries.md"
-    assert format_rules() in path.read_text()
 
 
 def test_find_store_id_preferred_to_name() -> None:

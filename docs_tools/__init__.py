@@ -1,0 +1,1 @@
+"""Tools of the documentation: tables printed from the code, and pictures of real output."""
