@@ -3,7 +3,7 @@
 Two deliveries are the same where catalog and location are: type of cloud, bucket and full prefix.
 So a store that was created again on the same bucket changes nothing.
 
-`python -m target_pixxel_store.deliveries.plan` prints the table.
+`make docs-tables` writes the table into the documentation.
 """
 
 from __future__ import annotations
@@ -179,7 +179,3 @@ def format_rules() -> str:
         decision = f"`{rule.kind}`: {reason}" if reason else f"`{rule.kind}`"
         rows.append((rule.deliveries, rule.besides, rule.requested, decision))
     return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
-
-
-if __name__ == "__main__":
-    print(format_rules())  # noqa: T201 - for the documentation
