@@ -102,8 +102,6 @@ def decode_json(content: bytes) -> DecodedJson:
 
 def _may_be_too_deep(content: bytes) -> bool:
     """Return False if a text is certainly not nested more than `MAX_DEPTH` levels deep."""
-    if sum(map(content.count, _OPENING_BRACKETS)) <= MAX_DEPTH:
-        return False
     brackets = content.translate(None, _NOT_BRACKETS)
     for level in range(_USUAL_DEPTH):  # each pass removes the innermost level
         if len(brackets) <= 2 * (MAX_DEPTH - level):
