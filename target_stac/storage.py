@@ -237,10 +237,14 @@ class LocalStorage:
 
     def write(self, path: str, content: bytes, *, verify: bool = False) -> None:
         """Write a file."""
-        if verify and self.read(path) == content:
-            return
-        with self._replacing(path) as temporary, _create(temporary) as file:
-            file.write(content)
+        target = self._resolve(path)
+        with _wrap_errors("write", path):
+            if verify and target.exists() and target.read_bytes() == content:
+                return
+            temporary = self._make_temporary_path(target)
+            file = _create(temporary)
+            with _rename_if_complete(temporary, target), file:
+                file.write(content)
 
     def delete(self, path: str) -> None:
         """Delete a file, its temporary file of a killed run, and the folders that become empty."""
@@ -260,15 +264,19 @@ class LocalStorage:
 
     def put_file(self, path: str, file: Path) -> None:
         """Move a local file into the folder."""
-        with self._replacing(path) as temporary:
-            try:
-                file.rename(temporary)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                with file.open("rb") as source, _create(temporary) as target:
-                    shutil.copyfileobj(source, target, _COMPARED_BYTES)
-                file.unlink()
+        target = self._resolve(path)
+        with _wrap_errors("write", path):
+            temporary = self._make_temporary_path(target)
+            _refuse_link(temporary)
+            with _rename_if_complete(temporary, target):
+                try:
+                    file.rename(temporary)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    with file.open("rb") as source, _create(temporary) as copy:
+                        shutil.copyfileobj(source, copy, _COMPARED_BYTES)
+                    file.unlink()
 
     def local_path(self, path: str) -> Path | None:
         """Return the path of the file itself."""
@@ -298,23 +306,12 @@ class LocalStorage:
                 self._checked_folders.add(file.parent)
         return file
 
-    @contextmanager
-    def _replacing(self, path: str) -> Iterator[Path]:
-        """Yield a temporary path beside the file, and rename it if the block succeeds."""
-        target = self._resolve(path)
-        temporary = _temporary_path(target)
-        with _wrap_errors("write", path):
-            if target.parent not in self._checked_folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._checked_folders.add(target.parent)
-            _refuse_link(temporary)
-            temporary.unlink(missing_ok=True)  # of a killed run
-            try:
-                yield temporary
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+    def _make_temporary_path(self, target: Path) -> Path:
+        """Return a path beside a file, whose folder exists."""
+        if target.parent not in self._checked_folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._checked_folders.add(target.parent)
+        return _temporary_path(target)
 
 
 class ObjectStorage:
@@ -523,9 +520,26 @@ def _refuse_link(path: Path) -> None:
 
 
 def _create(path: Path) -> IO[bytes]:
-    """Create a file, never one that exists or that a link leads to."""
+    """Create a file in place of one that a killed run has left, never where a link leads to."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o666), "wb")
+    try:
+        fd = os.open(path, flags, 0o666)
+    except FileExistsError:
+        _refuse_link(path)
+        path.unlink()
+        fd = os.open(path, flags, 0o666)
+    return os.fdopen(fd, "wb")
+
+
+@contextmanager
+def _rename_if_complete(temporary: Path, target: Path) -> Iterator[None]:
+    """Rename a file if the block succeeds, else remove it."""
+    try:
+        yield
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _raise(error: OSError) -> None:
