@@ -19,6 +19,7 @@ from target_stac.formats.preview import (
     MAX_ASSET_LISTS,
     FeatureEncoder,
     PreviewItem,
+    decode_item,
     write_preview,
 )
 from target_stac.formats.preview.values import format_text
@@ -249,7 +250,7 @@ class FormatsWriter:
             if feature is None:
                 row = self._index.find_row(collection, identifier)
                 assert row is not None  # noqa: S101 - it is in the index
-                feature = encoder.encode(self._read_preview_item(row, lines)) or b""
+                feature = encoder.encode(self._read_preview_item(row, lines, decode_item)) or b""
                 new.append((collection, identifier, feature))
             yield feature
             if len(new) == _FEATURE_BATCH:
@@ -262,11 +263,13 @@ class FormatsWriter:
         """Yield the items whose assets the preview lists."""
         for row in self._index.newest_rows(MAX_ASSET_LISTS):
             self._check()
-            yield self._read_preview_item(row, lines)
+            yield self._read_preview_item(row, lines, _decode)
 
-    def _read_preview_item(self, row: IndexRow, lines: NdjsonFiles) -> PreviewItem:
+    def _read_preview_item(
+        self, row: IndexRow, lines: NdjsonFiles, decode: Callable[[bytes], Mapping[str, Any]]
+    ) -> PreviewItem:
         line = lines.find_line(row.location) or self._encode_row(row)
-        return PreviewItem(row.path, _decode(line))
+        return PreviewItem(row.path, decode(line))
 
     def _find_datasets(self) -> dict[str, str]:
         """Return the path of the GeoParquet of each collection that has items."""

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from target_stac.formats.preview.asset_lists import AssetListEncoder
 from target_stac.formats.preview.band_sets import BandSets
-from target_stac.formats.preview.features import FeatureEncoder, PreviewItem
+from target_stac.formats.preview.features import FeatureEncoder, PreviewItem, decode_item
 from target_stac.formats.preview.html import PreviewHtml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MAX_ASSET_LISTS", "FeatureEncoder", "PreviewItem", "write_preview"]
+__all__ = ["MAX_ASSET_LISTS", "FeatureEncoder", "PreviewItem", "decode_item", "write_preview"]
 
 MAX_FOOTPRINTS = 20_000  # a browser draws and filters this many without a noticeable delay
 MAX_ASSET_LISTS = 500

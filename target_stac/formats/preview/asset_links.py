@@ -9,6 +9,11 @@ from urllib.parse import quote, urlsplit
 
 _URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _RESERVED_CHARACTERS = "%/?#:@!$&'()*+,;=~[]"  # reserved by RFC 3986, and % of encoded characters
+_ENCODED_URL = re.compile(
+    r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?"
+    rf"(?:[/?#][A-Za-z0-9_.~{re.escape(_RESERVED_CHARACTERS)}-]*)?"
+)
+"""A web URL with nothing to encode."""
 _MAX_HREF_LENGTH = 4096  # characters; a signed URL has some 1,500
 
 
@@ -45,6 +50,8 @@ def make_asset_link(href: str, item_path: str | None) -> PreviewLink:
 
 
 def _encode_web_url(href: str) -> str | None:
+    if len(href) <= _MAX_HREF_LENGTH and _ENCODED_URL.fullmatch(href):
+        return href
     try:
         parts = urlsplit(href)
         if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _TENTHS_OF_NANOMETRES = 10_000  # in a micrometre
 _MAX_WAVELENGTH = 1000.0  # micrometres; longer waves are microwaves
 _MAX_BANDS = 2000
+_NUMBER = float | int
 _NAMES = (  # of a list of bands, a centre and a width
     ("bands", "eo:center_wavelength", "eo:full_width_half_max"),  # STAC 1.1, EO extension 2
     ("eo:bands", "center_wavelength", "full_width_half_max"),  # EO extension 1
@@ -37,7 +38,7 @@ def _add_widths(holder: Mapping[str, Any], widths: dict[int, int]) -> None:
         bands = holder.get(name)
         for band in bands if isinstance(bands, list) else ():
             if isinstance(band, dict) and (centre := _to_tenths(band.get(centre_name))):
-                width = _to_tenths(band.get(width_name))
+                width = _to_tenths(band[width_name]) if width_name in band else 0
                 if width >= widths.get(centre, 0):
                     widths[centre] = width
 
@@ -51,6 +52,6 @@ def read_centre(asset: Mapping[str, Any]) -> int | None:
 
 def _to_tenths(micrometres: object) -> int:
     """Return a length in tenths of a nanometre; 0 for what is no length of a light wave."""
-    if isinstance(micrometres, float | int) and 0 < micrometres < _MAX_WAVELENGTH:
+    if isinstance(micrometres, _NUMBER) and 0 < micrometres < _MAX_WAVELENGTH:
         return round(micrometres * _TENTHS_OF_NANOMETRES)
     return 0

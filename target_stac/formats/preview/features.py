@@ -6,7 +6,9 @@ import json
 import math
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+import msgspec
 
 from target_stac.formats.preview.asset_links import PreviewLink, make_asset_link, make_file_link
 from target_stac.formats.preview.bands import find_bands
@@ -57,6 +59,46 @@ class PreviewItem(NamedTuple):
 
     href: str | None
     item: Mapping[str, Any]
+
+
+_Band = TypedDict(
+    "_Band",
+    {
+        "eo:center_wavelength": Any,
+        "eo:full_width_half_max": Any,
+        "center_wavelength": Any,
+        "full_width_half_max": Any,
+    },
+    total=False,
+)
+_Asset = TypedDict(
+    "_Asset",
+    {"href": Any, "roles": Any, "bands": list[_Band], "eo:bands": list[_Band]},
+    total=False,
+)
+
+
+class _Item(TypedDict, total=False):
+    """What a feature is made of: the members of an item, if its assets have the usual types."""
+
+    id: Any
+    collection: Any
+    geometry: Any
+    bbox: Any
+    properties: Any
+    assets: dict[str, _Asset]
+
+
+_decode_usual = msgspec.json.Decoder(_Item).decode
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def decode_item(line: bytes) -> Mapping[str, Any]:
+    """Return an item for `FeatureEncoder`, as a rule without the members that it does not read."""
+    try:
+        return _decode_usual(line)
+    except msgspec.ValidationError:
+        return _decode_any(line)
 
 
 class FeatureEncoder:

@@ -32,6 +32,9 @@ def test_file_link_of_unsafe_path_has_no_href(path: str, href: str | None) -> No
     ("href", "link"),
     [
         ("https://example.com/a?b=c&d=%20#e", "https://example.com/a?b=c&d=%20#e"),
+        ("https://a.example.com:8080?X-Sig=%2F+", "https://a.example.com:8080?X-Sig=%2F+"),
+        ("https://example.com/a b", "https://example.com/a%20b"),
+        ("https://user@example.com/\u00e9", "https://user@example.com/%C3%A9"),
         ("HTTP://example.com/\u00e9\n", "HTTP://example.com/%C3%A9%0A"),
         ("./t.png", "./l2a/a b/t.png".replace(" ", "%20")),
         ("t%20u.png", "./l2a/a%20b/t%20u.png"),
