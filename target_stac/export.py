@@ -301,11 +301,18 @@ class Export:
         if verify or collections.keys() != self._collections.keys():
             self._index.clear_features()  # each refers to its collection by position
         self._manifest.claim()
+        catalog = self._make_catalog_writer(reader, verify=verify)
         if writes_catalog:
-            self._write_catalog(reader, collections, verify=verify)
+            catalog.assign_items()
         elif self._index.has_format(CATALOG):
             self._index.mark_all_items_stale()
-        formats.write(collections, self._collections)
+
+        def write_catalog() -> None:
+            if writes_catalog:
+                self._progress.start("items of the catalog", self._index.count("changed"))
+                catalog.write(self._make_root(), self._add_mirror_assets(collections))
+
+        formats.write(collections, self._collections, write_catalog)
         self._index.drop_formats(
             self._settings.formats
             | {extra for extra, name in EXTRA_FORMATS.items() if name in self._settings.formats}
@@ -381,11 +388,8 @@ class Export:
         start, target = map(self._index.collection_path, (name, other))
         return self._link_builder.href(start, target)
 
-    def _write_catalog(
-        self, reader: ItemReader, collections: dict[str, Json], *, verify: bool
-    ) -> None:
-        self._progress.start("items of the catalog", self._index.count("changed"))
-        writer = CatalogWriter(
+    def _make_catalog_writer(self, reader: ItemReader, *, verify: bool) -> CatalogWriter:
+        return CatalogWriter(
             storage=self._storage,
             index=self._index,
             reader=reader,
@@ -394,7 +398,6 @@ class Export:
             verify=verify,
             check=self._count_written,
         )
-        writer.write(self._make_root(), self._add_mirror_assets(collections))
 
     def _count_written(self) -> None:
         self._check()

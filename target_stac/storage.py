@@ -403,6 +403,7 @@ class ObjectStorage:
 
     def local_path(self, path: str) -> Path | None:
         """Download a file to a scratch folder, which is removed at the end of the run."""
+        self._check_claim()  # else what another run has changed looks damaged
         local = self._scratch / f"read-{path.replace('/', '-')}"
         with _wrap_errors("read", path):
             try:

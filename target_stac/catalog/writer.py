@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain, starmap
 from typing import TYPE_CHECKING
 
 from target_stac.item_links import make_item_link
@@ -27,7 +28,8 @@ class CatalogWriter:
 
     It first writes the items, then the items derived from others, then the catalogs that list
     them from the bottom up, and the root last: so no link leads down to a file that does not
-    exist. Until the end, links up from new files may. The caller deletes stale files afterwards.
+    exist. Until the end, links up from new files may. The caller assigns the items to catalogs
+    before, and deletes stale files afterwards.
 
     Args:
         storage: The storage.
@@ -58,6 +60,18 @@ class CatalogWriter:
         self._verify = verify
         self._check = check
 
+    def assign_items(self) -> None:
+        """Assign the items of changed months to the catalogs that list them.
+
+        An item that gets another one is marked as changed.
+        """
+        for month in self._index.changed_months():
+            for node in self._layout.month_node(*month).walk():
+                for row in node.rows:
+                    row.changed |= row.catalog_path != node.path
+                    row.catalog_path = node.path
+                self._index.record_catalogs(node.rows)
+
     def write(self, root: Json, collections: dict[str, Json]) -> None:
         """Write the catalog.
 
@@ -66,8 +80,9 @@ class CatalogWriter:
             collections: All collections without structural links, by id.
         """
         months = self._index.changed_months()
-        for month in months:
-            self._write_items(*month)
+        for row in chain.from_iterable(starmap(self._index.rows, months)):
+            if row.changed and row.summary.origin is None:
+                self._write_item(row)
         self._storage.flush()
         for row in self._index.changed_derived_rows():
             self._write_item(row)
@@ -82,16 +97,6 @@ class CatalogWriter:
         self._storage.flush()
         self._write_catalog(ROOT_FILE, FileKey(ROOT), root, None, links)
         self._storage.flush()
-
-    def _write_items(self, collection: str, month: str) -> None:
-        """Assign the items of a month to catalogs, and write those not derived from others."""
-        for node in self._layout.month_node(collection, month).walk():
-            for row in node.rows:
-                row.changed |= row.catalog_path != node.path
-                row.catalog_path = node.path
-                if row.changed and row.summary.origin is None:
-                    self._write_item(row)
-            self._index.record_catalogs(node.rows)
 
     def _write_month(self, collection: str, name: str) -> None:
         """Write the catalogs of a month, parts before the whole."""

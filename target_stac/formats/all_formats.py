@@ -88,12 +88,19 @@ class FormatsWriter:
         self._length = LENGTHS[settings.partition]
         self._progress = progress
 
-    def write(self, collections: Mapping[str, Json], previous: Mapping[str, Json]) -> None:
+    def write(
+        self,
+        collections: Mapping[str, Json],
+        previous: Mapping[str, Json],
+        write_catalog: Callable[[], None],
+    ) -> None:
         """Write the files that hold changed items, and those that are missing.
 
         Args:
             collections: All collections without structural links, by id.
             previous: Those of the previous export.
+            write_catalog: Writes the catalog, before any other format and while the GeoParquet is
+                being made.
         """
         if not self._settings.root_href:
             collections, previous = (
@@ -101,16 +108,27 @@ class FormatsWriter:
                 for each in (collections, previous)
             )
         outdated = self._find_outdated()
-        with closing(NdjsonFiles(self._scratch, self._length, outdated)) as lines:
+        with (
+            closing(NdjsonFiles(self._scratch, self._length, outdated)) as lines,
+            closing(self._make_dataset_writer(lines)) as datasets,
+        ):
             self._write_lines(lines, outdated)
             if GEOPARQUET in self._settings.formats:
-                self._write_geoparquet(lines, outdated, collections, previous)
+                self._start_geoparquet(datasets, outdated, collections, previous)
+            write_catalog()
+            self._index.move_locations()
+            if CATALOG in self._settings.formats:
+                self._make_preview(lines, collections)
+            for dataset in self._progress.track(
+                "collections in GeoParquet", len(datasets.started), datasets.started
+            ):
+                datasets.finish(dataset)
             if FileKey(ITEM_COLLECTION) in outdated:
                 whole = self._scratch / ITEM_COLLECTION_FILE
                 write_item_collection(whole, lines.read_all())
                 self._put(ITEM_COLLECTION_FILE, FileKey(ITEM_COLLECTION), whole)
             if CATALOG in self._settings.formats:
-                self._write_preview(lines, collections)
+                self._put(PREVIEW_FILE, FileKey(PREVIEW), self._scratch / PREVIEW_FILE)
             self._put_lines(lines, outdated)
         if NDJSON in self._settings.formats:
             self._write_collections(collections)
@@ -176,15 +194,7 @@ class FormatsWriter:
             collection_path if row.collection != NO_COLLECTION else None,
         )
 
-    def _write_geoparquet(
-        self,
-        lines: NdjsonFiles,
-        outdated: Iterable[FileKey],
-        collections: Mapping[str, Json],
-        previous: Mapping[str, Json],
-    ) -> None:
-        """Write the outdated files of each collection, or all if they need other columns."""
-
+    def _make_dataset_writer(self, lines: NdjsonFiles) -> DatasetWriter:
         def get_lines(collection: str, partitions: Iterable[str]) -> dict[str, ItemLines]:
             known = lines.lines.get(collection, {})
             missing = [each for each in partitions if each not in known]
@@ -192,19 +202,27 @@ class FormatsWriter:
             deque(lines.write(rows, self._encode_row), maxlen=0)
             return {each: lines.lines[collection][each] for each in partitions}
 
-        writer = DatasetWriter(
+        return DatasetWriter(
             index=self._index,
             scratch=self._scratch,
             get_lines=get_lines,
             put=self._put,
             check=self._check,
         )
+
+    def _start_geoparquet(
+        self,
+        datasets: DatasetWriter,
+        outdated: Iterable[FileKey],
+        collections: Mapping[str, Json],
+        previous: Mapping[str, Json],
+    ) -> None:
+        """Start to make the outdated files of each collection."""
         partitions = _group_partitions(self._index.partitions(self._length))
         changed = _group_partitions(
             (key.collection, key.partition) for key in outdated if key.format == GEOPARQUET
         )
-        names = sorted(partitions.keys() | changed.keys())
-        for collection in self._progress.track("collections in GeoParquet", len(names), names):
+        for collection in sorted(partitions.keys() | changed.keys()):
             document, known = (
                 make_metadata(each.get(collection), is_partitioned=self._length > 0)
                 for each in (collections, previous)
@@ -212,9 +230,9 @@ class FormatsWriter:
             whole = partitions.get(collection, set())
             to_write = changed.get(collection, set()) | (whole if document != known else set())
             if to_write:
-                writer.write(collection, document, whole=whole, outdated=to_write)
+                datasets.start(collection, document, whole=whole, outdated=to_write)
 
-    def _write_preview(self, lines: NdjsonFiles, collections: Mapping[str, Json]) -> None:
+    def _make_preview(self, lines: NdjsonFiles, collections: Mapping[str, Json]) -> None:
         titles = {
             name: format_text(document.get("title") or name) or name
             for name, document in collections.items()
@@ -231,7 +249,6 @@ class FormatsWriter:
                 datasets=self._find_datasets(),
                 total=self._index.count(),
             )
-        self._put(PREVIEW_FILE, FileKey(PREVIEW), path)
         self._index.forget_omissions(PREVIEW)
         for collection, items in groupby(self._index.items_without_feature(), itemgetter(0)):
             omissions = Omissions()

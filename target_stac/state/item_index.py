@@ -59,6 +59,7 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 _TEMPORARY_TABLES = """
 CREATE TEMP TABLE changed_months (collection TEXT, month TEXT, PRIMARY KEY (collection, month));
+CREATE TEMP TABLE lines (file TEXT, offset INTEGER, length INTEGER, collection TEXT, id TEXT);
 """
 _ITEM_COLUMNS = (
     *("day", "title", "start", "end", "west", "south", "east", "north"),
@@ -466,10 +467,17 @@ class ItemIndex:
             self._mark_item_stale(row)
 
     def record_lines(self, lines: Iterable[tuple[str, int, int, str, str]]) -> None:
-        """Record the ndjson file, offset and length of the line of items, by collection and id."""
-        self._db.executemany(
-            "UPDATE items SET file = ?, offset = ?, length = ? WHERE collection = ? AND id = ?",
-            lines,
+        """Record the ndjson file, offset and length of the line of items, by collection and id.
+
+        They become the locations of the items with `move_locations`.
+        """
+        self._db.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", lines)
+
+    def move_locations(self) -> None:
+        """Make the lines that were recorded the locations of their items."""
+        self._db.execute(
+            "UPDATE items SET file = lines.file, offset = lines.offset, length = lines.length "
+            "FROM lines WHERE items.collection = lines.collection AND items.id = lines.id"
         )
 
     def record_omissions(self, key: FileKey, omissions: Iterable[tuple[str, int, str]]) -> None:
