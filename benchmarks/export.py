@@ -166,38 +166,56 @@ def measure_command(
     return ExportMeasurement(seconds, cpu_seconds, usage.ru_maxrss / 1024, finished=code == 0)
 
 
-def measure_exports(count: int) -> dict[str, ExportMeasurement]:
-    """Measure each way to export a number of items."""
+def measure_exports(count: int, folder: Path) -> dict[str, ExportMeasurement]:
+    """Measure each way to export a number of items.
+
+    Args:
+        count: The number.
+        folder: An empty folder for the exports. It must stay until all are measured: where many
+            files were just deleted, ext4 may take longer to create a file.
+    """
     measurements = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = folder / "sync.singer"
-        this_module = [sys.executable, "-m", "benchmarks.export"]
-        subprocess.run([*this_module, "--write", str(source), "--items", str(count)], check=True)
-        for title, formats in (
-            ("target-stac, tree and ndjson", "catalog,ndjson"),
-            ("target-stac, with GeoParquet", "catalog,ndjson,geoparquet"),
-        ):
-            with tempfile.TemporaryDirectory(dir=folder) as output:
-                measurements[title] = measure_command(
-                    [TARGET, "--config=ENV"],
-                    source,
-                    TARGET_STAC_OUTPUT=output,
-                    TARGET_STAC_FORMATS=formats,
-                    TMPDIR=name,
-                )
-                measurements[title].geoparquet_mb = measure_geoparquet(Path(output))
-                if "geoparquet" in formats:
-                    command = [*this_module, "--stac-geoparquet", f"{output}/items.ndjson"]
-                    with tempfile.TemporaryDirectory(dir=folder) as tables:
-                        measurements["stac-geoparquet, of the ndjson"] = other = measure_command(
-                            [*command, "--folder", tables], source
-                        )
-                        other.geoparquet_mb = measure_geoparquet(Path(tables))
-        with tempfile.TemporaryDirectory(dir=folder) as output:
-            command = [*this_module, "--pystac", str(source), "--folder", output]
-            measurements["pystac"] = measure_command(command, source, limit=TIME_LIMIT_SECONDS)
+    source = folder / "sync.singer"
+    this_module = [sys.executable, "-m", "benchmarks.export"]
+    subprocess.run([*this_module, "--write", str(source), "--items", str(count)], check=True)
+    for title, formats in (
+        ("target-stac, tree and ndjson", "catalog,ndjson"),
+        ("target-stac, with GeoParquet", "catalog,ndjson,geoparquet"),
+    ):
+        output = folder / formats
+        measurements[title] = measure_command(
+            [TARGET, "--config=ENV"],
+            source,
+            TARGET_STAC_OUTPUT=str(output),
+            TARGET_STAC_FORMATS=formats,
+            TMPDIR=str(folder),
+        )
+        measurements[title].geoparquet_mb = measure_geoparquet(output)
+    tables = folder / "tables"
+    tables.mkdir()
+    command = [*this_module, "--stac-geoparquet", str(output / "items.ndjson")]
+    other = measure_command([*command, "--folder", str(tables)], source)
+    other.geoparquet_mb = measure_geoparquet(tables)
+    measurements["stac-geoparquet, of the ndjson"] = other
+    command = [*this_module, "--pystac", str(source), "--folder", str(folder / "pystac")]
+    measurements["pystac"] = measure_command(command, source, limit=TIME_LIMIT_SECONDS)
     return measurements
+
+
+def add_rows(table: Table, count: int, measurements: dict[str, ExportMeasurement]) -> None:
+    """Add a row for each measurement of the export of a number of items."""
+    pystac = measurements["pystac"]
+    for title, one in measurements.items():
+        speedup = pystac.format_bound(pystac.seconds / one.seconds, ".1f") + "x"
+        table.add_row(
+            f"{count:,}",
+            title,
+            one.format_bound(one.seconds, ",.1f"),
+            one.format_bound(one.cpu_seconds, ",.1f"),
+            one.format_bound(one.peak_mib, ",.0f"),
+            f"{one.geoparquet_mb:,.1f}" if one.geoparquet_mb else "",
+            "" if one is pystac else speedup,
+        )
 
 
 def main() -> None:
@@ -220,21 +238,11 @@ def main() -> None:
             *("items", "export", "seconds", "CPU s", "peak MiB", "GeoParquet MB"),
             "speedup over pystac",
         )
-        for count in args.items:
-            measurements = measure_exports(count)
-            pystac = measurements["pystac"]
-            for title, one in measurements.items():
-                table.add_row(
-                    f"{count:,}",
-                    title,
-                    one.format_bound(one.seconds, ",.1f"),
-                    one.format_bound(one.cpu_seconds, ",.1f"),
-                    one.format_bound(one.peak_mib, ",.0f"),
-                    f"{one.geoparquet_mb:,.1f}" if one.geoparquet_mb else "",
-                    pystac.format_bound(pystac.seconds / one.seconds, ".1f") + "x"
-                    if one is not pystac
-                    else "",
-                )
+        with tempfile.TemporaryDirectory() as name:
+            for count in args.items:
+                folder = Path(name) / str(count)
+                folder.mkdir()
+                add_rows(table, count, measure_exports(count, folder))
         make_console().print(table)
 
 
