@@ -192,6 +192,9 @@ def _truncate_partial_line(fd: int) -> None:
 
 def _replace_file(path: Path, content: bytes) -> None:
     """Write a file completely, or leave it unchanged."""
+    if path.exists() and not path.is_file():  # such as a device, which must stay one
+        path.write_bytes(content + b"\n")
+        return
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:

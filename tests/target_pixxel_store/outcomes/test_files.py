@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,3 +56,14 @@ def test_summary_unwritable_reported_and_leaves_no_file(
     assert isinstance(result.error, OutcomeFileError)
     assert "'summary_path'" in str(result.error)
     assert not becomes_folder or list(summary.parent.iterdir()) == [summary]
+
+
+def test_summary_is_written_to_what_is_no_file(harness: TargetHarness) -> None:
+    """Such as a device, which would be gone if a file took its place."""
+    pipe = harness.folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    harness.run(delivery_request(harness.catalog_ids(1)[0]), summary_path=str(pipe))
+    assert pipe.is_fifo()
+    assert json.loads(os.read(reader, 1 << 16))["deliveries"] == 1
+    os.close(reader)
