@@ -115,6 +115,9 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
             "Setting 'journal_path' is missing; with 'environment' production it must be the path "
             "of a file that is kept between runs"
         )
+    paths = [path for path in map(config.get, _OUTPUT_PATHS) if path]
+    if len({*paths}) < len(paths):
+        found.append(f"Settings {', '.join(map(repr, _OUTPUT_PATHS))} must name different files")
     for name, entry in config["credentials"].items():
         found += validate_credentials(name, entry, None)
     for kind, url in config["endpoints"].items():
@@ -126,6 +129,9 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
         types = ", ".join(KEYS_BY_STORE_TYPE)
         found.append(f"Setting 'endpoints' must name only the types {types}")
     return found + _store_errors(config)
+
+
+_OUTPUT_PATHS = ("journal_path", "outcomes_path", "rejected_path", "summary_path")
 
 
 def missing_since_error(setting: str, done: str) -> str:

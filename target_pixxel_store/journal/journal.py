@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 logger = logging.getLogger(__name__)
+LINE_PREFIX = b'{"is":"'
+"""How each line begins; a last line that begins otherwise is that of another file."""
 
 
 class Journal:
@@ -103,11 +105,12 @@ class Journal:
         whole, decoder = 0, msgspec.json.Decoder(dict[str, Any])
         with open(self._fd, "rb", closefd=False) as lines:
             for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
+                is_ours = line.startswith(LINE_PREFIX) or LINE_PREFIX.startswith(line)
+                if is_ours and not line.endswith(b"\n"):
                     break
                 try:
                     self.state.apply(decoder.decode(line))
-                except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
                     raise JournalError(
                         f"line {number} of the journal '{self._path}' is invalid; move the file "
                         "away, and the next run waits until all earlier requests are listed"

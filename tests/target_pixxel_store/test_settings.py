@@ -127,6 +127,10 @@ INVALID_SETTINGS: dict[str, tuple[Json, str]] = {
         {"outcomes_path": f"{MARKER}\0"},
         "'outcomes_path' must be the path of a file",
     ),
+    "one file for two settings": (
+        {"summary_path": "a", "journal_path": "a"},
+        "'rejected_path', 'summary_path' must name different files",
+    ),
     "summary_path is a folder": ({"summary_path": "/"}, "'summary_path' must be a file, but is"),
     "production without journal_path": (
         {"environment": "production", "journal_path": None},

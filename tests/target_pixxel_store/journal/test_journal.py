@@ -227,6 +227,14 @@ def test_journal_read_only_updates_state_without_writing(journal_path: Path) -> 
     assert journal_path.read_bytes() == written + b'{"is":"fin'
 
 
+@pytest.mark.parametrize("content", ['{"api_token": "x"}', "text", '{"is":"run"}\n{"a', "\0"])
+def test_other_file_is_refused_and_stays(journal_path: Path, content: str) -> None:
+    journal_path.write_text(content)
+    with pytest.raises(JournalError, match=r"line \d of the journal '.*' is invalid"):
+        Journal(journal_path, 0).__enter__()
+    assert journal_path.read_text() == content
+
+
 def test_journal_partial_last_line_removed(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         journal.record_final("1")
