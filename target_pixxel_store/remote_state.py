@@ -71,7 +71,8 @@ class WorkspaceView:
 
     def add_planned(self, job: DeliveryJob) -> None:
         """Add a delivery that is about to be requested."""
-        planned = Delivery("/".join(job.location), job.catalog_id, job.store.id, job.path)
+        key = "/".join(job.location)
+        planned = Delivery(key, job.catalog_id, job.store.id, job.path, status="PLANNED")
         self._add(job.location, planned)
 
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:

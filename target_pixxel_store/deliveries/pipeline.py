@@ -120,14 +120,22 @@ class DeliveryPipeline:
             RunAborted: A record failed, or `max_deliveries` is reached.
         """
         pending, self._pending = self._pending, []
-        if pending:
-            self._execute(self.planner.plan_requests(pending))
+        planned = self.planner.plan_requests(pending) if pending else []
+        while planned:
+            planned = self.planner.decide_all(self._execute(planned))
 
     # Deliveries
 
-    def _execute(self, planned: list[tuple[InflightRecord, Decision]]) -> None:
-        """Record the decided outcomes and send the other jobs; stop at the limit or a failure."""
+    def _execute(
+        self, planned: list[tuple[InflightRecord, Decision]]
+    ) -> list[tuple[InflightRecord, DeliveryJob]]:
+        """Record the decided outcomes and send the other jobs; stop at the limit or a failure.
+
+        Returns:
+            The jobs to decide about again, as what came of the sent ones is known now.
+        """
         batch: dict[DeliveryJob, list[InflightRecord]] = {}
+        deferred = []
         for inflight, decision in planned:
             job = decision.job
             if job is not None and job in batch:
@@ -139,12 +147,15 @@ class DeliveryPipeline:
                     reason = f"{count} deliveries requested; see 'max_deliveries'"
                     raise RunAborted(ExitCode.INCOMPLETE, reason)
                 batch[job] = [inflight]
+            elif job is not None and decision.kind is NextStep.DEFER:
+                deferred.append((inflight, job))
             else:
                 if decision.kind is OutcomeKind.FAILED and not self.settings.continue_on_error:
                     self._send(batch)  # the jobs before it
                     batch = {}
                 self._record_decision(inflight, decision)
         self._send(batch)
+        return deferred
 
     def _send(self, batch: dict[DeliveryJob, list[InflightRecord]]) -> None:
         jobs = list(batch)
@@ -166,7 +177,8 @@ class DeliveryPipeline:
         """Yield what would become of jobs, for a dry run."""
         known = self.api.find_existing_catalogs([job.catalog_id for job in jobs])
         for job in jobs:
-            exists = job.catalog_id in known
+            if exists := job.catalog_id in known:
+                self.remote.view.add_planned(job)
             kind = OutcomeKind.CREATED if exists else OutcomeKind.FAILED
             yield job, Outcome(kind, "" if exists else UNKNOWN_CATALOG, job.catalog_id)
 

@@ -140,8 +140,7 @@ RULES = (
          OutcomeKind.SKIPPED, "already delivered to a deleted store; see 'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None),
     Rule("none", "this run delivers it elsewhere in the bucket; `redeliver` is false", _AFTER,
-         OutcomeKind.SKIPPED, "delivered elsewhere in the bucket by this run; see 'redeliver'",
-         lambda s: not s.redeliver and s.is_planned_elsewhere),
+         NextStep.DEFER, "", lambda s: not s.redeliver and s.is_planned_elsewhere),
     Rule("none", "one of another catalog to the place, in any status", _AFTER, OutcomeKind.FAILED,
          "another catalog is delivered to the same path, and two files may share a name; give "
          "each catalog its own path", lambda s: s.is_taken),

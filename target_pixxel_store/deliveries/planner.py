@@ -15,7 +15,7 @@ from target_pixxel_store.records import CATALOG_ID
 from target_pixxel_store.remote_state import WorkspaceView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_pixxel_store.api.models import Fields, Store
     from target_pixxel_store.catalog_selection import CatalogSelection, PendingRequest
@@ -57,15 +57,15 @@ class DeliveryPlanner:
             WorkspaceMismatchError: A catalog belongs to a different workspace.
         """
         catalogs = list(self._select_catalogs(pending, self.remote.refresh()))
-        planned = self._decide_all(catalogs)
+        planned = self.decide_all(catalogs)
         if any(decision.kind is NextStep.WAIT for _, decision in planned):
             self.journal.wait_settled(self.check)
             self.remote.refresh(max_age=0)
-            planned = self._decide_all(catalogs)
+            planned = self.decide_all(catalogs)
         return planned
 
-    def _decide_all(
-        self, catalogs: list[tuple[InflightRecord, DeliveryJob | Decision]]
+    def decide_all(
+        self, catalogs: Sequence[tuple[InflightRecord, DeliveryJob | Decision]]
     ) -> list[tuple[InflightRecord, Decision]]:
         """Decide about each catalog, in order."""
         jobs = [each for _, each in catalogs if isinstance(each, DeliveryJob)]

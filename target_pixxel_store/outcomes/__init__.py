@@ -27,6 +27,7 @@ class NextStep(StrEnum):
 
     DELIVER = "deliver"
     WAIT = "wait"
+    DEFER = "defer"
 
 
 class Decision(NamedTuple):

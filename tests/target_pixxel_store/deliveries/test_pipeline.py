@@ -117,6 +117,42 @@ def test_delivery_elsewhere_in_bucket_skipped_unless_redelivered(harness: Target
     assert harness.run(delivery_request(key, path="two/"), redeliver=True).kinds == ["created"]
 
 
+def test_delivery_elsewhere_by_same_run_that_fails_does_not_skip(harness: TargetHarness) -> None:
+    """The next place of a catalog is decided by what came of the first one."""
+    key, other = harness.catalog_ids(2)
+    old = harness.find_store("research")
+    workspace = harness.sandbox.workspace
+    workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
+    messages = [delivery_request(key), state(1), delivery_request(key, "anew", path="b"), state(2)]
+    harness.sandbox.on_request = lambda request, _: (
+        workspace.delete("stores", old["id"])
+        if request.method == "POST" and workspace.find("stores", old["id"])
+        else None
+    )
+    result = harness.run(*messages, delivery_request(other, "anew"), on_error="continue")
+    assert [(line["outcome"], line["catalog_id"]) for line in result.outcomes] == [
+        ("failed", key), ("created", other), ("created", key),
+    ]  # fmt: skip
+    again = harness.run(*messages[2:3], delivery_request(key, "anew", path="c"))
+    assert again.kinds == ["exists", "skipped"]
+
+
+def test_delivery_elsewhere_by_same_run_skipped(
+    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = harness.catalog_ids(1)[0]
+    messages = [delivery_request(key, path=path) for path in ("a", "b", "a", "b", "c")]
+    dry = harness.run(*messages, dry_run=True)
+    assert "not listed by the API" not in dry.log
+    table = capsys.readouterr().err
+    assert "dry run: 5 outcomes" in table
+    assert "skipped 3: already delivered elsewhere in the bucket" in table
+    result = harness.run(*messages, state(1))
+    assert result.kinds == ["created", "exists", "skipped", "skipped", "skipped"]
+    assert {line["delivery_id"] for line in result.outcomes} == {result.outcomes[0]["delivery_id"]}
+    assert (result.status, result.states) == (0, [{"upto": 1}])
+
+
 def test_delivery_to_other_bucket_created(harness: TargetHarness) -> None:
     key = harness.catalog_ids(1)[0]
     harness.run(delivery_request(key))

@@ -302,12 +302,11 @@ def test_decide_path_reserved_by_other_catalog_fails() -> None:
     )
 
 
-def test_decide_bucket_reserved_by_same_catalog_skipped() -> None:
+def test_decide_bucket_reserved_by_same_catalog_deferred() -> None:
     planned = make_view()
     planned.add_planned(make_job())
     again = decide_on(make_view(), planned=planned, job=make_job(path="b"))
-    assert again.kind is OutcomeKind.SKIPPED
-    assert "elsewhere in the bucket by this run" in again.reason
+    assert again.kind is NextStep.DEFER
     assert decide_on(make_view(), planned=planned).kind is NextStep.DELIVER
     other_job = DeliveryJob("one", OTHER_STORE, "b", OTHER_STORE.location.join("b"))
     assert decide_on(make_view(), planned=planned, job=other_job).kind is NextStep.DELIVER

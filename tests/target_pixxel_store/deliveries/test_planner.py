@@ -134,13 +134,13 @@ def test_planner_duplicate_request_shares_job(journal: Journal) -> None:
     assert first.job is second.job
 
 
-def test_planner_catalog_planned_elsewhere_skipped(
+def test_planner_catalog_planned_elsewhere_deferred(
     journal: Journal,
 ) -> None:
     planned_catalogs = plan(
         journal, FakeRemoteState(journal), pending_request("one"), pending_request("one", path="b")
     )
-    assert decision_kinds(planned_catalogs) == [NextStep.DELIVER, OutcomeKind.SKIPPED]
+    assert decision_kinds(planned_catalogs) == [NextStep.DELIVER, NextStep.DEFER]
 
 
 @pytest.mark.parametrize(
