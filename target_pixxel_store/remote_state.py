@@ -265,12 +265,13 @@ class RemoteState:
         """
         with self._lock:
             self.view.add_deliveries(deliveries)
-            new = [each for each in deliveries if each.id not in earlier_ids]
-            placed = {(each.catalog_id, self.view.find_location(each)): each for each in new}
+            new = [((each.catalog_id, self.view.find_location(each)), each)
+                   for each in deliveries if each.id not in earlier_ids]  # fmt: skip
+        placed, state = dict(new), self._journal.state
         found = {job: placed[job.key] for job in jobs if job.key in placed}
-        theirs = {each.id for each in found.values()}
-        strays = {(each.catalog_id, each.store_id) for each in new
-                  if each.id not in theirs and not each.automated}  # fmt: skip
+        # Threads turn intents into deliveries meanwhile, so intents are read first.
+        strays = {(each.catalog_id, each.store_id) for key, each in new if not each.automated
+                  and key not in state.intents and each.id not in state.deliveries}  # fmt: skip
         for job in jobs:
             if job not in found and (job.catalog_id, job.store.id) in strays:
                 raise UnexpectedDeliveryError(

@@ -145,10 +145,10 @@ class JournalState:
 
     def _apply_delivery(self, each: dict[str, Any], at: float) -> None:
         key, delivery_id = _decode_delivery_key(each), each["id"]
+        self.deliveries[delivery_id] = KnownDelivery(key, each["store"], at)
         intent = self.intents.pop(key, None)
         if intent is not None and intent.replaces is not None:
             self.replaced_ids.add(intent.replaces)
-        self.deliveries[delivery_id] = KnownDelivery(key, each["store"], at)
 
     def _apply_aoi(self, line: dict[str, Any]) -> None:
         key = AoiKey(line["project"], line["name"])

@@ -63,6 +63,23 @@ def test_ambiguous_responses_each_delivered_once(
     assert_delivered_once(harness, ids)
 
 
+@pytest.mark.parametrize("error", [0, 500])
+def test_part_of_paths_of_one_catalog_accepted_not_unexpected(
+    harness: TargetHarness, error: int
+) -> None:
+    """The delivery to one path that was requested is no stray of the others."""
+    [key] = harness.catalog_ids(1)
+    paths = ["a", "b", "c", "d"]
+    harness.sandbox.behavior = Behavior(accept_part=1.0, part_error=error)
+    messages = [*[delivery_request(key, path=path) for path in paths], state(1)]
+    result = harness.run(*messages, redeliver=True)
+    assert (result.error, result.kinds, result.states) == (None, ["created"] * 4, [{"upto": 1}])
+    found = [row["cloud_delivery"]["path"].strip("/") for row in harness.list_deliveries()
+             if row["catalog_id"] == key]  # fmt: skip
+    assert sorted(found) == paths
+    assert harness.run(*messages, redeliver=True).kinds == ["exists"] * 4
+
+
 def test_ambiguous_responses_concurrent_each_delivered_once(harness: TargetHarness) -> None:
     ids = harness.catalog_ids(20)
     harness.sandbox.behavior = Behavior(drop_accepted=0.3, accept_part=0.3, list_lag=0.2)
