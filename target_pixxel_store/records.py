@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from target_pixxel_store.errors import RecordError
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 STORE_TYPES = ("S3", "GCS", "AZBLOB")
 DELETED_AT = "_sdc_deleted_at"
-SECRETS = "secrets"
 MANAGED_BY_LABEL = "managed_by"
 VERSION_LABEL = "credentials_version"
 MANAGED_LABELS = frozenset({MANAGED_BY_LABEL, VERSION_LABEL})
@@ -160,35 +161,32 @@ def remove_secrets(value: Any, *, in_lists: bool = False) -> Any:  # noqa: ANN40
         return {
             name: remove_secrets(each, in_lists=in_lists)
             for name, each in value.items()
-            if not _is_secret(name)
+            if not is_secret(name)
         }
     if isinstance(value, list):
         return [
             remove_secrets(each, in_lists=in_lists)
             for each in value
-            if not (in_lists and isinstance(each, str) and _is_secret(each))
+            if not (in_lists and isinstance(each, str) and is_secret(each))
         ]
     return value
 
 
-def _is_secret(name: str) -> bool:
-    lowered = name.lower()
-    return lowered[-3:] in _LAST_LETTERS and lowered.replace("-", "_").endswith(_SECRET_ENDINGS)
+@lru_cache(4096)
+def is_secret(name: str) -> bool:
+    """Return whether a name is that of a secret: `aws_secret_access_key`, `apiKey`, `Password`."""
+    return bool(_find_secret(f"{name} {_WORD_ENDS.sub('_', name)}".lower()))
 
 
-_SECRET_ENDINGS = (
-    *("password", "passwd", "pwd", "passphrase", "secret", SECRETS, "token", "authorization"),
-    *("service_account_credentials", "connection_string", "connectionstring", "key_id", "keyid"),
-    *(
-        f"{kind}{separator}key"
-        for kind in ("access", "account", "api", "encryption", "private", "secret", "shared")
-        for separator in ("", "_")
-    ),
-)
-"""How the names of secrets end, in any service: `aws_secret_access_key`, `apiKey`, `Password`."""
+_find_secret = re.compile(
+    r"(?:passw(?:or)?d|pwd|passphrase|secrets?|token|authorization|connection_?string|credential"
+    r"|service_account_credentials|key_?id(?= |\Z)|(?<!spectral)(?<!spectral[\W_])signature"
+    r"|(?:access|account|api|encryption|private|secret|shared|storage)_?key"
+    r"|(?<![a-z])(?:bearer|jwt|sas))(?![a-z])"
+    r"(?![\W_]+(?:at|count|id|length|limit|name|required|type|ur[il]|used|version)(?: |\Z))"
+).search
+_WORD_ENDS = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NESTED = (dict, list)
-_LAST_LETTERS = frozenset(ending[-3:] for ending in _SECRET_ENDINGS) | {"-id"}
-"""Three letters, which are looked up faster; a record has thousands of names."""
 
 
 def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN401 - any JSON
@@ -206,7 +204,7 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
         raise RecursionError
     if isinstance(value, dict):
         for name, each in value.items():
-            if _is_secret(name):
+            if is_secret(name):
                 raise RecordError(
                     f"contains '{name.lower()}'; put secrets into the setting 'credentials', and "
                     "name the entry in the record"

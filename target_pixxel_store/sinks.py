@@ -17,6 +17,7 @@ from target_pixxel_store.records import (
     REPLACE_DELIVERY,
     REQUEST_FIELDS,
     STORE,
+    is_secret,
     read_catalog_request,
     read_store,
     read_store_deletion,
@@ -146,7 +147,8 @@ class StoreTargetSink(RecordSink):
         return {
             name: value
             for name in names
-            if isinstance(value := record.get(name), str | int)
+            if not is_secret(name)
+            and isinstance(value := record.get(name), str | int)
             and len(str(value)) <= _MAX_KEY_LENGTH
             and str(value).isprintable()
         }

@@ -136,7 +136,10 @@ def test_secrets_rejected_by_bucket_not_printed(harness: TargetHarness) -> None:
     "name",
     ["password", "Password", "db_passwd", "token", "api-token", "accessToken", "secret", "apiKey",
      "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "clientSecret",
-     "AccountKey", "private_key", "connectionString", "Authorization", "pwd"],
+     "AccountKey", "private_key", "connectionString", "Authorization", "pwd", "APIkey",
+     "credential", "bearer", "sas", "signature", "shared_access_signature", "jwt", "storage_key",
+     "private_key_pem", "service_account_key_json", "SecretString", "client_secret_value",
+     "db_password_prod", "aws_session_token_v2", "SECRET_ACCESS_KEY2", "x-api-key"],
 )  # fmt: skip
 def test_record_with_secret_rejected_without_it(harness: TargetHarness, name: str) -> None:
     [key] = harness.catalog_ids(1)
@@ -155,6 +158,27 @@ def test_record_with_secret_rejected_without_it(harness: TargetHarness, name: st
     assert name not in rejected_schema["schema"]["properties"]
     assert rejected["record"] == {"catalog_id": key, "store": "research", "more": [{}]}
     assert harness.run(*result.rejected).kinds == ["created"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["path_key", "sort_key", "item_key", "tokens_used", "tokenType", "credentials",
+     "credentials_version", "spectral_signature", "passage", "sask", "key", "secretary"],
+)  # fmt: skip
+def test_record_with_ordinary_name_accepted_and_kept(harness: TargetHarness, name: str) -> None:
+    assert remove_secrets({name: "x"}) == {name: "x"}
+    [key] = harness.catalog_ids(1)
+    assert harness.run(delivery_request(key, **{name: "x"})).kinds == ["created"]
+
+
+def test_secret_as_key_property_not_printed(harness: TargetHarness) -> None:
+    result = harness.run(
+        schema("delivery_requests", ["catalog_id", "token"]),
+        delivery_request("c", token=BUCKET_SECRET), on_error="continue",
+    )  # fmt: skip
+    assert [line["key"] for line in result.outcomes] == [{"catalog_id": "c"}]
+    files = [path.read_text() for path in harness.folder.iterdir()]
+    assert [each for each in (result.log, *files) if BUCKET_SECRET in each] == []
 
 
 def test_columns_of_the_tap_are_no_secrets() -> None:
