@@ -87,8 +87,9 @@ class WorkspaceView:
             self._catalog_at[location] = _SEVERAL
 
     def find_location(self, delivery: Delivery) -> BucketPath | None:
-        """Return the location of a delivery; None where its store is deleted and unknown."""
-        if (known := self._by_catalog.get(delivery.catalog_id, {}).get(delivery.id)) is not None:
+        """Return the location of a delivery; None where its store is deleted or unknown."""
+        known = self._by_catalog.get(delivery.catalog_id, {}).get(delivery.id)
+        if known is not None and known[0] is not None:
             return known[0]
         store = self.stores.get(delivery.store_id)
         base = store.location if store else self._store_locations.get(delivery.store_id)

@@ -46,6 +46,7 @@ class Delivery:
     """A delivery as the API lists it.
 
     Attributes:
+        store_id: Empty where the row names none, so that its location is unknown.
         path: The path below the store's prefix.
         target_path: The key of its object below that path.
         status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others; `UNLISTED` where
@@ -135,20 +136,21 @@ class Download:
 
 
 def parse_deliveries(rows: Iterable[msgspec.Raw]) -> list[Delivery]:
-    """Parse deliveries; rows that name no catalog or no store are left out."""
+    """Parse deliveries; rows without ids are left out."""
     made = (_parse_delivery(to_python(row)) for row in rows)
     return [each for each in made if each is not None]
 
 
 def _parse_delivery(row: object) -> Delivery | None:
-    """Parse a delivery; None where it names no catalog or no store."""
     if not isinstance(row, dict):
         return None
     # The API's requests have cloud_info where its responses have cloud_delivery.
     cloud = row.get("cloud_delivery") or row.get("cloud_info")
     catalog, key = row.get("catalog_id"), row.get("delivery_id")
-    if not isinstance(cloud, dict) or not isinstance(catalog, str) or not isinstance(key, str):
+    if not isinstance(catalog, str) or not isinstance(key, str):
         return None
+    if not isinstance(cloud, dict):
+        cloud = {}
     return Delivery(
         id=key,
         catalog_id=intern(catalog),  # once for all deliveries of a catalog, or with a status

@@ -136,8 +136,9 @@ RULES = (
     Rule("none", "one elsewhere in the bucket, not FAILED; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "already delivered elsewhere in the bucket; see 'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None and s.elsewhere[1]),
-    Rule("none", "one to a deleted store, its place is unknown; `redeliver` is false", _AFTER,
-         OutcomeKind.SKIPPED, "already delivered to a deleted store; see 'redeliver'",
+    Rule("none", "one to a deleted store or an unknown path; `redeliver` is false", _AFTER,
+         OutcomeKind.SKIPPED, "already delivered to a deleted store or an unknown path; see "
+         "'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None),
     Rule("none", "this run delivers it elsewhere in the bucket; `redeliver` is false", _AFTER,
          NextStep.DEFER, "", lambda s: not s.redeliver and s.is_planned_elsewhere),

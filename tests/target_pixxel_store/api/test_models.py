@@ -62,7 +62,7 @@ def test_long_list_read_row_by_row() -> None:
 
 
 def test_unreadable_rows_counted_and_left_out() -> None:
-    rows = [7, None, "x", {}, {"delivery_id": "d", "catalog_id": "c"}, make_row(1)]
+    rows = [7, None, "x", {}, {"delivery_id": "d"}, {"catalog_id": "c"}, make_row(1)]
     found = list_deliveries(msgspec.json.encode({"deliveries": rows}))
     assert found.row_count == len(rows)
     assert found.deliveries == [

@@ -13,8 +13,15 @@ from tests.target_pixxel_store.store_checks import GCS_KEYS
 from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pixxel_sandbox import RequestRecord
-    from tests.target_pixxel_store.target_harness import TargetHarness
+    from tests.target_pixxel_store.intercepting_proxy import (
+        InterceptingProxy,
+        ProxiedRequest,
+        ProxiedResponse,
+    )
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 
 RESEARCH_STORE = {
@@ -106,6 +113,45 @@ def test_delivery_to_unknown_store_skipped_unless_redelivered(harness: TargetHar
     assert result.kinds == ["skipped"]
     assert "to a deleted store" in result.reasons[0]
     assert harness.run(delivery_request(key, "anew"), redeliver=True).kinds == ["created"]
+
+
+@pytest.mark.parametrize("cloud", [None, {"config": None, "path": "x/"}])
+def test_delivery_without_store_skipped_unless_failed_or_redelivered(
+    harness: TargetHarness, cloud: Json | None
+) -> None:
+    """Its place is unknown, and may be the requested one."""
+    ids = harness.catalog_ids(2)
+    for key, status in zip(ids, ("IN_PROGRESS", "FAILED"), strict=True):
+        row = {
+            "delivery_id": f"d-{key}", "catalog_id": key, "task_id": None, "cloud_delivery": cloud,
+            "target_path": "", "status": status, "created_at": "2026-01-01T00:00:00Z",
+        }  # fmt: skip
+        harness.sandbox.workspace.insert("deliveries", row)
+    result = harness.run(*map(delivery_request, ids))
+    assert result.kinds == ["skipped", "created"]
+    assert "an unknown path" in result.reasons[0]
+    assert harness.run(delivery_request(ids[0]), redeliver=True).kinds == ["created"]
+
+
+def test_delivery_listed_without_store_at_first_found_later(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    """A delivery whose place is unknown at first is still that of its request."""
+    hidden = [True]
+
+    def hide(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        response = forward()
+        was_sent = proxy.count_requests("POST", DELIVERIES_PATH)
+        if request.path == DELIVERIES_PATH and hidden[0] and was_sent:
+            for row in response.body["deliveries"]:
+                row["cloud_delivery"] = None
+            hidden[0] = request.method == "POST"
+        return response
+
+    proxy.intercept = hide
+    [key] = harness.catalog_ids(1)
+    assert harness.run(delivery_request(key), state(1)).kinds == ["created"]
+    assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
 
 
 def test_delivery_elsewhere_in_bucket_skipped_unless_redelivered(harness: TargetHarness) -> None:
