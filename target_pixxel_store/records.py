@@ -193,7 +193,7 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
     """Raise where a record contains a secret at any depth.
 
     Args:
-        value: The record.
+        value: The record, or an object or a list in it.
         max_depth: Levels to which it may be nested.
 
     Raises:
@@ -203,18 +203,15 @@ def reject_secrets(value: Any, max_depth: int = MAX_DEPTH) -> None:  # noqa: ANN
     if not max_depth:
         raise RecursionError
     if isinstance(value, dict):
-        for name, each in value.items():
-            if is_secret(name):
-                raise RecordError(
-                    f"contains '{name.lower()}'; put secrets into the setting 'credentials', and "
-                    "name the entry in the record"
-                )
-            if isinstance(each, _NESTED):  # most values are not
-                reject_secrets(each, max_depth - 1)
-    elif isinstance(value, list):
-        for each in value:
-            if isinstance(each, _NESTED):
-                reject_secrets(each, max_depth - 1)
+        if name := next(filter(is_secret, value), None):
+            raise RecordError(
+                f"contains '{name.lower()}'; put secrets into the setting 'credentials', and "
+                "name the entry in the record"
+            )
+        value = value.values()
+    for each in value:
+        if isinstance(each, _NESTED):  # most values are not
+            reject_secrets(each, max_depth - 1)
 
 
 def required_text(record: Mapping[str, Any], name: str) -> str:

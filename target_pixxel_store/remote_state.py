@@ -71,9 +71,8 @@ class WorkspaceView:
 
     def add_planned(self, job: DeliveryJob) -> None:
         """Add a delivery that is about to be requested."""
-        key = "/".join(job.location)
-        planned = Delivery(key, job.catalog_id, job.store.id, job.path, status="PLANNED")
-        self._add(job.location, planned)
+        key, status = "/".join(job.location), "PLANNED"
+        self._add(job.location, Delivery(key, job.catalog_id, job.store.id, status=status))
 
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
         """Add listed deliveries, in any order; the same one may be added again."""

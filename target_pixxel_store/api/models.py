@@ -149,8 +149,7 @@ def _parse_delivery(row: object) -> Delivery | None:
     catalog, key = row.get("catalog_id"), row.get("delivery_id")
     if not isinstance(catalog, str) or not isinstance(key, str):
         return None
-    if not isinstance(cloud, dict):
-        cloud = {}
+    cloud = cloud if isinstance(cloud, dict) else {}
     return Delivery(
         id=key,
         catalog_id=intern(catalog),  # once for all deliveries of a catalog, or with a status

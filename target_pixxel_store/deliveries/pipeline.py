@@ -122,20 +122,15 @@ class DeliveryPipeline:
         pending, self._pending = self._pending, []
         planned = self.planner.plan_requests(pending) if pending else []
         while planned:
-            planned = self.planner.decide_all(self._execute(planned))
+            self._execute(planned)
+            deferred = [each for each in planned if each[1].kind is NextStep.DEFER]
+            planned = self.planner.decide_all([(each, it.job or it) for each, it in deferred])
 
     # Deliveries
 
-    def _execute(
-        self, planned: list[tuple[InflightRecord, Decision]]
-    ) -> list[tuple[InflightRecord, DeliveryJob]]:
-        """Record the decided outcomes and send the other jobs; stop at the limit or a failure.
-
-        Returns:
-            The jobs to decide about again, as what came of the sent ones is known now.
-        """
+    def _execute(self, planned: list[tuple[InflightRecord, Decision]]) -> None:
+        """Record the decided outcomes and send the other jobs; stop at the limit or a failure."""
         batch: dict[DeliveryJob, list[InflightRecord]] = {}
-        deferred = []
         for inflight, decision in planned:
             job = decision.job
             if job is not None and job in batch:
@@ -147,15 +142,12 @@ class DeliveryPipeline:
                     reason = f"{count} deliveries requested; see 'max_deliveries'"
                     raise RunAborted(ExitCode.INCOMPLETE, reason)
                 batch[job] = [inflight]
-            elif job is not None and decision.kind is NextStep.DEFER:
-                deferred.append((inflight, job))
-            else:
+            elif decision.kind is not NextStep.DEFER:
                 if decision.kind is OutcomeKind.FAILED and not self.settings.continue_on_error:
                     self._send(batch)  # the jobs before it
                     batch = {}
                 self._record_decision(inflight, decision)
         self._send(batch)
-        return deferred
 
     def _send(self, batch: dict[DeliveryJob, list[InflightRecord]]) -> None:
         jobs = list(batch)

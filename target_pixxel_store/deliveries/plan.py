@@ -136,9 +136,8 @@ RULES = (
     Rule("none", "one elsewhere in the bucket, not FAILED; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "already delivered elsewhere in the bucket; see 'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None and s.elsewhere[1]),
-    Rule("none", "one to a deleted store or an unknown path; `redeliver` is false", _AFTER,
-         OutcomeKind.SKIPPED, "already delivered to a deleted store or an unknown path; see "
-         "'redeliver'",
+    Rule("none", "one to a deleted or unknown store; `redeliver` is false", _AFTER,
+         OutcomeKind.SKIPPED, "already delivered to a deleted or unknown store; see 'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None),
     Rule("none", "this run delivers it elsewhere in the bucket; `redeliver` is false", _AFTER,
          NextStep.DEFER, "", lambda s: not s.redeliver and s.is_planned_elsewhere),
@@ -164,10 +163,8 @@ def decide(situation: Situation) -> Decision:
         attempts=situation.attempts,
         attempts_allowed=situation.retry_failed + 1,
     )
-    decision = Decision(rule.kind, reason, job=situation.job)
-    if delivery is None:
-        return decision
-    return decision._replace(delivery_id=delivery.id, target_path=delivery.target_path)
+    key, path = (delivery.id, delivery.target_path) if delivery else (None, "")
+    return Decision(rule.kind, reason, key, path, situation.job)
 
 
 def format_rules() -> str:

@@ -71,21 +71,18 @@ class DeliveryPlanner:
         jobs = [each for _, each in catalogs if isinstance(each, DeliveryJob)]
         self.remote.refresh_catalogs(job.catalog_id for job in jobs)
         view, settings = self.remote.view, self.settings
+        known = self.remote.is_settled, settings.redeliver, settings.retry_failed
         planned = WorkspaceView(view.stores, JournalState())
         sent: dict[DeliveryKey, DeliveryJob] = {}
         decisions = []
         for inflight, found in catalogs:
-            if isinstance(found, Decision):
-                decisions.append((inflight, found))
-                continue
-            is_settled, redeliver = self.remote.is_settled, settings.redeliver
-            decision = decide(
-                Situation(found, view, planned, is_settled, redeliver, settings.retry_failed)
-            )
-            if decision.kind is NextStep.DELIVER:
-                job = sent.setdefault(found.key, found)
-                planned.add_planned(job)
-                decision = decision._replace(job=job)
+            decision = found
+            if isinstance(decision, DeliveryJob):
+                decision = decide(Situation(decision, view, planned, *known))
+                if decision.kind is NextStep.DELIVER and decision.job is not None:
+                    job = sent.setdefault(decision.job.key, decision.job)
+                    planned.add_planned(job)
+                    decision = decision._replace(job=job)
             decisions.append((inflight, decision))
         return decisions
 

@@ -111,7 +111,7 @@ def test_delivery_to_unknown_store_skipped_unless_redelivered(harness: TargetHar
     harness.reset_journal()
     result = harness.run(delivery_request(key, "anew"))
     assert result.kinds == ["skipped"]
-    assert "to a deleted store" in result.reasons[0]
+    assert "to a deleted or unknown store" in result.reasons[0]
     assert harness.run(delivery_request(key, "anew"), redeliver=True).kinds == ["created"]
 
 
@@ -129,7 +129,7 @@ def test_delivery_without_store_skipped_unless_failed_or_redelivered(
         harness.sandbox.workspace.insert("deliveries", row)
     result = harness.run(*map(delivery_request, ids))
     assert result.kinds == ["skipped", "created"]
-    assert "an unknown path" in result.reasons[0]
+    assert "unknown store" in result.reasons[0]
     assert harness.run(delivery_request(ids[0]), redeliver=True).kinds == ["created"]
 
 

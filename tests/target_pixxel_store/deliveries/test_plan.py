@@ -235,7 +235,7 @@ def test_decide_failed_here_and_delivered_elsewhere_skipped() -> None:
 def test_decide_delivery_to_deleted_store_skipped() -> None:
     decision = decide_on(make_view([make_delivery("1", store="gone")]))
     assert (decision.kind, decision.delivery_id) == (OutcomeKind.SKIPPED, "1")
-    assert "to a deleted store" in decision.reason
+    assert "to a deleted or unknown store" in decision.reason
 
 
 def test_decide_deleted_store_in_journal_exists() -> None:
