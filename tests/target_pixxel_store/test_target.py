@@ -257,7 +257,7 @@ def test_journal_partial_last_line_ignored(harness: TargetHarness) -> None:
     key = harness.catalog_ids(1)[0]
     harness.run(delivery_request(key))
     content = harness.journal_path.read_bytes()
-    harness.journal_path.write_bytes(content + b'{"is": "intent", "of": [{"cat')
+    harness.journal_path.write_bytes(content + b'{"is":"intent","of":[{"cat')
     assert harness.run(delivery_request(key)).kinds == ["exists"]
     assert harness.journal_path.read_bytes().startswith(content)
     assert all("is" in line for line in read_json_lines(harness.journal_path))

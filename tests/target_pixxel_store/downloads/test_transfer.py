@@ -394,7 +394,7 @@ def download(url: str, folder: str, kill_at: int | None) -> None:
 
 
 @pytest.mark.timeout(900)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(RUNS, min_size=1, max_size=3), VALIDATORS)
 @example([([cut(HALF), behave], 16), ([LARGER_RANGE], None)], {})
 @example([([then_cut(UNKNOWN_SIZE, HALF), LARGER_RANGE], None)], {})
