@@ -8,6 +8,7 @@ item to the forms of its assets.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import chain, starmap
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,8 @@ def convert_plain_assets(
         return reader.convert(assets, text, notes)
     except msgspec.ValidationError as error:
         if "unknown field" in str(error):
-            registry.learn_names(msgspec.json.decode(text))
+            with suppress(msgspec.DecodeError, RecursionError):  # the caller decodes it, too
+                registry.learn_names(msgspec.json.decode(text))
     except _NotPlain:
         pass
     return None

@@ -214,6 +214,12 @@ def test_other_assets_are_left_to_their_forms(asset: dict[str, Any]) -> None:
     assert convert_last({"one": PLAIN, "two": asset}) == (None, [])
 
 
+@pytest.mark.parametrize("value", ["1e400", "[" * 100_000 + "]" * 100_000])
+def test_text_that_cannot_be_decoded_is_left_to_its_caller(value: str) -> None:
+    text = encode_escaped({"one": PLAIN | {"unheard": 0}}).replace(b":0}", b":%s}" % value.encode())
+    assert convert_plain_assets(text, NO_OPTIONS, str, []) is None
+
+
 def test_text_with_spaces_is_left_to_forms() -> None:
     text = json.dumps({"one": PLAIN}).encode()
     assert [convert_plain_assets(text, AssetOptions(), str, []) for _ in range(2)] == [None, None]
