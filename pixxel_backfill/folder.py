@@ -1,0 +1,182 @@
+"""The folder of a backfill, local or in an object store: its plan, and attempts and their commits.
+
+    plan.json
+    shards/<collection>/<window>/<attempt>/...   what an attempt has written
+    shards/<collection>/<window>/_DONE           the attempt that counts
+
+An attempt writes only below its own folder. `_DONE` is created on the condition that it does not
+exist, so of several attempts one counts. Readers use only the files that `_DONE` names.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore
+
+from pixxel_backfill.plan import Plan
+from pixxel_singer.errors import InputError
+from pixxel_singer.filesystem import InvalidLocation, open_object_store
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from pixxel_backfill.plan import Shard
+
+PLAN_FILE = "plan.json"
+DONE_FILE = "_DONE"
+
+
+class ItemFile(msgspec.Struct, frozen=True):
+    """A file of items that an attempt has written.
+
+    Attributes:
+        path: Its path below the attempt's folder.
+        rows: Number of its items.
+        bytes: Its size.
+        partition: The month of its items, `YYYY-MM`.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    partition: str = ""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What an attempt did, as `_DONE` has it.
+
+    Attributes:
+        attempt: Its name.
+        files: The files that count.
+        rows: Number of items that it emitted.
+        requests: Number of requests that it sent.
+        seconds: How long it took.
+        started_at: The server's time when it began, in the fixed-width UTC form.
+        largest: The largest `updated` of its items, in that form; None without one.
+        boundary: Id of the item that has it.
+        undated: Ids of items without any time that it has seen, which no shard owns.
+        state_id: Id of the state of the loader's pipeline.
+        columns: The columns of its GeoParquet, as `GeoparquetWriter.dump_columns` returns them.
+    """
+
+    attempt: str
+    files: list[ItemFile]
+    rows: int
+    requests: int
+    seconds: float
+    started_at: str | None
+    largest: str | None
+    boundary: str | None
+    undated: list[str] = []
+    state_id: str = ""
+    columns: str | None = None
+
+
+class Attempt:
+    """An attempt at a shard, which has a folder of its own.
+
+    Args:
+        store: The store of the backfill.
+        shard: The shard.
+        name: Its name, unique among the attempts at the shard.
+
+    Attributes:
+        shard: As above.
+        name: As above.
+    """
+
+    def __init__(self, store: ObjectStore, shard: Shard, name: str) -> None:
+        self._store = store
+        self.shard = shard
+        self.name = name
+
+    @property
+    def folder(self) -> str:
+        """Its folder below that of the plan."""
+        return f"{self.shard.folder}/{self.name}"
+
+    def put(self, path: str, content: bytes | Path) -> None:
+        """Write a file below its folder."""
+        obstore.put(self._store, f"{self.folder}/{path}", content)
+
+    def commit(self, done: Done) -> Done:
+        """Make this attempt the one that counts, unless another one does already.
+
+        Returns:
+            The attempt that counts.
+        """
+        path = f"{self.shard.folder}/{DONE_FILE}"
+        try:
+            obstore.put(self._store, path, msgspec.json.encode(done), mode="create")
+        except AlreadyExistsError:
+            content = obstore.get(self._store, path).bytes()
+            return msgspec.json.decode(bytes(content), type=Done)
+        return done
+
+
+class BackfillFolder:
+    """The folder of a backfill.
+
+    Args:
+        url: A local path, or the URL of a folder in an object store.
+
+    Raises:
+        InputError: The path or URL cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            store = open_object_store(url)
+        except InvalidLocation as error:
+            raise InputError(f"--plan: {error}") from None
+        self.store: ObjectStore = store or LocalStore(Path(url).absolute(), mkdir=True)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, None if it does not exist."""
+        try:
+            return bytes(obstore.get(self.store, path).bytes())
+        except FileNotFoundError:
+            return None
+
+    def create_plan(self, plan: Plan) -> None:
+        """Write the plan.
+
+        Raises:
+            InputError: The folder has a plan already.
+        """
+        try:
+            obstore.put(self.store, PLAN_FILE, msgspec.json.encode(plan), mode="create")
+        except AlreadyExistsError:
+            raise InputError(f"{self.url}: has a plan already; choose another folder") from None
+
+    def read_plan(self) -> Plan:
+        """Read the plan.
+
+        Raises:
+            InputError: There is none, or it is not one.
+        """
+        content = self.read(PLAN_FILE)
+        if content is None:
+            raise InputError(f"{self.url}: has no {PLAN_FILE}; make one with pixxel-backfill plan")
+        try:
+            return msgspec.json.decode(content, type=Plan)
+        except msgspec.DecodeError as error:
+            raise InputError(f"{self.url}/{PLAN_FILE}: is not a plan: {error}") from None
+
+    def read_done(self, shard: Shard) -> Done | None:
+        """Return what the attempt at a shard did that counts, None if there is none yet."""
+        content = self.read(f"{shard.folder}/{DONE_FILE}")
+        return None if content is None else msgspec.json.decode(content, type=Done)
+
+    def start_attempt(self, shard: Shard) -> Attempt:
+        """Start an attempt at a shard; nothing is written yet."""
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        return Attempt(self.store, shard, f"{now}-{secrets.token_hex(4)}")

@@ -1,0 +1,1 @@
+"""The result of all shards: one dataset, and the state from which the next sync continues."""
