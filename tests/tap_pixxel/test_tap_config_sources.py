@@ -98,7 +98,7 @@ def test_unknown_log_level_is_ignored() -> None:
 
 def test_misspelt_variable_is_logged() -> None:
     result = run_tap(
-        "--config=ENV",
+        *("--config=ENV", "--test=schema"),
         TAP_PIXXEL_API_TOKEN="token-1",
         TAP_PIXXEL_API_URL=DEAD_URL,
         TAP_PIXXEL_COLECTIONS="s3cret",
