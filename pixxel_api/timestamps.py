@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+TIME_RANGE_NAMES = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
+"""An item's properties with the start and the end of its acquisition, STAC's name first."""
 _WIDTH = 27  # characters of the fixed-width format
 _DAY_FIRST = "%d-%m-%Y"  # task start_date and end_date, such as "15-05-2024"
 

@@ -4,6 +4,9 @@ Rows are sorted by their time. When a window has yielded enough rows, it is clos
 its last row and read to its end (further rows of that time, and rows with a time range instead of a
 time). The next window begins at that time. So each row is in a window, and a later run that resumes
 does not read closed windows again. The first and the last window are unbounded.
+
+No window but an unbounded one has the rows without any time. A sorted list has them at one of its
+ends, where `UntimedScan` reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from pixxel_api.pagination.list_scan import ListScan, RecentKeys
 from pixxel_api.pagination.paging import OffsetPaging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
@@ -38,6 +41,70 @@ class ScanBatch:
     completed_until: str | None = None
 
 
+class UntimedScan:
+    """Scan of the rows without any time, which are at one end of a list that is sorted by time.
+
+    It reads each order up to the first page that has a row with a time to sort by. If the rows show
+    that the list is not sorted, it reads all of it.
+
+    Args:
+        fetches: The fetch functions of the list in descending order, and, to read its other end,
+            in ascending order.
+        sort_time_of: Returns the time that a row is sorted by; None if it has none.
+        is_untimed: Returns whether a row has no time at all, so that no window has it.
+        options: The options of the scan.
+        ordered: Whether the server sorts by that time.
+        recent_keys: The keys of rows yielded before, which are not yielded again.
+
+    Attributes:
+        recent_keys: The keys of rows yielded so far.
+        started_at: The `requested_at` of the first page.
+        complete: As for `ListScan`.
+    """
+
+    def __init__(
+        self,
+        fetches: Sequence[FetchPage],
+        sort_time_of: Callable[[RawRow], str | None],
+        is_untimed: Callable[[RawRow], bool],
+        options: ScanOptions,
+        *,
+        ordered: bool,
+        recent_keys: RecentKeys | None = None,
+    ) -> None:
+        self._fetches = fetches
+        self._sort_time_of = sort_time_of
+        self._is_untimed = is_untimed
+        self._options = replace(options, concurrency=1)  # one page is enough for most lists
+        self._ordered = ordered
+        self.recent_keys = recent_keys or RecentKeys()
+        self.started_at: datetime | None = None
+        self.complete = True
+
+    def __iter__(self) -> Iterator[ScanBatch]:
+        """Yield the rows."""
+        for fetch in self._fetches:
+            scan = ListScan(fetch, OffsetPaging(), self._options, ordered=self._ordered)
+            for rows in scan:
+                self.started_at = self.started_at or scan.started_at
+                untimed = filter(self._is_untimed, rows)
+                yield ScanBatch([row for row in untimed if self._is_new(row)])
+                if self._is_past_end(rows, descending=fetch is self._fetches[0]):
+                    break
+            else:  # the whole list was read
+                self.complete = scan.complete
+                return
+
+    def _is_new(self, row: RawRow) -> bool:
+        return self.recent_keys.add_if_new(self._options.key(row))
+
+    def _is_past_end(self, rows: list[RawRow], *, descending: bool) -> bool:
+        """Return whether the rows of a sorted list have times."""
+        times = [time for row in rows if (time := self._sort_time_of(row))]
+        self._ordered = self._ordered and times == sorted(times, reverse=descending)
+        return self._ordered and bool(times)
+
+
 class TimeWindowScan:
     """Scan of a list in time windows.
 
@@ -50,6 +117,8 @@ class TimeWindowScan:
         low: The first time of the scan, inclusive; None is unbounded.
         high: The last time of the scan, inclusive; None is unbounded.
         window_rows: Number of rows after which a window is closed.
+        make_untimed_scan: Returns the scan of the rows without any time, given the keys of those
+            yielded so far; it is read at the end, if the last window was not unbounded.
 
     Attributes:
         recent_keys: The keys of rows yielded so far.
@@ -67,6 +136,7 @@ class TimeWindowScan:
         low: str | None = None,
         high: str | None = None,
         window_rows: int = WINDOW_ROWS,
+        make_untimed_scan: Callable[[RecentKeys], UntimedScan] | None = None,
     ) -> None:
         self._fetch_between = fetch_between
         self._time_of = time_of
@@ -75,6 +145,7 @@ class TimeWindowScan:
         self._low = low
         self._high = high
         self._window_rows = window_rows
+        self._make_untimed_scan = make_untimed_scan
         self.recent_keys = RecentKeys()
         self.started_at: datetime | None = None
         self.complete = True
@@ -87,13 +158,17 @@ class TimeWindowScan:
             window_end = yield from self._read_window(scan, low)
             self.complete = self.complete and scan.complete
             if window_end is None:
-                return
+                break
             rest = self._make_scan(low, window_end, start=scan.position)
             for rows in rest:
                 yield ScanBatch(rows)
             self.complete = self.complete and rest.complete
             yield ScanBatch([], completed_until=window_end)
             low = window_end
+        if low is not None and self._make_untimed_scan:
+            untimed = self._make_untimed_scan(self.recent_keys)
+            yield from untimed
+            self.complete = self.complete and untimed.complete
 
     def _read_window(
         self, scan: ListScan, low: str | None

@@ -6,6 +6,7 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixxel_api.timestamps import TIME_RANGE_NAMES
 from tap_pixxel.stac.common_metadata import OTHER_LICENSE, parse_license
 from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
 from tap_pixxel.stac.extensions import PARSERS, parse_level
@@ -27,8 +28,6 @@ from tap_pixxel.stac.result import REPAIRED
 if TYPE_CHECKING:
     from tap_pixxel.stac.parsers import Parser
 
-TIME_RANGE_NAMES = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
-"""Names of the start and of the end of an acquisition, STAC's name first."""
 TIME_NAMES = frozenset({"datetime", *TIME_RANGE_NAMES[0], *TIME_RANGE_NAMES[1]})
 PROPERTY_ALIASES: dict[str, tuple[str, Parser]] = {
     "proj:epsg": ("proj:code", parse_code),

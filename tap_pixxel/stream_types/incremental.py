@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.pagination.list_scan import RecentKeys
     from pixxel_api.pagination.paging import Page
-    from pixxel_api.pagination.window_scan import ScanBatch
+    from pixxel_api.pagination.window_scan import ScanBatch, UntimedScan
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stream_types.scan_report import ScanReport
 
@@ -94,7 +94,7 @@ class ServerFilteredStream(PixxelStream):
         context: Mapping[str, Any] | None,
         bookmark: Bookmark | None,
         updated_after: str | None,
-    ) -> TimeWindowScan:
+    ) -> TimeWindowScan | UntimedScan:
         """Return the scan of what was updated after a time; of everything, without a time."""
         del context, bookmark
         filters = {str(self.replication_key): f"{updated_after}/.."} if updated_after else {}

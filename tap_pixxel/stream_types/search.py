@@ -35,6 +35,11 @@ def format_sort_by_prose(fields: Sequence[str]) -> SortOrder:
     return tuple({"field": field, "direction": "asc"} for field in fields)
 
 
+def reverse_sort_by_prose(order: SortOrder) -> SortOrder:
+    """Return the descending order of an ascending one in the form of the contract's prose."""
+    return tuple({**each, "direction": "desc"} for each in order)
+
+
 class SearchStream(PixxelStream):
     """A list that is read by POSTing a search."""
 
@@ -81,11 +86,9 @@ class SearchStream(PixxelStream):
         return self.make_page(offset, response)
 
     def make_body(self, filters: dict[str, Any]) -> dict[str, Any]:
-        """Return the body of the search without its paging."""
-        body = self._active_filters() | filters
-        if self.sort_order:
-            body[self.sort_param] = list(self.sort_order)
-        return body
+        """Return the body of the search without its paging; `filters` may replace the order."""
+        sort = {self.sort_param: list(self.sort_order)} if self.sort_order else {}
+        return self._active_filters() | sort | filters
 
     def filters(self) -> dict[str, Any]:
         """Return the filters of the settings, by the names that both searches use."""

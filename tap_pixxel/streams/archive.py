@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import PixxelError
 from pixxel_api.json_decoding import FieldPath
 from pixxel_api.pagination.paging import SinglePage
-from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan
+from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan, UntimedScan
+from pixxel_api.timestamps import TIME_RANGE_NAMES
 from tap_pixxel.columns import (
     ANY_LIST,
     OBJECT,
@@ -18,21 +20,46 @@ from tap_pixxel.columns import (
     Column,
     TableSchema,
 )
+from tap_pixxel.settings import Interval
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.incremental import EPOCH, ServerFilteredStream, read_timestamp
-from tap_pixxel.stream_types.search import COLLECTIONS_PATH, SearchStream
+from tap_pixxel.stream_types.search import (
+    COLLECTIONS_PATH,
+    SearchStream,
+    reverse_sort_by_prose,
+)
 from tap_pixxel.stream_types.stac import STAC_COLLECTION_COLUMNS, StacStreamMixin
 from tap_pixxel.stream_types.stac_items import StacItemStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixxel_api.pagination.paging import FetchPage
+    from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.list_scan import RecentKeys
+    from pixxel_api.pagination.paging import FetchPage, Page
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.columns import Fields
     from tap_pixxel.stac import ConversionResult
 
 _DATETIME = FieldPath("properties", "datetime")
+_STARTS, _ENDS = ([FieldPath("properties", each) for each in names] for names in TIME_RANGE_NAMES)
+
+
+def read_acquisition_time(row: RawRow) -> str | None:
+    """Return an item's time of acquisition: its `datetime`, else its start.
+
+    Returns:
+        The time in the fixed-width UTC form; None without a time that a window of the search can
+        match: a `datetime`, or a start and an end in their order.
+    """
+    time = read_timestamp(row, _DATETIME)
+    if time is not None:
+        return time
+    start, end = (
+        next(filter(None, (read_timestamp(row, field) for field in fields)), None)
+        for fields in (_STARTS, _ENDS)
+    )
+    return start if start and end and start <= end else None
 
 
 class Collections(StacStreamMixin, PixxelStream):
@@ -117,7 +144,7 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
         context: Mapping[str, Any] | None,
         bookmark: Bookmark | None,
         updated_after: str | None,
-    ) -> TimeWindowScan:
+    ) -> TimeWindowScan | UntimedScan:
         """Return the scan of a collection in windows of acquisition time."""
         interval = self.settings.datetime
         filters = self._make_filters(context, updated_after)
@@ -134,6 +161,28 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
             low=(bookmark.resume_from() if bookmark else None) or interval.start,
             high=interval.end,
             window_rows=self.window_rows,
+            make_untimed_scan=(
+                # An ascending scan that begins without a bound has read the other end.
+                partial(self._make_untimed_scan, filters)
+                if interval == Interval(None, None)
+                else None
+            ),
+        )
+
+    def _make_untimed_scan(self, filters: dict[str, Any], recent_keys: RecentKeys) -> UntimedScan:
+        """Return the scan of the items without any time, at the end of the list."""
+        descending = {self.sort_param: list(reverse_sort_by_prose(self.sort_order))}
+
+        def fetch(offset: int, limit: int) -> Page:
+            return self.search_page(offset, limit, filters | descending)
+
+        return UntimedScan(
+            [fetch],
+            lambda row: read_timestamp(row, _DATETIME),
+            lambda row: read_acquisition_time(row) is None,
+            self.scan_options(),
+            ordered=self.has_stable_order,
+            recent_keys=recent_keys,
         )
 
     def _make_filters(
