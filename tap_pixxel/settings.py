@@ -33,6 +33,8 @@ MAX_LOOKBACK = 315_360_000  # seconds; ten years
 _BBOX_LENGTH = 4
 _HALF_TURN = 180.0
 _OPEN_ENDS = frozenset({"", ".."})
+UNDATED = "undated"
+"""The value of `owned_range` that owns the items without any time."""
 _CALENDAR_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
 _STORE_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[a-zA-Z0-9_.-]+(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 
@@ -95,6 +97,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Acquisition time",
         "Only imagery acquired in this interval: a timestamp or date, or two separated by a slash; "
         ".. is an open end, and a date, month or year means all of it.",
+    ),
+    _make_property(
+        "owned_range",
+        th.StringType,
+        "Owned range",
+        "Only archive items whose datetime, else start_datetime, is in this range: two timestamps "
+        "or dates separated by a slash, the first inclusive, the second exclusive; .. is an open "
+        "end. undated reads only the items without any time. For parts of a large sync.",
     ),
     _make_property(
         "satellites",
@@ -186,6 +196,41 @@ class Interval:
     start: str | None
     end: str | None
 
+    def overlap(self, other: OwnedRange) -> Interval:
+        """Return the interval to request for the items of a range: this one limits the request.
+
+        An item with a time range is in this interval if any part of it is, so it may be owned by a
+        range that ends before this interval starts. Then it was acquired at the start, too.
+
+        Returns:
+            An interval; its end is before its start if the range begins after this interval.
+        """
+        start = max((time for time in (self.start, other.start) if time), default=None)
+        end = min((time for time in (self.end, other.end) if time), default=None)
+        return Interval(start, end and max(end, self.start or end))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedRange:
+    """A half-open range of times, in the fixed-width UTC form; None for an open end.
+
+    Adjacent ranges own each item once. `is_undated` is the range of the items without any time.
+
+    Example:
+        >>> OwnedRange("2024-01-01T00:00:00.000000Z", None).owns("2024-01-01T00:00:00.000000Z")
+        True
+    """
+
+    start: str | None = None
+    end: str | None = None
+    is_undated: bool = False
+
+    def owns(self, time: str | None) -> bool:
+        """Return whether an item of this time is in the range."""
+        if time is None or self.is_undated:
+            return time is None and self.is_undated
+        return (self.start is None or time >= self.start) and (self.end is None or time < self.end)
+
 
 @dataclass(frozen=True, slots=True)
 class TapSettings:
@@ -205,6 +250,7 @@ class TapSettings:
     bbox: tuple[float, ...] | None
     intersects: dict[str, Any] | None
     datetime: Interval
+    owned_range: OwnedRange | None
     satellites: tuple[str, ...]
     query: dict[str, Any]
     page_size: int
@@ -234,6 +280,12 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
     lines = find_problems(_PARSERS, config)
     if config.get("bbox") is not None and config.get("intersects") is not None:
         lines.append("Settings 'bbox' and 'intersects' exclude each other; remove one of them")
+    if not lines and (owned := _parse_owned_range(config.get("owned_range"))):
+        window = _parse_interval(config.get("datetime")).overlap(owned)
+        if window.start and window.end and window.start > window.end:
+            lines.append(
+                "Setting 'owned_range' begins after the setting 'datetime' ends; change one"
+            )
     return lines
 
 
@@ -263,6 +315,25 @@ def _parse_interval(value: str | None) -> Interval:
     if start is not None and end is not None and start > end:
         raise SettingError("ends before it starts; swap the two timestamps")
     return Interval(start, end)
+
+
+def _parse_owned_range(value: str | None) -> OwnedRange | None:
+    if value is None:
+        return None
+    if value.strip().lower() == UNDATED:
+        return OwnedRange(is_undated=True)
+    try:
+        first, last = (end.strip() for end in value.split("/"))
+        start, end = (
+            None if each in _OPEN_ENDS else normalize_timestamp(each) for each in (first, last)
+        )
+    except ValueError:
+        raise SettingError(
+            f"must be two timestamps such as 2025-01-01/2025-02-01, or {UNDATED}"
+        ) from None
+    if start is not None and end is not None and start >= end:
+        raise SettingError("is empty: its second timestamp, which is exclusive, must be the later")
+    return OwnedRange(start, end)
 
 
 def _calendar_bounds(text: str) -> tuple[str, str]:
@@ -364,6 +435,7 @@ _PARSERS: Parsers = (
     ("bbox", "bbox", _parse_bbox),
     ("intersects", "intersects", _parse_intersects),
     ("datetime", "datetime", _parse_interval),
+    ("owned_range", "owned_range", _parse_owned_range),
     ("satellites", "satellites", _parse_names),
     ("query", "query", _parse_query),
     ("requests_per_second", "requests_per_second", parse_finite_number),

@@ -20,7 +20,7 @@ from tap_pixxel.columns import (
     Column,
     TableSchema,
 )
-from tap_pixxel.settings import Interval
+from tap_pixxel.settings import UNDATED, Interval
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.incremental import EPOCH, ServerFilteredStream, read_timestamp
 from tap_pixxel.stream_types.search import (
@@ -32,21 +32,26 @@ from tap_pixxel.stream_types.stac import STAC_COLLECTION_COLUMNS, StacStreamMixi
 from tap_pixxel.stream_types.stac_items import StacItemStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk.tap_base import Tap
 
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.pagination.list_scan import RecentKeys
-    from pixxel_api.pagination.paging import FetchPage, Page
+    from pixxel_api.pagination.paging import FetchPage
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.columns import Fields
     from tap_pixxel.stac import ConversionResult
+    from tap_pixxel.stream_types.scan_report import RowBatch
+    from tap_pixxel.stream_types.sdk_stream import StreamContext
 
 _DATETIME = FieldPath("properties", "datetime")
 _STARTS, _ENDS = ([FieldPath("properties", each) for each in names] for names in TIME_RANGE_NAMES)
+_MAX_LOGGED_IDS = 5
 
 
 def read_acquisition_time(row: RawRow) -> str | None:
-    """Return an item's time of acquisition: its `datetime`, else its start.
+    """Return the time by which a range owns an item: its `datetime`, else its start.
 
     Returns:
         The time in the fixed-width UTC form; None without a time that a window of the search can
@@ -118,6 +123,11 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
     window_rows: ClassVar[int] = WINDOW_ROWS
     _collection_ids: list[str] | None = None
 
+    def __init__(self, tap: Tap, context: StreamContext) -> None:
+        super().__init__(tap, context)
+        self.undated_ids: list[str] = []
+        """Ids of the items without any time that the sync has read, with `owned_range` only."""
+
     @property
     def partitions(self) -> list[dict[str, Any]]:
         """A partition for each collection of the settings, or of the archive."""
@@ -146,8 +156,12 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
         updated_after: str | None,
     ) -> TimeWindowScan | UntimedScan:
         """Return the scan of a collection in windows of acquisition time."""
-        interval = self.settings.datetime
+        interval, owned = self.settings.datetime, self.settings.owned_range
         filters = self._make_filters(context, updated_after)
+        if owned and owned.is_undated:
+            return self._make_untimed_scan(filters, both_ends=True)
+        if owned:
+            interval = interval.overlap(owned)
 
         def fetch_between(start: str | None, end: str | None) -> FetchPage:
             window = {"datetime": f"{start or '..'}/{end or '..'}"} if start or end else {}
@@ -164,26 +178,56 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
             make_untimed_scan=(
                 # An ascending scan that begins without a bound has read the other end.
                 partial(self._make_untimed_scan, filters)
-                if interval == Interval(None, None)
+                if owned is None and interval == Interval(None, None)
                 else None
             ),
         )
 
-    def _make_untimed_scan(self, filters: dict[str, Any], recent_keys: RecentKeys) -> UntimedScan:
-        """Return the scan of the items without any time, at the end of the list."""
+    def _make_untimed_scan(
+        self,
+        filters: dict[str, Any],
+        recent_keys: RecentKeys | None = None,
+        *,
+        both_ends: bool = False,
+    ) -> UntimedScan:
+        """Return the scan of the items without any time, at the end of the list or at both ends."""
         descending = {self.sort_param: list(reverse_sort_by_prose(self.sort_order))}
 
-        def fetch(offset: int, limit: int) -> Page:
-            return self.search_page(offset, limit, filters | descending)
+        def fetch_from(order: dict[str, Any]) -> FetchPage:
+            return lambda offset, limit: self.search_page(offset, limit, filters | order)
 
+        orders = [descending] if self.has_stable_order else []
         return UntimedScan(
-            [fetch],
+            [fetch_from(order) for order in (*orders, {})][: 1 + both_ends],
             lambda row: read_timestamp(row, _DATETIME),
             lambda row: read_acquisition_time(row) is None,
             self.scan_options(),
             ordered=self.has_stable_order,
             recent_keys=recent_keys,
         )
+
+    def make_records(self, batch: RowBatch, bookmark: Bookmark | None) -> Iterator[dict[str, Any]]:
+        """Yield the records of the rows that the setting `owned_range` owns; without it, of all."""
+        if owned := self.settings.owned_range:
+            pairs = [(row, read_acquisition_time(row)) for row in batch.rows]
+            self.undated_ids += [str(self.key_of(row)) for row, time in pairs if time is None]
+            batch = batch._replace(rows=[row for row, time in pairs if owned.owns(time)])
+        return super().make_records(batch, bookmark)
+
+    def log_summary(self) -> None:
+        """Log also the items that no range of times owns."""
+        super().log_summary()
+        owned = self.settings.owned_range
+        if self.undated_ids and owned and not owned.is_undated:
+            self.logger.warning(
+                "%s: %d items have no acquisition time, so that no owned_range has them but '%s': "
+                "%s",
+                self.name,
+                len(self.undated_ids),
+                UNDATED,
+                ", ".join(self.undated_ids[:_MAX_LOGGED_IDS])
+                + ", ..." * (len(self.undated_ids) > _MAX_LOGGED_IDS),
+            )
 
     def _make_filters(
         self, context: Mapping[str, Any] | None, updated_after: str | None

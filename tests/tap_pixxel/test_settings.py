@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from shapely.geometry import shape
 
-from tap_pixxel.settings import Interval, TapSettings, find_setting_problems, read_settings
+from tap_pixxel.settings import (
+    Interval,
+    OwnedRange,
+    TapSettings,
+    find_setting_problems,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +62,35 @@ def test_datetime_day_month_or_year_covers_all_of_it(
         return stamp and (f"{stamp}Z" if "." in stamp else f"{stamp}.000000Z")
 
     assert parse(datetime=text).datetime == Interval(full(start), full(end))
+
+
+def test_owned_range_is_parsed_to_fixed_width_utc() -> None:
+    owned = parse(owned_range="2024-01-01T01:00:00+01:00/..").owned_range
+    assert owned == OwnedRange("2024-01-01T00:00:00.000000Z", None)
+    assert parse(owned_range=" Undated").owned_range == OwnedRange(is_undated=True)
+    assert parse().owned_range is None
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("2024-01-01", "must be two timestamps such as 2025-01-01/2025-02-01, or undated"),
+        ("2024-01-01/s3cret", "must be two timestamps such as 2025-01-01/2025-02-01, or undated"),
+        ("a/b/c", "must be two timestamps such as 2025-01-01/2025-02-01, or undated"),
+        ("2024-02-01/2024-01-01", "is empty: its second timestamp, which is exclusive, must be"),
+        ("2024-01-01/2024-01-01", "is empty: its second timestamp, which is exclusive, must be"),
+    ],
+)
+def test_owned_range_invalid_is_named(value: str, problem: str) -> None:
+    [line] = find_setting_problems({**BASE, "owned_range": value})
+    assert line.startswith(f"Setting 'owned_range' {problem}")
+
+
+def test_owned_range_after_datetime_is_refused() -> None:
+    [line] = find_setting_problems({**BASE, "owned_range": "2025-01-01/..", "datetime": "2024"})
+    assert line == "Setting 'owned_range' begins after the setting 'datetime' ends; change one"
+    parse(owned_range="2024-12-31/..", datetime="2024")
+    parse(owned_range="../2024-01-01", datetime="2024")
 
 
 @pytest.mark.parametrize("tail", ["?s3cret=1", "#s3cret"])
