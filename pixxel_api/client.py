@@ -42,6 +42,8 @@ from pixxel_api.retry import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pixxel_api.rate_limit import SharedPause
+
 DEFAULT_URL = "https://api.pixxel.space"
 # Seconds of retries while the server has never responded: the URL is likely wrong.
 FIRST_CONNECT_DEADLINE = 30.0
@@ -93,6 +95,7 @@ class Client:
             then for each part of its body (`deadlines.Deadline`).
         deadline: Seconds after which a read is no longer retried, and its body must have ended.
         requests_per_second: The maximum rate; None for no limit.
+        shared_pause: A pause after a 429 that other clients observe and begin, too.
         check: Called between attempts and while waiting; raises to stop.
         on_request: Called after each request that was sent, in the thread that sent it.
         check_headers: Called with the headers of each response; raises if another service sent it.
@@ -108,6 +111,7 @@ class Client:
         request_timeout: float = 60.0,
         deadline: float = 300.0,
         requests_per_second: float | None = None,
+        shared_pause: SharedPause | None = None,
         check: Callable[[], None] = lambda: None,
         on_request: Callable[[RequestLog], None] = lambda _: None,
         check_headers: Callable[[Mapping[str, str]], None] = lambda _: None,
@@ -121,7 +125,7 @@ class Client:
         self._has_connected = False
         self._closed = False
         self._warned_paths: set[str] = set()  # paths whose lone surrogates were logged
-        self._rate_limiter = RateLimiter(requests_per_second, self._check_cancelled)
+        self._rate_limiter = RateLimiter(requests_per_second, self._check_cancelled, shared_pause)
         self._session = DeadlineSession(connections, pool_block=True)
         self._session.auth = BearerAuth(token)
         self._session.headers["User-Agent"] = user_agent

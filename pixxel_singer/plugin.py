@@ -55,8 +55,9 @@ class PixxelPlugin(PluginBase):
     """A command line that runs in a shell of the sandbox, for `--help`."""
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that end a run with their text as one line, without a traceback."""
-    # Logs and signal handlers belong to the process, so all plugins share these two.
-    stop: ClassVar[StopFlag] = StopFlag()
+    # Logs and signal handlers belong to the process, so all plugins share these two. An instance
+    # that does not own its process may have a flag of its own.
+    stop: StopFlag = StopFlag()
     _redactor: ClassVar[Redactor] = Redactor()
 
     def __init__(

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
+    from pixxel_api.rate_limit import SharedPause
+    from pixxel_singer.signals import StopFlag
     from tap_pixxel.stream_types.sdk_stream import StreamT
 
 PING_PATH = "/ping"
@@ -51,7 +53,13 @@ def filter_sync_duration(record: logging.LogRecord) -> bool:
 
 
 class TapPixxel(PixxelPlugin, Tap):
-    """Singer tap for the Pixxel API: hyperspectral archive, catalogs, orders and deliveries."""
+    """Singer tap for the Pixxel API: hyperspectral archive, catalogs, orders and deliveries.
+
+    Args:
+        stop: A flag for this tap alone; by default the one that signals set.
+        shared_pause: A pause after a 429 that other clients observe and begin, too.
+        kwargs: As for the SDK's `Tap`.
+    """
 
     name = "tap-pixxel"
     purpose = (
@@ -73,7 +81,16 @@ class TapPixxel(PixxelPlugin, Tap):
     ]
     expected_errors = (PixxelError,)
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        stop: StopFlag | None = None,
+        shared_pause: SharedPause | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if stop is not None:
+            self.stop = stop
+        self._shared_pause = shared_pause
         self.failures = StreamFailures()
         self.progress = StreamProgress()
         self.http_metrics = HttpMetrics()
@@ -98,6 +115,7 @@ class TapPixxel(PixxelPlugin, Tap):
             connections=settings.concurrency,
             request_timeout=settings.request_timeout,
             requests_per_second=settings.requests_per_second,
+            shared_pause=self._shared_pause,
             check=self.stop.check,
             on_request=self.http_metrics.record,
         )
