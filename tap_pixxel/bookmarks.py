@@ -80,6 +80,7 @@ class Bookmark:
         is_first_sync: Whether no sync has been completed yet.
         filters_changed: Whether the filters have changed, so that the old state is not used.
         boundary: Id of the record that a response filtered by `query_from` must contain, if known.
+        started_at: The server's time at the first response, this machine's until it is known.
         forbidden_parents: Names of the lists that could not be read when this was written.
     """
 
@@ -110,7 +111,7 @@ class Bookmark:
         self.forbidden_parents: list[str] = forbidden if isinstance(forbidden, list) else []
         self._previously_forbidden = frozenset(self.forbidden_parents)
         # Until the server's time is known.
-        self._started_at = format_timestamp(datetime.now(UTC))
+        self.started_at = format_timestamp(datetime.now(UTC))
         self._has_server_time = False
         self._largest: str | None = None
         self._largest_id: str | None = None
@@ -126,14 +127,14 @@ class Bookmark:
         completed_until = _parse_timestamp(backfill.get(COMPLETED_UNTIL))
         started_at = _parse_timestamp(backfill.get(STARTED_AT))
         if completed_until and started_at:
-            self._completed_until, self._started_at = completed_until, started_at
+            self._completed_until, self.started_at = completed_until, started_at
             self._has_server_time = True
             self.observe(_parse_timestamp(backfill.get(LARGEST_VALUE)), backfill.get(BOUNDARY))
 
     def set_start(self, server_time: datetime | None) -> None:
         """Set the server's time at the first response; later calls change nothing."""
         if server_time is not None and not self._has_server_time:
-            self._started_at, self._has_server_time = format_timestamp(server_time), True
+            self.started_at, self._has_server_time = format_timestamp(server_time), True
 
     def resume_from(self) -> str | None:
         """Return the time of acquisition up to which a first sync has all records."""
@@ -162,6 +163,12 @@ class Bookmark:
         if value is not None and (self._largest is None or value >= self._largest):
             self._largest, self._largest_id = value, record_id
 
+    def find_largest(self) -> tuple[str | None, str | None]:
+        """Return the largest value that is known, and the id of the record that has it."""
+        if self._largest is None or (self._previous and self._largest < self._previous):
+            return self._previous, self.boundary
+        return self._largest, self._largest_id
+
     def checkpoint(self, completed_until: str) -> None:
         """Write that a first sync has all records with a time up to this one."""
         self._completed_until = completed_until
@@ -169,7 +176,7 @@ class Bookmark:
         self._state[FILTERS] = self._filters
         self._state[BACKFILL] = {
             COMPLETED_UNTIL: completed_until,
-            STARTED_AT: self._started_at,
+            STARTED_AT: self.started_at,
             LARGEST_VALUE: self._largest,
             BOUNDARY: self._largest_id,
         }
@@ -181,12 +188,9 @@ class Bookmark:
 
     def finish(self) -> None:
         """Write the new bookmark, after the last record."""
-        values = [self._previous, min(self._largest, self._started_at) if self._largest else None]
+        largest, boundary = self.find_largest()
+        values = [self._previous, largest and min(largest, self.started_at)]
         new = max((value for value in values if value), default=None)
-        if self._largest is None or (self._previous and self._largest < self._previous):
-            boundary = self.boundary
-        else:
-            boundary = self._largest_id
         self._clear()
         self._state[FILTERS] = self._filters
         if new is not None:

@@ -18,9 +18,14 @@ _PATH_PARAM = re.compile(r"\{\w+\}")
 
 
 class HttpMetrics:
-    """Counts requests per stream and endpoint, and logs the duration of each."""
+    """Counts requests per stream and endpoint, and logs the duration of each.
+
+    Attributes:
+        requests: Number of requests so far.
+    """
 
     def __init__(self) -> None:
+        self.requests = 0
         self._stream = ""
         self._endpoints: list[tuple[re.Pattern[str], str]] = []
         self._lock = threading.Lock()
@@ -58,6 +63,7 @@ class HttpMetrics:
         endpoint = next(matches, request.path)
         key = (self._stream, endpoint)
         with self._lock:
+            self.requests += 1
             if key not in self._counters:
                 self._counters[key] = metrics.http_request_counter(*key)
             self._counters[key].increment()
