@@ -28,36 +28,51 @@ _BROKEN_PIPE_ERRNOS = frozenset({errno.EPIPE, errno.ENOSPC})
 
 _EXIT_STATUSES = {
     ExitCode.OK: "everything is done",
-    ExitCode.FAILED: "the run ended early; run again with the last STATE",
+    ExitCode.FAILED: "the run ended early; run again {resume}",
     ExitCode.BAD_INPUT: "a setting, an option or the input is wrong; correct it",
     ExitCode.INCOMPLETE: "a part failed, the rest is done; see the last log lines",
-    128 + signal.SIGTERM: "a signal stopped the run (130: Ctrl-C); run again with the last STATE",
+    128 + signal.SIGTERM: "a signal stopped the run (130: Ctrl-C); run again {resume}",
 }
 
 
-def format_help_end(command: str, example: str) -> str:
-    """Return the end of a command's help: an example, the exit statuses, the documentation."""
-    statuses = "\n".join(f"  {status:<5}{text}" for status, text in _EXIT_STATUSES.items())
+def format_help_end(
+    command: str,
+    example: str,
+    *,
+    resume: str = "with the last STATE",
+    pages: str = "docs/quickstart.md",
+) -> str:
+    """Return the end of a command's help: an example, the exit statuses, the documentation.
+
+    Args:
+        command: Name of its page in `docs/reference/`.
+        example: A command line that runs in a shell of the sandbox.
+        resume: How a run that ended early is run again.
+        pages: Other pages.
+    """
+    statuses = "\n".join(
+        f"  {status:<5}{text.format(resume=resume)}" for status, text in _EXIT_STATUSES.items()
+    )
     return (
         f"\b\nExample, in a shell of the sandbox (pixxel-sandbox run -- bash):\n  {example}\n\n"
         f"\b\nExit statuses:\n{statuses}\n\n"
         "\b\nDocumentation, in the repository of pixxel-singer:\n"
-        f"  docs/quickstart.md, docs/reference/{command}.md"
+        f"  {pages}, docs/reference/{command}.md"
     )
 
 
-class PluginCommand(SingerCommand):
-    """A Singer command that logs errors as lines, without tracebacks.
+class ErrorLines(click.Command):
+    """Part of a command that logs errors as lines, without tracebacks.
 
-    Args:
-        args: As for `SingerCommand`.
+    Attributes:
+        logger: Logs the errors.
         expected: Errors that are logged without a traceback.
-        kwargs: As for `SingerCommand`.
+        resume_hint: What the log states when a signal has stopped the command.
     """
 
-    def __init__(self, *args: Any, expected: tuple[type[Exception], ...], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._expected: tuple[type[Exception], ...] = (*expected, SingerSDKError)
+    logger: logging.Logger
+    expected: tuple[type[Exception], ...] = ()
+    resume_hint = "the next run resumes from the last STATE"
 
     def main(  # type: ignore[override]  # click has overloads for standalone modes
         self,
@@ -78,7 +93,7 @@ class PluginCommand(SingerCommand):
             error.show()
             status = ExitCode.BAD_INPUT
         except StopRequested as stop:
-            self.logger.warning("%s; the next run resumes from the last STATE", stop)
+            self.logger.warning("%s; %s", stop, self.resume_hint)
             exit_now(stop.status)
         except ConfigValidationError as error:
             self._log_errors(*error.errors)
@@ -89,18 +104,32 @@ class PluginCommand(SingerCommand):
         except (OutputClosedError, OSError) as error:
             self._log_errors(_describe_os_error(error))
             exit_now(ExitCode.FAILED)
-        except self._expected as error:
+        except self.expected as error:
             self._log_errors(str(error) or type(error).__name__)
             exit_now(ExitCode.FAILED)  # without waiting for pending page reads
         sys.exit(status)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
-        """Invoke the callback; `main` handles its errors."""
-        return click.Command.invoke(self, ctx)
-
     def _log_errors(self, *lines: str) -> None:
         for line in lines:
             self.logger.error("%s", " ".join(line.split()))
+
+
+class PluginCommand(ErrorLines, SingerCommand):
+    """The command of a Singer plugin.
+
+    Args:
+        args: As for `SingerCommand`.
+        expected: Errors that are logged without a traceback.
+        kwargs: As for `SingerCommand`.
+    """
+
+    def __init__(self, *args: Any, expected: tuple[type[Exception], ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expected = (*expected, SingerSDKError)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        """Invoke the callback; `main` handles its errors."""
+        return click.Command.invoke(self, ctx)
 
 
 def _describe_os_error(error: OutputClosedError | OSError) -> str:

@@ -129,7 +129,7 @@ class PixxelPlugin(PluginBase):
         cls._redactor.add(find_secrets(cls._settings_schema(), settings))
 
     @classmethod
-    def register_secrets(cls, secrets: Iterable[str]) -> None:
+    def register_secrets(cls, secrets: Iterable[object]) -> None:
         """Redact these texts in every log from now on."""
         cls._redactor.add(secrets)
 
@@ -161,15 +161,20 @@ class PixxelPlugin(PluginBase):
         cls._register_setting_secrets(config)
         return _ConfigInput(config=config, parse_env="ENV" in value)
 
-    @plugin_cli
-    def cli(cls) -> click.Command:  # noqa: N805 - the decorator passes the class
-        """Set up descriptors, signals, memory, logs and redaction, and return the command."""
+    @classmethod
+    def set_up_process(cls) -> None:
+        """Set up descriptors, signals, memory, logs and redaction of a process."""
         open_standard_descriptors()
         cls.stop.install_handlers()
         return_large_buffers()
         set_up_logging(cls._env_var_prefix)
         cls._register_setting_secrets(cls._select_settings(os.environ))
         redact_logs(cls._redactor)
+
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the decorator passes the class
+        """Set up the process, and return the command."""
+        cls.set_up_process()
         return cls.get_singer_command()
 
 

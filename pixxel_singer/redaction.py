@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
@@ -102,6 +102,16 @@ def find_secrets(schema: Mapping[str, object], values: Mapping[str, object]) -> 
     return [
         values[name] for name, rule in properties.items() if rule.get("secret") and name in values
     ]
+
+
+def select_public(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the schema has and does not mark as secret, unless they are null."""
+    rules = schema["properties"]
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and name in rules and not rules[name].get("secret")
+    }
 
 
 def _encoded_forms(secret: str) -> set[str]:
