@@ -1,8 +1,11 @@
 """The folder of a backfill, local or in an object store: its plan, and attempts and their commits.
 
     plan.json
-    shards/<collection>/<window>/<attempt>/...   what an attempt has written
-    shards/<collection>/<window>/_DONE           the attempt that counts
+    shards/<collection>/<window>/<attempt>/...       what an attempt has written
+    shards/<collection>/<window>/<attempt>/_STARTED  an attempt that has begun
+    shards/<collection>/<window>/<attempt>/_FAILED   the reason why it has failed, if it is known
+    shards/<collection>/<window>/_DONE               the attempt that counts
+    shards/<collection>/<window>/state.json          the last STATE of the shard's loader
 
 An attempt writes only below its own folder. `_DONE` is created on the condition that it does not
 exist, so of several attempts one counts. Readers use only the files that `_DONE` names.
@@ -11,9 +14,10 @@ exist, so of several attempts one counts. Readers use only the files that `_DONE
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import obstore
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 PLAN_FILE = "plan.json"
 DONE_FILE = "_DONE"
+STARTED_FILE = "_STARTED"
+FAILED_FILE = "_FAILED"
+STATE_FILE = "state.json"
 
 
 class ItemFile(msgspec.Struct, frozen=True):
@@ -77,6 +84,21 @@ class Done(msgspec.Struct, frozen=True):
     undated: list[str] = []
     state_id: str = ""
     columns: str | None = None
+
+
+@dataclass
+class ShardAttempts:
+    """The attempts at a shard.
+
+    Attributes:
+        is_done: Whether one of them counts.
+        latest: The name of the latest one; empty without any.
+        failed: The names of those that have failed.
+    """
+
+    is_done: bool = False
+    latest: str = ""
+    failed: set[str] = field(default_factory=set)
 
 
 class Attempt:
@@ -146,6 +168,21 @@ class BackfillFolder:
         except FileNotFoundError:
             return None
 
+    def check_no_plan(self) -> None:
+        """Check that the folder has no plan yet.
+
+        Raises:
+            InputError: It has one.
+        """
+        if self.read(PLAN_FILE) is not None:
+            raise self._plan_error()
+
+    def _plan_error(self) -> InputError:
+        return InputError(
+            f"{self.url}: has a plan already; run it with pixxel-backfill run, or pass --out with "
+            "another folder"
+        )
+
     def create_plan(self, plan: Plan) -> None:
         """Write the plan.
 
@@ -155,7 +192,7 @@ class BackfillFolder:
         try:
             obstore.put(self.store, PLAN_FILE, msgspec.json.encode(plan), mode="create")
         except AlreadyExistsError:
-            raise InputError(f"{self.url}: has a plan already; choose another folder") from None
+            raise self._plan_error() from None
 
     def read_plan(self) -> Plan:
         """Read the plan.
@@ -177,6 +214,44 @@ class BackfillFolder:
         return None if content is None else msgspec.json.decode(content, type=Done)
 
     def start_attempt(self, shard: Shard) -> Attempt:
-        """Start an attempt at a shard; nothing is written yet."""
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        return Attempt(self.store, shard, f"{now}-{secrets.token_hex(4)}")
+        """Start an attempt at a shard."""
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        attempt = Attempt(self.store, shard, f"{now}-{secrets.token_hex(4)}")
+        attempt.put(STARTED_FILE, b"")
+        return attempt
+
+    def read_state(self, shard: Shard) -> dict[str, Any] | None:
+        """Return the last STATE of a shard's loader, None if there is none yet."""
+        content = self.read(f"{shard.folder}/{STATE_FILE}")
+        return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
+
+    def write_state(self, shard: Shard, state: bytes) -> None:
+        """Replace the STATE of a shard's loader.
+
+        Args:
+            shard: The shard.
+            state: The value of a STATE message, as JSON.
+        """
+        obstore.put(self.store, f"{shard.folder}/{STATE_FILE}", state)
+
+    def read_failure(self, shard: Shard, attempt: str) -> str:
+        """Return why an attempt has failed."""
+        content = self.read(f"{shard.folder}/{attempt}/{FAILED_FILE}")
+        return (content or b"").decode(errors="replace")
+
+    def list_attempts(self, plan: Plan) -> dict[str, ShardAttempts]:
+        """Return what has been tried of each shard, by its id, from one listing."""
+        found = {shard.folder: ShardAttempts() for shard in plan.shards}
+        for batch in obstore.list(self.store, "shards/"):
+            for each in batch:
+                folder, _, name = each["path"].rpartition("/")
+                if name == DONE_FILE and folder in found:
+                    found[folder].is_done = True
+                elif name in {STARTED_FILE, FAILED_FILE}:
+                    folder, _, attempt = folder.rpartition("/")
+                    if folder in found:
+                        attempts = found[folder]
+                        attempts.latest = max(attempts.latest, attempt)
+                        if name == FAILED_FILE:
+                            attempts.failed.add(attempt)
+        return {shard.id: found[shard.folder] for shard in plan.shards}
