@@ -1,0 +1,275 @@
+"""The command line: `pixxel-backfill plan`, `run`, `run-shard` and `status`."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from obstore.exceptions import BaseError
+from singer_sdk.exceptions import SingerSDKError
+
+from pixxel_api.errors import PixxelError
+from pixxel_backfill.folder import BackfillFolder
+from pixxel_backfill.planning import AUTO, MONTH, SHARD_ROWS, make_plan
+from pixxel_backfill.progress import RunProgress
+from pixxel_backfill.shard_run import ShardFailed, run_shard
+from pixxel_backfill.status import format_status, read_status
+from pixxel_singer.api_settings import MAX_RATE
+from pixxel_singer.cli import ErrorLines, format_help_end
+from pixxel_singer.errors import InputError
+from pixxel_singer.exit_codes import ExitCode
+from pixxel_singer.filesystem import describe_error
+from pixxel_singer.redaction import select_public
+from tap_pixxel.tap import TapPixxel
+
+if TYPE_CHECKING:
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from pixxel_backfill.plan import Plan, Shard
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NAME = "pixxel-backfill"
+_RESUME = "with the same command"
+
+logger = logging.getLogger(NAME)
+
+
+class FolderFailed(Exception):
+    """The folder of the backfill cannot be read or written."""
+
+
+class BackfillGroup(ErrorLines, click.Group):
+    """The command, which logs errors as lines."""
+
+    logger = logger
+    expected = (PixxelError, ShardFailed, FolderFailed, SingerSDKError)
+    resume_hint = f"run again {_RESUME}; what is done stays done"
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        """Invoke the command, and describe errors of the folder's store.
+
+        Raises:
+            FolderFailed: The folder cannot be read or written.
+        """
+        try:
+            return super().invoke(ctx)
+        except BaseError as error:
+            raise FolderFailed(
+                f"cannot use the folder of the plan: {describe_error(error)}"
+            ) from None
+
+
+plan_option = click.option(
+    "--plan",
+    "folder",
+    default=".",
+    metavar="FOLDER-OR-URL",
+    help="Folder of the plan, local or in an object store; by default the working directory.",
+)
+"""The option that names the folder of the plan."""
+config_option = click.option(
+    "--config",
+    multiple=True,
+    default=("ENV",),
+    metavar="FILE",
+    callback=TapPixxel.cb_config,
+    help="Settings of tap-pixxel: a JSON file, or ENV for the environment and .env; repeatable. By "
+    "default ENV.",
+)
+"""The option that names the sources of the tap's settings, as the tap's own."""
+rate_option = click.option(
+    "--requests-per-second",
+    type=click.FloatRange(0, MAX_RATE, min_open=True),
+    metavar="R",
+    help="Maximum rate of all workers together; by default that of the plan's settings.",
+)
+"""The option that limits the rate of requests."""
+
+
+@click.group(
+    cls=BackfillGroup,
+    epilog=format_help_end(
+        "backfill",
+        f"{NAME} plan --window month --out backfill && {NAME} run --plan backfill",
+        resume=_RESUME,
+        pages="docs/how-to/backfill.md",
+    ),
+)
+def main() -> None:
+    """Read a large archive in shards, on several processes or machines, and merge the results."""
+
+
+@main.command()
+@click.option(
+    "--window",
+    type=click.Choice((MONTH, AUTO)),
+    required=True,
+    help="A shard for each calendar month, or for about --shard-rows items.",
+)
+@click.option(
+    "--out",
+    "folder",
+    default=".",
+    metavar="FOLDER-OR-URL",
+    help="Folder for the plan, local or in an object store; by default the working directory.",
+)
+@click.option(
+    "--loader",
+    metavar="COMMAND",
+    help="Command of a Singer target that each shard is piped into; by default GeoParquet is "
+    "written.",
+)
+@click.option(
+    "--shard-rows",
+    type=click.IntRange(1),
+    default=SHARD_ROWS,
+    show_default=True,
+    metavar="N",
+    help="Items of a shard with --window auto.",
+)
+@config_option
+def plan(
+    *, window: str, folder: str, loader: str | None, shard_rows: int, config: _ConfigInput
+) -> None:
+    """Divide the archive into shards, and write plan.json.
+
+    The settings are those of tap-pixxel, such as collections, datetime and bbox. The plan holds
+    them without the token.
+    """
+    target = BackfillFolder(folder)
+    target.check_no_plan()
+    tap = TapPixxel(config=config.config, parse_env_config=config.parse_env)
+    try:
+        made = make_plan(tap, window=window, shard_rows=shard_rows, loader=parse_loader(loader))
+    finally:
+        tap.client.close()
+    target.create_plan(made)
+    collections = len({each.collection for each in made.shards})
+    click.echo(f"{len(made.shards)} shards of {collections} collections")
+
+
+@main.command()
+@plan_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of workers; by default the number of processors.",
+)
+@rate_option
+@config_option
+def run(
+    *, folder: str, workers: int | None, requests_per_second: float | None, config: _ConfigInput
+) -> ExitCode:
+    """Run all shards that are not done yet.
+
+    A shard whose process was killed, or that has failed, is tried again, up to three times.
+    """
+    from pixxel_backfill.engines.local import run_local  # noqa: PLC0415 - only this command
+
+    source = BackfillFolder(folder)
+    made = source.read_plan()
+    settings = read_settings(made, config)
+    attempts = source.list_attempts(made)
+    shards = [each for each in made.shards if not attempts[each.id].is_done]
+    with RunProgress(len(made.shards), len(made.shards) - len(shards)) as progress:
+        failures = run_local(
+            source, made, shards, settings,
+            workers=workers,
+            requests_per_second=requests_per_second or settings.get("requests_per_second"),
+            report=progress,
+            check=TapPixxel.stop.check,
+        )  # fmt: skip
+    if not failures:
+        return ExitCode.OK
+    for name, reason in failures.items():
+        logger.error("%s: %s", name, reason)
+    logger.error(
+        "%d of %d shards failed, the others are done; run again %s",
+        len(failures), len(made.shards), _RESUME,
+    )  # fmt: skip
+    return ExitCode.INCOMPLETE
+
+
+@main.command("run-shard")
+@click.argument("identifier", metavar="ID")
+@plan_option
+@rate_option
+@config_option
+def run_one_shard(
+    identifier: str, *, folder: str, requests_per_second: float | None, config: _ConfigInput
+) -> None:
+    """Run the shard ID in this process, unless it is done; for schedulers of other makers.
+
+    The command may be repeated, killed, and run several times at once.
+    """
+    source = BackfillFolder(folder)
+    made = source.read_plan()
+    shard = find_shard(made, identifier)
+    settings = read_settings(made, config)
+    with RunProgress(1, 0) as progress:
+        run_shard(
+            source, made, shard, settings,
+            requests_per_second=requests_per_second,
+            report=progress,
+            check=TapPixxel.stop.check,
+        )  # fmt: skip
+
+
+@main.command()
+@plan_option
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with all shards.")
+def status(*, folder: str, as_json: bool) -> None:
+    """Show which shards are done, started, failed and open."""
+    source = BackfillFolder(folder)
+    found = read_status(source, source.read_plan())
+    click.echo(format_status(found, as_json=as_json))
+
+
+def parse_loader(text: str | None) -> list[str] | None:
+    """Return the command of a loader in its parts.
+
+    Raises:
+        InputError: It is none.
+    """
+    if text is None:
+        return None
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise InputError(f"--loader: is no command: {error}") from None
+    if not parts:
+        raise InputError("--loader: is empty; name the command of a Singer target")
+    return parts
+
+
+def find_shard(plan: Plan, identifier: str) -> Shard:
+    """Return a shard of a plan.
+
+    Raises:
+        InputError: The plan has no such shard.
+    """
+    shard = plan.find_shard(identifier)
+    if shard is None:
+        raise InputError(
+            f"the plan has no shard '{identifier}'; {NAME} status --json lists the ids"
+        )
+    return shard
+
+
+def read_settings(plan: Plan, config: _ConfigInput) -> dict[str, Any]:
+    """Return the tap's settings: those of the plan, and the secrets from their sources.
+
+    Raises:
+        ConfigValidationError: The token is missing.
+    """
+    source = TapPixxel(
+        config=config.config, parse_env_config=config.parse_env, validate_config=False
+    )
+    public = select_public(TapPixxel.config_jsonschema, source.config)
+    secrets = {name: source.config[name] for name in source.config.keys() - public.keys()}
+    return dict(TapPixxel(config=plan.settings | secrets).config)
