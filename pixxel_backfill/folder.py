@@ -27,6 +27,7 @@ from obstore.store import LocalStore
 from pixxel_backfill.plan import Plan
 from pixxel_singer.errors import InputError
 from pixxel_singer.filesystem import InvalidLocation, open_object_store
+from target_stac.formats.omissions import Omission  # noqa: TC001 - msgspec reads the annotation
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -48,12 +49,16 @@ class ItemFile(msgspec.Struct, frozen=True):
         rows: Number of its items.
         bytes: Its size.
         partition: The month of its items, `YYYY-MM`.
+        collection: Id of their collection.
+        omissions: What GeoParquet cannot hold of them.
     """
 
     path: str
     rows: int
     bytes: int
     partition: str = ""
+    collection: str = ""
+    omissions: list[Omission] = []
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -70,7 +75,7 @@ class Done(msgspec.Struct, frozen=True):
         boundary: Id of the item that has it.
         undated: Ids of items without any time that it has seen, which no shard owns.
         state_id: Id of the state of the loader's pipeline.
-        columns: The columns of its GeoParquet, as `GeoparquetWriter.dump_columns` returns them.
+        state: The tap's last state, of a catch-up.
     """
 
     attempt: str
@@ -83,7 +88,7 @@ class Done(msgspec.Struct, frozen=True):
     boundary: str | None
     undated: list[str] = []
     state_id: str = ""
-    columns: str | None = None
+    state: dict[str, Any] | None = None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from target_stac.formats.geoparquet.hilbert import sort_along_hilbert_curve
 from target_stac.formats.geoparquet.writer import GeoparquetWriter
 
-__all__ = ["GeoparquetWriter"]
+__all__ = ["GeoparquetWriter", "sort_along_hilbert_curve"]

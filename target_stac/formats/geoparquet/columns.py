@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from target_stac.formats.geoparquet.geometry import encode_geometry
+from target_stac.formats.geoparquet.geometry import BBOX_TYPE, BBOX_TYPE_3D, encode_geometry
 from target_stac.formats.geoparquet.stac_types import ITEM_TYPE, FieldType, Kind
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _PLAIN_TYPES = {
 }
 _NO_VALUE = pa.string()
 """Type of a column in which no item has a value that has a type."""
+_FIRST_COLUMNS = ("id", "stac_version", "stac_extensions", "collection")
+_LAST_COLUMNS = ("links", "assets")
 
 
 class Column:
@@ -212,10 +214,27 @@ class Column:
         return fitted
 
 
+class _ColumnsState(msgspec.Struct):
+    """What `Columns.dump` returns.
+
+    Attributes:
+        columns: The columns of members and properties, from `Column.dump`.
+        has_heights: Whether some bbox has six numbers.
+    """
+
+    columns: msgspec.Raw
+    has_heights: bool
+
+
 class Columns:
-    """The columns of all items of a collection."""
+    """The columns of all items of a collection.
+
+    Attributes:
+        has_heights: Whether some bbox has six numbers.
+    """
 
     def __init__(self) -> None:
+        self.has_heights = False
         self._row = Column("", 0, ITEM_TYPE)
         self._count = 0
         self._disputed: list[Column] = []
@@ -244,15 +263,32 @@ class Columns:
         """Whether some column has values of several kinds."""
         return any(column.is_disputed for column in self._all)
 
+    @property
+    def are_all_known(self) -> bool:
+        """Whether no column was left out because there are too many."""
+        return len(self._all) < MAX_COLUMNS
+
     def dump(self) -> bytes | None:
         """Return the columns for `load`; None if they depend on the number or order of rows."""
-        if self.are_disputed or len(self._all) >= MAX_COLUMNS:
+        if self.are_disputed or not self.are_all_known:
             return None
-        return msgspec.json.encode(self._row.dump())
+        columns = msgspec.Raw(msgspec.json.encode(self._row.dump()))
+        return msgspec.json.encode(_ColumnsState(columns, self.has_heights))
 
-    def load(self, state: bytes | msgspec.Raw) -> None:
+    def load(self, state: bytes | str) -> None:
         """Make the columns known that `dump` has returned."""
-        self._row.load(msgspec.json.decode(state), self._make)
+        loaded = msgspec.json.decode(state, type=_ColumnsState)
+        self._row.load(msgspec.json.decode(loaded.columns), self._make)
+        self.has_heights |= loaded.has_heights
+
+    def file_schema(self) -> pa.Schema:
+        """Return the names and types of all columns of a file, in their order."""
+        fields = {field.name: field for field in self.schema()}
+        last = [fields.pop(name) for name in _LAST_COLUMNS if name in fields]
+        first = [fields.pop(name) for name in _FIRST_COLUMNS if name in fields]
+        bbox_type = BBOX_TYPE_3D if self.has_heights else BBOX_TYPE
+        spatial = [pa.field("geometry", pa.binary()), pa.field("bbox", bbox_type)]
+        return pa.schema([*first, *spatial, *fields.values(), *last])
 
     def schema(self) -> pa.Schema:
         """Return the columns' names and types by name, without those that have no type.

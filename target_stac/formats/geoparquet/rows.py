@@ -19,6 +19,7 @@ _ITEM_MEMBERS = frozenset(
 )
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode_members = msgspec.json.Encoder().encode
+_FLAT_BBOX_LENGTH = 4
 _PROJECTED_GEOMETRY = b'"proj:geometry"'
 
 
@@ -53,6 +54,11 @@ class Row(NamedTuple):
     def decode(self) -> Json:
         """Return the members."""
         return {name: msgspec.json.decode(raw) for name, raw in self.members.items()}
+
+    @property
+    def has_heights(self) -> bool:
+        """Whether its bbox has six numbers."""
+        return self.bbox is not None and len(self.bbox) > _FLAT_BBOX_LENGTH
 
     @property
     def id(self) -> str:

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from target_stac.formats.geoparquet.batches import (
     BatchSpool,
@@ -28,6 +26,7 @@ from target_stac.formats.geoparquet.batches import (
     parse_rows,
 )
 from target_stac.formats.geoparquet.columns import Columns
+from target_stac.formats.geoparquet.file_writer import GeoparquetFile
 from target_stac.formats.geoparquet.geometry import (
     BBOX_TYPE,
     BBOX_TYPE_3D,
@@ -53,13 +52,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 8 * 2**20
 """Of JSON; it costs about as much to begin 3,000 columns of a block as to parse 4 MiB."""
 _BLOCK_ITEMS = 1_000
-ROW_GROUP_BYTES = 96 * 2**20
-"""Of JSON; two thirds of that in memory. Each group of 3,000 columns adds 3 MiB to the footer."""
-ROW_GROUP_ITEMS = 2_000
-"""Few enough that a query by bbox skips most of a file of small items."""
 _SAMPLE_ITEMS = 32
-_FIRST_COLUMNS = ("id", "stac_version", "stac_extensions", "collection")
-_LAST_COLUMNS = ("links", "assets")
 
 
 @dataclass
@@ -79,18 +72,6 @@ class _Block:
     batch: SpooledBatch | None = None
     is_counted: bool = False
     geometries: GeometrySummary | None = None
-
-
-class _ColumnsState(msgspec.Struct):
-    """What another writer needs to make equal columns.
-
-    Attributes:
-        columns: The columns, from `Columns.dump`.
-        has_heights: Whether some bbox has six numbers.
-    """
-
-    columns: msgspec.Raw
-    has_heights: bool
 
 
 class GeoparquetWriter:
@@ -120,17 +101,34 @@ class GeoparquetWriter:
         self._check = check
         self._columns = Columns()
         self._blocks: dict[Path, list[_Block]] = {}
-        self._has_heights = False
+        self._is_decided = False
         self.omissions = {path: Omissions() for path in files}
 
-    def write(self) -> None:
-        """Write all files of the collection."""
+    def write(self, known: bytes | None = None) -> None:
+        """Write all files of the collection.
+
+        Args:
+            known: Columns that the files have in any case, from `dump_columns` of another writer.
+        """
+        if known is not None:
+            self._columns.load(known)
         with closing(BatchSpool(self._scratch / "batches")) as spool:
             orders = self._sort()
             self._sample(orders)
             self._convert(orders, spool)
             if self._columns.are_disputed:
                 self._count_rest()
+            self._write_files(spool)
+
+    def write_fitted(self, columns: Columns) -> None:
+        """Write files with columns that are decided; what these cannot hold is null in the files.
+
+        Args:
+            columns: The columns.
+        """
+        self._columns, self._is_decided = columns, True
+        with closing(BatchSpool(self._scratch / "batches")) as spool:
+            self._convert(self._sort(), spool)
             self._write_files(spool)
 
     def write_some(self, columns: bytes) -> bool:
@@ -142,23 +140,18 @@ class GeoparquetWriter:
         Returns:
             Whether they can.
         """
-        state = msgspec.json.decode(columns, type=_ColumnsState)
-        self._columns.load(state.columns)
-        self._has_heights = state.has_heights
-        known = self._make_final_schema()
+        self._columns.load(columns)
+        known = self._columns.file_schema()
         with closing(BatchSpool(self._scratch / "batches")) as spool:
             self._convert(self._sort(), spool)
-            if self._columns.are_disputed or self._make_final_schema() != known:
+            if self._columns.are_disputed or self._columns.file_schema() != known:
                 return False
             self._write_files(spool)
         return True
 
     def dump_columns(self) -> bytes | None:
         """Return the columns for `write_some`; None if it could not use them."""
-        columns = self._columns.dump()
-        if columns is None:
-            return None
-        return msgspec.json.encode(_ColumnsState(msgspec.Raw(columns), self._has_heights))
+        return self._columns.dump()
 
     def _sort(self) -> dict[Path, NDArray[np.int64]]:
         return {path: sort_along_hilbert_curve(lines) for path, lines in self._files.items()}
@@ -172,7 +165,7 @@ class GeoparquetWriter:
                 schema = self._convert_block(block, rows, schema, spool, self.omissions[path])
 
     def _write_files(self, spool: BatchSpool) -> None:
-        schema = self._make_final_schema()
+        schema = self._columns.file_schema()
         for path in self._files:
             self._write_file(path, schema, spool)
 
@@ -200,7 +193,7 @@ class GeoparquetWriter:
     ) -> pa.Schema:
         """Spool the batch of a block if it fits the columns; return the columns' new schema."""
         batch = parse_rows(rows, schema)
-        if batch is None:
+        if batch is None and not self._is_decided:
             self._columns.count(row.decode() for row in rows)
             block.is_counted = True
             known, schema = schema, self._columns.schema()
@@ -208,7 +201,7 @@ class GeoparquetWriter:
         if batch is not None:
             block.batch = spool.write(self._add_geometries(batch, block, rows, omissions))
         else:
-            self._has_heights |= any(row.bbox is not None and len(row.bbox) > 4 for row in rows)  # noqa: PLR2004
+            self._columns.has_heights |= any(row.has_heights for row in rows)
         return schema
 
     def _add_geometries(
@@ -223,7 +216,7 @@ class GeoparquetWriter:
                 omissions.add("geometry", row.id)
         bboxes = [row.bbox for row in rows]
         block.geometries = GeometrySummary.of(geometries, bboxes)
-        self._has_heights |= block.geometries.has_heights
+        self._columns.has_heights |= block.geometries.has_heights
         type_ = BBOX_TYPE_3D if block.geometries.has_heights else BBOX_TYPE
         return batch.append_column("geometry", encode_geometries(geometries)).append_column(
             "bbox", encode_bboxes(bboxes, type_)
@@ -236,38 +229,15 @@ class GeoparquetWriter:
                 if not block.is_counted:
                     self._columns.count(row.decode() for row in rows)
 
-    def _make_final_schema(self) -> pa.Schema:
-        fields = {field.name: field for field in self._columns.schema()}
-        last = [fields.pop(name) for name in _LAST_COLUMNS if name in fields]
-        first = [fields.pop(name) for name in _FIRST_COLUMNS if name in fields]
-        bbox_type = BBOX_TYPE_3D if self._has_heights else BBOX_TYPE
-        spatial = [pa.field("geometry", pa.binary()), pa.field("bbox", bbox_type)]
-        return pa.schema([*first, *spatial, *fields.values(), *last])
-
     def _write_file(self, path: Path, schema: pa.Schema, spool: BatchSpool) -> None:
-        writer = pq.ParquetWriter(
-            str(path),
-            schema,
-            compression="zstd",
-            write_statistics=_find_columns_with_statistics(schema),
-            store_schema=False,
-        )
-        with writer, self._files[path].open() as read:
-            group: list[pa.RecordBatch] = []
-            size = 0
+        with (
+            GeoparquetFile(path, schema, self._collection) as file,
+            self._files[path].open() as read,
+        ):
             for block in self._blocks[path]:
                 self._check()
-                is_full = size + block.size > ROW_GROUP_BYTES
-                if group and (
-                    is_full or sum(map(len, group)) + len(block.numbers) > ROW_GROUP_ITEMS
-                ):
-                    _write_row_group(writer, group)
-                    group, size = [], 0
-                group.append(self._finish_block(block, read, schema, spool, self.omissions[path]))
-                size += block.size
-            if group:
-                _write_row_group(writer, group)
-            writer.add_key_value_metadata(self._make_metadata(path, schema))
+                batch = self._finish_block(block, read, schema, spool, self.omissions[path])
+                file.write(batch, block.geometries, block.size)
 
     def _finish_block(
         self,
@@ -296,17 +266,6 @@ class GeoparquetWriter:
         batch = pa.RecordBatch.from_struct_array(pa.array(fitted, pa.struct(own)))
         return conform_batch(self._add_geometries(batch, block, rows, omissions), schema)
 
-    def _make_metadata(self, path: Path, schema: pa.Schema) -> dict[str, bytes]:
-        """Return the metadata that GeoParquet 1.1 and stac-geoparquet 1.1 define."""
-        summaries = [x.geometries for x in self._blocks[path] if x.geometries is not None]
-        columns: dict[str, Any] = {"geometry": GeometrySummary.union(summaries).describe()}
-        if "proj:geometry" in schema.names:  # each in the CRS of its item
-            columns["proj:geometry"] = {"encoding": "WKB", "geometry_types": [], "crs": None}
-        geo = {"version": "1.1.0", "primary_column": "geometry", "columns": columns}
-        collections = {} if self._collection is None else {self._collection["id"]: self._collection}
-        stac = {"version": "1.1.0", "collections": collections}
-        return {"geo": msgspec.json.encode(geo), "stac-geoparquet": msgspec.json.encode(stac)}
-
 
 def _divide(lines: ItemLines, order: NDArray[np.int64]) -> Iterator[_Block]:
     """Divide lines into blocks."""
@@ -318,15 +277,3 @@ def _divide(lines: ItemLines, order: NDArray[np.int64]) -> Iterator[_Block]:
             start, size = position, 0
         size += length
     yield _Block(order[start:], size)
-
-
-def _write_row_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch]) -> None:
-    table = pa.Table.from_batches(batches)
-    writer.write_table(table, row_group_size=len(table))
-
-
-def _find_columns_with_statistics(schema: pa.Schema) -> list[str]:
-    """Return the columns that queries filter by; statistics of all others make footers large."""
-    names = [field.name for field in schema if not pa.types.is_nested(field.type)]
-    names.remove("geometry")
-    return names + [f"bbox.{edge.name}" for edge in schema.field("bbox").type]

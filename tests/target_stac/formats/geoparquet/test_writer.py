@@ -21,7 +21,7 @@ from stac_geoparquet.arrow import stac_table_to_items
 from pixxel_sandbox import Workspace
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stac import to_item
-from target_stac.formats.geoparquet import GeoparquetWriter, writer
+from target_stac.formats.geoparquet import GeoparquetWriter, file_writer, writer
 from target_stac.formats.item_lines import ItemLines
 from target_stac.state.item_reader import ItemReader
 from target_stac.state.manifest import MANIFEST_FILE
@@ -386,7 +386,7 @@ def read_corners(path: Path) -> list[tuple[float, float]]:
 
 def test_row_groups_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_BLOCK_BYTES", 10_000)
-    monkeypatch.setattr(writer, "ROW_GROUP_BYTES", 50_000)
+    monkeypatch.setattr(file_writer, "ROW_GROUP_BYTES", 50_000)
     lines = make_world(tmp_path, 1_000)
     file = write_file(tmp_path, lines)
     rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
