@@ -91,6 +91,8 @@ class _Month:
 
     Attributes:
         lines: Where they are in the spool.
+        ids: Their ids, one after the other.
+        id_ends: Where each id ends.
         updated: When they were updated, in microseconds since 1970.
         times: Their `datetime`, else `start_datetime`, in microseconds since 1970.
         digests: Digests of their lines.
@@ -98,13 +100,15 @@ class _Month:
 
     def __init__(self, spool: Path) -> None:
         self.lines = ItemLines({0: spool})
+        self.ids = bytearray()
+        self.id_ends = array("q", [0])
         self.updated = array("q")
         self.times = array("q")
         self.digests = array("Q")
 
 
 class GeoparquetOutput:
-    """Output of an attempt; a `ShardOutput`. Memory grows by 50 bytes for each item.
+    """Output of an attempt; a `ShardOutput`. Memory grows by some 100 bytes for each item.
 
     Args:
         attempt: The attempt.
@@ -187,6 +191,8 @@ class GeoparquetOutput:
         if month is None:
             month = months[name] = _Month(self._scratch / "items.ndjson")
         month.lines.append(0, self._length, len(line), summary.bbox)
+        month.ids += item["id"].encode()
+        month.id_ends.append(len(month.ids))
         month.updated.append(parse_microseconds(record.updated))
         month.times.append(parse_microseconds(record.datetime or record.start_datetime))
         month.digests.append(int.from_bytes(sha256(line).digest()[:8]))
@@ -225,7 +231,7 @@ class GeoparquetOutput:
         files = []
         for name, path in paths.items():
             target = f"{quote(collection, safe='')}/{name}"
-            self._write_rows(target, months[name], path)
+            self._write_rows(target, months[name])
             size = path.stat().st_size
             self._attempt.put(f"{target}{PARQUET}", path)
             path.unlink()
@@ -241,21 +247,23 @@ class GeoparquetOutput:
             )
         return files
 
-    def _write_rows(self, target: str, month: _Month, parquet: Path) -> None:
+    def _write_rows(self, target: str, month: _Month) -> None:
         """Write the lines and what is compared, in the order of the rows in the GeoParquet."""
         order = sort_along_hilbert_curve(month.lines)
         with month.lines.open() as read:
             self._put_lines(f"{target}{LINES}", (read(number) for number in order))
+        ids = pa.LargeStringArray.from_buffers(
+            len(order), pa.py_buffer(month.id_ends), pa.py_buffer(month.ids)
+        )
         columns = {
             "updated": np.frombuffer(month.updated, np.int64),
             "time": np.frombuffer(month.times, np.int64),
             "digest": np.frombuffer(month.digests, np.uint64),
         }
-        table = pq.read_table(parquet, columns=["id"])
-        for name, values in columns.items():
-            table = table.append_column(name, pa.array(values[order]))
+        arrays = {"id": ids.take(pa.array(order))}
+        arrays |= {name: pa.array(values[order]) for name, values in columns.items()}
         local = self._scratch / "rows.parquet"
-        pq.write_table(table.replace_schema_metadata(), local, compression="zstd")
+        pq.write_table(pa.table(arrays), local, compression="zstd")
         self._attempt.put(f"{target}{ROWS}", local)
 
     def _put_lines(self, path: str, lines: Iterable[bytes]) -> int:
