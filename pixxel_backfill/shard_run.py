@@ -187,9 +187,11 @@ def _make_output(
         )
     from pixxel_backfill.outputs.geoparquet import (  # noqa: PLC0415 - loaders need no pyarrow
         GeoparquetOutput,
+        read_known_columns,
     )
 
-    return GeoparquetOutput(attempt)
+    known = read_known_columns(folder, plan, attempt.shard)
+    return GeoparquetOutput(attempt, plan.collections, known=known, check=check)
 
 
 def _limit_reports(

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pixxel_backfill.engines import preload
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_backfill.shard_run import MAX_ATTEMPTS, ShardFailed, ShardProgress, run_shard
@@ -156,9 +154,8 @@ class _Run:
     def start_worker(self, shard: Shard, number: int) -> None:
         """Start a process for an attempt at a shard."""
         reader, writer = self._context.Pipe(duplex=False)
-        plan = msgspec.structs.replace(self._plan, shards=[shard])
         process = self._context.Process(
-            target=_run_worker, args=(writer, self._url, plan, *self._arguments)
+            target=_run_worker, args=(writer, self._url, self._plan, shard, *self._arguments)
         )
         process.start()
         writer.close()  # only the worker keeps it open, so its end is that of the worker
@@ -228,11 +225,12 @@ def _run_worker(  # noqa: PLR0917 - the arguments of a process are positional
     channel: Connection,
     url: str,
     plan: Plan,
+    shard: Shard,
     settings: dict[str, Any],
     requests_per_second: float | None,
     pause: ClockPause,
 ) -> None:
-    """Run the only shard of a plan in this process, and report to the process that started it."""
+    """Run a shard in this process, and report to the process that started it."""
     TapPixxel.set_up_process()
     TapPixxel.register_secrets(find_secrets(TapPixxel.config_jsonschema, settings))
     threading.Thread(target=_stop_with_parent, daemon=True).start()
@@ -241,7 +239,7 @@ def _run_worker(  # noqa: PLR0917 - the arguments of a process are positional
         run_shard(
             BackfillFolder(url),
             plan,
-            plan.shards[0],
+            shard,
             settings,
             requests_per_second=requests_per_second,
             shared_pause=pause,

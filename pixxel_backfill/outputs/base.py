@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class ShardOutput(Protocol):
     """Receiver of the Singer messages of an attempt at a shard."""
 
-    def write_line(self, line: bytes | bytearray) -> None:
+    def write_line(self, line: bytes) -> None:
         """Receive a message as a line of JSON with its newline."""
 
     def finish(self) -> list[ItemFile]:

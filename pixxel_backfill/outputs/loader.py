@@ -88,7 +88,7 @@ class LoaderOutput:
         for each in self._readers:
             each.start()
 
-    def write_line(self, line: bytes | bytearray) -> None:
+    def write_line(self, line: bytes) -> None:
         """Write a message to the loader.
 
         Raises:
