@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +25,8 @@ _POLL_SECONDS = 0.1  # between two calls of `check`
 _END_SECONDS = 10.0
 """Time for a loader to end by itself when its input has ended early, and again after SIGTERM."""
 _MAX_REASON = 500  # characters
+_STATE_START = b'{"type":"STATE"'
+"""Start of the STATE messages that the tap writes."""
 
 
 class LoaderFailed(Exception):
@@ -63,6 +65,8 @@ class LoaderOutput:
         self._save_state = save_state
         self._check = check
         self._last_line = ""
+        self._sent_state = b""
+        self._confirmed_state: dict[str, Any] | None = None
         self._save_error: Exception | None = None
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
@@ -96,6 +100,8 @@ class LoaderOutput:
         """
         if self._save_error:
             raise self._save_error
+        if line.startswith(_STATE_START):
+            self._sent_state = bytes(line)
         rest = memoryview(line)
         while rest:
             try:
@@ -111,7 +117,7 @@ class LoaderOutput:
         """Wait until the loader has ended; return no files, as it stores the items.
 
         Raises:
-            LoaderFailed: It has failed, or its state cannot be saved.
+            LoaderFailed: It has failed, or has not confirmed the last STATE.
         """
         self._stdin.close()
         self._wait()
@@ -119,6 +125,13 @@ class LoaderOutput:
             raise LoaderFailed(self._describe_end())
         if self._save_error:
             raise self._save_error
+        if self._sent_state:
+            sent = msgspec.json.decode(self._sent_state)["value"]
+            if self._confirmed_state != sent:
+                raise LoaderFailed(
+                    f"the loader '{self._command}' ended without writing the last STATE, so it may "
+                    "not have stored all items"
+                )
         return []
 
     def abort(self) -> None:
@@ -158,13 +171,13 @@ class LoaderOutput:
             for line in stdout:
                 if not line.strip() or self._save_error:
                     continue
-                try:
-                    msgspec.json.decode(line, type=dict)
-                except msgspec.DecodeError:
-                    self._log(f"ignored a line that is no STATE: {line.decode(errors='replace')}")
+                state = _parse_state(line)
+                if state is None:
+                    self._log(f"no STATE: {line[:_MAX_REASON].decode(errors='replace')}")
                     continue
                 try:
                     self._save_state(line)
+                    self._confirmed_state = state
                 except Exception as error:  # noqa: BLE001 - raised in the thread that writes
                     self._save_error = error
 
@@ -178,3 +191,12 @@ class LoaderOutput:
         text = escape_controls(line.rstrip(), keep="\t")
         self._last_line = text or self._last_line
         print(f"{self._shard_id}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _parse_state(line: bytes) -> dict[str, Any] | None:
+    """Return a state of the tap, None for another line."""
+    try:
+        state = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
+    return state if "bookmarks" in state else None
