@@ -164,6 +164,10 @@ class BackfillFolder:
             store = open_object_store(url)
         except InvalidLocation as error:
             raise InputError(f"--plan: {error}") from None
+        if store is None and "://" in url:
+            raise InputError(
+                f"--plan: '{url}' is no folder; pass a local path, or a URL such as s3://bucket/path"
+            )
         self.store: ObjectStore = store or LocalStore(Path(url).absolute(), mkdir=True)
 
     def read(self, path: str) -> bytes | None:
