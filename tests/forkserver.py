@@ -19,6 +19,9 @@ import antimeridian
 import pystac
 import shapely
 
+import pixxel_backfill.__main__
+import pixxel_backfill.cli
+import pixxel_backfill.engines.preload
 import tap_pixxel.stac
 import target_pixxel_store.__main__
 import target_stac.__main__
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from tests.kill_points import KillAtFileChange
+    from tests.kill_points import KillPoint
     from tests.wrong_clock import WrongClock
 
 PipeEnd = Connection
@@ -43,10 +46,12 @@ ENTRY_POINTS: dict[str, Callable[[], object]] = {
     "tap-pixxel": TapPixxel.cli,
     "target-stac": target_stac.__main__.main,
     "target-pixxel-store": target_pixxel_store.__main__.main,
+    "pixxel-backfill": pixxel_backfill.__main__.main,
 }
 _PRELOADED = (
     *(TargetStac, TargetPixxelStore, tap_pixxel.stac),
     *(antimeridian, pystac, shapely, target_stac.formats.geoparquet),
+    *(pixxel_backfill.cli, pixxel_backfill.engines.preload),
 )
 """Imported above, because the commands import them only when they run."""
 TIMEOUT_SECONDS = 120.0
@@ -73,6 +78,10 @@ class CommandProcess:
     def kill(self) -> None:
         """Send SIGKILL to the process."""
         self._process.kill()
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal to the process."""
+        os.kill(self._process.pid or 0, signum)
 
     def wait(self) -> int:
         """Wait until the process ends; return its exit status, negative after a signal."""
@@ -101,7 +110,7 @@ def start_command(
     stdout: PipeEnd | None = None,
     log: Path,
     env: Mapping[str, str],
-    kill_point: KillAtFileChange | None = None,
+    kill_point: KillPoint | None = None,
     clock: WrongClock | None = None,
 ) -> CommandProcess:
     """Start a command.
@@ -117,7 +126,8 @@ def start_command(
         clock: The wall clock of the process; None for the right one.
     """
     arguments = (name, args, stdin, stdout, log, dict(env), kill_point, clock)
-    process = _server.Process(target=_run_command, args=arguments, daemon=True)
+    has_workers = name == "pixxel-backfill"  # which a daemon may not have
+    process = _server.Process(target=_run_command, args=arguments, daemon=not has_workers)
     process.start()
     for end in (stdin, stdout):
         if isinstance(end, Connection):
@@ -148,7 +158,7 @@ def _run_command(  # noqa: PLR0917 - the arguments of a process are positional
     stdout: PipeEnd | None,
     log: Path,
     env: dict[str, str],
-    kill_point: KillAtFileChange | None,
+    kill_point: KillPoint | None,
     clock: WrongClock | None,
 ) -> None:
     _redirect(0, stdin, os.O_RDONLY)

@@ -8,7 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _FILE_CHANGE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"})
 """Audit events that the interpreter raises before it changes a file or folder."""
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
+
+
+class KillPoint(Protocol):
+    """A point at which a command kills itself."""
+
+    def install(self) -> None:
+        """Make this process kill itself at this point."""
 
 
 @dataclass(frozen=True)

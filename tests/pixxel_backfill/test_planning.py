@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixxel_api.timestamps import format_timestamp, normalize_timestamp
+from pixxel_api.timestamps import format_timestamp
 from pixxel_backfill.planning import (
     AUTO,
     MONTH,
@@ -26,7 +26,7 @@ from pixxel_backfill.planning import (
 )
 from pixxel_sandbox import Sandbox
 from pixxel_singer.errors import InputError
-from tests.pixxel_backfill.plans import plan_sandbox
+from tests.pixxel_backfill.plans import plan_sandbox, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,8 +144,7 @@ def test_each_item_of_the_archive_is_owned_by_one_shard(sandbox: Sandbox, window
     plan = plan_sandbox(sandbox, window)
     for key in sandbox.workspace.ids("archive_items"):
         item = sandbox.workspace.get("archive_items", key)
-        properties = item["properties"]
-        time = normalize_timestamp(properties["datetime"] or properties["startdatetime"])
+        time = read_time(item)
         shards = [each for each in plan.shards if each.collection == item["collection"]]
         assert_divides_time(shards)
         [owner] = owners(shards, time)
