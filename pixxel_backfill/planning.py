@@ -116,6 +116,8 @@ def make_plan(
     """
     if loader is None and not tap.settings.stac:
         raise InputError("Setting 'stac' must be true to write GeoParquet; or pass --loader")
+    if tap.settings.owned_range is not None:
+        raise InputError("Setting 'owned_range' is that of a shard; remove it, or set 'datetime'")
     started_at, collections = read_collections(tap)
     items = tap.get_stream(ArchiveItems)
     names = [each["collection"] for each in items.partitions]

@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from obstore.exceptions import BaseError
 
 from pixxel_api.errors import PixxelError
 from pixxel_backfill.folder import FAILED_FILE, Done
 from pixxel_backfill.outputs.loader import LoaderFailed, LoaderOutput
 from pixxel_backfill.tap_run import run_tap
 from pixxel_singer.errors import InputError
-from pixxel_singer.filesystem import FILESYSTEM_ERRORS, describe_error
+from pixxel_singer.filesystem import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ MAX_ATTEMPTS = 3
 REPORT_SECONDS = 1.0
 """Time between two reports of a running attempt."""
 
+_STORE_ERRORS = (OSError, BaseError)
+"""Errors of the disk and of object stores."""
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Status = Literal["running", "done", "retried", "failed"]
@@ -104,22 +107,23 @@ def run_shard(
     Raises:
         ShardFailed: The attempt has failed.
     """
-    if (done := folder.read_done(shard)) is not None:
-        report(ShardProgress(shard.id, "done", done.rows, done.requests))
-        return done
-    attempt = folder.start_attempt(shard)
+    attempt: Attempt | None = None
     try:
-        done = _run_attempt(
-            folder, plan, attempt, settings,
-            requests_per_second=requests_per_second,
-            shared_pause=shared_pause,
-            report=_limit_reports(report, shard.id),
-            check=check,
-        )  # fmt: skip
-    except (PixxelError, InputError, LoaderFailed, *FILESYSTEM_ERRORS) as error:
+        done = folder.read_done(shard)
+        if done is None:
+            attempt = folder.start_attempt(shard)
+            done = _run_attempt(
+                folder, plan, attempt, settings,
+                requests_per_second=requests_per_second,
+                shared_pause=shared_pause,
+                report=_limit_reports(report, shard.id),
+                check=check,
+            )  # fmt: skip
+    except (PixxelError, InputError, LoaderFailed, *_STORE_ERRORS) as error:
         failure = describe_failure(error)
-        with suppress(*FILESYSTEM_ERRORS):  # may be the cause
-            attempt.put(FAILED_FILE, str(failure).encode())
+        if attempt is not None:
+            with suppress(*_STORE_ERRORS):  # may be the cause
+                attempt.put(FAILED_FILE, str(failure).encode())
         raise failure from error
     report(ShardProgress(shard.id, "done", done.rows, done.requests))
     return done
@@ -215,7 +219,7 @@ def describe_failure(error: Exception) -> ShardFailed:
         return ShardFailed("; ".join(error.lines), affects_all=True)
     if isinstance(error, PixxelError):
         return ShardFailed(str(error), affects_all=error.affects_all_requests)
-    if isinstance(error, FILESYSTEM_ERRORS):
+    if isinstance(error, _STORE_ERRORS):
         full = isinstance(error, OSError) and error.errno in _FULL_DISK
         return ShardFailed(describe_error(error), affects_all=full)
     return ShardFailed(" ".join(str(error).split()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -97,7 +99,9 @@ def test_shard_killed_at_each_put_and_request_has_the_result_of_an_unkilled_one(
     done = folder.read_done(shard)
     assert killed >= 5
     assert read_items(folder, plan) == expect_items(sandbox, plan)
+    requests = len(sandbox.requests)
     assert run(sandbox, folder, plan, shard) == done
+    assert len(sandbox.requests) == requests
 
 
 def test_of_two_attempts_at_once_one_counts(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -138,6 +142,20 @@ def test_failed_attempt_leaves_its_reason_for_the_status(sandbox: Sandbox, tmp_p
         len(plan.shards) - 2,
     )
     assert status.rows == status.shards[0].rows > 0
+
+
+def test_full_store_fails_the_attempt_with_its_reason(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, shard = plan_month(sandbox)
+
+    def fill_disk(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pixxel_backfill.folder.Attempt.put", fill_disk)
+    with pytest.raises(ShardFailed, match="No space left on device") as error:
+        run(sandbox, BackfillFolder(str(tmp_path)), plan, shard)
+    assert error.value.affects_all
 
 
 def test_failure_that_concerns_all_shards_is_known_as_such(
