@@ -203,9 +203,10 @@ def run(
 def run_one_shard(
     identifier: str, *, folder: str, requests_per_second: float | None, config: _ConfigInput
 ) -> None:
-    """Run the shard ID in this process, unless it is done; for schedulers of other makers.
+    """Run one shard in this process; for the tasks of an orchestrator.
 
-    The command may be repeated, killed, and run several times at once.
+    A shard that is done is not run again. The command may be killed and repeated, and several
+    may run the same shard at once.
     """
     source = BackfillFolder(folder)
     made = source.read_plan()

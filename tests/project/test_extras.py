@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pixxel_backfill.__main__
 import pixxel_sandbox
 import target_pixxel_store.__main__
 import target_stac.__main__
@@ -25,11 +26,12 @@ def test_sandbox_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("command", "target", "extra"),
     [
+        (pixxel_backfill.__main__, "pixxel_backfill.cli", "backfill"),
         (target_stac.__main__, "target_stac.target", "stac"),
         (target_pixxel_store.__main__, "target_pixxel_store.target", "store"),
     ],
 )
-def test_target_without_its_extra_names_module_and_extra(
+def test_command_without_its_extra_names_module_and_extra(
     monkeypatch: pytest.MonkeyPatch, command: ModuleType, target: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, target, None)

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pixxel_backfill.cli import main as backfill
 from pixxel_sandbox.cli import main as sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
@@ -20,6 +21,7 @@ PROJECT = Path(__file__).parents[2]
 PLUGINS = (TapPixxel, TargetPixxelStore, TargetStac)
 COMMANDS = {
     **{each.name: each.get_singer_command() for each in PLUGINS},
+    "pixxel-backfill": backfill,
     "pixxel-sandbox": sandbox,
 }
 
@@ -39,7 +41,7 @@ def test_help_shows_example_and_existing_pages(name: str) -> None:
     assert all((PROJECT / page).is_file() for page in pages)
 
 
-@pytest.mark.parametrize("name", [each.name for each in PLUGINS])
+@pytest.mark.parametrize("name", [*(each.name for each in PLUGINS), "pixxel-backfill"])
 def test_help_lists_each_exit_status(name: str) -> None:
     statuses = re.findall(r"^ +(\d+) +\S", read_help(name).split("Exit statuses:")[1], re.MULTILINE)
     assert statuses == [*(str(int(each)) for each in ExitCode), str(128 + signal.SIGTERM)]
