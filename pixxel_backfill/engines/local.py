@@ -117,6 +117,7 @@ def run_local(
             while run.waiting and len(run.workers) < count:
                 run.start_worker(*run.waiting.popleft())
             for reader in _wait_for_any(run.workers):
+                check()  # a signal to the terminal's processes ends the workers, too
                 run.receive(reader)
     except BaseException:
         _stop(worker.process for worker in run.workers.values())
