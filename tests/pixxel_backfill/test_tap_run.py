@@ -73,6 +73,15 @@ def test_threads_read_ranges_at_once_as_one_sync_reads_them(sandbox: Sandbox) ->
         assert updated[result.boundary or ""] == result.largest
 
 
+def test_lines_are_made_outside_the_buffer_that_threads_would_share(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = bytearray()
+    monkeypatch.setattr("singer_sdk.contrib.msgspec._jsonl_msg_buffer", shared)
+    read(sandbox, owned_range=RANGES[1])
+    assert not shared
+
+
 def test_requests_are_those_that_the_server_received(sandbox: Sandbox) -> None:
     sandbox.requests.clear()
     assert read(sandbox, owned_range=RANGES[1])[0].requests == len(sandbox.requests)
@@ -88,11 +97,18 @@ def test_start_is_by_the_clock_of_the_server() -> None:
 
 
 def test_continued_run_knows_largest_value_of_state(sandbox: Sandbox) -> None:
-    first, _ = read(sandbox, owned_range=RANGES[1])
-    state = json.dumps(first.state)
+    first, messages = read(sandbox, owned_range=RANGES[1])
+    assert first.boundary
+    sandbox.workspace.update(
+        "archive_items", first.boundary, datetime="2021-01-01T00:00:00Z", updated=first.largest
+    )
     second, _ = read(sandbox, owned_range=RANGES[1], state=first.state)
     assert (second.largest, second.boundary) == (first.largest, first.boundary)
     assert second.rows < first.rows
+    state = json.dumps(first.state)
+    sandbox.workspace.update("archive_items", find_records(messages)[0]["id"])
+    third, _ = read(sandbox, owned_range=RANGES[1], state=first.state)
+    assert third.state != first.state
     assert json.dumps(first.state) == state, "the state that was passed has changed"
 
 
@@ -110,9 +126,15 @@ def test_repeated_runs_log_each_line_once(
 
 
 def test_signal_handlers_stay_those_of_the_process(sandbox: Sandbox) -> None:
-    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
-    read(sandbox, owned_range=RANGES[1])
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(each, lambda *_: None) for each in signals]
+    try:
+        own = [signal.getsignal(each) for each in signals]
+        read(sandbox, owned_range=RANGES[1])
+        assert [signal.getsignal(each) for each in signals] == own
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)
 
 
 def test_progress_of_the_tap_is_not_shown(
