@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pixxel_api.rate_limit import SharedPause
     from tap_pixxel.bookmarks import Bookmark
 
+_NO_TOKEN = "-"  # noqa: S105 - too short to be redacted
+
 
 class StreamFailed(PixxelError):
     """The items could not all be read; the text is the tap's reason."""
@@ -139,6 +141,17 @@ class _ArchiveTap(TapPixxel):
     def discover_streams(self) -> list[Any]:
         """Return the stream."""
         return [_ObservedItems(self, self)]
+
+
+def make_offline_items(settings: Mapping[str, Any]) -> ArchiveItems:
+    """Return the stream as a sync with these settings has it, with an empty state.
+
+    Args:
+        settings: The tap's settings; none of them may be a secret.
+    """
+    config = {**settings, "api_token": _NO_TOKEN}
+    tap = _ArchiveTap(config=config, stop=_CallerStopFlag(lambda: None))
+    return tap.get_stream(_ObservedItems)
 
 
 def run_tap(
