@@ -35,7 +35,7 @@ from target_stac.scratch import open_scratch_folder
 from target_stac.settings import MONTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pixxel_backfill.folder import Attempt, BackfillFolder
@@ -294,16 +294,32 @@ def read_known_columns(folder: BackfillFolder, plan: Plan, shard: Shard) -> dict
     """Return the columns of a shard near this one that is done, by collection.
 
     If a shard begins with the columns of another one, `merge` can copy more of their files.
+
+    Args:
+        folder: The folder of the backfill.
+        plan: The plan.
+        shard: One of its shards, or a catch-up, which has all collections.
     """
-    same = [each for each in plan.shards if each.collection == shard.collection]
-    position = same.index(shard)
-    near = sorted(range(len(same)), key=lambda number: abs(number - position))
-    for number in near[1 : 1 + _MAX_NEIGHBOURS]:
-        other = same[number]
-        done = folder.read_done(other)
+    collections = dict.fromkeys(each.collection for each in plan.shards)
+    found = {
+        name: _find_columns(
+            folder, [each for each in plan.shards if each.collection == name], shard
+        )
+        for name in collections
+        if shard.collection in {name, ""}
+    }
+    return {name: columns for name, columns in found.items() if columns is not None}
+
+
+def _find_columns(folder: BackfillFolder, shards: Sequence[Shard], shard: Shard) -> bytes | None:
+    """Return the columns of the shard of a collection that is done and nearest to a shard."""
+    place = shards.index(shard) if shard in shards else len(shards)
+    near = sorted(enumerate(shards), key=lambda pair: abs(pair[0] - place))
+    for number, other in near[: 1 + _MAX_NEIGHBOURS]:
+        done = folder.read_done(other) if number != place else None
         if done is not None:
-            path = f"{other.folder}/{done.attempt}/{make_columns_path(shard.collection)}"
-            content = folder.read(path)
-            if content is not None:
-                return {shard.collection: content}
-    return {}
+            path = f"{other.folder}/{done.attempt}/{make_columns_path(other.collection)}"
+            columns = folder.read(path)
+            if columns is not None:
+                return columns
+    return None

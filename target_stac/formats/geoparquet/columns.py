@@ -92,6 +92,12 @@ class Column:
         kinds = self._counts.keys() - ({Kind.INTEGER} if Kind.NUMBER in self._counts else set())
         return self._declared is None and len(kinds) > 1
 
+    @property
+    def contains_dispute(self) -> bool:
+        """Whether it is disputed itself, or a column in it."""
+        below = [*self.members.values(), *([self.element] if self.element else [])]
+        return self.is_disputed or any(each.contains_dispute for each in below)
+
     def count(self, value: Any, weight: int, make: Callable[..., Column | None]) -> None:  # noqa: ANN401 - any JSON
         """Count a value, and those in it.
 
@@ -262,6 +268,10 @@ class Columns:
     def are_disputed(self) -> bool:
         """Whether some column has values of several kinds."""
         return any(column.is_disputed for column in self._all)
+
+    def find_disputed(self) -> set[str]:
+        """Return the names of the columns that have values of several kinds, maybe deep in them."""
+        return {name for name, each in self._row.members.items() if each.contains_dispute}
 
     @property
     def are_all_known(self) -> bool:

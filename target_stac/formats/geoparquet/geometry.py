@@ -124,6 +124,13 @@ class GeometrySummary:
         return cls(frozenset(types), _unite_bboxes(flat), has_heights)
 
     @classmethod
+    def of_batch(cls, batch: pa.RecordBatch) -> GeometrySummary:
+        """Summarize the columns `geometry` and `bbox` of a batch."""
+        contents = np.array([*batch.column("geometry").to_pylist(), None], dtype=object)[:-1]
+        bboxes = [bbox and [*bbox.values()] for bbox in batch.column("bbox").to_pylist()]
+        return cls.of(shapely.from_wkb(contents), bboxes)
+
+    @classmethod
     def union(cls, summaries: Sequence[GeometrySummary]) -> GeometrySummary:
         """Return the summary of all geometries of summaries."""
         return cls(
