@@ -1,4 +1,4 @@
-"""The command line: `pixxel-backfill plan`, `run`, `run-shard` and `status`."""
+"""The command line: `pixxel-backfill plan`, `run`, `run-shard`, `merge`, `catch-up`, `status`."""
 
 from __future__ import annotations
 
@@ -223,12 +223,78 @@ def run_one_shard(
 
 @main.command()
 @plan_option
+@click.option("--catalog", metavar="FOLDER-OR-URL", help="Also write a static STAC catalog there.")
+@click.option(
+    "--partial", is_flag=True, help="Merge what is done; by default all shards must be done."
+)
+def merge(*, folder: str, catalog: str | None, partial: bool) -> ExitCode:
+    """Make one dataset of all shards, and state.json for the tap.
+
+    In the dataset each item occurs once. The command may be repeated, also after it was killed, and
+    makes only what is missing or has changed. The items of a loader are merged by the loader.
+    """
+    source = BackfillFolder(folder)
+    return merge_done(source, source.read_plan(), is_partial=partial, catalog=catalog)
+
+
+@main.command("catch-up")
+@plan_option
+@rate_option
+@config_option
+def catch_up(*, folder: str, requests_per_second: float | None, config: _ConfigInput) -> ExitCode:
+    """Read what has changed since the shards were read, and merge it.
+
+    A loader receives it instead. state.json is replaced in the end.
+    """
+    from pixxel_backfill.catch_up import run_catch_up  # noqa: PLC0415 - only this command
+
+    source = BackfillFolder(folder)
+    made = source.read_plan()
+    settings = read_settings(made, config)
+    with RunProgress(1, 0) as progress:
+        run_catch_up(
+            source, made, settings,
+            requests_per_second=requests_per_second,
+            report=progress,
+            check=TapPixxel.stop.check,
+        )  # fmt: skip
+    return merge_done(source, made)
+
+
+@main.command()
+@plan_option
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with all shards.")
 def status(*, folder: str, as_json: bool) -> None:
     """Show which shards are done, started, failed and open."""
     source = BackfillFolder(folder)
     found = read_status(source, source.read_plan())
     click.echo(format_status(found, as_json=as_json))
+
+
+def merge_done(
+    folder: BackfillFolder, plan: Plan, *, is_partial: bool = False, catalog: str | None = None
+) -> ExitCode:
+    """Merge what is done, and write the state.
+
+    Returns:
+        INCOMPLETE if the result lacks items or values, else OK.
+
+    Raises:
+        FolderFailed: A file cannot be written.
+        InputError: Shards are not done.
+    """
+    from pixxel_backfill.merge.run import merge_shards  # noqa: PLC0415 - pyarrow takes 0.3 s
+    from target_stac.storage import StorageError  # noqa: PLC0415
+
+    try:
+        report = merge_shards(
+            folder, plan, is_partial=is_partial, catalog=catalog, check=TapPixxel.stop.check
+        )
+    except (OSError, StorageError) as error:
+        raise FolderFailed(
+            str(error) if isinstance(error, StorageError) else describe_error(error)
+        ) from None
+    return ExitCode.OK if report.is_whole else ExitCode.INCOMPLETE
 
 
 def parse_loader(text: str | None) -> list[str] | None:

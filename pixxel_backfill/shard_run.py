@@ -30,7 +30,7 @@ MAX_ATTEMPTS = 3
 REPORT_SECONDS = 1.0
 """Time between two reports of a running attempt."""
 
-_STORE_ERRORS = (OSError, BaseError)
+STORE_ERRORS = (OSError, BaseError)
 """Errors of the disk and of object stores."""
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -116,13 +116,13 @@ def run_shard(
                 folder, plan, attempt, settings,
                 requests_per_second=requests_per_second,
                 shared_pause=shared_pause,
-                report=_limit_reports(report, shard.id),
+                report=limit_reports(report, shard.id),
                 check=check,
             )  # fmt: skip
-    except (PixxelError, InputError, LoaderFailed, *_STORE_ERRORS) as error:
+    except (PixxelError, InputError, LoaderFailed, *STORE_ERRORS) as error:
         failure = describe_failure(error)
         if attempt is not None:
-            with suppress(*_STORE_ERRORS):  # may be the cause
+            with suppress(*STORE_ERRORS):  # may be the cause
                 attempt.put(FAILED_FILE, str(failure).encode())
         raise failure from error
     report(ShardProgress(shard.id, "done", done.rows, done.requests))
@@ -143,7 +143,7 @@ def _run_attempt(
     shard = attempt.shard
     begin = time.monotonic()
     state_id = f"bf-{plan.id}:{shard.id}" if plan.loader else ""
-    output = _make_output(folder, plan, attempt, state_id, check)
+    output = make_output(folder, plan, attempt, state_id, check)
     try:
         result = run_tap(
             shard.tap_settings(settings),
@@ -174,13 +174,14 @@ def _run_attempt(
     )
 
 
-def _make_output(
+def make_output(
     folder: BackfillFolder,
     plan: Plan,
     attempt: Attempt,
     state_id: str,
     check: Callable[[], None],
 ) -> ShardOutput:
+    """Return the output of an attempt: the plan's loader, else GeoParquet."""
     if plan.loader:
         return LoaderOutput(
             plan.loader,
@@ -198,7 +199,7 @@ def _make_output(
     return GeoparquetOutput(attempt, plan.collections, known=known, check=check)
 
 
-def _limit_reports(
+def limit_reports(
     report: Callable[[ShardProgress], None], shard_id: str
 ) -> Callable[[int, int], None]:
     """Return a function that reports the rows and requests so far, but not more often than due."""
@@ -219,7 +220,7 @@ def describe_failure(error: Exception) -> ShardFailed:
         return ShardFailed("; ".join(error.lines), affects_all=True)
     if isinstance(error, PixxelError):
         return ShardFailed(str(error), affects_all=error.affects_all_requests)
-    if isinstance(error, _STORE_ERRORS):
+    if isinstance(error, STORE_ERRORS):
         full = isinstance(error, OSError) and error.errno in _FULL_DISK
         return ShardFailed(describe_error(error), affects_all=full)
     return ShardFailed(" ".join(str(error).split()))
