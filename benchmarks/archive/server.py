@@ -7,11 +7,13 @@ collection by GET, and a STAC API search with a landing page and `next` links fo
 from __future__ import annotations
 
 import asyncio
+import bisect
 import json
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import cycle, islice
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,8 @@ ITEMS = 5_000
 ASSETS = 150
 COLLECTION = "firefly-l2a"
 TOKEN = "bench-token"  # noqa: S105 - gives no access
+_FIRST_TIME = datetime.fromisoformat("2023-01-01T00:00:00")
+_DAYS = 730  # in which the items were acquired, 24 months
 _CONFORMS = [
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/item-search",
@@ -36,8 +40,8 @@ _CONFORMS = [
 ]
 
 
-def make_archive(count: int, *, differs: bool) -> list[bytes]:
-    """Return encoded items with different ids.
+def make_archive(count: int, *, differs: bool) -> dict[str, bytes]:
+    """Return encoded items with different ids by their times, of which they are in the order.
 
     Args:
         count: Number of items.
@@ -47,14 +51,26 @@ def make_archive(count: int, *, differs: bool) -> list[bytes]:
     # pystac rejects the items without `datetime`.
     items = [raw for raw in make_items(ASSETS) if raw["properties"].get("datetime")]
     rng = Random(1)  # noqa: S311 - the same archive in each run
-    archive = []
+    archive = {}
     for number, raw in enumerate(islice(cycle(items), count)):
         assets = _shorten_assets(raw["assets"], number)
         if differs:
             vary_assets(assets, DIFFERING, rng)
-        item = raw | {"id": f"{raw['id']}-{number}", "collection": COLLECTION, "assets": assets}
-        archive.append(msgspec.json.encode(item))
+        time = format_time(number, count)
+        changes = {
+            "id": f"{raw['id']}-{number}",
+            "collection": COLLECTION,
+            "properties": raw["properties"] | {"datetime": time},
+            "assets": assets,
+        }
+        archive[time] = msgspec.json.encode(raw | changes)
     return archive
+
+
+def format_time(number: int, count: int) -> str:
+    """Return the time of one of a number of items, which are equally far apart."""
+    time = _FIRST_TIME + number * timedelta(days=_DAYS) / count
+    return time.isoformat(timespec="microseconds") + "Z"
 
 
 def _shorten_assets(assets: dict[str, Any], number: int) -> dict[str, Any]:
@@ -73,26 +89,33 @@ def _shorten_assets(assets: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-@dataclass(slots=True)
+@dataclass
 class ArchiveServer:
     """Responses of the server.
 
     Attributes:
-        items: Encoded items.
+        items: Encoded items by time, in the order of times.
         latency: Delay of each response, in seconds.
         url: Base URL, once the server listens.
     """
 
-    items: list[bytes]
+    items: dict[str, bytes]
     latency: float
     url: str = ""
+
+    def __post_init__(self) -> None:
+        """Make lists, to find windows in them."""
+        self._times = list(self.items)
+        self._contents = list(self.items.values())
 
     def respond(self, method: str, target: str, body: bytes) -> bytes:
         """Return the body of the response to a request."""
         parts = urlsplit(target)
         if method == "POST":
             search = msgspec.json.decode(body)
-            return self._encode_page(search.get("offset", 0), search.get("limit", 10))
+            low, high = self._find_window(search.get("datetime", "../.."))
+            offset = low + search.get("offset", 0)
+            return self._encode_page(offset, min(search.get("limit", 10), max(high - offset, 0)))
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path.endswith(("/items", "/search")):
             offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
@@ -101,8 +124,16 @@ class ArchiveServer:
             return json.dumps({"collections": [{"id": COLLECTION}]}).encode()
         return json.dumps(self._landing_page()).encode()
 
+    def _find_window(self, interval: str) -> tuple[int, int]:
+        """Return the numbers of the first item in a closed interval, and of the first after it."""
+        start, _, end = interval.partition("/")
+        return (
+            0 if start == ".." else bisect.bisect_left(self._times, start),
+            len(self._times) if end == ".." else bisect.bisect_right(self._times, end),
+        )
+
     def _encode_page(self, offset: int, limit: int, *, add_next_link: bool = False) -> bytes:
-        features = b",".join(self.items[offset : offset + limit])
+        features = b",".join(self._contents[offset : offset + limit])
         links: list[dict[str, Any]] = []
         if add_next_link and offset + limit < len(self.items):
             href = f"{self.url}/search?offset={offset + limit}&limit={limit}"
@@ -150,7 +181,7 @@ async def _run_server(count: int, latency: float, *, differs: bool) -> None:
         lambda reader, writer: _handle_connection(archive, reader, writer), "127.0.0.1", 0
     )
     archive.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    size = sum(map(len, archive.items)) / len(archive.items)
+    size = sum(map(len, archive.items.values())) / len(archive.items)
     print(archive.url, f"{size:.0f}", flush=True)  # noqa: T201 - read by the parent process
     await server.serve_forever()
 
