@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 NAME = "pixxel-backfill"
+LOCAL, DASK = "local", "dask"
 _RESUME = "with the same command"
 
 logger = logging.getLogger(NAME)
@@ -155,29 +157,50 @@ def plan(
 @main.command()
 @plan_option
 @click.option(
+    "--engine",
+    type=click.Choice((LOCAL, DASK)),
+    default=LOCAL,
+    show_default=True,
+    help="Processes of this computer, or a Dask cluster.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Address of the scheduler of the Dask cluster; by default a cluster is started on this "
+    "computer.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of workers; by default the number of processors.",
+    help="Number of shards at a time; by default the number of processors, or of the threads of "
+    "the Dask cluster.",
 )
 @rate_option
 @config_option
 def run(
-    *, folder: str, workers: int | None, requests_per_second: float | None, config: _ConfigInput
+    *,
+    folder: str,
+    engine: str,
+    scheduler: str | None,
+    workers: int | None,
+    requests_per_second: float | None,
+    config: _ConfigInput,
 ) -> ExitCode:
     """Run all shards that are not done yet.
 
     A shard whose process was killed, or that has failed, is tried again, up to three times.
     """
-    from pixxel_backfill.engines.local import run_local  # noqa: PLC0415 - only this command
-
+    if scheduler is not None and engine != DASK:
+        raise InputError(f"--scheduler: needs --engine {DASK}")
     source = BackfillFolder(folder)
     made = source.read_plan()
     settings = read_settings(made, config)
     attempts = source.list_attempts(made)
     shards = [each for each in made.shards if not attempts[each.id].is_done]
     with RunProgress(len(made.shards), len(made.shards) - len(shards)) as progress:
-        failures = run_local(
+        run_shards = find_engine(engine, scheduler, progress)
+        failures = run_shards(
             source, made, shards, settings,
             workers=workers,
             requests_per_second=requests_per_second or settings.get("requests_per_second"),
@@ -193,6 +216,27 @@ def run(
         len(failures), len(made.shards), _RESUME,
     )  # fmt: skip
     return ExitCode.INCOMPLETE
+
+
+def find_engine(
+    name: str, scheduler: str | None, progress: RunProgress
+) -> Callable[..., dict[str, str]]:
+    """Return the function that runs shards; only its packages are imported.
+
+    Raises:
+        InputError: Its packages are not installed.
+    """
+    if name == LOCAL:
+        from pixxel_backfill.engines.local import run_local  # noqa: PLC0415
+
+        return run_local
+    try:
+        from pixxel_backfill.engines.dask import run_dask  # noqa: PLC0415
+    except ImportError as error:
+        raise InputError(
+            f"--engine {DASK}: {error}; install pixxel-singer[backfill,backfill-dask]"
+        ) from None
+    return partial(run_dask, scheduler=scheduler, announce=progress.announce_dashboard)
 
 
 @main.command("run-shard")

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class SharedPause(Protocol):
-    """A pause of the requests of all workers, which the API requests from one of them by a 429."""
-
-    def begin(self, seconds: float) -> None:
-        """Let no worker send a request for some seconds."""
-
-    def seconds_left(self) -> float:
-        """Return the seconds until requests may be sent again; 0 without a pause."""
-
-
 class Grant(msgspec.Struct, frozen=True):
     """The answer to the renewal of a lease.
 
@@ -144,7 +134,10 @@ class LeasedShare:
             self._requested_until = max(self._requested_until, self._clock() + seconds)
             self._resume_at = max(self._resume_at, self._requested_until)
 
+    def is_held(self) -> bool:
+        """Return whether the worker has a share."""
+        return self._clock() < self._held_until
+
     def seconds_left(self) -> float:
         """Return the seconds of the pause that are left; infinity without a share."""
-        now = self._clock()
-        return max(0.0, self._resume_at - now) if now < self._held_until else math.inf
+        return max(0.0, self._resume_at - self._clock()) if self.is_held() else math.inf
