@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .build/venv-lowest
 NEXT := .build/venv-next
+AIRFLOW := .build/venv-airflow
 DOCUMENTS := .build/stac-documents
 WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
   --ignore tests/docs/test_console_blocks.py
@@ -19,7 +20,7 @@ PACKAGES := $(wildcard pixxel_* tap_* target_*)
 # modules again, which an installed program has done at its first start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-tables pictures test test-lowest test-next coverage audit bench lock clean
+.PHONY: help demo docs docs-tables pictures test test-lowest test-next test-airflow coverage audit bench lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -60,6 +61,13 @@ test-next: $(VENV)/.ready  ## Run the type checker and the tests with the pre-re
 	  --requirement pyproject.toml --all-extras --group dev --editable .
 	$(NEXT)/bin/mypy --cache-dir .build/mypy-next $(PACKAGES)
 	$(NEXT)/bin/python -m pytest -n $(WORKERS) $(WITHOUT_LOADERS)
+
+# Takes a minute and an environment of 200 MB, so it is not part of `make test`.
+test-airflow: $(VENV)/.ready  ## Run the DAG of examples/airflow with Airflow against the sandbox.
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW) 'apache-airflow>=3.3,<4'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pixxel-sandbox run --no-s3 --items 60 -- \
+	  $(AIRFLOW)/bin/python examples/airflow/check_dag.py
 
 # At least 1.5 times slower than `make test`, because programs that tests start are measured too.
 coverage: $(VENV)/.ready  ## Run the tests, and require 95 % coverage of lines and branches in each package.
