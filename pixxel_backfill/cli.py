@@ -142,7 +142,7 @@ def plan(
     The settings are those of tap-pixxel, such as collections, datetime and bbox. The plan holds
     them without the token.
     """
-    target = BackfillFolder(folder)
+    target = BackfillFolder(folder, create=True)
     target.check_no_plan()
     tap = TapPixxel(config=config.config, parse_env_config=config.parse_env)
     try:

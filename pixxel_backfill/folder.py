@@ -26,7 +26,12 @@ from obstore.store import LocalStore
 
 from pixxel_backfill.plan import Plan
 from pixxel_singer.errors import InputError
-from pixxel_singer.filesystem import InvalidLocation, open_object_store
+from pixxel_singer.filesystem import (
+    FILESYSTEM_ERRORS,
+    InvalidLocation,
+    describe_error,
+    open_object_store,
+)
 from target_stac.formats.omissions import Omission  # noqa: TC001 - msgspec reads the annotation
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ DONE_FILE = "_DONE"
 STARTED_FILE = "_STARTED"
 FAILED_FILE = "_FAILED"
 STATE_FILE = "state.json"
+_NO_PLAN = f"has no {PLAN_FILE}; make one with pixxel-backfill plan"
 
 
 class ItemFile(msgspec.Struct, frozen=True):
@@ -153,12 +159,13 @@ class BackfillFolder:
 
     Args:
         url: A local path, or the URL of a folder in an object store.
+        create: Make a local folder if it does not exist.
 
     Raises:
         InputError: The path or URL cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = False) -> None:
         self.url = url
         try:
             store = open_object_store(url)
@@ -168,7 +175,7 @@ class BackfillFolder:
             raise InputError(
                 f"--plan: '{url}' is no folder; pass a local path, or a URL such as s3://bucket/path"
             )
-        self.store: ObjectStore = store or LocalStore(Path(url).absolute(), mkdir=True)
+        self.store: ObjectStore = store or _open_local_store(url, create=create)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, None if it does not exist."""
@@ -211,7 +218,7 @@ class BackfillFolder:
         """
         content = self.read(PLAN_FILE)
         if content is None:
-            raise InputError(f"{self.url}: has no {PLAN_FILE}; make one with pixxel-backfill plan")
+            raise InputError(f"{self.url}: {_NO_PLAN}")
         try:
             return msgspec.json.decode(content, type=Plan)
         except msgspec.DecodeError as error:
@@ -264,3 +271,17 @@ class BackfillFolder:
                         if name == FAILED_FILE:
                             attempts.failed.add(attempt)
         return {shard.id: found[shard.folder] for shard in plan.shards}
+
+
+def _open_local_store(path: str, *, create: bool) -> LocalStore:
+    """Return the store of a local folder.
+
+    Raises:
+        InputError: It is none, or cannot be made.
+    """
+    if not create and not Path(path).is_dir():
+        raise InputError(f"{path}: {_NO_PLAN}")
+    try:
+        return LocalStore(Path(path).absolute(), mkdir=create)
+    except FILESYSTEM_ERRORS as error:
+        raise InputError(f"--out: cannot make the folder {path}: {describe_error(error)}") from None

@@ -83,7 +83,7 @@ class ItemBackfill:
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path = path
-        self.folder = BackfillFolder(str(path))
+        self.folder = BackfillFolder(str(path), create=True)
         self.plan = plan
 
     def write_shard(

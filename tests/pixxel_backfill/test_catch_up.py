@@ -78,7 +78,7 @@ class SandboxBackfill:
     def move_to(self, path: Path) -> None:
         """Continue in another folder, which has the same files."""
         self.path = path
-        self.folder = BackfillFolder(str(path))
+        self.folder = BackfillFolder(str(path), create=True)
 
     def run_shards(self) -> None:
         """Run the shards; after the first one, an item moves into its range and one out of it."""

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from tests.tap_pixxel.commands import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -96,6 +96,10 @@ def test_plan_run_and_status_of_the_working_directory(sandbox: Sandbox, tmp_path
         (["run"], ".: has no plan.json; make one with pixxel-backfill plan"),
         (["status", "--plan=plans"], "plans: has no plan.json; make one with pixxel-backfill plan"),
         (["status", "--plan=ftp://host/x"], "--plan: 'ftp://host/x' is no folder"),
+        (
+            ["plan", "--window=auto", "--out=/dev/null/x"],
+            "--out: cannot make the folder /dev/null/x",
+        ),
         (["plan", "--window=auto", "--loader="], "--loader: is empty"),
         (["plan", "--window=auto", "--loader='"], "--loader: is no command: No closing quotation"),
         (["plan", "--window=auto", "--config={}"], "--config takes the path of a JSON file"),
@@ -109,6 +113,7 @@ def test_wrong_input_is_one_line(
     assert result.exit_code == 2
     [error] = [each for each in caplog.messages if each.startswith(message)]
     assert "\n" not in error
+    assert not Path("plans").exists()  # only `plan` makes a folder
 
 
 @pytest.mark.usefixtures("environment")

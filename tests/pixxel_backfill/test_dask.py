@@ -229,7 +229,7 @@ def test_token_is_not_in_the_state_of_the_cluster(
         client.dump_cluster_state(str(dump.with_suffix("")), format="yaml")
 
     plan = plan_sandbox(sandbox, AUTO, collections=["td1-l1c"], shard_rows=100)
-    folder = BackfillFolder(str(tmp_path / "backfill"))
+    folder = BackfillFolder(str(tmp_path / "backfill"), create=True)
     assert run_backfill(cluster, sandbox, folder, plan, report=report) == {}
     text = dump.read_text() + repr(client.get_worker_logs()) + repr(client.get_scheduler_logs())
     assert plan.shards[0].id in text

@@ -252,7 +252,7 @@ def test_target_stac_exports_the_items_of_a_shard(sandbox: Sandbox, tmp_path: Pa
     (tmp_path / "target.json").write_text(json.dumps(settings))
     target = str(Path(sys.executable).with_name("target-stac"))
     plan, shard = plan_month(sandbox, loader=[target, f"--config={tmp_path / 'target.json'}"])
-    folder = BackfillFolder(str(tmp_path / "backfill"))
+    folder = BackfillFolder(str(tmp_path / "backfill"), create=True)
     done = run(sandbox, folder, plan, shard)
     files = (tmp_path / "stac").rglob("*.ndjson")
     exported = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
