@@ -151,9 +151,16 @@ class ShardRunner(WorkerPlugin):
             InputError: The worker does not see the folder of the plan.
         """
         self._worker = worker
-        self._folder = BackfillFolder(self._folder_url)
-        if self._folder.read_plan().id != self._plan.id:
-            raise InputError(f"{worker.address}: {self._folder_url} has another plan")
+        try:
+            self._folder = BackfillFolder(self._folder_url)
+            is_same = self._folder.read_plan().id == self._plan.id
+        except InputError:
+            is_same = False
+        if not is_same:
+            raise InputError(
+                f"the Dask worker {worker.address} does not see the plan in {self._folder_url}; "
+                "use a folder that all workers share, or an object store"
+            )
 
     def run(self, shard_id: str) -> ShardOutcome:
         """Run a shard in a task's thread."""
