@@ -191,6 +191,20 @@ class ShardRunner(WorkerPlugin):
             self._worker.log_event(self.name, msgspec.to_builtins(progress))
 
 
+class IgnoreInterrupts(WorkerPlugin):
+    """Lets the workers of a cluster on this computer ignore Ctrl-C, which the terminal sends them.
+
+    The client receives it, too, and stops them.
+    """
+
+    name = "pixxel-backfill-ignore-interrupts"
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - the interface
+        """Ignore the signal."""
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class WorkerLease:
     """The lease of a task on a worker.
 
@@ -291,6 +305,8 @@ def run_dask(
     """
     with ExitStack() as stack:
         client = stack.enter_context(_connect(scheduler, workers))
+        if scheduler is None:
+            client.register_plugin(IgnoreInterrupts())
         name = f"pixxel-backfill-{secrets.token_hex(4)}"
         shares = max(1, min(_count_threads(client, workers), len(shards)))
         rate = requests_per_second / shares if requests_per_second else None

@@ -20,7 +20,13 @@ pytest.importorskip("distributed")
 from dask import config
 from distributed import Client, Event, fire_and_forget, get_worker, versions
 
-from pixxel_backfill.engines.dask import BudgetPlugin, WorkerLease, run_dask, start_cluster
+from pixxel_backfill.engines.dask import (
+    BudgetPlugin,
+    IgnoreInterrupts,
+    WorkerLease,
+    run_dask,
+    start_cluster,
+)
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_backfill.planning import AUTO
 from pixxel_backfill.shard_run import ShardFailed
@@ -137,7 +143,7 @@ def test_lease_of_a_killed_worker_returns(client: Client, cluster: LocalCluster)
     budget.wait_until_held()
     waiting = budget.submit(take_share, 1)
     lost_worker = budget.workers[0]
-    [nanny] = (each for each in cluster.workers.values() if each.worker_address == lost_worker)
+    [nanny] = (each for each in nannies(cluster) if each.worker_address == lost_worker)
     os.kill(nanny.pid, signal.SIGKILL)
     assert waiting.result(60) == budget.workers[1]
     assert not lost.done()
@@ -152,6 +158,17 @@ def test_tasks_end_when_their_client_leaves(cluster: LocalCluster) -> None:
     with Client(cluster, set_as_default=False) as client:
         while any(client.processing().values()):
             time.sleep(0.05)
+
+
+def test_interrupt_of_the_terminal_does_not_reach_the_workers(client: Client) -> None:
+    """It is sent to all processes of the terminal; the workers would print tracebacks."""
+    client.register_plugin(IgnoreInterrupts())
+    handlers = client.run(signal.getsignal, signal.SIGINT)
+    assert set(handlers.values()) == {signal.SIG_IGN}
+
+
+def nannies(cluster: LocalCluster) -> list[Any]:
+    return list(cluster.workers.values())
 
 
 class WorkerKiller:
@@ -180,7 +197,7 @@ class WorkerKiller:
         """Kill a worker if a request asks for it; called by the engine between its waits."""
         if self._requested.is_set():
             with suppress(ProcessLookupError):  # it has been killed, and restarts
-                os.kill(list(self._cluster.workers.values())[self.kills % 2].pid, signal.SIGKILL)
+                os.kill(nannies(self._cluster)[self.kills % 2].pid, signal.SIGKILL)
                 self.kills += 1
                 self._due_at = self.count_done() + 1
             self._requested.clear()
