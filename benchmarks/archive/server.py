@@ -57,10 +57,13 @@ def make_archive(count: int, *, differs: bool) -> dict[str, bytes]:
         if differs:
             vary_assets(assets, DIFFERING, rng)
         time = format_time(number, count)
+        properties = raw["properties"] | {"datetime": time}
+        if number == count - 1:
+            properties["late_property"] = "in no item before"  # a column of all files
         changes = {
             "id": f"{raw['id']}-{number}",
             "collection": COLLECTION,
-            "properties": raw["properties"] | {"datetime": time},
+            "properties": properties,
             "assets": assets,
         }
         archive[time] = msgspec.json.encode(raw | changes)
