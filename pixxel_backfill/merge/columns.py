@@ -6,10 +6,12 @@ of several kinds in the collection, most values decide, and all of them are coun
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pixxel_backfill.merge.sources import READS
 from pixxel_backfill.outputs.geoparquet import make_columns_path
 from target_stac.formats.geoparquet import Columns, make_row
 
@@ -37,14 +39,21 @@ class DatasetColumns:
 
     def __init__(self, folder: BackfillFolder, sources: Sequence[Source]) -> None:
         self.final = Columns()
-        self._stated: dict[str, bytes | None] = {}
         self._schemas: dict[bytes, pa.Schema] = {}
-        for source in sources:
-            origin = source.origin
-            if origin.shard.id not in self._stated:
-                path = origin.find_path(make_columns_path(source.file.collection))
-                self._stated[origin.shard.id] = folder.read(path)
-        for stated in {each: None for each in self._stated.values() if each is not None}:
+        paths = {
+            source.origin.shard.id: source.origin.find_path(
+                make_columns_path(source.file.collection)
+            )
+            for source in sources
+        }
+        known: dict[bytes, bytes] = {}  # shards that have begun with the same have equal ones
+        with ThreadPoolExecutor(READS) as pool:
+            contents = pool.map(folder.read, paths.values())
+            self._stated = {
+                name: None if content is None else known.setdefault(content, content)
+                for name, content in zip(paths, contents, strict=True)
+            }
+        for stated in known:
             self.final.load(stated)
         self._are_all_stated = None not in self._stated.values()
         self.are_exact = self._are_all_stated and not self.final.are_disputed

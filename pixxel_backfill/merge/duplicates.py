@@ -7,13 +7,14 @@ only the rows whose hash occurs twice are compared.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pixxel_backfill.merge.sources import name_damage
+from pixxel_backfill.merge.sources import READS, name_damage
 from pixxel_backfill.outputs.geoparquet import NO_TIME, ROWS, parse_microseconds
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def find_superseded(
         sources: The files of a collection, in the order in which they were read.
         read: Reads columns of a source, as `read_rows` does.
     """
-    hashes = [_hash_ids(read(source, ["id"])) for source in sources]
+    with ThreadPoolExecutor(READS) as pool:
+        hashes = list(pool.map(lambda source: _hash_ids(read(source, ["id"])), sources))
     repeated = _find_repeated(hashes)
     kept: dict[str, Version] = {}
     superseded: dict[int, list[int]] = {}

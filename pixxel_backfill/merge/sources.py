@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CATCH_UPS = "catch-up"
 _MAX_NAMED = 10
 _REPAIR = "restore it, or delete the shard's _DONE and run the shard again"
-_READS = 16
+READS = 16
 """Files that are read at once."""
 
 
@@ -158,7 +158,7 @@ def read_done_shards(
     Raises:
         InputError: Shards are not done.
     """
-    with ThreadPoolExecutor(_READS) as pool:
+    with ThreadPoolExecutor(READS) as pool:
         dones = list(pool.map(folder.read_done, plan.shards))
     found = [
         DoneShard(shard, done)
