@@ -261,7 +261,8 @@ class DatasetMerge:
             if path in wanted and wanted[path].content == file.content
         }
         index = DatasetIndex(self._plan.id, files=kept)
-        if previous is None or not previous.is_complete or kept.keys() != wanted.keys():
+        is_unchanged = previous is not None and previous.is_complete and previous.files == kept
+        if not is_unchanged or kept.keys() != wanted.keys():
             self._save(index)
         return index
 
@@ -354,9 +355,12 @@ class DatasetMerge:
 
 
 def read_index(folder: BackfillFolder) -> DatasetIndex | None:
-    """Return the content of `dataset.json`, None without one."""
+    """Return the content of `dataset.json`; None if there is none, or it cannot be read."""
     content = folder.read(DATASET_FILE)
-    return None if content is None else msgspec.json.decode(content, type=DatasetIndex)
+    try:
+        return msgspec.json.decode(content or b"", type=DatasetIndex)
+    except msgspec.DecodeError:
+        return None  # all files are made again
 
 
 def make_dataset_path(source: Source) -> str:

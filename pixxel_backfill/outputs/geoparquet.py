@@ -80,10 +80,12 @@ _decode = msgspec.json.decode
 
 
 def parse_microseconds(timestamp: str | None) -> int:
-    """Return a time in the fixed-width UTC form as microseconds since 1970, or `NO_TIME`."""
-    if timestamp is None:
+    """Return a time as microseconds since 1970; `NO_TIME` if it is none."""
+    try:
+        time = datetime.fromisoformat(timestamp or "")
+    except ValueError:
         return NO_TIME
-    return (datetime.fromisoformat(timestamp) - _EPOCH) // _MICROSECOND
+    return (time.replace(tzinfo=time.tzinfo or UTC) - _EPOCH) // _MICROSECOND
 
 
 class _Month:

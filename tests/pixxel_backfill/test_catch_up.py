@@ -8,8 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from pixxel_backfill.catch_up import run_catch_up
+from pixxel_backfill.cli import main
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_backfill.merge.run import MergeReport, merge_shards
 from pixxel_backfill.merge.sources import read_catch_ups
@@ -203,6 +205,19 @@ def test_catch_up_passes_changes_to_loader(sandbox: Sandbox, tmp_path: Path) -> 
     assert backfill.read_state() == states[-1]
     # None is of the items without a time alone, from which a sync would read too much.
     assert all(value >= begin for state in states for value in find_values(state))
+
+
+def test_catch_up_command_reports_what_no_dataset_holds(
+    backfill: SandboxBackfill, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its status is that of a merge; the token comes from the tap's own sources."""
+    backfill.folder.create_plan(backfill.plan)
+    monkeypatch.setenv("TAP_PIXXEL_API_TOKEN", backfill.sandbox.token)
+    result = CliRunner().invoke(main, ["catch-up", "--plan", str(backfill.path)])
+    assert result.exit_code == 3
+    events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
+    assert events[-2:] == ["done", "end"]
+    assert "1 records are no STAC items" in read_log(caplog, "ERROR")[-1]
 
 
 def find_values(state: Any) -> list[str]:
