@@ -25,8 +25,8 @@ _POLL_SECONDS = 0.1  # between two calls of `check`
 _END_SECONDS = 10.0
 """Time for a loader to end by itself when its input has ended early, and again after SIGTERM."""
 _MAX_REASON = 500  # characters
-_STATE_START = b'{"type":"STATE"'
-"""Start of the STATE messages that the tap writes."""
+_STATE_START, _RECORD_START = b'{"type":"STATE"', b'{"type":"RECORD"'
+"""Start of the messages that the tap writes."""
 
 
 class LoaderFailed(Exception):
@@ -66,7 +66,8 @@ class LoaderOutput:
         self._check = check
         self._last_line = ""
         self._sent_state = b""
-        self._confirmed_state: dict[str, Any] | None = None
+        self._has_records = False
+        self._confirmed_bookmarks: dict[str, Any] | None = None
         self._save_error: Exception | None = None
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
@@ -101,7 +102,9 @@ class LoaderOutput:
         if self._save_error:
             raise self._save_error
         if line.startswith(_STATE_START):
-            self._sent_state = bytes(line)
+            self._sent_state = line
+        elif line.startswith(_RECORD_START):
+            self._has_records = True
         rest = memoryview(line)
         while rest:
             try:
@@ -125,9 +128,10 @@ class LoaderOutput:
             raise LoaderFailed(self._describe_end())
         if self._save_error:
             raise self._save_error
-        if self._sent_state:
+        # Loaders that have stored nothing may write an earlier STATE, or none.
+        if self._has_records and self._sent_state:
             sent = msgspec.json.decode(self._sent_state)["value"]
-            if self._confirmed_state != sent:
+            if self._confirmed_bookmarks != sent.get("bookmarks"):
                 raise LoaderFailed(
                     f"the loader '{self._command}' ended without writing the last STATE, so it may "
                     "not have stored all items"
@@ -177,7 +181,7 @@ class LoaderOutput:
                     continue
                 try:
                     self._save_state(line)
-                    self._confirmed_state = state
+                    self._confirmed_bookmarks = state["bookmarks"]
                 except Exception as error:  # noqa: BLE001 - raised in the thread that writes
                     self._save_error = error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -84,20 +85,21 @@ def test_shard_killed_at_each_put_and_request_has_the_result_of_an_unkilled_one(
     plan, shard = plan_month(sandbox)
     folder = BackfillFolder(str(tmp_path))
     folder.create_plan(plan)
-    killed = 0
+    sandbox.on_request = at_request = KillAtRequest(2)
+    statuses = [run_command(sandbox, tmp_path, "run-shard", shard.id)[0]]
+    assert at_request.reached
+    sandbox.on_request = None
     for number in range(1, 20):
         kill = KillAtPut(number)
-        sandbox.on_request = KillAtRequest(4) if number == 1 else None
         with note_kill_on_failure(kill):
             status, log = run_command(sandbox, tmp_path, "run-shard", shard.id, kill_point=kill)
-            assert status in {0, -9}, log
+            assert status in {0, -signal.SIGKILL}, log
+        statuses.append(status)
         if status == 0:
             break
-        killed += 1
         assert folder.read_done(shard) is None
-    sandbox.on_request = None
     done = folder.read_done(shard)
-    assert killed >= 5
+    assert statuses.count(-signal.SIGKILL) == len(statuses) - 1 >= 6
     assert read_items(folder, plan) == expect_items(sandbox, plan)
     requests = len(sandbox.requests)
     assert run(sandbox, folder, plan, shard) == done
@@ -207,6 +209,13 @@ def test_loader_continues_from_the_last_state_that_it_confirmed(
     assert len(records) < complete.rows
 
 
+def test_loader_without_items_need_not_write_a_state(sandbox: Sandbox, tmp_path: Path) -> None:
+    plan = plan_sandbox(sandbox, AUTO, collections=["firefly-l1b"], loader=["cat"])
+    folder = BackfillFolder(str(tmp_path))
+    assert run(sandbox, folder, plan, plan.shards[0]).rows == 0
+    assert folder.read_state(plan.shards[0]) is None
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -214,6 +223,7 @@ def test_loader_continues_from_the_last_state_that_it_confirmed(
         ([*LOADER, "{folder}/missing"], r"ended with status 1: FileNotFoundError: .*missing"),
         (["no-such-loader"], "cannot start 'no-such-loader': No such file or directory"),
         (["true"], "the loader 'true' ended "),
+        (["sh", "-c", "cat; exit 7"], "the loader 'sh' ended with status 7"),
         (["cat"], "the loader 'cat' ended without writing the last STATE"),
     ],
 )
@@ -226,6 +236,7 @@ def test_failed_loader_fails_the_attempt_with_its_last_line(
     with pytest.raises(ShardFailed, match=reason):
         run(sandbox, folder, plan, plan.shards[0])
     assert folder.read_done(plan.shards[0]) is None
+    assert folder.read_state(plan.shards[0]) is None
 
 
 def test_stop_request_ends_a_loader_that_does_not_read(
