@@ -117,12 +117,14 @@ def test_wrong_input_is_one_line(
 
 
 @pytest.mark.usefixtures("environment")
-def test_plan_refuses_a_folder_with_a_plan(
-    caplog: pytest.LogCaptureFixture, tmp_path: Path
+def test_plan_refuses_a_folder_with_a_plan_before_it_searches(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     assert invoke("plan", "--window=month").exit_code == 0
     before = (tmp_path / "plan.json").read_bytes()
+    requests = len(sandbox.requests)
     assert invoke("plan", "--window=auto").exit_code == 2
+    assert len(sandbox.requests) == requests
     assert (
         ".: has a plan already; run it with pixxel-backfill run, or pass --out with another folder"
         in caplog.messages
@@ -208,7 +210,7 @@ class StopAtRequest:
 
 @pytest.mark.parametrize(
     ("signum", "expected"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_end_of_the_run_ends_its_workers(
     environment: dict[str, str], tmp_path: Path, signum: int, expected: int
