@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.errors import PixxelError
+from pixxel_api.errors import BadRequest, PixxelError
 from pixxel_api.json_decoding import FieldPath
 from pixxel_api.pagination.window_scan import WINDOW_ROWS
 from pixxel_api.timestamps import format_timestamp, parse_timestamp, subtract
@@ -86,7 +86,10 @@ class CollectionSearch:
         if start or end:
             filters["datetime"] = f"{start or '..'}/{end or '..'}"
         body = self.items.make_body(filters) | self.items.paging.query_for(offset, 1)
-        response = self.items.send_request("POST", body=body)
+        try:
+            response = self.items.send_request("POST", body=body)
+        except BadRequest as error:
+            raise error.add_hint("pass a smaller --shard-rows") if offset else error from None
         return next(iter(response.rows(self.items.records_key)), None)
 
     def warn_undivided(self, reason: str) -> list[Split]:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixxel_api.errors import BadRequest
 from pixxel_api.timestamps import format_timestamp
 from pixxel_backfill.planning import (
     AUTO,
@@ -203,6 +204,13 @@ def test_months_are_found_if_the_api_cannot_sort() -> None:
         expected = plan_sandbox(sandbox).shards
         sandbox.behavior.reject_sort = True
         assert plan_sandbox(sandbox).shards == expected
+
+
+def test_offset_that_the_api_rejects_names_the_option_to_change() -> None:
+    with Sandbox(seed=5, items=40) as sandbox:
+        sandbox.behavior.max_offset = 5
+        with pytest.raises(BadRequest, match=r"returned 400.*; pass a smaller --shard-rows"):
+            plan_sandbox(sandbox, AUTO)
 
 
 def test_range_of_a_shard_cannot_be_planned(sandbox: Sandbox) -> None:
