@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pixxel_api.rate_limit import SharedPause
     from tap_pixxel.bookmarks import Bookmark
 
+# The SDK adds its own settings to the schema at the first use, which threads must not do at once.
+TapPixxel.append_builtin_config(TapPixxel.config_jsonschema)
+
 _NO_TOKEN = "-"  # noqa: S105 - too short to be redacted
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pixxel_api.json_decoding import decode_row
 from pixxel_sandbox import MISSING, Behavior, Sandbox
-from tap_pixxel.settings import OwnedRange
+from tap_pixxel.settings import Interval, OwnedRange
 from tap_pixxel.streams.archive import read_acquisition_time
 from tests.tap_pixxel.syncs import SyncResult, sync
 
@@ -73,6 +73,29 @@ def test_item_is_owned_by_one_of_adjacent_ranges(
     ranges = [OwnedRange(start, end) for start, end in pairwise(ends)]
     time = read_acquisition_time(row)
     assert [each.owns(time) for each in [*ranges, OwnedRange(is_undated=True)]].count(True) == 1
+
+
+ENDS = st.one_of(st.none(), st.sampled_from(BOUNDS))
+
+
+@given(
+    st.tuples(ENDS, ENDS),
+    st.tuples(st.sampled_from(BOUNDS), st.sampled_from(BOUNDS)).map(sorted),
+    st.sets(st.sampled_from(BOUNDS)),
+)
+def test_item_that_datetime_selects_is_in_the_request_of_its_owner(
+    selected: tuple[str | None, str | None], item: list[str], bounds: set[str]
+) -> None:
+    def meets(interval: Interval) -> bool:
+        return item[0] <= (interval.end or "9") and item[1] >= (interval.start or "")
+
+    interval = Interval(*selected)
+    assume((interval.start or "") <= (interval.end or "9"))
+    ranges = [OwnedRange(*ends) for ends in pairwise([None, *sorted(bounds), None])]
+    [owner] = [each for each in ranges if each.owns(item[0])]
+    requested = interval.overlap(owner)
+    assert meets(requested) == meets(interval)
+    assert not meets(interval) or (requested.start or "") <= (requested.end or "9")
 
 
 @pytest.mark.parametrize("window_rows", [5000, 10], ids=["one window", "windows"])
