@@ -112,6 +112,14 @@ def test_ranges_divide_archive_without_gap_or_duplicate(
     assert all(len(part.ids("archive_items")) > 3 for part in parts.values())
 
 
+def test_request_has_both_ends_of_range_within_datetime(archive: Sandbox) -> None:
+    archive.requests.clear()
+    read(archive, owned_range=RANGES[1], datetime="2024-02-01/..", collections=["td1-l1c"])
+    windows = {(each.body or {}).get("datetime") for each in archive.requests if each.body}
+    interval = "2024-02-01T00:00:00.000000Z/.."  # of the request that tries the sort order
+    assert windows == {interval, "2024-02-01T00:00:00.000000Z/2024-03-01T00:00:00.000000Z"}
+
+
 def test_ranges_divide_what_datetime_selects(archive: Sandbox) -> None:
     """An item may be in the interval by its end only, and owned by a range before it."""
     settings = {"datetime": "2024-03-01/2024-06-01"}
