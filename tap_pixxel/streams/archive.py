@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pixxel_api.errors import PixxelError
+from pixxel_api.errors import BadRequest, PixxelError
 from pixxel_api.json_decoding import FieldPath
-from pixxel_api.pagination.paging import SinglePage
+from pixxel_api.pagination.paging import Page, SinglePage
 from pixxel_api.pagination.window_scan import WINDOW_ROWS, TimeWindowScan, UntimedScan
 from pixxel_api.timestamps import TIME_RANGE_NAMES
 from tap_pixxel.columns import (
@@ -196,9 +196,21 @@ class ArchiveItems(StacItemStream, ServerFilteredStream, SearchStream):
         def fetch_from(order: dict[str, Any]) -> FetchPage:
             return lambda offset, limit: self.search_page(offset, limit, filters | order)
 
+        def fetch_if_sorted(offset: int, limit: int) -> Page:
+            try:
+                return fetch_from(descending)(offset, limit)
+            except BadRequest:
+                self.logger.warning(
+                    "%s: the API rejects the descending order, so items of a large collection that "
+                    "have no acquisition time may be missing",
+                    self.name,
+                )
+                return Page(offset, [])
+
         orders = [descending] if self.has_stable_order else []
+        fetches = [fetch_from(order) for order in (*orders, {})]
         return UntimedScan(
-            [fetch_from(order) for order in (*orders, {})][: 1 + both_ends],
+            fetches if both_ends else [fetch_if_sorted if orders else fetches[0]],
             lambda row: read_timestamp(row, _DATETIME),
             lambda row: read_acquisition_time(row) is None,
             self.scan_options(),

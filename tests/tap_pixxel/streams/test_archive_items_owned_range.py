@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from pixxel_api.json_decoding import decode_row
 from pixxel_sandbox import MISSING, Behavior, Sandbox
+from pixxel_sandbox.web import search_params
+from pixxel_sandbox.web.errors import bad_request
 from tap_pixxel.settings import Interval, OwnedRange
 from tap_pixxel.streams.archive import read_acquisition_time
 from tests.tap_pixxel.syncs import SyncResult, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pixxel_sandbox.web.search_params import Sorting
 
 BOUNDS = [f"2024-0{month}-01T00:00:00.000000Z" for month in range(1, 6)]
 RANGES = ["../2024-01-01", "2024-01-01/2024-03-01", "2024-03-01/2025-01-01", "2025-01-01/.."]
@@ -138,6 +142,26 @@ def test_sync_of_large_collection_reads_items_without_time(
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", window_rows)
     ids = read(archive, page_size=7).ids("archive_items")
     assert sorted(ids) == sorted(archive.workspace.ids("archive_items"))
+
+
+def test_sync_of_large_collection_without_descending_order_reads_all_dated_items(
+    archive: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An API that refuses the order costs the items without a time, not the stream."""
+
+    def parse_ascending(entry: dict[str, str], name: str) -> Iterator[Sorting]:
+        if entry["direction"] == "desc":
+            raise bad_request("direction must be asc", field=name)
+        return parse_sort_keys(entry, name)
+
+    parse_sort_keys = search_params._parse_sort_keys
+    monkeypatch.setattr(search_params, "_parse_sort_keys", parse_ascending)
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
+    ids = read(archive, page_size=7).ids("archive_items")
+    assert {*archive.workspace.ids("archive_items")} - {*ids} == {
+        *archive.workspace.ids("archive_items")[20:24]
+    }
+    assert "rejects the descending order" in caplog.text
 
 
 def test_undated_items_are_read_at_end_of_list_only(archive: Sandbox) -> None:
