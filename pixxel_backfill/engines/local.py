@@ -117,10 +117,11 @@ def run_local(
             while run.waiting and len(run.workers) < count:
                 run.start_worker(*run.waiting.popleft())
             for reader in _wait_for_any(run.workers):
-                check()  # a signal to the terminal's processes ends the workers, too
+                check()  # a signal to all processes ends the workers, too
                 run.receive(reader)
     except BaseException:
         _stop(worker.process for worker in run.workers.values())
+        check()  # a signal to all processes may be the cause of the error
         raise
     return run.failures
 
@@ -153,12 +154,24 @@ class _Run:
         self.failures: dict[str, str] = {}
 
     def start_worker(self, shard: Shard, number: int) -> None:
-        """Start a process for an attempt at a shard."""
+        """Start a process for an attempt at a shard.
+
+        Raises:
+            ShardFailed: No process can be started.
+        """
         reader, writer = self._context.Pipe(duplex=False)
         process = self._context.Process(
             target=_run_worker, args=(writer, self._url, self._plan, shard, *self._arguments)
         )
-        process.start()
+        # Ctrl-C goes to all processes of a terminal, of which this one stops the others. They
+        # inherit the mask.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        except EOFError:
+            raise ShardFailed("the server that forks the workers has ended") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         writer.close()  # only the worker keeps it open, so its end is that of the worker
         self.workers[reader] = _Worker(shard, number, process)
 

@@ -6,6 +6,8 @@ import json
 import os
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,7 +212,7 @@ class StopAtRequest:
 
 @pytest.mark.parametrize(
     ("signum", "expected"),
-    [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_end_of_the_run_ends_its_workers(
     environment: dict[str, str], tmp_path: Path, signum: int, expected: int
@@ -237,6 +239,34 @@ def test_end_of_the_run_ends_its_workers(
     if signum != signal.SIGKILL:
         last = json.loads((tmp_path / "log").read_text().splitlines()[-1])["message"]
         assert last.endswith("run again with the same command; what is done stays done")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
+def test_ctrl_c_while_the_workers_are_prepared_ends_all_processes(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A terminal sends Ctrl-C to all processes, also to the one that workers are forked from."""
+    assert invoke("plan", "--window=auto", f"--out={tmp_path}").exit_code == 0
+    command = subprocess.Popen(
+        [Path(sys.executable).with_name("pixxel-backfill"), "run", f"--plan={tmp_path}"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+    deadline = time.monotonic() + forkserver.TIMEOUT_SECONDS
+    while not any("forkserver" in read_command(pid) for pid in children.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(command.pid, signal.SIGINT)
+    log = command.communicate(timeout=forkserver.TIMEOUT_SECONDS)[1].decode()
+    assert command.returncode == 130, log
+    assert "Traceback" not in log
+
+
+def read_command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def is_alive(pid: int) -> bool:
