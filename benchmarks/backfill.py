@@ -1,6 +1,8 @@
 """Compare the shards of a backfill with `tap-pixxel | target-stac`, and print what sizes need.
 
-The items are the same, and each dataset is checked to have each of them once.
+The items are the same, and each dataset is checked to have each of them once. The last item has a
+property that no other one has: so all files are written anew in the merge, which is the most that
+it can cost.
 """
 
 from __future__ import annotations
