@@ -421,7 +421,7 @@ def _register(client: Client, budget: BudgetPlugin, runner: ShardRunner) -> None
     except ImportError as error:
         raise ShardFailed(
             f"the Dask cluster cannot import what it needs ({error}); install "
-            "pixxel-singer[backfill-dask] on the scheduler and on all workers",
+            "pixxel-singer[backfill,backfill-dask] on the scheduler and on all workers",
             affects_all=True,
         ) from None
 

@@ -35,6 +35,7 @@ PACKAGES = (
     "tap_pixxel",
     "pixxel_api",
     "pixxel_singer",
+    "pixxel_backfill",
     "pixxel_sandbox",
 )
 HEADERS = ("| message |", "| messages |")
