@@ -124,6 +124,7 @@ class RunProgress:
             self._samples.popleft()
         then, rows_then, requests_then = self._samples[0]
         seconds = max(now - then, 1e-3)
+        end = self._estimate_end()
         return {
             "time": _format_utc(datetime.now(UTC)),
             "shards_done": self._done,
@@ -133,16 +134,16 @@ class RunProgress:
             "requests": requests,
             "requests_per_second": round((requests - requests_then) / seconds, 1),
             "errors": self._errors,
-            "estimated_end": self._estimate_end(now),
+            "estimated_end": end and _format_utc(end),
             "dashboard": self._dashboard,
         }
 
-    def _estimate_end(self, now: float) -> str | None:
+    def _estimate_end(self) -> datetime | None:
         done_now = self._done - self._done_before
         if not done_now:
             return None
-        seconds = (now - self._began_at) / done_now * (self._total - self._done)
-        return _format_utc(datetime.now(UTC) + timedelta(seconds=seconds))
+        seconds = (self._now() - self._began_at) / done_now * (self._total - self._done)
+        return datetime.now(UTC) + timedelta(seconds=seconds)
 
     def _write_line(self, event: str, **more: str) -> None:
         if self._writes_lines:
@@ -154,7 +155,6 @@ class RunProgress:
         if self._progress is None or self._task is None:
             return
         values = self._measure()
-        end = values["estimated_end"]
         self._progress.update(
             self._task,
             completed=self._done,
@@ -162,7 +162,7 @@ class RunProgress:
                 f"{self._done} of {self._total} shards, {values['rows']:,} rows, "
                 f"{values['rows_per_second']:,.0f} rows/s, "
                 f"{values['requests_per_second']:,.1f} requests/s, {self._errors} errors"
-                + (f", ends about {end}" if end else "")
+                + (f", ends {end:%b %d %H:%M} UTC" if (end := self._estimate_end()) else "")
             ),
         )
 
@@ -174,4 +174,4 @@ def _format_utc(time: datetime) -> str:
 def _shard_columns() -> tuple[ProgressColumn, ...]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    return BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    return BarColumn(20), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
