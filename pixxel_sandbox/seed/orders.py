@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+from pixxel_sandbox.prices import (
+    ARCHIVE_RATES,
+    ASSURED,
+    CAPTURES,
+    CRITICAL,
+    EXPEDITED,
+    TASKING_RATE,
+    price_order_item,
+)
 from pixxel_sandbox.seed import timestamp_formats
+from pixxel_sandbox.seed.archive_collections import COLLECTIONS, COLLECTIONS_BY_ID
 from pixxel_sandbox.seed.archive_items import ItemRow
 from pixxel_sandbox.seed.audit_fields import make_audit_fields
 from pixxel_sandbox.seed.rng import draw_uuid, every_nth, rng_for
@@ -26,6 +36,7 @@ ORDER_STATUSES = ("PAID", "PAID", "PAID", "UNPAID", "PAYMENT_IN_PROGRESS", "REFU
 DELIVERY_STATUSES = ("SUCCESS", "IN_PROGRESS", "SUCCESS", "CREATED", "SUCCESS", "FAILED",
                             "SUCCESSFUL", "UNSPECIFIED")  # fmt: skip
 USE_CASES = ("agriculture", "mining", "water", "methane")
+UPLIFTS = ((), (EXPEDITED,), (), (CRITICAL,), (ASSURED,))
 PERIOD_SECONDS = 2.9 * 365 * 86400
 RARE = {
     "invoice_reference": (7, 2),
@@ -36,6 +47,7 @@ RARE = {
 }
 """The rules of what only some rows have, see `every_nth`."""
 ITEMS_PER_ORDER = 10
+OCCURRENCES = 2
 MIN_ORDERS = 6
 
 
@@ -68,6 +80,12 @@ class OrderData:
     order_items: list[Json] = field(default_factory=list)
     catalogs: list[CatalogRow] = field(default_factory=list)
     deliveries: list[Json] = field(default_factory=list)
+
+
+def archive_rate(item: ItemRow) -> float:
+    """Return the price of a km² of an archive item."""
+    collection = COLLECTIONS_BY_ID.get(item.collection, COLLECTIONS[0])
+    return ARCHIVE_RATES[collection.level]
 
 
 def generate_orders(seed: int, items: list[ItemRow], ids: WorkspaceIds) -> OrderData:
@@ -122,7 +140,7 @@ class _OrderGenerator:
         number = len(self.data.order_items)
         kind = TYPES[number % len(TYPES)]
         status = STATUSES[number % len(STATUSES)]
-        amount = round(rng.uniform(100, 9000), 2)
+        uplifts = UPLIFTS[int(rng.random() * len(UPLIFTS))]
         item: Json = {
             "id": draw_uuid(rng),
             "name": f"order item {number + 1}",
@@ -133,16 +151,13 @@ class _OrderGenerator:
             "type": kind,
             "status": status,
             "payment_status": "UNPAID" if status == "DRAFT" else "PAID",
-            "area": rng.randint(25, 2500),
-            "base_amount": amount,
-            "final_amount": round(amount * 1.1, 2),
-            "uplifts": [{"title": "priority", "percentage": 10, "amount": round(amount / 10)}],
-            "tokens_used": 0 if status == "DRAFT" else round(amount),
+            **price_order_item(rng.randint(25, 2500), self._rates(kind), uplifts),
             "usecase": rng.choice(USE_CASES),
             "bandset": {"bandset_id": rng.choice(ids.bandsets)},
             **TYPE_FIELDS[kind](self, created),
             **make_audit_fields(rng, number, created, author, format_offset=1),
         }
+        item["tokens_used"] = 0 if status == "DRAFT" else round(item["final_amount"])
         if number % 2:
             item["cloud_delivery"] = {"config": rng.choice(ids.stores), "path": "incoming/"}
         if status == "FAILED":
@@ -151,6 +166,12 @@ class _OrderGenerator:
         if status != "DRAFT":
             item["tasks"] = self._make_tasks(item, kind, created, author)
         return item
+
+    def _rates(self, kind: str) -> dict[str, float]:
+        if kind != "ARCHIVE":
+            return {CAPTURES: TASKING_RATE * (OCCURRENCES if kind == "RECURRING" else 1)}
+        image = self._next_item()
+        return {image.id: archive_rate(image)}
 
     def _archive_fields(self, _created: datetime) -> Json:
         image = self._next_item()
@@ -177,7 +198,7 @@ class _OrderGenerator:
         }
 
     def _recurring_fields(self, created: datetime) -> Json:
-        starts = [created + timedelta(days=30 * turn) for turn in range(2)]
+        starts = [created + timedelta(days=30 * turn) for turn in range(OCCURRENCES)]
         return {
             **self._tasking_fields(created),
             "recurrence": "MONTHLY",
