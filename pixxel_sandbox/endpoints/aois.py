@@ -11,6 +11,7 @@ from pixxel_sandbox.seed import timestamp_formats
 from pixxel_sandbox.seed.aois import MAX_EO_BANDS, measure_area
 from pixxel_sandbox.seed.satellites import PROVIDERS
 from pixxel_sandbox.web.errors import bad_request, conflict, forbidden, json_response
+from pixxel_sandbox.web.polygons import parse_polygon
 from pixxel_sandbox.web.responses import ListEndpoint, get_or_404, list_all, list_page
 from pixxel_sandbox.web.row_filters import (
     AOI_FILTERS,
@@ -20,12 +21,7 @@ from pixxel_sandbox.web.row_filters import (
     PredicateFactory,
     RowPredicate,
 )
-from pixxel_sandbox.web.search_params import (
-    MAX_LATITUDE,
-    decode_body,
-    parse_geometry,
-    read_string_list,
-)
+from pixxel_sandbox.web.search_params import decode_body, read_string_list
 from pixxel_sandbox.web.write_faults import PendingWrite, perform_write
 
 if TYPE_CHECKING:
@@ -52,7 +48,6 @@ INDEX_FIELDS = ("type", "expression_type")
 """Filters of visualizations by fields of their index."""
 TEXT_FIELDS = ("name", "description", "satellite_id", "provider", "project_id")
 IMAGE_RESOURCES = ("archive_items", "satellite_images")
-MIN_RING_POSITIONS = 4
 
 
 def get_aoi(state: SandboxState, request: Request) -> object:
@@ -108,33 +103,13 @@ def _prepare_create(state: SandboxState, raw: bytes) -> PendingWrite:
             raise bad_request(f"{name} must be a string", field=name)
     if not body["name"]:
         raise bad_request("name is empty", field="name")
-    polygon = _parse_polygon(body.get("geometry"))
+    polygon = parse_polygon(body.get("geometry"), "geometry")
     _check_images(state, body.get("item_ids"))
     _check_references(state, body)
     taken = {(row.get("project_id"), row["name"]) for row in state.workspace.rows("aois")}
     if (body["project_id"], body["name"]) in taken:
         raise conflict("an AOI with this name exists in the project", field="name")
     return PendingWrite([body], partial(_create, state, polygon))
-
-
-def _parse_polygon(value: object) -> BaseGeometry:
-    """Parse a GeoJSON polygon.
-
-    Raises:
-        RequestRejected: It is not a polygon of closed rings, or its area is 0.
-    """
-    if not isinstance(value, dict) or value.get("type") != "Polygon":
-        raise bad_request("geometry must be a GeoJSON polygon", field="geometry")
-    polygon = parse_geometry(value, "geometry")
-    rings = value["coordinates"]
-    if any(len(ring) < MIN_RING_POSITIONS or ring[0] != ring[-1] for ring in rings):
-        raise bad_request("the rings of geometry must be closed", field="geometry")
-    if not polygon.area:
-        raise bad_request("the area of geometry is 0", field="geometry")
-    south, north = polygon.bounds[1], polygon.bounds[3]
-    if not -MAX_LATITUDE <= south <= north <= MAX_LATITUDE:
-        raise bad_request("the latitudes of geometry must be within -90..90", field="geometry")
-    return polygon
 
 
 def _check_references(state: SandboxState, body: Json) -> None:
