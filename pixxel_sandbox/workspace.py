@@ -23,6 +23,7 @@ from pixxel_sandbox.seed.rng import draw_uuid, rng_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from datetime import datetime
 
     from pixxel_sandbox.json_types import Json
 
@@ -200,6 +201,18 @@ class Workspace:
         with self.lock:
             return self._put(resource, self._make_row(resource, dict(row)), "insert", first=first)
 
+    def make_item(self, collection: str, acquired: datetime | None = None) -> ItemRow:
+        """Make a new item without inserting it into the archive.
+
+        Args:
+            collection: The id of its collection; of an unknown one, the first is taken.
+            acquired: When it was acquired; drawn if not given.
+        """
+        with self.lock:
+            self._number += 1
+            known = collection if collection in COLLECTIONS_BY_ID else COLLECTIONS[0].id
+            return generate_item(self.rng, self._number, known, acquired)
+
     def insert_copy(self, resource: str, key: str, *, first: bool = False) -> str:
         """Insert a copy of a row with a new id, created and updated now."""
         with self.lock:
@@ -253,27 +266,21 @@ class Workspace:
 
     def _make_row(self, resource: str, row: Json) -> ResourceRow:
         if resource == "archive_items":
-            item = self._make_item(row.get("collection", COLLECTIONS[0].id))
+            item = self.make_item(row.get("collection", COLLECTIONS[0].id))
             item.merge(row)
             return item
         row.setdefault(RESOURCES[resource].key, self._draw_id(resource))
         if resource == "catalogs":
             details = row.pop("details", {})
-            item = self._make_item(details.get("collection", COLLECTIONS[0].id))
+            if isinstance(details, ItemRow):
+                return CatalogRow(row, details)
+            item = self.make_item(details.get("collection", COLLECTIONS[0].id))
             item.merge(details)
             return CatalogRow(row, item)
         return row
 
     def _draw_id(self, resource: str) -> str:
         return draw_uuid(self.analytics_rng if resource in self._analytics_resources else self.rng)
-
-    def _make_item(self, collection: str) -> ItemRow:
-        self._number += 1
-        return generate_item(
-            self.rng,
-            self._number,
-            collection if collection in COLLECTIONS_BY_ID else COLLECTIONS[0].id,
-        )
 
     def _copy_row(self, resource: str, row: ResourceRow) -> ResourceRow:
         moment = timestamp_formats.now()

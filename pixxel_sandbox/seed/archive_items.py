@@ -15,6 +15,7 @@ from pixxel_sandbox.seed.footprints import FootprintForm, RectangleFootprint, bu
 from pixxel_sandbox.seed.rng import rng_for
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from random import Random
 
     from shapely.geometry.base import BaseGeometry
@@ -157,11 +158,14 @@ def generate_items(seed: int, count: int) -> list[ItemRow]:
     ]
 
 
-def generate_item(rng: Random, number: int, collection: str) -> ItemRow:
-    """Generate one row of the archive."""
+def generate_item(
+    rng: Random, number: int, collection: str, acquired: datetime | None = None
+) -> ItemRow:
+    """Generate one row of the archive, at a random time unless it is given."""
     spec = COLLECTIONS_BY_ID[collection]
     irregularity = IRREGULARITIES.get(number % IRREGULARITY_CYCLE, REGULAR)
-    acquired = timestamp_formats.time_in_year(2023, rng.uniform(0, PERIOD_SECONDS))
+    if acquired is None:
+        acquired = timestamp_formats.time_in_year(2023, rng.uniform(0, PERIOD_SECONDS))
     created = acquired + timedelta(hours=rng.uniform(2, 500))
     updated = created + timedelta(hours=rng.expovariate(1 / 400))
     bands = rng.choice(spec.band_counts)
