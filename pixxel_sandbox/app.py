@@ -22,6 +22,7 @@ from pixxel_sandbox.endpoints import (
     downloads,
     image_search,
     order_report,
+    orders,
     stores,
     unpaged_lists,
     workflows,
@@ -209,6 +210,7 @@ WRITE_ENDPOINTS: tuple[tuple[str, str, str, WriteEndpoint], ...] = (
     ("POST", V0 + "/catalogs/deliveries", "deliveries", deliveries.create),
     ("POST", V0 + "/catalogs/download", "downloads", downloads.create),
     ("POST", V0 + "/aois", "aois", aois.create),
+    ("POST", V0 + "/orders", "orders", orders.create),
 )
 """The same of endpoints that change the workspace; behind write faults."""
 

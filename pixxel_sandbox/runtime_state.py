@@ -163,6 +163,7 @@ class SandboxState:
         endpoints: The URLs of the buckets of stores, by the stores' type.
         secrets: The credentials of stores, by the stores' ids.
         scheduler: Runs what is due later.
+        placed_orders: The ids of the orders that were placed, in the order of their placement.
         pending_deliveries: The ids of deliveries that the scheduler has not finished.
         listed_from: When the lists begin to show a row, by its id and the monotonic clock.
         downloads: The downloads, which are in no list.
@@ -181,6 +182,7 @@ class SandboxState:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     secrets: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
+    placed_orders: list[str] = field(default_factory=list, repr=False)
     pending_deliveries: set[str] = field(default_factory=set, repr=False)
     listed_from: dict[str, float] = field(default_factory=dict, repr=False)
     downloads: DownloadState = field(default_factory=DownloadState, repr=False)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from pixxel_sandbox.json_types import Json
+
 VERSION_HEADER = "X-Pixxel-Sandbox"
 TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
 POLL_SECONDS = 0.002
@@ -146,6 +148,18 @@ class Sandbox:
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each resource."""
         return self.workspace.counts()
+
+    def placed_orders(self) -> list[Json]:
+        """Return the orders that were placed by requests, with their order items, listed or not."""
+        workspace, placed = self.workspace, set(self._state.placed_orders)
+        with workspace.lock:
+            rows = [row for row in workspace.rows("orders") if row["id"] in placed]
+            return [workspace.render_order(row) for row in rows]
+
+    def spent_amount(self) -> float:
+        """Return the sum of the amounts of all orders that were placed by requests."""
+        amounts: list[float] = [order["total_amount"] for order in self.placed_orders()]
+        return round(sum(amounts), 2)
 
     def digest(self, *catalogs: str) -> Digest:
         """Return the size and SHA-256 of a download of catalogs, without holding it in memory.

@@ -19,6 +19,7 @@ from pixxel_sandbox.seed.rng import draw_uuid
 if TYPE_CHECKING:
     from pixxel_sandbox.json_types import Json
     from pixxel_sandbox.runtime_state import SandboxState
+    from pixxel_sandbox.workspace import Workspace
 
 FINISHED_STATUSES = frozenset({"SUCCESS", "FAILED", "SUCCESSFUL", "COMPLETED"})
 
@@ -137,3 +138,29 @@ def _set_status(state: SandboxState, key: str, status: str) -> None:
         workspace.update("deliveries", key, status=status)
         if row["task_id"] is not None and workspace.find("catalogs", row["catalog_id"]):
             workspace.update("catalogs", row["catalog_id"], delivery_status=status)
+            _end_task_delivery(workspace, row["catalog_id"], row["task_id"])
+
+
+def _end_task_delivery(workspace: Workspace, catalog_id: str, task_id: str) -> None:
+    """Change the delivery status of a pending task once all of its catalogs are delivered."""
+    key = workspace.order_item_of_catalog(catalog_id)
+    item = workspace.find("order_items", key)
+    catalogs = [row for row in workspace.image_rows("catalogs") if isinstance(row, CatalogRow)]
+    statuses = {
+        row.fields.get("delivery_status")
+        for row in catalogs
+        if row.fields.get("task_id") == task_id
+    }
+    if not isinstance(item, dict) or not statuses <= FINISHED_STATUSES:
+        return
+    status = "FAILED" if "FAILED" in statuses else "SUCCESSFUL"
+    tasks = [
+        {**task, "delivery_status": status} if _awaits_delivery(task, task_id) else task
+        for task in item["tasks"]
+    ]
+    if tasks != item["tasks"]:
+        workspace.update("order_items", key, tasks=tasks)
+
+
+def _awaits_delivery(task: Json, task_id: str) -> bool:
+    return bool(task["id"] == task_id and task.get("delivery_status") == "PENDING")

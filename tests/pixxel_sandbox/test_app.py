@@ -97,7 +97,7 @@ def test_every_response_has_version_header(start_sandbox: StartSandbox) -> None:
 
     for path in ("/ping", "/v0/orders", "/v0/orders/nonesuch", "/_sandbox/counts", "/nonesuch"):
         send_and_check("GET", path)
-    for path in ("/v0/orders", "/_sandbox/advance", "/v0/stores", "/v0/catalogs/deliveries"):
+    for path in ("/v0/projects", "/_sandbox/advance", "/v0/stores", "/v0/catalogs/deliveries"):
         send_and_check("POST", path)
     sandbox.behavior = Behavior(forbid=frozenset({"stores"}), rate_limit=0.01)
     send_and_check("GET", "/v0/stores")
