@@ -42,7 +42,7 @@ DEVIATIONS = (
               "older status word"),
     Deviation(r"(delivery_)?status", r"'SUCCESSFUL'",
               "older status word"),
-    Deviation(r"tasks/\d+/delivery_status", r"'(SUCCESSFUL|NOT_APPLICABLE)'",
+    Deviation(r"tasks/\d+/delivery_status", r"'(PENDING|SUCCESSFUL|NOT_APPLICABLE)'",
               "the contract names two enums for a task's delivery status, nearly disjoint"),
     Deviation(r"(description|colormap)", r"None",
               "null if it was not given"),

@@ -20,6 +20,7 @@ from .contract_checks import (
     unexplained_violations,
 )
 from .download_requests import collect_scheduled_calls
+from .order_requests import PATH, archive_order_item, tasking_order_item
 from .write_requests import SECRETS, store_body
 
 if TYPE_CHECKING:
@@ -215,6 +216,50 @@ def test_delivery_creation_matches_contract(start_sandbox: StartSandbox) -> None
     refused = send_request(sandbox, "POST", path, json={})
     assert (
         list(unexplained_violations(response_validator("post", path, "400"), refused.json())) == []
+    )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_order_creation_matches_contract(start_sandbox: StartSandbox, *, dry_run: bool) -> None:
+    sandbox = start_sandbox(order_uplift=25, order_seconds=0, delivery_seconds=0)
+    cloud = {"config": sandbox.workspace.ids("stores")[0], "path": "a/"}
+    items = [
+        archive_order_item(sandbox, cloud_delivery=cloud),
+        tasking_order_item(sandbox, cloud_cover=5),
+        tasking_order_item(
+            sandbox, recurrence="QUARTERLY", no_of_occurrences=2, cloud_delivery=cloud
+        ),
+    ]
+    del items[2]["end_date"]
+    body = {"dry_run": dry_run, "order_items": items}
+    assert list(unexplained_violations(request_validator("post", PATH), body)) == []
+    response = send_request(sandbox, "POST", PATH, json=body)
+    assert response.status_code == 201
+    assert (
+        list(unexplained_violations(response_validator("post", PATH, "201"), response.json())) == []
+    )
+    schemas = load_contract()["components"]["schemas"]
+    paid = set() if dry_run else {"transaction_id"}
+    declared = set(schemas["clerk.Order"]["properties"])
+    assert set(response.json()) == declared - {"transaction_id"} | paid
+    shown = {name for item in response.json()["order_items"] for name in item}
+    declared = set(schemas["clerk.OrderItem"]["properties"])
+    assert shown == declared - {"transaction_id"} | paid
+    for bad, status in (({}, "400"), ({"order_items": [{**items[0], "project_id": "x"}]}, "403")):
+        refused = send_request(sandbox, "POST", PATH, json=bad)
+        assert str(refused.status_code) == status
+        violations = unexplained_violations(
+            response_validator("post", PATH, status), refused.json()
+        )
+        assert list(violations) == []
+    for path in (PATH, "/v0/order-items", "/v0/catalogs/deliveries"):
+        listed = get(sandbox, path, **dict(LISTS)[path])
+        assert list(unexplained_violations(response_validator("get", path), listed)) == []
+    found = search_rows(sandbox, "catalogs", limit=1000)
+    for row in found["catalogs"]:
+        drop_most_assets(row["details"])
+    assert (
+        list(unexplained_violations(response_validator("post", "/v0/catalogs/search"), found)) == []
     )
 
 
