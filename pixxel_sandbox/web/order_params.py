@@ -127,7 +127,7 @@ def parse_order_item(workspace: Workspace, item: Json, location: str) -> OrderIt
         RequestRejected: A field is invalid, or the token may not use the project.
     """
     fields = OrderItemFields(item, location)
-    name = fields.read_string("name", "") if item.get("name") else ""
+    name = fields.read_string("name") if item.get("name") else ""
     if len(name) > MAX_NAME_LENGTH:
         raise fields.reject("name", f"must have at most {MAX_NAME_LENGTH} characters")
     shared: Json = {"usecase": fields.read_string("usecase")}
@@ -192,22 +192,26 @@ def _parse_captures(fields: OrderItemFields) -> tuple[Period, ...]:
     recurrence = fields.read_choice("recurrence", (ONCE, *PERIOD_DAYS))
     start = fields.read_time("start_date")
     times = fields.read_integer("no_of_occurrences", 0, MAX_OCCURRENCES, 0)
-    end = fields.read_time("end_date") if recurrence == ONCE or fields.has("end_date") else None
-    if end is not None and end <= start:
-        raise fields.reject("end_date", "must be after start_date")
     if recurrence == ONCE:
         if times > 1:
             raise fields.reject("no_of_occurrences", "is for recurring orders")
-        return (Period(start, end),) if end else ()
-    if (end is None) == (times == 0):
+        return (Period(start, _parse_end(fields, start)),)
+    if fields.has("end_date") == (times > 0):
         raise fields.reject("no_of_occurrences", "or end_date must be given, but not both")
     days = timedelta(days=PERIOD_DAYS[recurrence])
-    limit = end or start + times * days
-    starts = takewhile(lambda moment: moment < limit, (start + n * days for n in count()))
-    captures = tuple(Period(moment, min(moment + days, limit)) for moment in starts)
+    end = start + times * days if times else _parse_end(fields, start)
+    starts = takewhile(lambda moment: moment < end, (start + n * days for n in count()))
+    captures = tuple(Period(moment, min(moment + days, end)) for moment in starts)
     if len(captures) > MAX_OCCURRENCES:
         raise fields.reject("end_date", f"must leave at most {MAX_OCCURRENCES} occurrences")
     return captures
+
+
+def _parse_end(fields: OrderItemFields, start: datetime) -> datetime:
+    end = fields.read_time("end_date")
+    if end <= start:
+        raise fields.reject("end_date", "must be after start_date")
+    return end
 
 
 def _tasking_terms(
