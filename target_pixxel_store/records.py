@@ -244,6 +244,20 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
     return value.strip()
 
 
+def read_text_list(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a field with a list of strings, each stripped; empty where it is missing or null.
+
+    Raises:
+        RecordError: It is not such a list, or one of them is empty, too long or not printable.
+    """
+    value = record.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise RecordError(f"'{name}' must be a list of strings")
+    return tuple(required_text({name: each}, name) for each in value)
+
+
 def _read_type(record: Mapping[str, Any]) -> str:
     found = required_text(record, "type").upper()
     if found not in STORE_TYPES:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_pixxel_store.aois.polygon import equal_polygons, read_polygon, to_geojson
 from target_pixxel_store.errors import RecordError
+from target_pixxel_store.geometry.polygon import equal_polygons, read_polygon, to_geojson
 from target_pixxel_store.journal.journal_state import AoiKey
-from target_pixxel_store.records import optional_text, required_text
+from target_pixxel_store.records import optional_text, read_text_list, required_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_pixxel_store.aois.polygon import Rings
+    from target_pixxel_store.geometry.polygon import Rings
 
 DEFAULT_PROVIDER = "pixxel"
 """The provider of images of Pixxel's own satellites."""
@@ -106,7 +106,7 @@ def read_aoi_request(record: Mapping[str, Any]) -> AoiSpec:
         provider=optional_text(record, "provider") or DEFAULT_PROVIDER,
         description=_read_description(record.get("description")),
         rings=read_polygon(record.get(GEOMETRY), GEOMETRY),
-        item_ids=_read_item_ids(record.get("item_ids")),
+        item_ids=read_text_list(record, "item_ids"),
     )
 
 
@@ -130,11 +130,3 @@ def _read_description(value: object) -> str:
     if not all(each.isprintable() or each in _ALLOWED_WHITESPACE for each in value):
         raise RecordError("'description' must be printable")
     return value
-
-
-def _read_item_ids(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise RecordError("'item_ids' must be a list of strings")
-    return tuple(required_text({"item_ids": each}, "item_ids") for each in value)

@@ -15,8 +15,8 @@ from target_pixxel_store.aois.models import AOI_FIELDS, Aoi, aoi_key, parse_aoi
 from target_pixxel_store.api.errors import (
     MAX_ATTEMPTS,
     REFUSAL_STATUSES,
+    describe_refusal,
     find_failure_kind,
-    find_own_field,
 )
 from target_pixxel_store.circuit_breaker import CircuitBreaker
 from target_pixxel_store.errors import UnexpectedDeliveryError
@@ -188,8 +188,5 @@ def _describe_error(error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {NAME_TAKEN}"
     if error.status in REFUSAL_STATUSES:
-        code = f" ({error.code})" if error.code else ""
-        field = find_own_field(error, AOI_FIELDS)
-        names = f"'{field}'" if field else "fields (" + ", ".join(sorted(AOI_FIELDS)) + ")"
-        return f"{error.method} {error.path} returned {error.status}{code}: {REFUSAL_HINT}{names}"
+        return describe_refusal(error, REFUSAL_HINT, AOI_FIELDS)
     return str(error)

@@ -48,5 +48,19 @@ def find_own_field(error: ApiError, names: Container[str]) -> str | None:
     return next((part for part in reversed(parts) if part in names), None)
 
 
+def describe_refusal(error: ApiError, hint: str, names: frozenset[str]) -> str:
+    """Return why the API has refused a record, with the fields to check.
+
+    Args:
+        error: The API's response.
+        hint: Says what it refuses, up to the names of fields.
+        names: The names of fields that users know.
+    """
+    code = f" ({error.code})" if error.code else ""
+    field = find_own_field(error, names)
+    fields = f"'{field}'" if field else "fields (" + ", ".join(sorted(names)) + ")"
+    return f"{error.method} {error.path} returned {error.status}{code}: {hint}{fields}"
+
+
 class UnstableListError(PixxelError):
     """A list changed so often while it was read that a row may be missing."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_pixxel_store.aois.polygon import equal_polygons, read_polygon
 from target_pixxel_store.errors import RecordError
+from target_pixxel_store.geometry.polygon import equal_polygons, read_polygon
 from tests.target_pixxel_store.aoi_service import (
     AOIS_PATH,
     SATELLITE,

@@ -1,0 +1,1 @@
+"""Geometry: polygons of records and of the API, compared and measured."""
