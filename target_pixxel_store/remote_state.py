@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from target_pixxel_store.api.models import FAILED_STATUS, UNLISTED, Delivery
+from target_pixxel_store.api.models import FAILED_STATUS, UNLISTED, Delivery, parse_task_places
 from target_pixxel_store.errors import UnexpectedDeliveryError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_AGE_SECONDS = 60.0  # after which the lists are read again
 MIN_TRUNCATED_ROWS = 10
 """Rows of the shortest list that may be truncated."""
+MAX_NAMES = 20
+"""Names of stores that an error lists."""
 _SEVERAL = ""  # instead of the id of a catalog
 
 
@@ -90,9 +92,13 @@ class WorkspaceView:
         known = self._by_catalog.get(delivery.catalog_id, {}).get(delivery.id)
         if known is not None and known[0] is not None:
             return known[0]
-        store = self.stores.get(delivery.store_id)
-        base = store.location if store else self._store_locations.get(delivery.store_id)
-        return base.join(delivery.path) if base else None
+        return self.find_place(delivery.store_id, delivery.path)
+
+    def find_place(self, store_id: str, path: str) -> BucketPath | None:
+        """Return the location of a path in a store; None where that is deleted or unknown."""
+        store = self.stores.get(store_id)
+        base = store.location if store else self._store_locations.get(store_id)
+        return base.join(path) if base else None
 
     def find_delivery(self, catalog_id: str, delivery_id: str) -> Delivery | None:
         """Return a delivery of a catalog by its id."""
@@ -154,6 +160,19 @@ class WorkspaceView:
             return self.stores[name]
         return next((store for store in self.stores.values() if store.name == name), None)
 
+    def missing_store_reason(self, name: str, setting: str = "") -> str:
+        """Return why a record fails whose store does not exist, with the stores that do.
+
+        Args:
+            name: The name or the id that no store has.
+            setting: The setting that names it; empty where the record does.
+        """
+        source = f", which '{setting}' names" if setting else ""
+        names = sorted(store.name for store in self.stores.values())
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        stores = f"{', '.join(names[:MAX_NAMES])}{more}" if names else "none"
+        return f"no store has the name or id '{name}'{source}; the stores are: {stores}"
+
 
 class RemoteState:
     """Reads the API's lists once a minute, and again on demand; safe for threads.
@@ -174,6 +193,9 @@ class RemoteState:
         self._earlier_intents = dict(journal.state.intents)  # of the runs before
         self._earlier_count = len(journal.state.deliveries)  # of them, too
         self._refreshed_catalogs: set[str] = set()
+        self._tasks: dict[str, str] = {}  # of catalogs, by their ids
+        self._places_of_tasks: dict[str, tuple[str, str] | None] = {}
+        self._order_items_read_at = -math.inf
         self._created_stores: dict[str, Store] = {}
         self._deleted_stores: set[str] = set()
         self._lock = threading.Lock()
@@ -233,6 +255,31 @@ class RemoteState:
                 self._refreshed_catalogs.update(wanted)
                 self.view.add_deliveries(found)
                 self._record_answers()
+
+    def find_ordered(self, keys: Iterable[DeliveryKey]) -> set[DeliveryKey]:
+        """Return those keys to which an order delivers the catalog by itself.
+
+        These are the catalogs whose order item names the store and the path, unless the API states
+        that this delivery has failed.
+        """
+        wanted = list(keys)
+        unknown = {key.catalog_id for key in wanted} - self._tasks.keys()
+        if unknown:
+            self._tasks |= dict.fromkeys(unknown, "") | self._api.find_tasks(sorted(unknown))
+        tasks = {task for key in wanted if (task := self._tasks[key.catalog_id])}
+        is_old = time.monotonic() - self._order_items_read_at > MAX_AGE_SECONDS
+        if is_old and not tasks <= self._places_of_tasks.keys():
+            self._order_items_read_at = time.monotonic()
+            self._places_of_tasks = {
+                task: place
+                for item in self._api.list_order_items()
+                for task, place in parse_task_places(item)
+            }
+        return {key for key in wanted if self._is_ordered(key)}
+
+    def _is_ordered(self, key: DeliveryKey) -> bool:
+        place = self._places_of_tasks.get(self._tasks[key.catalog_id])
+        return place is not None and self.view.find_place(*place) == key.location
 
     def find_deliveries(
         self, jobs: Sequence[DeliveryJob], earlier_ids: set[str]

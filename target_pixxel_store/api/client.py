@@ -106,11 +106,25 @@ class StoreApi:
         ids = (row_to_python(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
 
+    def list_order_items(self) -> Iterator[Fields]:
+        """Read all order items, with their tasks."""
+        return self.list_rows(ORDER_ITEMS, "order_items", key="id")
+
+    def find_tasks(self, catalog_ids: Sequence[str]) -> dict[str, str]:
+        """Return the id of the task of each catalog that has one."""
+        tasks: dict[str, str] = {}
+        for at in range(0, len(catalog_ids), PAGE_SIZE):
+            body = {"ids": list(catalog_ids[at : at + PAGE_SIZE])}
+            for row in self._scan(CATALOGS, "catalogs", body):
+                key, task = _row_id(row), _row_id(row, "task_id")
+                if key and task:
+                    tasks[key] = task
+        return tasks
+
     def count_open_order_items(self, store_id: str) -> int:
         """Count the open order items that name a store."""
         closed, found = FULFILLED_ITEM_STATUSES | ENDED_ITEM_STATUSES, 0
-        for row in self._scan(ORDER_ITEMS, "order_items", None):
-            item = row_to_python(row)
+        for item in self.list_order_items():
             config = item.get("cloud_delivery")
             if isinstance(config, dict) and config.get("config") == store_id:
                 found += str(item.get("status", "")).upper() not in closed

@@ -11,7 +11,7 @@ from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.locations import BucketPath, DeliveryKey, normalize_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import msgspec
 
@@ -160,6 +160,23 @@ def _parse_delivery(row: object) -> Delivery | None:
         created_at=_parse_timestamp(row.get("created_at")),
         automated=row.get("task_id") is not None,
     )
+
+
+def parse_task_places(item: Fields) -> Iterator[tuple[str, tuple[str, str] | None]]:
+    """Parse where an order item has the catalogs of its tasks delivered.
+
+    Yields:
+        The id of each task, and the id of the store and the path; None for the place where the
+        item names none, or where the delivery has failed.
+    """
+    cloud, tasks = item.get("cloud_delivery"), item.get("tasks")
+    place = None
+    if isinstance(cloud, dict) and cloud.get("config"):
+        place = str(cloud["config"]), str(cloud.get("path") or "")
+    for task in tasks if isinstance(tasks, list) else ():
+        if isinstance(task, dict) and isinstance(task.get("id"), str):
+            has_failed = str(task.get("delivery_status") or "").upper() == FAILED_STATUS
+            yield task["id"], None if has_failed else place
 
 
 def parse_store(row: Fields) -> Store | None:

@@ -33,6 +33,7 @@ class Situation:
         planned: What this run is about to deliver.
         is_settled: Whether the view contains every delivery that earlier runs requested.
         redeliver, retry_failed: The settings.
+        is_ordered: Whether the catalog's order delivers it to the place.
     """
 
     job: DeliveryJob
@@ -41,6 +42,7 @@ class Situation:
     is_settled: bool
     redeliver: bool = False
     retry_failed: int = 0
+    is_ordered: bool = False
 
     def is_replaced(self, delivery: Delivery) -> bool:
         """Return whether this request replaces a delivery, or an earlier one has."""
@@ -133,6 +135,9 @@ RULES = (
          "then raise 'retry_failed'", lambda s: s.attempts > s.retry_failed),
     Rule("all FAILED", "not more than `retry_failed`", _AFTER, NextStep.DELIVER, "",
          lambda s: bool(s.here)),
+    Rule("none", "the order item of the catalog names the store and the path; the status of its "
+         "delivery is not FAILED", _AFTER, OutcomeKind.EXISTS,
+         "pending: its order delivers it there", lambda s: s.is_ordered and not s.here),
     Rule("none", "one elsewhere in the bucket, not FAILED; `redeliver` is false", _AFTER,
          OutcomeKind.SKIPPED, "already delivered elsewhere in the bucket; see 'redeliver'",
          lambda s: not s.redeliver and s.elsewhere is not None and s.elsewhere[1]),

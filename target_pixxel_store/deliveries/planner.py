@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.remote_state import RemoteState
     from target_pixxel_store.settings import Settings
 
-MAX_NAMES = 20
-"""Names of stores that an error lists."""
-
 
 @dataclass(eq=False, repr=False)
 class DeliveryPlanner:
@@ -72,13 +69,16 @@ class DeliveryPlanner:
         self.remote.refresh_catalogs(job.catalog_id for job in jobs)
         view, settings = self.remote.view, self.settings
         known = self.remote.is_settled, settings.redeliver, settings.retry_failed
+        missing = [job.key for job in jobs if not view.deliveries_at(job.key)]
+        ordered = self.remote.find_ordered(missing if self.remote.is_settled else ())
         planned = WorkspaceView(view.stores, JournalState())
         sent: dict[DeliveryKey, DeliveryJob] = {}
         decisions = []
         for inflight, found in catalogs:
             decision = found
             if isinstance(decision, DeliveryJob):
-                decision = decide(Situation(decision, view, planned, *known))
+                is_ordered = decision.key in ordered
+                decision = decide(Situation(decision, view, planned, *known, is_ordered))
                 if decision.kind is NextStep.DELIVER and decision.job is not None:
                     job = sent.setdefault(decision.job.key, decision.job)
                     planned.add_planned(job)
@@ -119,8 +119,4 @@ class DeliveryPlanner:
 
 def missing_store_reason(request: CatalogRequest, view: WorkspaceView) -> str:
     """Return why a request fails whose store does not exist, with the stores that do."""
-    setting = ", which 'deliver_to' names" if request.from_tap else ""
-    names = sorted(store.name for store in view.stores.values())
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    stores = f"{', '.join(names[:MAX_NAMES])}{more}" if names else "none"
-    return f"no store has the name or id '{request.store}'{setting}; the stores are: {stores}"
+    return view.missing_store_reason(request.store, "deliver_to" if request.from_tap else "")

@@ -192,6 +192,10 @@ class Model:
         ]  # fmt: skip
         return DeliveryList(len(listed), listed)
 
+    def find_tasks(self, catalog_ids: Sequence[str]) -> dict[str, str]:
+        del catalog_ids
+        return {}
+
     def find_existing_catalogs(self, catalog_ids: Sequence[str]) -> set[str]:
         self.event()
         return set(catalog_ids)

@@ -353,6 +353,7 @@ SITUATIONS: list[tuple[WorkspaceView, dict[str, Any]]] = [
     (make_view([make_delivery("1", "FAILED")]), {"settled": False}),
     (make_view([make_delivery("1", "FAILED")]), {}),
     (make_view([make_delivery("1", "FAILED")]), {"retry_failed": 1}),
+    (make_view(), {"is_ordered": True}),
     (make_view([make_delivery("1", path="b")]), {}),
     (make_view([make_delivery("1", store="gone")]), {}),
     (make_view(), {"planned": PLANNED, "job": make_job(path="b")}),
@@ -371,7 +372,7 @@ def test_rules_each_decides_its_situation(
     others = defaults | others
     case = Situation(
         others["job"], view, others["planned"], others["settled"],
-        retry_failed=others.get("retry_failed", 0),
+        retry_failed=others.get("retry_failed", 0), is_ordered=others.get("is_ordered", False),
     )  # fmt: skip
     assert next(each for each in RULES if each.applies(case)) is rule
     assert decide(case).kind is rule.kind

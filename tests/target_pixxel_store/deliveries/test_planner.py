@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from target_pixxel_store.locations import DeliveryKey
+
 BUCKET = BucketPath("S3", "imagery", "in")
 STORE = Store("store", "mine", "eu", BUCKET, {})
 Planned = tuple[Any, Decision]
@@ -35,6 +37,7 @@ class FakeRemoteState:
         self.is_settled = True
         self.refreshes: list[float | None] = []
         self.refreshed_ids: list[list[str]] = []
+        self.ordered: set[str] = set()
         self.view = WorkspaceView({}, journal.state)
 
     def refresh(self, max_age: float | None = None) -> WorkspaceView:
@@ -47,6 +50,9 @@ class FakeRemoteState:
 
     def refresh_catalogs(self, catalog_ids: Iterator[str]) -> None:
         self.refreshed_ids.append(list(catalog_ids))
+
+    def find_ordered(self, keys: Iterator[DeliveryKey]) -> set[DeliveryKey]:
+        return {key for key in keys if key.catalog_id in self.ordered}
 
 
 class FakeSelection:
@@ -205,3 +211,10 @@ def test_planner_failed_catalog_reserves_nothing(journal: Journal) -> None:
         journal, remote, pending_request("one"), pending_request("one", path="b")
     )
     assert decision_kinds(planned_catalogs) == [OutcomeKind.FAILED, NextStep.DELIVER]
+
+
+def test_planner_catalog_delivered_by_its_order_exists(journal: Journal) -> None:
+    remote = FakeRemoteState(journal)
+    remote.ordered = {"one"}
+    planned = plan(journal, remote, pending_request("one"), pending_request("two", path="b"))
+    assert decision_kinds(planned) == [OutcomeKind.EXISTS, NextStep.DELIVER]

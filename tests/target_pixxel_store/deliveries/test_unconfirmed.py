@@ -12,6 +12,7 @@ import pytest
 
 from pixxel_api.errors import Forbidden, Unauthorized
 from pixxel_sandbox import Behavior
+from target_pixxel_store.api.client import DELIVERIES
 from target_pixxel_store.remote_state import may_be_truncated
 from tests.target_pixxel_store.intercepting_proxy import CATALOG_SEARCH_PATH
 from tests.target_pixxel_store.target_harness import (
@@ -188,6 +189,7 @@ def test_journal_lost_early_list_not_trusted(harness: TargetHarness) -> None:
 
     def insert_delivery(request: RequestRecord, workspace: Workspace) -> None:
         if request.path == CATALOG_SEARCH_PATH:  # searched between the first list and the decision
+            harness.sandbox.on_request = None
             time.sleep(0.4)
             workspace.insert("deliveries", row)
 
@@ -249,8 +251,8 @@ def test_intent_journaled_before_post(harness: TargetHarness) -> None:
     key = harness.catalog_ids(1)[0]
     journaled: list[bool] = []
 
-    def check_journal(request: object, _workspace: object) -> None:
-        if getattr(request, "method", "") == "POST":
+    def check_journal(request: RequestRecord, _workspace: object) -> None:
+        if request.method == "POST" and request.path == DELIVERIES:
             journaled.append(
                 any(key in json.dumps(line) for line in read_json_lines(harness.journal_path))
             )
