@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
-import threading
-import time
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -16,6 +13,12 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from tests import forkserver
 from tests.kill_points import KillAtRequest, note_kill_on_failure
+from tests.target_pixxel_store.delay_limiter import (
+    MAX_LATE_SECONDS,
+    MAX_LIST_LAG,
+    DelayLimiter,
+    wait_for_late_writes,
+)
 from tests.target_pixxel_store.target_harness import (
     TargetHarness,
     clean_environment,
@@ -29,7 +32,7 @@ from tests.wrong_clock import FAST, SLOW, WrongClock, make_stepping_clock
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pixxel_sandbox import RequestRecord, Workspace
+    from pixxel_sandbox import RequestRecord
 
 BATCH = 7
 UNDELIVERED_COUNT = 8 * BATCH
@@ -37,9 +40,6 @@ UNDELIVERED_COUNT = 8 * BATCH
 SETTLE_SECONDS = 0.8
 WRITE_SECONDS = 1.0
 """Deadline of a write, which the next run waits for, too."""
-MAX_LATE_SECONDS = 0.4
-MAX_LIST_LAG = 0.2
-ACCEPT_LATE_RATE = 0.15
 BEHAVIOR = {
     "latency_ms": 10,
     "drop_accepted": 0.05,
@@ -78,46 +78,6 @@ class KillTime(NamedTuple):
 def is_delivery_post(request: RequestRecord) -> bool:
     """Return whether a request creates deliveries."""
     return request.method == "POST" and request.path.endswith("/deliveries")
-
-
-class DelayLimiter:
-    """A request hook that limits the time from a write until the sandbox lists the delivery.
-
-    The limit is `MAX_LATE_SECONDS` plus `MAX_LIST_LAG`, on slow machines too: if the sandbox is
-    overdue, its pending jobs run before it responds.
-
-    Attributes:
-        kill: Called for each request; kills the run.
-        late: Whether the sandbox accepts the write at which the run is killed late.
-    """
-
-    def __init__(self, harness: TargetHarness) -> None:
-        self._harness = harness
-        self._due_time = 0.0
-        self.kill: KillAtRequest | None = None
-        self.late = False
-
-    def __call__(self, request: RequestRecord, workspace: Workspace) -> None:
-        sandbox = self._harness.sandbox
-        if time.monotonic() > self._due_time:
-            self._run_overdue_jobs(sandbox)
-        if self.kill:
-            self.kill(request, workspace)
-        if is_delivery_post(request):
-            self._due_time = time.monotonic() + MAX_LATE_SECONDS + MAX_LIST_LAG
-            is_late = self.late and self.kill is not None and self.kill.reached
-            sandbox.behavior = replace(
-                sandbox.behavior, accept_late=1.0 if is_late else ACCEPT_LATE_RATE
-            )
-
-    def _run_overdue_jobs(self, sandbox: Sandbox) -> None:
-        state = sandbox._state
-        with state.scheduler._changed:
-            overdue = [job for _, _, job in sorted(state.scheduler._queue)]
-            state.scheduler._queue.clear()
-        for job in overdue:
-            job()
-        state.listed_from.clear()
 
 
 def run_target(
@@ -174,13 +134,6 @@ def run_target(
     return status, max(upto, default=start)
 
 
-def wait_for_late_writes(sandbox: Sandbox) -> None:
-    """Wait until all writes accepted late are done; a sandbox runs its jobs in order."""
-    done = threading.Event()
-    sandbox._state.scheduler.call_later(MAX_LATE_SECONDS, done.set)
-    assert done.wait(forkserver.TIMEOUT_SECONDS)
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("kills", "lost"), [(20, "nothing"), (4, "state"), (4, "journal"), (3, "state and journal")]
@@ -193,7 +146,7 @@ def test_delivery_run_killed_repeatedly_delivers_each_once(
     upto, killed, kill = 0, 0, KillTime.random(rng)
     with Sandbox(items=40, seed=kills, behavior=Behavior(**BEHAVIOR)) as sandbox:  # type: ignore[arg-type]  # of several types
         harness = TargetHarness(sandbox, tmp_path)
-        sandbox.on_request = delay_limiter = DelayLimiter(harness)
+        sandbox.on_request = delay_limiter = DelayLimiter(sandbox, is_delivery_post)
         for _ in range(2 * kills):
             delivered = {row["catalog_id"] for row in harness.list_deliveries()}
             ids += [
