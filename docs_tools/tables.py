@@ -17,6 +17,7 @@ from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store import settings_schema as store_settings
 from target_pixxel_store.deliveries.plan import format_rules
+from target_pixxel_store.orders.plan import format_rules as format_order_rules
 from target_stac import settings as stac_settings
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "columns of streams": format_columns,
     "switches of the sandbox": format_switches,
     "decisions about a delivery": format_rules,
+    "decisions about an order": format_order_rules,
 }
 """The generated tables, by the name in their mark."""
 

@@ -94,6 +94,7 @@ class RequestRecord:
         body: The JSON of the body, None if it has none; `secrets` are replaced.
         status: The status of the response; None before it, and after a dropped connection.
         raw: The body as received.
+        user_agent: The header of this name.
     """
 
     method: str
@@ -102,6 +103,7 @@ class RequestRecord:
     body: Any
     status: int | None = None
     raw: bytes = field(default=b"", repr=False)
+    user_agent: str = ""
 
 
 OnRequest = Callable[[RequestRecord, Workspace], None]

@@ -18,6 +18,8 @@ from target_pixxel_store.deliveries.monitor import DeliveryMonitor
 from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
 from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.journal.journal import Journal
+from target_pixxel_store.orders.pipeline import MAX_REQUESTS, OrderPipeline
+from target_pixxel_store.orders.plan_file import open_plan_file
 from target_pixxel_store.outcomes.checkpoints import CheckpointTracker
 from target_pixxel_store.outcomes.files import OutcomeFiles
 from target_pixxel_store.outcomes.recorder import OutcomeRecorder
@@ -39,13 +41,14 @@ PAGE_CONCURRENCY = 4
 USER_AGENT = f"target-pixxel-store/{distribution_version()}"
 IGNORED_HINTS = {
     "deliveries": "it is the API's history; send delivery_requests to request deliveries",
+    "orders": "it is the API's list; send order_requests to order imagery",
     "aois": "it is the API's list; send aoi_requests to create areas of interest",
     "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
     "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
 }
 DEFAULT_HINT = (
-    "send stores, delivery_requests, download_requests or aoi_requests, renamed by a stream map "
-    "(__alias__) if needed"
+    "send stores, delivery_requests, download_requests, aoi_requests or order_requests, renamed by "
+    "a stream map (__alias__) if needed"
 )
 
 
@@ -63,6 +66,7 @@ class RunContext:
         checkpoints: The records without an outcome, and the STATE that waits for them.
         schemas: The SCHEMA message of each stream.
         message: The RECORD message that is being processed.
+        workspace_ids: Ids of the workspaces that the token can read, once the run has started.
     """
 
     config: Mapping[str, Any]
@@ -74,6 +78,7 @@ class RunContext:
     checkpoints: CheckpointTracker = field(init=False, default_factory=CheckpointTracker)
     schemas: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     message: dict[str, Any] = field(init=False, default_factory=dict)
+    workspace_ids: set[str] = field(init=False, default_factory=set)
 
     def add_record(self, key: dict[str, str | int]) -> InflightRecord:
         """Add the record that is being processed to the checkpoints.
@@ -177,6 +182,25 @@ class RunContext:
     def aois(self) -> AoiReconciler:
         """Creates areas of interest."""
         return AoiReconciler(self.settings, self.api, self.journal, check=self.check)
+
+    @cached_property
+    def orders(self) -> OrderPipeline:
+        """Plans and places orders.
+
+        Raises:
+            InputError: The plan is not the approved one, or its file cannot be written.
+        """
+        settings = self.settings
+        return OrderPipeline(
+            settings,
+            self.api,
+            self.journal,
+            self.remote,
+            self.recorder,
+            self.workspace_ids,
+            open_plan_file(settings.plan_path, settings.approve_plan, MAX_REQUESTS),
+            self.check,
+        )
 
     @cached_property
     def selection(self) -> CatalogSelection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,20 @@ from target_pixxel_store.credentials import (
 from target_pixxel_store.errors import CredentialsError, RecordError
 from target_pixxel_store.path_template import PathTemplate
 from target_pixxel_store.records import read_store
-from target_pixxel_store.settings_schema import ALL, CONTINUE, DEFAULT_JOURNAL, PRODUCTION
+from target_pixxel_store.settings_schema import (
+    ALL,
+    CONTINUE,
+    DEFAULT_JOURNAL,
+    DEFAULT_PLAN,
+    PRODUCTION,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_pixxel_store.records import StoreSpec
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,7 +49,7 @@ class Settings:
         url: The setting `api_url`.
         deliver_since: UTC timestamp of fixed width; None for the whole history.
         deliver_when: The allowed values of each field.
-        journal_path: Absolute.
+        journal_path, plan_path: Absolute.
         stuck_after: In hours.
         Others: As described in `SCHEMA`.
     """
@@ -51,6 +60,11 @@ class Settings:
     path_template: PathTemplate
     stores: tuple[StoreSpec, ...]
     journal_path: Path
+    plan_path: Path
+    approve_plan: str | None
+    max_total_amount: float | None
+    max_order_amount: float | None
+    max_uplift_percent: float
     outcomes_path: Path | None
     summary_path: Path | None
     rejected_path: Path | None
@@ -64,6 +78,9 @@ class Settings:
     download_to: str | None
     deliver_when: dict[str, list[Any]]
     max_deliveries: int
+    max_orders: int
+    allow_tasking: bool
+    retry_in_doubt: list[str]
     redeliver: bool
     retry_failed: int
     store_drift: str
@@ -115,6 +132,11 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
             "Setting 'journal_path' is missing; with 'environment' production it must be the path "
             "of a file that is kept between runs"
         )
+    if config.get("approve_plan") and config.get("max_total_amount") is None:
+        found.append(
+            "Setting 'max_total_amount' is missing; 'approve_plan' requires the amount that the "
+            "orders of the plan may cost"
+        )
     paths = [path for path in map(config.get, _OUTPUT_PATHS) if path]
     if len({*paths}) < len(paths):
         found.append(f"Settings {', '.join(map(repr, _OUTPUT_PATHS))} must name different files")
@@ -131,7 +153,7 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
     return found + _store_errors(config)
 
 
-_OUTPUT_PATHS = ("journal_path", "outcomes_path", "rejected_path", "summary_path")
+_OUTPUT_PATHS = ("journal_path", "plan_path", "outcomes_path", "rejected_path", "summary_path")
 
 
 def missing_since_error(setting: str, done: str) -> str:
@@ -224,6 +246,17 @@ def _read_journal_path(value: str | None) -> Path:
     return (_read_path(value) or Path(DEFAULT_JOURNAL)).absolute()
 
 
+def _read_plan_path(value: str | None) -> Path:
+    return (_read_path(value) or Path(DEFAULT_PLAN)).absolute()
+
+
+def _read_digest(value: str | None) -> str | None:
+    text = (value or "").strip().lower()
+    if text and not _DIGEST.fullmatch(text):
+        raise SettingError("must be the plan_digest in the last line of a plan: 64 digits")
+    return text or None
+
+
 def _read_download_to(value: str | None) -> str | None:
     """Parse a folder, made absolute, or a URL, without trailing slashes."""
     text = (value or "").strip().removeprefix("file://")
@@ -251,6 +284,8 @@ _PARSERS: Parsers = (
     ("download_to", "download_to", _read_download_to),
     ("path_template", "path_template", PathTemplate),
     ("journal_path", "journal_path", _read_journal_path),
+    ("plan_path", "plan_path", _read_plan_path),
+    ("approve_plan", "approve_plan", _read_digest),
     ("outcomes_path", "outcomes_path", _read_path),
     ("summary_path", "summary_path", _read_path),
     ("rejected_path", "rejected_path", _read_path),
@@ -264,6 +299,9 @@ _PARSERS: Parsers = (
             "settle_seconds",
             "wait_timeout",
             "stuck_after",
+            "max_total_amount",
+            "max_order_amount",
+            "max_uplift_percent",
         )
     ),
     ("user_agent", "user_agent", parse_user_agent),

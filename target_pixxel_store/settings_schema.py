@@ -16,6 +16,7 @@ LATE_FAILURES = (FAIL, "report")
 NO, FINISHED = WAIT = ("no", "finished")
 ALL = "all"
 DEFAULT_JOURNAL = "pixxel-store-journal.ndjson"
+DEFAULT_PLAN = "pixxel-order-plan.ndjson"
 DAY_HOURS = 24.0
 MAX_CONCURRENCY = 16
 MAX_BATCH = 200
@@ -176,8 +177,52 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _seconds(
         "settle_seconds",
         15,
-        "Seconds after which the API lists a requested delivery; an unconfirmed delivery is "
-        "requested again only then.",
+        "Seconds after which the API lists a requested delivery or order; an unconfirmed delivery "
+        "is requested again only then.",
+    ),
+    _text(
+        "plan_path",
+        "File of the plan of order_requests. Without approve_plan, each run prices the requests "
+        f"and replaces it; nothing is ordered. By default {DEFAULT_PLAN} in the working directory.",
+    ),
+    _text(
+        "approve_plan",
+        "The plan_digest of the plan in plan_path: the run places the orders of this plan, and no "
+        "others. Orders cost money and cannot be cancelled.",
+    ),
+    _property(
+        "max_total_amount",
+        th.NumberType(minimum=0),
+        "Amount that all orders of an approved plan may cost, over all runs, those in doubt "
+        "included; required by approve_plan.",
+    ),
+    _property(
+        "max_order_amount",
+        th.NumberType(minimum=0),
+        "Amount that one order may cost; unlimited if not set.",
+    ),
+    _integer(
+        "max_orders", 100, "Orders of an approved plan, over all runs, those in doubt included."
+    ),
+    _property(
+        "max_uplift_percent",
+        th.NumberType(minimum=0),
+        "Uplift that an order may have, in percent of its base amount. The provider bills some "
+        "uplifts whatever the clouds.",
+        default=0,
+    ),
+    _flag(
+        "allow_tasking",
+        "Whether tasking orders are placed, those with the feasibility SUCCESS; otherwise only "
+        "images of the archive are ordered.",
+    ),
+    _property(
+        "retry_in_doubt",
+        th.ArrayType(th.StringType),
+        "Values of request_id whose orders are in doubt and may be sent again, because you know "
+        "that they were not placed; or whose dry run has placed an order, once Pixxel has "
+        "corrected that.",
+        default=[],
     ),
     _text(
         "journal_path",

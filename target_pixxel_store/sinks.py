@@ -11,6 +11,7 @@ from singer_sdk.sinks import RecordSink
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
 from target_pixxel_store.errors import RecordError
+from target_pixxel_store.orders.models import ORDER_FIELDS, read_order_request
 from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import (
     PATH,
@@ -49,6 +50,8 @@ class StoreTargetSink(RecordSink):
 
     known_fields: ClassVar[frozenset[str] | None] = None
     """The fields that are read; None where any field may be."""
+    holds_state = False
+    """Whether no STATE after a record may be emitted, whatever its outcome."""
     max_parallelism = 1
     validate_schema = False  # `process_record` validates
 
@@ -75,6 +78,8 @@ class StoreTargetSink(RecordSink):
         """Process a record; record a failure where it is invalid."""
         del context
         inflight = self._run.add_record(self._record_key(record))
+        if self.holds_state:
+            self._run.checkpoints.block_at(inflight)
         try:
             self._validate(record)
             self._warn_unknown_fields(record)
@@ -186,6 +191,20 @@ class AoiRequestsSink(StoreTargetSink):
         self._reconcile(inflight, partial(self._run.aois.ensure, read_aoi_request(record)))
 
 
+class OrderRequestsSink(StoreTargetSink):
+    """`order_requests`: planned, or placed if their plan was approved."""
+
+    known_fields = ORDER_FIELDS
+
+    def __init__(self, target: SinkOwner, **kwargs: Any) -> None:
+        super().__init__(target, **kwargs)
+        self.holds_state = self._run.orders.is_planning
+
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request an order."""
+        self._run.orders.add_request(inflight, read_order_request(record))
+
+
 class DownloadRequestsSink(StoreTargetSink):
     """`download_requests`: each a catalog or an order item."""
 
@@ -229,6 +248,7 @@ SINKS_BY_STREAM = {
     "delivery_requests": DeliveryRequestsSink,
     "aoi_requests": AoiRequestsSink,
     "download_requests": DownloadRequestsSink,
+    "order_requests": OrderRequestsSink,
     CATALOGS: TapSink,
     ORDER_ITEMS: TapSink,
 }

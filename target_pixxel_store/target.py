@@ -50,8 +50,8 @@ class TargetPixxelStore(PixxelTarget):
 
     name = "target-pixxel-store"
     purpose = (
-        "Deliver images to your buckets or download them; create stores and areas of interest. "
-        "What exists already stays unchanged."
+        "Deliver images to your buckets or download them; create stores and areas of interest; "
+        "order images within a budget. What exists already stays unchanged."
     )
     example = "target-pixxel-store --config=ENV < requests.singer"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
@@ -75,7 +75,6 @@ class TargetPixxelStore(PixxelTarget):
         )
         self._earlier_problems = DeliveryProblems()
         self._wait_problems: DeliveryProblems | None = None
-        self._workspace_ids: set[str] = set()
         self._planned_catalogs: dict[str, dict[str, Any]] = {}
 
     def find_setting_problems(self) -> list[str]:
@@ -149,11 +148,11 @@ class TargetPixxelStore(PixxelTarget):
         # Fail on files and folders that cannot be opened before any request.
         _ = context.outcome_files, context.journal, context.downloads
         self._started = True
-        self._workspace_ids = context.api.read_workspace_ids()
+        context.workspace_ids |= context.api.read_workspace_ids()
         check_workspaces(
-            self._workspace_ids, settings.workspace, context.journal.state.workspace_ids
+            context.workspace_ids, settings.workspace, context.journal.state.workspace_ids
         )
-        context.journal.record_run(context.run_id, self._workspace_ids)
+        context.journal.record_run(context.run_id, context.workspace_ids)
         self._earlier_problems = context.monitor.check_earlier_runs()
         self._earlier_problems.log(self.logger, "of an earlier run")
         for spec in settings.stores:
@@ -172,6 +171,8 @@ class TargetPixxelStore(PixxelTarget):
         self._start()
         context, settings = self.context, self.context.settings
         self._finish(context.deliveries.finish)
+        if self._has_orders:
+            context.orders.finish()
         self._emit_state()
         if settings.wait == FINISHED and not settings.dry_run:
             self._wait_problems = context.monitor.wait_for(
@@ -184,6 +185,11 @@ class TargetPixxelStore(PixxelTarget):
         send_deliveries()
         if self._started and self.context.downloads:
             self.context.downloads.finish()
+
+    @property
+    def _has_orders(self) -> bool:
+        """Whether the input has a stream of orders."""
+        return "orders" in self.context.__dict__  # a part that its sink has created
 
     def _poll(self) -> None:
         """Send a batch that has waited long enough, and record finished downloads."""
@@ -213,6 +219,12 @@ class TargetPixxelStore(PixxelTarget):
                 context.outcome_files.skip_reasons,
                 self._planned_catalogs,
             )
+        orders = context.orders if self._has_orders else None
+        if orders and orders.lines:
+            from target_pixxel_store.outcomes.tables import print_plan_table  # noqa: PLC0415
+
+            lines = sorted(orders.lines, key=lambda line: not line.is_planned)
+            print_plan_table([line.cells for line in lines], orders.describe_total())
         for name in context.selection.unmatched_filters:
             self.logger.warning(
                 "no record matched the filter on '%s'; check the name and the values in "
@@ -227,13 +239,18 @@ class TargetPixxelStore(PixxelTarget):
             )
         summary = context.outcome_files.write_summary(
             version=distribution_version(),
-            workspaces=sorted(self._workspace_ids),
+            workspaces=sorted(context.workspace_ids),
             environment=settings.environment,
             dry_run=settings.dry_run,
             status=int(status),
             ended_because=reason or None,
             deliveries=context.recorder.delivery_count,
             downloads=context.recorder.download_count,
+            orders=context.recorder.order_count,
+            order_amount=context.recorder.order_amount,
+            plan=asdict(context.orders.total)
+            if self._has_orders and context.orders.total
+            else None,
             download_to=context.downloads.root if self._started and context.downloads else None,
             late=asdict(self._earlier_problems),
             waited=None if self._wait_problems is None else asdict(self._wait_problems),

@@ -1,19 +1,23 @@
 """Check every test's requests and responses against the provider's contract, if it is available.
 
-The contract is an OpenAPI document beside this checkout. Hypothesis runs without time limits, and
-what killed commands leave goes with pytest's folders.
+The contract is an OpenAPI document beside this checkout. No test may place an order that is not
+marked so. Hypothesis runs without time limits, and what killed commands leave goes with pytest's
+folders.
 """
 
 from __future__ import annotations
 
 import tempfile
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pixxel_sandbox import Sandbox
 from tests.contract.contract_checker import ContractChecker
 from tests.contract.operations import is_contract_available
+from tests.contract.requests import PLUGIN_USER_AGENTS
 from tests.pixxel_sandbox.contract_checks import CONTRACT
 
 if TYPE_CHECKING:
@@ -58,3 +62,38 @@ def _obey_contract(contract_checker: ContractChecker) -> Iterator[None]:
     yield
     violations = contract_checker.take_violations()
     assert not violations, "\n".join(["contract violations:", *violations])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sandboxes() -> Iterator[WeakSet[Sandbox]]:
+    """Return the sandboxes of this process, as they are started."""
+    sandboxes: WeakSet[Sandbox] = WeakSet()
+    start = Sandbox.__enter__
+
+    def start_and_add(sandbox: Sandbox) -> Sandbox:
+        sandboxes.add(sandbox)
+        return start(sandbox)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sandbox, "__enter__", start_and_add)
+        yield sandboxes
+
+
+@pytest.fixture(autouse=True)
+def _place_no_unapproved_order(
+    request: pytest.FixtureRequest, _sandboxes: WeakSet[Sandbox]
+) -> Iterator[None]:
+    """Fail a test without the mark if a plugin sent an order that is not a dry run."""
+    yield
+    if request.node.get_closest_marker("places_orders"):
+        _sandboxes.clear()
+    else:
+        orders = [
+            each
+            for sandbox in _sandboxes
+            for each in list(sandbox.requests)
+            if (each.method, each.path) == ("POST", "/v0/orders")
+            and each.user_agent.startswith(PLUGIN_USER_AGENTS)
+            and not (isinstance(each.body, dict) and each.body.get("dry_run") is True)
+        ]
+        assert not orders, f"orders that cost money: {orders}"

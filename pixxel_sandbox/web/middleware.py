@@ -84,4 +84,7 @@ async def _make_record(request: Request) -> RequestRecord:
         body["secrets"] = REDACTED
     params = request.query_params
     query = {name: ",".join(params.getlist(name)) for name in params}
-    return RequestRecord(request.method, request.url.path, query, body, raw=raw)
+    user_agent = request.headers.get("User-Agent", "")
+    return RequestRecord(
+        request.method, request.url.path, query, body, raw=raw, user_agent=user_agent
+    )

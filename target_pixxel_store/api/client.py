@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python, to_python
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
-from pixxel_api.pagination.paging import OffsetPaging, Page
+from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
 from target_pixxel_store.api.errors import UnstableListError
 from target_pixxel_store.api.models import (
     ENDED_ITEM_STATUSES,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pixxel_api.client import Client
     from pixxel_api.json_decoding import RawRow
+    from pixxel_api.pagination.paging import Paging
     from pixxel_api.response import JsonResponse
     from target_pixxel_store.api.models import DeliveryJob
 
@@ -45,6 +46,11 @@ STORES = "/v0/stores"
 CATALOGS = "/v0/catalogs/search"
 ORDER_ITEMS = "/v0/order-items"
 DOWNLOADS = "/v0/catalogs/download"
+ORDERS = "/v0/orders"
+PROJECTS = "/v0/projects"
+BANDSETS = "/v0/bandsets"
+ARCHIVE_ITEMS = "/v0/archives/search"
+_ITEMS_PER_SEARCH = 25  # of the archive: an item has up to 250 assets
 _UNKNOWN_ID_STATUSES = (400, 404)
 
 
@@ -95,13 +101,13 @@ class StoreApi:
     def read_workspace_ids(self) -> set[str]:
         """Return the ids of the workspaces that the token can read (`org_id` in its lists)."""
         answer = self.client.send_with_retries(
-            "GET", "/v0/projects", params={"page_num": 1, "page_size": PAGE_SIZE}
+            "GET", PROJECTS, params={"page_num": 1, "page_size": PAGE_SIZE}
         )
         window = {"offset": 0, "limit": 1}
         rows = (
             answer.rows("projects")
             or self.client.send_with_retries("POST", CATALOGS, body=window).rows("catalogs")
-            or self.client.send_with_retries("GET", "/v0/orders", params=window).rows("orders")
+            or self.client.send_with_retries("GET", ORDERS, params=window).rows("orders")
         )
         ids = (row_to_python(row).get("org_id") for row in rows)
         return {found for found in ids if isinstance(found, str)}
@@ -157,6 +163,51 @@ class StoreApi:
         }
         answer = self.client.send_once("POST", DELIVERIES, body=body)
         return parse_deliveries(answer.raw_rows("deliveries"))
+
+    def list_orders(self) -> Iterator[Fields]:
+        """Read all orders, with their order items; the filters of this list are undocumented."""
+        return self.list_rows(ORDERS, "orders", key="id")
+
+    def price_order(self, item: Fields) -> Fields:
+        """Return the order that the API would create of an order item, with its price.
+
+        It is sent once, as an API that does not honour `dry_run` would place it each time.
+        """
+        return self.create(ORDERS, _order_body(item, dry_run=True))
+
+    def place_order(self, item: Fields) -> Fields:
+        """Place an order of one order item, which costs money; return it."""
+        return self.create(ORDERS, _order_body(item, dry_run=False))
+
+    def find_project_ids(self) -> set[str]:
+        """Return the ids of the projects that the token can read."""
+        rows = self._scan(PROJECTS, "projects", paging=PageNumberPaging())
+        return {key for row in rows if (key := _row_id(row)) is not None}
+
+    def find_bandset_ids(self) -> set[str]:
+        """Return the ids of the bandsets."""
+        rows = self.client.send_with_retries("GET", BANDSETS).rows("bandsets")
+        return {key for row in rows if (key := _row_id(row)) is not None}
+
+    def find_archive_items(self, item_ids: Sequence[str]) -> set[str]:
+        """Return the ids of those items that the archive has."""
+        found: set[str] = set()
+        for at in range(0, len(item_ids), _ITEMS_PER_SEARCH):
+            body = {"ids": list(item_ids[at : at + _ITEMS_PER_SEARCH])}
+            rows = self._scan(ARCHIVE_ITEMS, "features", body)
+            found.update(key for row in rows if (key := _row_id(row)) is not None)
+        return found & set(item_ids)
+
+    def find_owned_items(self, item_ids: Sequence[str]) -> set[str]:
+        """Return the ids of those items of the archive that the workspace owns as catalogs."""
+        found: set[str] = set()
+        for at in range(0, len(item_ids), _ITEMS_PER_SEARCH):
+            body = {"item_ids": list(item_ids[at : at + _ITEMS_PER_SEARCH])}
+            for row in self._scan(CATALOGS, "catalogs", body):
+                details = to_python(row["details"]) if "details" in row else None
+                if isinstance(details, dict):
+                    found.add(str(details.get("id")))
+        return found & set(item_ids)
 
     def create_store(
         self, name: str, location: BucketPath, region: str, secrets: Mapping[str, str], **more: Any
@@ -214,7 +265,14 @@ class StoreApi:
             return None
         return _parse_download(answer)
 
-    def _scan(self, path: str, name: str, body: Fields | None, key: str = "id") -> Iterator[RawRow]:
+    def _scan(
+        self,
+        path: str,
+        name: str,
+        body: Fields | None = None,
+        key: str = "id",
+        paging: Paging | None = None,
+    ) -> Iterator[RawRow]:
         """Read all pages of a list that may change meanwhile.
 
         Raises:
@@ -222,18 +280,18 @@ class StoreApi:
         """
 
         def fetch(offset: int, limit: int) -> Page:
-            window = paging.query_for(offset, limit)
+            window = style.query_for(offset, limit)
             answer = (
                 self.client.send_with_retries("GET", path, params=window)
                 if body is None
                 else self.client.send_with_retries("POST", path, body={**body, **window})
             )
-            return Page(offset, answer.rows(name), paging.read_total(answer), answer.requested_at)
+            return Page(offset, answer.rows(name), style.read_total(answer), answer.requested_at)
 
-        paging = OffsetPaging()
+        style = paging or OffsetPaging()
         sweep = ListScan(
             fetch,
-            paging,
+            style,
             ScanOptions(
                 lambda row: _row_id(row, key),
                 limit=PAGE_SIZE,
@@ -250,6 +308,11 @@ class StoreApi:
 def _row_id(row: RawRow, key: str = "id") -> str | None:
     found = to_python(row[key]) if key in row else None
     return None if found is None else str(found)
+
+
+def _order_body(item: Fields, *, dry_run: bool) -> Fields:
+    """Return the body that orders one order item, so that no order is placed in part."""
+    return {"dry_run": dry_run, "order_items": [item]}
 
 
 def _parse_catalog(row: Fields) -> Fields:

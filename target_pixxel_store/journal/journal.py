@@ -49,9 +49,9 @@ class Journal:
 
     Attributes:
         state: The state that its lines describe.
-        deliveries_settled_at, aois_settled_at: The monotonic time from which on the API's lists
-            contain every request of earlier runs. Only lists that were requested after it show
-            what must be requested.
+        deliveries_settled_at, aois_settled_at, orders_settled_at: The monotonic time from which
+            on the API's lists contain every request of earlier runs. Only lists that were requested
+            after it show what must be requested.
 
     Raises:
         JournalError: On entering: another run has locked it, or it cannot be read or written.
@@ -64,7 +64,8 @@ class Journal:
         self._lock = threading.Lock()
         self._fd = -1
         self.state = JournalState()
-        self._settled_at = self.deliveries_settled_at = self.aois_settled_at = -math.inf
+        self._settled_at = self.deliveries_settled_at = -math.inf
+        self.aois_settled_at = self.orders_settled_at = -math.inf
 
     def __enter__(self) -> Self:
         """Open, lock and read the file."""
@@ -79,10 +80,7 @@ class Journal:
             whole = self._replay()
             if not self._read_only:
                 os.ftruncate(self._fd, whole)
-                if self.state.intents or not self.state.is_settled:
-                    self.deliveries_settled_at = self._settled_at
-                if self.state.aoi_intents or not self.state.is_settled:
-                    self.aois_settled_at = self._settled_at
+                self._require_wait()
             if not whole:
                 sync_folder(self._path.parent)
         except OSError as error:
@@ -99,6 +97,16 @@ class Journal:
             self._close()
             raise
         return self
+
+    def _require_wait(self) -> None:
+        """Make lists decide only after the wait where requests of earlier runs may be unlisted."""
+        state = self.state
+        if state.intents or not state.is_settled:
+            self.deliveries_settled_at = self._settled_at
+        if state.aoi_intents or not state.is_settled:
+            self.aois_settled_at = self._settled_at
+        if state.order_intents or state.open_dry_run is not None or not state.is_settled:
+            self.orders_settled_at = self._settled_at
 
     def _replay(self) -> int:
         """Apply the lines; return the number of bytes up to the end of the last complete one."""
@@ -204,6 +212,46 @@ class Journal:
             {"is": what, "at": time.time(), "project": key.project_id, "name": key.name, **more},
             sync=sync,
         )
+
+    def record_order_intent(self, request_id: str, content: str, amount: float) -> None:
+        """Record an order that is about to be placed; on disk when this returns.
+
+        Args:
+            request_id: Id of the request.
+            content: The digest of what it requests.
+            amount: Its price.
+        """
+        self._write_order("order_intent", request_id, content=content, amount=amount)
+
+    def record_order(self, request_id: str, content: str, amount: float, order_id: str) -> None:
+        """Record an order that exists; on disk when this returns, as another may follow."""
+        self._write_order("order_made", request_id, content=content, amount=amount, id=order_id)
+
+    def record_dry_run(self, request_id: str | None) -> None:
+        """Record the first dry run of a run before it is sent; on disk when this returns.
+
+        Args:
+            request_id: Id of its request; None once the API has refused it.
+        """
+        self._write({"is": "dry_run", "at": time.time(), "request": request_id}, sync=True)
+
+    def record_paid_dry_run(
+        self, request_id: str, content: str, amount: float, order_id: str
+    ) -> None:
+        """Record an order that a dry run has placed; on disk when this returns."""
+        of = {"content": content, "amount": amount, "id": order_id, "dry_run": True}
+        self._write_order("order_made", request_id, **of)
+
+    def record_dry_run_honoured(self) -> None:
+        """Record that the API has honoured the first dry run."""
+        self._write({"is": "dry_run_honoured", "at": time.time()}, sync=True)
+
+    def record_order_refusal(self, request_id: str) -> None:
+        """Record that a requested order will never exist."""
+        self._write_order("order_refused", request_id)
+
+    def _write_order(self, what: str, request_id: str, **more: Any) -> None:
+        self._write({"is": what, "at": time.time(), "request": request_id, **more}, sync=True)
 
     def record_download_intent(self, key: DownloadKey) -> None:
         """Record a download that is about to be requested; on disk when this returns."""

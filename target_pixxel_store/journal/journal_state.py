@@ -58,6 +58,20 @@ class DownloadedFile(NamedTuple):
     download_id: str | None
 
 
+class KnownOrder(NamedTuple):
+    """An order that a run requested.
+
+    Attributes:
+        content: The digest of what the record requested; empty where it is not known.
+        amount: Its price.
+        order_id: Empty while its result is unknown.
+    """
+
+    content: str
+    amount: float
+    order_id: str = ""
+
+
 @dataclass(slots=True)
 class JournalState:
     """What runs requested, and what came of it.
@@ -77,6 +91,11 @@ class JournalState:
             journal had requested.
         aoi_intents: The requested areas of interest whose result is unknown.
         aoi_ids: Ids of the areas of interest that exist.
+        order_intents: The requested orders whose result is unknown, by the id of the request.
+        orders: The orders that exist, by the id of the request.
+        open_dry_run: Id of the request whose dry run, the first of a run, has no known result.
+        paid_dry_run: Id of the request whose dry run has placed an order; None once the API
+            has honoured one since, and where it always has.
     """
 
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
@@ -92,6 +111,10 @@ class JournalState:
     is_settled: bool = False
     aoi_intents: set[AoiKey] = field(default_factory=set)
     aoi_ids: dict[AoiKey, str] = field(default_factory=dict)
+    order_intents: dict[str, KnownOrder] = field(default_factory=dict)
+    orders: dict[str, KnownOrder] = field(default_factory=dict)
+    open_dry_run: str | None = None
+    paid_dry_run: str | None = None
 
     def apply(self, line: dict[str, Any]) -> None:
         """Apply a line.
@@ -115,8 +138,19 @@ class JournalState:
                 self.store_locations[line["id"]] = BucketPath(*line["place"])
             case "final" | "stuck":
                 (self.final_ids if line["is"] == "final" else self.stuck_ids).add(line["id"])
+            case _:
+                self._apply_other(line)
+
+    def _apply_other(self, line: dict[str, Any]) -> None:
+        match line["is"]:
             case "area_intent" | "area_made" | "area_refused":
                 self._apply_aoi(line)
+            case "dry_run":
+                self.open_dry_run = line["request"]
+            case "dry_run_honoured":
+                self.open_dry_run = self.paid_dry_run = None
+            case "order_intent" | "order_made" | "order_refused":
+                self._apply_order(line)
             case _:
                 self._apply_download(line)
 
@@ -158,6 +192,20 @@ class JournalState:
         self.aoi_intents.discard(key)
         if line["is"] == "area_made":
             self.aoi_ids[key] = line["id"]
+
+    def _apply_order(self, line: dict[str, Any]) -> None:
+        request_id = line["request"]
+        if line["is"] == "order_refused":
+            self.order_intents.pop(request_id, None)
+            return
+        order = KnownOrder(line["content"], float(line["amount"]), line.get("id", ""))
+        if line["is"] == "order_intent":
+            self.order_intents[request_id] = order
+            return
+        self.order_intents.pop(request_id, None)
+        self.orders[request_id] = order
+        if line.get("dry_run"):
+            self.open_dry_run, self.paid_dry_run = None, request_id
 
 
 def _decode_delivery_key(each: dict[str, Any]) -> DeliveryKey:

@@ -19,19 +19,28 @@ class OutcomeKind(StrEnum):
     DELETED = "deleted"
     SKIPPED = "skipped"
     PENDING = "pending"
+    PLANNED = "planned"
+    IN_DOUBT = "in_doubt"
     FAILED = "failed"
 
 
+BLOCKING_KINDS = frozenset({OutcomeKind.PENDING, OutcomeKind.PLANNED, OutcomeKind.IN_DOUBT})
+"""Outcomes of records that are not done, so that no STATE after them is emitted."""
+
+
 class NextStep(StrEnum):
-    """What a catalog needs before it has an outcome."""
+    """What a catalog or an order needs before it has an outcome."""
 
     DELIVER = "deliver"
     WAIT = "wait"
     DEFER = "defer"
+    PRICE = "price"
+    PLACE = "place"
+    STOP = "stop"
 
 
 class Decision(NamedTuple):
-    """What to do about a catalog.
+    """What to do about a catalog, or about an order.
 
     Attributes:
         kind: Its outcome, or the next step.
@@ -68,11 +77,13 @@ class Outcome(NamedTuple):
     Attributes:
         kind: The outcome.
         reason: Why, where that is not obvious.
-        catalog_id, delivery_id, store_id, aoi_id, download_id: Ids of the objects concerned.
+        catalog_id, delivery_id, store_id, aoi_id, download_id, order_id, order_item_id: Ids of the
+            objects concerned.
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
         location: Where its object goes, for a dry run.
+        amount: What an order costs.
     """
 
     kind: OutcomeKind
@@ -86,3 +97,6 @@ class Outcome(NamedTuple):
     download_id: str | None = None
     failure_kind: FailureKind | None = None
     location: TargetLocation = TargetLocation()
+    order_id: str | None = None
+    order_item_id: str | None = None
+    amount: float | None = None

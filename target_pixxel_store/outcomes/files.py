@@ -94,6 +94,9 @@ class OutcomeFiles:
             "store_id": outcome.store_id,
             "aoi_id": outcome.aoi_id,
             "download_id": outcome.download_id,
+            "order_id": outcome.order_id,
+            "order_item_id": outcome.order_item_id,
+            "amount": outcome.amount,
             "object": outcome.uri,
             "reason": outcome.reason or None,
             "attempts": outcome.attempts,
@@ -149,9 +152,8 @@ class OutcomeFiles:
         }
         if self.summary_path is not None:
             try:
-                _replace_file(
-                    self.summary_path, msgspec.json.format(msgspec.json.encode(summary), indent=2)
-                )
+                text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+                replace_file(self.summary_path, text + b"\n")
             except OSError as error:
                 raise _write_error("summary_path", error) from None
         return summary
@@ -190,15 +192,15 @@ def _truncate_partial_line(fd: int) -> None:
         os.ftruncate(fd, whole)
 
 
-def _replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file completely, or leave it unchanged."""
     if path.exists() and not path.is_file():  # such as a device, which must stay one
-        path.write_bytes(content + b"\n")
+        path.write_bytes(content)
         return
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(content + b"\n")
+            file.write(content)
         Path(name).replace(path)
     except OSError:
         Path(name).unlink(missing_ok=True)

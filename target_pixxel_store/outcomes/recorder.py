@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.errors import RunAborted
-from target_pixxel_store.outcomes import OutcomeKind
+from target_pixxel_store.outcomes import BLOCKING_KINDS, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,8 @@ class OutcomeRecorder:
         schema_of: Returns the SCHEMA message of a stream, for its rejected records.
         dry_run_rows: In a dry run: the outcomes, except for skipped records.
         delivery_count, download_count: How many this run requested, or would in a dry run.
-        has_pending: Whether a record is not complete, so that no STATE after it is emitted.
+        order_count, order_amount: The orders that this run placed, and what they cost.
+        has_pending: Whether a record is pending or in doubt, so that no STATE after it is emitted.
     """
 
     settings: Settings
@@ -53,6 +54,8 @@ class OutcomeRecorder:
     dry_run_rows: list[DryRunRow] = field(init=False, default_factory=list)
     delivery_count: int = field(init=False, default=0)
     download_count: int = field(init=False, default=0)
+    order_count: int = field(init=False, default=0)
+    order_amount: float = field(init=False, default=0.0)
     has_pending: bool = field(init=False, default=False)
 
     def is_limit_reached(self, pending: int = 0) -> bool:
@@ -101,8 +104,8 @@ class OutcomeRecorder:
             self._record_failure(inflight, outcome)
         else:
             self._write_outcome(inflight, outcome)
-        if outcome.kind is OutcomeKind.PENDING:
-            self.has_pending = True
+        if outcome.kind in BLOCKING_KINDS:
+            self.has_pending |= outcome.kind is not OutcomeKind.PLANNED
             self.checkpoints.block_at(inflight)
         inflight.open_catalogs -= 1
         if inflight.open_catalogs == 0:

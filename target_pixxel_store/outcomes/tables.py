@@ -70,6 +70,25 @@ def _describe_action(outcome: Outcome) -> str:
     return _ACTIONS.get(outcome.kind, outcome.kind.value)
 
 
+def print_plan_table(rows: Sequence[tuple[str, ...]], total: str) -> None:
+    """Print a plan of orders.
+
+    Args:
+        rows: Its cells: decision, request, what, km², base amount, price, feasibility, and why.
+        total: What to print below it.
+    """
+    table = Table(title="plan of the orders; nothing was ordered", title_justify="left")
+    for name in ("decision", "request", "images or dates"):
+        table.add_column(name, overflow="fold")
+    for name in ("km²", "base", "price"):
+        table.add_column(name, justify="right", overflow="fold")
+    for name in ("feasibility", "why"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        _add_row(table, row)
+    _print(table, total)
+
+
 def print_summary_table(summary: Mapping[str, Any]) -> None:
     """Print the number of records by stream and outcome, and why a run has ended early.
 

@@ -223,7 +223,7 @@ def test_other_streams_ignored_and_counted(harness: TargetHarness) -> None:
     assert result.summary["ignored"] == {"catalogs": 1, "deliveries": 2, "weather": 1}
     assert "ignoring stream deliveries; it is the API's history" in result.log
     assert (
-        "ignoring stream weather; send stores, delivery_requests, download_requests or"
+        "ignoring stream weather; send stores, delivery_requests, download_requests, aoi_requests"
         in result.log
     )
     assert "set 'deliver_to'" in result.log

@@ -23,6 +23,7 @@ from target_pixxel_store.journal.journal_state import (
     Intent,
     JournalState,
     KnownDelivery,
+    KnownOrder,
 )
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -76,6 +77,37 @@ def test_journal_state_old_intent_line_uses_defaults() -> None:
     assert state.intents == {DELIVERY: Intent("", frozenset())}
 
 
+def test_journal_of_orders_keeps_what_is_in_doubt(journal_path: Path) -> None:
+    with Journal(journal_path, 0) as journal:
+        for name in ("placed", "refused", "doubted"):
+            journal.record_order_intent(name, "digest", 12.5)
+        journal.record_order("placed", "digest", 13.0, "order")
+        journal.record_order_refusal("refused")
+        journal.record_paid_dry_run("priced", "digest", 14.0, "dry")
+    state = read_journal(journal_path)
+    assert state.order_intents == {"doubted": KnownOrder("digest", 12.5)}
+    assert state.orders == {
+        "placed": KnownOrder("digest", 13.0, "order"),
+        "priced": KnownOrder("digest", 14.0, "dry"),
+    }
+    assert state.paid_dry_run == "priced"
+    with Journal(journal_path, 0) as journal:
+        journal.record_dry_run_honoured()
+    assert read_journal(journal_path).paid_dry_run is None
+
+
+def test_journal_open_order_intent_waits_from_lock(journal_path: Path) -> None:
+    with Journal(journal_path, 0) as journal:
+        journal.wait_settled(lambda: None)
+        journal.record_order_intent("field", "digest", 1)
+    with Journal(journal_path, 60) as journal:
+        assert journal.orders_settled_at > time.monotonic()
+        assert journal.deliveries_settled_at == journal.aois_settled_at == -math.inf
+        journal.record_order("field", "digest", 1, "order")
+    with Journal(journal_path, 60) as journal:
+        assert journal.orders_settled_at == -math.inf
+
+
 def test_journal_reopened_restores_state(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         journal.record_run("run", {"b", "a"})
@@ -121,6 +153,8 @@ def read_locked_journal(path: Path) -> JournalState:
         (lambda journal: journal.record_intents(INTENTS), True),
         (lambda journal: journal.record_store("gone", LOCATION), True),
         (lambda journal: journal.record_aoi_intent(AOI), True),
+        (lambda journal: journal.record_order_intent("field", "digest", 1), True),
+        (lambda journal: journal.record_order("field", "digest", 1, "order"), True),
         (lambda journal: journal.record_download_intent(DOWNLOAD), True),
         (
             lambda journal: journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download")),

@@ -1,0 +1,1 @@
+"""Orders of imagery: priced, approved, placed once, and within a budget."""

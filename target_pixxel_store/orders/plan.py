@@ -1,0 +1,338 @@
+"""The plan: decide about each order by a table of rules, and write what was decided; no I/O.
+
+`make docs-tables` writes the table into the documentation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from target_pixxel_store.journal.journal_state import KnownOrder
+    from target_pixxel_store.orders.models import ListedOrder, OrderRequest, Price
+
+SUCCESS = "SUCCESS"
+"""The only feasibility with which a tasking order is placed."""
+LINE_PREFIXES = (b'{"request":', b'{"plan_digest":')
+"""How the lines of a plan begin; no other file is replaced by one."""
+
+
+def add_amounts(amounts: Iterable[float]) -> float:
+    """Return the exact sum of amounts, as they are written."""
+    return float(sum((Decimal(repr(each)) for each in amounts), Decimal()))
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """What a plan states about a request.
+
+    Attributes:
+        request: Its id.
+        item: The order item that is placed, as it is sent.
+        area: In km², as the API states it.
+        base_amount, final_amount, uplifts, feasibility: As the API states them; null where the
+            request was not priced.
+        decision: `planned`, or the outcome without an order.
+        reason: Why, where that is not obvious.
+    """
+
+    request: str
+    item: dict[str, Any]
+    area: float | None = None
+    base_amount: float | None = None
+    final_amount: float | None = None
+    uplifts: list[dict[str, Any]] = field(default_factory=list)
+    feasibility: str | None = None
+    decision: str = ""
+    reason: str = ""
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the order is to be placed."""
+        return self.decision == OutcomeKind.PLANNED
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What a table for people has of it."""
+        dates = f"{self.item.get('start_date')}/{self.item.get('end_date') or '..'}"
+        what = ", ".join(self.item.get("item_ids") or (dates,))
+        numbers = (self.area, self.base_amount, self.final_amount)
+        texts = ("" if each is None else f"{each:,.12g}" for each in numbers)
+        return (self.decision, self.request, what, *texts, self.feasibility or "", self.reason)
+
+
+@dataclass(frozen=True)
+class PlanTotal:
+    """The last line of a plan.
+
+    Attributes:
+        plan_digest: The SHA-256 of the lines before it, in hexadecimal digits.
+        total_amount: What the planned orders cost.
+        requests: The number of lines before it.
+    """
+
+    plan_digest: str
+    total_amount: float
+    requests: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan.
+
+    Attributes:
+        lines: What it states about each request, by its id.
+        total: Its last line.
+    """
+
+    lines: dict[str, PlanLine]
+    total: PlanTotal
+
+    def find_approved(self, request_id: str) -> PlanLine | None:
+        """Return the line of a request that is to be placed."""
+        line = self.lines.get(request_id)
+        return line if line is not None and line.is_planned else None
+
+
+def make_plan(lines: Iterable[PlanLine]) -> tuple[bytes, PlanTotal]:
+    """Return the content of a plan's file, and its last line."""
+    rows = list(lines)
+    content = b"".join(msgspec.json.encode(line) + b"\n" for line in rows)
+    amounts = [line.final_amount for line in rows if line.is_planned]
+    total = PlanTotal(
+        hashlib.sha256(content).hexdigest(),
+        add_amounts(each for each in amounts if each is not None),
+        len(rows),
+    )
+    return content + msgspec.json.encode(total) + b"\n", total
+
+
+def parse_plan(content: bytes, max_requests: int) -> Plan:
+    """Parse a plan.
+
+    Raises:
+        ValueError: It is not a plan, or was changed; the text says which.
+    """
+    *lines, last = content.splitlines(keepends=True) or [b""]
+    try:
+        total = msgspec.json.decode(last, type=PlanTotal)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError("is not a complete plan") from None
+    if hashlib.sha256(b"".join(lines)).hexdigest() != total.plan_digest:
+        raise ValueError("was changed after the plan was made")
+    if len(lines) > max_requests:
+        raise ValueError(f"has more than {max_requests} requests")
+    decoder = msgspec.json.Decoder(PlanLine)
+    try:
+        rows = list(map(decoder.decode, lines))
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise ValueError("is not a complete plan") from None
+    return Plan({row.request: row for row in rows}, total)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of orders, by the settings of these names; None for no limit.
+
+    Attributes:
+        max_total_amount, max_orders: Of all orders of a plan, those in doubt included.
+    """
+
+    max_total_amount: float | None = None
+    max_order_amount: float | None = None
+    max_orders: int | None = None
+    max_uplift_percent: float = 0.0
+    allow_tasking: bool = False
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known about a request.
+
+    Attributes:
+        request: The request.
+        item: The order item that would be sent.
+        limits: The limits.
+        marked: The orders that have its marker.
+        same: An order with the same project, images and area that has not ended.
+        intent, known: What the journal has: an order without a known result, one that exists.
+        is_settled: Whether the list contains every order that earlier runs requested.
+        may_retry: Whether `retry_in_doubt` names it.
+        fault: Why it is invalid: it names what the API does not list.
+        owned: Those of its images that the workspace owns.
+        is_planning: Whether no order may be placed.
+        approved: Its line of the approved plan, if the plan places it.
+        price: Its price; None before it was asked for.
+        committed: The amounts of the plan's other orders, those in doubt included.
+    """
+
+    request: OrderRequest
+    item: dict[str, Any]
+    limits: Limits
+    marked: tuple[ListedOrder, ...] = ()
+    same: ListedOrder | None = None
+    intent: KnownOrder | None = None
+    known: KnownOrder | None = None
+    is_settled: bool = True
+    may_retry: bool = False
+    fault: str = ""
+    owned: frozenset[str] = frozenset()
+    is_planning: bool = True
+    approved: PlanLine | None = None
+    price: Price | None = None
+    committed: tuple[float, ...] = ()
+
+    @property
+    def has_other_content(self) -> bool:
+        """Whether the journal has the request's id with other content."""
+        same = {"", self.request.content_digest}  # empty where it is not known
+        return any(each and each.content not in same for each in (self.intent, self.known))
+
+    @property
+    def owns_all(self) -> bool:
+        """Whether the workspace owns all its images."""
+        return bool(self.owned) and self.owned >= set(self.request.item_ids)
+
+    @property
+    def owned_names(self) -> str:
+        """The images that the workspace owns."""
+        return ", ".join(sorted(self.owned))
+
+    @property
+    def existing(self) -> ListedOrder | None:
+        """The order that exists."""
+        return self.marked[0] if self.marked else self.same
+
+    @property
+    def uplift(self) -> float:
+        """The uplift in percent."""
+        return self.price.uplift_percent if self.price else 0.0
+
+    @property
+    def amount(self) -> float:
+        """The price."""
+        return self.price.final_amount if self.price else 0.0
+
+    @property
+    def approved_amount(self) -> float:
+        """The price in the approved plan."""
+        return (self.approved.final_amount if self.approved else None) or 0.0
+
+    @cached_property
+    def total(self) -> float:
+        """What the plan's orders cost with this one."""
+        return add_amounts((*self.committed, self.amount))
+
+
+def _exceeds(value: float, limit: float | None) -> bool:
+    return limit is not None and value > limit
+
+
+class Rule(NamedTuple):
+    """A row of the table; the first one that applies decides.
+
+    Attributes:
+        situation: What is known about the request.
+        when: Until when, or from when on, the rule applies.
+        kind: The decision.
+        reason: Why; a template for `str.format`.
+        applies: Returns whether the rule decides.
+    """
+
+    situation: str
+    when: str
+    kind: OutcomeKind | NextStep
+    reason: str
+    applies: Callable[[Situation], bool]
+
+
+_ANY_TIME, _BEFORE, _AFTER = "at any time", "before the wait ended", "after it"
+_PRICED, _PLACING = "when it is priced", "when it is placed"
+# fmt: off
+RULES = (
+    Rule("the journal has the `request_id` with other content", _ANY_TIME, OutcomeKind.FAILED,
+         "this 'request_id' was ordered with other content; give the new order a new one",
+         lambda s: s.has_other_content),
+    Rule("an order has the marker, in any status", _ANY_TIME, OutcomeKind.EXISTS,
+         "its order item is {s.existing.status}", lambda s: bool(s.marked)),
+    Rule("the journal has the order, and the list lacks it", _ANY_TIME, OutcomeKind.EXISTS,
+         "recorded in the journal, not (yet) listed by the API", lambda s: s.known is not None),
+    Rule("an order has the same project, images and area, and is not CANCELLED or FAILED",
+         _ANY_TIME, OutcomeKind.EXISTS, "another order has the same project, images and area",
+         lambda s: s.same is not None),
+    Rule("the journal has orders in doubt, or no line `settled`", _BEFORE, NextStep.WAIT, "",
+         lambda s: not s.is_settled),
+    Rule("the journal has it in doubt, and `retry_in_doubt` does not name it", _AFTER,
+         OutcomeKind.IN_DOUBT, "an earlier run sent it, and the API does not list it; find out "
+         "whether it was placed, then name it in 'retry_in_doubt'",
+         lambda s: s.intent is not None and not s.may_retry),
+    Rule("it names a project, bandset, store or image that the API does not list", _AFTER,
+         OutcomeKind.FAILED, "{s.fault}", lambda s: bool(s.fault)),
+    Rule("the workspace owns all its images; `reorder` is false", _AFTER, OutcomeKind.SKIPPED,
+         "the workspace owns all its images; see 'reorder'",
+         lambda s: s.owns_all and not s.request.reorder),
+    Rule("the workspace owns some of its images", _AFTER, OutcomeKind.FAILED,
+         "the workspace owns some of its images already; leave them out: {s.owned_names}",
+         lambda s: bool(s.owned) and not s.owns_all),
+    Rule("it is a tasking order; `allow_tasking` is false", _AFTER, OutcomeKind.FAILED,
+         "is a tasking order, which requires 'allow_tasking'",
+         lambda s: s.request.is_tasking and not s.limits.allow_tasking),
+    Rule("the approved plan does not place it", _PLACING, OutcomeKind.FAILED,
+         "the approved plan does not place it; make a new plan",
+         lambda s: not s.is_planning and s.approved is None),
+    Rule("the approved plan has it with other content", _PLACING, OutcomeKind.FAILED,
+         "it differs from the approved plan; make a new plan",
+         lambda s: s.approved is not None and s.approved.item != s.item),
+    Rule("its price is not known", _AFTER, NextStep.PRICE, "", lambda s: s.price is None),
+    Rule("an uplift, or all together, is above `max_uplift_percent`", _PRICED, OutcomeKind.FAILED,
+         "its uplift is {s.uplift:.6g} %; see 'max_uplift_percent'",
+         lambda s: _exceeds(s.uplift, s.limits.max_uplift_percent)),
+    Rule("it costs more than `max_order_amount`", _PRICED, OutcomeKind.FAILED,
+         "it costs {s.amount}; see 'max_order_amount'",
+         lambda s: _exceeds(s.amount, s.limits.max_order_amount)),
+    Rule("it is a tasking order whose feasibility is not SUCCESS", _PRICED, OutcomeKind.FAILED,
+         "its feasibility is {s.price.feasibility}; only SUCCESS is placed",
+         lambda s: s.request.is_tasking and s.price is not None
+         and s.price.feasibility != SUCCESS),
+    Rule("`approve_plan` is not set", _PRICED, OutcomeKind.PLANNED, "", lambda s: s.is_planning),
+    Rule("it costs more than in the approved plan", _PLACING, NextStep.STOP,
+         "it costs {s.amount} now, more than the approved {s.approved_amount}; make a new plan",
+         lambda s: s.amount > s.approved_amount),
+    Rule("the plan has `max_orders` orders already, those in doubt included", _PLACING,
+         NextStep.STOP, "the plan has {s.limits.max_orders} orders; see 'max_orders'",
+         lambda s: _exceeds(len(s.committed) + 1, s.limits.max_orders)),
+    Rule("with it, the plan's orders would cost more than `max_total_amount`, those in doubt "
+         "included", _PLACING, NextStep.STOP,
+         "with it, the orders of the plan would cost {s.total}; see 'max_total_amount'",
+         lambda s: _exceeds(s.total, s.limits.max_total_amount)),
+    Rule("none of these", _PLACING, NextStep.PLACE, "", lambda _: True),
+)
+# fmt: on
+"""What is decided about a request, in this order."""
+
+
+def decide(situation: Situation) -> Decision:
+    """Decide what to do about a request."""
+    rule = next(each for each in RULES if each.applies(situation))
+    return Decision(rule.kind, rule.reason.format(s=situation))
+
+
+def format_rules() -> str:
+    """Return the table of the rules, in Markdown."""
+    rows = [("what is known about a request", "when", "decision"), ("---",) * 3]
+    for rule in RULES:
+        reason = re.sub(r"{[^}]*}", "…", rule.reason)
+        decision = f"`{rule.kind}`: {reason}" if reason else f"`{rule.kind}`"
+        rows.append((rule.situation, rule.when, decision))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

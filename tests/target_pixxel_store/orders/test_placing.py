@@ -1,0 +1,382 @@
+"""Placing: only what was approved, at its price or less, once, and within the limits."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.exceptions import ConfigValidationError
+
+from pixxel_singer.errors import InputError
+from target_pixxel_store.errors import UnexpectedDeliveryError
+from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
+from tests.target_pixxel_store.orders.order_harness import ORDERS, is_placement
+from tests.target_pixxel_store.target_harness import record, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pixxel_sandbox import RequestRecord
+    from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy, ProxiedRequest
+    from tests.target_pixxel_store.orders.order_harness import OrderHarness
+    from tests.target_pixxel_store.target_harness import Json, RunResult
+
+pytestmark = pytest.mark.places_orders
+
+
+def test_place_approved_plan_places_each_once(orders: OrderHarness) -> None:
+    requests = [orders.request(number) for number in range(3)]
+    orders.plan(*requests)
+    orders.sandbox.requests.clear()
+    result = orders.place(*requests)
+    assert (result.status, result.kinds, result.states) == (0, ["created"] * 3, [{"upto": 3}])
+    sent = [each.body for each in orders.sandbox.requests if each.path == ORDERS and each.body]
+    assert [each["dry_run"] for each in sent] == [True, False] * 3, "priced again before each"
+    assert set(orders.placed.values()) == {1}
+    assert len(orders.placed) == 3
+    assert orders.sandbox.spent_amount() == orders.total["total_amount"]
+    for line, order in zip(result.outcomes, orders.sandbox.placed_orders(), strict=True):
+        [item] = order["order_items"]
+        assert (line["order_id"], line["order_item_id"]) == (order["id"], item["id"])
+        assert line["amount"] == order["total_amount"]
+    assert result.summary["orders"] == 3
+    assert result.summary["order_amount"] == orders.sandbox.spent_amount()
+    rerun = orders.place(*requests)
+    assert (rerun.kinds, rerun.states) == (["exists"] * 3, [{"upto": 3}])
+    orders.target.lose_journal()
+    assert orders.place(*requests).kinds == ["exists"] * 3
+    assert sum(orders.placed.values()) == 3
+
+
+def change_price(path: Path) -> None:
+    """Raise a price in a plan."""
+    first, *rest = path.read_text().splitlines()
+    line = json.loads(first) | {"final_amount": 1e9}
+    path.write_text("\n".join([json.dumps(line), *rest]) + "\n")
+
+
+def drop_last_line(path: Path) -> None:
+    """Remove the line with the digest."""
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "reason"),
+    [
+        (None, {"approve_plan": "0" * 64}, "is not the digest of the plan in 'plan_path'"),
+        (change_price, {}, "was changed after the plan was made"),
+        (drop_last_line, {}, "is not a complete plan"),
+        (lambda path: path.unlink(), {}, "cannot read the file: No such file or directory"),
+        (lambda path: path.write_text(""), {}, "is not a complete plan"),
+        (lambda path: path.write_bytes(path.read_bytes() * 2), {}, "was changed after"),
+    ],
+)
+def test_place_other_plan_than_approved_places_nothing(
+    orders: OrderHarness, change: Callable[[Path], Any] | None, settings: Json, reason: str
+) -> None:
+    orders.plan(orders.request(0))
+    approval = orders.approval | settings
+    if change:
+        change(orders.plan_path)
+    orders.sandbox.requests.clear()
+    result = orders.run(orders.request(0), **approval)
+    assert isinstance(result.error, InputError)
+    assert reason in str(result.error)
+    assert "nothing was placed" in str(result.error) or "cannot read" in str(result.error)
+    assert (orders.sandbox.requests, result.states) == ([], [])
+
+
+def test_place_requires_total_amount(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0))
+    result = orders.place(orders.request(0), max_total_amount=None)
+    assert isinstance(result.error, ConfigValidationError)
+    assert "Setting 'max_total_amount' is missing" in str(result.error.errors)
+    bad = orders.place(orders.request(0), approve_plan="yes")
+    assert isinstance(bad.error, ConfigValidationError)
+
+
+def test_place_request_not_in_plan_fails_alone(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0), orders.request(1), orders.request(3, project_id="none"))
+    changed = orders.request(1, usecase="mining")
+    result = orders.place(orders.request(0), changed, orders.request(2))
+    assert sorted(result.kinds) == ["created", "failed", "failed"]
+    assert "it differs from the approved plan; make a new plan" in result.reasons
+    assert "the approved plan does not place it; make a new plan" in result.reasons
+    assert [name.split()[0] for name in orders.placed] == ["field-0"]
+    assert len(orders.placements) == 1
+
+
+def test_place_price_raised_before_placing_stops(orders: OrderHarness) -> None:
+    requests = [orders.request(number) for number in range(3)]
+    orders.plan(*requests)
+
+    def raise_price(request: RequestRecord, _workspace: object) -> None:
+        if request.path == ORDERS and orders.placements and not is_placement(request):
+            orders.behave(order_uplift=5)
+
+    orders.sandbox.on_request = raise_price
+    result = orders.place(*requests, max_uplift_percent=50, max_total_amount=1e6)
+    assert (result.status, result.kinds) == (3, ["created", "pending", "pending"])
+    assert "more than the approved" in result.reasons[1]
+    assert result.reasons[2] == "the run has stopped before it"
+    assert result.states == [{"upto": 1}]
+    assert sum(orders.placed.values()) == 1
+
+
+def test_place_price_fallen_places(orders: OrderHarness) -> None:
+    orders.behave(order_uplift=10)
+    orders.plan(orders.request(0), max_uplift_percent=10)
+    orders.behave(order_uplift=0)
+    result = orders.place(orders.request(0))
+    assert result.kinds == ["created"]
+    assert result.outcomes[0]["amount"] < orders.total["total_amount"]
+
+
+def test_place_order_dearer_than_its_dry_run_ends_run_and_counts(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.behave(price_increase=10)
+    result = orders.place(*requests, max_total_amount=1e6)
+    assert isinstance(result.error, UnexpectedDeliveryError)
+    assert "more than the" in str(result.error)
+    assert result.kinds == ["created", "pending"]
+    assert result.summary["order_amount"] == orders.sandbox.spent_amount() > 0
+    assert result.outcomes[0]["amount"] == orders.sandbox.spent_amount()
+    assert sum(orders.placed.values()) == 1
+    orders.behave(price_increase=0)
+    spent, total = orders.sandbox.spent_amount(), orders.total["total_amount"]
+    rest = orders.place(*requests, max_total_amount=total)
+    assert rest.kinds == ["exists", "pending"], "what it was dearer counts"
+    assert orders.sandbox.spent_amount() == spent
+    assert orders.place(*requests, max_total_amount=1e6).kinds == ["exists", "created"]
+
+
+def test_place_dry_run_not_honoured_and_lost_is_not_repeated(
+    orders: OrderHarness, proxy: InterceptingProxy
+) -> None:
+    """The plan has shown that the API honours dry runs; then it changes."""
+    orders.plan(orders.request(0), orders.request(1))
+    sent = proxy.count_requests("POST", ORDERS)
+    orders.behave(dry_run_ignored=True, drop_accepted=1.0)
+    result = orders.place(orders.request(0), orders.request(1))
+    assert "THE API DOES NOT HONOUR dry_run" in str(result.error)
+    assert proxy.count_requests("POST", ORDERS) - sent == sum(orders.placed.values()) == 1
+    orders.behave(dry_run_ignored=False, drop_accepted=0.0)
+    rerun = orders.place(orders.request(0), orders.request(1))
+    assert "name the request in 'retry_in_doubt'" in str(rerun.error)
+    again = orders.place(orders.request(0), orders.request(1), retry_in_doubt=["field-0"])
+    assert again.kinds == ["exists", "created"]
+
+
+def test_place_name_changed_when_placing_stops(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.behave_when_placing(rename_orders=True)
+    result = orders.place(*requests)
+    assert isinstance(result.error, UnexpectedDeliveryError)
+    assert "the API changes the name of the order item" in str(result.error)
+    assert (result.kinds, sum(orders.placed.values())) == (["created", "pending"], 1)
+    orders.sandbox.on_request = None
+    orders.behave(rename_orders=False)
+    assert orders.place(*requests).kinds == ["exists", "created"], "the journal knows the order"
+
+
+@pytest.mark.parametrize("fault", ["drop_accepted", "fail_accepted"])
+def test_place_lost_response_found_in_list(orders: OrderHarness, fault: str) -> None:
+    orders.plan(orders.request(0))
+    orders.behave(**{fault: 1.0, "list_lag": 0.1})
+    result = orders.place(orders.request(0))
+    assert (result.status, result.kinds) == (0, ["created"])
+    assert sum(orders.placed.values()) == len(orders.placements) == 1
+
+
+def doubt(orders: OrderHarness, *requests: Json, late: float = 1000, **settings: Any) -> RunResult:
+    """Place a plan whose first order is neither answered nor listed."""
+
+    def lose_first(request: RequestRecord, _workspace: object) -> None:
+        is_first = is_placement(request) and len(orders.placements) == 1
+        orders.behave(accept_late=1.0 if is_first else 0.0, accept_late_seconds=late)
+
+    orders.sandbox.on_request = lose_first
+    return orders.place(*requests, **settings)
+
+
+def test_place_order_in_doubt_not_sent_again(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    first = doubt(orders, *requests)
+    assert (first.status, first.kinds, first.states) == (3, ["in_doubt", "created"], [])
+    assert "the API does not list the order" in first.reasons[0]
+    orders.target.shorten_wait()
+    second = orders.place(*requests)
+    assert (second.status, second.kinds, second.states) == (3, ["in_doubt", "exists"], [])
+    assert "name it in 'retry_in_doubt'" in second.reasons[0]
+    again = orders.plan(*requests)
+    assert (again.status, again.kinds) == (3, ["in_doubt", "exists"])
+    assert len(orders.placements) == 2
+
+
+def test_place_order_in_doubt_recorded_if_list_cannot_be_read(
+    orders: OrderHarness, proxy: InterceptingProxy
+) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    lost: list[ProxiedRequest] = []
+
+    def lose(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse | None:
+        if request.matches("POST", ORDERS) and not request.body["dry_run"]:
+            lost.append(request)
+            return None
+        return ProxiedResponse(404) if lost and request.path == ORDERS else forward()
+
+    proxy.intercept = lose
+    result = orders.place(*requests)
+    assert "GET /v0/orders returned 404" in str(result.error)
+    assert (result.kinds, result.states, len(lost)) == (["in_doubt", "pending"], [], 1)
+
+
+def test_place_order_in_doubt_retried_if_named(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    doubt(orders, *requests)
+    orders.sandbox.on_request = None
+    orders.target.shorten_wait()
+    result = orders.place(*requests, retry_in_doubt=["field-0"])
+    assert (result.status, result.kinds, result.states) == (0, ["created", "exists"], [{"upto": 2}])
+    assert set(orders.placed.values()) == {1}
+
+
+def test_place_order_in_doubt_found_later_exists(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0))
+    doubt(orders, orders.request(0), late=0.5)
+    orders.target.shorten_wait()
+    result = orders.place(orders.request(0), retry_in_doubt=["field-0"])
+    assert (result.status, result.kinds, result.states) == (0, ["exists"], [{"upto": 1}])
+    assert len(orders.placements) == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "kinds"), [(0.0, ["in_doubt", "created"]), (0.01, ["in_doubt", "pending"])]
+)
+def test_place_order_in_doubt_counts_in_full(
+    orders: OrderHarness, missing: float, kinds: list[str]
+) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    total = orders.total["total_amount"] - missing
+    result = doubt(orders, *requests, max_total_amount=total)
+    assert (result.status, result.kinds) == (3, kinds)
+    orders.target.shorten_wait()
+    rerun = orders.place(*requests, max_total_amount=total)
+    assert rerun.kinds == ["in_doubt", {"created": "exists"}.get(kinds[1], kinds[1])]
+    if missing:
+        assert "see 'max_total_amount'" in rerun.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"max_orders": 1}, "see 'max_orders'"), ({"max_total_amount": 200}, "'max_total_amount'")],
+)
+def test_place_limits_apply_to_all_runs_of_a_plan(
+    orders: OrderHarness, settings: Json, reason: str
+) -> None:
+    requests = [orders.request(number) for number in range(3)]
+    orders.plan(*requests)
+    amounts = [line["final_amount"] for line in orders.lines]
+    settings = {name: min(value, amounts[0]) if "amount" in name else value
+                for name, value in settings.items()}  # fmt: skip
+    first = orders.place(*requests, **settings)
+    assert (first.status, first.states) == (3, [{"upto": 1}])
+    assert first.kinds == ["created", "pending", "pending"]
+    assert reason in first.reasons[1]
+    orders.target.lose_journal()
+    rerun = orders.place(*requests, **settings)
+    assert rerun.kinds == ["exists", "pending", "pending"]
+    assert sum(orders.placed.values()) == 1
+
+
+def test_place_limits_of_an_order_apply_again(orders: OrderHarness) -> None:
+    orders.plan(orders.tasking_request(0), orders.request(1), allow_tasking=True)
+    result = orders.place(orders.tasking_request(0), orders.request(1), max_order_amount=1)
+    assert result.kinds == ["failed", "failed"]
+    assert "requires 'allow_tasking'" in result.reasons[0]
+    assert "see 'max_order_amount'" in result.reasons[1]
+    orders.behave(infeasible=1.0)
+    rerun = orders.place(orders.tasking_request(0), allow_tasking=True)
+    assert "only SUCCESS is placed" in rerun.reasons[0]
+    assert orders.placements == []
+
+
+def test_place_request_id_with_other_content_fails(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0))
+    orders.place(orders.request(0))
+    other = orders.request(0, usecase="mining")
+    result = orders.plan(other)
+    assert result.kinds == ["failed"]
+    assert "was ordered with other content" in result.reasons[0]
+
+
+def test_place_refused_order_can_be_corrected(
+    orders: OrderHarness, proxy: InterceptingProxy
+) -> None:
+    """The journal keeps no content of an order that was never placed."""
+    orders.plan(orders.request(0))
+
+    def refuse(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
+        is_order = request.matches("POST", ORDERS) and not request.body["dry_run"]
+        return ProxiedResponse(400, {"error": {}}) if is_order else forward()
+
+    proxy.intercept = refuse
+    assert orders.place(orders.request(0)).kinds == ["failed"]
+    assert proxy.count_requests("POST", ORDERS) == 3
+    other = orders.request(0, usecase="mining")
+    assert orders.plan(other).kinds == ["planned"]
+
+
+def test_place_same_images_ordered_by_others_exists(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0), orders.request(1))
+    orders.place(orders.request(0))
+    workspace = orders.sandbox.workspace
+    [item] = orders.sandbox.placed_orders()[0]["order_items"]
+    workspace.update("order_items", item["id"], name="by hand")
+    orders.target.reset_journal()
+    renamed = orders.request(0, request_id="other", name="same images")
+    assert orders.plan(renamed).kinds == ["exists"]
+    workspace.update("order_items", item["id"], status="CANCELLED")
+    assert orders.plan(renamed).kinds == ["planned"]
+
+
+def test_place_delivers_to_store_and_deliveries_wait_for_it(orders: OrderHarness) -> None:
+    """The delivery that an order brings is pending; no second one is requested."""
+    orders.behave(order_seconds=0.0, delivery_seconds=1000)
+    request = orders.request(0, store="research", path="wells")
+    orders.plan(request)
+    [line] = orders.place(request).outcomes
+    store = orders.target.find_store("research")
+    [order] = orders.sandbox.placed_orders()
+    assert order["order_items"][0]["cloud_delivery"] == {"config": store["id"], "path": "wells/"}
+    workspace = orders.sandbox.workspace
+    [catalog] = workspace.catalogs_of_order_item(line["order_item_id"])
+    [automated] = [row for row in orders.target.list_deliveries() if row["catalog_id"] == catalog]
+    workspace.delete("deliveries", automated["delivery_id"])  # not created yet
+    message = record("delivery_requests", catalog_id=catalog, store="research", path="wells")
+    result = orders.target.run(schema("delivery_requests"), message)
+    assert (result.kinds, result.reasons) == (["exists"], ["pending: its order delivers it there"])
+    assert orders.target.posted_bodies() == []
+    message["record"]["path"] = "other"
+    assert orders.target.run(schema("delivery_requests"), message).kinds == ["created"]
+
+
+def test_place_orders_listed_without_order_items_end_run(
+    orders: OrderHarness, proxy: InterceptingProxy
+) -> None:
+    """Then no order could be recognised."""
+    orders.plan(orders.request(0))
+    proxy.modify_responses("GET", ORDERS, lambda body: body["orders"][0].pop("order_items"))
+    result = orders.place(orders.request(0))
+    assert "it lists orders without their order items" in str(result.error)
+    assert orders.placements == []

@@ -1,0 +1,127 @@
+"""The rules of the plan: what is decided about a request, by what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from target_pixxel_store.journal.journal_state import KnownOrder
+from target_pixxel_store.orders.models import ListedOrder, Price, read_order_request
+from target_pixxel_store.orders.plan import (
+    RULES,
+    Limits,
+    PlanLine,
+    Rule,
+    Situation,
+    add_amounts,
+    decide,
+    make_plan,
+    parse_plan,
+)
+from tests.target_pixxel_store.orders.order_harness import TASKING, make_square
+
+FIELDS: dict[str, Any] = {
+    "request_id": "r",
+    "project_id": "p",
+    "usecase": "mining",
+    "geometry": make_square(10, 50),
+}
+REQUEST = read_order_request({**FIELDS, "item_ids": ["a", "b"]})
+TASK = read_order_request({**FIELDS, **TASKING, "bandset_id": "visible"})
+ITEM = REQUEST.to_order_item("name", "")
+LISTED = ListedOrder("o", "i", "name", REQUEST.images_key, REQUEST.outline, "ACTIVE", 100)
+KNOWN = KnownOrder(REQUEST.content_digest, 100, "o")
+OTHER = KnownOrder("other", 100)
+PRICE = Price(5, 100, 100, [], "SUCCESS")
+APPROVED = PlanLine("r", ITEM, final_amount=100, decision="planned")
+PLACING: dict[str, Any] = {"is_planning": False, "approved": APPROVED}
+SITUATIONS: list[dict[str, Any]] = [
+    {"known": OTHER, "marked": (LISTED,)},
+    {"marked": (LISTED,), "is_settled": False},
+    {"known": KNOWN, "is_settled": False},
+    {"same": LISTED, "is_settled": False},
+    {"intent": KNOWN, "is_settled": False},
+    {"intent": KNOWN, "price": PRICE, **PLACING},
+    {"fault": "names {nothing}", "owned": frozenset({"a"})},
+    {"owned": frozenset({"a", "b"})},
+    {"owned": frozenset({"a"})},
+    {"request": TASK},
+    {"is_planning": False, "price": PRICE},
+    {"is_planning": False, "price": PRICE, "approved": replace(APPROVED, item={})},
+    PLACING,
+    {"price": PRICE._replace(final_amount=101)},
+    {"price": PRICE, "limits": Limits(max_order_amount=99)},
+    {"request": TASK, "price": PRICE._replace(feasibility="WEAK_SUCCESS"),
+     "limits": Limits(allow_tasking=True)},
+    {"price": PRICE},
+    {"price": PRICE, **PLACING, "approved": replace(APPROVED, final_amount=99)},
+    {"price": PRICE, **PLACING, "limits": Limits(max_orders=2), "committed": (1, 1)},
+    {"price": PRICE, **PLACING, "limits": Limits(max_total_amount=101), "committed": (1, 1)},
+    {"price": PRICE, **PLACING, "committed": (1, 1),
+     "limits": Limits(max_total_amount=102, max_orders=3, max_order_amount=100)},
+]  # fmt: skip
+"""For each rule, in their order, a situation in which it decides."""
+
+
+@pytest.mark.parametrize(("rule", "known"), list(zip(RULES, SITUATIONS, strict=True)))
+def test_rules_each_decides_its_situation(rule: Rule, known: dict[str, Any]) -> None:
+    defaults: dict[str, Any] = {"request": REQUEST, "item": ITEM, "limits": Limits()}
+    situation = Situation(**(defaults | known))
+    assert next(each for each in RULES if each.applies(situation)) is rule
+    decision = decide(situation)
+    assert decision.kind is rule.kind
+    assert "{s." not in decision.reason
+
+
+def test_decide_in_doubt_sent_again_only_if_named() -> None:
+    situation = Situation(REQUEST, ITEM, Limits(), intent=KNOWN, may_retry=True, price=PRICE)
+    assert decide(replace(situation, **PLACING)).kind == "place"
+    assert decide(replace(situation, may_retry=False, **PLACING)).kind == "in_doubt"
+
+
+def test_decide_reorder_orders_owned_images_again() -> None:
+    again = read_order_request({**FIELDS, "item_ids": ["a"], "reorder": True})
+    situation = Situation(again, ITEM, Limits(), owned=frozenset({"a"}))
+    assert decide(situation).kind == "price"
+
+
+def test_add_amounts_is_exact() -> None:
+    """So that a budget of 0.3 allows orders of 0.1 and 0.2."""
+    assert add_amounts([0.1, 0.2]) == 0.3
+    situation = Situation(REQUEST, ITEM, Limits(max_total_amount=0.3), committed=(0.1, 0.1),
+                          price=PRICE._replace(final_amount=0.1, base_amount=0.1),
+                          is_planning=False, approved=APPROVED)  # fmt: skip
+    assert decide(situation).kind == "place"
+
+
+def test_plan_read_back_is_the_same() -> None:
+    lines = [APPROVED, PlanLine("s", ITEM, decision="failed", reason="why")]
+    content, total = make_plan(lines)
+    plan = parse_plan(content, 2)
+    assert (list(plan.lines.values()), plan.total) == (
+        [replace(line, item=plan.lines[line.request].item) for line in lines],
+        total,
+    )
+    assert (total.total_amount, total.requests) == (100, 2)
+    assert plan.find_approved("r") is plan.lines["r"]
+    assert plan.find_approved("s") is plan.find_approved("none") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda _: b"", "is not a complete plan"),
+        (lambda content: content[:-5], "is not a complete plan"),
+        (lambda content: content.replace(b"100", b"101", 1), "was changed"),
+        (lambda content: content.replace(b"\n", b"\r\n"), "was changed"),
+        (lambda content: b"\n".join(content.splitlines()[::-1]), "is not a complete plan"),
+        (lambda content: content[content.index(b"\n") + 1 :], "was changed"),
+        (lambda content: content, "has more than 0 requests"),
+    ],
+)
+def test_plan_changed_is_refused(change: Any, reason: str) -> None:
+    content, _ = make_plan([APPROVED])
+    with pytest.raises(ValueError, match=reason):
+        parse_plan(change(content), 0)
