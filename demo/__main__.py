@@ -1,4 +1,4 @@
-"""`make demo`: sync the sandbox into DuckDB and STAC, deliver and download new catalogs."""
+"""`make demo`: sync the sandbox into DuckDB and STAC, deliver, download and order images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from demo import downloads
+from demo import downloads, orders
 from demo.deliveries import (
     BUCKET,
     check_deliveries,
@@ -45,6 +45,7 @@ HEADINGS = (
     "Export a STAC catalog",
     "Deliver new images to a bucket. A second run without a state delivers nothing twice",
     "Download the same images over connections that break. A second run downloads nothing",
+    "Order an image: plan, approve, place once. It arrives in the bucket",
 )
 """What each step shows."""
 WHAT_NEXT = """
@@ -118,7 +119,7 @@ def make_answer_table(db: duckdb.DuckDBPyConnection) -> Table:
     help="Folder with the JSON Schemas of STAC extensions, to validate against them as well.",
 )
 def main(items: int, folder: Path, schemas: str | None) -> None:
-    """Sync the sandbox into DuckDB and STAC, then deliver and download new catalogs."""
+    """Sync the sandbox into DuckDB and STAC, then deliver, download and order images."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -146,6 +147,7 @@ def main(items: int, folder: Path, schemas: str | None) -> None:
             partial(demo.export_stac, validate_extensions=bool(schemas)),
             demo.deliver_new_catalogs,
             demo.download_new_catalogs,
+            demo.order_image,
         )
         out.print(INTRODUCTION.format(log=os.path.relpath(meltano.log_path)), soft_wrap=True)
         for number, (heading, step) in enumerate(zip(HEADINGS, steps, strict=True), start=1):
@@ -259,6 +261,10 @@ class Demo:
         rerun = downloads.download_catalogs(self.meltano, self.sandbox, since, "--full-refresh")
         downloads.print_downloads(self.sandbox, first, rerun, self.console)
         downloads.check_downloads(self.sandbox, self.count_new_catalogs(), first, rerun)
+
+    def order_image(self) -> None:
+        """Order an image that the workspace does not own."""
+        orders.order_image(self.meltano, self.sandbox, self.s3, self.console)
 
 
 if __name__ == "__main__":

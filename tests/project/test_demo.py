@@ -91,14 +91,21 @@ def test_demo_run_loads_all_rows_and_delivers_new_catalogs(
     assert not (tmp_path / "demo" / "stac" / "rejected.ndjson").exists()
     bucket = tmp_path / "demo" / "buckets" / "deliveries"
     objects = [f"s3://{each.relative_to(bucket.parent)}" for each in bucket.rglob("*.zip")]
-    assert len(objects) == 4, "one new catalog per advanced day"
-    for uri in objects:
+    ordered = [uri for uri in objects if "/pixxel/ordered/" in uri]
+    assert len(ordered) == 1
+    assert ordered[0] in result.stdout
+    delivered = [uri for uri in objects if uri not in ordered]
+    assert len(delivered) == 4, "one new catalog per advanced day"
+    for uri in delivered:
         assert uri in result.stdout
         assert uri in (tmp_path / "demo" / "stac" / "items.ndjson").read_text()
     summary = json.loads((tmp_path / "demo" / "target-pixxel-store-summary").read_text())
     assert summary["outcomes"]["catalogs"]["exists"] == 4
     assert summary["deliveries"] == 0
-    assert re.findall(r"^\d of (\d)  [A-Z]", result.stdout, re.MULTILINE) == ["5"] * 5
+    outcomes = (tmp_path / "demo" / "order-outcomes").read_text().splitlines()
+    kinds = [json.loads(line)["outcome"] for line in outcomes]
+    assert kinds == ["planned", "created", "exists"]
+    assert re.findall(r"^\d of (\d)  [A-Z]", result.stdout, re.MULTILINE) == ["6"] * 6
     assert "about two minutes" in result.stdout
     assert "What next" in result.stdout
     assert result.stderr == "", "the log goes to a file that the output names"
