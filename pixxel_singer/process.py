@@ -41,12 +41,13 @@ def freeze_gc() -> Iterator[None]:
         gc.enable()
 
 
-def describe_missing_extra(command: str, extra: str, error: ModuleNotFoundError) -> str:
-    """Return the error of a command whose extra is not installed."""
-    return (
+def exit_without_extra(command: str, extra: str, error: ModuleNotFoundError) -> NoReturn:
+    """Exit, because the extra of a command is not installed."""
+    sys.stderr.write(
         f"{command} needs '{error.name}'; run: pip install 'pixxel-singer[{extra}]' "
-        f"(in a checkout: pip install '.[{extra}]')"
+        f"(in a checkout: pip install '.[{extra}]')\n"
     )
+    raise SystemExit(int(ExitCode.BAD_INPUT))
 
 
 def open_standard_descriptors() -> None:

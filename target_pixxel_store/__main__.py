@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import describe_missing_extra, freeze_gc
+from pixxel_singer.process import exit_without_extra, freeze_gc
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
         with freeze_gc():
             from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
-        raise SystemExit(describe_missing_extra("target-pixxel-store", "store", error)) from None
+        exit_without_extra("target-pixxel-store", "store", error)
     TargetPixxelStore.cli()
 
 

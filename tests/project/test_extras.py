@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,9 +35,34 @@ def test_sandbox_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_command_without_its_extra_names_module_and_extra(
-    monkeypatch: pytest.MonkeyPatch, command: ModuleType, target: str, extra: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: ModuleType,
+    target: str,
+    extra: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, target, None)
     with pytest.raises(SystemExit) as error:
         command.main()
-    assert f"needs '{target}'; run: pip install 'pixxel-singer[{extra}]'" in str(error.value)
+    assert error.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"needs '{target}'; run: pip install 'pixxel-singer[{extra}]'" in line
+
+
+def test_backfill_looks_for_all_modules_of_its_extra() -> None:
+    """Its workers import most of them, so that a command would fail long after its start."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    packages = [re.split("[<>=]", each)[0] for each in project["optional-dependencies"]["backfill"]]
+    modules = {each.replace("-", "_") for each in packages}
+    assert {*pixxel_backfill.__main__.EXTRA_MODULES} == modules
+
+
+@pytest.mark.parametrize("module", pixxel_backfill.__main__.EXTRA_MODULES)
+def test_backfill_without_a_module_of_its_extra_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit) as error:
+        pixxel_backfill.__main__.main()
+    assert error.value.code == 2
+    assert f"needs '{module}'" in capsys.readouterr().err
