@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from singer_sdk._logging import _setup_console_logging
 from singer_sdk.logging import StructuredFormatter
 
+from pixxel_singer.redaction import escape_controls
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
     from types import TracebackType
@@ -36,6 +38,20 @@ def align_columns(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def join_names(names: Sequence[str], limit: int = 10) -> str:
+    """Return names as a list in a line, and how many more there are than its limit."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def log_result(logger: logging.Logger, line: str) -> None:
+    """Log what was done as INFO; on a terminal, which shows only warnings, print it instead."""
+    if is_interactive() and not logger.isEnabledFor(logging.INFO):
+        sys.stderr.write(f"{escape_controls(line)}\n")
+    else:
+        logger.info("%s", line)
 
 
 def set_up_logging(prefix: str, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -51,7 +51,7 @@ def run_dag(home: Path, log: object) -> dict[str, str]:
     states = json.loads((home / "states").read_text())
     shards = len(json.loads((home / "backfill" / "plan.json").read_text())["shards"])
     failed = [each for each in states if each[2] != "success"]
-    if failed or len(states) != 4 + shards:
+    if failed or len(states) != 5 + shards:
         sys.exit(f"{failed or states}\n{(home / 'log').read_text()[-4000:]}")
     print(f"{len(states)} tasks succeeded, {shards} of them for a shard each")  # noqa: T201
     dataset = home / "backfill" / "dataset"

@@ -1,7 +1,9 @@
 """A backfill of the Pixxel archive as a DAG of Airflow 3: a mapped task for each shard.
 
-Each task is one command that may be killed and repeated, so Airflow's retries are safe. The workers
-need pixxel-backfill on their PATH, the variables of tap-pixxel (`TAP_PIXXEL_API_TOKEN`), and:
+Each task is one command that may be killed and repeated, so Airflow's retries are safe. If the
+result lacks items or values (exit status 3 of `merge`), the DAG goes on, as the catch-up may read
+them, and its last task fails if it still lacks some; its log names them. The workers need
+pixxel-backfill on their PATH, the variables of tap-pixxel (`TAP_PIXXEL_API_TOKEN`), and:
 
     PIXXEL_BACKFILL_FOLDER      folder that all workers see, or URL of an object store
     PIXXEL_BACKFILL_PARALLEL    number of shards that run at a time; 4 by default
@@ -40,9 +42,11 @@ with DAG(
 ) as dag:
     plan = BashOperator(
         task_id="plan",
-        # The plan of an earlier run or try is continued.
-        bash_command=f"pixxel-backfill status {PLAN_OPTION} > /dev/null 2>&1 || "
-        f"pixxel-backfill plan --window month --out {shlex.quote(FOLDER)}",
+        # The plan of an earlier run or try is continued. Status 2: there is none; or the folder or
+        # its plan cannot be used, which `plan` refuses, too.
+        bash_command=f"pixxel-backfill status {PLAN_OPTION} > /dev/null || "
+        "if [ $? -eq 2 ]; then "
+        f"pixxel-backfill plan --window month --out {shlex.quote(FOLDER)}; else exit 1; fi",
     )
     list_shards = BashOperator(
         task_id="list_shards",
@@ -56,9 +60,16 @@ with DAG(
         map_index_template="{{ task.env['SHARD'] }}",
         max_active_tis_per_dagrun=PARALLEL,
     ).expand(env=list_shards.output)
-    merge = BashOperator(task_id="merge", bash_command=f"pixxel-backfill merge {PLAN_OPTION}")
+    merge = BashOperator(
+        task_id="merge", bash_command=f"pixxel-backfill merge {PLAN_OPTION} || [ $? -eq 3 ]"
+    )
     catch_up = BashOperator(
-        task_id="catch_up", bash_command=f"pixxel-backfill catch-up {PLAN_OPTION}"
+        task_id="catch_up", bash_command=f"pixxel-backfill catch-up {PLAN_OPTION} || [ $? -eq 3 ]"
+    )
+    check_result = BashOperator(
+        task_id="check_result",
+        bash_command=f"pixxel-backfill merge {PLAN_OPTION}",  # changes nothing, and ends with 3
+        retries=0,
     )
     plan >> list_shards
-    run_shard >> merge >> catch_up
+    run_shard >> merge >> catch_up >> check_result

@@ -16,6 +16,7 @@ from pixxel_backfill.merge.rejected import MERGED_FILE, merge_rejected
 from pixxel_backfill.merge.sources import read_done_shards
 from pixxel_backfill.merge.state import make_state
 from pixxel_singer.errors import InputError
+from pixxel_singer.log_setup import join_names, log_result
 from pixxel_singer.progress import StageProgress
 from target_stac.formats.omissions import describe_omissions
 from target_stac.scratch import open_scratch_folder
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from target_stac.formats.omissions import Omission
 
 logger = logging.getLogger(__name__)
-_MAX_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ def merge_shards(
     """
     if plan.loader and catalog:
         raise InputError("--catalog: the loader has stored the items; it must write the catalog")
-    origins = read_done_shards(folder, plan, is_partial=is_partial)
+    origins = read_done_shards(
+        folder, plan, is_partial=is_partial, hint="run them, or merge with --partial"
+    )
     dataset = None
     rejected: list[RejectedItem] = []
     if plan.loader is None:
@@ -111,23 +113,28 @@ def _report(
     if dataset is not None:
         omissions = _add_up(dataset.index)
         lost = sum(len(rows) for each in dataset.sources.values() for _, rows in each)
-        numbers = (dataset.index.rows, len(dataset.index.files), dataset.copied, dataset.rewritten)
-        logger.info(
-            "%s/%s: %s items in %s files, %s copied and %s rewritten; %s older rows left out",
-            folder.url, DATASET_FOLDER, *(f"{number:,}" for number in (*numbers, lost)),
-        )  # fmt: skip
-    seen = {name for origin in origins for name in origin.done.undated}
+        log_result(
+            logger,
+            f"{folder.url}/{DATASET_FOLDER}: {dataset.index.rows:,} items in "
+            f"{len(dataset.index.files):,} files, {dataset.copied:,} copied and "
+            f"{dataset.rewritten:,} rewritten; {lost:,} older rows left out",
+        )
+    has_caught_up = any(origin.is_catch_up for origin in origins)  # which has read the undated
+    seen = {name for origin in origins for name in origin.done.undated if not has_caught_up}
     undated = sorted(seen - {each.id for each in rejected})
     if rejected:
         logger.error(
             "%s records are no STAC items, so the dataset lacks them; see %s/%s: %s",
-            f"{len(rejected):,}", folder.url, MERGED_FILE, _name([each.id for each in rejected]),
-        )  # fmt: skip
+            f"{len(rejected):,}",
+            folder.url,
+            MERGED_FILE,
+            join_names([each.id for each in rejected]),
+        )
     if undated:
         logger.error(
             "%s items have no time, so no shard owns them; catch-up reads them: %s",
             f"{len(undated):,}",
-            _name(undated),
+            join_names(undated),
         )
     if omissions:
         logger.warning(
@@ -135,11 +142,6 @@ def _report(
             describe_omissions(omissions),
         )
     return not (rejected or undated or omissions)
-
-
-def _name(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMED
-    return ", ".join(names[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _add_up(index: DatasetIndex) -> list[Omission]:

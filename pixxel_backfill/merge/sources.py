@@ -14,6 +14,7 @@ import pyarrow as pa
 from pixxel_backfill.outputs.geoparquet import LINES, PARQUET
 from pixxel_backfill.plan import Shard
 from pixxel_singer.errors import InputError
+from pixxel_singer.log_setup import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pixxel_backfill.plan import Plan
 
 _CATCH_UPS = "catch-up"
-_MAX_NAMED = 10
 _REPAIR = "restore it, or delete the shard's _DONE and run the shard again"
 READS = 16
 """Files that are read at once."""
@@ -146,7 +146,7 @@ def make_catch_up(number: int) -> Shard:
 
 
 def read_done_shards(
-    folder: BackfillFolder, plan: Plan, *, is_partial: bool = False
+    folder: BackfillFolder, plan: Plan, *, is_partial: bool = False, hint: str = "run them first"
 ) -> list[DoneShard]:
     """Return all that is done, in the order in which it was read.
 
@@ -154,6 +154,7 @@ def read_done_shards(
         folder: The folder of the backfill.
         plan: The plan.
         is_partial: Whether shards may be missing.
+        hint: What the error says to do if some are.
 
     Raises:
         InputError: Shards are not done.
@@ -167,11 +168,9 @@ def read_done_shards(
     ]
     missing = [shard.id for shard, done in zip(plan.shards, dones, strict=True) if done is None]
     if missing and not is_partial:
-        more = len(missing) - _MAX_NAMED
-        names = ", ".join(missing[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         raise InputError(
-            f"{folder.url}: {len(missing):,} of {len(plan.shards):,} shards are not done: {names}; "
-            "run them, or merge with --partial"
+            f"{folder.url}: {len(missing):,} of {len(plan.shards):,} shards are not done: "
+            f"{join_names(missing)}; {hint}"
         )
     found.sort(key=lambda each: (each.done.started_at or "", each.shard.id))
     return found + read_catch_ups(folder)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from pixxel_backfill.cli import main
+from pixxel_backfill.folder import Done
+from pixxel_backfill.merge.sources import make_catch_up
 from tests.pixxel_backfill.shards import (
     COLLECTION,
     ItemBackfill,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+    from pixxel_backfill.plan import Shard
 
 
 @pytest.fixture
@@ -59,6 +63,31 @@ def test_merge_without_all_items_ends_as_incomplete(backfill: ItemBackfill) -> N
     record = {"id": "x", "collection": COLLECTION, "stac_item": None, "stac_error": "no time"}
     backfill.write_shard(backfill.plan.shards[1], [encode_message(record)])
     assert merge(backfill).exit_code == 3
+
+
+def test_merge_shows_its_result_on_a_terminal(
+    backfill: ItemBackfill, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")  # as on a terminal
+    monkeypatch.setattr("pixxel_singer.log_setup.is_interactive", lambda: True)
+    result = merge(backfill, "--partial")
+    assert result.stderr == (
+        f"{backfill.path}/dataset: 1 items in 1 files, 1 copied and 0 rewritten; 0 older rows left "
+        "out\n"
+    )
+
+
+def test_merge_after_a_catch_up_lacks_no_items_without_a_time(backfill: ItemBackfill) -> None:
+    """The catch-up has read them: they are in the loader, or rejected."""
+    commit_nothing(backfill, backfill.plan.shards[1], undated=["x"])
+    assert merge(backfill).exit_code == 3
+    commit_nothing(backfill, make_catch_up(1))
+    assert merge(backfill).exit_code == 0
+
+
+def commit_nothing(backfill: ItemBackfill, shard: Shard, **values: Any) -> None:
+    attempt = backfill.folder.start_attempt(shard)
+    attempt.commit(Done(attempt.name, [], 0, 0, 0.0, None, None, None, **values))
 
 
 def test_merge_into_catalog_that_cannot_be_written_logs_one_line(
