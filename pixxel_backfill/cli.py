@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from obstore.exceptions import BaseError
-from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 
 from pixxel_api.errors import PixxelError
 from pixxel_backfill.folder import BackfillFolder
@@ -23,6 +25,7 @@ from pixxel_singer.cli import ErrorLines, format_help_end
 from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.filesystem import describe_error
+from pixxel_singer.log_setup import join_names, log_result
 from pixxel_singer.redaction import select_public
 from tap_pixxel.tap import TapPixxel
 
@@ -83,13 +86,20 @@ config_option = click.option(
     "default ENV.",
 )
 """The option that names the sources of the tap's settings, as the tap's own."""
-rate_option = click.option(
-    "--requests-per-second",
-    type=click.FloatRange(0, MAX_RATE, min_open=True),
-    metavar="R",
-    help="Maximum rate of all workers together; by default that of the plan's settings.",
-)
-"""The option that limits the rate of requests."""
+
+
+def make_rate_option(whose: str) -> Callable[[Command], Command]:
+    """Return the option that limits the rate of requests.
+
+    Args:
+        whose: Whose rate it is.
+    """
+    return click.option(
+        "--requests-per-second",
+        type=click.FloatRange(0, MAX_RATE, min_open=True),
+        metavar="R",
+        help=f"Maximum rate of {whose}; by default that of the plan's settings.",
+    )
 
 
 @click.group(
@@ -122,36 +132,39 @@ def main() -> None:
 @click.option(
     "--loader",
     metavar="COMMAND",
-    help="Command of a Singer target that each shard is piped into; by default GeoParquet is "
-    "written.",
+    help="Command of a Singer target that each shard is piped into, not run by a shell; by default "
+    "GeoParquet is written.",
 )
 @click.option(
     "--shard-rows",
     type=click.IntRange(1),
-    default=SHARD_ROWS,
-    show_default=True,
     metavar="N",
-    help="Items of a shard with --window auto.",
+    help=f"Items of a shard with --window auto; by default {SHARD_ROWS:,}.",
 )
 @config_option
 def plan(
-    *, window: str, folder: str, loader: str | None, shard_rows: int, config: _ConfigInput
+    *, window: str, folder: str, loader: str | None, shard_rows: int | None, config: _ConfigInput
 ) -> None:
     """Divide the archive into shards, and write plan.json.
 
     The settings are those of tap-pixxel, such as collections, datetime and bbox. The plan holds
     them without the token.
     """
+    if shard_rows is not None and window != AUTO:
+        raise InputError(f"--shard-rows: needs --window {AUTO}")
+    command = parse_loader(loader)
     target = BackfillFolder(folder, create=True)
     target.check_no_plan()
     tap = TapPixxel(config=config.config, parse_env_config=config.parse_env)
     try:
-        made = make_plan(tap, window=window, shard_rows=shard_rows, loader=parse_loader(loader))
+        made = make_plan(tap, window=window, shard_rows=shard_rows or SHARD_ROWS, loader=command)
     finally:
         tap.client.close()
     target.create_plan(made)
-    collections = len({each.collection for each in made.shards})
-    click.echo(f"{len(made.shards)} shards of {collections} collections")
+    shards, collections = len(made.shards), len({each.collection for each in made.shards})
+    click.echo(
+        f"{shards} shard{'s' * (shards != 1)} of {collections} collection{'s' * (collections != 1)}"
+    )
 
 
 @main.command()
@@ -176,7 +189,7 @@ def plan(
     help="Number of shards at a time; by default the number of processors, or of the threads of "
     "the Dask cluster.",
 )
-@rate_option
+@make_rate_option("all workers together")
 @config_option
 def run(
     *,
@@ -209,13 +222,29 @@ def run(
         )  # fmt: skip
     if not failures:
         return ExitCode.OK
-    for name, reason in failures.items():
-        logger.error("%s: %s", name, reason)
-    logger.error(
-        "%d of %d shards failed, the others are done; run again %s",
-        len(failures), len(made.shards), _RESUME,
-    )  # fmt: skip
+    log_failures(failures, len(made.shards))
     return ExitCode.INCOMPLETE
+
+
+def log_failures(failures: dict[str, str], total: int) -> None:
+    """Log why shards have failed, a line for each reason, and what to do.
+
+    Args:
+        failures: The reasons by the ids of the shards.
+        total: Number of all shards.
+    """
+    shards: dict[str, list[str]] = {}
+    for name, reason in failures.items():
+        shards.setdefault(reason, []).append(name)
+    for reason, names in shards.items():
+        logger.error("%s: %s", join_names(names), reason)
+    logger.error(
+        "%d of %d shards failed%s; correct the cause that is logged above, and run again %s",
+        len(failures),
+        total,
+        ", the others are done" if len(failures) < total else "",
+        _RESUME,
+    )
 
 
 def find_engine(
@@ -242,21 +271,28 @@ def find_engine(
 @main.command("run-shard")
 @click.argument("identifier", metavar="ID")
 @plan_option
-@rate_option
+@make_rate_option("this shard")
 @config_option
 def run_one_shard(
     identifier: str, *, folder: str, requests_per_second: float | None, config: _ConfigInput
 ) -> None:
-    """Run one shard in this process; for the tasks of an orchestrator.
+    """Run one shard, as a task of an orchestrator.
 
-    A shard that is done is not run again. The command may be killed and repeated, and several
-    may run the same shard at once.
+    It runs in this process. A shard that is done is not run again. The command may be killed and
+    repeated, and several may run the same shard at once.
     """
     source = BackfillFolder(folder)
     made = source.read_plan()
     shard = find_shard(made, identifier)
     settings = read_settings(made, config)
-    with RunProgress(1, 0) as progress:
+    done = source.read_done(shard)
+    if done is not None:
+        log_result(
+            logger, f"{shard.id}: was done before, with {done.rows:,} items; nothing was read now"
+        )
+    with RunProgress(1, int(done is not None)) as progress:
+        if done is not None:
+            return
         run_shard(
             source, made, shard, settings,
             requests_per_second=requests_per_second,
@@ -283,7 +319,7 @@ def merge(*, folder: str, catalog: str | None, partial: bool) -> ExitCode:
 
 @main.command("catch-up")
 @plan_option
-@rate_option
+@make_rate_option("the catch-up")
 @config_option
 def catch_up(*, folder: str, requests_per_second: float | None, config: _ConfigInput) -> ExitCode:
     """Read what has changed since the shards were read, and merge it.
@@ -355,6 +391,11 @@ def parse_loader(text: str | None) -> list[str] | None:
         raise InputError(f"--loader: is no command: {error}") from None
     if not parts:
         raise InputError("--loader: is empty; name the command of a Singer target")
+    if shutil.which(parts[0]) is None:
+        raise InputError(
+            f"--loader: there is no program '{parts[0]}'; install it or name its path (the command "
+            "is not run by a shell)"
+        )
     return parts
 
 
@@ -375,6 +416,8 @@ def find_shard(plan: Plan, identifier: str) -> Shard:
 def read_settings(plan: Plan, config: _ConfigInput) -> dict[str, Any]:
     """Return the tap's settings: those of the plan, and the secrets from their sources.
 
+    Other settings of the sources that differ are named in a warning.
+
     Raises:
         ConfigValidationError: The token is missing.
     """
@@ -382,5 +425,33 @@ def read_settings(plan: Plan, config: _ConfigInput) -> dict[str, Any]:
         config=config.config, parse_env_config=config.parse_env, validate_config=False
     )
     public = select_public(TapPixxel.config_jsonschema, source.config)
+    warn_about_ignored(plan, public)
     secrets = {name: source.config[name] for name in source.config.keys() - public.keys()}
     return dict(TapPixxel(config=plan.settings | secrets).config)
+
+
+def warn_about_ignored(plan: Plan, given: dict[str, Any]) -> None:
+    """Log which settings differ from those of the plan, unless they have their default."""
+    rules = TapPixxel.config_jsonschema["properties"]
+    names = [
+        name
+        for name, value in given.items()
+        if value != rules[name].get("default")
+        and (read_area(value) if name == "intersects" else value) != plan.settings.get(name)
+    ]
+    if names:
+        logger.warning(
+            "settings that differ from those of the plan are ignored: %s; the plan's are used%s; "
+            "make a new plan for others",
+            ", ".join(sorted(names)),
+            f" (api_url: {plan.settings.get('api_url')})" if "api_url" in names else "",
+        )
+
+
+def read_area(text: str) -> str:
+    """Return the setting `intersects` as a plan has it, as it is if it cannot be read."""
+    try:
+        tap = TapPixxel(config={"intersects": text, "api_token": "-"})
+    except ConfigValidationError:
+        return text
+    return json.dumps(tap.settings.intersects)

@@ -44,6 +44,8 @@ DONE_FILE = "_DONE"
 STARTED_FILE = "_STARTED"
 FAILED_FILE = "_FAILED"
 STATE_FILE = "state.json"
+_ATTEMPT_TIME = "%Y%m%dT%H%M%S.%f"
+"""The beginning of an attempt's name: when it has begun, UTC."""
 _NO_PLAN = f"has no {PLAN_FILE}; make one with pixxel-backfill plan"
 
 
@@ -231,7 +233,7 @@ class BackfillFolder:
 
     def start_attempt(self, shard: Shard) -> Attempt:
         """Start an attempt at a shard."""
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        now = datetime.now(UTC).strftime(_ATTEMPT_TIME)
         attempt = Attempt(self.store, shard, f"{now}-{secrets.token_hex(4)}")
         attempt.put(STARTED_FILE, b"")
         return attempt
@@ -271,6 +273,12 @@ class BackfillFolder:
                         if name == FAILED_FILE:
                             attempts.failed.add(attempt)
         return {shard.id: found[shard.folder] for shard in plan.shards}
+
+
+def read_start(attempt: str) -> str:
+    """Return when an attempt has begun, UTC, from its name."""
+    begin = datetime.strptime(attempt.partition("-")[0], _ATTEMPT_TIME).replace(tzinfo=UTC)
+    return begin.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _open_local_store(path: str, *, create: bool) -> LocalStore:

@@ -16,6 +16,7 @@ from pixxel_api.pagination.window_scan import WINDOW_ROWS
 from pixxel_api.timestamps import format_timestamp, parse_timestamp, subtract
 from pixxel_backfill.plan import Plan, Shard
 from pixxel_singer.errors import InputError
+from pixxel_singer.log_setup import join_names
 from pixxel_singer.redaction import select_public
 from tap_pixxel.stac import ConversionError
 from tap_pixxel.stream_types.incremental import read_timestamp
@@ -121,7 +122,13 @@ def make_plan(
         raise InputError("Setting 'stac' must be true to write GeoParquet; or pass --loader")
     if tap.settings.owned_range is not None:
         raise InputError("Setting 'owned_range' is that of a shard; remove it, or set 'datetime'")
-    started_at, collections = read_collections(tap)
+    started_at, collections, listed = read_collections(tap)
+    unknown = [each for each in tap.settings.collections if listed and each not in listed]
+    if unknown:
+        raise InputError(
+            f"Setting 'collections': the archive has no {join_names(unknown)}; it has "
+            f"{join_names(sorted(listed), 20)}"
+        )
     items = tap.get_stream(ArchiveItems)
     names = [each["collection"] for each in items.partitions]
     shards: list[Shard] = []
@@ -145,8 +152,8 @@ def make_plan(
     )
 
 
-def read_collections(tap: TapPixxel) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the server's time, and the archive's collections as STAC, by id.
+def read_collections(tap: TapPixxel) -> tuple[str, dict[str, dict[str, Any]], set[str]]:
+    """Return the server's time, the archive's collections as STAC, by id, and all of their ids.
 
     The list of collections need not be readable if the settings name those to read.
 
@@ -162,16 +169,19 @@ def read_collections(tap: TapPixxel) -> tuple[str, dict[str, dict[str, Any]]]:
         if error.affects_all_requests or not tap.settings.collections:
             raise
         logger.warning("the plan has no STAC Collections, because they cannot be read: %s", error)
-        return format_timestamp(now), {}
+        return format_timestamp(now), {}, set()
     documents = {}
+    listed = set()
     for row in rows:
+        fields = stream.parse_row(row)
+        listed.add(str(fields.get("id")))
         try:
-            document = dict(stream.convert(stream.parse_row(row)).stac)
+            document = dict(stream.convert(fields).stac)
         except ConversionError as error:
             logger.warning("the plan lacks a STAC Collection: %s", error)
             continue
         documents[document["id"]] = document
-    return format_timestamp(response.requested_at or now), documents
+    return format_timestamp(response.requested_at or now), documents, listed
 
 
 def split_by_month(search: CollectionSearch, now: datetime) -> list[Split]:

@@ -79,7 +79,7 @@ class RunProgress:
         trace: TracebackType | None,
     ) -> None:
         """Stop the display; the last values stay on the screen."""
-        self._draw_bar()
+        self._draw_bar(is_over=True)
         if self._progress:
             self._progress.stop()
         self._write_line("end")
@@ -151,10 +151,11 @@ class RunProgress:
             sys.stdout.write(f"{line.decode()}\n")
             sys.stdout.flush()
 
-    def _draw_bar(self) -> None:
+    def _draw_bar(self, *, is_over: bool = False) -> None:
         if self._progress is None or self._task is None:
             return
         values = self._measure()
+        end = self._estimate_end()
         self._progress.update(
             self._task,
             completed=self._done,
@@ -162,7 +163,7 @@ class RunProgress:
                 f"{self._done} of {self._total} shards, {values['rows']:,} rows, "
                 f"{values['rows_per_second']:,.0f} rows/s, "
                 f"{values['requests_per_second']:,.1f} requests/s, {self._errors} errors"
-                + (f", ends {end:%b %d %H:%M} UTC" if (end := self._estimate_end()) else "")
+                + (f", ends {end:%b %d %H:%M} UTC" if end and not is_over else "")
             ),
         )
 

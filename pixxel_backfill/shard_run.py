@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from obstore.exceptions import BaseError
 
-from pixxel_api.errors import PixxelError
+from pixxel_api.errors import ConnectError, PixxelError
 from pixxel_backfill.folder import FAILED_FILE, Done
 from pixxel_backfill.outputs.loader import LoaderFailed, LoaderOutput
 from pixxel_backfill.tap_run import run_tap
@@ -98,7 +98,8 @@ def run_shard(
         settings: The tap's settings for all shards, with their secrets.
         requests_per_second: The maximum rate of this attempt; None for that of the settings.
         shared_pause: A pause that all workers observe.
-        report: Called about once a second, and at the end.
+        report: Called about once a second, and at the end. The rows and requests are those of this
+            call, so none if the shard is done already.
         check: Called often; raises to stop.
 
     Returns:
@@ -125,7 +126,9 @@ def run_shard(
             with suppress(*STORE_ERRORS):  # may be the cause
                 attempt.put(FAILED_FILE, str(failure).encode())
         raise failure from error
-    report(ShardProgress(shard.id, "done", done.rows, done.requests))
+    is_own = attempt is not None and done.attempt == attempt.name
+    own = (done.rows, done.requests) if is_own else (0, 0)
+    report(ShardProgress(shard.id, "done", *own))
     return done
 
 
@@ -219,7 +222,8 @@ def describe_failure(error: Exception) -> ShardFailed:
     if isinstance(error, InputError):
         return ShardFailed("; ".join(error.lines), affects_all=True)
     if isinstance(error, PixxelError):
-        return ShardFailed(str(error), affects_all=error.affects_all_requests)
+        hint = "; the plan's 'api_url' is used" if isinstance(error, ConnectError) else ""
+        return ShardFailed(f"{error}{hint}", affects_all=error.affects_all_requests)
     if isinstance(error, STORE_ERRORS):
         full = isinstance(error, OSError) and error.errno in _FULL_DISK
         return ShardFailed(describe_error(error), affects_all=full)

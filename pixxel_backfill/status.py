@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from pixxel_backfill.folder import read_start
 from pixxel_singer.log_setup import align_columns
 from pixxel_singer.redaction import escape_controls
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Status = Literal["done", "started", "failed", "open"]
 STATUSES: tuple[Status, ...] = ("done", "started", "failed", "open")
 MAX_LISTED = 20
-"""Failed shards and undated items that the table lists."""
+"""Started shards, failed shards, and undated items that the table lists, of each."""
 _READERS = 16
 """Files that are read at a time, which take long to request from an object store."""
 
@@ -37,6 +38,7 @@ class ShardStatus(msgspec.Struct, frozen=True):
         seconds: How long the attempt took.
         undated: Ids of items without any time that it has seen.
         reason: Why the latest attempt has failed.
+        since: When the latest attempt has begun, UTC, if the shard is `started`.
     """
 
     id: str
@@ -48,6 +50,7 @@ class ShardStatus(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     undated: list[str] = []
     reason: str = ""
+    since: str = ""
 
 
 class BackfillStatus(msgspec.Struct, frozen=True):
@@ -99,7 +102,10 @@ def read_status(folder: BackfillFolder, plan: Plan) -> BackfillStatus:
         if found.latest in found.failed:
             reason = folder.read_failure(shard, found.latest)
             return ShardStatus(shard.id, shard.collection, "failed", reason=reason)
-        return ShardStatus(shard.id, shard.collection, "started" if found.latest else "open")
+        if found.latest:
+            since = read_start(found.latest)
+            return ShardStatus(shard.id, shard.collection, "started", since=since)
+        return ShardStatus(shard.id, shard.collection, "open")
 
     with ThreadPoolExecutor(_READERS) as pool:
         shards = list(pool.map(read_shard, plan.shards))
@@ -132,6 +138,8 @@ def format_status(status: BackfillStatus, *, as_json: bool) -> str:
     ]
     lines = align_columns(rows, "<>>>>>>>")
     failed = [f"{each.id}: {each.reason}" for each in status.shards if each.status == "failed"]
+    started = [f"{each.id}: since {each.since}" for each in status.shards if each.since]
+    lines += _list_some("started, and running or killed", started)
     lines += _list_some("failed", failed)
     lines += _list_some("items without any time, which catch-up reads", status.undated)
     return escape_controls("\n".join(lines), keep="\n")

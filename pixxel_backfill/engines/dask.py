@@ -167,16 +167,23 @@ class ShardRunner(WorkerPlugin):
         shard = self._plan.find_shard(shard_id)
         assert shard is not None  # noqa: S101 - the client has it of the same plan
         lease = WorkerLease(self.name, self._worker)
+        last = ShardProgress(shard_id, "done")
+
+        def report(progress: ShardProgress) -> None:
+            nonlocal last
+            last = progress
+            self._report(progress)
+
         try:
             with lease.hold():
-                done = run_shard(
+                run_shard(
                     self._folder,
                     self._plan,
                     shard,
                     self._settings,
                     requests_per_second=self._requests_per_second,
                     shared_pause=lease.share,
-                    report=self._report,
+                    report=report,
                     check=lease.check,
                 )
         except StopRequested:
@@ -184,7 +191,7 @@ class ShardRunner(WorkerPlugin):
         except ShardFailed as error:
             failed = ShardProgress(shard_id, "failed", reason=str(error))
             return ShardOutcome(failed, error.affects_all)
-        return ShardOutcome(ShardProgress(shard_id, "done", done.rows, done.requests))
+        return ShardOutcome(last)
 
     def _report(self, progress: ShardProgress) -> None:
         if progress.status == "running":

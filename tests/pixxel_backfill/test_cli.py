@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from pixxel_backfill.cli import main
+from pixxel_backfill.cli import log_failures, main
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_sandbox import Sandbox
 from tests import forkserver
@@ -59,7 +60,7 @@ def invoke(*args: str) -> Result:
 @pytest.mark.usefixtures("environment")
 def test_plan_run_and_status_of_the_working_directory(sandbox: Sandbox, tmp_path: Path) -> None:
     result = invoke("plan", "--window=auto", "--shard-rows=3")
-    assert (result.exit_code, result.stdout) == (0, "4 shards of 1 collections\n")
+    assert (result.exit_code, result.stdout) == (0, "4 shards of 1 collection\n")
     assert sandbox.token not in (tmp_path / "plan.json").read_text()
     assert invoke("run-shard", "firefly-l1c/0001").exit_code == 0
     result = invoke("run", "--workers=1", "--requests-per-second=100")
@@ -104,6 +105,11 @@ def test_plan_run_and_status_of_the_working_directory(sandbox: Sandbox, tmp_path
         ),
         (["plan", "--window=auto", "--loader="], "--loader: is empty"),
         (["plan", "--window=auto", "--loader='"], "--loader: is no command: No closing quotation"),
+        (
+            ["plan", "--window=auto", "--loader=no-such x"],
+            "--loader: there is no program 'no-such'",
+        ),
+        (["plan", "--window=month", "--shard-rows=9"], "--shard-rows: needs --window auto"),
         (["plan", "--window=auto", "--config={}"], "--config takes the path of a JSON file"),
     ],
 )
@@ -156,6 +162,78 @@ def test_token_is_read_anew_and_other_settings_are_those_of_the_plan(
     result = invoke("run-shard", "firefly-l1c/0001", "--config=settings.json")
     assert result.exit_code == 0, caplog.messages
     assert json.loads(result.stdout.splitlines()[-1])["rows"] > 0
+    [warning] = [each for each in caplog.messages if "differ from those of the plan" in each]
+    assert warning == (
+        "settings that differ from those of the plan are ignored: api_url; the plan's are used "
+        f"(api_url: {sandbox.url}); make a new plan for others"
+    )
+    monkeypatch.setenv("TAP_PIXXEL_API_TOKEN", sandbox.token)
+    caplog.clear()
+    assert invoke("catch-up").exit_code == 2
+    assert any(
+        "are ignored: collections; the plan's are used; " in each for each in caplog.messages
+    )
+    assert caplog.messages[-1].endswith("; run them first")
+
+
+@pytest.mark.usefixtures("environment")
+def test_settings_of_the_plan_give_no_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither a default of today nor the area's file, whose content the plan has."""
+    area = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]}
+    (tmp_path / "area.json").write_text(json.dumps(area))
+    monkeypatch.setenv("TAP_PIXXEL_INTERSECTS", "area.json")
+    monkeypatch.setenv("TAP_PIXXEL_PAGE_SIZE", "50")
+    assert invoke("plan", "--window=auto").exit_code == 0
+    monkeypatch.delenv("TAP_PIXXEL_PAGE_SIZE")
+    assert invoke("run-shard", "firefly-l1c/0001").exit_code == 0
+    assert not [each for each in caplog.messages if "differ from" in each]
+
+
+@pytest.mark.usefixtures("environment")
+def test_done_shard_is_named_and_counts_nothing(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    assert invoke("plan", "--window=auto").stdout == "1 shard of 1 collection\n"
+    folder = BackfillFolder(str(tmp_path))
+    folder.start_attempt(folder.read_plan().shards[0])
+    [started] = json.loads(invoke("status", "--json").stdout)["shards"]
+    assert started["status"] == "started"
+    assert datetime.fromisoformat(started["since"]) <= datetime.now(UTC)
+    assert f"firefly-l1c/0001: since {started['since']}" in invoke("status").stdout
+    assert invoke("run-shard", "firefly-l1c/0001").exit_code == 0
+    requests = len(sandbox.requests)
+    caplog.set_level("INFO")
+    result = invoke("run-shard", "firefly-l1c/0001")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["event"] for each in lines] == ["start", "end"]
+    assert [lines[-1][name] for name in ("shards_done", "rows", "requests")] == [1, 0, 0]
+    assert any("firefly-l1c/0001: was done before, with" in each for each in caplog.messages)
+    assert len(sandbox.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("command", "whose"),
+    [("run", "all workers together"), ("run-shard", "this shard"), ("catch-up", "the catch-up")],
+)
+def test_help_says_whose_rate_is_limited(command: str, whose: str) -> None:
+    text = " ".join(invoke(command, "--help").stdout.split())
+    assert f"Maximum rate of {whose}; by default" in text
+
+
+def test_list_of_commands_cuts_no_description() -> None:
+    result = CliRunner().invoke(main, ["--help"], terminal_width=78)  # of 80
+    assert "..." not in result.stdout.split("Commands:")[1]
+
+
+def test_reason_of_several_shards_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    log_failures({"a/1": "no disk", "a/2": "killed", "a/3": "no disk"}, 3)
+    assert caplog.messages[:-1] == ["a/1, a/3: no disk", "a/2: killed"]
+    assert caplog.messages[-1] == (
+        "3 of 3 shards failed; correct the cause that is logged above, and run again with the same "
+        "command"
+    )
 
 
 def run_command(env: dict[str, str], folder: Path, *args: str) -> tuple[int, list[dict[str, Any]]]:
@@ -191,7 +269,8 @@ def test_failed_shards_end_the_run_with_three_and_are_named(
     assert status == 3, errors
     assert errors[-2].startswith("firefly-l1c/0002")
     assert errors[-1] == (
-        "1 of 4 shards failed, the others are done; run again with the same command"
+        "1 of 4 shards failed, the others are done; correct the cause that is logged above, and "
+        "run again with the same command"
     )
 
 

@@ -90,6 +90,15 @@ def assert_divides_time(shards: list[Shard]) -> None:
     assert len({each.id for each in shards}) == len(shards)
 
 
+def test_collection_that_the_archive_does_not_list_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(InputError) as error:
+        plan_sandbox(sandbox, collections=["firefly-l1c", "no-such"])
+    [line] = error.value.lines
+    assert line.startswith(
+        "Setting 'collections': the archive has no no-such; it has firefly-l1b, "
+    )
+
+
 TIMES = st.lists(
     st.none() | st.integers(0, 40).map(lambda n: format_timestamp(NOW - timedelta(days=11 * n))),
     max_size=60,

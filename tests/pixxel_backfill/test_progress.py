@@ -75,7 +75,10 @@ def test_terminal_gets_a_bar_and_no_lines(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with RunProgress(total=4, done=1) as progress:
         progress(ShardProgress("a", "done", rows=1200, requests=7))
+        assert progress._progress is not None
+        [bar] = progress._progress.tasks
+        assert re.search(r"0 errors, ends \w+ \d\d \d\d:\d\d UTC$", bar.description)
     output = capsys.readouterr()
     assert output.out == ""
     assert "2 of 4 shards, 1,200 rows" in output.err
-    assert re.search(r"0 errors, ends \w+ \d\d \d\d:\d\d UTC", output.err)
+    assert "ends" not in bar.description  # what stays on the screen

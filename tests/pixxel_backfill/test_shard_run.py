@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 import pytest
 
+from pixxel_api.errors import ConnectError
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_backfill.planning import AUTO
-from pixxel_backfill.shard_run import ShardFailed, ShardProgress, run_shard
+from pixxel_backfill.shard_run import ShardFailed, ShardProgress, describe_failure, run_shard
 from pixxel_backfill.status import read_status
 from pixxel_sandbox import Sandbox
 from pixxel_singer.signals import StopRequested
@@ -102,8 +103,15 @@ def test_shard_killed_at_each_put_and_request_has_the_result_of_an_unkilled_one(
     assert statuses.count(-signal.SIGKILL) == len(statuses) - 1 >= 6
     assert read_items(folder, plan) == expect_items(sandbox, plan)
     requests = len(sandbox.requests)
-    assert run(sandbox, folder, plan, shard) == done
+    reports: list[ShardProgress] = []
+    assert run(sandbox, folder, plan, shard, report=reports.append) == done
     assert len(sandbox.requests) == requests
+    assert reports == [ShardProgress(shard.id, "done", rows=0, requests=0)]
+
+
+def test_failed_connection_names_whose_address_it_is() -> None:
+    failure = describe_failure(ConnectError("POST", "/v0/archives/search"))
+    assert str(failure).endswith("the connection failed; the plan's 'api_url' is used")
 
 
 def test_of_two_attempts_at_once_one_counts(sandbox: Sandbox, tmp_path: Path) -> None:
