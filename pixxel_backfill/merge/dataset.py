@@ -7,13 +7,17 @@ All files of a collection have the same columns. A file that has them already, a
 all the newest of their items, is copied; others are written anew.
 
 `dataset.json` names the files and whether the merge is complete. A merge that was killed continues
-where it was. Each file is replaced as a whole: first those of later catch-ups, then those that lose
-rows to them, and files that are no longer needed are deleted last. So a reader of the folder during
-a merge misses no item, but may see the old and the new version of one that a catch-up has changed.
+where it was. Until it is complete, the file also names the merge that has begun last: an earlier
+one, which may know fewer catch-ups, ends before its next change.
+
+Each file is replaced as a whole: first those of later catch-ups, then those that lose rows to them,
+and files that are no longer needed are deleted last. So a reader of the folder during a merge
+misses no item, but may see the old and the new version of one that a catch-up has changed.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,8 +34,9 @@ import pyarrow.parquet as pq
 
 from pixxel_backfill.merge.columns import DatasetColumns
 from pixxel_backfill.merge.duplicates import find_superseded, read_rows
-from pixxel_backfill.merge.sources import Source, group_sources, name_damage
+from pixxel_backfill.merge.sources import Source, group_sources, make_catch_up, name_damage
 from pixxel_backfill.outputs.geoparquet import PARQUET, make_collection_metadata
+from pixxel_singer.errors import InputError
 from target_stac.formats.geoparquet import (
     ROW_GROUP_BYTES,
     GeometrySummary,
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
 
     from pixxel_backfill.folder import BackfillFolder
     from pixxel_backfill.merge.sources import DoneShard
-    from pixxel_backfill.plan import Plan
+    from pixxel_backfill.plan import Plan, Shard
     from pixxel_singer.progress import StageProgress
     from target_stac.records import Json
 
@@ -86,11 +91,13 @@ class DatasetIndex(msgspec.Struct):
         plan: Id of the plan.
         is_complete: Whether the dataset has all these files and no others.
         files: The files by their path below the plan's folder.
+        merge: Random id of the merge that makes it; empty once it is complete.
     """
 
     plan: str
     is_complete: bool = False
     files: dict[str, DatasetFile] = {}
+    merge: str = ""
 
     @property
     def rows(self) -> int:
@@ -176,12 +183,17 @@ class DatasetMerge:
         self._progress = progress
         self._check = check
         self._saved_at = 0.0
+        self._id = secrets.token_hex(6)
+        self._stale: list[str] = []
 
     def run(self, origins: list[DoneShard]) -> MergeResult:
         """Make the dataset of all that is done.
 
         Args:
             origins: The shards, in the order in which they were read.
+
+        Raises:
+            InputError: A file is missing or damaged, or another merge or catch-up has begun.
         """
         groups = group_sources(origins)
         kept: dict[str, list[tuple[Source, NDArray[np.int64]]]] = {}
@@ -193,7 +205,10 @@ class DatasetMerge:
                 (source, lost.get(number, _NO_ROWS)) for number, source in enumerate(sources)
             ]
             plans.append(self._plan_collection(collection, kept[collection]))
+        next_catch_up = make_catch_up(1 + sum(origin.is_catch_up for origin in origins))
+        self._check_is_open(next_catch_up)
         index = self._start([plan.tasks for plan in plans])
+        self._check_is_open(next_catch_up)  # a merge of it that begins now ends this one
         todo = {
             path: task
             for plan in plans
@@ -252,18 +267,28 @@ class DatasetMerge:
                 yield line
 
     def _start(self, groups: list[dict[str, _Task]]) -> DatasetIndex:
-        """Return an index with the files that are in place already, and store it as incomplete."""
+        """Return an index with the files that are in place already.
+
+        It is stored as incomplete, as that of this merge, unless nothing is to be changed.
+        """
         wanted = {path: task.target for tasks in groups for path, task in tasks.items()}
         previous = read_index(self._folder)
+        existing = {
+            each["path"]
+            for batch in obstore.list(self._folder.store, prefix=DATASET_FOLDER)
+            for each in batch
+        }
+        self._stale = sorted(existing - wanted.keys())  # not those that a later merge will add
         kept = {
             path: file
             for path, file in (previous.files if previous else {}).items()
-            if path in wanted and wanted[path].content == file.content
+            if path in wanted and wanted[path].content == file.content and path in existing
         }
-        index = DatasetIndex(self._plan.id, files=kept)
         is_unchanged = previous is not None and previous.is_complete and previous.files == kept
-        if not is_unchanged or kept.keys() != wanted.keys():
-            self._save(index)
+        if is_unchanged and kept.keys() == wanted.keys() and not self._stale:
+            return DatasetIndex(self._plan.id, is_complete=True, files=kept)
+        index = DatasetIndex(self._plan.id, files=kept, merge=self._id)
+        self._put_index(index)
         return index
 
     def _copy(self, tasks: Mapping[str, _Task], index: DatasetIndex) -> None:
@@ -271,6 +296,7 @@ class DatasetMerge:
 
         def copy(path: str) -> str:
             self._check()
+            self._check_is_last()
             obstore.copy(store, tasks[path].source.find_path(PARQUET), path)
             return path
 
@@ -285,6 +311,7 @@ class DatasetMerge:
         if not self._conform(task, plan, local):
             omissions = self._refit(task, plan, local)
             target = msgspec.structs.replace(target, omissions=omissions)
+        self._check_is_last()
         obstore.put(self._folder.store, path, local)
         self._note(path, target, index)
 
@@ -336,22 +363,48 @@ class DatasetMerge:
     def _note(self, path: str, file: DatasetFile, index: DatasetIndex) -> None:
         index.files[path] = file
         if time.monotonic() > self._saved_at + _SAVE_SECONDS:
-            self._save(index)
+            self._check_is_last()
+            self._put_index(index)
 
-    def _save(self, index: DatasetIndex) -> None:
+    def _put_index(self, index: DatasetIndex) -> None:
         obstore.put(self._folder.store, DATASET_FILE, msgspec.json.encode(index))
         self._saved_at = time.monotonic()
 
+    def _check_is_last(self) -> None:
+        """Check that no other merge has begun since this one, which may know more catch-ups.
+
+        Raises:
+            InputError: Another one has begun.
+        """
+        index = read_index(self._folder)
+        if index is None or index.merge != self._id:
+            raise self._make_outdated_error()
+
+    def _check_is_open(self, catch_up: Shard) -> None:
+        """Check that a catch-up is not done.
+
+        Raises:
+            InputError: It is.
+        """
+        if self._folder.read_done(catch_up) is not None:
+            raise self._make_outdated_error()
+
+    def _make_outdated_error(self) -> InputError:
+        return InputError(
+            f"{self._folder.url}: another merge or catch-up has begun, so this merge has ended; "
+            "wait for the other one, or merge again"
+        )
+
     def _finish(self, index: DatasetIndex) -> None:
         """Delete files that are no longer needed, and store that the dataset is complete."""
-        store = self._folder.store
-        for batch in obstore.list(store, prefix=DATASET_FOLDER):
-            stale = [each["path"] for each in batch if each["path"] not in index.files]
-            if stale:
-                obstore.delete(store, stale)
-        index.is_complete = True
+        if index.is_complete:
+            return
+        self._check_is_last()
+        if self._stale:
+            obstore.delete(self._folder.store, self._stale)
+        index.is_complete, index.merge = True, ""
         index.files = dict(sorted(index.files.items()))
-        self._save(index)
+        self._put_index(index)
 
 
 def read_index(folder: BackfillFolder) -> DatasetIndex | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import chain, count
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixxel_backfill.merge.dataset import DATASET_FILE, DATASET_FOLDER
+from pixxel_backfill.merge.run import merge_shards
 from pixxel_backfill.merge.sources import make_catch_up
 from pixxel_backfill.outputs.geoparquet import PARQUET
 from pixxel_backfill.plan import Plan, Shard
@@ -41,6 +42,7 @@ from tests.target_stac.exports import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixxel_backfill.merge.dataset import MergeResult
@@ -215,6 +217,49 @@ def test_merge_names_damaged_file(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(InputError, match=r"/2025-01\.parquet: is missing .*; restore it"):
         backfill.merge()
+
+
+def test_merge_ends_when_later_one_begins(tmp_path: Path) -> None:
+    """At any of its steps: it must not undo what the later one makes of a further catch-up."""
+    for number in count():
+        backfill = make_backfill(
+            tmp_path / str(number),
+            [make_archive_item("a", "2025-01-01", updated="2025-05-01")],
+            [make_archive_item("b", "2025-02-01", updated="2025-05-01", odd=1)],
+            [],
+        )
+        later = merge_after_steps(backfill, number)
+        try:
+            merge_shards(backfill.folder, backfill.plan, check=later.__next__)
+        except InputError as error:
+            assert str(error).endswith("wait for the other one, or merge again")  # noqa: PT017
+        else:
+            break
+        assert read_ids(backfill) == ["a", "b", "c"]
+        index = json.loads((backfill.path / DATASET_FILE).read_bytes())
+        assert index["is_complete"]
+        assert len(index["files"]) == len(backfill.find_files())
+    assert number > 2
+
+
+def merge_after_steps(backfill: ItemBackfill, steps: int) -> Iterator[None]:
+    """Yield for each step, and after some of them add a catch-up and merge it."""
+    yield from repeat(None, steps)
+    new = make_archive_item("c", "2025-01-03", updated="2025-06-01")
+    changed = make_archive_item("a", "2025-01-02", updated="2025-06-01")
+    backfill.write_catch_up(1, new, changed)
+    backfill.merge()
+    yield from repeat(None)
+
+
+def test_merge_makes_file_again_that_is_missing(tmp_path: Path) -> None:
+    items = [[make_archive_item(m, f"{m}-01")] for m in MONTHS]
+    backfill = make_backfill(tmp_path, *items)
+    backfill.merge()
+    file, *_ = backfill.find_files().values()
+    file.unlink()
+    assert count_files(backfill.merge()) == (1, 0)
+    assert read_ids(backfill) == [*MONTHS]
 
 
 def test_merge_reports_rejected_records_that_no_shard_accepts(
