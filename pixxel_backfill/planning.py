@@ -169,7 +169,7 @@ def read_collections(tap: TapPixxel) -> tuple[str, dict[str, dict[str, Any]], se
         if error.affects_all_requests or not tap.settings.collections:
             raise
         logger.warning("the plan has no STAC Collections, because they cannot be read: %s", error)
-        return format_timestamp(now), {}, set()
+        return format_timestamp(_read_server_time(tap) or now), {}, set()
     documents = {}
     listed = set()
     for row in rows:
@@ -182,6 +182,14 @@ def read_collections(tap: TapPixxel) -> tuple[str, dict[str, dict[str, Any]], se
             continue
         documents[document["id"]] = document
     return format_timestamp(response.requested_at or now), documents, listed
+
+
+def _read_server_time(tap: TapPixxel) -> datetime | None:
+    """Return the server's time as a search states it."""
+    items = tap.get_stream(ArchiveItems)
+    filters = {"collections": list(tap.settings.collections)}
+    body = items.make_body(filters) | items.paging.query_for(0, 1)
+    return items.send_request("POST", body=body).requested_at
 
 
 def split_by_month(search: CollectionSearch, now: datetime) -> list[Split]:

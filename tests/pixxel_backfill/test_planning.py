@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from pixxel_backfill.planning import (
     split_by_rows,
 )
 from pixxel_sandbox import Sandbox
+from pixxel_sandbox.behavior import Behavior
 from pixxel_singer.errors import InputError
 from tests.pixxel_backfill.plans import plan_sandbox, read_time
 
@@ -231,3 +233,23 @@ def test_raw_items_cannot_become_geoparquet(sandbox: Sandbox) -> None:
     with pytest.raises(InputError, match="Setting 'stac' must be true"):
         plan_sandbox(sandbox, stac=False)
     assert plan_sandbox(sandbox, stac=False, loader=["target"]).loader == ["target"]
+
+
+class FastClock(datetime):
+    """A clock that is an hour fast."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> FastClock:
+        return cls.fromtimestamp(time.time() + 3600, tz)
+
+
+def test_plan_starts_at_time_of_server_without_list_of_collections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows that change between the shards are lost if it starts later."""
+    monkeypatch.setattr("pixxel_backfill.planning.datetime", FastClock)
+    behavior = Behavior(forbid=frozenset({"collections"}))
+    with Sandbox(seed=5, items=20, behavior=behavior) as server:
+        plan = plan_sandbox(server, AUTO, collections=["td1-l1c"])
+    assert not plan.collections
+    assert plan.started_at <= format_timestamp(datetime.now(UTC))
