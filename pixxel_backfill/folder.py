@@ -227,9 +227,19 @@ class BackfillFolder:
             raise InputError(f"{self.url}/{PLAN_FILE}: is not a plan: {error}") from None
 
     def read_done(self, shard: Shard) -> Done | None:
-        """Return what the attempt at a shard did that counts, None if there is none yet."""
-        content = self.read(f"{shard.folder}/{DONE_FILE}")
-        return None if content is None else msgspec.json.decode(content, type=Done)
+        """Return what the attempt at a shard did that counts, None if there is none yet.
+
+        Raises:
+            InputError: The file that says so is damaged.
+        """
+        path = f"{shard.folder}/{DONE_FILE}"
+        content = self.read(path)
+        try:
+            return None if content is None else msgspec.json.decode(content, type=Done)
+        except msgspec.DecodeError as error:
+            raise InputError(
+                f"{self.url}/{path}: is damaged: {error}; delete it, and run the shard again"
+            ) from None
 
     def start_attempt(self, shard: Shard) -> Attempt:
         """Start an attempt at a shard."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import obstore
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from pixxel_backfill.folder import FAILED_FILE, BackfillFolder, Done
+from pixxel_backfill.folder import DONE_FILE, FAILED_FILE, BackfillFolder, Done
 from pixxel_backfill.plan import Plan, Shard
 from pixxel_backfill.status import read_status
 from pixxel_singer.errors import InputError
@@ -69,3 +70,11 @@ def test_folder_has_one_plan_and_one_attempt_of_each_shard_counts(url: str) -> N
     assert [each.status for each in status.shards] == ["done", "started", "failed", "open"]
     assert [each.reason for each in status.shards] == ["", "", "no space", ""]
     assert status.rows == 7
+
+
+def test_damaged_commit_is_named(url: str) -> None:
+    folder = BackfillFolder(url, create=True)
+    shard = SHARDS[0]
+    obstore.put(folder.store, f"{shard.folder}/{DONE_FILE}", b"")
+    with pytest.raises(InputError, match=r"/_DONE: is damaged: .*; delete it, and run the shard"):
+        folder.read_done(shard)
