@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pixxel_backfill.folder import BackfillFolder
-    from pixxel_backfill.merge.sources import Source
-    from pixxel_backfill.plan import Shard
+    from pixxel_backfill.folder import BackfillFolder, Done
+    from pixxel_backfill.merge.sources import DoneShard, Source
+
+_MAX_TIME = 2**63 - 1
 
 
 class Version(NamedTuple):
@@ -36,6 +37,7 @@ class Version(NamedTuple):
         updated: When the item was updated, in microseconds since 1970.
         is_owned: Whether the shard owns the item's time.
         digest: Digest of its line.
+        rank: `updated`; if that was in the future when its source was read, the start of that.
     """
 
     source: int
@@ -43,14 +45,17 @@ class Version(NamedTuple):
     updated: int
     is_owned: bool
     digest: int
+    rank: int
 
     def supersedes(self, earlier: Version) -> bool:
         """Return whether this row replaces one that was read earlier.
 
-        The newest `updated` wins, then the owner, then what was read last, unless it is equal.
+        The newest `updated` wins, then the owner, then what was read last, unless it is equal. A
+        time in the future, which a wrong clock wrote, wins against no later change. Each catch-up
+        reads the item again as long as it has such a time.
         """
-        if self.updated != earlier.updated:
-            return self.updated > earlier.updated
+        if self.updated != earlier.updated and self.rank != earlier.rank:
+            return self.rank > earlier.rank
         if self.is_owned != earlier.is_owned:
             return self.is_owned
         return self.digest != earlier.digest
@@ -86,7 +91,7 @@ def find_superseded(
         rows = np.flatnonzero(_contains(repeated, own))
         if len(rows):
             table = read(source, None).take(pa.array(rows))
-            for identifier, version in _read_versions(table, number, rows, source.origin.shard):
+            for identifier, version in _read_versions(table, number, rows, source.origin):
                 earlier = kept.get(identifier)
                 if earlier is None or version.supersedes(earlier):
                     kept[identifier] = version
@@ -117,10 +122,12 @@ def _contains(ordered: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[
 
 
 def _read_versions(
-    table: pa.Table, source: int, rows: NDArray[np.int64], shard: Shard
+    table: pa.Table, source: int, rows: NDArray[np.int64], origin: DoneShard
 ) -> list[tuple[str, Version]]:
+    shard = origin.shard
     start = parse_microseconds(shard.start)
     end = parse_microseconds(shard.end) if shard.end else None
+    start_time, end_time = _find_period(origin.done)
     columns: Mapping[str, list[int]] = table.drop_columns(["id"]).to_pydict()
     values = zip(rows.tolist(), *(columns[x] for x in ("updated", "time", "digest")), strict=True)
     return [
@@ -132,9 +139,18 @@ def _read_versions(
                 updated=updated,
                 is_owned=time != NO_TIME and start <= time and (end is None or time < end),
                 digest=digest,
+                rank=start_time if updated > end_time else updated,
             ),
         )
         for identifier, (row, updated, time, digest) in zip(
             table["id"].to_pylist(), values, strict=True
         )
     ]
+
+
+def _find_period(done: Done) -> tuple[int, int]:
+    """Return the times of the server between which all was read, in microseconds since 1970."""
+    if done.started_at is None:
+        return NO_TIME, _MAX_TIME
+    start = parse_microseconds(done.started_at)
+    return start, start + int((done.seconds + 1) * 1_000_000)  # the server states whole seconds

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixxel_backfill.folder import Done, ItemFile
-from pixxel_backfill.merge.duplicates import find_superseded
+from pixxel_backfill.merge.duplicates import Version, find_superseded
 from pixxel_backfill.merge.sources import DoneShard, Source
 from pixxel_backfill.outputs.geoparquet import NO_TIME
 from pixxel_backfill.plan import Shard
@@ -102,3 +102,11 @@ def test_find_superseded_prefers_catch_up_only_if_it_differs() -> None:
     row = Row("a", 1, 4, 0)
     assert find_kept([[row], [], [row]]) == {(0, 0)}
     assert find_kept([[row], [], [row._replace(digest=1)]]) == {(2, 0)}
+
+
+def test_time_in_future_wins_against_no_later_change() -> None:
+    wrong = Version(0, 0, updated=999, is_owned=True, digest=0, rank=100)
+    repaired = Version(1, 0, updated=150, is_owned=True, digest=1, rank=150)
+    assert repaired.supersedes(wrong)
+    assert not wrong.supersedes(repaired)
+    assert not wrong._replace(source=1, rank=200).supersedes(wrong)  # the same again
