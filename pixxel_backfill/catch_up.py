@@ -95,8 +95,6 @@ def _run_attempt(
     check: Callable[[], None],
 ) -> Done:
     begin = time.monotonic()
-    collections = list(dict.fromkeys(shard.collection for shard in plan.shards))
-    own = settings | {"collections": collections}
     state_id = f"bf-{plan.id}:{attempt.shard.id}" if plan.loader else ""
     output = make_output(folder, plan, attempt, state_id, check)
     rows = requests = 0
@@ -108,7 +106,7 @@ def _run_attempt(
     try:
         if not settings.get("datetime"):  # a filter that no item without a time passes
             undated = run_tap(
-                own | {"owned_range": "undated"},
+                settings | {"owned_range": "undated"},
                 write_line=write_undated,
                 requests_per_second=requests_per_second,
                 check=check,
@@ -116,7 +114,7 @@ def _run_attempt(
             )
             rows, requests = undated.rows, undated.requests
         result = run_tap(
-            own,
+            settings,  # so also a collection that is new since the plan, from its beginning
             write_line=output.write_line,
             state=state,
             requests_per_second=requests_per_second,

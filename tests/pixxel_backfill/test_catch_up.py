@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -20,7 +21,12 @@ from pixxel_backfill.shard_run import run_shard
 from pixxel_sandbox import Sandbox
 from pixxel_sandbox.seed.archive_items import ItemRow
 from tests.pixxel_backfill.plans import plan_sandbox
-from tests.pixxel_backfill.shards import Killed, assert_equal_to_target_stac, record_changes
+from tests.pixxel_backfill.shards import (
+    Killed,
+    assert_equal_to_target_stac,
+    find_files,
+    record_changes,
+)
 from tests.tap_pixxel.syncs import make_config, sync
 from tests.target_stac.exports import read_log
 
@@ -183,6 +189,33 @@ def test_catch_up_killed_at_any_change_ends_with_same_dataset(
         assert_equal_to_target_stac(backfill.folder, tmp_path / "stac", backfill.plan, items)
         [*_, last] = read_catch_ups(backfill.folder)
         assert backfill.read_state() == last.done.state
+
+
+def test_catch_up_repairs_update_time_in_future(sandbox: Sandbox, tmp_path: Path) -> None:
+    key = find_keys(sandbox)[5]
+    sandbox.workspace.update("archive_items", key, updated="2999-01-01T00:00:00Z")
+    backfill = SandboxBackfill(sandbox, tmp_path / "bf")
+    backfill.run_shards()
+    backfill.merge()
+    sandbox.workspace.update("archive_items", key, **{"eo:cloud_cover": 1.5})
+    backfill.catch_up()
+    assert_equal_to_target_stac(
+        backfill.folder, tmp_path / "stac", backfill.plan, backfill.read_one_process()
+    )
+
+
+def test_catch_up_reads_collections_that_are_new(backfill: SandboxBackfill) -> None:
+    """As the tap's next sync does, if the settings name no collections."""
+    backfill.merge()
+    backfill.settings = make_config(backfill.sandbox)
+    backfill.catch_up()
+    records = sync(backfill.sandbox, "archive_items").records["archive_items"]
+    expected = {(each["collection"], each["id"]) for each in records if each["stac_item"]}
+    assert len({collection for collection, _ in expected}) > 1
+    files = find_files(backfill.folder).values()
+    tables = [pq.ParquetFile(path).read(["collection", "id"]) for path in files]
+    found = [tuple(row.values()) for table in tables for row in table.to_pylist()]
+    assert sorted(found) == sorted(expected)
 
 
 def test_catch_up_passes_changes_to_loader(sandbox: Sandbox, tmp_path: Path) -> None:
