@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.locations import (
     BucketPath,
@@ -247,15 +249,29 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
 def read_text_list(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return a field with a list of strings, each stripped; empty where it is missing or null.
 
+    A single string is accepted, and JSON, as warehouses and stream maps make it.
+
     Raises:
         RecordError: It is not such a list, or one of them is empty, too long or not printable.
     """
     value = record.get(name)
     if value is None:
         return ()
+    if isinstance(value, str):
+        value = _decode_list(value, name)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise RecordError(f"'{name}' must be a list of strings")
     return tuple(required_text({name: each}, name) for each in value)
+
+
+def _decode_list(text: str, name: str) -> object:
+    """Return the list of a JSON text, or of a text that is its only string."""
+    if not text.lstrip().startswith("["):
+        return [text]
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        raise RecordError(f"'{name}' is a string that is not JSON") from None
 
 
 def _read_type(record: Mapping[str, Any]) -> str:

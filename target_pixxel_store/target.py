@@ -223,8 +223,9 @@ class TargetPixxelStore(PixxelTarget):
         if orders and orders.lines:
             from target_pixxel_store.outcomes.tables import print_plan_table  # noqa: PLC0415
 
-            lines = sorted(orders.lines, key=lambda line: not line.is_planned)
-            print_plan_table([line.cells for line in lines], orders.describe_total())
+            print_plan_table(orders.make_table(), orders.describe_total())
+        elif orders and reason and (missing := orders.describe_missing_plan()):
+            self.logger.warning("%s", missing)
         for name in context.selection.unmatched_filters:
             self.logger.warning(
                 "no record matched the filter on '%s'; check the name and the values in "

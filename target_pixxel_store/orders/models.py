@@ -52,6 +52,7 @@ MAX_NAME_LENGTH = 100
 _MARKER_DIGITS = 12
 MAX_OWN_NAME_LENGTH = MAX_NAME_LENGTH - len(" [px:]") - _MARKER_DIGITS
 _MARKER = re.compile(rf"\[px:([0-9a-f]{{{_MARKER_DIGITS}}})\]")
+_MAX_ROUNDING = 0.5  # of the amount of an uplift, which the API states in whole numbers
 _SECONDS_WIDTH = 19  # characters of a timestamp up to its seconds
 ENDED_STATUSES = frozenset({"CANCELLED", "FAILED"})
 """Statuses of an order item that bought nothing, so that its images may be ordered again."""
@@ -168,10 +169,23 @@ class Price(NamedTuple):
 
     @property
     def uplift_percent(self) -> float:
-        """The largest uplift in percent of the base amount, or of all of them together."""
-        single = [value for each in self.uplifts if (value := _number(each.get("percentage")))]
+        """The largest uplift in percent of the base amount, or of all of them together.
+
+        The API rounds the amount of each uplift to a whole number, so that 20 % of 224 are 45. So
+        the percentages that it states count for the sum, where the amounts are at most that much
+        above them; otherwise the amounts do. An uplift is listed once for each image.
+        """
+        stated = {
+            (str(each.get("title")), value)
+            for each in self.uplifts
+            if (value := _number(each.get("percentage")))
+        }
+        single = [value for _, value in stated]
         more = self.final_amount - self.base_amount
         total = 100 * more / self.base_amount if self.base_amount else math.inf if more > 0 else 0.0
+        rounding = more - self.base_amount * sum(single) / 100
+        if 0 < rounding <= _MAX_ROUNDING * len(self.uplifts):
+            total = sum(single)
         return max(total, *single, 0.0)
 
 
@@ -186,6 +200,7 @@ class ListedOrder(NamedTuple):
         status: In upper case.
         amount: What it costs; None where the API states no price.
         is_paid: Whether it has a time or a transaction of a payment, or tokens were used.
+        request_id: The request of this run that plans it; empty for an order of the API.
     """
 
     order_id: str
@@ -196,6 +211,7 @@ class ListedOrder(NamedTuple):
     status: str = ""
     amount: float | None = None
     is_paid: bool = False
+    request_id: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -206,6 +222,11 @@ class ListedOrder(NamedTuple):
     def markers(self) -> list[str]:
         """The markers in its name."""
         return _MARKER.findall(self.name)
+
+
+def format_amount(amount: float) -> str:
+    """Return an amount as messages and tables show it: no zeros at its end, and thousands apart."""
+    return f"{amount:,.12g}"
 
 
 def make_marker(workspace_id: str, request_id: str) -> str:
@@ -230,7 +251,7 @@ def read_order_request(record: Mapping[str, Any]) -> OrderRequest:
     Raises:
         RecordError: A field is missing or invalid.
     """
-    request_id = required_text(record, REQUEST_ID)
+    request_id = _read_request_id(record)
     name = optional_text(record, "name") or request_id
     if _MARKER.search(name):
         raise RecordError("'name' must not contain a marker such as [px:0123456789ab]")
@@ -328,6 +349,19 @@ def _parse_outline(geometries: list[object]) -> frozenset[CanonicalPolygon] | No
     except RecordError:
         return None
     return outlines.pop() if len(outlines) == 1 else frozenset()
+
+
+def _read_request_id(record: Mapping[str, Any]) -> str:
+    """Return the id; a whole number, such as the key of a table, as its text."""
+    value = record.get(REQUEST_ID)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise RecordError(
+            f"'{REQUEST_ID}' must be a string or a whole number; in a stream map, write "
+            f'"{REQUEST_ID}": "str(id)"'
+        )
+    return required_text(record, REQUEST_ID)
 
 
 def _read_tasking(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from target_pixxel_store.errors import (
 )
 from target_pixxel_store.orders.models import (
     OrderJob,
+    format_amount,
     make_marker,
     mark_name,
     to_plain_json,
@@ -25,7 +26,7 @@ from target_pixxel_store.orders.plan import add_amounts, make_plan
 from target_pixxel_store.orders.planner import OrderPlanner
 from target_pixxel_store.orders.pricer import DryRunNotHonouredError, OrderPricer
 from target_pixxel_store.orders.validation import RequestValidator
-from target_pixxel_store.outcomes import NextStep, Outcome, OutcomeKind
+from target_pixxel_store.outcomes import Decision, NextStep, Outcome, OutcomeKind
 from target_pixxel_store.outcomes.recorder import describe_record
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from target_pixxel_store.orders.models import ListedOrder, OrderRequest, Price
     from target_pixxel_store.orders.plan import PlanLine, PlanTotal
     from target_pixxel_store.orders.plan_file import PlanFile
-    from target_pixxel_store.outcomes import Decision
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
     from target_pixxel_store.remote_state import RemoteState
@@ -87,11 +87,29 @@ class OrderPipeline:
         """Return where the plan is, what it costs, and how it is approved; empty without one."""
         if self.total is None:
             return ""
-        amount, digest = self.total.total_amount, self.total.plan_digest
+        path = self.plan_file.path
+        if not any(line.is_planned for line in self.lines):
+            return f"nothing to approve: the plan in {path} has no order to place"
         return (
-            f"the orders cost {amount:,.12g} in all. Review {self.plan_file.path}, then set "
-            f"'approve_plan' to {digest}"
+            f"the orders cost {format_amount(self.total.total_amount)} in all. Review {path}, "
+            f"then set 'approve_plan' to {self.total.plan_digest}"
         )
+
+    def make_table(self) -> list[dict[str, str]]:
+        """Return the rows of the plan, what is to be placed and the largest amounts first.
+
+        The last row is the total.
+        """
+        ranked = sorted(self.lines, key=lambda it: (not it.is_planned, -(it.final_amount or 0.0)))
+        rows = [line.to_cells(self._requests[line.request][0].store) for line in ranked]
+        amount = self.total.total_amount if self.total else 0.0
+        return [*rows, {"decision": "total", "price": format_amount(amount)}]
+
+    def describe_missing_plan(self) -> str:
+        """Return that this run should have made a plan and has not; empty where it has."""
+        if not self.is_planning or self.settings.dry_run or self.total is not None:
+            return ""
+        return f"no plan was made; {self.plan_file.path} was not replaced"
 
     def add_request(self, inflight: InflightRecord, request: OrderRequest) -> None:
         """Add a request; it is planned or placed at the end of the input.
@@ -117,6 +135,7 @@ class OrderPipeline:
             DryRunNotHonouredError, UnexpectedDeliveryError: The API does not do what is requested.
             ApiError: The API fails, or the token has no permission.
         """
+        self._warn_unknown_retries()
         if not self._requests:
             return
         if len(self.workspace_ids) != 1:
@@ -142,12 +161,21 @@ class OrderPipeline:
         pricer = OrderPricer(self.settings, self.api, orders, self.journal, self.check)
         pricer.check_earlier_run()
         if self.settings.dry_run:
-            self._forecast(decided)
+            self._forecast(decided, planner)
         elif approved is None:
             self._plan(decided, planner, pricer)
         else:
             self.total = approved.total
             self._place(decided, planner, pricer)
+
+    def _warn_unknown_retries(self) -> None:
+        """Warn of names in `retry_in_doubt` without effect, such as misspelled ones."""
+        known = {*self._requests, self.journal.state.paid_dry_run}
+        if names := [each for each in self.settings.retry_in_doubt if each not in known]:
+            logger.warning(
+                "'retry_in_doubt' names %s; no valid record of this input has this 'request_id'",
+                ", ".join(dict.fromkeys(names)),
+            )
 
     def _make_jobs(self, workspace_id: str, validator: RequestValidator) -> list[OrderJob]:
         """Return what each request sends."""
@@ -158,14 +186,17 @@ class OrderPipeline:
             jobs.append(OrderJob(request, records, to_plain_json(item)))
         return jobs
 
-    def _forecast(self, decided: Iterable[tuple[OrderJob, Decision]]) -> None:
+    def _forecast(
+        self, decided: Iterable[tuple[OrderJob, Decision]], planner: OrderPlanner
+    ) -> None:
         """Record what would become of the requests, in a dry run of the target."""
         for job, decision in decided:
             if decision.kind is NextStep.PRICE:
-                outcome = Outcome(OutcomeKind.PLANNED, "not priced in a dry run of this target")
+                outcome = Outcome(OutcomeKind.PLANNED, "no price: dry_run is set")
                 self.recorder.record_all(job.records, outcome)
             elif decision.kind is not OutcomeKind.FAILED:
-                self.recorder.record_all(job.records, _outcome_of(decision))
+                outcome = _outcome_of(decision, *planner.find_existing(job.request))
+                self.recorder.record_all(job.records, outcome)
 
     # Planning
 
@@ -183,13 +214,17 @@ class OrderPipeline:
             first[job] = planner.plan(job, ask_first)
             if first[job].final_amount is not None:  # one that the API refuses shows nothing
                 break
-        self.lines = [first.get(job) or planner.plan(job, ask) for job, _ in decided]
-        content, self.total = make_plan(self.lines)
+        lines = [first.get(job) or planner.plan(job, ask) for job, _ in decided]
+        content, total = make_plan(lines)
         self.plan_file.write(content)
+        self.lines, self.total = lines, total
         logger.info("%s", self.describe_total())
-        for (job, decision), line in zip(decided, self.lines, strict=True):
-            if decision.kind is not OutcomeKind.FAILED:
-                outcome = Outcome(OutcomeKind(line.decision), line.reason, amount=line.final_amount)
+        for (job, first_decision), line in zip(decided, self.lines, strict=True):
+            if first_decision.kind is not OutcomeKind.FAILED:
+                decision = Decision(OutcomeKind(line.decision), line.reason)
+                outcome = _outcome_of(decision, *planner.find_existing(job.request))
+                if line.final_amount is not None:
+                    outcome = outcome._replace(amount=line.final_amount)
                 self.recorder.record_all(job.records, outcome)
 
     def _price(self, ask: Callable[[OrderJob], Price], job: OrderJob) -> Price:
@@ -242,7 +277,7 @@ class OrderPipeline:
                 is_first = self.journal.state.paid_dry_run is not None
                 price = self._price(pricer.price_first if is_first else pricer.price, job)
                 decision = planner.decide(job, price)
-            outcome = _outcome_of(decision, *planner.orders.find_marked(job.request.request_id))
+            outcome = _outcome_of(decision, *planner.find_existing(job.request))
             if decision.kind is NextStep.PLACE:
                 outcome, problem = placer.place(job, price)
         except RecordError as error:
@@ -261,7 +296,7 @@ class OrderPipeline:
         """Record the outcomes of requests that a run has not reached."""
         for job in jobs:
             decision = planner.decide(job)
-            outcome = _outcome_of(decision, *planner.orders.find_marked(job.request.request_id))
+            outcome = _outcome_of(decision, *planner.find_existing(job.request))
             if decision.kind is NextStep.PRICE:
                 outcome = Outcome(OutcomeKind.PENDING, "the run has stopped before it")
             self.recorder.record_all(job.records, outcome)
@@ -279,6 +314,8 @@ def _outcome_of(decision: Decision, *listed: ListedOrder) -> Outcome:
     if decision.kind is OutcomeKind.EXISTS and listed:
         order = listed[0]
         outcome = outcome._replace(
-            order_id=order.order_id, order_item_id=order.item_id or None, amount=order.amount
+            order_id=order.order_id or None,
+            order_item_id=order.item_id or None,
+            amount=order.amount,
         )
     return outcome

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from target_pixxel_store.orders.models import format_amount
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SUCCESS = "SUCCESS"
 """The only feasibility with which a tasking order is placed."""
+NOT_APPLICABLE = "NOT_APPLICABLE"
+"""The feasibility of an order of the archive."""
+_DATES = ("start_date", "end_date")
+_DATE_WIDTH = 10  # characters of a date in RFC 3339
 LINE_PREFIXES = (b'{"request":', b'{"plan_digest":')
 """How the lines of a plan begin; no other file is replaced by one."""
 
@@ -62,14 +67,32 @@ class PlanLine:
         """Whether the order is to be placed."""
         return self.decision == OutcomeKind.PLANNED
 
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """What a table for people has of it."""
-        dates = f"{self.item.get('start_date')}/{self.item.get('end_date') or '..'}"
-        what = ", ".join(self.item.get("item_ids") or (dates,))
-        numbers = (self.area, self.base_amount, self.final_amount)
-        texts = ("" if each is None else f"{each:,.12g}" for each in numbers)
-        return (self.decision, self.request, what, *texts, self.feasibility or "", self.reason)
+    def to_cells(self, store: str) -> dict[str, str]:
+        """Return what a table for people has of it, by column; empty for nothing to tell.
+
+        Args:
+            store: The store of its automated delivery, as the request names it.
+        """
+        images: list[str] = self.item.get("item_ids") or []
+        start, end = (str(self.item.get(name) or "")[:_DATE_WIDTH] for name in _DATES)
+        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
+        uplifts = (
+            f"{each.get('title') or 'uplift'} {each.get('percentage')} %" for each in self.uplifts
+        )
+        feasibility = self.feasibility or ""
+        return {
+            "decision": self.decision,
+            "request": self.request,
+            "images or dates": f"{images[0]}{more}" if images else f"{start}/{end or '..'}",
+            "captures": str(self.item.get("no_of_occurrences") or ""),
+            "store": store,
+            "km²": _format_number(self.area),
+            "base": _format_number(self.base_amount),
+            "uplifts": ", ".join(dict.fromkeys(uplifts)),
+            "price": _format_number(self.final_amount),
+            "feasibility": "" if feasibility == NOT_APPLICABLE else feasibility,
+            "why": self.reason,
+        }
 
 
 @dataclass(frozen=True)
@@ -103,6 +126,10 @@ class Plan:
         """Return the line of a request that is to be placed."""
         line = self.lines.get(request_id)
         return line if line is not None and line.is_planned else None
+
+
+def _format_number(value: float | None) -> str:
+    return "" if value is None else format_amount(value)
 
 
 def make_plan(lines: Iterable[PlanLine]) -> tuple[bytes, PlanTotal]:
@@ -215,6 +242,24 @@ class Situation:
         return self.marked[0] if self.marked else self.same
 
     @property
+    def same_name(self) -> str:
+        """The order with the same project, images and area, or the request that plans it."""
+        if self.same is None:
+            return ""
+        request_id, order_id = self.same.request_id, self.same.order_id
+        return f"the request {request_id}" if request_id else f"the order {order_id}"
+
+    @property
+    def reorder_note(self) -> str:
+        """That `reorder` is about images that are owned, not about those that are ordered."""
+        return "; 'reorder' does not change that" if self.request.reorder else ""
+
+    @property
+    def number(self) -> int:
+        """Its number among the plan's orders."""
+        return len(self.committed) + 1
+
+    @property
     def uplift(self) -> float:
         """The uplift in percent."""
         return self.price.uplift_percent if self.price else 0.0
@@ -269,7 +314,8 @@ RULES = (
     Rule("the journal has the order, and the list lacks it", _ANY_TIME, OutcomeKind.EXISTS,
          "recorded in the journal, not (yet) listed by the API", lambda s: s.known is not None),
     Rule("an order has the same project, images and area, and is not CANCELLED or FAILED",
-         _ANY_TIME, OutcomeKind.EXISTS, "another order has the same project, images and area",
+         _ANY_TIME, OutcomeKind.EXISTS,
+         "{s.same_name} has the same project, images and area{s.reorder_note}",
          lambda s: s.same is not None),
     Rule("the journal has orders in doubt, or no line `settled`", _BEFORE, NextStep.WAIT, "",
          lambda s: not s.is_settled),
@@ -296,10 +342,12 @@ RULES = (
          lambda s: s.approved is not None and s.approved.item != s.item),
     Rule("its price is not known", _AFTER, NextStep.PRICE, "", lambda s: s.price is None),
     Rule("an uplift, or all together, is above `max_uplift_percent`", _PRICED, OutcomeKind.FAILED,
-         "its uplift is {s.uplift:.6g} %; see 'max_uplift_percent'",
+         "its uplift is {s.uplift:.6g} %, above the limit of {s.limits.max_uplift_percent:.6g} %; "
+         "see 'max_uplift_percent'",
          lambda s: _exceeds(s.uplift, s.limits.max_uplift_percent)),
     Rule("it costs more than `max_order_amount`", _PRICED, OutcomeKind.FAILED,
-         "it costs {s.amount}; see 'max_order_amount'",
+         "it costs {s.amount:,.12g}, above the limit of {s.limits.max_order_amount:,.12g}; see "
+         "'max_order_amount'",
          lambda s: _exceeds(s.amount, s.limits.max_order_amount)),
     Rule("it is a tasking order whose feasibility is not SUCCESS", _PRICED, OutcomeKind.FAILED,
          "its feasibility is {s.price.feasibility}; only SUCCESS is placed",
@@ -307,14 +355,17 @@ RULES = (
          and s.price.feasibility != SUCCESS),
     Rule("`approve_plan` is not set", _PRICED, OutcomeKind.PLANNED, "", lambda s: s.is_planning),
     Rule("it costs more than in the approved plan", _PLACING, NextStep.STOP,
-         "it costs {s.amount} now, more than the approved {s.approved_amount}; make a new plan",
+         "it costs {s.amount:,.12g} now, more than the approved {s.approved_amount:,.12g}; make a "
+         "new plan",
          lambda s: s.amount > s.approved_amount),
     Rule("the plan has `max_orders` orders already, those in doubt included", _PLACING,
-         NextStep.STOP, "the plan has {s.limits.max_orders} orders; see 'max_orders'",
-         lambda s: _exceeds(len(s.committed) + 1, s.limits.max_orders)),
+         NextStep.STOP, "it would be order {s.number} of the plan, above the limit of "
+         "{s.limits.max_orders}; see 'max_orders'",
+         lambda s: _exceeds(s.number, s.limits.max_orders)),
     Rule("with it, the plan's orders would cost more than `max_total_amount`, those in doubt "
          "included", _PLACING, NextStep.STOP,
-         "with it, the orders of the plan would cost {s.total}; see 'max_total_amount'",
+         "with it, the orders of the plan would cost {s.total:,.12g}, above the limit of "
+         "{s.limits.max_total_amount:,.12g}; see 'max_total_amount'",
          lambda s: _exceeds(s.total, s.limits.max_total_amount)),
     Rule("none of these", _PLACING, NextStep.PLACE, "", lambda _: True),
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.journal.journal import Journal
-    from target_pixxel_store.orders.models import OrderJob, Price
+    from target_pixxel_store.orders.models import OrderJob, OrderRequest, Price
     from target_pixxel_store.orders.order_list import OrderList
     from target_pixxel_store.orders.plan import Plan
     from target_pixxel_store.settings import Settings
@@ -92,6 +92,17 @@ class OrderPlanner:
         )
         return decide(situation)
 
+    def find_existing(self, request: OrderRequest) -> tuple[ListedOrder, ...]:
+        """Return the order of a request that the rules know to exist, if there is one."""
+        if marked := self.orders.find_marked(request.request_id):
+            return marked
+        known = self.journal.state.orders.get(request.request_id)
+        if known is not None:
+            images = request.images_key
+            return (ListedOrder(known.order_id, "", "", images, amount=known.amount),)
+        same = self.orders.find_same(request)
+        return () if same is None else (same,)
+
     def plan(self, job: OrderJob, ask: Callable[[OrderJob], Price]) -> PlanLine:
         """Return what a plan states about a request.
 
@@ -112,7 +123,8 @@ class OrderPlanner:
         )
         if line.is_planned:  # so that another request for the same images is not
             name, key = job.item["name"], request.images_key
-            self.orders.add(ListedOrder("", "", name, key, request.outline))
+            order = ListedOrder("", "", name, key, request.outline, request_id=line.request)
+            self.orders.add(order)
         if price is None:
             return line
         return replace(

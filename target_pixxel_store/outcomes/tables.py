@@ -14,6 +14,8 @@ from target_pixxel_store.outcomes import OutcomeKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rich.console import JustifyMethod
+
     from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.recorder import DryRunRow
 
@@ -25,7 +27,8 @@ _ACTIONS = {
 }
 """What a dry run would do; other outcomes are themselves, `created` is by kind of record."""
 _LAST = frozenset({OutcomeKind.EXISTS, OutcomeKind.PENDING, OutcomeKind.FAILED})
-_COLUMNS = ("action", "image", "date", "store", "path", "why", "catalog", "stream")
+_COLUMNS = ("date", "store", "path", "why", "catalog", "stream")
+_NUMBERS = frozenset({"captures", "km²", "base", "price"})
 _DATE_LENGTH = 10  # characters of a date in RFC 3339
 
 
@@ -45,20 +48,27 @@ def print_dry_run_table(
     table = Table(
         title=f"dry run: {len(rows) + skipped} outcomes, nothing was written", title_justify="left"
     )
-    for name in _COLUMNS:
+    has_images = not rows or any(row.outcome.catalog_id for row in rows)
+    has_records = any(not row.outcome.catalog_id for row in rows)
+    keys = (*(["record"] if has_records else []), *(["image"] if has_images else []))
+    names = ("action", *keys, *_COLUMNS)
+    for name in names:
         table.add_column(name, overflow="fold")
     for row in sorted(rows, key=lambda row: row.outcome.kind in _LAST):
         outcome, location = row.outcome, row.outcome.location
         catalog = catalogs.get(outcome.catalog_id or "", {})
-        image = catalog.get("item_id") or ("" if outcome.catalog_id else row.record_key)
-        date = str(catalog.get("datetime") or "")[:_DATE_LENGTH]
-        _add_row(
-            table,
-            (
-                *(_describe_action(outcome), str(image), date, location.store, location.path),
-                *(outcome.reason, outcome.catalog_id or "", row.stream),
-            ),
-        )
+        cells = {
+            "action": _describe_action(outcome),
+            "record": "" if outcome.catalog_id else row.record_key,
+            "image": str(catalog.get("item_id") or ""),
+            "date": str(catalog.get("datetime") or "")[:_DATE_LENGTH],
+            "store": location.store,
+            "path": location.path,
+            "why": outcome.reason,
+            "catalog": outcome.catalog_id or "",
+            "stream": row.stream,
+        }
+        _add_row(table, (cells[name] for name in names))
     _print(table, *(f"skipped {count}: {why}" for why, count in sorted(skip_reasons.items())))
 
 
@@ -70,22 +80,22 @@ def _describe_action(outcome: Outcome) -> str:
     return _ACTIONS.get(outcome.kind, outcome.kind.value)
 
 
-def print_plan_table(rows: Sequence[tuple[str, ...]], total: str) -> None:
-    """Print a plan of orders.
+def print_plan_table(rows: Sequence[Mapping[str, str]], total: str) -> None:
+    """Print a plan of orders; a column without any value is left out.
 
     Args:
-        rows: Its cells: decision, request, what, km², base amount, price, feasibility, and why.
+        rows: Its cells by column, all of them in the first row; the last one is the total.
         total: What to print below it.
     """
     table = Table(title="plan of the orders; nothing was ordered", title_justify="left")
-    for name in ("decision", "request", "images or dates"):
-        table.add_column(name, overflow="fold")
-    for name in ("km²", "base", "price"):
-        table.add_column(name, justify="right", overflow="fold")
-    for name in ("feasibility", "why"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        _add_row(table, row)
+    names = [name for name in rows[0] if any(row.get(name) for row in rows)]
+    for name in names:
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, overflow="fold")
+    for at, row in enumerate(rows):
+        if at == len(rows) - 1:
+            table.add_section()
+        _add_row(table, (row.get(name, "") for name in names))
     _print(table, total)
 
 
