@@ -11,6 +11,7 @@ from target_pixxel_store.errors import RecordError
 from target_pixxel_store.orders.models import (
     MAX_NAME_LENGTH,
     ImagesKey,
+    Price,
     make_marker,
     mark_name,
     parse_orders,
@@ -40,6 +41,19 @@ def test_read_archive_request() -> None:
     assert (request.name, request.item_ids, request.is_tasking) == ("field-7", ("a", "b"), False)
     assert (item["item_ids"], item["usecase"], item["project_id"]) == (["a", "b"], "mining", "P")
     assert item.keys() == {"project_id", "name", "geometry", "usecase", "item_ids"}
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [("a", ("a",)), (" a ", ("a",)), ('["a", "b"]', ("a", "b")), (' ["a"]', ("a",))],
+)
+def test_read_item_ids_as_text(value: str, ids: tuple[str, ...]) -> None:
+    assert read_order_request({**ARCHIVE, "item_ids": value}).item_ids == ids
+
+
+def test_read_whole_number_as_request_id_is_its_text() -> None:
+    request = read_order_request({**ARCHIVE, "request_id": 7})
+    assert (request.request_id, request.name) == ("7", "7")
 
 
 def test_read_tasking_request_as_the_contract_names_it() -> None:
@@ -224,6 +238,27 @@ def test_parse_price_takes_the_larger_amount() -> None:
         {**ITEM, "final_amount": 10, "uplifts": uplifts}]})  # fmt: skip
     assert price is not None
     assert price.uplift_percent == 25
+
+
+@pytest.mark.parametrize(
+    ("final", "rows", "percent"),
+    [
+        (269, [("Demand", 20)], 20),  # 44.8 are rounded to 45
+        (269, [("Demand", 20), ("Demand", 20)], 20),  # of two images
+        (314, [("Demand", 20), ("Speed", 20)], 40),  # 89.6 are rounded to 90
+        (270, [("Demand", 20)], 100 * 46 / 224),  # more than is rounded
+        (268, [("Demand", 20)], 20),
+        (269, [], 100 * 45 / 224),
+        (269, [("Demand", None)], 100 * 45 / 224),
+    ],
+)
+def test_uplift_percent_as_stated_if_only_its_amount_is_rounded(
+    final: float, rows: list[tuple[str, Any]], percent: float
+) -> None:
+    uplifts = [{"title": title, "percentage": value} for title, value in rows]
+    price = Price(5, 224, final, uplifts, "")
+    assert price.uplift_percent == pytest.approx(percent, abs=1e-9)
+    assert (price.uplift_percent > 20) is (percent > 20)
 
 
 @pytest.mark.parametrize(

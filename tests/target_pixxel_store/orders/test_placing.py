@@ -45,6 +45,12 @@ def test_place_approved_plan_places_each_once(orders: OrderHarness) -> None:
     assert result.summary["order_amount"] == orders.sandbox.spent_amount()
     rerun = orders.place(*requests)
     assert (rerun.kinds, rerun.states) == (["exists"] * 3, [{"upto": 3}])
+    replanned = orders.run(*requests, plan_path=str(orders.plan_path) + "2")
+    ids = [(line["order_id"], line["order_item_id"], line["amount"]) for line in result.outcomes]
+    for run in (rerun, replanned):
+        assert run.kinds == ["exists"] * 3
+        found = [(each["order_id"], each["order_item_id"], each["amount"]) for each in run.outcomes]
+        assert found == ids
     orders.target.lose_journal()
     assert orders.place(*requests).kinds == ["exists"] * 3
     assert sum(orders.placed.values()) == 3
@@ -345,7 +351,14 @@ def test_place_same_images_ordered_by_others_exists(orders: OrderHarness) -> Non
     workspace.update("order_items", item["id"], name="by hand")
     orders.target.reset_journal()
     renamed = orders.request(0, request_id="other", name="same images")
-    assert orders.plan(renamed).kinds == ["exists"]
+    same = orders.plan(renamed)
+    assert same.kinds == ["exists"]
+    [order] = orders.sandbox.placed_orders()
+    assert (same.outcomes[0]["order_id"], same.outcomes[0]["order_item_id"]) == (
+        order["id"],
+        item["id"],
+    )
+    assert same.reasons[0].startswith(f"the order {order['id']} has the same project, images")
     workspace.update("order_items", item["id"], status="CANCELLED")
     assert orders.plan(renamed).kinds == ["planned"]
 

@@ -75,6 +75,60 @@ def test_rules_each_decides_its_situation(rule: Rule, known: dict[str, Any]) -> 
     assert "{s." not in decision.reason
 
 
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_total_amount": 1_234}, "would cost 1,234.5, above the limit of 1,234; see 'max_tot"),
+        ({"max_order_amount": 99.5}, "it costs 100, above the limit of 99.5; see 'max_order_amoun"),
+        ({"max_orders": 0}, "it would be order 2 of the plan, above the limit of 0; see 'max_ord"),
+        ({"max_uplift_percent": -1}, "its uplift is 0 %, above the limit of -1 %; see 'max_uplif"),
+    ],
+)
+def test_decide_states_limit(limits: dict[str, Any], reason: str) -> None:
+    situation = Situation(
+        REQUEST, ITEM, Limits(**limits), price=PRICE, committed=(1_134.5,), **PLACING
+    )
+    assert reason in decide(situation).reason
+
+
+@pytest.mark.parametrize(
+    ("same", "reorder", "reason"),
+    [
+        (LISTED, False, "the order o has the same project, images and area"),
+        (LISTED, True, "images and area; 'reorder' does not change that"),
+        (LISTED._replace(request_id="other"), False, "the request other has the same project, im"),
+    ],
+)
+def test_decide_same_images_names_order(
+    same: ListedOrder,
+    reorder: bool,  # noqa: FBT001 - a parameter of the test
+    reason: str,
+) -> None:
+    request = read_order_request({**FIELDS, "item_ids": ["a", "b"], "reorder": reorder})
+    decision = decide(Situation(request, ITEM, Limits(), same=same))
+    assert decision.kind == "exists"
+    assert reason in decision.reason
+    assert ("reorder" in decision.reason) is reorder
+
+
+def test_cells_of_plan_line_have_captures_uplifts_and_store() -> None:
+    task = read_order_request(
+        {**FIELDS, **TASKING, "end_date": None, "recurrence": "MONTHLY", "no_of_occurrences": 3}
+        | {"bandset_id": "visible"}
+    )
+    uplifts = [{"title": "Demand", "percentage": 20}] * 2
+    line = PlanLine("r", task.to_order_item("n", ""), 5, 1000, 1200.5, uplifts, "WEAK_SUCCESS")
+    assert line.to_cells("bucket") == {
+        "decision": "", "request": "r", "images or dates": "2027-01-01/..", "captures": "3",
+        "store": "bucket", "km²": "5", "base": "1,000", "uplifts": "Demand 20 %",
+        "price": "1,200.5", "feasibility": "WEAK_SUCCESS", "why": "",
+    }  # fmt: skip
+    archive = PlanLine("r", ITEM, feasibility="NOT_APPLICABLE").to_cells("")
+    assert {name: text for name, text in archive.items() if text} == {
+        "request": "r", "images or dates": "a and 1 more",
+    }  # fmt: skip
+
+
 def test_decide_in_doubt_sent_again_only_if_named() -> None:
     situation = Situation(REQUEST, ITEM, Limits(), intent=KNOWN, may_retry=True, price=PRICE)
     assert decide(replace(situation, **PLACING)).kind == "place"

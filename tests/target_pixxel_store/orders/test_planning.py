@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from tests.target_pixxel_store.orders.order_harness import (
     digest_of,
     make_square,
 )
-from tests.target_pixxel_store.target_harness import delivery_request, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,14 @@ def test_plan_prices_each_request_and_places_nothing(
     assert stat.S_IMODE(orders.plan_path.stat().st_mode) == 0o600
     table = capfd.readouterr().err
     assert "plan of the orders; nothing was ordered" in table
+    header, *rows = [
+        [cell.strip() for cell in line.strip("│┃ ").replace("┃", "│").split("│")]
+        for line in table.splitlines()
+        if line[:1] in {"┃", "│"}
+    ]
+    assert header == ["decision", "request", "images or dates", "km²", "base", "price"]
+    assert [row[1] for row in rows] == ["field-2", "field-1", "field-0", ""], "the largest first"
+    assert (rows[-1][0], rows[-1][-1]) == ("total", f"{amount:,g}")
     assert orders.total["plan_digest"] in table
 
 
@@ -188,6 +197,7 @@ def test_plan_request_twice_planned_once(orders: OrderHarness) -> None:
     same_images = orders.request(0, request_id="field-9", name="same")
     result = orders.plan(orders.request(0), again, other, same_images)
     assert sorted(result.kinds) == ["exists", "exists", "failed", "planned"]
+    assert "the request field-0 has the same project, images and area" in result.reasons
     assert "another record of this input has the 'request_id', and differs" in result.reasons
     assert [line["decision"] for line in orders.lines] == ["planned", "exists"]
 
@@ -286,6 +296,69 @@ def test_plan_refused_by_api_names_field(orders: OrderHarness) -> None:
     assert any("the API refuses the order; check its 'item_ids'" in why for why in result.reasons)
 
 
+def test_plan_without_an_order_has_nothing_to_approve(
+    orders: OrderHarness, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = orders.plan(orders.request(0), max_order_amount=0)
+    assert result.kinds == ["failed"]
+    assert "above the limit of 0; see 'max_order_amount'" in result.reasons[0]
+    for text in (capfd.readouterr().err, result.log):
+        assert f"nothing to approve: the plan in {orders.plan_path} has no order to place" in text
+        assert "approve_plan" not in text
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_plan_ended_early_says_that_file_was_not_replaced(
+    orders: OrderHarness,
+    is_late: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    assert "no plan was made" not in orders.plan(orders.request(1)).log
+    before = orders.plan_path.read_bytes()
+    orders.behave(rename_orders=is_late)
+    bad = {} if is_late else {"geometry": None}
+    result = orders.plan(orders.request(1), orders.request(0, **bad), on_error="fail")
+    assert result.status != 0
+    assert result.log.count(f"no plan was made; {orders.plan_path} was not replaced") == 1
+    assert orders.plan_path.read_bytes() == before
+
+
+def test_plan_retry_in_doubt_unknown_warns_once(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    result = orders.plan(*requests, retry_in_doubt=["field-1", "field-8", "field-9", "field-8"])
+    [line] = [line for line in result.log.splitlines() if "retry_in_doubt" in line]
+    assert line.startswith("'retry_in_doubt' names field-8, field-9; no valid record")
+
+
+def test_plan_records_of_table_by_stream_map(orders: OrderHarness) -> None:
+    """As a warehouse has them: a whole number as the key, and lists and shapes as JSON text."""
+    first, second = (orders.request(number)["record"] for number in range(2))
+    columns = {name: {"type": "string"} for name in ("scenes", "shape")}
+    maps = {"public-fields": {
+        "__alias__": "order_requests", "__key_properties__": ["request_id"],
+        "request_id": "str(id)", "project_id": f"'{orders.project_id}'",
+        "usecase": "'agriculture'", "geometry": "shape", "item_ids": "scenes", "__else__": None,
+    }}  # fmt: skip
+    messages = [
+        {"type": "SCHEMA", "stream": "public-fields", "key_properties": ["id"],
+         "schema": {"properties": {"id": {"type": "integer"}, **columns}}},
+        *(record("public-fields", id=number, scenes=scenes, shape=json.dumps(each["geometry"]))
+          for number, each, scenes in ((7, first, json.dumps(first["item_ids"])),
+                                       (8, second, second["item_ids"][0]))),
+    ]  # fmt: skip
+    result = orders.target.run(*messages, stream_maps=maps)
+    assert (result.status, result.kinds) == (0, ["planned", "planned"])
+    assert [line["request"] for line in orders.lines] == ["7", "8"]
+    assert orders.lines[0]["item"]["item_ids"] == first["item_ids"]
+    assert orders.lines[1]["item"]["item_ids"] == second["item_ids"]
+    maps["public-fields"]["request_id"] = "id"
+    maps["public-fields"]["item_ids"] = "json.dumps([scenes])"
+    messages[1]["record"]["scenes"] = first["item_ids"][0]
+    again = orders.target.run(*messages, stream_maps=maps)
+    assert again.kinds == ["planned", "planned"]
+    assert orders.lines[0]["request"] == "7"
+    assert orders.lines[0]["item"]["item_ids"] == first["item_ids"]
+
+
 def test_plan_replaces_only_a_plan(orders: OrderHarness) -> None:
     orders.plan_path.write_text("my requests\n")
     result = orders.plan(orders.request(0))
@@ -294,6 +367,17 @@ def test_plan_replaces_only_a_plan(orders: OrderHarness) -> None:
     assert (orders.plan_path.read_text(), orders.sandbox.requests) == ("my requests\n", [])
 
 
-def test_dry_run_of_target_prices_nothing(orders: OrderHarness) -> None:
+def test_dry_run_of_target_prices_nothing(
+    orders: OrderHarness, capfd: pytest.CaptureFixture[str]
+) -> None:
     result = orders.plan(orders.request(0), dry_run=True)
     assert (result.status, orders.dry_runs, orders.plan_path.exists()) == (0, [], False)
+    lines = capfd.readouterr().err.splitlines()
+    header, row = (
+        [cell.strip() for cell in line.strip("│┃ ").replace("┃", "│").split("│")]
+        for line in lines
+        if line[:1] in {"┃", "│"}
+    )
+    cells = dict(zip(header, row, strict=True))
+    assert "image" not in cells
+    assert (cells["record"], cells["why"]) == ("request_id field-0", "no price: dry_run is set")
