@@ -208,7 +208,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "max_uplift_percent",
         th.NumberType(minimum=0),
         "Uplift that an order may have, in percent of its base amount. The provider bills some "
-        "uplifts whatever the clouds.",
+        "uplifts even if the images are cloudy.",
         default=0,
     ),
     _flag(

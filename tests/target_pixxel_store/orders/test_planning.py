@@ -325,7 +325,7 @@ def test_plan_ended_early_says_that_file_was_not_replaced(
 def test_plan_retry_in_doubt_unknown_warns_once(orders: OrderHarness) -> None:
     requests = [orders.request(0), orders.request(1)]
     result = orders.plan(*requests, retry_in_doubt=["field-1", "field-8", "field-9", "field-8"])
-    [line] = [line for line in result.log.splitlines() if "retry_in_doubt" in line]
+    [line] = [line for line in result.log.splitlines() if "'retry_in_doubt' names" in line]
     assert line.startswith("'retry_in_doubt' names field-8, field-9; no valid record")
 
 
