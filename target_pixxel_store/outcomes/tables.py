@@ -48,27 +48,21 @@ def print_dry_run_table(
     table = Table(
         title=f"dry run: {len(rows) + skipped} outcomes, nothing was written", title_justify="left"
     )
-    has_images = not rows or any(row.outcome.catalog_id for row in rows)
-    has_records = any(not row.outcome.catalog_id for row in rows)
-    keys = (*(["record"] if has_records else []), *(["image"] if has_images else []))
-    names = ("action", *keys, *_COLUMNS)
-    for name in names:
+    kinds = {"image" if row.outcome.catalog_id else "record" for row in rows} or {"image"}
+    for name in ("action", " or ".join(sorted(kinds)), *_COLUMNS):
         table.add_column(name, overflow="fold")
     for row in sorted(rows, key=lambda row: row.outcome.kind in _LAST):
         outcome, location = row.outcome, row.outcome.location
         catalog = catalogs.get(outcome.catalog_id or "", {})
-        cells = {
-            "action": _describe_action(outcome),
-            "record": "" if outcome.catalog_id else row.record_key,
-            "image": str(catalog.get("item_id") or ""),
-            "date": str(catalog.get("datetime") or "")[:_DATE_LENGTH],
-            "store": location.store,
-            "path": location.path,
-            "why": outcome.reason,
-            "catalog": outcome.catalog_id or "",
-            "stream": row.stream,
-        }
-        _add_row(table, (cells[name] for name in names))
+        image = catalog.get("item_id") or ("" if outcome.catalog_id else row.record_key)
+        date = str(catalog.get("datetime") or "")[:_DATE_LENGTH]
+        _add_row(
+            table,
+            (
+                *(_describe_action(outcome), str(image), date, location.store, location.path),
+                *(outcome.reason, outcome.catalog_id or "", row.stream),
+            ),
+        )
     _print(table, *(f"skipped {count}: {why}" for why, count in sorted(skip_reasons.items())))
 
 
