@@ -91,8 +91,8 @@ class OrderPipeline:
         if not any(line.is_planned for line in self.lines):
             return f"nothing to approve: the plan in {path} has no order to place"
         return (
-            f"the orders cost {format_amount(self.total.total_amount)} in all. Review {path}, "
-            f"then set 'approve_plan' to {self.total.plan_digest}"
+            f"the orders cost {format_amount(self.total.total_amount)} in all. Review {path} "
+            f"and then set 'approve_plan' to {self.total.plan_digest}"
         )
 
     def make_table(self) -> list[dict[str, str]]:
