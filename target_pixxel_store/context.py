@@ -198,7 +198,12 @@ class RunContext:
             self.remote,
             self.recorder,
             self.workspace_ids,
-            open_plan_file(settings.plan_path, settings.approve_plan, MAX_REQUESTS),
+            open_plan_file(
+                settings.plan_path,
+                settings.approve_plan,
+                MAX_REQUESTS,
+                self.journal.state.plan_digests,
+            ),
             self.check,
         )
 

@@ -81,6 +81,7 @@ class Settings:
     max_orders: int
     allow_tasking: bool
     retry_in_doubt: list[str]
+    acknowledge: list[str]
     redeliver: bool
     retry_failed: int
     store_drift: str

@@ -219,9 +219,16 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _property(
         "retry_in_doubt",
         th.ArrayType(th.StringType),
-        "Values of request_id whose orders are in doubt and may be sent again, because you know "
-        "that they were not placed; or whose dry run has placed an order, once Pixxel has "
-        "corrected that.",
+        "Orders in doubt that may be sent once more, because you know that they were not placed. "
+        "Each is named as the error names it: its request_id, a colon, and the id of its last "
+        "send, so that no permission is used twice.",
+        default=[],
+    ),
+    _property(
+        "acknowledge",
+        th.ArrayType(th.StringType),
+        "Ids of orders after which the target sends nothing until a person has seen to them: a dry "
+        "run has placed the order, or it costs more than its dry run.",
         default=[],
     ),
     _text(

@@ -11,9 +11,10 @@ from singer_sdk.sinks import RecordSink
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.orders.models import ORDER_FIELDS, read_order_request
+from target_pixxel_store.orders.models import ORDER_FIELDS, read_order_request, read_request_id
 from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import (
+    DELETED_AT,
     PATH,
     REPLACE_DELIVERY,
     REQUEST_FIELDS,
@@ -202,7 +203,16 @@ class OrderRequestsSink(StoreTargetSink):
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request an order."""
-        self._run.orders.add_request(inflight, read_order_request(record))
+        orders, request_id = self._run.orders, read_request_id(record)
+        if record.get(DELETED_AT) is not None:
+            orders.skip_deleted(inflight, request_id)
+            return
+        try:
+            request = read_order_request(record)
+        except RecordError:
+            orders.refuse(request_id)
+            raise
+        orders.add_request(inflight, request)
 
 
 class DownloadRequestsSink(StoreTargetSink):

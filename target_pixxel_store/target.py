@@ -135,6 +135,7 @@ class TargetPixxelStore(PixxelTarget):
         is_incomplete = (
             context.outcome_files.failure_count > 0
             or context.recorder.has_pending
+            or context.recorder.has_problem
             or bool(self._wait_problems)
             or (bool(self._earlier_problems) and fails_late)
         )

@@ -26,6 +26,7 @@ from target_pixxel_store.locations import BucketPath, to_folder_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from pixxel_api.client import Client
     from pixxel_api.json_decoding import RawRow
@@ -184,10 +185,11 @@ class StoreApi:
         rows = self._scan(PROJECTS, "projects", paging=PageNumberPaging())
         return {key for row in rows if (key := _row_id(row)) is not None}
 
-    def find_bandset_ids(self) -> set[str]:
-        """Return the ids of the bandsets."""
-        rows = self.client.send_with_retries("GET", BANDSETS).rows("bandsets")
-        return {key for row in rows if (key := _row_id(row)) is not None}
+    def find_bandset_ids(self) -> tuple[set[str], datetime | None]:
+        """Return the ids of the bandsets, and the server's time, if it states one."""
+        answer = self.client.send_with_retries("GET", BANDSETS)
+        rows = answer.rows("bandsets")
+        return {key for row in rows if (key := _row_id(row)) is not None}, answer.requested_at
 
     def find_archive_items(self, item_ids: Sequence[str]) -> set[str]:
         """Return the ids of those items that the archive has."""

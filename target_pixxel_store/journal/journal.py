@@ -12,6 +12,7 @@ import math
 import os
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 logger = logging.getLogger(__name__)
+_SEND_DIGITS = 8
 LINE_PREFIX = b'{"is":"'
 """How each line begins; a last line that begins otherwise is that of another file."""
 
@@ -213,6 +215,10 @@ class Journal:
             sync=sync,
         )
 
+    def record_plan(self, digest: str) -> None:
+        """Record the digest of a plan that is about to be written; on disk when this returns."""
+        self._write({"is": "plan", "at": time.time(), "digest": digest}, sync=True)
+
     def record_order_intent(self, request_id: str, content: str, amount: float) -> None:
         """Record an order that is about to be placed; on disk when this returns.
 
@@ -221,11 +227,27 @@ class Journal:
             content: The digest of what it requests.
             amount: Its price.
         """
-        self._write_order("order_intent", request_id, content=content, amount=amount)
+        of = {"content": content, "amount": amount, "send": uuid.uuid4().hex[:_SEND_DIGITS]}
+        self._write_order("order_intent", request_id, **of)
 
-    def record_order(self, request_id: str, content: str, amount: float, order_id: str) -> None:
-        """Record an order that exists; on disk when this returns, as another may follow."""
-        self._write_order("order_made", request_id, content=content, amount=amount, id=order_id)
+    def record_order(
+        self, request_id: str, content: str, order_id: str, amount: float, quoted: float
+    ) -> None:
+        """Record an order that exists; on disk when this returns, as another may follow.
+
+        Args:
+            request_id: Id of the request.
+            content: The digest of what it requests.
+            order_id: Id of the order.
+            amount: What it costs.
+            quoted: The price of its dry run.
+        """
+        of = {"content": content, "id": order_id, "amount": amount, "quoted": quoted}
+        self._write_order("order_made", request_id, **of)
+
+    def record_order_acknowledged(self, order_id: str) -> None:
+        """Record that a person has acknowledged the problem of an order."""
+        self._write({"is": "order_acknowledged", "at": time.time(), "id": order_id}, sync=True)
 
     def record_dry_run(self, request_id: str | None) -> None:
         """Record the first dry run of a run before it is sent; on disk when this returns.
@@ -247,7 +269,7 @@ class Journal:
         self._write({"is": "dry_run_honoured", "at": time.time()}, sync=True)
 
     def record_order_refusal(self, request_id: str) -> None:
-        """Record that a requested order will never exist."""
+        """Record that the order that was sent last will never exist."""
         self._write_order("order_refused", request_id)
 
     def _write_order(self, what: str, request_id: str, **more: Any) -> None:

@@ -59,17 +59,45 @@ class DownloadedFile(NamedTuple):
 
 
 class KnownOrder(NamedTuple):
-    """An order that a run requested.
+    """An order that exists.
 
     Attributes:
         content: The digest of what the record requested; empty where it is not known.
-        amount: Its price.
-        order_id: Empty while its result is unknown.
+        amount: What it costs.
+        order_id: Empty where the API returned none.
     """
 
     content: str
     amount: float
     order_id: str = ""
+
+
+class OrderIntent(NamedTuple):
+    """A request whose order was sent, once or more often, without a known result.
+
+    Attributes:
+        content: The digest of what the record requested.
+        amounts: The price of each send whose result is unknown, the last one last.
+        send: Identifies the last send; a permission to send the order again must name it.
+    """
+
+    content: str
+    amounts: tuple[float, ...]
+    send: str
+
+
+class OrderProblem(NamedTuple):
+    """Why no run sends anything until a person has acknowledged an order.
+
+    Attributes:
+        request_id: The request of the order.
+        amount: What it costs.
+        quoted: The price of its dry run; None where the dry run itself placed it.
+    """
+
+    request_id: str
+    amount: float
+    quoted: float | None
 
 
 @dataclass(slots=True)
@@ -92,7 +120,10 @@ class JournalState:
         aoi_intents: The requested areas of interest whose result is unknown.
         aoi_ids: Ids of the areas of interest that exist.
         order_intents: The requested orders whose result is unknown, by the id of the request.
-        orders: The orders that exist, by the id of the request.
+        orders: The orders that exist, by the id of the request, then by that of the order.
+        order_problems: The orders that a person must acknowledge, by their ids, or that of the
+            request where an order has none.
+        plan_digests: The digests of the plans that were made with this journal.
         open_dry_run: Id of the request whose dry run, the first of a run, has no known result.
         paid_dry_run: Id of the request whose dry run has placed an order; None once the API
             has honoured one since, and where it always has.
@@ -111,8 +142,10 @@ class JournalState:
     is_settled: bool = False
     aoi_intents: set[AoiKey] = field(default_factory=set)
     aoi_ids: dict[AoiKey, str] = field(default_factory=dict)
-    order_intents: dict[str, KnownOrder] = field(default_factory=dict)
-    orders: dict[str, KnownOrder] = field(default_factory=dict)
+    order_intents: dict[str, OrderIntent] = field(default_factory=dict)
+    orders: dict[str, dict[str, KnownOrder]] = field(default_factory=dict)
+    order_problems: dict[str, OrderProblem] = field(default_factory=dict)
+    plan_digests: set[str] = field(default_factory=set)
     open_dry_run: str | None = None
     paid_dry_run: str | None = None
 
@@ -149,7 +182,13 @@ class JournalState:
                 self.open_dry_run = line["request"]
             case "dry_run_honoured":
                 self.open_dry_run = self.paid_dry_run = None
-            case "order_intent" | "order_made" | "order_refused":
+            case "plan":
+                self.plan_digests.add(line["digest"])
+            case "order_acknowledged":
+                self.order_problems.pop(line["id"], None)
+            case "order_intent" | "order_refused":
+                self._apply_order_intent(line)
+            case "order_made":
                 self._apply_order(line)
             case _:
                 self._apply_download(line)
@@ -193,19 +232,37 @@ class JournalState:
         if line["is"] == "area_made":
             self.aoi_ids[key] = line["id"]
 
-    def _apply_order(self, line: dict[str, Any]) -> None:
+    def _apply_order_intent(self, line: dict[str, Any]) -> None:
+        """Add a send, or remove the last one, which the API has refused."""
         request_id = line["request"]
-        if line["is"] == "order_refused":
-            self.order_intents.pop(request_id, None)
-            return
-        order = KnownOrder(line["content"], float(line["amount"]), line.get("id", ""))
+        intent = self.order_intents.get(request_id)
         if line["is"] == "order_intent":
-            self.order_intents[request_id] = order
-            return
-        self.order_intents.pop(request_id, None)
-        self.orders[request_id] = order
+            amounts = (*(intent.amounts if intent else ()), float(line["amount"]))
+            self.order_intents[request_id] = OrderIntent(line["content"], amounts, line["send"])
+        elif intent is not None:
+            self._keep_sends(request_id, intent, intent.amounts[:-1])
+
+    def _keep_sends(self, request_id: str, intent: OrderIntent, amounts: tuple[float, ...]) -> None:
+        if amounts:
+            self.order_intents[request_id] = intent._replace(amounts=amounts)
+        else:
+            del self.order_intents[request_id]
+
+    def _apply_order(self, line: dict[str, Any]) -> None:
+        """Add an order; it is the result of one send, at most."""
+        request_id, order_id, amount = line["request"], line["id"], float(line["amount"])
+        known = self.orders.setdefault(request_id, {})
+        is_new = order_id not in known
+        known[order_id] = KnownOrder(line["content"], amount, order_id)
+        quoted: float | None = line.get("quoted")
         if line.get("dry_run"):
             self.open_dry_run, self.paid_dry_run = None, request_id
+        elif is_new and (intent := self.order_intents.get(request_id)):
+            # Which send it is may be unknown, so the cheapest no longer counts.
+            self._keep_sends(request_id, intent, tuple(sorted(intent.amounts)[1:]))
+        if line.get("dry_run") or (is_new and quoted is not None and amount > quoted):
+            problem = OrderProblem(request_id, amount, quoted)
+            self.order_problems[order_id or request_id] = problem
 
 
 def _decode_delivery_key(each: dict[str, Any]) -> DeliveryKey:

@@ -25,6 +25,7 @@ from target_pixxel_store.records import optional_text, read_text_list, required_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from target_pixxel_store.geometry.polygon import CanonicalPolygon, Rings
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
@@ -54,6 +55,7 @@ MAX_OWN_NAME_LENGTH = MAX_NAME_LENGTH - len(" [px:]") - _MARKER_DIGITS
 _MARKER = re.compile(rf"\[px:([0-9a-f]{{{_MARKER_DIGITS}}})\]")
 _MAX_ROUNDING = 0.5  # of the amount of an uplift, which the API states in whole numbers
 _SECONDS_WIDTH = 19  # characters of a timestamp up to its seconds
+_SECONDS_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 ENDED_STATUSES = frozenset({"CANCELLED", "FAILED"})
 """Statuses of an order item that bought nothing, so that its images may be ordered again."""
 
@@ -108,6 +110,16 @@ class OrderRequest:
         """The SHA-256 of what is requested, in hexadecimal digits."""
         content = [self.to_order_item(self.name, self.store), self.store, self.path]
         return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+
+    def find_past_field(self, now: datetime) -> str | None:
+        """Return the date of a tasking order after which nothing is captured, if it has passed.
+
+        Args:
+            now: The server's time, in UTC.
+        """
+        field = START_DATE if self.tasking.get(RECURRENCE) == ONCE else END_DATE
+        time = self.tasking.get(field)
+        return field if time is not None and time < now.strftime(_SECONDS_FORMAT) else None
 
     def to_order_item(self, name: str, store_id: str) -> dict[str, Any]:
         """Return the order item of the request that prices or places the order.
@@ -245,13 +257,30 @@ def to_plain_json(item: dict[str, Any]) -> dict[str, Any]:
     return msgspec.json.decode(msgspec.json.encode(item), type=dict[str, Any])
 
 
+def read_request_id(record: Mapping[str, Any]) -> str:
+    """Return the id; a whole number, such as the key of a table, as its text.
+
+    Raises:
+        RecordError: It is missing or invalid.
+    """
+    value = record.get(REQUEST_ID)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise RecordError(
+            f"'{REQUEST_ID}' must be a string or a whole number; in a stream map, write "
+            f'"{REQUEST_ID}": "str(id)"'
+        )
+    return required_text(record, REQUEST_ID)
+
+
 def read_order_request(record: Mapping[str, Any]) -> OrderRequest:
     """Read a record of the stream `order_requests`.
 
     Raises:
         RecordError: A field is missing or invalid.
     """
-    request_id = _read_request_id(record)
+    request_id = read_request_id(record)
     name = optional_text(record, "name") or request_id
     if _MARKER.search(name):
         raise RecordError("'name' must not contain a marker such as [px:0123456789ab]")
@@ -349,19 +378,6 @@ def _parse_outline(geometries: list[object]) -> frozenset[CanonicalPolygon] | No
     except RecordError:
         return None
     return outlines.pop() if len(outlines) == 1 else frozenset()
-
-
-def _read_request_id(record: Mapping[str, Any]) -> str:
-    """Return the id; a whole number, such as the key of a table, as its text."""
-    value = record.get(REQUEST_ID)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if value is not None and not isinstance(value, str):
-        raise RecordError(
-            f"'{REQUEST_ID}' must be a string or a whole number; in a stream map, write "
-            f'"{REQUEST_ID}": "str(id)"'
-        )
-    return required_text(record, REQUEST_ID)
 
 
 def _read_tasking(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,11 +71,15 @@ class OrderList:
 
     def _record_answers(self) -> None:
         """Record the listed orders whose result was unknown."""
-        for request_id, intent in list(self.journal.state.order_intents.items()):
+        state = self.journal.state
+        for request_id, intent in list(state.order_intents.items()):
             for order in self.find_marked(request_id):
-                self.journal.record_order(
-                    request_id, intent.content, order.amount or intent.amount, order.order_id
-                )
+                if order.order_id not in state.orders.get(request_id, {}):
+                    quoted = max(intent.amounts)
+                    amount = quoted if order.amount is None else order.amount
+                    self.journal.record_order(
+                        request_id, intent.content, order.order_id, amount, quoted
+                    )
 
     def add(self, order: ListedOrder) -> None:
         """Add an order that this run plans or has placed, as the list may lag behind."""

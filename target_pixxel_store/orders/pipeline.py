@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DELETED_REASON = "the source has deleted it ('_sdc_deleted_at'), so it is not ordered"
+CONFLICT_REASON = (
+    "another record of this input has the 'request_id', and differs; none of them is ordered"
+)
 MAX_REQUESTS = 10_000
 """Requests of a run, which are all kept until the end of the input."""
 
@@ -77,6 +82,8 @@ class OrderPipeline:
     _requests: dict[str, tuple[OrderRequest, list[InflightRecord]]] = field(
         init=False, default_factory=dict
     )
+    _deleted_ids: set[str] = field(init=False, default_factory=set)
+    _refused_ids: set[str] = field(init=False, default_factory=set)
 
     @property
     def is_planning(self) -> bool:
@@ -115,17 +122,37 @@ class OrderPipeline:
         """Add a request; it is planned or placed at the end of the input.
 
         Raises:
-            RecordError: There are too many, or another one has its id and other content.
+            RecordError: There are too many.
         """
         known = self._requests.get(request.request_id)
         if known is None:
             if len(self._requests) >= MAX_REQUESTS:
                 raise RecordError(f"is one of more than {MAX_REQUESTS} requests; send them apart")
             self._requests[request.request_id] = request, [inflight]
-        elif known[0].content_digest == request.content_digest:
-            known[1].append(inflight)
         else:
-            raise RecordError("another record of this input has the 'request_id', and differs")
+            known[1].append(inflight)
+            if known[0].content_digest != request.content_digest:
+                self.refuse(request.request_id)
+
+    def refuse(self, request_id: str) -> None:
+        """Order nothing for a request, as a record with its id is invalid or differs."""
+        self._refused_ids.add(request_id)
+
+    def skip_deleted(self, inflight: InflightRecord, request_id: str) -> None:
+        """Skip a record that its source has deleted, and all others of the request."""
+        self._deleted_ids.add(request_id)
+        logger.warning("%s: skipped: %s", describe_record(inflight), DELETED_REASON)
+        self.recorder.record(inflight, Outcome(OutcomeKind.SKIPPED, DELETED_REASON))
+
+    def _drop_unwanted(self) -> None:
+        """Record the outcomes of the requests that are not ordered whatever they cost."""
+        unwanted = (
+            (self._deleted_ids, Outcome(OutcomeKind.SKIPPED, DELETED_REASON)),
+            (self._refused_ids, Outcome(OutcomeKind.FAILED, CONFLICT_REASON)),
+        )
+        for ids, outcome in unwanted:
+            for request_id in sorted(ids & self._requests.keys()):
+                self.recorder.record_all(self._requests.pop(request_id)[1], outcome)
 
     def finish(self) -> None:
         """Plan or place all requests.
@@ -135,7 +162,8 @@ class OrderPipeline:
             DryRunNotHonouredError, UnexpectedDeliveryError: The API does not do what is requested.
             ApiError: The API fails, or the token has no permission.
         """
-        self._warn_unknown_retries()
+        self._drop_unwanted()
+        self._warn_unused_permissions()
         if not self._requests:
             return
         if len(self.workspace_ids) != 1:
@@ -155,25 +183,30 @@ class OrderPipeline:
             self.settings, self.api, self.journal, orders, approved, faults, self.check
         )
         decided = planner.decide_all(jobs)
-        for job, decision in decided:  # before anything is priced or placed
-            if decision.kind is OutcomeKind.FAILED:
-                self.recorder.record_all(job.records, _outcome_of(decision))
         pricer = OrderPricer(self.settings, self.api, orders, self.journal, self.check)
-        pricer.check_earlier_run()
-        if self.settings.dry_run:
-            self._forecast(decided, planner)
-        elif approved is None:
-            self._plan(decided, planner, pricer)
-        else:
-            self.total = approved.total
-            self._place(decided, planner, pricer)
+        try:
+            for job, decision in decided:  # before anything is priced or placed
+                if decision.kind is OutcomeKind.FAILED:
+                    self.recorder.record_all(job.records, _outcome_of(decision))
+            pricer.check_earlier_run()
+            if self.settings.dry_run:
+                self._forecast(decided, planner)
+            elif approved is None:
+                self._plan(decided, planner, pricer)
+            else:
+                self.total = approved.total
+                self._place(decided, planner, pricer)
+        finally:
+            self._report(orders, planner)
 
-    def _warn_unknown_retries(self) -> None:
+    def _warn_unused_permissions(self) -> None:
         """Warn of names in `retry_in_doubt` without effect, such as misspelled ones."""
-        known = {*self._requests, self.journal.state.paid_dry_run}
+        intents = self.journal.state.order_intents
+        known = {f"{key}:{intents[key].send}" for key in intents.keys() & self._requests.keys()}
         if names := [each for each in self.settings.retry_in_doubt if each not in known]:
             logger.warning(
-                "'retry_in_doubt' names %s; no valid record of this input has this 'request_id'",
+                "'retry_in_doubt' names %s, which permits nothing: it is used up or misspelled, or "
+                "no valid record of this input has this 'request_id'",
                 ", ".join(dict.fromkeys(names)),
             )
 
@@ -198,6 +231,42 @@ class OrderPipeline:
                 outcome = _outcome_of(decision, *planner.find_existing(job.request))
                 self.recorder.record_all(job.records, outcome)
 
+    def _report(self, orders: OrderList, planner: OrderPlanner) -> None:
+        """Log what a person must see to, and what was placed."""
+        state = self.journal.state
+        for request_id, intent in state.order_intents.items():
+            if request_id not in state.orders:
+                logger.error(
+                    "request %s: its order for %s is in doubt. Look in Pixxel for an order named "
+                    "[px:%s]; only if you know that none was placed, add '%s:%s' to "
+                    "'retry_in_doubt'",
+                    request_id,
+                    " and ".join(map(str, intent.amounts)),
+                    make_marker(orders.workspace_id, request_id),
+                    request_id,
+                    intent.send,
+                )
+        for request_id in self._requests:
+            marked = [each for each in orders.find_marked(request_id) if not each.has_ended]
+            if len(marked) > 1:
+                self.recorder.has_problem = True
+                logger.error(
+                    "request %s has %d orders: %s; they cost %s in all. Ask Pixxel to cancel what "
+                    "you do not want",
+                    request_id,
+                    len(marked),
+                    ", ".join(each.order_id for each in marked),
+                    add_amounts(each.amount or 0.0 for each in marked),
+                )
+        if planner.approved is not None:
+            logger.info(
+                "placed %d orders for %s (max_total_amount %s, of the plan so far %s)",
+                self.recorder.order_count,
+                self.recorder.order_amount,
+                self.settings.max_total_amount,
+                add_amounts(chain.from_iterable(planner.committed.values())),
+            )
+
     # Planning
 
     def _plan(
@@ -216,6 +285,7 @@ class OrderPipeline:
                 break
         lines = [first.get(job) or planner.plan(job, ask) for job, _ in decided]
         content, total = make_plan(lines)
+        self.journal.record_plan(total.plan_digest)
         self.plan_file.write(content)
         self.lines, self.total = lines, total
         logger.info("%s", self.describe_total())
@@ -257,6 +327,10 @@ class OrderPipeline:
         placer = OrderPlacer(self.settings, self.api, planner.orders, self.journal, self.check)
         jobs = [job for job, decision in decided if decision.kind is not OutcomeKind.FAILED]
         for at, job in enumerate(jobs):
+            planner.orders.refresh()
+            if (problem := pricer.find_problem()) is not None:  # of an order that came late
+                self._record_unsent(jobs[at:], planner)
+                raise problem
             stop = self._place_one(job, planner, pricer, placer)
             if stop is not None:
                 self._record_unsent(jobs[at + 1 :], planner)
@@ -270,7 +344,6 @@ class OrderPipeline:
         Returns:
             Why the run must end after it; None to go on.
         """
-        planner.orders.refresh()
         decision, problem = planner.decide(job), None
         try:
             if decision.kind is NextStep.PRICE:
@@ -282,8 +355,8 @@ class OrderPipeline:
                 outcome, problem = placer.place(job, price)
         except RecordError as error:
             outcome = Outcome(OutcomeKind.FAILED, str(error), failure_kind=error.failure_kind)
-        if decision.kind is NextStep.PLACE and outcome.amount is not None:
-            planner.committed[job.request.request_id] = outcome.amount
+        if decision.kind is NextStep.PLACE:
+            planner.count_orders(job.request.request_id)
         if outcome.kind is OutcomeKind.CREATED:
             self._count(outcome.amount)
         self.recorder.record_all(job.records, outcome)

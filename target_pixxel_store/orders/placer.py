@@ -27,7 +27,7 @@ from target_pixxel_store.errors import (
     UnexpectedDeliveryError,
 )
 from target_pixxel_store.orders.models import parse_orders
-from target_pixxel_store.orders.pricer import NAME_CHANGED, raise_refusal
+from target_pixxel_store.orders.pricer import ACKNOWLEDGE_LATER, NAME_CHANGED, raise_refusal
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import poll_for
 
@@ -103,7 +103,8 @@ class OrderPlacer:
             result = found
         self._breaker.record_success()
         amount = price.final_amount if result.amount is None else result.amount
-        self.journal.record_order(request_id, content, amount, result.order_id)
+        self.journal.record_order(request_id, content, result.order_id, amount, price.final_amount)
+        logger.info("request %s: placed the order %s for %s", request_id, result.order_id, amount)
         self.orders.add(result._replace(images=job.request.images_key, outline=job.request.outline))
         outcome = Outcome(
             OutcomeKind.CREATED,
@@ -161,14 +162,15 @@ class OrderPlacer:
 def _check_placed(job: OrderJob, price: Price, outcome: Outcome, name: str) -> Placement:
     """Return what came of an order that exists; the run ends where it is not as requested."""
     reason = ""
+    is_dearer = outcome.amount is not None and outcome.amount > price.final_amount
     if name != job.item["name"]:
         reason = NAME_CHANGED
-    elif outcome.amount is not None and outcome.amount > price.final_amount:
+    elif is_dearer:
         reason = f"it costs {outcome.amount}, more than the {price.final_amount} of its dry run"
     if not reason:
         return Placement(outcome)
     problem = UnexpectedDeliveryError(
         f"request {job.request.request_id}, order {outcome.order_id}: {reason}; it was placed, and "
-        "the run stops"
+        f"the run stops{ACKNOWLEDGE_LATER if is_dearer else ''}"
     )
     return Placement(outcome._replace(reason=reason), problem)

@@ -20,7 +20,7 @@ from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_pixxel_store.journal.journal_state import KnownOrder
+    from target_pixxel_store.journal.journal_state import KnownOrder, OrderIntent
     from target_pixxel_store.orders.models import ListedOrder, OrderRequest, Price
 
 SUCCESS = "SUCCESS"
@@ -193,15 +193,16 @@ class Situation:
         limits: The limits.
         marked: The orders that have its marker.
         same: An order with the same project, images and area that has not ended.
-        intent, known: What the journal has: an order without a known result, one that exists.
+        intent, known: What the journal has: sends without a known result, orders that exist.
         is_settled: Whether the list contains every order that earlier runs requested.
-        may_retry: Whether `retry_in_doubt` names it.
-        fault: Why it is invalid: it names what the API does not list.
+        retry_in_doubt: The setting; it must name the last send of a request, which it permits to
+            follow by one more.
+        fault: Why it is invalid: it names what the API does not list, or its time has passed.
         owned: Those of its images that the workspace owns.
         is_planning: Whether no order may be placed.
         approved: Its line of the approved plan, if the plan places it.
         price: Its price; None before it was asked for.
-        committed: The amounts of the plan's other orders, those in doubt included.
+        committed: The amounts of the plan's orders, and of each send that is in doubt.
     """
 
     request: OrderRequest
@@ -209,10 +210,10 @@ class Situation:
     limits: Limits
     marked: tuple[ListedOrder, ...] = ()
     same: ListedOrder | None = None
-    intent: KnownOrder | None = None
-    known: KnownOrder | None = None
+    intent: OrderIntent | None = None
+    known: tuple[KnownOrder, ...] = ()
     is_settled: bool = True
-    may_retry: bool = False
+    retry_in_doubt: frozenset[str] = frozenset()
     fault: str = ""
     owned: frozenset[str] = frozenset()
     is_planning: bool = True
@@ -224,7 +225,13 @@ class Situation:
     def has_other_content(self) -> bool:
         """Whether the journal has the request's id with other content."""
         same = {"", self.request.content_digest}  # empty where it is not known
-        return any(each and each.content not in same for each in (self.intent, self.known))
+        contents = {each.content for each in self.known}
+        return bool((contents | {self.intent.content if self.intent else ""}) - same)
+
+    @property
+    def permission(self) -> str:
+        """What `retry_in_doubt` must have, so that the order is sent once more."""
+        return f"{self.request.request_id}:{self.intent.send}" if self.intent else ""
 
     @property
     def owns_all(self) -> bool:
@@ -312,19 +319,19 @@ RULES = (
     Rule("an order has the marker, in any status", _ANY_TIME, OutcomeKind.EXISTS,
          "its order item is {s.existing.status}", lambda s: bool(s.marked)),
     Rule("the journal has the order, and the list lacks it", _ANY_TIME, OutcomeKind.EXISTS,
-         "recorded in the journal, not (yet) listed by the API", lambda s: s.known is not None),
+         "recorded in the journal, not (yet) listed by the API", lambda s: bool(s.known)),
     Rule("an order has the same project, images and area, and is not CANCELLED or FAILED",
          _ANY_TIME, OutcomeKind.EXISTS,
          "{s.same_name} has the same project, images and area{s.reorder_note}",
          lambda s: s.same is not None),
     Rule("the journal has orders in doubt, or no line `settled`", _BEFORE, NextStep.WAIT, "",
          lambda s: not s.is_settled),
-    Rule("the journal has it in doubt, and `retry_in_doubt` does not name it", _AFTER,
-         OutcomeKind.IN_DOUBT, "an earlier run sent it, and the API does not list it; find out "
-         "whether it was placed, then name it in 'retry_in_doubt'",
-         lambda s: s.intent is not None and not s.may_retry),
-    Rule("it names a project, bandset, store or image that the API does not list", _AFTER,
-         OutcomeKind.FAILED, "{s.fault}", lambda s: bool(s.fault)),
+    Rule("the journal has it in doubt, and `retry_in_doubt` does not name its last send", _AFTER,
+         OutcomeKind.IN_DOUBT, "an earlier run sent it, and the API does not list it; only if you "
+         "know that it was not placed, add '{s.permission}' to 'retry_in_doubt'",
+         lambda s: s.intent is not None and s.permission not in s.retry_in_doubt),
+    Rule("it names a project, bandset, store or image that the API does not list, or its time has "
+         "passed", _AFTER, OutcomeKind.FAILED, "{s.fault}", lambda s: bool(s.fault)),
     Rule("the workspace owns all its images; `reorder` is false", _AFTER, OutcomeKind.SKIPPED,
          "the workspace owns all its images; see 'reorder'",
          lambda s: s.owns_all and not s.request.reorder),

@@ -12,6 +12,7 @@ from target_pixxel_store.orders.plan import LINE_PREFIXES, parse_plan
 from target_pixxel_store.outcomes.files import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from target_pixxel_store.orders.plan import Plan
@@ -43,20 +44,31 @@ class PlanFile:
             ) from None
 
 
-def open_plan_file(path: Path, digest: str | None, max_requests: int) -> PlanFile:
+def open_plan_file(
+    path: Path, digest: str | None, max_requests: int, made: Collection[str]
+) -> PlanFile:
     """Read the approved plan, or check that a new one can be written.
 
     Args:
         path: The file.
         digest: The digest of the plan that may be placed; None to make a plan.
         max_requests: How many requests it may have.
+        made: The digests of the plans that the journal has.
 
     Raises:
-        InputError: The file is not the approved plan; or it is no plan, and would be replaced.
+        InputError: The file is not the approved plan, or the journal does not have it; or the
+            file is no plan, and would be replaced.
     """
     try:
         if digest is not None:
-            return PlanFile(path, _read_approved(path, digest, max_requests))
+            approved = _read_approved(path, digest, max_requests)
+            if digest not in made:
+                raise InputError(
+                    "Setting 'journal_path': the journal does not have the plan of "
+                    "'approve_plan'; nothing was placed. Name the journal that the plan was made "
+                    "with; if it was lost, look at your orders in Pixxel and make a new plan"
+                )
+            return PlanFile(path, approved)
         if path.exists() and path.stat().st_size and path.is_file():
             with path.open("rb") as file:
                 if not file.readline().startswith(LINE_PREFIXES):

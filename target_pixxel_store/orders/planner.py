@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.orders.models import ListedOrder
-from target_pixxel_store.orders.plan import Limits, PlanLine, Situation, add_amounts, decide
+from target_pixxel_store.orders.plan import Limits, PlanLine, Situation, decide
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class OrderPlanner:
         approved: The plan that may be placed; None to make one.
         faults: Why requests are invalid, by their ids.
         check: Called while waiting; raises to stop.
-        committed: What the orders of the approved plan cost so far, by request.
+        committed: What the orders of the approved plan cost so far, by request: those that exist,
+            and each send that is in doubt.
     """
 
     settings: Settings
@@ -42,7 +44,7 @@ class OrderPlanner:
     approved: Plan | None
     faults: Mapping[str, str]
     check: Callable[[], None]
-    committed: dict[str, float] = field(init=False, default_factory=dict)
+    committed: dict[str, tuple[float, ...]] = field(init=False, default_factory=dict)
     _owned: set[str] = field(init=False, default_factory=set)
 
     def decide_all(self, jobs: Sequence[OrderJob]) -> list[tuple[OrderJob, Decision]]:
@@ -60,7 +62,9 @@ class OrderPlanner:
             self.orders.refresh(max_age=0)
             decided = [(job, self.decide(job)) for job in jobs]
         if self.approved is not None:
-            self.committed = self._find_committed(self.approved)
+            for line in self.approved.lines.values():
+                if line.is_planned:
+                    self.count_orders(line.request)
         return decided
 
     def decide(self, job: OrderJob, price: Price | None = None) -> Decision:
@@ -80,15 +84,15 @@ class OrderPlanner:
             marked=self.orders.find_marked(request_id),
             same=self.orders.find_same(request),
             intent=state.order_intents.get(request_id),
-            known=state.orders.get(request_id),
+            known=tuple(state.orders.get(request_id, {}).values()),
             is_settled=self.orders.is_settled,
-            may_retry=request_id in settings.retry_in_doubt,
+            retry_in_doubt=frozenset(settings.retry_in_doubt),
             fault=self.faults.get(request_id, ""),
             owned=frozenset(self._owned & set(request.item_ids)),
             is_planning=approved is None,
             approved=approved.find_approved(request_id) if approved else None,
             price=price,
-            committed=tuple(each for key, each in self.committed.items() if key != request_id),
+            committed=tuple(chain.from_iterable(self.committed.values())),
         )
         return decide(situation)
 
@@ -96,10 +100,12 @@ class OrderPlanner:
         """Return the order of a request that the rules know to exist, if there is one."""
         if marked := self.orders.find_marked(request.request_id):
             return marked
-        known = self.journal.state.orders.get(request.request_id)
-        if known is not None:
+        if known := self.journal.state.orders.get(request.request_id):
             images = request.images_key
-            return (ListedOrder(known.order_id, "", "", images, amount=known.amount),)
+            return tuple(
+                ListedOrder(each.order_id, "", "", images, amount=each.amount)
+                for each in known.values()
+            )
         same = self.orders.find_same(request)
         return () if same is None else (same,)
 
@@ -136,14 +142,10 @@ class OrderPlanner:
             feasibility=price.feasibility,
         )
 
-    def _find_committed(self, plan: Plan) -> dict[str, float]:
-        """Return what the orders of a plan cost that exist, or that may exist, by request."""
-        state, committed = self.journal.state, {}
-        for request_id, line in plan.lines.items():
-            known = state.order_intents.get(request_id) or state.orders.get(request_id)
-            marked = self.orders.find_marked(request_id)
-            if line.is_planned and (marked or known):
-                default = known.amount if known else line.final_amount or 0.0
-                amounts = [default if each.amount is None else each.amount for each in marked]
-                committed[request_id] = add_amounts(amounts or [default])
-        return committed
+    def count_orders(self, request_id: str) -> None:
+        """Count what the orders of a request cost that exist, or that may exist."""
+        state, marked = self.journal.state, self.orders.find_marked(request_id)
+        known, intent = state.orders.get(request_id, {}), state.order_intents.get(request_id)
+        amounts = {key: each.amount for key, each in known.items()}
+        amounts |= {each.order_id: each.amount for each in marked if each.amount is not None}
+        self.committed[request_id] = (*amounts.values(), *(intent.amounts if intent else ()))

@@ -43,7 +43,7 @@ class DryRunNotHonouredError(UnexpectedDeliveryError):
         super().__init__(
             f"THE API DOES NOT HONOUR dry_run: pricing the request {request_id} has placed the "
             f"order {order.order_id or 'without an id'}; nothing more was sent. Ask Pixxel before "
-            "you run this again"
+            f"you run this again{ACKNOWLEDGE_LATER}"
         )
         self.order = order
 
@@ -115,24 +115,40 @@ class OrderPricer:
             self._stop(job, found)
 
     def check_earlier_run(self) -> None:
-        """Raise where the API did not honour a dry run of an earlier run, unless acknowledged.
+        """Raise where an earlier run has placed an order that a person must acknowledge.
 
         Raises:
-            UnexpectedDeliveryError: Its request has an order, and `retry_in_doubt` does not name
-                it.
+            UnexpectedDeliveryError: A dry run has placed an order, or an order costs more than
+                its dry run, and `acknowledge` does not name it.
         """
         state = self.journal.state
         request_id = state.open_dry_run
-        if request_id is not None and (marked := self.orders.find_marked(request_id)):
-            order = marked[0]
+        known = state.orders.get(request_id or "", {})
+        marked = self.orders.find_marked(request_id) if request_id is not None else ()
+        if request_id is not None and (
+            order := next((each for each in marked if each.order_id not in known), None)
+        ):
             self.journal.record_paid_dry_run(request_id, "", order.amount or 0.0, order.order_id)
-        paid = state.paid_dry_run
-        if paid is not None and paid not in self.settings.retry_in_doubt:
-            raise UnexpectedDeliveryError(
-                f"an earlier run has found that the API does not honour dry_run: pricing the "
-                f"request {paid} has placed an order. Nothing was sent; when Pixxel has corrected "
-                "it, name the request in 'retry_in_doubt'"
+        for order_id in state.order_problems.keys() & set(self.settings.acknowledge):
+            self.journal.record_order_acknowledged(order_id)
+        if (problem := self.find_problem()) is not None:
+            raise problem
+
+    def find_problem(self) -> UnexpectedDeliveryError | None:
+        """Return why nothing may be sent until a person has acknowledged an order, if so."""
+        for order_id, problem in self.journal.state.order_problems.items():
+            found = (
+                f"the API does not honour dry_run: pricing the request {problem.request_id} has "
+                f"placed the order {order_id} for {problem.amount}"
+                if problem.quoted is None
+                else f"the order {order_id} of the request {problem.request_id} costs "
+                f"{problem.amount}, more than the {problem.quoted} of its dry run"
             )
+            return UnexpectedDeliveryError(
+                f"an earlier run has found that {found}. Nothing more was sent; ask Pixxel, then "
+                f"add '{order_id}' to 'acknowledge'"
+            )
+        return None
 
     def _find_placed(self, job: OrderJob) -> ListedOrder | None:
         self.orders.refresh(max_age=0)
@@ -164,6 +180,7 @@ class OrderPricer:
         return price
 
 
+ACKNOWLEDGE_LATER = "; no later run sends anything until 'acknowledge' names the order"
 NAME_CHANGED = "the API changes the name of the order item, by which an order is recognised"
 
 

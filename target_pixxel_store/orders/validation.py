@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class RequestValidator:
-    """Finds what requests name and the API does not list.
+    """Finds what requests name and the API does not list, and times that have passed.
 
     Attributes:
         api: Lists projects, bandsets and the items of the archive.
@@ -30,8 +30,10 @@ class RequestValidator:
     def find_faults(self, requests: Sequence[OrderRequest]) -> dict[str, str]:
         """Return why requests are invalid, by their ids."""
         projects = {each.lower() for each in self.api.find_project_ids()}
-        is_any_tasking = any(each.is_tasking for each in requests)
-        bandsets = self.api.find_bandset_ids() if is_any_tasking else set()
+        bandsets: set[str] = set()
+        now = None
+        if any(each.is_tasking for each in requests):
+            bandsets, now = self.api.find_bandset_ids()
         wanted = sorted({item_id for each in requests for item_id in each.item_ids})
         items = self.api.find_archive_items(wanted) if wanted else set()
         faults = {}
@@ -41,6 +43,8 @@ class RequestValidator:
                 fault = f"'{PROJECT_ID}' names no project that the token can read"
             elif request.is_tasking and request.tasking["bandset"][BANDSET_ID] not in bandsets:
                 fault = f"'{BANDSET_ID}' names no bandset; the stream bandsets has their ids"
+            elif now is not None and (name := request.find_past_field(now)):
+                fault = f"'{name}' is in the past, so nothing can be captured"
             elif missing:
                 fault = f"'{ITEM_IDS}' names images that the archive lacks: {', '.join(missing)}"
             elif request.store and self.find_store_id(request) is None:

@@ -45,6 +45,7 @@ class OutcomeRecorder:
         delivery_count, download_count: How many this run requested, or would in a dry run.
         order_count, order_amount: The orders that this run placed, and what they cost.
         has_pending: Whether a record is pending or in doubt, so that no STATE after it is emitted.
+        has_problem: Whether a person must see to something that STATE does not wait for.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class OutcomeRecorder:
     order_count: int = field(init=False, default=0)
     order_amount: float = field(init=False, default=0.0)
     has_pending: bool = field(init=False, default=False)
+    has_problem: bool = field(init=False, default=False)
 
     def is_limit_reached(self, pending: int = 0) -> bool:
         """Return whether `max_deliveries` forbids one more delivery or download.

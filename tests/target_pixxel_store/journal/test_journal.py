@@ -24,6 +24,7 @@ from target_pixxel_store.journal.journal_state import (
     JournalState,
     KnownDelivery,
     KnownOrder,
+    OrderProblem,
 )
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -81,19 +82,42 @@ def test_journal_of_orders_keeps_what_is_in_doubt(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         for name in ("placed", "refused", "doubted"):
             journal.record_order_intent(name, "digest", 12.5)
-        journal.record_order("placed", "digest", 13.0, "order")
+        journal.record_order("placed", "digest", "order", 13.0, 12.5)
         journal.record_order_refusal("refused")
         journal.record_paid_dry_run("priced", "digest", 14.0, "dry")
     state = read_journal(journal_path)
-    assert state.order_intents == {"doubted": KnownOrder("digest", 12.5)}
+    assert [(key, each.amounts) for key, each in state.order_intents.items()] == [
+        ("doubted", (12.5,))
+    ]
     assert state.orders == {
-        "placed": KnownOrder("digest", 13.0, "order"),
-        "priced": KnownOrder("digest", 14.0, "dry"),
+        "placed": {"order": KnownOrder("digest", 13.0, "order")},
+        "priced": {"dry": KnownOrder("digest", 14.0, "dry")},
+    }
+    assert state.order_problems == {
+        "order": OrderProblem("placed", 13.0, 12.5),
+        "dry": OrderProblem("priced", 14.0, None),
     }
     assert state.paid_dry_run == "priced"
     with Journal(journal_path, 0) as journal:
         journal.record_dry_run_honoured()
-    assert read_journal(journal_path).paid_dry_run is None
+        journal.record_order_acknowledged("order")
+    state = read_journal(journal_path)
+    assert (state.paid_dry_run, list(state.order_problems)) == (None, ["dry"])
+
+
+def test_journal_of_orders_keeps_each_send(journal_path: Path) -> None:
+    """Only one send is known to have come to nothing, or to be an order."""
+    with Journal(journal_path, 0) as journal:
+        sends = set()
+        for amount in (10.0, 12.0, 11.0):
+            journal.record_order_intent("field", "digest", amount)
+            sends.add(journal.state.order_intents["field"].send)
+        assert len(sends) == 3
+        journal.record_order_refusal("field")
+        assert journal.state.order_intents["field"].amounts == (10.0, 12.0)
+        for _ in range(2):
+            journal.record_order("field", "digest", "order", 10.0, 12.0)
+    assert read_journal(journal_path).order_intents["field"].amounts == (12.0,)
 
 
 def test_journal_open_order_intent_waits_from_lock(journal_path: Path) -> None:
@@ -103,7 +127,7 @@ def test_journal_open_order_intent_waits_from_lock(journal_path: Path) -> None:
     with Journal(journal_path, 60) as journal:
         assert journal.orders_settled_at > time.monotonic()
         assert journal.deliveries_settled_at == journal.aois_settled_at == -math.inf
-        journal.record_order("field", "digest", 1, "order")
+        journal.record_order("field", "digest", "order", 1, 1)
     with Journal(journal_path, 60) as journal:
         assert journal.orders_settled_at == -math.inf
 
@@ -154,7 +178,7 @@ def read_locked_journal(path: Path) -> JournalState:
         (lambda journal: journal.record_store("gone", LOCATION), True),
         (lambda journal: journal.record_aoi_intent(AOI), True),
         (lambda journal: journal.record_order_intent("field", "digest", 1), True),
-        (lambda journal: journal.record_order("field", "digest", 1, "order"), True),
+        (lambda journal: journal.record_order("field", "digest", "order", 1, 1), True),
         (lambda journal: journal.record_download_intent(DOWNLOAD), True),
         (
             lambda journal: journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download")),

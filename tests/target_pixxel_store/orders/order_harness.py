@@ -22,8 +22,8 @@ ORDERS = "/v0/orders"
 SETTLE_SECONDS = 0.2
 REQUESTS = schema("order_requests", ["request_id"])
 TASKING: Json = {
-    "start_date": "2027-01-01",
-    "end_date": "2027-02-01",
+    "start_date": "2127-01-01",
+    "end_date": "2127-02-01",
     "recurrence": "ONCE",
     "cloud_cover": 20,
     "off_nadir": 20,
@@ -147,6 +147,13 @@ class OrderHarness:
         """The settings that approve the last plan, as it is."""
         total = self.total
         return {"approve_plan": total["plan_digest"], "max_total_amount": total["total_amount"]}
+
+    @property
+    def permissions(self) -> dict[str, str]:
+        """What permits to send an order in doubt once more, by the id of its request."""
+        lines = read_json_lines(self.target.journal_path)
+        sent = [line for line in lines if line["is"] == "order_intent"]
+        return {line["request"]: f"{line['request']}:{line['send']}" for line in sent}
 
     @property
     def lines(self) -> list[Json]:

@@ -61,8 +61,8 @@ def test_read_tasking_request_as_the_contract_names_it() -> None:
     item = request.to_order_item("name", "the id")
     assert item["bandset"] == {"bandset_id": "visible"}
     assert (item["start_date"], item["end_date"]) == (
-        "2027-01-01T00:00:00Z",
-        "2027-02-01T00:00:00Z",
+        "2127-01-01T00:00:00Z",
+        "2127-02-01T00:00:00Z",
     )
     assert (item["recurrence"], item["cloud_cover"], item["off_nadir"]) == ("ONCE", 20, 20)
     assert item["cloud_delivery"] == {"config": "the id", "path": "a/b/"}
@@ -119,7 +119,7 @@ def test_read_geometry_of_several_polygons_keeps_each() -> None:
         ({"item_ids": "[" * 100_000}, "'item_ids' is a string that is not JSON"),
         ({"item_ids": None}, "has neither 'item_ids' nor 'start_date'"),
         ({"item_ids": []}, "has neither 'item_ids' nor 'start_date'"),
-        ({"start_date": "2027-01-01"}, "has both 'item_ids' and 'start_date'"),
+        ({"start_date": "2127-01-01"}, "has both 'item_ids' and 'start_date'"),
         ({"name": "a [px:0123456789ab]"}, "must not contain a marker"),
         ({"path": "a"}, "has 'path', which requires 'store'"),
         ({"store": "s", "path": "/a"}, "'path' must be relative"),
@@ -138,7 +138,7 @@ def test_read_invalid_request_names_field(fields: dict[str, Any], reason: str) -
         ({"recurrence": "DAILY"}, "'recurrence' must be one of ONCE, MONTHLY"),
         ({"start_date": None}, "has no 'start_date'"),
         ({"start_date": "soon"}, "'start_date' must be a date or a timestamp"),
-        ({"end_date": "2027-01-01"}, "'end_date' must be after 'start_date'"),
+        ({"end_date": "2127-01-01"}, "'end_date' must be after 'start_date'"),
         ({"end_date": None}, "must have 'end_date' and no 'no_of_occurrences'"),
         ({"no_of_occurrences": 2}, "must have 'end_date' and no 'no_of_occurrences'"),
         ({"recurrence": "MONTHLY", "no_of_occurrences": 2}, "must have either 'end_date' or"),
@@ -157,8 +157,8 @@ def test_read_invalid_tasking_request_names_field(fields: dict[str, Any], reason
 
 
 def test_read_date_with_offset_is_in_utc() -> None:
-    request = read_order_request({**NEW, "start_date": "2027-01-01T00:00:00+05:30"})
-    assert request.tasking["start_date"] == "2026-12-31T18:30:00Z"
+    request = read_order_request({**NEW, "start_date": "2127-01-01T00:00:00+05:30"})
+    assert request.tasking["start_date"] == "2126-12-31T18:30:00Z"
 
 
 def test_content_digest_of_same_content_is_same() -> None:

@@ -51,9 +51,26 @@ def test_place_approved_plan_places_each_once(orders: OrderHarness) -> None:
         assert run.kinds == ["exists"] * 3
         found = [(each["order_id"], each["order_item_id"], each["amount"]) for each in run.outcomes]
         assert found == ids
-    orders.target.lose_journal()
-    assert orders.place(*requests).kinds == ["exists"] * 3
     assert sum(orders.placed.values()) == 3
+
+
+def test_place_without_the_journal_of_its_plan_sends_nothing(orders: OrderHarness) -> None:
+    """The journal knows which orders are in doubt; the list may lack them."""
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    doubt(orders, *requests, max_orders=1)
+    sent = len(orders.sandbox.requests)
+    kept = orders.target.journal_path.read_bytes()
+    orders.target.lose_journal()
+    result = orders.place(*requests)
+    assert isinstance(result.error, InputError)
+    assert "if it was lost, look at your orders in Pixxel and make a new plan" in str(result.error)
+    assert len(orders.sandbox.requests) == sent
+    orders.target.journal_path.write_bytes(kept)
+    assert orders.place(*requests).kinds == ["in_doubt", "created"]
+    orders.target.lose_journal()
+    assert orders.plan(*requests).kinds == ["planned", "exists"]
+    assert orders.place(*requests).kinds == ["created", "exists"]
 
 
 def change_price(path: Path) -> None:
@@ -153,10 +170,28 @@ def test_place_order_dearer_than_its_dry_run_ends_run_and_counts(orders: OrderHa
     assert sum(orders.placed.values()) == 1
     orders.behave(price_increase=0)
     spent, total = orders.sandbox.spent_amount(), orders.total["total_amount"]
-    rest = orders.place(*requests, max_total_amount=total)
+    [order] = orders.sandbox.placed_orders()
+    orders.sandbox.requests.clear()
+    for _ in range(2):
+        rerun = orders.place(*requests, max_total_amount=1e6, retry_in_doubt=["field-0"])
+        assert f"add '{order['id']}' to 'acknowledge'" in str(rerun.error)
+    assert orders.target.posted_bodies(ORDERS) == [], "no later run sends anything"
+    rest = orders.place(*requests, max_total_amount=total, acknowledge=[order["id"]])
     assert rest.kinds == ["exists", "pending"], "what it was dearer counts"
     assert orders.sandbox.spent_amount() == spent
     assert orders.place(*requests, max_total_amount=1e6).kinds == ["exists", "created"]
+
+
+def test_place_order_dearer_found_by_later_run_must_be_acknowledged(orders: OrderHarness) -> None:
+    """Its response was lost."""
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.behave(price_increase=10)
+    assert doubt(orders, *requests, late=0.5, max_orders=1).kinds == ["in_doubt", "pending"]
+    orders.target.shorten_wait()
+    result = orders.place(*requests, max_total_amount=1e6)
+    assert "more than the" in str(result.error)
+    assert len(orders.placements) == 1
 
 
 def test_place_dry_run_not_honoured_and_lost_is_not_repeated(
@@ -171,8 +206,9 @@ def test_place_dry_run_not_honoured_and_lost_is_not_repeated(
     assert proxy.count_requests("POST", ORDERS) - sent == sum(orders.placed.values()) == 1
     orders.behave(dry_run_ignored=False, drop_accepted=0.0)
     rerun = orders.place(orders.request(0), orders.request(1))
-    assert "name the request in 'retry_in_doubt'" in str(rerun.error)
-    again = orders.place(orders.request(0), orders.request(1), retry_in_doubt=["field-0"])
+    [order] = orders.sandbox.placed_orders()
+    assert f"add '{order['id']}' to 'acknowledge'" in str(rerun.error)
+    again = orders.place(orders.request(0), orders.request(1), acknowledge=[order["id"]])
     assert again.kinds == ["exists", "created"]
 
 
@@ -209,6 +245,11 @@ def doubt(orders: OrderHarness, *requests: Json, late: float = 1000, **settings:
     return orders.place(*requests, **settings)
 
 
+def permission(orders: OrderHarness) -> str:
+    """Return what permits to send the order of the first request once more."""
+    return orders.permissions["field-0"]
+
+
 def test_place_order_in_doubt_not_sent_again(orders: OrderHarness) -> None:
     requests = [orders.request(0), orders.request(1)]
     orders.plan(*requests)
@@ -218,7 +259,14 @@ def test_place_order_in_doubt_not_sent_again(orders: OrderHarness) -> None:
     orders.target.shorten_wait()
     second = orders.place(*requests)
     assert (second.status, second.kinds, second.states) == (3, ["in_doubt", "exists"], [])
-    assert "name it in 'retry_in_doubt'" in second.reasons[0]
+    assert f"add '{permission(orders)}' to 'retry_in_doubt'" in second.reasons[0]
+    marker = orders.placements[0]["name"].split()[-1]
+    amount = orders.lines[0]["final_amount"]
+    for run in (first, second):
+        [line] = [each for each in run.log.splitlines() if "is in doubt" in each]
+        assert f"request field-0: its order for {amount} is in doubt" in line
+        assert marker in line
+        assert f"add '{permission(orders)}' to 'retry_in_doubt'" in line
     again = orders.plan(*requests)
     assert (again.status, again.kinds) == (3, ["in_doubt", "exists"])
     assert len(orders.placements) == 2
@@ -251,16 +299,79 @@ def test_place_order_in_doubt_retried_if_named(orders: OrderHarness) -> None:
     doubt(orders, *requests)
     orders.sandbox.on_request = None
     orders.target.shorten_wait()
-    result = orders.place(*requests, retry_in_doubt=["field-0"])
+    named = {"retry_in_doubt": [permission(orders)]}
+    poor = orders.place(*requests, **named)
+    assert poor.kinds == ["pending", "exists"], "the lost send counts"
+    assert "see 'max_total_amount'" in poor.reasons[0]
+    few = orders.place(*requests, **named, max_total_amount=1e6, max_orders=2)
+    assert few.kinds == ["pending", "exists"]
+    result = orders.place(*requests, **named, max_total_amount=1e6)
     assert (result.status, result.kinds, result.states) == (0, ["created", "exists"], [{"upto": 2}])
     assert set(orders.placed.values()) == {1}
+
+
+def test_place_permission_used_up_by_one_send(orders: OrderHarness) -> None:
+    """A setting that stays set must not send an order in each run."""
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.target.shorten_wait()
+    orders.behave(accept_late=1.0, accept_late_seconds=1000)
+    orders.place(orders.request(0))
+    first = permission(orders)
+    settings = {"retry_in_doubt": [first, "field-0"], "max_total_amount": 1e6}
+    for _ in range(2):
+        assert orders.place(orders.request(0), **settings).kinds == ["in_doubt"]
+        assert len(orders.placements) == 2
+    second = permission(orders)
+    assert second != first
+    orders.behave(accept_late=0.0)
+    amounts = [line["final_amount"] for line in orders.lines]
+    limit = 2 * amounts[0] + amounts[1]
+    rest = orders.place(*requests, max_total_amount=limit - 0.01)
+    assert rest.kinds == ["in_doubt", "pending"], "each lost send counts"
+    assert orders.place(*requests, max_total_amount=limit).kinds == ["in_doubt", "created"]
+
+
+def test_place_two_orders_of_a_request_are_an_error(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0))
+    doubt(orders, orders.request(0), late=1000)
+    orders.sandbox.on_request = None
+    orders.behave(accept_late=0.0)
+    orders.target.shorten_wait()
+    orders.place(orders.request(0), retry_in_doubt=[permission(orders)], max_total_amount=1e6)
+    workspace = orders.sandbox.workspace
+    [first] = orders.sandbox.placed_orders()
+    for resource, own in (("orders", {"id": "late"}), ("order_items", {"order_id": "late"})):
+        row = next(row for row in workspace.rows(resource) if first["id"] in row.values())
+        workspace.insert(resource, {k: v for k, v in row.items() if k != "id"} | own)
+    result = orders.place(orders.request(0))
+    assert (result.status, result.kinds) == (3, ["exists"])
+    [line] = [each for each in result.log.splitlines() if "has 2 orders" in each]
+    assert first["id"] in line
+    assert ", late" in line or "late, " in line
+    assert f"they cost {2 * first['total_amount']} in all" in line
+
+
+def test_place_logs_each_order_and_the_sum(orders: OrderHarness) -> None:
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.place(requests[0])
+    lines = orders.place(*requests).log.splitlines()
+    first, second = orders.sandbox.placed_orders()
+    amount, total = second["total_amount"], orders.sandbox.spent_amount()
+    assert f"request field-1: placed the order {second['id']} for {amount}" in lines
+    assert not any(first["id"] in each for each in lines)
+    assert (
+        f"placed 1 orders for {amount} (max_total_amount {total}, of the plan so far {total})"
+        in lines
+    )
 
 
 def test_place_order_in_doubt_found_later_exists(orders: OrderHarness) -> None:
     orders.plan(orders.request(0))
     doubt(orders, orders.request(0), late=0.5)
     orders.target.shorten_wait()
-    result = orders.place(orders.request(0), retry_in_doubt=["field-0"])
+    result = orders.place(orders.request(0), retry_in_doubt=[permission(orders)])
     assert (result.status, result.kinds, result.states) == (0, ["exists"], [{"upto": 1}])
     assert len(orders.placements) == 1
 
@@ -299,7 +410,6 @@ def test_place_limits_apply_to_all_runs_of_a_plan(
     assert (first.status, first.states) == (3, [{"upto": 1}])
     assert first.kinds == ["created", "pending", "pending"]
     assert reason in first.reasons[1]
-    orders.target.lose_journal()
     rerun = orders.place(*requests, **settings)
     assert rerun.kinds == ["exists", "pending", "pending"]
     assert sum(orders.placed.values()) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from target_pixxel_store.journal.journal_state import KnownOrder
+from target_pixxel_store.journal.journal_state import KnownOrder, OrderIntent
 from target_pixxel_store.orders.models import ListedOrder, Price, read_order_request
 from target_pixxel_store.orders.plan import (
     RULES,
@@ -34,16 +34,17 @@ ITEM = REQUEST.to_order_item("name", "")
 LISTED = ListedOrder("o", "i", "name", REQUEST.images_key, REQUEST.outline, "ACTIVE", 100)
 KNOWN = KnownOrder(REQUEST.content_digest, 100, "o")
 OTHER = KnownOrder("other", 100)
+INTENT = OrderIntent(REQUEST.content_digest, (100,), "0a")
 PRICE = Price(5, 100, 100, [], "SUCCESS")
 APPROVED = PlanLine("r", ITEM, final_amount=100, decision="planned")
 PLACING: dict[str, Any] = {"is_planning": False, "approved": APPROVED}
 SITUATIONS: list[dict[str, Any]] = [
-    {"known": OTHER, "marked": (LISTED,)},
+    {"known": (OTHER,), "marked": (LISTED,)},
     {"marked": (LISTED,), "is_settled": False},
-    {"known": KNOWN, "is_settled": False},
+    {"known": (KNOWN,), "is_settled": False},
     {"same": LISTED, "is_settled": False},
-    {"intent": KNOWN, "is_settled": False},
-    {"intent": KNOWN, "price": PRICE, **PLACING},
+    {"intent": INTENT, "is_settled": False},
+    {"intent": INTENT, "price": PRICE, **PLACING},
     {"fault": "names {nothing}", "owned": frozenset({"a"})},
     {"owned": frozenset({"a", "b"})},
     {"owned": frozenset({"a"})},
@@ -119,7 +120,7 @@ def test_cells_of_plan_line_have_captures_uplifts_and_store() -> None:
     uplifts = [{"title": "Demand", "percentage": 20}] * 2
     line = PlanLine("r", task.to_order_item("n", ""), 5, 1000, 1200.5, uplifts, "WEAK_SUCCESS")
     assert line.to_cells("bucket") == {
-        "decision": "", "request": "r", "images or dates": "2027-01-01/..", "captures": "3",
+        "decision": "", "request": "r", "images or dates": "2127-01-01/..", "captures": "3",
         "store": "bucket", "km²": "5", "base": "1,000", "uplifts": "Demand 20 %",
         "price": "1,200.5", "feasibility": "WEAK_SUCCESS", "why": "",
     }  # fmt: skip
@@ -130,9 +131,12 @@ def test_cells_of_plan_line_have_captures_uplifts_and_store() -> None:
 
 
 def test_decide_in_doubt_sent_again_only_if_named() -> None:
-    situation = Situation(REQUEST, ITEM, Limits(), intent=KNOWN, may_retry=True, price=PRICE)
-    assert decide(replace(situation, **PLACING)).kind == "place"
-    assert decide(replace(situation, may_retry=False, **PLACING)).kind == "in_doubt"
+    """A name without the id of the last send would permit every further send."""
+    situation = Situation(REQUEST, ITEM, Limits(), intent=INTENT, price=PRICE, **PLACING)
+    for names, kind in ((["r:0a"], "place"), (["r"], "in_doubt"), (["r:0b"], "in_doubt")):
+        decision = decide(replace(situation, retry_in_doubt=frozenset(names)))
+        assert decision.kind == kind
+        assert kind == "place" or "'r:0a'" in decision.reason
 
 
 def test_decide_reorder_orders_owned_images_again() -> None:

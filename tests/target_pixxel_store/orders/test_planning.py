@@ -108,9 +108,12 @@ def test_plan_after_dry_run_not_honoured_sends_nothing_until_acknowledged(
     for _ in range(2):
         rerun = orders.plan(*requests)
         assert "does not honour dry_run: pricing the request field-0" in str(rerun.error)
+    [order] = orders.sandbox.placed_orders()
+    assert f"add '{order['id']}' to 'acknowledge'" in str(rerun.error)
     assert len(orders.dry_runs) == sum(orders.placed.values()) == 1
     orders.behave(dry_run_ignored=False)
-    again = orders.plan(*requests, retry_in_doubt=["field-0"])
+    assert orders.plan(*requests, retry_in_doubt=["field-0"], acknowledge=["field-0"]).error
+    again = orders.plan(*requests, acknowledge=[order["id"]])
     assert again.kinds == ["exists", "planned"]
     assert orders.plan(*requests).kinds == ["exists", "planned"]
 
@@ -138,7 +141,8 @@ def test_plan_killed_at_dry_run_not_honoured_stops_the_next_run(orders: OrderHar
         assert "does not honour dry_run: pricing the request field-0" in str(rerun.error)
     assert len(orders.dry_runs) == 1
     orders.behave(dry_run_ignored=False)
-    acknowledged = orders.plan(orders.request(0), orders.request(1), retry_in_doubt=["field-0"])
+    ids = [each["id"] for each in orders.sandbox.placed_orders()]
+    acknowledged = orders.plan(orders.request(0), orders.request(1), acknowledge=ids)
     assert acknowledged.kinds == ["exists", "planned"]
 
 
@@ -193,13 +197,43 @@ def test_plan_holds_state_of_other_records_after_a_request(orders: OrderHarness)
 
 def test_plan_request_twice_planned_once(orders: OrderHarness) -> None:
     again = orders.request(0)
-    other = orders.request(0, usecase="mining")
     same_images = orders.request(0, request_id="field-9", name="same")
-    result = orders.plan(orders.request(0), again, other, same_images)
-    assert sorted(result.kinds) == ["exists", "exists", "failed", "planned"]
+    result = orders.plan(orders.request(0), again, same_images)
+    assert sorted(result.kinds) == ["exists", "exists", "planned"]
     assert "the request field-0 has the same project, images and area" in result.reasons
-    assert "another record of this input has the 'request_id', and differs" in result.reasons
     assert [line["decision"] for line in orders.lines] == ["planned", "exists"]
+
+
+@pytest.mark.parametrize("on_error", ["fail", "continue"])
+@pytest.mark.parametrize("other", [{"usecase": "mining"}, {"geometry": None}])
+def test_plan_request_id_twice_with_other_content_orders_neither(
+    orders: OrderHarness, other: Json, on_error: str
+) -> None:
+    """Which of them is meant is unknown, also where one is invalid."""
+    pair = [orders.request(0), orders.request(0, **other)]
+    for first, second in (pair, pair[::-1]):
+        result = orders.plan(first, second, orders.request(1), on_error=on_error)
+        if on_error == "continue":
+            assert sorted(result.kinds) == ["failed", "failed", "planned"]
+            assert [line["request"] for line in orders.lines] == ["field-1"]
+        else:
+            assert (result.status, set(result.kinds)) == (1, {"failed"})
+            assert orders.dry_runs == []
+        if "usecase" in other or on_error == "continue":
+            assert any("has the 'request_id', and differs; none" in each for each in result.reasons)
+
+
+@pytest.mark.parametrize("has_other", [False, True])
+def test_plan_deleted_record_is_skipped(orders: OrderHarness, *, has_other: bool) -> None:
+    """The source no longer wants it; what it had before in the same input neither."""
+    deleted = record("order_requests", request_id="field-0", _sdc_deleted_at="2026-01-01")
+    others = [orders.request(0)] if has_other else []
+    result = orders.plan(*others, deleted, orders.request(1), on_error="fail")
+    assert (result.status, result.states) == (0, [])
+    assert sorted(result.kinds) == ["planned", *["skipped"] * (1 + has_other)]
+    assert [line["request"] for line in orders.lines] == ["field-1"]
+    [line] = [each for each in result.log.splitlines() if "_sdc_deleted_at" in each]
+    assert line.startswith("order_requests request_id field-0: skipped: the source has deleted it")
 
 
 def test_plan_of_owned_images(orders: OrderHarness) -> None:
@@ -240,7 +274,7 @@ def test_plan_allowed_tasking_and_uplift_planned(orders: OrderHarness) -> None:
     assert result.kinds == ["planned"]
     [line] = orders.lines
     assert (line["feasibility"], line["uplifts"][0]["percentage"]) == ("SUCCESS", 25)
-    assert line["item"]["start_date"] == "2027-01-01T00:00:00Z"
+    assert line["item"]["start_date"] == "2127-01-01T00:00:00Z"
 
 
 INVALID: dict[str, tuple[Json, str]] = {
@@ -274,9 +308,14 @@ def test_plan_invalid_request_fails_before_any_order(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"start_date": "2027-03-01"}, "'end_date' must be after 'start_date'"),
+        ({"start_date": "2127-03-01"}, "'end_date' must be after 'start_date'"),
         ({"cloud_cover": -5}, "'cloud_cover' must be a whole number from 0 to 100"),
         ({"bandset_id": "none"}, "names no bandset"),
+        ({"start_date": "2020-01-01"}, "'start_date' is in the past"),
+        (
+            {"recurrence": "MONTHLY", "start_date": "2020-01-01", "end_date": "2020-03-01"},
+            "'end_date' is in the past",
+        ),
     ],
 )
 def test_plan_invalid_tasking_request_fails_before_any_order(
@@ -326,7 +365,9 @@ def test_plan_retry_in_doubt_unknown_warns_once(orders: OrderHarness) -> None:
     requests = [orders.request(0), orders.request(1)]
     result = orders.plan(*requests, retry_in_doubt=["field-1", "field-8", "field-9", "field-8"])
     [line] = [line for line in result.log.splitlines() if "'retry_in_doubt' names" in line]
-    assert line.startswith("'retry_in_doubt' names field-8, field-9; no valid record")
+    assert line.startswith(
+        "'retry_in_doubt' names field-1, field-8, field-9, which permits nothing"
+    )
 
 
 def test_plan_records_of_table_by_stream_map(orders: OrderHarness) -> None:
