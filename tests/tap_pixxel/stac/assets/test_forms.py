@@ -55,6 +55,16 @@ USUAL_BAND = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(autouse=True)
+def _forms_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the forms of other tests in this process, as the number of functions is limited."""
+    monkeypatch.setattr(forms, "_functions", {})
+    monkeypatch.setattr(
+        forms, "band_forms", {each: forms.BandForms(each) for each in forms.band_forms}
+    )
+    monkeypatch.setattr(form_reader, "asset_forms", forms._Forms())
+
+
 @st.composite
 def draw_assets(draw: st.DrawFn) -> dict[str, Any]:
     """Draw an object of assets, most of them of a usual form."""
@@ -186,9 +196,7 @@ def test_width_beyond_its_limits_goes_to_the_parser(width: float, center: float 
 def test_functions_are_limited_and_further_assets_are_converted_carefully(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forms, "_functions", {})
     monkeypatch.setattr(forms, "MAX_FUNCTIONS", 2)
-    monkeypatch.setattr(form_reader, "asset_forms", forms._Forms())
     convert.asset_counts.clear()
     names = ["title", "description", "gsd", "mission"]
     for name in names:
@@ -201,7 +209,6 @@ def test_functions_are_limited_and_further_assets_are_converted_carefully(
 def test_function_is_made_once_for_any_names_without_a_parser(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forms, "_functions", {})
     monkeypatch.setattr(forms, "MAX_FORMS", 10)
     reader = forms._Forms()
     for number in range(100):
