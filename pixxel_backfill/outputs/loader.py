@@ -177,7 +177,8 @@ class LoaderOutput:
                     continue
                 state = _parse_state(line)
                 if state is None:
-                    self._log(f"no STATE: {line[:_MAX_REASON].decode(errors='replace')}")
+                    self._print(f"no STATE: {line[:_MAX_REASON].decode(errors='replace')}")
+                if not state:
                     continue
                 try:
                     self._save_state(line)
@@ -188,19 +189,19 @@ class LoaderOutput:
     def _read_log(self, stderr: IO[bytes]) -> None:
         with stderr:
             for line in stderr:
-                self._log(line.decode(errors="replace"))
+                self._last_line = self._print(line.decode(errors="replace")) or self._last_line
 
-    def _log(self, line: str) -> None:
-        """Pass on a line of the loader's log."""
+    def _print(self, line: str) -> str:
+        """Print a line to the log, and return it without control characters."""
         text = escape_controls(line.rstrip(), keep="\t")
-        self._last_line = text or self._last_line
         print(f"{self._shard_id}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        return text
 
 
 def _parse_state(line: bytes) -> dict[str, Any] | None:
-    """Return a state of the tap, None for another line."""
+    """Return a state of the tap, {} for one without bookmarks, None for another line."""
     try:
         state = msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.DecodeError:
         return None
-    return state if "bookmarks" in state else None
+    return state if isinstance(state.get("bookmarks"), dict) else {}

@@ -233,6 +233,10 @@ def test_loader_without_items_need_not_write_a_state(sandbox: Sandbox, tmp_path:
         (["true"], "the loader 'true' ended "),
         (["sh", "-c", "cat; exit 7"], "the loader 'sh' ended with status 7"),
         (["cat"], "the loader 'cat' ended without writing the last STATE"),
+        (
+            ["sh", "-c", "cat > /dev/null; echo '{\"bookmarks\": 3}'"],
+            "without writing the last STATE",
+        ),
     ],
 )
 def test_failed_loader_fails_the_attempt_with_its_last_line(
