@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,7 @@ class _Run:
         process = self._context.Process(
             target=_run_worker, args=(writer, self._url, self._plan, shard, *self._arguments)
         )
+        resource_tracker.ensure_running()  # would unblock the signal
         # Ctrl-C goes to all processes of a terminal, of which this one stops the others. They
         # inherit the mask.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
