@@ -117,12 +117,15 @@ class ArchiveServer:
         if method == "POST":
             search = msgspec.json.decode(body)
             low, high = self._find_window(search.get("datetime", "../.."))
-            offset = low + search.get("offset", 0)
-            return self._encode_page(offset, min(search.get("limit", 10), max(high - offset, 0)))
+            contents = self._contents[low:high]
+            if any(each["direction"] == "desc" for each in search.get("sortby", ())):
+                contents.reverse()
+            return self._encode_page(contents, search.get("offset", 0), search.get("limit", 10))
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path.endswith(("/items", "/search")):
             offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
-            return self._encode_page(offset, limit, add_next_link=parts.path.endswith("/search"))
+            has_links = parts.path.endswith("/search")
+            return self._encode_page(self._contents, offset, limit, add_next_link=has_links)
         if parts.path.endswith("/collections"):
             return json.dumps({"collections": [{"id": COLLECTION}]}).encode()
         return json.dumps(self._landing_page()).encode()
@@ -135,10 +138,12 @@ class ArchiveServer:
             len(self._times) if end == ".." else bisect.bisect_right(self._times, end),
         )
 
-    def _encode_page(self, offset: int, limit: int, *, add_next_link: bool = False) -> bytes:
-        features = b",".join(self._contents[offset : offset + limit])
+    def _encode_page(
+        self, contents: list[bytes], offset: int, limit: int, *, add_next_link: bool = False
+    ) -> bytes:
+        features = b",".join(contents[offset : offset + limit])
         links: list[dict[str, Any]] = []
-        if add_next_link and offset + limit < len(self.items):
+        if add_next_link and offset + limit < len(contents):
             href = f"{self.url}/search?offset={offset + limit}&limit={limit}"
             links = [{"rel": "next", "href": href, "type": "application/geo+json"}]
         head = b'{"type":"FeatureCollection","links":' + json.dumps(links).encode()
