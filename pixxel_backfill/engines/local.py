@@ -267,7 +267,7 @@ def _run_worker(  # noqa: PLR0917 - the arguments of a process are positional
         status = ExitCode.FAILED
     except StopRequested as stop:
         status = stop.status
-    except Exception:
+    except Exception:  # an error of the program: the parent reports the end of this process
         logger.critical("unexpected error, please report it", exc_info=True)
         status = ExitCode.FAILED
     exit_now(status)  # without waiting for pages that are not needed
