@@ -263,18 +263,18 @@ class RemoteState:
         that this delivery has failed.
         """
         wanted = list(keys)
-        unknown = {key.catalog_id for key in wanted} - self._tasks.keys()
-        if unknown:
-            self._tasks |= dict.fromkeys(unknown, "") | self._api.find_tasks(sorted(unknown))
-        tasks = {task for key in wanted if (task := self._tasks[key.catalog_id])}
-        is_old = time.monotonic() - self._order_items_read_at > MAX_AGE_SECONDS
-        if is_old and not tasks <= self._places_of_tasks.keys():
+        if wanted and time.monotonic() - self._order_items_read_at > MAX_AGE_SECONDS:
             self._order_items_read_at = time.monotonic()
             self._places_of_tasks = {
                 task: place
                 for item in self._api.list_order_items()
                 for task, place in parse_task_places(item)
             }
+        # A task costs a request, so only those are looked up that the order items may concern.
+        ordered = {self.view.find_place(*each) for each in self._places_of_tasks.values() if each}
+        wanted = [key for key in wanted if key.location in ordered]
+        if unknown := {key.catalog_id for key in wanted} - self._tasks.keys():
+            self._tasks |= dict.fromkeys(unknown, "") | self._api.find_tasks(sorted(unknown))
         return {key for key in wanted if self._is_ordered(key)}
 
     def _is_ordered(self, key: DeliveryKey) -> bool:
