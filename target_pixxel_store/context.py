@@ -1,4 +1,7 @@
-"""The run context: creates each part of a run on first use, and connects the parts."""
+"""The run context: creates each part of a run on first use, and connects the parts.
+
+What only some inputs need is imported where it is created, as importing takes time.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from pixxel_api.client import Client
 from pixxel_singer import distribution_version
 from pixxel_singer.progress import DownloadProgress
-from target_pixxel_store.aois.reconciler import AoiReconciler
 from target_pixxel_store.api.client import StoreApi
 from target_pixxel_store.catalog_selection import CatalogSelection
 from target_pixxel_store.deliveries.deliverer import Deliverer
@@ -18,8 +20,6 @@ from target_pixxel_store.deliveries.monitor import DeliveryMonitor
 from target_pixxel_store.deliveries.pipeline import DeliveryPipeline
 from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.journal.journal import Journal
-from target_pixxel_store.orders.pipeline import MAX_REQUESTS, OrderPipeline
-from target_pixxel_store.orders.plan_file import open_plan_file
 from target_pixxel_store.outcomes.checkpoints import CheckpointTracker
 from target_pixxel_store.outcomes.files import OutcomeFiles
 from target_pixxel_store.outcomes.recorder import OutcomeRecorder
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import ExitStack
 
+    from target_pixxel_store.aois.reconciler import AoiReconciler
     from target_pixxel_store.downloads.pipeline import DownloadPipeline
+    from target_pixxel_store.orders.pipeline import OrderPipeline
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
 PAGE_CONCURRENCY = 4
@@ -181,6 +183,8 @@ class RunContext:
     @cached_property
     def aois(self) -> AoiReconciler:
         """Creates areas of interest."""
+        from target_pixxel_store.aois.reconciler import AoiReconciler  # noqa: PLC0415
+
         return AoiReconciler(self.settings, self.api, self.journal, check=self.check)
 
     @cached_property
@@ -190,6 +194,12 @@ class RunContext:
         Raises:
             InputError: The plan is not the approved one, or its file cannot be written.
         """
+        from target_pixxel_store.orders.pipeline import (  # noqa: PLC0415
+            MAX_REQUESTS,
+            OrderPipeline,
+        )
+        from target_pixxel_store.orders.plan_file import open_plan_file  # noqa: PLC0415
+
         settings = self.settings
         return OrderPipeline(
             settings,
@@ -232,7 +242,6 @@ class RunContext:
         settings = self.settings
         if settings.download_to is None:
             return None
-        # requests and urllib3 are slow to import.
         from target_pixxel_store.downloads.destination import open_destination  # noqa: PLC0415
         from target_pixxel_store.downloads.downloader import Downloader  # noqa: PLC0415
         from target_pixxel_store.downloads.pipeline import (  # noqa: PLC0415

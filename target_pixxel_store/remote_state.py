@@ -211,9 +211,12 @@ class RemoteState:
         """Return the view; read it again where it is older than `max_age` seconds."""
         now = time.monotonic()
         if now - self._refreshed_at > max_age:
-            # The old view goes first, as both together can be large.
-            self.view = WorkspaceView(self.list_stores(), self._journal.state)
-            delivery_list = self._api.list_deliveries()
+            with ThreadPoolExecutor(self._api.page_concurrency, "pixxel-list") as workers:
+                stores = workers.submit(self.list_stores)
+                deliveries = workers.submit(self._api.list_deliveries)
+                # The old view goes first, as both together can be large.
+                self.view = WorkspaceView(stores.result(), self._journal.state)
+                delivery_list = deliveries.result()
             with self._lock:
                 self._add_list(delivery_list)
                 self._record_answers()

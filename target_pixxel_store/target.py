@@ -28,7 +28,8 @@ from target_pixxel_store.errors import RecordError, RunAborted, RunError
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.settings import find_setting_problems, missing_since_error
 from target_pixxel_store.settings_schema import FAIL, FINISHED, SCHEMA
-from target_pixxel_store.sinks import ORDER_ITEMS, SINKS_BY_STREAM, TAP_STREAMS, IgnoredSink
+from target_pixxel_store.sinks import load_sink_class
+from target_pixxel_store.sinks.base import ORDER_ITEMS, TAP_STREAMS, IgnoredSink
 from target_pixxel_store.workspace_check import check_workspaces
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ class TargetPixxelStore(PixxelTarget):
                 if self._started:
                     raise InputError(problem)
                 raise ConfigValidationError("bad settings", errors=[problem], schema=SCHEMA)
-        return SINKS_BY_STREAM.get(stream_name, IgnoredSink)
+        return load_sink_class(stream_name)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         stream, record = self.parse_record_message(message_dict)

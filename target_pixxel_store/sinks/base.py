@@ -1,31 +1,16 @@
-"""Sinks: one for each stream, by the stream's name; each reads a record and processes it."""
+"""The base of all sinks: validates records, and records the failure of invalid ones."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import jsonschema_rs
 from singer_sdk.sinks import RecordSink
 
 from pixxel_api.errors import Forbidden
-from target_pixxel_store.aois.models import AOI_FIELDS, read_aoi_request
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.orders.models import ORDER_FIELDS, read_order_request, read_request_id
 from target_pixxel_store.outcomes.recorder import describe_record
-from target_pixxel_store.records import (
-    DELETED_AT,
-    PATH,
-    REPLACE_DELIVERY,
-    REQUEST_FIELDS,
-    STORE,
-    is_secret,
-    read_catalog_request,
-    read_store,
-    read_store_deletion,
-    read_tap_record,
-    reject_secrets,
-)
+from target_pixxel_store.records import PATH, is_secret, reject_secrets
 from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
 
 if TYPE_CHECKING:
@@ -35,6 +20,9 @@ if TYPE_CHECKING:
     from target_pixxel_store.outcomes import Outcome
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
+CATALOGS, ORDER_ITEMS = "catalogs", "order_items"
+TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
+"""Streams that are ignored without `deliver_to` and `download_to`."""
 _ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
 _SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
 _MAX_KEY_LENGTH = 512  # characters of a key in outcomes
@@ -160,85 +148,6 @@ class StoreTargetSink(RecordSink):
         }
 
 
-class StoresSink(StoreTargetSink):
-    """`stores`: created, kept, replaced or deleted."""
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Create or delete a store."""
-        if (deletion := read_store_deletion(record)) is not None:
-            self._reconcile(inflight, partial(self._run.stores.delete, *deletion))
-        else:
-            self._reconcile(inflight, partial(self._run.stores.ensure, read_store(record)))
-
-
-class DeliveryRequestsSink(StoreTargetSink):
-    """`delivery_requests`: each a catalog or an order item, and a store."""
-
-    known_fields = REQUEST_FIELDS | {STORE, REPLACE_DELIVERY}
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Request deliveries."""
-        request = read_catalog_request(record, is_download=False)
-        self._run.deliveries.add_request(inflight, request)
-
-
-class AoiRequestsSink(StoreTargetSink):
-    """`aoi_requests`: areas of interest, created unless their project has one of the name."""
-
-    known_fields = AOI_FIELDS
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Create an area of interest."""
-        self._reconcile(inflight, partial(self._run.aois.ensure, read_aoi_request(record)))
-
-
-class OrderRequestsSink(StoreTargetSink):
-    """`order_requests`: planned, or placed if their plan was approved."""
-
-    known_fields = ORDER_FIELDS
-
-    def __init__(self, target: SinkOwner, **kwargs: Any) -> None:
-        super().__init__(target, **kwargs)
-        self.holds_state = self._run.orders.is_planning
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Request an order."""
-        orders, request_id = self._run.orders, read_request_id(record)
-        if record.get(DELETED_AT) is not None:
-            orders.skip_deleted(inflight, request_id)
-            return
-        try:
-            request = read_order_request(record)
-        except RecordError:
-            orders.refuse(request_id)
-            raise
-        orders.add_request(inflight, request)
-
-
-class DownloadRequestsSink(StoreTargetSink):
-    """`download_requests`: each a catalog or an order item."""
-
-    known_fields = REQUEST_FIELDS
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Request downloads."""
-        if self._run.downloads is None:
-            raise RecordError("set 'download_to' to download catalogs")
-        request = read_catalog_request(record, is_download=True)
-        self._run.downloads.add_request(inflight, request)
-
-
-class TapSink(StoreTargetSink):
-    """`catalogs` and `order_items` of tap-pixxel: delivered, or else downloaded."""
-
-    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
-        """Request a delivery, or a download."""
-        store, downloads = self._run.settings.deliver_to, self._run.downloads
-        request = read_tap_record(record, store or "", is_catalog=self.stream_name == CATALOGS)
-        pipeline = self._run.deliveries if store or downloads is None else downloads
-        pipeline.add_request(inflight, request)
-
-
 class IgnoredSink(StoreTargetSink):
     """Any other stream: its records are counted and ignored."""
 
@@ -250,17 +159,3 @@ class IgnoredSink(StoreTargetSink):
         """Count a record."""
         del record, context
         self._run.ignore_record(self.stream_name)
-
-
-CATALOGS, ORDER_ITEMS = "catalogs", "order_items"
-SINKS_BY_STREAM = {
-    "stores": StoresSink,
-    "delivery_requests": DeliveryRequestsSink,
-    "aoi_requests": AoiRequestsSink,
-    "download_requests": DownloadRequestsSink,
-    "order_requests": OrderRequestsSink,
-    CATALOGS: TapSink,
-    ORDER_ITEMS: TapSink,
-}
-TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
-"""Streams that are ignored without `deliver_to` and `download_to`."""

@@ -1,0 +1,53 @@
+"""The sinks of catalogs: delivered or downloaded, by requests or as tap-pixxel emits them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_pixxel_store.errors import RecordError
+from target_pixxel_store.records import (
+    REPLACE_DELIVERY,
+    REQUEST_FIELDS,
+    STORE,
+    read_catalog_request,
+    read_tap_record,
+)
+from target_pixxel_store.sinks.base import CATALOGS, StoreTargetSink
+
+if TYPE_CHECKING:
+    from target_pixxel_store.outcomes.checkpoints import InflightRecord
+
+
+class DeliveryRequestsSink(StoreTargetSink):
+    """`delivery_requests`: each a catalog or an order item, and a store."""
+
+    known_fields = REQUEST_FIELDS | {STORE, REPLACE_DELIVERY}
+
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request deliveries."""
+        request = read_catalog_request(record, is_download=False)
+        self._run.deliveries.add_request(inflight, request)
+
+
+class DownloadRequestsSink(StoreTargetSink):
+    """`download_requests`: each a catalog or an order item."""
+
+    known_fields = REQUEST_FIELDS
+
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request downloads."""
+        if self._run.downloads is None:
+            raise RecordError("set 'download_to' to download catalogs")
+        request = read_catalog_request(record, is_download=True)
+        self._run.downloads.add_request(inflight, request)
+
+
+class TapSink(StoreTargetSink):
+    """`catalogs` and `order_items` of tap-pixxel: delivered, or else downloaded."""
+
+    def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
+        """Request a delivery, or a download."""
+        store, downloads = self._run.settings.deliver_to, self._run.downloads
+        request = read_tap_record(record, store or "", is_catalog=self.stream_name == CATALOGS)
+        pipeline = self._run.deliveries if store or downloads is None else downloads
+        pipeline.add_request(inflight, request)
