@@ -69,6 +69,7 @@ class RunContext:
         schemas: The SCHEMA message of each stream.
         message: The RECORD message that is being processed.
         workspace_ids: Ids of the workspaces that the token can read, once the run has started.
+        will_deliver: Whether a stream of the input requests deliveries.
     """
 
     config: Mapping[str, Any]
@@ -81,6 +82,7 @@ class RunContext:
     schemas: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     message: dict[str, Any] = field(init=False, default_factory=dict)
     workspace_ids: set[str] = field(init=False, default_factory=set)
+    will_deliver: bool = field(init=False, default=False)
 
     def add_record(self, key: dict[str, str | int]) -> InflightRecord:
         """Add the record that is being processed to the checkpoints.
@@ -165,7 +167,7 @@ class RunContext:
     @cached_property
     def remote(self) -> RemoteState:
         """The stores and deliveries that the API lists."""
-        return RemoteState(self.api, self.journal)
+        return RemoteState(self.api, self.journal, will_deliver=self.will_deliver)
 
     @cached_property
     def stores(self) -> StoreReconciler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -180,21 +180,24 @@ class RemoteState:
     Args:
         api: Reads the lists.
         journal: Records what came of the requests of earlier runs.
+        will_deliver: Whether `find_ordered` will be called, so that what it needs is read together
+            with the lists.
 
     Attributes:
         view: The stores and deliveries, as they were last read.
         is_truncated: Whether the list of deliveries may be incomplete.
     """
 
-    def __init__(self, api: StoreApi, journal: Journal) -> None:
+    def __init__(self, api: StoreApi, journal: Journal, *, will_deliver: bool = False) -> None:
         self._api = api
         self._journal = journal
+        self._will_deliver = will_deliver
         self._refreshed_at = -math.inf
         self._earlier_intents = dict(journal.state.intents)  # of the runs before
         self._earlier_count = len(journal.state.deliveries)  # of them, too
         self._refreshed_catalogs: set[str] = set()
         self._tasks: dict[str, str] = {}  # of catalogs, by their ids
-        self._places_of_tasks: dict[str, tuple[str, str] | None] = {}
+        self._places_of_tasks: Future[dict[str, tuple[str, str] | None]] = Future()
         self._order_items_read_at = -math.inf
         self._created_stores: dict[str, Store] = {}
         self._deleted_stores: set[str] = set()
@@ -214,6 +217,8 @@ class RemoteState:
             with ThreadPoolExecutor(self._api.page_concurrency, "pixxel-list") as workers:
                 stores = workers.submit(self.list_stores)
                 deliveries = workers.submit(self._api.list_deliveries)
+                if self._will_deliver:
+                    self._request_task_places(workers)
                 # The old view goes first, as both together can be large.
                 self.view = WorkspaceView(stores.result(), self._journal.state)
                 delivery_list = deliveries.result()
@@ -266,23 +271,32 @@ class RemoteState:
         that this delivery has failed.
         """
         wanted = list(keys)
-        if wanted and time.monotonic() - self._order_items_read_at > MAX_AGE_SECONDS:
-            self._order_items_read_at = time.monotonic()
-            self._places_of_tasks = {
-                task: place
-                for item in self._api.list_order_items()
-                for task, place in parse_task_places(item)
-            }
+        if not wanted:
+            return set()
+        with ThreadPoolExecutor(1, "pixxel-list") as workers:
+            self._request_task_places(workers)
+        places = self._places_of_tasks.result()
         # A task costs a request, so only those are looked up that the order items may concern.
-        ordered = {self.view.find_place(*each) for each in self._places_of_tasks.values() if each}
+        ordered = {self.view.find_place(*each) for each in places.values() if each}
         wanted = [key for key in wanted if key.location in ordered]
         if unknown := {key.catalog_id for key in wanted} - self._tasks.keys():
             self._tasks |= dict.fromkeys(unknown, "") | self._api.find_tasks(sorted(unknown))
-        return {key for key in wanted if self._is_ordered(key)}
+        return {
+            key
+            for key in wanted
+            if (place := places.get(self._tasks[key.catalog_id])) is not None
+            and self.view.find_place(*place) == key.location
+        }
 
-    def _is_ordered(self, key: DeliveryKey) -> bool:
-        place = self._places_of_tasks.get(self._tasks[key.catalog_id])
-        return place is not None and self.view.find_place(*place) == key.location
+    def _request_task_places(self, workers: ThreadPoolExecutor) -> None:
+        """Read where order items deliver, in a thread, unless that was read a moment ago."""
+        if time.monotonic() - self._order_items_read_at > MAX_AGE_SECONDS:
+            self._order_items_read_at = time.monotonic()
+            self._places_of_tasks = workers.submit(self._read_task_places)
+
+    def _read_task_places(self) -> dict[str, tuple[str, str] | None]:
+        items = self._api.list_order_items()
+        return {task: place for item in items for task, place in parse_task_places(item)}
 
     def find_deliveries(
         self, jobs: Sequence[DeliveryJob], earlier_ids: set[str]

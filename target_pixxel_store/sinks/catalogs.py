@@ -16,9 +16,18 @@ from target_pixxel_store.sinks.base import CATALOGS, StoreTargetSink
 
 if TYPE_CHECKING:
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
+    from target_pixxel_store.sinks.base import SinkOwner
 
 
-class DeliveryRequestsSink(StoreTargetSink):
+class DeliverySink(StoreTargetSink):
+    """A sink that requests deliveries."""
+
+    def __init__(self, target: SinkOwner, **kwargs: Any) -> None:
+        super().__init__(target, **kwargs)
+        self._run.will_deliver = True
+
+
+class DeliveryRequestsSink(DeliverySink):
     """`delivery_requests`: each a catalog or an order item, and a store."""
 
     known_fields = REQUEST_FIELDS | {STORE, REPLACE_DELIVERY}
@@ -42,7 +51,7 @@ class DownloadRequestsSink(StoreTargetSink):
         self._run.downloads.add_request(inflight, request)
 
 
-class TapSink(StoreTargetSink):
+class TapSink(DeliverySink):
     """`catalogs` and `order_items` of tap-pixxel: delivered, or else downloaded."""
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
