@@ -21,6 +21,9 @@ from pixxel_sandbox.endpoints import (
     deliveries,
     downloads,
     image_search,
+    indices,
+    insights,
+    jobs,
     order_report,
     orders,
     stores,
@@ -211,6 +214,15 @@ WRITE_ENDPOINTS: tuple[tuple[str, str, str, WriteEndpoint], ...] = (
     ("POST", V0 + "/catalogs/download", "downloads", downloads.create),
     ("POST", V0 + "/aois", "aois", aois.create),
     ("POST", V0 + "/orders", "orders", orders.create),
+    ("POST", V0 + "/indices", "indices", indices.create_index),
+    (
+        "POST",
+        V0 + "/aois/{aoi_id}/visualizations",
+        "visualizations",
+        indices.create_visualization,
+    ),
+    ("POST", V0 + "/aoi/{aoi_id}/insights", "insights", insights.create),
+    ("POST", V0 + "/workflows/{workflow_id}/jobs", "jobs", jobs.create),
 )
 """The same of endpoints that change the workspace; behind write faults."""
 

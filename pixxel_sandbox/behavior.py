@@ -77,17 +77,28 @@ class Behavior:
     order_seconds: float = _option(
         1.0, "Seconds until a new order is fulfilled; 0 to fulfil it at once.", min=0
     )
+    analysis_seconds: float = _option(
+        1.0,
+        "Seconds until a new visualization, insight or job is complete; 0 to complete it at once.",
+        min=0,
+    )
     infeasible: float = _option(
         0.0,
         "Fraction of tasking order items (0-1) whose feasibility is WEAK_SUCCESS or FAILED.",
         min=0,
         max=1,
     )
-    dry_run_ignored: bool = _option(default=False, text="Place an order that is a dry run.")
-    price_increase: float = _option(
-        0.0, "Percent by which a placed order is more expensive than its dry run.", min=0
+    dry_run_ignored: bool = _option(
+        default=False, text="Place an order that is a dry run, and create an insight to estimate."
     )
-    order_uplift: int = _option(0, "Percent of an uplift of each order item; 0 for none.", min=0)
+    price_increase: float = _option(
+        0.0,
+        "Percent by which an order, insight or job is more expensive than its dry run or estimate.",
+        min=0,
+    )
+    order_uplift: int = _option(
+        0, "Percent of an uplift of each order item, insight and job; 0 for none.", min=0
+    )
     rename_orders: bool = _option(
         default=False, text="Name order items by their number, whatever the request's name."
     )
@@ -135,9 +146,7 @@ class Behavior:
     part_error: int = _option(
         0, "Status of the response to --accept-part; 0 for 201.", min=0, max=599
     )
-    list_lag: float = _option(
-        0.0, "Seconds until lists show a new order, delivery, store or AOI.", min=0
-    )
+    list_lag: float = _option(0.0, "Seconds until lists show a new row.", min=0)
     list_cap: int = _option(
         0,
         "Maximum rows of an unfiltered list of deliveries or stores, the newest; 0 for no maximum.",

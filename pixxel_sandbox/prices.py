@@ -1,4 +1,4 @@
-"""The prices of order items: by area, by level or type, and by uplifts."""
+"""The prices of order items: by area, by level or type, and by uplifts; and those of insights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ARCHIVE_RATES = {"L1B": 1.5, "L1C": 2.0, "L2A": 2.5}
 """The price of a km² of an archive item, by its processing level."""
 TASKING_RATE = 4.0
 """The price of a km² of a capture."""
+INSIGHT_RATES = {"land-cover": 2.0, "crop-stress": 3.5}
+"""The price of a km² of an insight in tokens, by its block."""
 CAPTURES = ""
 """The key of the rate of all captures, in place of the id of an archive item."""
 
@@ -49,6 +51,16 @@ def price_order_item(area: int, rates: Mapping[str, float], uplifts: Iterable[Up
         "final_amount": round(base + sum(each["amount"] for each in listed), 2),
         "uplifts": listed,
     }
+
+
+def price_insight(block: str, area: float) -> int:
+    """Return the price of an insight in tokens, at least 1.
+
+    Args:
+        block: The name of its block.
+        area: The area of its area of interest, in km².
+    """
+    return max(1, round(INSIGHT_RATES[block] * area))
 
 
 def _apply_uplift(uplift: Uplift, amount: float, item_id: str) -> Json:

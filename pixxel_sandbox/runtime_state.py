@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,7 +166,7 @@ class SandboxState:
         endpoints: The URLs of the buckets of stores, by the stores' type.
         secrets: The credentials of stores, by the stores' ids.
         scheduler: Runs what is due later.
-        placed_orders: The ids of the orders that were placed, in the order of their placement.
+        placed_ids: The ids of the orders, insights and jobs that requests have placed.
         pending_deliveries: The ids of deliveries that the scheduler has not finished.
         listed_from: When the lists begin to show a row, by its id and the monotonic clock.
         downloads: The downloads, which are in no list.
@@ -184,7 +185,7 @@ class SandboxState:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     secrets: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     scheduler: Scheduler = field(default_factory=Scheduler, repr=False)
-    placed_orders: list[str] = field(default_factory=list, repr=False)
+    placed_ids: set[str] = field(default_factory=set, repr=False)
     pending_deliveries: set[str] = field(default_factory=set, repr=False)
     listed_from: dict[str, float] = field(default_factory=dict, repr=False)
     downloads: DownloadState = field(default_factory=DownloadState, repr=False)
@@ -196,6 +197,29 @@ class SandboxState:
     def happens(self, probability: float) -> bool:
         """Draw whether an event of a probability happens."""
         return probability > 0 and self.rng.random() < probability
+
+    def price_analysis(self, tokens: int, *, placed: bool) -> int:
+        """Return the price of an analysis as the behavior sets it.
+
+        Args:
+            tokens: The price without any increase.
+            placed: Whether it is the cost of a placed analysis; otherwise it is its estimate.
+        """
+        uplift, increase = self.behavior.order_uplift, self.behavior.price_increase
+        return round(tokens * (1 + uplift / 100) * (1 + (increase if placed else 0) / 100))
+
+    def complete_later(self, resource: str, key: str, **fields: object) -> None:
+        """Change a new row when its analysis is complete; now if that takes no time."""
+        complete = partial(self._update_existing, resource, key, fields)
+        if seconds := self.behavior.analysis_seconds:
+            self.scheduler.call_later(seconds, complete)
+        else:
+            complete()
+
+    def _update_existing(self, resource: str, key: str, fields: dict[str, object]) -> None:
+        with self.workspace.lock:
+            if self.workspace.find(resource, key) is not None:
+                self.workspace.update(resource, key, **fields)
 
     def hide_from_lists(self, key: str) -> None:
         """Hide a new row from the lists for the lag that the behavior sets."""

@@ -151,15 +151,26 @@ class Sandbox:
 
     def placed_orders(self) -> list[Json]:
         """Return the orders that were placed by requests, with their order items, listed or not."""
-        workspace, placed = self.workspace, set(self._state.placed_orders)
-        with workspace.lock:
-            rows = [row for row in workspace.rows("orders") if row["id"] in placed]
-            return [workspace.render_order(row) for row in rows]
+        with self.workspace.lock:
+            return [self.workspace.render_order(row) for row in self._placed_rows("orders")]
+
+    def placed_analyses(self) -> list[Json]:
+        """Return the insights and jobs that were placed by requests, listed or not."""
+        with self.workspace.lock:
+            return [*self._placed_rows("insights"), *self._placed_rows("jobs")]
+
+    def _placed_rows(self, resource: str) -> list[Json]:
+        placed = self._state.placed_ids
+        return [row for row in self.workspace.rows(resource) if row["id"] in placed]
 
     def spent_amount(self) -> float:
         """Return the sum of the amounts of all orders that were placed by requests."""
         amounts: list[float] = [order["total_amount"] for order in self.placed_orders()]
         return round(sum(amounts), 2)
+
+    def spent_tokens(self) -> int:
+        """Return the sum of the costs of all insights and jobs that were placed by requests."""
+        return sum(each["cost"] for each in self.placed_analyses())
 
     def digest(self, *catalogs: str) -> Digest:
         """Return the size and SHA-256 of a download of catalogs, without holding it in memory.

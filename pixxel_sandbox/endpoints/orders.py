@@ -90,7 +90,7 @@ def _create(state: SandboxState, parts: list[Any]) -> Response:
     response = _respond(rows)
     for start in starts:
         start()
-    state.placed_orders.append(rows.order["id"])
+    state.placed_ids.add(rows.order["id"])
     return response
 
 

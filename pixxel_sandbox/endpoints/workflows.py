@@ -23,17 +23,28 @@ LIST_ONLY_FIELD = "legacy_project_id"
 
 def get_workflow(state: SandboxState, request: Request) -> object:
     """Return one workflow; the request must have its project's id."""
+    row = find_workflow(state, request)
+    return {name: value for name, value in row.items() if name != LIST_ONLY_FIELD} | {
+        "estimated_cost": state.price_analysis(row["estimated_cost"], placed=False)
+    }
+
+
+def find_workflow(state: SandboxState, request: Request) -> Json:
+    """Return the workflow of a request that must also have its project's id.
+
+    Raises:
+        RequestRejected: The id is missing, or the project has no such workflow.
+    """
     project = request.query_params.get("project_id")
     if not project:
         raise bad_request("project_id is missing", field="project_id")
-    row = get_or_404(state, "workflows", request.path_params["workflow_id"], project_id=project)
-    return {name: value for name, value in row.items() if name != LIST_ONLY_FIELD}
+    return get_or_404(state, "workflows", request.path_params["workflow_id"], project_id=project)
 
 
 def get_estimate(state: SandboxState, request: Request) -> object:
     """Return the estimated cost of running a workflow."""
     row = get_or_404(state, "workflows", request.path_params["workflow_id"])
-    return {"estimated_cost": row.get("estimated_cost")}
+    return {"estimated_cost": state.price_analysis(row["estimated_cost"], placed=False)}
 
 
 def list_jobs(state: SandboxState, request: Request) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pixxel_sandbox.seed.rng import every_nth
@@ -13,3 +15,8 @@ AS_JSON = (3, 1)
 def as_bytes_or_json(number: int, value: object) -> object:
     """Return a value as a row has it: JSON or the list of its bytes."""
     return value if every_nth(AS_JSON, number) else list(msgspec.json.encode(value))
+
+
+def decode_bytes_or_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON of a row's value, which may be the list of its bytes."""
+    return msgspec.json.decode(bytes(value)) if isinstance(value, list) else value

@@ -146,70 +146,105 @@ class _WorkflowGenerator:
             self._add_job(row, steps, created + timedelta(days=turn + 1))
 
     def _add_job(self, workflow: Json, steps: list[Json], created: datetime) -> None:
-        rng, number = self._rng, len(self.data.jobs)
+        number = len(self.data.jobs)
         status = JOB_STATUSES[number % len(JOB_STATUSES)]
-        done = status in {"completed", "failed"}
-        took = rng.randint(20, 900)
-        finished = created + timedelta(seconds=took)
-        row: Json = {
-            "id": draw_uuid(rng),
-            "workflow_id": workflow["id"],
-            "created_by": workflow["created_by"],
-            "status": status,
-            "cost": rng.randint(5, 500),
-            "progress": "100" if done else str(rng.randint(0, 90)),
-            "time_taken": f"{took // 60}m{took % 60}s" if done else "",
-            "estimated_duration": rng.randint(20, 900),
-            "finished_at": timestamp_formats.format_with_space(finished) if done else None,
-            **make_audit_fields(rng, number, created, format_offset=2),
-            "exec_created_at": timestamp_formats.format_with_z(created),
-            "exec_updated_at": timestamp_formats.format_with_z(finished),
-            "spec": workflow["spec"],
-            "val_errors": workflow["val_errors"],
-            "tasks": [self._make_task(turn, steps, status, created) for turn in range(len(steps))],
-        }
-        if every_nth(RARE["retries"], number):
-            row["retries"] = 1
-        if status == "queued":
-            del row["finished_at"]
-        self.data.jobs.append(row)
+        self.data.jobs.append(
+            make_job(self._rng, number, workflow, steps, status=status, created=created)
+        )
 
-    def _make_task(self, turn: int, steps: list[Json], status: str, created: datetime) -> Json:
-        rng, block = self._rng, steps[turn]
-        number = len(self.data.jobs) + turn
-        begun = created + timedelta(seconds=10 * turn + 1)
-        done = status == "completed"
-        row: Json = {
-            "id": draw_uuid(rng),
-            "name": block["name"],
-            "status": status,
-            "progress": 100 if done else 12.5,
-            "depends_on": [step["name"] for step in steps[:turn][-1:]],
-            "inputs": as_bytes_or_json(number, {"image": rng.randint(1, 99)}),
-            "result": as_bytes_or_json(number, {"tiles": rng.randint(1, 9)} if done else None),
-            "info_logs": list(f"step {turn + 1}".encode()),
-            "disclaimer": ["not for navigation"] if turn else [],
-            "state_msg": "",
-            "err_msg": "out of memory" if status == "failed" else "",
-            "failure_type": "resources" if status == "failed" else "",
-            "created_at": timestamp_formats.format_with_z(created),
-            "updated_at": timestamp_formats.format_with_space(begun),
-            "recv_time": timestamp_formats.format_with_z(begun),
-            "send_time": timestamp_formats.format_with_z(begun),
-            "block_inf_start_time": timestamp_formats.format_with_z(begun),
-            "block_inf_end_time": timestamp_formats.format_with_z(begun + timedelta(seconds=9))
-            if done
-            else None,
-            "finished_at": timestamp_formats.format_with_z(begun + timedelta(seconds=9))
-            if done
-            else None,
-            "estimated_time_duration": rng.randint(5, 90),
-            "time_taken": "9s" if done else "",
-            "block_info": {name: block[name] for name in ("id", "name", "version")},
-        }
-        if every_nth(RARE["machine"], number):
-            row["machine"] = "gpu-small"
-        return row
+
+def make_job(
+    rng: Random,
+    number: int,
+    workflow: Json,
+    steps: Sequence[Json],
+    *,
+    status: str,
+    created: datetime,
+) -> Json:
+    """Return a job of a workflow.
+
+    Args:
+        rng: Draws the ids, the times and the cost.
+        number: The job's number among all jobs.
+        workflow: The workflow that it runs.
+        steps: The specs of the workflow's blocks, in their order.
+        status: The status of the job and of its tasks.
+        created: The time of the creation.
+    """
+    done = status in {"completed", "failed"}
+    took = rng.randint(20, 900)
+    finished = created + timedelta(seconds=took)
+    row: Json = {
+        "id": draw_uuid(rng),
+        "workflow_id": workflow["id"],
+        "created_by": workflow["created_by"],
+        "status": status,
+        "cost": rng.randint(5, 500),
+        "progress": "100" if done else str(rng.randint(0, 90)),
+        "time_taken": f"{took // 60}m{took % 60}s" if done else "",
+        "estimated_duration": rng.randint(20, 900),
+        "finished_at": timestamp_formats.format_with_space(finished) if done else None,
+        **make_audit_fields(rng, number, created, format_offset=2),
+        "exec_created_at": timestamp_formats.format_with_z(created),
+        "exec_updated_at": timestamp_formats.format_with_z(finished),
+        "spec": workflow["spec"],
+        "val_errors": workflow["val_errors"],
+        "tasks": [
+            _make_task(rng, number, turn, steps, status=status, created=created)
+            for turn in range(len(steps))
+        ],
+    }
+    if every_nth(RARE["retries"], number):
+        row["retries"] = 1
+    if status == "queued":
+        del row["finished_at"]
+    return row
+
+
+def _make_task(
+    rng: Random,
+    job_number: int,
+    turn: int,
+    steps: Sequence[Json],
+    *,
+    status: str,
+    created: datetime,
+) -> Json:
+    block, number = steps[turn], job_number + turn
+    begun = created + timedelta(seconds=10 * turn + 1)
+    done = status == "completed"
+    row: Json = {
+        "id": draw_uuid(rng),
+        "name": block["name"],
+        "status": status,
+        "progress": 100 if done else 12.5,
+        "depends_on": [step["name"] for step in steps[:turn][-1:]],
+        "inputs": as_bytes_or_json(number, {"image": rng.randint(1, 99)}),
+        "result": as_bytes_or_json(number, {"tiles": rng.randint(1, 9)} if done else None),
+        "info_logs": list(f"step {turn + 1}".encode()),
+        "disclaimer": ["not for navigation"] if turn else [],
+        "state_msg": "",
+        "err_msg": "out of memory" if status == "failed" else "",
+        "failure_type": "resources" if status == "failed" else "",
+        "created_at": timestamp_formats.format_with_z(created),
+        "updated_at": timestamp_formats.format_with_space(begun),
+        "recv_time": timestamp_formats.format_with_z(begun),
+        "send_time": timestamp_formats.format_with_z(begun),
+        "block_inf_start_time": timestamp_formats.format_with_z(begun),
+        "block_inf_end_time": timestamp_formats.format_with_z(begun + timedelta(seconds=9))
+        if done
+        else None,
+        "finished_at": timestamp_formats.format_with_z(begun + timedelta(seconds=9))
+        if done
+        else None,
+        "estimated_time_duration": rng.randint(5, 90),
+        "time_taken": "9s" if done else "",
+        "block_info": {name: block[name] for name in ("id", "name", "version")},
+    }
+    if every_nth(RARE["machine"], number):
+        row["machine"] = "gpu-small"
+    return row
 
 
 def _validation_errors(step: Json) -> list[Json]:
