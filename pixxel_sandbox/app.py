@@ -189,6 +189,7 @@ READ_ENDPOINTS: tuple[tuple[str, str, str, Endpoint], ...] = (
     ("GET", V0 + "/aois/{aoi_id}/assets", "aoi_assets", aois.list_assets),
     ("GET", V0 + "/aois/{aoi_id}/visualizations", "visualizations", aois.list_visualizations),
     ("GET", V0 + "/aoi/{aoi_id}/insights", "insights", aois.list_insights),
+    ("GET", V0 + "/aois/{aoi_id}/downloads/{download_id}", "downloads", downloads.get_for_aoi),
     ("GET", V0 + "/workflows", "workflows", partial(list_page, workflows.WORKFLOWS)),
     ("GET", V0 + "/workflows/{workflow_id}", "workflows", workflows.get_workflow),
     ("GET", V0 + "/workflows/{workflow_id}/estimate", "workflows", workflows.get_estimate),
@@ -223,6 +224,25 @@ WRITE_ENDPOINTS: tuple[tuple[str, str, str, WriteEndpoint], ...] = (
     ),
     ("POST", V0 + "/aoi/{aoi_id}/insights", "insights", insights.create),
     ("POST", V0 + "/workflows/{workflow_id}/jobs", "jobs", jobs.create),
+    ("POST", V0 + "/aois/{aoi_id}/downloads", "downloads", downloads.create_for_aoi),
+    (
+        "PUT",
+        V0 + "/aoi/{aoi_id}/insights/{insight_id}/download",
+        "downloads",
+        downloads.package_insight,
+    ),
+    (
+        "PUT",
+        V0 + "/workflows/{workflow_id}/jobs/{job_id}/download",
+        "downloads",
+        downloads.package_job,
+    ),
+    (
+        "PUT",
+        V0 + "/workflows/{workflow_id}/jobs/{job_id}/tasks/{task_id}/download",
+        "downloads",
+        downloads.package_task,
+    ),
 )
 """The same of endpoints that change the workspace; behind write faults."""
 

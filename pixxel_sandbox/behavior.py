@@ -100,7 +100,8 @@ class Behavior:
         0, "Percent of an uplift of each order item, insight and job; 0 for none.", min=0
     )
     rename_orders: bool = _option(
-        default=False, text="Name order items by their number, whatever the request's name."
+        default=False,
+        text="Name order items and insights by their number, whatever the request's name.",
     )
     download_seconds: float = _option(
         0.2, "Seconds until a new download is prepared; 0 to prepare it at once.", min=0

@@ -16,7 +16,7 @@ import msgspec
 from pixxel_sandbox.seed.rng import rng_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pixxel_sandbox.json_types import Json
 
@@ -157,14 +157,16 @@ def _header_and_trailer(key: str, size: int) -> tuple[bytes, bytes]:
     return head, directory + end
 
 
-def make_zip(members: Mapping[str, Json | None]) -> bytes:
-    """Return a zip of catalogs' details by member name, without their many assets.
+def make_zip(members: Json) -> bytes:
+    """Return a zip of JSON by file name, objects without their many assets.
 
-    The same details make the same bytes.
+    The same JSON makes the same bytes.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, details in members.items():
-            short = {key: value for key, value in (details or {}).items() if key != "assets"}
+        for name, value in members.items():
+            short = value
+            if isinstance(value, dict):
+                short = {key: member for key, member in value.items() if key != "assets"}
             archive.writestr(zipfile.ZipInfo(name, ZIP_TIMESTAMP), msgspec.json.encode(short))
     return content.getvalue()

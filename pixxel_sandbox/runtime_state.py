@@ -30,13 +30,17 @@ class PreparedDownload:
     """A download that a client requested.
 
     Attributes:
-        catalog_ids: The ids of the catalogs in it.
+        resource: The resource of what is in it.
+        keys: What is in it, as `contents.list_members` describes.
         name: The name of its file.
+        owner: The id in whose path it is requested; empty for catalogs.
         status: `created`, `in_progress`, then `success` or `failed`.
     """
 
-    catalog_ids: tuple[str, ...]
+    resource: str
+    keys: tuple[str, ...]
     name: str
+    owner: str = ""
     status: str = "created"
 
 

@@ -172,13 +172,19 @@ class Sandbox:
         """Return the sum of the costs of all insights and jobs that were placed by requests."""
         return sum(each["cost"] for each in self.placed_analyses())
 
-    def digest(self, *catalogs: str) -> Digest:
-        """Return the size and SHA-256 of a download of catalogs, without holding it in memory.
+    def digest(self, *keys: str, resource: str = "catalogs") -> Digest:
+        """Return the size and SHA-256 of a download, without holding it in memory.
+
+        Args:
+            keys: The ids of catalogs. Of `aoi_assets`, the ids of the assets. Of `insights`, the id
+                of one, and any of its `inputs/NAME` and `outputs/NAME`. Of `jobs`, the id of
+                one, and any of its tasks.
+            resource: The resource of what is in the download.
 
         Raises:
-            KeyError: A catalog does not exist.
+            KeyError: Something does not exist.
         """
-        return compute_digest(make_content(self._state, catalogs))
+        return compute_digest(make_content(self._state, resource, keys))
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket] if self._socket else None)

@@ -95,8 +95,9 @@ def _prepare_visualization(state: SandboxState, aoi_id: str, raw: bytes) -> Pend
     get_or_404(state, "aois", aoi_id)
     body = {**decode_body(raw), "aoi_id": aoi_id}
     index_id, resolution = body.get("index_id"), body.get("resolution", 1)
-    if not isinstance(index_id, str) or state.workspace.find("indices", index_id) is None:
-        raise bad_request("index_id must be the id of an index", field="index_id")
+    if not isinstance(index_id, str):
+        raise bad_request("index_id must be a string", field="index_id")
+    get_or_404(state, "indices", index_id)
     if isinstance(resolution, bool) or not isinstance(resolution, (int, float)) or resolution <= 0:
         raise bad_request("resolution must be a positive number", field="resolution")
     check_assets(state, aoi_id, body.get("src_asset_ids", []), "src_asset_ids")
@@ -137,13 +138,12 @@ def _create_visualization(state: SandboxState, parts: list[Any]) -> Response:
 
 
 def check_assets(state: SandboxState, aoi_id: str, value: object, field: str) -> None:
-    """Check that a value is a list of the ids of an AOI's assets.
+    """Check that a field is a list of the ids of an AOI's assets.
 
     Raises:
         RequestRejected: It is not.
     """
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise bad_request(f"{field} must be a list of strings", field=field)
-    known = {row["id"] for row in state.workspace.rows("aoi_assets") if row["aoi_id"] == aoi_id}
-    if unknown := [each for each in value if each not in known]:
-        raise bad_request("the AOI has no such asset", field=field, ids=unknown)
+    for key in value:
+        get_or_404(state, "aoi_assets", key, aoi_id=aoi_id)

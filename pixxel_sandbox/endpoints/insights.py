@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixxel_sandbox.prices import price_insight
 from pixxel_sandbox.seed import timestamp_formats
-from pixxel_sandbox.seed.raw_json import as_bytes_or_json
+from pixxel_sandbox.seed.raw_json import as_bytes_or_json, decode_bytes_or_json
 from pixxel_sandbox.web.errors import bad_request, forbidden, json_response
 from pixxel_sandbox.web.responses import get_or_404
 from pixxel_sandbox.web.search_params import decode_body
@@ -85,14 +85,15 @@ def _create(state: SandboxState, aoi_id: str, parts: list[Any]) -> Response:
         "insights",
         {
             "aoi_id": aoi_id,
-            "name": body.get("name") or f"insight {number + 1}",
+            "name": ("" if state.behavior.rename_orders else body.get("name"))
+            or f"insight {number + 1}",
             "status": "running",
             "created_at": timestamp_formats.now(),
             "created_by": workspace.user_id,
             "deleted_at": None,
             "err_msg": "",
             "estimated_time_in_min": MINUTES_PER_INSIGHT,
-            "input": _as_raw_json(number, body["input"]),
+            "input": as_bytes_or_json(number, decode_bytes_or_json(body["input"])),
             "output": as_bytes_or_json(number, None),
             "metadata": body.get("metadata", {}),
             "cost": _price(state, aoi_id, body, placed=True),
@@ -104,9 +105,3 @@ def _create(state: SandboxState, aoi_id: str, parts: list[Any]) -> Response:
     output = as_bytes_or_json(number, {"share": 0.5, "block": body["block"]["name"]})
     state.complete_later("insights", key, status="completed", progress=100.0, output=output)
     return json_response({"id": key, "message": "the insight was created"}, HTTPStatus.CREATED)
-
-
-def _as_raw_json(number: int, value: object) -> object:
-    """Return an input as a row has it; a list of integers is raw JSON already."""
-    is_raw = isinstance(value, list) and all(type(each) is int for each in value)
-    return value if is_raw else as_bytes_or_json(number, value)

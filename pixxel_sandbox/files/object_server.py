@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse, Response
 
+from pixxel_sandbox.files.contents import list_members
 from pixxel_sandbox.files.streaming import ThrottledResponse, record_fetch
 from pixxel_sandbox.generated_zip import Content, GeneratedZip, InMemoryContent, make_zip
 from pixxel_sandbox.runtime_state import CONTROL_PREFIX, FetchRecord, PreparedDownload, SandboxState
@@ -59,17 +60,22 @@ def make_signed_url(state: SandboxState, base: str, key: str, download: Prepared
     return f"{base.rstrip('/')}{OBJECTS_PATH}/{key}/{quote(download.name)}?{urlencode(signed)}"
 
 
-def make_content(state: SandboxState, catalogs: tuple[str, ...]) -> Content:
-    """Return the object of one or more catalogs, of the size that the behavior sets.
+def make_content(state: SandboxState, resource: str, keys: tuple[str, ...]) -> Content:
+    """Return the object of a download, of the size that the behavior sets.
+
+    Args:
+        state: The sandbox's state.
+        resource: The resource of what is in it.
+        keys: What is in it, see `list_members`.
 
     Raises:
-        KeyError: A catalog does not exist.
+        KeyError: It does not exist.
     """
     with state.workspace.lock:
-        rows = {key: state.workspace.get("catalogs", key) for key in catalogs}
+        members = list_members(state.workspace, resource, keys)
     if size := state.behavior.download_bytes:
-        return GeneratedZip(" ".join(catalogs), size)
-    return InMemoryContent(make_zip({f"{key}.json": row["details"] for key, row in rows.items()}))
+        return GeneratedZip(" ".join(keys), size)
+    return InMemoryContent(make_zip(members))
 
 
 def make_fetch_endpoint(state: SandboxState) -> Callable[[Request], Coroutine[Any, Any, ASGIApp]]:
@@ -96,7 +102,7 @@ def _make_response(state: SandboxState, request: Request, record: FetchRecord) -
         return _error_response(error)
     download = state.downloads.by_id.get(record.download_id)
     try:
-        content = make_content(state, download.catalog_ids) if download else None
+        content = make_content(state, download.resource, download.keys) if download else None
     except KeyError:
         content = None
     if download is None or content is None:

@@ -18,5 +18,10 @@ def as_bytes_or_json(number: int, value: object) -> object:
 
 
 def decode_bytes_or_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return the JSON of a row's value, which may be the list of its bytes."""
-    return msgspec.json.decode(bytes(value)) if isinstance(value, list) else value
+    """Return the JSON of a value, which may be the list of its bytes."""
+    if not isinstance(value, list):
+        return value
+    try:
+        return msgspec.json.decode(bytes(value))
+    except (msgspec.DecodeError, TypeError, ValueError):
+        return value

@@ -20,6 +20,7 @@ SAMPLED_FROM_BYTES = 1 << 15
 SAMPLE_SIZE = 6
 """Number of rows of a large response that are checked, and of assets of each row."""
 UNIVERSAL_STATUSES = {
+    400: "every operation may reject a malformed request",
     401: "every operation may reject an unknown token",
     403: "every operation may reject a token without the role",
     404: "the resource may not exist",

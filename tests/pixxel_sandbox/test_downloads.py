@@ -97,7 +97,7 @@ def test_download_request_with_write_faults_is_accepted(sandbox: Sandbox) -> Non
     sandbox.behavior = Behavior(drop_accepted=1)
     with pytest.raises(requests.ConnectionError):
         request_download(sandbox, catalog_ids=catalogs)
-    assert [each.catalog_ids for each in downloads.by_id.values()] == [tuple(catalogs)]
+    assert [each.keys for each in downloads.by_id.values()] == [tuple(catalogs)]
     sandbox.behavior = Behavior(fail_accepted=1)
     assert request_download(sandbox, catalog_ids=catalogs).status_code == 500
     assert len(downloads.by_id) == 2
@@ -108,7 +108,7 @@ def test_download_request_with_write_faults_is_accepted(sandbox: Sandbox) -> Non
     wait_until(lambda: len(downloads.by_id) == 3)
     sandbox.behavior = Behavior(accept_part=1)
     assert request_download(sandbox, catalog_ids=catalogs).status_code == 201
-    assert list(downloads.by_id.values())[-1].catalog_ids == tuple(catalogs), "it has no parts"
+    assert list(downloads.by_id.values())[-1].keys == tuple(catalogs), "it has no parts"
 
 
 def test_download_is_zip_of_details_with_object_headers(sandbox: Sandbox) -> None:

@@ -386,9 +386,7 @@ def test_download_api_unreachable_ends_run_without_failed_record(
     assert list_files(download_folder) == []
 
 
-@pytest.mark.parametrize(
-    "change", [{"status": "failed"}, {"catalog_ids": ("gone",)}, None], ids=str
-)
+@pytest.mark.parametrize("change", [{"status": "failed"}, {"keys": ("gone",)}, None], ids=str)
 def test_download_of_earlier_run_that_is_lost_requested_again(
     harness: TargetHarness, download_folder: Path, change: Json | None
 ) -> None:

@@ -230,7 +230,7 @@ def test_misbehaving_server_whole_file_or_clear_failure_of_that_file_alone(
     }
 
     def sign(_state: Any, _base: str, _download_id: str, download: Any) -> str:
-        return objects[download.catalog_ids[0]].url
+        return objects[download.keys[0]].url
 
     monkeypatch.setattr("pixxel_sandbox.endpoints.downloads.make_signed_url", sign)
     with serve(*objects.values()):
