@@ -6,6 +6,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pixxel_sandbox.prices import price_insight
 from pixxel_sandbox.seed import timestamp_formats
 from pixxel_sandbox.seed.raw_json import as_bytes_or_json, decode_bytes_or_json
@@ -93,7 +95,7 @@ def _create(state: SandboxState, aoi_id: str, parts: list[Any]) -> Response:
             "deleted_at": None,
             "err_msg": "",
             "estimated_time_in_min": MINUTES_PER_INSIGHT,
-            "input": as_bytes_or_json(number, decode_bytes_or_json(body["input"])),
+            "input": list(msgspec.json.encode(decode_bytes_or_json(body["input"]))),
             "output": as_bytes_or_json(number, None),
             "metadata": body.get("metadata", {}),
             "cost": _price(state, aoi_id, body, placed=True),

@@ -1,36 +1,21 @@
-"""The creation of AOIs: valid and invalid requests, write faults and list lag."""
+"""The creation of AOIs: valid and invalid requests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
-
-from pixxel_sandbox import Behavior, Sandbox
 
 from .api_client import get, send_request
 from .contract_checks import request_validator, response_validator, unexplained_violations
-from .write_requests import wait_until
+from .write_table import SQUARE, aoi_body
 
 if TYPE_CHECKING:
+    import requests
+
+    from pixxel_sandbox import Sandbox
+
     from .conftest import StartSandbox
-
-SQUARE = [[77.0, 12.0], [77.1, 12.0], [77.1, 12.1], [77.0, 12.1], [77.0, 12.0]]
-
-
-def aoi_body(sandbox: Sandbox, **changes: Any) -> dict[str, Any]:
-    """Return the body of a request for an AOI."""
-    body = {
-        "name": "mine",
-        "description": "",
-        "satellite_id": sandbox.workspace.ids("satellites")[0],
-        "provider": "pixxel",
-        "project_id": sandbox.workspace.ids("projects")[0],
-        "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
-        "item_ids": sandbox.workspace.ids("archive_items")[:2],
-    }
-    return {**body, **changes}
 
 
 def create_aoi(sandbox: Sandbox, **changes: Any) -> requests.Response:
@@ -106,25 +91,3 @@ def test_aoi_with_invalid_body_is_rejected(
     assert response.status_code == status
     assert response.json()["error"]["details"]["field"] == next(iter(wrong))
     assert shared_sandbox.workspace.ids("aois") == before
-
-
-def test_aoi_creation_with_write_faults_is_accepted(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(drop_accepted=1)
-    with pytest.raises(requests.ConnectionError):
-        create_aoi(sandbox)
-    assert len(list_mine(sandbox)) == 1
-    sandbox.behavior = Behavior(fail_accepted=1)
-    assert create_aoi(sandbox, name="other").status_code == 500
-    assert get(sandbox, "/v0/aois", aoi_name="other")["aois"]
-    sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.1)
-    with pytest.raises(requests.ConnectionError):
-        create_aoi(sandbox, name="late")
-    assert wait_until(lambda: get(sandbox, "/v0/aois", aoi_name="late")["aois"])
-
-
-def test_list_lag_hides_aoi_from_list_only(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(list_lag=0.5)
-    key = create_aoi(sandbox).json()["aoi_id"]
-    assert list_mine(sandbox) == []
-    assert get(sandbox, f"/v0/aoi/{key}")["name"] == "mine"
-    assert wait_until(lambda: list_mine(sandbox))

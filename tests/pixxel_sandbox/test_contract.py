@@ -22,6 +22,7 @@ from .contract_checks import (
 from .download_requests import collect_scheduled_calls
 from .order_requests import PATH, archive_order_item, tasking_order_item
 from .write_requests import SECRETS, store_body
+from .write_table import ANALYSES, AOI_DOWNLOAD, INSTANT, PACKAGES, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,6 +262,24 @@ def test_order_creation_matches_contract(start_sandbox: StartSandbox, *, dry_run
     assert (
         list(unexplained_violations(response_validator("post", "/v0/catalogs/search"), found)) == []
     )
+
+
+@pytest.mark.parametrize("write", [*ANALYSES, AOI_DOWNLOAD, *PACKAGES], ids=str)
+def test_write_of_one_thing_matches_contract(start_sandbox: StartSandbox, write: Write) -> None:
+    sandbox = start_sandbox(**INSTANT)
+    method, made = write.method.lower(), write.make(sandbox, 0)
+    if made.body is not None:
+        check = request_validator(method, write.path)
+        assert list(unexplained_violations(check, made.body)) == []
+    response = write.send(sandbox)
+    assert response.status_code == write.status, response.text
+    check = response_validator(method, write.path, str(write.status))
+    assert list(unexplained_violations(check, response.json())) == []
+    content = load_contract()["paths"][write.path][method]["responses"][str(write.status)]
+    reference = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    declared = set(load_contract()["components"]["schemas"][reference]["properties"])
+    # A download that was only created has no URL yet.
+    assert declared - set(response.json()) == ({"signed_url"} if write is AOI_DOWNLOAD else set())
 
 
 @pytest.mark.parametrize("end", ["success", "failed"])

@@ -9,7 +9,6 @@ import zipfile
 from typing import Any
 
 import pytest
-import requests
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
@@ -25,7 +24,6 @@ from .download_requests import (
     prepare_download,
     request_download,
 )
-from .write_requests import wait_until
 
 
 @pytest.fixture
@@ -89,26 +87,6 @@ def test_forbidden_download_returns_403_while_signed_url_works(sandbox: Sandbox)
     assert request_download(sandbox, catalog_ids=["any"]).status_code == 403
     assert send_request(sandbox, "GET", f"{PATH}/any").status_code == 403
     assert fetch(url).status_code == 200, "a signed URL needs no permission"
-
-
-def test_download_request_with_write_faults_is_accepted(sandbox: Sandbox) -> None:
-    catalogs = sandbox.workspace.ids("catalogs")[:2]
-    downloads = sandbox._state.downloads
-    sandbox.behavior = Behavior(drop_accepted=1)
-    with pytest.raises(requests.ConnectionError):
-        request_download(sandbox, catalog_ids=catalogs)
-    assert [each.keys for each in downloads.by_id.values()] == [tuple(catalogs)]
-    sandbox.behavior = Behavior(fail_accepted=1)
-    assert request_download(sandbox, catalog_ids=catalogs).status_code == 500
-    assert len(downloads.by_id) == 2
-    sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.05)
-    with pytest.raises(requests.ConnectionError):
-        request_download(sandbox, catalog_ids=catalogs)
-    assert len(downloads.by_id) == 2
-    wait_until(lambda: len(downloads.by_id) == 3)
-    sandbox.behavior = Behavior(accept_part=1)
-    assert request_download(sandbox, catalog_ids=catalogs).status_code == 201
-    assert list(downloads.by_id.values())[-1].keys == tuple(catalogs), "it has no parts"
 
 
 def test_download_is_zip_of_details_with_object_headers(sandbox: Sandbox) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
@@ -385,27 +384,6 @@ def test_rename_orders_replaces_name_in_response_and_lists(sandbox: Sandbox) -> 
     sandbox.behavior = Behavior(order_seconds=0)
     [unnamed] = order(sandbox, archive_order_item(sandbox, name=None))["order_items"]
     assert unnamed["name"].startswith("order item ")
-
-
-def test_order_with_write_faults_is_placed(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = collect_scheduled_calls(monkeypatch)
-    body = archive_order_item(sandbox)
-    sandbox.behavior = Behavior(drop_accepted=1, order_seconds=0)
-    with pytest.raises(requests.ConnectionError):
-        request_order(sandbox, body)
-    assert len(sandbox.placed_orders()) == 1
-    sandbox.behavior = Behavior(fail_accepted=1, order_seconds=0)
-    assert request_order(sandbox, body).status_code == 500
-    assert len(sandbox.placed_orders()) == 2
-    sandbox.behavior = Behavior(accept_late=1)
-    with pytest.raises(requests.ConnectionError):
-        request_order(sandbox, body)
-    assert len(sandbox.placed_orders()) == 2
-    [accept] = calls
-    accept()
-    assert len(sandbox.placed_orders()) == 3
 
 
 def test_dry_run_with_write_faults_is_answered(sandbox: Sandbox) -> None:

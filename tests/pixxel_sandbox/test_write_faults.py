@@ -10,6 +10,7 @@ import requests
 from pixxel_sandbox import Behavior, Sandbox
 
 from .api_client import get, send_request
+from .download_requests import collect_scheduled_calls
 from .write_requests import (
     deliver,
     list_deliveries,
@@ -20,6 +21,7 @@ from .write_requests import (
     wait_for_end,
     wait_until,
 )
+from .write_table import AOI, INDEX, INSIGHT, INSTANT, JOB, VISUALIZATION, WRITES, Write
 
 if TYPE_CHECKING:
     from .conftest import StartSandbox
@@ -96,6 +98,33 @@ def test_accept_late_with_conflict_drops_write(bench: WriteClient) -> None:
     assert names.count("late") == 1
 
 
+@pytest.mark.parametrize("write", WRITES, ids=str)
+def test_each_write_with_fault_is_applied(
+    start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    sandbox = start_sandbox()
+    calls = collect_scheduled_calls(monkeypatch)
+    before = set(write.keys(sandbox))
+
+    def send(number: int, fault: str) -> requests.Response:
+        sandbox.behavior = Behavior(**INSTANT, **{fault: 1})  # type: ignore[arg-type]  # a name of a table
+        return write.send(sandbox, number)
+
+    with pytest.raises(requests.ConnectionError):
+        send(0, "drop_accepted")
+    assert len(set(write.keys(sandbox)) - before) == 1
+    assert send(1, "fail_accepted").status_code == 500
+    assert len(set(write.keys(sandbox)) - before) == 2
+    assert send(2, "accept_part").status_code == write.status, "it has no parts"
+    made = set(write.keys(sandbox))
+    with pytest.raises(requests.ConnectionError):
+        send(3, "accept_late")
+    assert set(write.keys(sandbox)) == made
+    [accept] = calls
+    accept()
+    assert len(set(write.keys(sandbox)) - made) == 1
+
+
 @pytest.mark.parametrize("error", [0, 400, 503])
 def test_accept_part_applies_part_of_batch(bench: WriteClient, error: int) -> None:
     bench.sandbox.behavior = Behavior(accept_part=1, part_error=error, delivery_seconds=0)
@@ -168,6 +197,31 @@ def test_list_lag_hides_new_rows(start_sandbox: StartSandbox) -> None:
     wait_until(lambda: list_deliveries(sandbox, delivery_id=key))
     wait_until(lambda: made in get(sandbox, "/v0/stores")["stores"])
     assert list_deliveries(sandbox)[-1]["delivery_id"] == key
+
+
+@pytest.mark.parametrize(
+    ("write", "list_key"),
+    [
+        (AOI, "aois"),
+        (INDEX, "indices"),
+        (VISUALIZATION, "visualization"),
+        (INSIGHT, "insights"),
+        (JOB, "jobs"),
+    ],
+    ids=str,
+)
+def test_list_lag_hides_row_that_exists(
+    start_sandbox: StartSandbox, write: Write, list_key: str
+) -> None:
+    sandbox = start_sandbox(**INSTANT, list_lag=3600)
+    path = write.path.format(**write.make(sandbox, 0).places)
+    before = get(sandbox, path, limit=99)
+    assert write.send(sandbox).status_code == write.status
+    assert get(sandbox, path, limit=99) == before
+    moments = sandbox._state.listed_from
+    assert set(moments) <= set(write.keys(sandbox))
+    moments.update(dict.fromkeys(moments, 0.0))
+    assert len(get(sandbox, path, limit=99)[list_key]) == len(before[list_key]) + 1
 
 
 def test_list_cap_keeps_newest_rows(start_sandbox: StartSandbox) -> None:
