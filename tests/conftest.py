@@ -1,8 +1,8 @@
 """Check every test's requests and responses against the provider's contract, if it is available.
 
-The contract is an OpenAPI document beside this checkout. No test may place an order that is not
-marked so. Hypothesis runs without time limits, and what killed commands leave goes with pytest's
-folders.
+The contract is an OpenAPI document beside this checkout. No test may place an order, an insight or
+a job unless it is marked so. Hypothesis runs without time limits, and what killed commands leave
+goes with pytest's folders.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.contract.contract_checker import ContractChecker
 from tests.contract.operations import is_contract_available
 from tests.contract.requests import PLUGIN_USER_AGENTS
 from tests.pixxel_sandbox.contract_checks import CONTRACT
+from tests.pixxel_sandbox.write_requests import is_purchase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,17 +84,15 @@ def _sandboxes() -> Iterator[WeakSet[Sandbox]]:
 def _place_no_unapproved_order(
     request: pytest.FixtureRequest, _sandboxes: WeakSet[Sandbox]
 ) -> Iterator[None]:
-    """Fail a test without the mark if a plugin sent an order that is not a dry run."""
+    """Fail a test without the mark if a plugin sent an order, an insight or a job to be placed."""
     yield
     if request.node.get_closest_marker("places_orders"):
         _sandboxes.clear()
     else:
-        orders = [
+        purchases = [
             each
             for sandbox in _sandboxes
             for each in list(sandbox.requests)
-            if (each.method, each.path) == ("POST", "/v0/orders")
-            and each.user_agent.startswith(PLUGIN_USER_AGENTS)
-            and not (isinstance(each.body, dict) and each.body.get("dry_run") is True)
+            if is_purchase(each) and each.user_agent.startswith(PLUGIN_USER_AGENTS)
         ]
-        assert not orders, f"orders that cost money: {orders}"
+        assert not purchases, f"requests that cost money or tokens: {purchases}"

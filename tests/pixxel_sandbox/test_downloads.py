@@ -13,7 +13,7 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
 
-from .api_client import search_rows, send_request
+from .api_client import get, search_rows, send_request
 from .download_requests import (
     PATH,
     collect_scheduled_calls,
@@ -23,6 +23,14 @@ from .download_requests import (
     instant_behavior,
     prepare_download,
     request_download,
+)
+from .write_table import (
+    AOI_DOWNLOAD,
+    INSIGHT_PACKAGE,
+    JOB_PACKAGE,
+    PACKAGES,
+    TASK_PACKAGE,
+    Write,
 )
 
 
@@ -134,3 +142,86 @@ def test_download_of_several_catalogs_is_one_zip(sandbox: Sandbox) -> None:
 def test_download_behavior_out_of_bounds_raises_value_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Behavior(**wrong)
+
+
+@pytest.mark.parametrize("write", PACKAGES, ids=str)
+def test_package_request_is_repeated_until_it_has_signed_url(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    sandbox.behavior = Behavior(download_seconds=1)
+    calls = collect_scheduled_calls(monkeypatch)
+    for _ in range(2):
+        assert write.send(sandbox).json()["status"] == "created"
+    begin, end = calls
+    begin()
+    assert write.send(sandbox).json()["status"] == "in_progress"
+    end()
+    first, second = write.send(sandbox).json(), write.send(sandbox).json()
+    assert first["status"] == second["status"] == "success"
+    assert fetch(first["signed_url"]).content == fetch(second["signed_url"]).content
+    assert len(write.keys(sandbox)) == 1
+
+
+@pytest.mark.parametrize("write", PACKAGES, ids=str)
+def test_failed_package_is_reported_once_and_started_again(sandbox: Sandbox, write: Write) -> None:
+    sandbox.behavior = instant_behavior(fail_downloads=1)
+    failed = write.send(sandbox).json()
+    assert (failed["status"], "signed_url" in failed) == ("failed", False)
+    sandbox.behavior = instant_behavior()
+    assert write.send(sandbox).json()["status"] == "success"
+
+
+def test_package_of_what_is_not_completed_is_rejected(sandbox: Sandbox) -> None:
+    workspace = sandbox.workspace
+    insight = next(row for row in workspace.rows("insights") if row["status"] == "running")
+    job = next(row for row in workspace.rows("jobs") if row["status"] == "failed")
+    places = {
+        "aoi_id": insight["aoi_id"],
+        "insight_id": insight["id"],
+        "workflow_id": job["workflow_id"],
+        "job_id": job["id"],
+        "task_id": job["tasks"][0]["id"],
+    }
+    for write in PACKAGES:
+        response = send_request(sandbox, "PUT", write.path.format(**places))
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")
+    unknown = TASK_PACKAGE.path.format(**{**places, "task_id": "nonesuch"})
+    assert send_request(sandbox, "PUT", unknown).status_code == 404
+
+
+def test_packages_have_names_members_and_digests(sandbox: Sandbox) -> None:
+    insight = INSIGHT_PACKAGE.make(sandbox, 0).places["insight_id"]
+    job, task = (JOB_PACKAGE.make(sandbox, 0).places[name] for name in ("job_id", "task_id"))
+    tasks = sandbox.workspace.get("jobs", job)["tasks"]
+    names = [f"{each['name']}.json" for each in tasks]
+    expected: list[tuple[Write, int, str, list[str], str, tuple[str, ...]]] = [
+        (INSIGHT_PACKAGE, 0, f"insight_{insight}.zip",
+         ["inputs/aoi_id.json", "inputs/threshold.json", "outputs/share.json"],
+         "insights", (insight,)),
+        (INSIGHT_PACKAGE, 1, f"insight_{insight}.zip", ["inputs/threshold.json"],
+         "insights", (insight, "inputs/threshold")),
+        (JOB_PACKAGE, 0, f"job_{job}.zip", names, "jobs", (job,)),
+        (TASK_PACKAGE, 0, f"{tasks[0]['name']}_{task}.zip", names[:1], "jobs", (job, task)),
+    ]  # fmt: skip
+    for write, number, name, members, resource, keys in expected:
+        response = fetch(write.send(sandbox, number).json()["signed_url"])
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+            assert archive.namelist() == members
+        assert sandbox.digest(*keys, resource=resource) == digest_content(response.content)
+
+
+def test_aoi_download_is_found_in_its_aoi_only(sandbox: Sandbox) -> None:
+    for number, name in enumerate(("{asset}", "aoi_{aoi}")):
+        made = AOI_DOWNLOAD.make(sandbox, number)
+        key, ids = AOI_DOWNLOAD.send(sandbox, number).json()["download_id"], made.body["asset_ids"]
+        path = AOI_DOWNLOAD.path.format(**made.places)
+        shown = get(sandbox, f"{path}/{key}")
+        assert (shown["download_id"], shown["status"]) == (key, "SUCCESS")
+        response = fetch(shown["signed_url"])
+        file_name = name.format(asset=ids[0], aoi=made.places["aoi_id"])
+        assert f'"{file_name}.zip"' in response.headers["Content-Disposition"]
+        assert sandbox.digest(*ids, resource="aoi_assets") == digest_content(response.content)
+    other = AOI_DOWNLOAD.path.format(aoi_id=sandbox.workspace.ids("aois")[1])
+    for wrong in (f"{other}/{key}", f"{PATH}/{key}", f"{path}/nonesuch"):
+        assert send_request(sandbox, "GET", wrong).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import requests
 
     from pixxel_sandbox import S3Server, Sandbox
+    from pixxel_sandbox.runtime_state import RequestRecord
 
 Value = TypeVar("Value")
 
@@ -26,6 +28,20 @@ SECRETS = {
     },
     "GCS": {"project_id": "project", "service_account_credentials": '{"a": "s3cret-of-the-test"}'},
 }
+
+
+PURCHASES = re.compile(r"/v0/orders|/v0/aoi/[^/]+/insights|/v0/workflows/[^/]+/jobs")
+"""The paths of POST requests that cost money or tokens."""
+PRICE_ONLY = ("dry_run", "estimate")
+"""The fields of a body that asks for a price."""
+
+
+def is_purchase(request: RequestRecord) -> bool:
+    """Return whether a request places an order, an insight or a job."""
+    if request.method != "POST" or not PURCHASES.fullmatch(request.path):
+        return False
+    body = request.body if isinstance(request.body, dict) else {}
+    return not any(body.get(name) is True for name in PRICE_ONLY)
 
 
 def store_body(kind: str = "S3", **changes: Any) -> dict[str, Any]:
