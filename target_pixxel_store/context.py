@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import ExitStack
 
-    from target_pixxel_store.aois.reconciler import AoiReconciler
     from target_pixxel_store.downloads.pipeline import DownloadPipeline
+    from target_pixxel_store.objects.reconciler import ObjectReconciler
     from target_pixxel_store.orders.pipeline import OrderPipeline
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
@@ -45,12 +45,14 @@ IGNORED_HINTS = {
     "deliveries": "it is the API's history; send delivery_requests to request deliveries",
     "orders": "it is the API's list; send order_requests to order imagery",
     "aois": "it is the API's list; send aoi_requests to create areas of interest",
+    "indices": "it is the API's list; send index_requests to create indices",
+    "visualizations": "it is the API's list; send visualization_requests to create visualizations",
     "catalogs": "set 'deliver_to' to deliver them, or 'download_to' to download them",
     "order_items": "set 'deliver_to' to deliver their catalogs, or 'download_to' to download them",
 }
 DEFAULT_HINT = (
-    "send stores, delivery_requests, download_requests, aoi_requests or order_requests, renamed by "
-    "a stream map (__alias__) if needed"
+    "send stores, delivery_requests, download_requests, aoi_requests, index_requests, "
+    "visualization_requests or order_requests, renamed by a stream map (__alias__) if needed"
 )
 
 
@@ -183,11 +185,11 @@ class RunContext:
         )
 
     @cached_property
-    def aois(self) -> AoiReconciler:
-        """Creates areas of interest."""
-        from target_pixxel_store.aois.reconciler import AoiReconciler  # noqa: PLC0415
+    def objects(self) -> ObjectReconciler:
+        """Creates areas of interest, indices and visualizations."""
+        from target_pixxel_store.objects.reconciler import ObjectReconciler  # noqa: PLC0415
 
-        return AoiReconciler(self.settings, self.api, self.journal, check=self.check)
+        return ObjectReconciler(self.settings, self.api, self.journal, check=self.check)
 
     @cached_property
     def orders(self) -> OrderPipeline:

@@ -33,6 +33,7 @@ REPLACE_DELIVERY = "replace_delivery"
 REQUEST_FIELDS = frozenset({CATALOG_ID, ORDER_ITEM_ID, PATH})
 """Fields of delivery and download requests."""
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
+_ALLOWED_WHITESPACE = "\n\r\t"  # allowed in a description beside printable characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +267,35 @@ def read_text_list(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 def _decode_list(text: str, name: str) -> object:
     """Return the list of a JSON text, or of a text that is its only string."""
-    if not text.lstrip().startswith("["):
-        return [text]
+    return decode_json_text(text, name) if text.lstrip().startswith("[") else [text]
+
+
+def decode_json_text(text: str, name: str) -> object:
+    """Return the value of a field that is a JSON text, as warehouses and stream maps make it.
+
+    Raises:
+        RecordError: It is not JSON.
+    """
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise RecordError(f"'{name}' is a string that is not JSON") from None
+
+
+def read_description(record: Mapping[str, Any]) -> str:
+    """Return the field `description`, which may have several lines; empty where it is missing.
+
+    Raises:
+        RecordError: It is not a string, or not printable.
+    """
+    value = record.get("description")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RecordError("'description' must be a string")
+    if not all(each.isprintable() or each in _ALLOWED_WHITESPACE for each in value):
+        raise RecordError("'description' must be printable")
+    return value
 
 
 def _read_type(record: Mapping[str, Any]) -> str:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_pixxel_store.journal.journal_state import (
-        AoiKey,
         DownloadedFile,
         DownloadKey,
         Intent,
+        ObjectKey,
     )
     from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -51,7 +51,7 @@ class Journal:
 
     Attributes:
         state: The state that its lines describe.
-        deliveries_settled_at, aois_settled_at, orders_settled_at: The monotonic time from which
+        deliveries_settled_at, objects_settled_at, orders_settled_at: The monotonic time from which
             on the API's lists contain every request of earlier runs. Only lists that were requested
             after it show what must be requested.
 
@@ -67,7 +67,7 @@ class Journal:
         self._fd = -1
         self.state = JournalState()
         self._settled_at = self.deliveries_settled_at = -math.inf
-        self.aois_settled_at = self.orders_settled_at = -math.inf
+        self.objects_settled_at = self.orders_settled_at = -math.inf
 
     def __enter__(self) -> Self:
         """Open, lock and read the file."""
@@ -105,8 +105,8 @@ class Journal:
         state = self.state
         if state.intents or not state.is_settled:
             self.deliveries_settled_at = self._settled_at
-        if state.aoi_intents or not state.is_settled:
-            self.aois_settled_at = self._settled_at
+        if state.object_intents or not state.is_settled:
+            self.objects_settled_at = self._settled_at
         if state.order_intents or state.open_dry_run is not None or not state.is_settled:
             self.orders_settled_at = self._settled_at
 
@@ -197,23 +197,21 @@ class Journal:
         """Record that a delivery was reported as unfinished."""
         self._write({"is": "stuck", "id": delivery_id})
 
-    def record_aoi_intent(self, key: AoiKey) -> None:
-        """Record an area of interest that is about to be requested; on disk when this returns."""
-        self._write_aoi("area_intent", key, sync=True)
+    def record_object_intent(self, key: ObjectKey) -> None:
+        """Record an object that is about to be requested; on disk when this returns."""
+        self._write_object("object_intent", key, sync=True)
 
-    def record_aoi(self, key: AoiKey, aoi_id: str) -> None:
-        """Record an area of interest that exists; it need not be on disk, as the list has it."""
-        self._write_aoi("area_made", key, id=aoi_id)
+    def record_object(self, key: ObjectKey, object_id: str) -> None:
+        """Record an object that exists; it need not be on disk, as the list has it."""
+        self._write_object("object_made", key, id=object_id)
 
-    def record_aoi_refusal(self, key: AoiKey) -> None:
-        """Record that a requested area of interest will never exist."""
-        self._write_aoi("area_refused", key)
+    def record_object_refusal(self, key: ObjectKey) -> None:
+        """Record that a requested object will never exist."""
+        self._write_object("object_refused", key)
 
-    def _write_aoi(self, what: str, key: AoiKey, *, sync: bool = False, **more: str) -> None:
-        self._write(
-            {"is": what, "at": time.time(), "project": key.project_id, "name": key.name, **more},
-            sync=sync,
-        )
+    def _write_object(self, what: str, key: ObjectKey, *, sync: bool = False, **more: str) -> None:
+        of = {"kind": key.kind, "identity": list(key.identity)}
+        self._write({"is": what, "at": time.time(), **of, **more}, sync=sync)
 
     def record_plan(self, digest: str) -> None:
         """Record the digest of a plan that is about to be written; on disk when this returns."""

@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 
-class AoiKey(NamedTuple):
-    """Identifies an area of interest: the id of its project, and its name in the project."""
+class ObjectKey(NamedTuple):
+    """Identifies an object of the workspace, such as an area of interest.
 
-    project_id: str
-    name: str
+    Attributes:
+        kind: The name of its kind.
+        identity: What identifies it among its kind, such as its project and its name.
+    """
+
+    kind: str
+    identity: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +122,8 @@ class JournalState:
         workspace_ids: Ids of the workspaces that earlier runs wrote to.
         is_settled: Whether a run has waited until the API listed what runs that are not in the
             journal had requested.
-        aoi_intents: The requested areas of interest whose result is unknown.
-        aoi_ids: Ids of the areas of interest that exist.
+        object_intents: The requested objects whose result is unknown.
+        object_ids: Ids of the objects that exist.
         order_intents: The requested orders whose result is unknown, by the id of the request.
         orders: The orders that exist, by the id of the request, then by that of the order.
         order_problems: The orders that a person must acknowledge, by their ids, or that of the
@@ -140,8 +145,8 @@ class JournalState:
     file_owners: dict[tuple[str, str], str] = field(default_factory=dict)
     workspace_ids: set[str] = field(default_factory=set)
     is_settled: bool = False
-    aoi_intents: set[AoiKey] = field(default_factory=set)
-    aoi_ids: dict[AoiKey, str] = field(default_factory=dict)
+    object_intents: set[ObjectKey] = field(default_factory=set)
+    object_ids: dict[ObjectKey, str] = field(default_factory=dict)
     order_intents: dict[str, OrderIntent] = field(default_factory=dict)
     orders: dict[str, dict[str, KnownOrder]] = field(default_factory=dict)
     order_problems: dict[str, OrderProblem] = field(default_factory=dict)
@@ -176,8 +181,10 @@ class JournalState:
 
     def _apply_other(self, line: dict[str, Any]) -> None:
         match line["is"]:
-            case "area_intent" | "area_made" | "area_refused":
-                self._apply_aoi(line)
+            case "object_intent" | "object_made" | "object_refused":
+                self._apply_object(ObjectKey(line["kind"], tuple(line["identity"])), line)
+            case "area_intent" | "area_made" | "area_refused":  # of earlier versions
+                self._apply_object(ObjectKey("aoi", (line["project"], line["name"])), line)
             case "dry_run":
                 self.open_dry_run = line["request"]
             case "dry_run_honoured":
@@ -223,14 +230,13 @@ class JournalState:
         if intent is not None and intent.replaces is not None:
             self.replaced_ids.add(intent.replaces)
 
-    def _apply_aoi(self, line: dict[str, Any]) -> None:
-        key = AoiKey(line["project"], line["name"])
-        if line["is"] == "area_intent":
-            self.aoi_intents.add(key)
+    def _apply_object(self, key: ObjectKey, line: dict[str, Any]) -> None:
+        if line["is"].endswith("_intent"):
+            self.object_intents.add(key)
             return
-        self.aoi_intents.discard(key)
-        if line["is"] == "area_made":
-            self.aoi_ids[key] = line["id"]
+        self.object_intents.discard(key)
+        if line["is"].endswith("_made"):
+            self.object_ids[key] = line["id"]
 
     def _apply_order_intent(self, line: dict[str, Any]) -> None:
         """Add a send, or remove the last one, which the API has refused."""

@@ -77,8 +77,8 @@ class Outcome(NamedTuple):
     Attributes:
         kind: The outcome.
         reason: Why, where that is not obvious.
-        catalog_id, delivery_id, store_id, aoi_id, download_id, order_id, order_item_id: Ids of the
-            objects concerned.
+        catalog_id, delivery_id, store_id, aoi_id, download_id, order_id, order_item_id, index_id,
+            visualization_id: Ids of the objects concerned.
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
@@ -100,3 +100,5 @@ class Outcome(NamedTuple):
     order_id: str | None = None
     order_item_id: str | None = None
     amount: float | None = None
+    index_id: str | None = None
+    visualization_id: str | None = None

@@ -93,6 +93,8 @@ class OutcomeFiles:
             "delivery_id": outcome.delivery_id,
             "store_id": outcome.store_id,
             "aoi_id": outcome.aoi_id,
+            "index_id": outcome.index_id,
+            "visualization_id": outcome.visualization_id,
             "download_id": outcome.download_id,
             "order_id": outcome.order_id,
             "order_item_id": outcome.order_item_id,

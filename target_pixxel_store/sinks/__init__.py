@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 SINKS_BY_STREAM = {
     "stores": ("stores", "StoresSink"),
     "delivery_requests": ("catalogs", "DeliveryRequestsSink"),
-    "aoi_requests": ("aois", "AoiRequestsSink"),
+    "aoi_requests": ("objects", "AoiRequestsSink"),
+    "index_requests": ("objects", "IndexRequestsSink"),
+    "visualization_requests": ("objects", "VisualizationRequestsSink"),
     "download_requests": ("catalogs", "DownloadRequestsSink"),
     "order_requests": ("orders", "OrderRequestsSink"),
     CATALOGS: ("catalogs", "TapSink"),

@@ -23,9 +23,6 @@ from hypothesis import strategies as st
 
 from pixxel_api.errors import BadRequest, RequestTimeout, ServerUnavailable
 from target_pixxel_store import polling, remote_state
-from target_pixxel_store.aois import reconciler
-from target_pixxel_store.aois.models import AoiSpec
-from target_pixxel_store.aois.reconciler import AoiReconciler
 from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.api.models import Delivery, DeliveryJob, DeliveryList, Store
 from target_pixxel_store.deliveries.deliverer import Deliverer
@@ -33,20 +30,32 @@ from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.errors import CircuitOpenError
 from target_pixxel_store.journal import journal as journal_module
 from target_pixxel_store.journal.journal import Journal
-from target_pixxel_store.journal.journal_state import AoiKey, JournalState
+from target_pixxel_store.journal.journal_state import JournalState, ObjectKey
 from target_pixxel_store.locations import BucketPath
+from target_pixxel_store.objects import reconciler
+from target_pixxel_store.objects.aois import AOI, AoiSpec
+from target_pixxel_store.objects.indices import IndexSpec
+from target_pixxel_store.objects.reconciler import ObjectReconciler
+from target_pixxel_store.objects.visualizations import VisualizationSpec
 from target_pixxel_store.outcomes import NextStep, OutcomeKind
 from target_pixxel_store.remote_state import RemoteState, WorkspaceView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
+    from target_pixxel_store.objects.models import ObjectSpec
+
 Made = TypeVar("Made")
 
 STORE = Store("store", "mine", "eu", BucketPath("S3", "imagery", ""), {})
 CATALOGS = ("one", "two", "three")
-AREAS = ("north", "south")
 SQUARE = (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)),)
+OBJECTS: tuple[ObjectSpec, ...] = (
+    AoiSpec("north", "project", "satellite", "", "", SQUARE, ()),
+    AoiSpec("south", "project", "satellite", "", "", SQUARE, ()),
+    IndexSpec("satellite", "NDVI", "(B8-B4)/(B8+B4)", "", (0, 1), "greens", "index"),
+    *(VisualizationSpec(area, index, (), None) for area in ("a", "b") for index in ("i", "j")),
+)
 SETTLE_SECONDS, WRITE_SECONDS = 15.0, 60.0
 WAIT_SECONDS = WRITE_SECONDS + SETTLE_SECONDS  # for earlier runs
 MAX_LAG, MAX_RESPONSE = 6.0, 8.0
@@ -80,10 +89,17 @@ class Row:
 
 
 @dataclass
-class Area:
-    """An area of interest of the model; listed from a time on."""
+class Object:
+    """An object of the model; listed from a time on.
+
+    Attributes:
+        path: The path of its list.
+        body: The body of the request that created it.
+    """
 
     id: str
+    path: str
+    body: dict[str, Any]
     listed_from: float
 
 
@@ -102,7 +118,7 @@ class Model:
         self._late: list[tuple[float, Callable[[float], object]]] = []
         self._tries = Counter[Any]()  # of the run, by what is requested
         self.rows: dict[str, Row] = {}
-        self.areas: dict[str, Area] = {}
+        self.objects: dict[Hashable, Object] = {}
 
     def draw(self, strategy: st.SearchStrategy[Any], label: str) -> Any:
         return self._data.draw(strategy, label)
@@ -161,7 +177,7 @@ class Model:
         for at, accept in due:
             accept(at)
 
-    def _accept(self, job: DeliveryJob, at: float) -> Delivery:
+    def _accept(self, job: DeliveryJob, at: float, *, lag: float) -> Delivery:
         """Create a delivery at a time, unless another one makes it the second."""
         others = [
             row for row in self.rows.values() if row.delivery.catalog_id == job.catalog_id
@@ -175,7 +191,7 @@ class Model:
             f"d{len(self.rows)}", job.catalog_id, STORE.id, job.path, "", "CREATED",
             f"{len(self.rows):04}", automated=False,
         )  # fmt: skip
-        self.rows[created.id] = Row(created, at + self.draw(spread(MAX_LAG), "lag"))
+        self.rows[created.id] = Row(created, at + lag)
         return created
 
     def list_stores(self) -> list[Store]:
@@ -202,31 +218,36 @@ class Model:
     def request_deliveries(self, jobs: Sequence[DeliveryJob]) -> list[Delivery]:
         return self._write({job.key: partial(self._accept, job) for job in jobs})
 
-    def list_rows(self, _path: str, _name: str, *, key: str) -> Iterator[dict[str, str]]:
+    def list_rows(self, path: str, _name: str, *, key: str) -> Iterator[dict[str, Any]]:
         self.advance(0.01)
         self.event()
         now = self._now
         return iter([
-            {key: area.id, "project_id": "project", "name": name}
-            for name, area in self.areas.items() if area.listed_from <= now
+            row.body | {key: row.id}
+            for row in self.objects.values() if row.path == path and row.listed_from <= now
         ])  # fmt: skip
 
-    def create(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
-        name = body["name"]
-        [created] = self._write({name: partial(self._accept_area, name)})
-        return body | {"aoi_id": created.id}
+    def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        what = identify(path, body)
+        [created] = self._write({what: partial(self._accept_object, what, path, body)})
+        return body | {"aoi_id" if path == AOI.path else "id": created.id}
 
-    def _accept_area(self, name: str, at: float) -> Area:
-        """Create an area of interest at a time, unless it exists."""
-        assert name not in self.areas, f"{name} is created twice"
-        self.areas[name] = Area(f"a{len(self.areas)}", at + self.draw(spread(MAX_LAG), "lag"))
-        return self.areas[name]
+    def _accept_object(
+        self, what: Hashable, path: str, body: dict[str, Any], at: float, *, lag: float
+    ) -> Object:
+        """Create an object at a time, unless it exists."""
+        assert what not in self.objects, f"{what} is created twice"
+        self.objects[what] = Object(f"o{len(self.objects)}", path, body, at + lag)
+        return self.objects[what]
 
-    def _write(self, parts: dict[Hashable, Callable[[float], Made]]) -> list[Made]:
+    def _write(self, parts: dict[Hashable, Callable[..., Made]]) -> list[Made]:
         """Execute the parts of a request; it may be killed, late, refused, or have no response."""
         self.advance(0.01)
         self._tries.update(parts.keys())
-        accepts = list(parts.values())
+        # The lags are drawn here, as a late write may be accepted in a thread that reads a list.
+        accepts = [
+            partial(accept, lag=self.draw(spread(MAX_LAG), "lag")) for accept in parts.values()
+        ]
         fate = self.draw(st.sampled_from(self._fates), "response")
         self.event()
         if self._events_left == 0:  # killed, and the service goes on with what was sent
@@ -274,14 +295,21 @@ class Selection:
         return str(request.catalog_id)
 
 
-def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], retries: int) -> None:
-    """Request deliveries in some flushes, and areas of interest; check that each outcome is true.
+def identify(path: str, body: dict[str, Any]) -> Hashable:
+    """Return what distinguishes the objects of `OBJECTS` for the service."""
+    return path, body.get("name", body.get("index_id"))
+
+
+def run(
+    model: Model, path: Path, flushes: list[Requests], objects: Sequence[ObjectSpec], retries: int
+) -> None:
+    """Request deliveries in some flushes, and objects; check that each outcome is true.
 
     Args:
         model: The service.
         path: The path of the journal.
         flushes: Requests for catalogs.
-        areas: The names of the areas.
+        objects: The objects.
         retries: The setting `retry_failed`.
     """
     api: Any = model
@@ -303,13 +331,14 @@ def run(model: Model, path: Path, flushes: list[Requests], areas: list[str], ret
             check=lambda: model.advance(0),
         )
         deliverer = Deliverer(rules, api, remote, journal, check=lambda: model.advance(0))
-        aois = AoiReconciler(rules, api, journal, check=lambda: model.advance(0))
+        object_reconciler = ObjectReconciler(rules, api, journal, check=lambda: model.advance(0))
         for requests in flushes:
             deliver(model, planner, deliverer, requests)
-        for name in areas:
-            outcome = aois.ensure(AoiSpec(name, "project", "satellite", "", "", SQUARE, ()))
+        for spec in objects:
+            outcome = object_reconciler.ensure(spec)
             if outcome.kind is not OutcomeKind.FAILED:
-                assert outcome.aoi_id == model.areas[name].id
+                created = model.objects[identify(spec.path, spec.to_request_body())]
+                assert getattr(outcome, spec.kind.outcome_field) == created.id
 
 
 def deliver(
@@ -355,19 +384,19 @@ def check_events(data: st.DataObject) -> None:
                     st.lists(st.sampled_from(each), max_size=3), "catalogs")]
                 for each in (CATALOGS[:2], CATALOGS[2:])
             ]  # fmt: skip
-            areas = data.draw(st.lists(st.sampled_from(AREAS), unique=True), "areas")
+            objects = data.draw(st.lists(st.sampled_from(OBJECTS), unique=True), "objects")
             with suppress(Killed, CircuitOpenError):
-                run(model, path, flushes, areas, data.draw(st.integers(0, 2), "retry_failed"))
+                run(model, path, flushes, objects, data.draw(st.integers(0, 2), "retry_failed"))
             model.change_statuses()
             if data.draw(st.sampled_from([False, False, False, True]), "lose journal"):
                 path.unlink(missing_ok=True)
         model.end_runs()
         model.advance(WRITE_SECONDS + SETTLE_SECONDS)
-        run(model, path, [[(catalog, None) for catalog in CATALOGS]], list(AREAS), 99)
+        run(model, path, [[(catalog, None) for catalog in CATALOGS]], OBJECTS, 99)
         model.advance(WRITE_SECONDS + SETTLE_SECONDS)
     delivered = [row.delivery for row in model.rows.values()]
     assert {each.catalog_id for each in delivered if not each.has_failed} == set(CATALOGS)
-    assert set(model.areas) == set(AREAS)
+    assert len(model.objects) == len(OBJECTS)
 
 
 @settings(max_examples=200)
@@ -376,8 +405,8 @@ def test_no_sequence_of_events_writes_twice_or_forgets(data: st.DataObject) -> N
     check_events(data)
 
 
-def _forget_area(state: JournalState, line: dict[str, Any]) -> None:
-    state.aoi_intents.discard(AoiKey(line["project"], line["name"]))
+def _forget_object(state: JournalState, key: ObjectKey, _line: dict[str, Any]) -> None:
+    state.object_intents.discard(key)
 
 
 def _close_given_up(deliverer: Deliverer, *args: Any) -> Any:
@@ -389,7 +418,7 @@ def _close_given_up(deliverer: Deliverer, *args: Any) -> Any:
 _plan_retries = Deliverer._plan_retries
 FAULTS: dict[str, tuple[object, str, Any]] = {
     "deliveries of the journal ignored": (WorkspaceView, "_add_unlisted", lambda *_: None),
-    "areas of the journal ignored": (JournalState, "_apply_aoi", _forget_area),
+    "objects of the journal ignored": (JournalState, "_apply_object", _forget_object),
     "open intents ignored": (RemoteState, "is_settled", True),
     "intents closed when given up": (Deliverer, "_plan_retries", _close_given_up),
     "no wait for the deadline of a write": (sys.modules[__name__], "WAIT_SECONDS", SETTLE_SECONDS),

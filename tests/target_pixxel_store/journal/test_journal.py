@@ -17,13 +17,13 @@ import pytest
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
 from target_pixxel_store.journal.journal_state import (
-    AoiKey,
     DownloadedFile,
     DownloadKey,
     Intent,
     JournalState,
     KnownDelivery,
     KnownOrder,
+    ObjectKey,
     OrderProblem,
 )
 from target_pixxel_store.locations import BucketPath, DeliveryKey
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LOCATION = BucketPath("S3", "imagery", "a")
 DELIVERY = DeliveryKey("one", LOCATION)
-AOI = AoiKey("project", "field")
+AOI = ObjectKey("aoi", ("project", "field"))
 DOWNLOAD = DownloadKey("one", "/images")
 ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
 EARLIER_JOURNAL = Path(__file__).with_name("journal_without_settled_line.ndjson")
@@ -126,7 +126,7 @@ def test_journal_open_order_intent_waits_from_lock(journal_path: Path) -> None:
         journal.record_order_intent("field", "digest", 1)
     with Journal(journal_path, 60) as journal:
         assert journal.orders_settled_at > time.monotonic()
-        assert journal.deliveries_settled_at == journal.aois_settled_at == -math.inf
+        assert journal.deliveries_settled_at == journal.objects_settled_at == -math.inf
         journal.record_order("field", "digest", "order", 1, 1)
     with Journal(journal_path, 60) as journal:
         assert journal.orders_settled_at == -math.inf
@@ -138,15 +138,15 @@ def test_journal_reopened_restores_state(journal_path: Path) -> None:
         journal.record_deliveries([(DELIVERY, "store", "1")])
         journal.record_store("gone", LOCATION)
         journal.record_final("1")
-        journal.record_aoi_intent(AOI)
+        journal.record_object_intent(AOI)
         journal.record_download_intent(DOWNLOAD)
         recorded = journal.state
-        assert recorded.aoi_intents == {AOI}
+        assert recorded.object_intents == {AOI}
         assert recorded.download_ids == {DOWNLOAD: None}
         assert read_locked_journal(journal_path) == recorded
-        journal.record_aoi(AOI, "area")
-        journal.record_aoi_intent(AoiKey("project", "bad"))
-        journal.record_aoi_refusal(AoiKey("project", "bad"))
+        journal.record_object(AOI, "area")
+        journal.record_object_intent(ObjectKey("aoi", ("project", "bad")))
+        journal.record_object_refusal(ObjectKey("aoi", ("project", "bad")))
         journal.record_download(DOWNLOAD, "download")
         assert recorded.download_ids == {DOWNLOAD: "download"}
         journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download"))
@@ -156,7 +156,7 @@ def test_journal_reopened_restores_state(journal_path: Path) -> None:
     assert state.workspace_ids == {"a", "b"}
     assert state.store_locations == {"gone": LOCATION}
     assert state.final_ids == {"1"}
-    assert (state.aoi_intents, state.aoi_ids) == (set(), {AOI: "area"})
+    assert (state.object_intents, state.object_ids) == (set(), {AOI: "area"})
     assert (state.download_ids, state.files) == (
         {},
         {DOWNLOAD: DownloadedFile("a.zip", 5, "download")},
@@ -176,7 +176,7 @@ def read_locked_journal(path: Path) -> JournalState:
         (lambda journal: journal.record_run("run", set()), True),
         (lambda journal: journal.record_intents(INTENTS), True),
         (lambda journal: journal.record_store("gone", LOCATION), True),
-        (lambda journal: journal.record_aoi_intent(AOI), True),
+        (lambda journal: journal.record_object_intent(AOI), True),
         (lambda journal: journal.record_order_intent("field", "digest", 1), True),
         (lambda journal: journal.record_order("field", "digest", "order", 1, 1), True),
         (lambda journal: journal.record_download_intent(DOWNLOAD), True),
@@ -187,8 +187,8 @@ def read_locked_journal(path: Path) -> JournalState:
         (lambda journal: journal.record_deliveries([(DELIVERY, "store", "1")]), False),
         (lambda journal: journal.record_refusals([DELIVERY]), False),
         (lambda journal: journal.record_final("1"), False),
-        (lambda journal: journal.record_aoi(AOI, "area"), False),
-        (lambda journal: journal.record_aoi_refusal(AOI), False),
+        (lambda journal: journal.record_object(AOI, "area"), False),
+        (lambda journal: journal.record_object_refusal(AOI), False),
         (lambda journal: journal.record_download(DOWNLOAD, "download"), False),
     ],
 )
@@ -308,7 +308,7 @@ def settle_times(path: Path) -> tuple[float, float]:
     """Return how long deliveries and areas of interest wait, rounded to seconds."""
     with Journal(path, 9) as journal:
         now = time.monotonic()
-        ends = journal.deliveries_settled_at, journal.aois_settled_at
+        ends = journal.deliveries_settled_at, journal.objects_settled_at
     return tuple(max(round(end - now), 0) if end > 0 else 0 for end in ends)  # type: ignore[return-value]  # two
 
 
@@ -331,10 +331,10 @@ def test_journal_open_intent_waits_until_closed(journal_path: Path) -> None:
     assert settle_times(journal_path) == (9, 0)
     with Journal(journal_path, 0) as journal:
         journal.record_refusals([DELIVERY])
-        journal.record_aoi_intent(AOI)
+        journal.record_object_intent(AOI)
     assert settle_times(journal_path) == (0, 9)
     with Journal(journal_path, 0) as journal:
-        journal.record_aoi_refusal(AOI)
+        journal.record_object_refusal(AOI)
     assert settle_times(journal_path) == (0, 0)
 
 
@@ -356,12 +356,15 @@ def test_journal_of_earlier_version_waits_once(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         state = journal.state
         assert (len(state.deliveries), len(state.intents)) == (3, 1)
-        assert (state.aoi_intents, len(state.aoi_ids)) == ({AoiKey("p1", "D3")}, 1)
+        assert (state.object_intents, len(state.object_ids)) == (
+            {ObjectKey("aoi", ("p1", "D3"))},
+            1,
+        )
     assert settle_times(journal_path) == (9, 9)
     with Journal(journal_path, 0) as journal:
         journal.wait_settled(lambda: None)
         journal.record_refusals(list(journal.state.intents))
-        journal.record_aoi_refusal(AoiKey("p1", "D3"))
+        journal.record_object_refusal(ObjectKey("aoi", ("p1", "D3")))
     assert settle_times(journal_path) == (0, 0)
 
 

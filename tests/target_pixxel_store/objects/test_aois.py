@@ -9,7 +9,7 @@ import pytest
 
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.geometry.polygon import equal_polygons, read_polygon
-from tests.target_pixxel_store.aoi_service import (
+from tests.target_pixxel_store.objects.aoi_service import (
     AOIS_PATH,
     SATELLITE,
     SQUARE,

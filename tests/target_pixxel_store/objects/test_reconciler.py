@@ -10,7 +10,14 @@ import pytest
 
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
-from tests.target_pixxel_store.aoi_service import (
+from tests.target_pixxel_store.intercepting_proxy import (
+    CATALOG_SEARCH_PATH,
+    DELIVERIES_PATH,
+    InterceptingProxy,
+    ProxiedRequest,
+    ProxiedResponse,
+)
+from tests.target_pixxel_store.objects.aoi_service import (
     AOIS_PATH,
     LATE_SECONDS,
     PROJECT,
@@ -19,13 +26,6 @@ from tests.target_pixxel_store.aoi_service import (
     FakeAoiService,
     aoi_request,
     run_aoi_requests,
-)
-from tests.target_pixxel_store.intercepting_proxy import (
-    CATALOG_SEARCH_PATH,
-    DELIVERIES_PATH,
-    InterceptingProxy,
-    ProxiedRequest,
-    ProxiedResponse,
 )
 from tests.target_pixxel_store.target_harness import (
     TARGET,
@@ -58,8 +58,8 @@ def aoi_names(service: FakeAoiService) -> list[str]:
 
 def write_aoi_intent(harness: TargetHarness, name: str = "D2") -> None:
     """Append the intent of a run that was killed while it requested an AOI."""
-    line = {"is": "area_intent", "at": time.time(), "project": PROJECT, "name": name}
-    harness.append_to_journal(line)
+    of = {"kind": "aoi", "identity": [PROJECT, name]}
+    harness.append_to_journal({"is": "object_intent", "at": time.time(), **of})
 
 
 def test_aoi_repeated_request_created_once(
@@ -208,7 +208,7 @@ def test_aoi_listed_late_found_after_settling(
     ]
     assert aoi_names(service) == ["D2"]
     journaled_ids = [
-        line["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "area_made"
+        line["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "object_made"
     ]
     assert journaled_ids == ([] if journal == "lost" else ["aoi-0"])
 
@@ -383,7 +383,7 @@ def test_aoi_intent_journaled_before_post(harness: TargetHarness, proxy: Interce
     line_kinds: list[str] = []
     service.on_write = lambda: line_kinds.append(read_json_lines(harness.journal_path)[-1]["is"])
     run_aoi_requests(harness, aoi_request())
-    assert line_kinds == ["area_intent"]
+    assert line_kinds == ["object_intent"]
 
 
 def test_aoi_dry_run_creates_nothing(

@@ -1,1 +1,0 @@
-"""Areas of interest: the records that request them, and their creation."""

@@ -1,0 +1,1 @@
+"""Objects of the workspace that records request: areas of interest, indices, visualizations."""

@@ -1,0 +1,240 @@
+"""Create objects that do not exist; never twice.
+
+The API can neither change nor delete them. So an existing one is not changed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
+from target_pixxel_store.api.errors import (
+    MAX_ATTEMPTS,
+    REFUSAL_STATUSES,
+    describe_refusal,
+    find_failure_kind,
+)
+from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.errors import UnexpectedDeliveryError
+from target_pixxel_store.objects.models import ListedObject
+from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.polling import poll_for
+from target_pixxel_store.remote_state import MAX_AGE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.journal.journal import Journal
+    from target_pixxel_store.journal.journal_state import ObjectKey
+    from target_pixxel_store.objects.models import ObjectKind, ObjectSpec
+    from target_pixxel_store.settings import Settings
+
+
+@dataclass(slots=True, eq=False)
+class _ObjectList:
+    """A list of the API, as it was read last, and what was created in it since.
+
+    Attributes:
+        requested_at: The monotonic time when it was requested.
+    """
+
+    requested_at: float = -math.inf
+    objects: dict[ObjectKey, ListedObject] = field(default_factory=dict)
+
+
+@dataclass(eq=False, repr=False)
+class ObjectReconciler:
+    """Creates the objects that records request.
+
+    Attributes:
+        api: Lists and creates objects.
+        journal: Records every request before it is sent.
+        check: Called while waiting; raises to stop.
+    """
+
+    settings: Settings
+    api: StoreApi
+    journal: Journal
+    check: Callable[[], None]
+    _lists: dict[str, _ObjectList] = field(init=False, default_factory=dict)
+    _earlier_intents: set[ObjectKey] = field(init=False)
+    _breaker: CircuitBreaker = field(init=False, default_factory=CircuitBreaker)
+
+    def __post_init__(self) -> None:
+        self._earlier_intents = set(self.journal.state.object_intents)
+
+    def ensure(self, spec: ObjectSpec) -> Outcome:
+        """Create an object unless it exists.
+
+        Raises:
+            ApiError: The API cannot be read, or the token has no permission.
+            UnexpectedDeliveryError: The API created a different one than requested.
+            CircuitOpenError: Too many requests in a row failed in the same way.
+        """
+        kind = spec.kind
+        listed = self._lists.get(spec.path)
+        if listed is None or time.monotonic() - listed.requested_at > MAX_AGE_SECONDS:
+            try:
+                listed = self._read_list(kind, spec.path, spec.key)
+            except ApiError as error:
+                if not kind.is_unknown_parent(error):
+                    raise
+                return Outcome(OutcomeKind.FAILED, f"{error}; {kind.unknown_parent}")
+        if (existing := self._find_existing(spec)) is not None:
+            return existing
+        if self.settings.dry_run:
+            listed.objects[spec.key] = _make_object(spec, "")
+            return Outcome(OutcomeKind.CREATED)
+        if listed.requested_at < self.journal.objects_settled_at:
+            self.journal.wait_settled(self.check)
+            self._read_list(kind, spec.path, spec.key)
+            self._close_earlier_intents(kind)
+            if (existing := self._find_existing(spec)) is not None:
+                return existing
+        return self._create(spec)
+
+    def _read_list(self, kind: ObjectKind, path: str, key: ObjectKey) -> _ObjectList:
+        """Read a whole list; a filter that the server misinterprets could hide an object.
+
+        Args:
+            kind: The kind of its objects.
+            path: Its path.
+            key: The key of one of its objects, which may not exist.
+        """
+        listed = _ObjectList(time.monotonic())
+        # The rows need not repeat what the path says.
+        shared = {kind.identity_fields[0]: key.identity[0]} if kind.has_parents else {}
+        for row in self.api.list_rows(path, kind.rows_name, key=kind.id_field):
+            found = kind.parse_row(row | shared)
+            if found and (found.key not in listed.objects or listed.objects[found.key].has_failed):
+                listed.objects[found.key] = found
+        self._lists[path] = listed
+        return listed
+
+    def _close_earlier_intents(self, kind: ObjectKind) -> None:
+        """Record what came of the requests of earlier runs; the lists have settled."""
+        keys = [key for key in self._earlier_intents if key.kind == kind.name]
+        self._earlier_intents.difference_update(keys)
+        for key in keys:
+            path = kind.make_path(key.identity)
+            listed = self._lists.get(path)
+            try:
+                if listed is None or listed.requested_at < self.journal.objects_settled_at:
+                    listed = self._read_list(kind, path, key)
+            except ApiError as error:
+                if not kind.is_unknown_parent(error):
+                    raise
+                listed = _ObjectList()
+            if (found := listed.objects.get(key)) is not None:
+                self.journal.record_object(key, found.id)
+            else:
+                self.journal.record_object_refusal(key)
+
+    def _find_existing(self, spec: ObjectSpec) -> Outcome | None:
+        """Return the outcome where the list or the journal contains the object."""
+        key, state = spec.key, self.journal.state
+        found = self._lists[spec.path].objects.get(key)
+        if found is None:
+            if (object_id := state.object_ids.get(key)) is None:
+                return None
+            reason = "recorded in the journal, not (yet) listed by the API"
+            return _name_object(spec.kind, Outcome(OutcomeKind.EXISTS, reason), object_id)
+        if key in state.object_intents:
+            self.journal.record_object(key, found.id)
+        return _existing_outcome(found, spec)
+
+    def _create(self, spec: ObjectSpec) -> Outcome:
+        """Request an object; again only after `settle_seconds` without it in the list."""
+        key, is_uncertain = spec.key, False
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            response = self._post(spec)
+            if isinstance(response, ListedObject):
+                return self._record(spec, response, Outcome(OutcomeKind.CREATED, attempts=attempt))
+            error, is_refusal = response, response.status in REFUSAL_STATUSES
+            is_uncertain = is_uncertain or not is_refusal
+            # The list may lag behind both for an object that is there and after a lost response.
+            is_late = isinstance(error, Conflict) or not is_refusal
+            seconds = self.settings.settle_seconds if is_late else 0
+            found = poll_for(
+                seconds,
+                lambda: self._read_list(spec.kind, spec.path, key).objects.get(key),
+                self.check,
+            )
+            if found is not None:
+                is_existing = attempt == 1 and isinstance(error, Conflict)
+                outcome = (
+                    _existing_outcome(found, spec) if is_existing else Outcome(OutcomeKind.CREATED)
+                )
+                return self._record(spec, found, outcome._replace(attempts=attempt))
+            if is_refusal:
+                break
+            self._breaker.record_failure(find_failure_kind(error), str(error))
+            if not error.retryable:
+                break
+        if not is_uncertain:
+            self.journal.record_object_refusal(key)
+        return Outcome(OutcomeKind.FAILED, _describe_error(spec.kind, error), attempts=attempt)
+
+    def _post(self, spec: ObjectSpec) -> ListedObject | ApiError:
+        """Send one request; return the object that it created, or its error."""
+        self.check()
+        kind, key = spec.kind, spec.key
+        self.journal.record_object_intent(key)
+        try:
+            row = self.api.create(spec.path, spec.to_request_body())
+        except (Unauthorized, Forbidden):
+            raise
+        except ApiError as error:
+            return error
+        object_id = row.get(kind.id_field)
+        if not isinstance(object_id, str):
+            reason = f"the response is no {kind.noun}"
+            return UnexpectedResponse("POST", spec.path, reason=reason)
+        identity = zip(kind.identity_fields, key.identity, strict=True)
+        created = {name: row.get(name) or value for name, value in identity}
+        if kind.find_key(created) != key:
+            self.journal.record_object(key, object_id)
+            raise UnexpectedDeliveryError(
+                f"{kind.noun} {object_id}: the API created it with a different "
+                f"{' or '.join(kind.identity_fields)} than requested; stopping, so that nothing "
+                "is created twice"
+            )
+        return _make_object(spec, object_id)
+
+    def _record(self, spec: ObjectSpec, found: ListedObject, outcome: Outcome) -> Outcome:
+        self._breaker.record_success()
+        self.journal.record_object(found.key, found.id)
+        self._lists[spec.path].objects[found.key] = found
+        return _name_object(spec.kind, outcome, found.id)
+
+
+def _make_object(spec: ObjectSpec, object_id: str) -> ListedObject:
+    return ListedObject(object_id, spec.key, spec.kind.select_fields(spec.to_request_body()))
+
+
+def _name_object(kind: ObjectKind, outcome: Outcome, object_id: str) -> Outcome:
+    """Return an outcome with the id of its object."""
+    named: dict[str, Any] = {kind.outcome_field: object_id or None}
+    return outcome._replace(**named)
+
+
+def _existing_outcome(found: ListedObject, spec: ObjectSpec) -> Outcome:
+    kind, reason = spec.kind, ""
+    if found.has_failed:
+        reason = f"its status is {kind.failed_status}; a request does not create another one"
+    elif differs := spec.find_differences(found.fields):
+        reason = f"not changed, although it differs in {', '.join(differs)}"
+    return _name_object(kind, Outcome(OutcomeKind.EXISTS, reason), found.id)
+
+
+def _describe_error(kind: ObjectKind, error: ApiError) -> str:
+    if isinstance(error, Conflict):
+        return f"{error}; {kind.conflict}"
+    if error.status in REFUSAL_STATUSES:
+        hint = f"the API refuses the {kind.noun}; check its "
+        return describe_refusal(error, hint, kind.request_fields)
+    return str(error)
