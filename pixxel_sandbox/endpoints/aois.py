@@ -106,10 +106,14 @@ def _prepare_create(state: SandboxState, raw: bytes) -> PendingWrite:
     polygon = parse_polygon(body.get("geometry"), "geometry")
     _check_images(state, body.get("item_ids"))
     _check_references(state, body)
-    taken = {(row.get("project_id"), row["name"]) for row in state.workspace.rows("aois")}
-    if (body["project_id"], body["name"]) in taken:
+    if _is_name_taken(state, body):
         raise conflict("an AOI with this name exists in the project", field="name")
     return PendingWrite([body], partial(_create, state, polygon))
+
+
+def _is_name_taken(state: SandboxState, body: Json) -> bool:
+    taken = {(row.get("project_id"), row["name"]) for row in state.workspace.rows("aois")}
+    return (body["project_id"], body["name"]) in taken
 
 
 def _check_references(state: SandboxState, body: Json) -> None:

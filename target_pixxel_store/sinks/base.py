@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 CATALOGS, ORDER_ITEMS = "catalogs", "order_items"
 TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
 """Streams that are ignored without `deliver_to` and `download_to`."""
-_ID_FIELDS = ("id", "name", "project_id", "catalog_id", "order_item_id", "store")
+_ID_FIELDS = (
+    *("id", "name", "project_id", "catalog_id", "order_item_id", "store"),
+    *("aoi_id", "index_id", "satellite_id", "expression"),
+)
 _SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
 _MAX_KEY_LENGTH = 512  # characters of a key in outcomes
 

@@ -30,9 +30,11 @@ from tests.target_pixxel_store.target_harness import (
 from tests.wrong_clock import FAST, SLOW, WrongClock, make_stepping_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pixxel_sandbox import RequestRecord
+    from tests.target_pixxel_store.target_harness import Json
 
 BATCH = 7
 UNDELIVERED_COUNT = 8 * BATCH
@@ -54,10 +56,10 @@ class KillTime(NamedTuple):
     """The moment at which a run is killed.
 
     Attributes:
-        writes: Number of delivery requests that the sandbox has received.
+        writes: Number of writes that the sandbox has received.
         seconds: Seconds since the last of them.
         late: Whether the sandbox accepts the last of them late, so that the next run does not find
-            its deliveries in the list at first.
+            what it created in the list at first.
     """
 
     writes: int
@@ -83,35 +85,37 @@ def is_delivery_post(request: RequestRecord) -> bool:
 def run_target(
     harness: TargetHarness,
     delay_limiter: DelayLimiter,
-    ids: list[str],
+    requests: list[Json],
     start: int,
     kill: KillTime | None,
     *,
     clock: WrongClock | None,
+    is_write: Callable[[RequestRecord], bool] = is_delivery_post,
 ) -> tuple[int, int]:
     """Run the target from a STATE and kill it at the given time.
 
     Args:
         harness: Provides the config, the log and the sandbox.
         delay_limiter: Receives the sandbox's requests.
-        ids: Ids of the catalogs to deliver.
-        start: The STATE: the number of catalogs that earlier runs have finished.
+        requests: RECORD messages of one stream.
+        start: The STATE: the number of requests that earlier runs have finished.
         kill: When to kill the run; None runs it to its end.
         clock: The run's wall clock; None for the right one.
+        is_write: Returns whether a request to the sandbox is one that `kill` counts.
 
     Returns:
         The exit status, and the last STATE that the run wrote.
     """
-    messages = [schema("delivery_requests")]
-    for at, key in enumerate(ids[start:], start + 1):
-        messages += [delivery_request(key), state(at)]
+    messages = [schema(requests[0]["stream"], [])]
+    for at, request in enumerate(requests[start:], start + 1):
+        messages += [request, state(at)]
     path = harness.folder / "input.singer"
     path.write_text(serialize_messages(*messages))
     config = harness.write_config(
         settle_seconds=SETTLE_SECONDS,
         request_timeout=WRITE_SECONDS,
         batch_size=BATCH,
-        max_deliveries=len(ids),
+        max_deliveries=len(requests),
     )
     output, end = forkserver.open_pipe()
     target = forkserver.start_command(
@@ -124,7 +128,7 @@ def run_target(
         clock=clock,
     )
     if kill:
-        kill_point = KillAtRequest(kill.writes, kill.seconds, is_counted=is_delivery_post)
+        kill_point = KillAtRequest(kill.writes, kill.seconds, is_counted=is_write)
         kill_point.set_targets(target)
         delay_limiter.kill, delay_limiter.late = kill_point, kill.late
     written = b"".join(forkserver.read_chunks(output, target))
@@ -155,7 +159,8 @@ def test_delivery_run_killed_repeatedly_delivers_each_once(
             ]
             clock = rng.choice([None, SLOW, FAST, make_stepping_clock(len(ids))])
             with note_kill_on_failure((kill, clock)):
-                status, upto = run_target(harness, delay_limiter, ids, upto, kill, clock=clock)
+                requests = [*map(delivery_request, ids)]
+                status, upto = run_target(harness, delay_limiter, requests, upto, kill, clock=clock)
                 assert status in {-signal.SIGKILL, 0}, (tmp_path / "log").read_text()[-4000:]
             killed += status < 0
             kill = KillTime.random(rng) if status < 0 else kill.make_earlier()
@@ -167,7 +172,12 @@ def test_delivery_run_killed_repeatedly_delivers_each_once(
                 break
         sandbox.behavior = Behavior(latency_ms=10, drop_accepted=0.05)
         status, upto = run_target(
-            harness, delay_limiter, ids, upto, None, clock=make_stepping_clock(0)
+            harness,
+            delay_limiter,
+            [*map(delivery_request, ids)],
+            upto,
+            None,
+            clock=make_stepping_clock(0),
         )
         assert (status, upto) == (0, len(ids)), (tmp_path / "log").read_text()[-4000:]
         assert killed == kills

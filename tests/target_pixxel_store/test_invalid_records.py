@@ -237,6 +237,11 @@ KNOWN_FIELDS: dict[str, Json] = {
     "aoi_requests": {
         "name": "n", "project_id": "p", "satellite_id": "s", "geometry": {}, "item_ids": [],
         "description": "d", "provider": "pixxel"},
+    "index_requests": {
+        "name": "n", "satellite_id": "s", "expression": "e", "expression_type": "none",
+        "description": "d", "colormap": "c", "rescale": []},
+    "visualization_requests": {
+        "aoi_id": "a", "index_id": None, "src_asset_ids": [], "resolution": 1},
 }  # fmt: skip
 
 
@@ -252,7 +257,7 @@ def test_unknown_request_fields_logged_once(harness: TargetHarness) -> None:
         )
     ]
     result = harness.run(
-        *messages, on_error="continue", max_failures=9, settle_seconds=0,
+        *messages, on_error="continue", max_failures=99, settle_seconds=0,
         path_template="{season}/{catalog_id}",
     )  # fmt: skip
     prefix, suffix = ": ignoring unknown fields: ", " (misspelled?)"
@@ -263,7 +268,7 @@ def test_unknown_request_fields_logged_once(harness: TargetHarness) -> None:
         f"{stream}{prefix}{names}"
         for stream in KNOWN_FIELDS
         for names in (
-            "catalogue, colour, season" if stream == "aoi_requests" else "catalogue, colour",
+            "catalogue, colour" if "path" in KNOWN_FIELDS[stream] else "catalogue, colour, season",
             "zone",
         )
     ]

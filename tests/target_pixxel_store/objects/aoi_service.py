@@ -1,4 +1,4 @@
-"""A fake AOI service that creates an AOI for each POST, and builders of AOI requests.
+"""A fake AOI service that creates an AOI for each POST.
 
 The service never answers 409 by itself, so a duplicate POST becomes a duplicate AOI.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
-from tests.target_pixxel_store.target_harness import record, schema, state
+from tests.target_pixxel_store.target_harness import schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
 
 AOIS_PATH = "/v0/aois"
-SATELLITE = "5a7e111e-0000-4000-8000-000000000001"
-PROJECT = "0e000001-aaaa-4000-8000-000000000001"
-SQUARE: list[list[list[float]]] = [[[10, 50], [10.5, 50], [10.5, 50.5], [10, 50.5], [10, 50]]]
 LATE_SECONDS = 0.3
 STATUSES = {"refuse": 400, "conflict": 409, "forbid": 403, "nothing": 500}
 """HTTP status of the response to a POST that the service does not accept."""
@@ -94,13 +91,6 @@ class FakeAoiService:
         pagination = {"offset": offset, "limit": limit, "total": len(listed)}
         newest = listed[::-1][offset : offset + limit]
         return ProxiedResponse(200, {"aois": newest, "pagination": pagination})
-
-
-def aoi_request(name: str = "D2", **fields: Any) -> Json:
-    """Return a RECORD of `aoi_requests`."""
-    geometry = {"type": "Polygon", "coordinates": SQUARE}
-    values: Json = {"project_id": PROJECT, "satellite_id": SATELLITE, "geometry": geometry}
-    return record("aoi_requests", **{"name": name, **values, **fields})
 
 
 def run_aoi_requests(harness: TargetHarness, *messages: Json, **settings: Any) -> RunResult:

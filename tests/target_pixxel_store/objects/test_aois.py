@@ -11,12 +11,10 @@ from target_pixxel_store.errors import RecordError
 from target_pixxel_store.geometry.polygon import equal_polygons, read_polygon
 from tests.target_pixxel_store.objects.aoi_service import (
     AOIS_PATH,
-    SATELLITE,
-    SQUARE,
     FakeAoiService,
-    aoi_request,
     run_aoi_requests,
 )
+from tests.target_pixxel_store.objects.object_requests import SATELLITE, SQUARE, aoi_request
 from tests.target_pixxel_store.target_harness import schema
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import UnstableListError
-from tests.target_pixxel_store.objects.aoi_service import AOIS_PATH, aoi_request, run_aoi_requests
+from tests.target_pixxel_store.objects.aoi_service import AOIS_PATH, run_aoi_requests
+from tests.target_pixxel_store.objects.object_requests import aoi_request
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, TargetHarness

@@ -20,12 +20,14 @@ from tests.target_pixxel_store.intercepting_proxy import (
 from tests.target_pixxel_store.objects.aoi_service import (
     AOIS_PATH,
     LATE_SECONDS,
+    FakeAoiService,
+    run_aoi_requests,
+)
+from tests.target_pixxel_store.objects.object_requests import (
     PROJECT,
     SATELLITE,
     SQUARE,
-    FakeAoiService,
     aoi_request,
-    run_aoi_requests,
 )
 from tests.target_pixxel_store.target_harness import (
     TARGET,

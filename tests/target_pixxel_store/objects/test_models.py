@@ -1,0 +1,145 @@
+"""The identity of objects, and the records that request indices and visualizations."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_pixxel_store.errors import RecordError
+from target_pixxel_store.objects.aois import AOI, read_aoi_request
+from target_pixxel_store.objects.indices import INDEX, read_index_request
+from target_pixxel_store.objects.visualizations import VISUALIZATION, read_visualization_request
+from tests.target_pixxel_store.objects.object_requests import (
+    aoi_request,
+    index_request,
+    visualization_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_pixxel_store.objects.models import ObjectKind, ObjectSpec
+    from tests.target_pixxel_store.target_harness import Json
+
+MARKER = "v4lue-n0t-t0-be-ech0ed"
+KINDS: list[tuple[ObjectKind, Callable[[Json], ObjectSpec], Json]] = [
+    (AOI, read_aoi_request, aoi_request()["record"]),
+    (INDEX, read_index_request, index_request()["record"]),
+    (VISUALIZATION, read_visualization_request, visualization_request()["record"]),
+]
+TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
+BLANKS = st.text(" ", max_size=2)
+
+
+@given(data=st.data())
+@pytest.mark.parametrize(("kind", "read_request", "record"), KINDS)
+def test_listed_object_identified_by_request(
+    kind: ObjectKind, read_request: Callable[[Json], ObjectSpec], record: Json, data: st.DataObject
+) -> None:
+    """Blanks around a value, and the case of an id, are not part of the identity; all else is."""
+    identity = {name: data.draw(TEXTS, name) for name in kind.identity_fields}
+    spec = read_request(record | identity)
+    row = {kind.id_field: "1"} | {
+        name: data.draw(BLANKS)
+        + (text.swapcase() if name.endswith("_id") else text)
+        + data.draw(BLANKS)
+        for name, text in identity.items()
+    }
+    listed = kind.parse_row(row)
+    assert listed is not None
+    assert listed.key == spec.key
+    for name in kind.identity_fields:
+        assert kind.find_key(row | {name: f"{row[name]}x"}) != spec.key
+        assert kind.parse_row(row | {name: None}) is None
+        if not name.endswith("_id") and identity[name].swapcase() != identity[name]:
+            assert kind.find_key(row | {name: identity[name].swapcase()}) != spec.key
+
+
+INVALID_INDEX_FIELDS: list[tuple[Json, str]] = [
+    ({"name": " "}, "has no 'name'"),
+    ({"satellite_id": None}, "has no 'satellite_id'"),
+    ({"expression": [MARKER]}, "'expression' must be a string"),
+    ({"colormap": None}, "has no 'colormap'"),
+    ({"description": [MARKER]}, "'description' must be a string"),
+    ({"expression_type": MARKER}, "must be one of composite, index, grayscale"),
+    ({"expression_type": None}, "has no 'expression_type'"),
+    ({"rescale": None}, "has no 'rescale'"),
+    ({"rescale": f"[{MARKER}"}, "'rescale' is a string that is not JSON"),
+    *(
+        ({"rescale": value}, "'rescale' must be a list of two whole numbers")
+        for value in (7, [0], [0, 1, 2], [0, 0.5], [True, 1], [0, MARKER], "[0]", [0, float("inf")])
+    ),
+]
+INVALID_VISUALIZATION_FIELDS: list[tuple[Json, str]] = [
+    ({"aoi_id": None}, "has no 'aoi_id'"),
+    ({"index_id": " "}, "has no 'index_id'"),
+    ({"src_asset_ids": [MARKER, 7]}, "'src_asset_ids' must be a list of strings"),
+    *(
+        ({"resolution": value}, "'resolution' must be a number of metres above 0")
+        for value in (0, -1, True, MARKER, float("inf"), float("nan"))
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "reason"),
+    [
+        *((1, fields, reason) for fields, reason in INVALID_INDEX_FIELDS),
+        *((2, fields, reason) for fields, reason in INVALID_VISUALIZATION_FIELDS),
+    ],
+)
+def test_request_with_invalid_field_refused_without_value(
+    kind: int, fields: Json, reason: str
+) -> None:
+    _, read_request, record = KINDS[kind]
+    with pytest.raises(RecordError, match=re.escape(reason)) as raised:
+        read_request(record | fields)
+    assert MARKER not in str(raised.value)
+
+
+@pytest.mark.parametrize("rescale", [[-1, 1], [-1.0, 1.0], json.dumps([-1, 1])])
+def test_index_request_becomes_body_of_contract(rescale: Any) -> None:
+    record = index_request(" NDVI ", rescale=rescale, expression_type="INDEX")["record"]
+    spec = read_index_request(record)
+    assert spec.to_request_body() == record | {
+        "name": "NDVI", "rescale": [-1, 1], "expression_type": "index", "description": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "differs"),
+    [
+        ({"rescale": [0, 1], "colormap": "RPLUMBO", "expression_type": "INDEX"}, []),
+        ({"description": "that of a preset"}, []),
+        ({"rescale": [0, 2], "colormap": "greens"}, ["colormap", "rescale"]),
+        ({"expression_type": "composite"}, ["expression_type"]),
+    ],
+)
+def test_index_compared_by_fields_that_api_returns(fields: Json, differs: list[str]) -> None:
+    spec = read_index_request(index_request()["record"])
+    listed = INDEX.parse_row(spec.to_request_body() | {"id": "1", **fields})
+    assert listed is not None
+    assert spec.find_differences(listed.fields) == differs
+    only = INDEX.parse_row({"id": "1", **dict(zip(INDEX.identity_fields, spec.key.identity))})  # noqa: B905 - as long
+    assert only is not None
+    assert spec.find_differences(only.fields) == []
+
+
+def test_visualization_request_sends_only_what_is_given() -> None:
+    record = visualization_request("a/b?", " i ")["record"]
+    spec = read_visualization_request(record)
+    assert (spec.path, spec.to_request_body()) == (
+        "/v0/aois/a%2Fb%3F/visualizations",
+        {"index_id": "i"},
+    )
+    spec = read_visualization_request(record | {"src_asset_ids": '["x", "y"]', "resolution": 10})
+    assert spec.to_request_body() == {
+        "index_id": "i",
+        "src_asset_ids": ("x", "y"),
+        "resolution": 10,
+    }
