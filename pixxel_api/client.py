@@ -172,10 +172,17 @@ class Client:
         """
         return self._make_retrying()(self._request_text, path, params)
 
-    def send_once(self, method: str, path: str, *, body: Mapping[str, Any]) -> JsonResponse:
+    def send_once(
+        self, method: str, path: str, *, body: Mapping[str, Any] | None = None
+    ) -> JsonResponse:
         """Send a write request once; the server may have applied it even if it fails.
 
         A stop request does not interrupt it, since only the response shows the result.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the base URL.
+            body: The JSON body; None for a request without one.
 
         Raises:
             ApiError: The request failed; the class states the cause.

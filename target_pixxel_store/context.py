@@ -242,10 +242,11 @@ class RunContext:
 
     @cached_property
     def downloads(self) -> DownloadPipeline | None:
-        """Downloads catalogs; None without the setting `download_to`."""
+        """Downloads files; None without the setting `download_to`."""
         settings = self.settings
         if settings.download_to is None:
             return None
+        from target_pixxel_store.api.downloads import DownloadApi  # noqa: PLC0415
         from target_pixxel_store.downloads.destination import open_destination  # noqa: PLC0415
         from target_pixxel_store.downloads.downloader import Downloader  # noqa: PLC0415
         from target_pixxel_store.downloads.pipeline import (  # noqa: PLC0415
@@ -262,8 +263,9 @@ class RunContext:
             check=cancellation,
         )
         destination = open_destination(settings, settings.download_to, self.register_secrets)
+        api = DownloadApi(self.api)
         downloader = Downloader(
-            self.api,
+            api,
             fetcher,
             destination,
             self.journal,
@@ -272,7 +274,7 @@ class RunContext:
         )
         return DownloadPipeline(
             settings,
-            api=self.api,
+            api=api,
             selection=self.selection,
             downloader=downloader,
             root=destination.root,

@@ -49,6 +49,10 @@ class PathTemplate:
         self._parts = [(literal, name, form or "") for literal, name, form, _ in parts]
         self.fields = frozenset(name for _, name, *_ in parts if name is not None)
 
+    def has_fields(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record has all fields of the template."""
+        return not any(record.get(name) in (None, "") for name in self.fields)
+
     def render(self, record: Mapping[str, Any]) -> str:
         """Return the path of a record.
 

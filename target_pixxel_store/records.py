@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_pixxel_store.download_sources import AOI_ASSETS, INSIGHT, JOB, TASK, make_source
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.locations import (
     BucketPath,
@@ -19,6 +20,8 @@ from target_pixxel_store.locations import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from target_pixxel_store.download_sources import DownloadSource, SourceKind
 
 STORE_TYPES = ("S3", "GCS", "AZBLOB")
 DELETED_AT = "_sdc_deleted_at"
@@ -32,6 +35,13 @@ CATALOG_ID, ORDER_ITEM_ID, PATH, STORE = "catalog_id", "order_item_id", "path", 
 REPLACE_DELIVERY = "replace_delivery"
 REQUEST_FIELDS = frozenset({CATALOG_ID, ORDER_ITEM_ID, PATH})
 """Fields of delivery and download requests."""
+TASK_ID = "task_id"
+SOURCES = {"asset_ids": AOI_ASSETS, "insight_id": INSIGHT, "job_id": JOB}
+"""The fields of download requests that show which kind of source they name, beside catalogs."""
+_PARTS = {name: field for field, kind in SOURCES.items() for name in kind.lists}
+SOURCE_FIELDS = frozenset({*SOURCES, *_PARTS, *INSIGHT.ids, *TASK.ids})
+"""Fields that only download requests have."""
+_NOTHING: tuple[object, ...] = (None, "", [])
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
 _ALLOWED_WHITESPACE = "\n\r\t"  # allowed in a description beside printable characters
 
@@ -77,6 +87,20 @@ class CatalogRequest:
     replace_delivery: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """A request to download a source that is no catalog.
+
+    Attributes:
+        path: The path below the folder of downloads; None where the record has none.
+        fields: The fields that the template reads.
+    """
+
+    source: DownloadSource
+    path: str | None
+    fields: Mapping[str, Any] = field(repr=False)
+
+
 def read_store(record: Mapping[str, Any]) -> StoreSpec:
     """Read a record of the stream `stores`, flat or as tap-pixxel emits it.
 
@@ -119,8 +143,8 @@ def read_store_deletion(record: Mapping[str, Any]) -> tuple[str, str | None] | N
     return required_text(record, "name"), optional_text(record, "id")
 
 
-def read_catalog_request(record: Mapping[str, Any], *, is_download: bool) -> CatalogRequest:
-    """Read a record of the stream `delivery_requests` or `download_requests`.
+def read_delivery_request(record: Mapping[str, Any]) -> CatalogRequest:
+    """Read a record of the stream `delivery_requests`.
 
     Raises:
         RecordError: A field is missing or invalid, or it has both ids.
@@ -130,16 +154,55 @@ def read_catalog_request(record: Mapping[str, Any], *, is_download: bool) -> Cat
         raise RecordError(f"has both '{CATALOG_ID}' and '{ORDER_ITEM_ID}'; send one of them")
     if not catalog and not item:
         raise RecordError(f"has neither '{CATALOG_ID}' nor '{ORDER_ITEM_ID}'; send one of them")
-    path = optional_text(record, PATH)
-    if path is not None and (reason := path_error(path)):
-        raise RecordError(f"'path' {reason}")
-    if is_download:
-        return CatalogRequest("", path, catalog, item, record)
+    path = _read_path(record)
     replaces = optional_text(record, REPLACE_DELIVERY) or None
     if replaces and not catalog:
         raise RecordError(f"has '{REPLACE_DELIVERY}', which requires '{CATALOG_ID}'")
     store = required_text(record, STORE)
     return CatalogRequest(store, path, catalog, item, record, replace_delivery=replaces)
+
+
+def read_download_request(record: Mapping[str, Any]) -> CatalogRequest | SourceRequest:
+    """Read a record of the stream `download_requests`.
+
+    Raises:
+        RecordError: A field is missing or invalid, or it does not name exactly one source.
+    """
+    names = (CATALOG_ID, ORDER_ITEM_ID, *SOURCES)
+    found = [name for name in names if record.get(name) not in _NOTHING]
+    if len(found) > 1:
+        raise RecordError(f"has both '{found[0]}' and '{found[1]}'; send one of them")
+    if not found:
+        raise RecordError(f"has none of {', '.join(names)}; send one of them")
+    [name] = found
+    path = _read_path(record)
+    if name not in SOURCES:
+        key = required_text(record, name)
+        catalog, item = (key, None) if name == CATALOG_ID else (None, key)
+        return CatalogRequest("", path, catalog, item, record)
+    is_task = name == "job_id" and record.get(TASK_ID) not in _NOTHING
+    return SourceRequest(_read_source(TASK if is_task else SOURCES[name], record), path, record)
+
+
+def _read_source(kind: SourceKind, record: Mapping[str, Any]) -> DownloadSource:
+    fields: dict[str, Any] = {name: read_text_list(record, name) for name in kind.lists}
+    for name, owner in _PARTS.items():
+        if name not in fields and record.get(name) not in _NOTHING:
+            raise RecordError(f"has '{name}', which requires '{owner}'")
+    for name in kind.ids:
+        fields[name] = required_text(record, name)
+        if reason := path_error(fields[name]):  # it becomes a part of paths
+            raise RecordError(f"'{name}' {reason}")
+    if kind is AOI_ASSETS and not fields["asset_ids"]:
+        raise RecordError("has no 'asset_ids'")
+    return make_source(kind, fields)
+
+
+def _read_path(record: Mapping[str, Any]) -> str | None:
+    path = optional_text(record, PATH)
+    if path is not None and (reason := path_error(path)):
+        raise RecordError(f"'{PATH}' {reason}")
+    return path
 
 
 def read_tap_record(record: Mapping[str, Any], store: str, *, is_catalog: bool) -> CatalogRequest:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
+from pixxel_api.errors import ApiError, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python, to_python
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
@@ -16,7 +16,6 @@ from target_pixxel_store.api.models import (
     FULFILLED_ITEM_STATUSES,
     Delivery,
     DeliveryList,
-    Download,
     Fields,
     Store,
     parse_deliveries,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from pixxel_api.client import Client
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.pagination.paging import Paging
-    from pixxel_api.response import JsonResponse
     from target_pixxel_store.api.models import DeliveryJob
 
 PAGE_SIZE = 100
@@ -46,7 +44,6 @@ DELIVERIES = "/v0/catalogs/deliveries"
 STORES = "/v0/stores"
 CATALOGS = "/v0/catalogs/search"
 ORDER_ITEMS = "/v0/order-items"
-DOWNLOADS = "/v0/catalogs/download"
 ORDERS = "/v0/orders"
 PROJECTS = "/v0/projects"
 BANDSETS = "/v0/bandsets"
@@ -249,24 +246,6 @@ class StoreApi:
         """Delete a store."""
         self.client.delete(f"{STORES}/{store_id}")
 
-    def request_download(self, catalog_id: str) -> Download:
-        """Request the download of a catalog.
-
-        The API requires both lists of ids, one of them empty.
-        """
-        body = {"catalog_ids": [catalog_id], "order_item_ids": []}
-        return _parse_download(self.client.send_once("POST", DOWNLOADS, body=body))
-
-    def get_download(self, download_id: str) -> Download | None:
-        """Return a download; None where the API does not know it (any more)."""
-        try:
-            answer = self.client.send_with_retries(
-                "GET", f"{DOWNLOADS}/{quote(download_id, safe='')}"
-            )
-        except NotFound:
-            return None
-        return _parse_download(answer)
-
     def _scan(
         self,
         path: str,
@@ -325,18 +304,3 @@ def _parse_catalog(row: Fields) -> Fields:
     named = {"item_id": item.get("id"), "collection": item.get("collection")}
     named |= {name: found.get(name) for name in _STAC_PROPERTIES}
     return named | {name: value for name, value in row.items() if name != "details"}
-
-
-def _parse_download(answer: JsonResponse) -> Download:
-    """Parse a download.
-
-    Raises:
-        UnexpectedResponse: The response is not a download.
-    """
-    row = row_to_python(answer.fields)
-    key, url = row.get("id"), row.get("signed_url")
-    if not isinstance(key, str) or not key:
-        reason = "the response is not a download"
-        raise UnexpectedResponse(answer.method, DOWNLOADS, answer.status, reason=reason)
-    usable = isinstance(url, str) and url != ""
-    return Download(key, str(row.get("status") or "").lower(), url if usable else None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FAILED_STATUS = "FAILED"
 SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
-"""Statuses of deliveries that are done; one with any other status but FAILED is pending."""
+"""Statuses of deliveries and downloads that are done; any other but FAILED is pending."""
 FULFILLED_ITEM_STATUSES = frozenset({"FULFILLED", "COMPLETED"})
 """Statuses of order items whose catalogs have all been made."""
 ENDED_ITEM_STATUSES = frozenset({"CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
@@ -116,23 +116,25 @@ class Download:
     """A download as the API returns it.
 
     Attributes:
-        status: In lower case: created, in_progress, success, failed.
+        id: None where the API gives its package none.
+        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others; empty where the
+            API states none.
         url: The signed URL, which is as good as a password; None before there is one.
     """
 
-    id: str
+    id: str | None
     status: str
     url: str | None = field(repr=False)
 
     @property
     def has_failed(self) -> bool:
         """Whether its preparation failed."""
-        return self.status == "failed"
+        return self.status == FAILED_STATUS
 
     @property
     def is_ready(self) -> bool:
         """Whether its file can be downloaded."""
-        return self.status == "success" and self.url is not None
+        return self.url is not None and self.status in {"", *SUCCESS_STATUSES}
 
 
 def parse_deliveries(rows: Iterable[msgspec.Raw]) -> list[Delivery]:

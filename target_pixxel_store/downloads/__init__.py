@@ -1,1 +1,1 @@
-"""Downloads of catalogs to a folder or a URL: prepared by the API, transferred and stored."""
+"""Downloads to a folder or a URL: prepared by the API, transferred and stored."""

@@ -73,10 +73,10 @@ class LocalDestination:
         finally:
             os.close(folder)
 
-    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Return the partial file of a catalog."""
+    def partial_file(self, path: str, stem: str) -> PartialFile:
+        """Return the partial file of a source, by its `file_stem`."""
         with disk_errors():
-            return PartialFile(open_folder(self._root, path), f".{safe_filename(catalog_id)}.part")
+            return PartialFile(open_folder(self._root, path), f".{safe_filename(stem)}.part")
 
     def commit(self, part: PartialFile, _path: str, name: str) -> None:
         """Move a partial file to its name; it is in the folder of the path already."""
@@ -156,13 +156,13 @@ class RemoteDestination:
         with self._errors("read"), self._files.open(self._object_path(path, name), "rb") as file:
             yield file
 
-    def partial_file(self, path: str, catalog_id: str) -> PartialFile:
-        """Return the partial file of a catalog; its name contains a hash of the folder."""
+    def partial_file(self, path: str, stem: str) -> PartialFile:
+        """Return the partial file of a source; its name contains a hash of the folder."""
         folder_hash = hashlib.sha256(folder_uri(self, path).encode()).hexdigest()[:16]
         with disk_errors():
             self._parts_folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
             folder = open_folder(self._parts_folder)
-        return PartialFile(folder, f"{safe_filename(catalog_id)}.{folder_hash}.part")
+        return PartialFile(folder, f"{safe_filename(stem)}.{folder_hash}.part")
 
     def commit(self, part: PartialFile, path: str, name: str) -> None:
         """Upload a partial file, check the object's size, and remove the partial file."""

@@ -1,7 +1,8 @@
-"""The downloader: requests, transfers and stores one catalog; safe for threads.
+"""The downloader: requests, transfers and stores the file of one source; safe for threads.
 
 The API keeps no list of downloads, and a download that nobody fetches costs nothing. So a request
-without a response is simply sent again. A download whose id is in the journal is continued.
+without a response is simply sent again. A download whose id is in the journal is continued; where
+the API gives no id, the request is repeated, which also polls.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import logging
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.errors import ApiError, ConnectError, Forbidden, Unauthorized
-from target_pixxel_store.api.errors import REFUSAL_STATUSES, UNKNOWN_CATALOG, find_failure_kind
+from target_pixxel_store.api.errors import REFUSAL_STATUSES, find_failure_kind
 from target_pixxel_store.downloads.destination import folder_uri
 from target_pixxel_store.downloads.response_checks import find_checksum_error, safe_filename
 from target_pixxel_store.downloads.transfer import Transfer
@@ -25,8 +26,9 @@ from target_pixxel_store.polling import Backoff, poll_for, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.api.downloads import DownloadApi
     from target_pixxel_store.api.models import Download
+    from target_pixxel_store.download_sources import DownloadSource
     from target_pixxel_store.downloads.destination import DownloadDestination
     from target_pixxel_store.downloads.partial_file import RemoteFile
     from target_pixxel_store.downloads.transfer import Fetcher
@@ -40,7 +42,7 @@ BACKOFF = Backoff(first=1.0, factor=2, longest=30.0)
 MAX_DOWNLOAD_REQUESTS = 4  # for one download while the API fails
 MAX_REFUSED_URLS = 3  # in a row without new data
 NAME_CONFLICT = (
-    "another catalog's file has this name in the same folder; give each catalog its own path"
+    "the file of another download has this name in the same folder; give each its own path"
 )
 EXISTING_FILE = (
     "a different file with this name exists in the folder; move it, or download to another folder"
@@ -52,21 +54,28 @@ UNKNOWN_FILE = (
 
 
 class DownloadJob(NamedTuple):
-    """A catalog to download, and the path below the destination, with single slashes."""
+    """A source to download, and the path below the destination, with single slashes."""
 
-    catalog_id: str
+    source: DownloadSource
     path: str
+
+    def make_outcome(self, kind: OutcomeKind, reason: str = "", **more: Any) -> Outcome:
+        """Return an outcome with the ids of the source."""
+        fields = self.source.fields
+        ids = {name: fields[name] for name in fields if name in Outcome._fields}
+        return Outcome(kind, reason, **ids, **more)
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What was done so far to download a catalog, by this run and by earlier ones."""
+    """What was done so far to download a source, by this run and by earlier ones."""
 
     job: DownloadJob
     key: DownloadKey
     download_id: str | None = None
     from_earlier_run: bool = False
     request_count: int = 0
+    is_checked: bool = False
 
     def count_request(self) -> None:
         self.request_count += 1
@@ -80,11 +89,15 @@ class _AlreadyDownloadedError(Exception):
     """The file exists already; the arguments are its name and size."""
 
 
+class _SourceUnfinishedError(Exception):
+    """A later run may download the source; the argument is the reason."""
+
+
 class Downloader:
-    """Downloads catalogs.
+    """Downloads sources.
 
     Args:
-        api: Requests downloads, and finds catalogs.
+        api: Requests downloads, and finds out whether a source can be downloaded.
         fetcher: Transfers files.
         destination: Stores files.
         journal: Contains the downloads and files of all runs.
@@ -94,7 +107,7 @@ class Downloader:
 
     def __init__(
         self,
-        api: StoreApi,
+        api: DownloadApi,
         fetcher: Fetcher,
         destination: DownloadDestination,
         journal: Journal,
@@ -109,7 +122,7 @@ class Downloader:
         self._timeout = timeout
         self._check = check
         self._lock = threading.Lock()
-        self._claims: dict[tuple[str, str], str] = {}
+        self._claims: dict[tuple[str, str], DownloadSource] = {}
 
     def close(self) -> None:
         """Close the connections of the transfers."""
@@ -122,14 +135,13 @@ class Downloader:
         if file is None or self._destination.file_size(job.path, file.name) != file.size:
             return None
         uri = f"{key.folder}/{file.name}"
-        outcome = Outcome(OutcomeKind.EXISTS, "", job.catalog_id, uri=uri)
-        return outcome._replace(download_id=file.download_id)
+        return job.make_outcome(OutcomeKind.EXISTS, uri=uri, download_id=file.download_id)
 
     def download(self, job: DownloadJob, report_progress: ReportProgress) -> Outcome:
-        """Download a catalog.
+        """Download a source.
 
         Args:
-            job: Two jobs of the same catalog and path must not run at the same time.
+            job: Two jobs of the same source and path must not run at the same time.
             report_progress: Called with the file's name, the bytes received so far, and its size.
 
         Raises:
@@ -144,13 +156,13 @@ class Downloader:
         try:
             if existing := self.find_existing(job):
                 return existing
-            with self._destination.partial_file(job.path, job.catalog_id) as part:
+            with self._destination.partial_file(job.path, job.source.file_stem) as part:
                 resolve_name = partial(self._resolve_name, attempt)
                 transfer = Transfer(part, resolve_name, report_progress, attempt.count_request)
                 try:
                     name = self._fetch(attempt, transfer).name
                     file = DownloadedFile(name, part.size, attempt.download_id)
-                    # First, so that after a kill the file is known as that of this catalog.
+                    # First, so that after a kill the file is known as that of this source.
                     self._journal.record_file(key, file)
                     self._destination.commit(part, job.path, name)
                 except _AlreadyDownloadedError as there:
@@ -160,17 +172,25 @@ class Downloader:
             uri = f"{key.folder}/{name}"
         except (ConnectError, Unauthorized, Forbidden):
             raise
+        except _SourceUnfinishedError as error:
+            kind, reason = OutcomeKind.PENDING, str(error)
         except (RecordError, ApiError) as error:
             kind, reason = OutcomeKind.FAILED, str(error)
             if isinstance(error, ApiError):
                 failure_kind = find_failure_kind(error)
             else:
                 failure_kind = error.failure_kind
-        outcome = Outcome(kind, reason, job.catalog_id, uri=uri, attempts=attempt.request_count)
-        return outcome._replace(download_id=attempt.download_id, failure_kind=failure_kind)
+        return job.make_outcome(
+            kind,
+            reason,
+            uri=uri,
+            attempts=attempt.request_count,
+            download_id=attempt.download_id,
+            failure_kind=failure_kind,
+        )
 
     def _key(self, job: DownloadJob) -> DownloadKey:
-        return DownloadKey(job.catalog_id, folder_uri(self._destination, job.path))
+        return DownloadKey(job.source, folder_uri(self._destination, job.path))
 
     # The file
 
@@ -196,11 +216,11 @@ class Downloader:
     def _resolve_name(self, attempt: _Attempt, remote_file: RemoteFile) -> RemoteFile:
         """Return a file with its final name, unless another file has it, or it exists already."""
         job, key = attempt.job, attempt.key
-        named = remote_file._replace(name=remote_file.name or safe_filename(job.catalog_id))
+        named = remote_file._replace(name=remote_file.name or safe_filename(job.source.file_stem))
         state, place = self._journal.state, (key.folder, named.name)
         with self._lock:
-            owner = self._claims.setdefault(place, state.file_owners.get(place, key.catalog_id))
-        if owner != key.catalog_id:
+            owner = self._claims.setdefault(place, state.file_owners.get(place, key.source))
+        if owner != key.source:
             raise RecordError(NAME_CONFLICT)
         ours = state.files.get(key)
         size = self._destination.file_size(job.path, named.name)
@@ -218,7 +238,7 @@ class Downloader:
     # The signed URL
 
     def _wait_for_signed_url(self, attempt: _Attempt) -> str:
-        """Return a signed URL of a catalog's download; request the download where there is none."""
+        """Return a signed URL of a source's download; request the download where there is none."""
         found = self._prepare(attempt)
         if attempt.from_earlier_run and (found is None or found.has_failed):
             attempt.discard_download()
@@ -235,40 +255,55 @@ class Downloader:
 
     def _prepare(self, attempt: _Attempt) -> Download | None:
         """Request a download unless there is one, and poll until it has ended; None if unknown."""
-        download_id = attempt.download_id
         found: Download | None = None
-        if download_id is None:
+        if attempt.download_id is None:
+            if attempt.job.source.kind.has_status and not attempt.is_checked:
+                self._check_source(attempt)
             self._journal.record_download_intent(attempt.key)
             found = self._request_download(attempt)
-            attempt.download_id = download_id = found.id
-            self._journal.record_download(attempt.key, download_id)
+            if found.id is not None:
+                attempt.download_id = found.id
+                self._journal.record_download(attempt.key, found.id)
             if not _is_pending(found):
                 return found
 
         def has_ended() -> bool | None:
             nonlocal found
-            found = self._api.get_download(download_id)
+            found = self._poll(attempt)
             return None if _is_pending(found) else True
 
         poll_for(self._timeout, has_ended, self._check, BACKOFF)
         return found
 
+    def _poll(self, attempt: _Attempt) -> Download | None:
+        """Return the requested download; without an id only the same request shows its state."""
+        if attempt.download_id is None:
+            return self._request_download(attempt)
+        return self._api.get_download(attempt.job.source, attempt.download_id)
+
     def _request_download(self, attempt: _Attempt) -> Download:
         """Request a download; again while the API fails, as an extra download does no harm."""
-        catalog_id, number = attempt.job.catalog_id, 0
+        number = 0
         while True:
             number += 1
             attempt.count_request()
             try:
-                return self._api.request_download(catalog_id)
+                return self._api.request_download(attempt.job.source)
             except ApiError as error:
                 if error.retryable and number < MAX_DOWNLOAD_REQUESTS:
                     wait_for(BACKOFF.pause(number - 1), self._check)
                     continue
-                is_refusal = error.status in REFUSAL_STATUSES
-                if is_refusal and not self._api.find_existing_catalogs([catalog_id]):
-                    raise RecordError(UNKNOWN_CATALOG) from None
+                if error.status in REFUSAL_STATUSES:
+                    self._check_source(attempt)
                 raise
+
+    def _check_source(self, attempt: _Attempt) -> None:
+        """Raise where a source cannot be downloaded, so that no part of it counts as all of it."""
+        attempt.is_checked = True
+        problem = self._api.find_problem(attempt.job.source)
+        if problem is not None:
+            error = _SourceUnfinishedError if problem.is_pending else RecordError
+            raise error(problem.reason) from None
 
 
 def _is_pending(found: Download | None) -> bool:

@@ -1,4 +1,4 @@
-"""The download pipeline: downloads requested catalogs in threads, and records outcomes."""
+"""The download pipeline: downloads requested sources in threads, and records outcomes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pixxel_singer.exit_codes import ExitCode
-from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
+from target_pixxel_store.download_sources import catalog_source
 from target_pixxel_store.downloads.downloader import DownloadJob
 from target_pixxel_store.errors import CircuitOpenError, RecordError, RunAborted
 from target_pixxel_store.locations import normalize_path
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pixxel_singer.progress import DownloadProgress
-    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.api.downloads import DownloadApi
     from target_pixxel_store.catalog_selection import CatalogSelection
     from target_pixxel_store.downloads.downloader import Downloader
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
-    from target_pixxel_store.records import CatalogRequest
+    from target_pixxel_store.records import CatalogRequest, SourceRequest
     from target_pixxel_store.settings import Settings
 
 _MAX_QUEUED = 100  # files that wait for a thread; further requests stay in the input
@@ -52,13 +52,13 @@ class CancellationToken:
 
 
 class DownloadPipeline:
-    """Downloads the catalogs that records request; files may finish in any order.
+    """Downloads what records request; files may finish in any order.
 
     Args:
         settings: The settings.
-        api: Finds catalogs.
+        api: Finds out whether a source can be downloaded.
         selection: Selects the catalogs of a request.
-        downloader: Downloads one catalog.
+        downloader: Downloads one source.
         recorder: Records the outcomes.
         progress: Shows the bytes received.
         cancellation: Stops the threads.
@@ -71,7 +71,7 @@ class DownloadPipeline:
         self,
         settings: Settings,
         *,
-        api: StoreApi,
+        api: DownloadApi,
         selection: CatalogSelection,
         downloader: Downloader,
         root: str,
@@ -97,7 +97,7 @@ class DownloadPipeline:
     # Requests
 
     def add_request(self, inflight: InflightRecord, request: CatalogRequest) -> None:
-        """Add a request; it starts at once, or when a thread is free.
+        """Add a request of catalogs; each starts at once, or when a thread is free.
 
         Raises:
             RecordError: It lacks a field that the settings filter by.
@@ -117,12 +117,29 @@ class DownloadPipeline:
                 continue
             try:
                 path = normalize_path(self._selection.render_path(request, found))
-                job = DownloadJob(found[CATALOG_ID], path)
+                job = DownloadJob(catalog_source(found[CATALOG_ID]), path)
             except RecordError as error:
                 outcome = Outcome(OutcomeKind.FAILED, str(error), found[CATALOG_ID])
                 self._recorder.record(inflight, outcome)
                 continue
             self._enqueue(inflight, job)
+
+    def add_source_request(self, inflight: InflightRecord, request: SourceRequest) -> None:
+        """Add a request of another source; it starts at once, or when a thread is free.
+
+        Its path is the record's own, or that of the template if the record has its fields, or the
+        default folder of the source.
+
+        Raises:
+            RecordError: The template makes no path of its fields.
+            RunAborted: A record failed, or `max_deliveries` is reached.
+        """
+        template, path = self._settings.path_template, request.path
+        if path is None and template.has_fields(request.fields):
+            path = template.render(request.fields)
+        elif path is None:
+            path = request.source.default_folder
+        self._enqueue(inflight, DownloadJob(request.source, normalize_path(path)))
 
     def poll(self) -> None:
         """Record the results of finished downloads; raise `RunAborted` where one ends the run."""
@@ -187,7 +204,7 @@ class DownloadPipeline:
         """Record the outcome of a download; raise where that ends the run."""
         job = self._in_flight.pop(future)
         outcome = future.result()
-        if outcome.kind is OutcomeKind.EXISTS:
+        if outcome.kind in {OutcomeKind.EXISTS, OutcomeKind.PENDING}:
             self._recorder.download_count -= 1  # nothing was downloaded
         location = TargetLocation(self.root, job.path, is_download=True)
         self._recorder.record_all(self._records.pop(job), outcome._replace(location=location))
@@ -197,7 +214,7 @@ class DownloadPipeline:
             self._breaker.record_success()
 
     def _record_plan(self, inflight: InflightRecord, job: DownloadJob) -> None:
-        """Record what would be done with a catalog in a dry run."""
+        """Record what would be done with a source in a dry run."""
         outcome = self._plan(job)
         if outcome.kind is OutcomeKind.CREATED:
             if self._recorder.is_limit_reached():
@@ -211,7 +228,9 @@ class DownloadPipeline:
             if existing := self._downloader.find_existing(job):
                 return existing
         except RecordError as error:
-            return Outcome(OutcomeKind.FAILED, str(error), job.catalog_id)
-        if self._api.find_existing_catalogs([job.catalog_id]):
-            return Outcome(OutcomeKind.CREATED, "", job.catalog_id)
-        return Outcome(OutcomeKind.FAILED, UNKNOWN_CATALOG, job.catalog_id)
+            return job.make_outcome(OutcomeKind.FAILED, str(error))
+        problem = self._api.find_problem(job.source)
+        if problem is None:
+            return job.make_outcome(OutcomeKind.CREATED)
+        kind = OutcomeKind.PENDING if problem.is_pending else OutcomeKind.FAILED
+        return job.make_outcome(kind, problem.reason)

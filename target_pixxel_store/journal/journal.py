@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from pixxel_singer.durable_io import PRIVATE_MODE, sync_folder, write_all
+from target_pixxel_store.download_sources import CATALOG
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal_state import JournalState
 from target_pixxel_store.polling import wait_for
@@ -303,8 +304,11 @@ class Journal:
                 ) from None
 
 
-def _encode_download_key(key: DownloadKey) -> dict[str, str]:
-    return {"catalog": key.catalog_id, "folder": key.folder}
+def _encode_download_key(key: DownloadKey) -> dict[str, Any]:
+    source = key.source
+    if source.kind is CATALOG:
+        return {"catalog": source.ids[0], "folder": key.folder}
+    return {"source": {"kind": source.kind.name, **source.fields}, "folder": key.folder}
 
 
 def _encode_delivery_key(key: DeliveryKey) -> dict[str, Any]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from target_pixxel_store.download_sources import (
+    KINDS,
+    DownloadSource,
+    catalog_source,
+    make_source,
+)
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
 
@@ -49,9 +55,9 @@ class KnownDelivery:
 
 
 class DownloadKey(NamedTuple):
-    """Identifies a download: the catalog, and the folder of its file."""
+    """Identifies a download: its source, and the folder of its file."""
 
-    catalog_id: str
+    source: DownloadSource
     folder: str
 
 
@@ -118,7 +124,7 @@ class JournalState:
         store_locations: The locations of stores that may be deleted.
         download_ids: Ids of unfinished downloads; None where no response is known.
         files: The files of finished downloads.
-        file_owners: The catalog of each file, by folder and name.
+        file_owners: The source of each file, by folder and name.
         workspace_ids: Ids of the workspaces that earlier runs wrote to.
         is_settled: Whether a run has waited until the API listed what runs that are not in the
             journal had requested.
@@ -142,7 +148,7 @@ class JournalState:
     store_locations: dict[str, BucketPath] = field(default_factory=dict)
     download_ids: dict[DownloadKey, str | None] = field(default_factory=dict)
     files: dict[DownloadKey, DownloadedFile] = field(default_factory=dict)
-    file_owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    file_owners: dict[tuple[str, str], DownloadSource] = field(default_factory=dict)
     workspace_ids: set[str] = field(default_factory=set)
     is_settled: bool = False
     object_intents: set[ObjectKey] = field(default_factory=set)
@@ -201,14 +207,14 @@ class JournalState:
                 self._apply_download(line)
 
     def _apply_download(self, line: dict[str, Any]) -> None:
-        key, download_id = DownloadKey(line["catalog"], line["folder"]), line.get("id")
+        key, download_id = _decode_download_key(line), line.get("id")
         match line["is"]:
             case "ask" | "download":
                 self.download_ids[key] = download_id
             case "file":
                 self.download_ids.pop(key, None)
                 self.files[key] = DownloadedFile(line["name"], int(line["size"]), download_id)
-                self.file_owners[key.folder, line["name"]] = key.catalog_id
+                self.file_owners[key.folder, line["name"]] = key.source
             case _:
                 raise ValueError
 
@@ -273,3 +279,10 @@ class JournalState:
 
 def _decode_delivery_key(each: dict[str, Any]) -> DeliveryKey:
     return DeliveryKey(each["catalog"], BucketPath(*each["place"]))
+
+
+def _decode_download_key(line: dict[str, Any]) -> DownloadKey:
+    if "catalog" in line:
+        return DownloadKey(catalog_source(line["catalog"]), line["folder"])
+    source = line["source"]
+    return DownloadKey(make_source(KINDS[source["kind"]], source), line["folder"])

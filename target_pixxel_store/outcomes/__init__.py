@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_pixxel_store.api.models import DeliveryJob
     from target_pixxel_store.errors import FailureKind
 
@@ -78,7 +80,7 @@ class Outcome(NamedTuple):
         kind: The outcome.
         reason: Why, where that is not obvious.
         catalog_id, delivery_id, store_id, aoi_id, download_id, order_id, order_item_id, index_id,
-            visualization_id: Ids of the objects concerned.
+            visualization_id, insight_id, workflow_id, job_id, task_id, asset_ids: Ids of the objects concerned.
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
@@ -102,3 +104,8 @@ class Outcome(NamedTuple):
     amount: float | None = None
     index_id: str | None = None
     visualization_id: str | None = None
+    insight_id: str | None = None
+    workflow_id: str | None = None
+    job_id: str | None = None
+    task_id: str | None = None
+    asset_ids: Sequence[str] | None = None

@@ -121,7 +121,7 @@ class OutcomeRecorder:
         """
         abort: RunAborted | None = None
         for at, inflight in enumerate(records):
-            if at and outcome.kind is not OutcomeKind.FAILED:
+            if at and outcome.kind not in {OutcomeKind.FAILED, *BLOCKING_KINDS}:
                 outcome = outcome._replace(
                     kind=OutcomeKind.EXISTS, reason="requested twice", attempts=0
                 )

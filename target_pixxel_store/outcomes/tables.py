@@ -68,9 +68,9 @@ def print_dry_run_table(
 
 def _describe_action(outcome: Outcome) -> str:
     if outcome.kind is OutcomeKind.CREATED:
-        if outcome.catalog_id is None:
-            return "would create"
-        return "would download" if outcome.location.is_download else "would deliver"
+        if outcome.location.is_download:
+            return "would download"
+        return "would create" if outcome.catalog_id is None else "would deliver"
     return _ACTIONS.get(outcome.kind, outcome.kind.value)
 
 

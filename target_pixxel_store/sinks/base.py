@@ -26,6 +26,7 @@ TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
 _ID_FIELDS = (
     *("id", "name", "project_id", "catalog_id", "order_item_id", "store"),
     *("aoi_id", "index_id", "satellite_id", "expression"),
+    *("insight_id", "workflow_id", "job_id", "task_id"),
 )
 _SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
 _MAX_KEY_LENGTH = 512  # characters of a key in outcomes

@@ -8,8 +8,11 @@ from target_pixxel_store.errors import RecordError
 from target_pixxel_store.records import (
     REPLACE_DELIVERY,
     REQUEST_FIELDS,
+    SOURCE_FIELDS,
     STORE,
-    read_catalog_request,
+    SourceRequest,
+    read_delivery_request,
+    read_download_request,
     read_tap_record,
 )
 from target_pixxel_store.sinks.base import CATALOGS, StoreTargetSink
@@ -34,21 +37,24 @@ class DeliveryRequestsSink(DeliverySink):
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request deliveries."""
-        request = read_catalog_request(record, is_download=False)
+        request = read_delivery_request(record)
         self._run.deliveries.add_request(inflight, request)
 
 
 class DownloadRequestsSink(StoreTargetSink):
-    """`download_requests`: each a catalog or an order item."""
+    """`download_requests`: each a catalog, an order item, or another source of a file."""
 
-    known_fields = REQUEST_FIELDS
+    known_fields = REQUEST_FIELDS | SOURCE_FIELDS
 
     def handle(self, inflight: InflightRecord, record: dict[str, Any]) -> None:
         """Request downloads."""
         if self._run.downloads is None:
-            raise RecordError("set 'download_to' to download catalogs")
-        request = read_catalog_request(record, is_download=True)
-        self._run.downloads.add_request(inflight, request)
+            raise RecordError("set 'download_to' to download files")
+        request = read_download_request(record)
+        if isinstance(request, SourceRequest):
+            self._run.downloads.add_source_request(inflight, request)
+        else:
+            self._run.downloads.add_request(inflight, request)
 
 
 class TapSink(DeliverySink):

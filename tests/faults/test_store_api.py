@@ -12,6 +12,8 @@ import pytest
 from pixxel_api import errors
 from pixxel_api.client import Client
 from target_pixxel_store.api.client import StoreApi
+from target_pixxel_store.api.downloads import DownloadApi
+from target_pixxel_store.download_sources import catalog_source
 from tests.faults.forked_tap import TOKEN
 from tests.pixxel_api.scripted import ScriptedServer, answer
 
@@ -47,7 +49,7 @@ def test_api_download_with_odd_values_is_ready() -> None:
         b'{"id": "d", "status": "success", "signed_url": "https://x.invalid/", ' + ODD_VALUES + b"}"
     )
     with ScriptedServer(answer(body=body)) as server:
-        found = make_api(server).get_download("d")
+        found = DownloadApi(make_api(server)).get_download(catalog_source("c"), "d")
     assert found is not None
     assert found.is_ready
 

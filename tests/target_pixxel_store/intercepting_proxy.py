@@ -147,7 +147,7 @@ def _make_handler(proxy: InterceptingProxy) -> type[BaseHTTPRequestHandler]:
                     self.wfile.write(content[at : at + size])
                     time.sleep(response.drip)
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""

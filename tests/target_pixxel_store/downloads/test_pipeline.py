@@ -15,7 +15,7 @@ from pixxel_api.client import Client
 from pixxel_api.errors import ConnectError
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
-from target_pixxel_store.api.client import StoreApi
+from target_pixxel_store.api.downloads import DownloadApi
 from target_pixxel_store.downloads.downloader import Downloader
 from target_pixxel_store.downloads.partial_file import PartialFile
 from tests.target_pixxel_store.download_checks import (
@@ -98,7 +98,7 @@ def test_two_catalogs_same_name_second_fails(harness: TargetHarness, download_fo
     harness.journal_path.write_text(harness.journal_path.read_text().replace(key, "another"))
     result = harness.run(download_request(key, path="all"), state(1))
     assert (result.kinds, result.states) == (["failed"], [])
-    assert "another catalog's file has this name" in result.reasons[0]
+    assert "the file of another download has this name" in result.reasons[0]
     assert list_files(download_folder) == [name]
 
 
@@ -330,9 +330,11 @@ def test_download_not_ready_in_time_polled_again_by_next_run(
 def test_download_ready_at_once_not_polled(
     harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = StoreApi.request_download
+    create = DownloadApi.request_download
     monkeypatch.setattr(
-        StoreApi, "request_download", lambda api, key: api.get_download(create(api, key).id)
+        DownloadApi,
+        "request_download",
+        lambda api, source: api.get_download(source, create(api, source).id),
     )
     assert harness.run(download_request(harness.catalog_ids(1)[0])).kinds == ["created"]
     assert (len(polled_download_ids(harness)), len(list_files(download_folder))) == (1, 1)

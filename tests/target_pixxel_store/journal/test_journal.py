@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_pixxel_store.download_sources import catalog_source
 from target_pixxel_store.errors import JournalError
 from target_pixxel_store.journal.journal import Journal
 from target_pixxel_store.journal.journal_state import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 LOCATION = BucketPath("S3", "imagery", "a")
 DELIVERY = DeliveryKey("one", LOCATION)
 AOI = ObjectKey("aoi", ("project", "field"))
-DOWNLOAD = DownloadKey("one", "/images")
+DOWNLOAD = DownloadKey(catalog_source("one"), "/images")
 ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
 EARLIER_JOURNAL = Path(__file__).with_name("journal_without_settled_line.ndjson")
 INTENTS = [(DELIVERY, Intent("store", frozenset({"old"}), "older"))]
@@ -161,7 +162,7 @@ def test_journal_reopened_restores_state(journal_path: Path) -> None:
         {},
         {DOWNLOAD: DownloadedFile("a.zip", 5, "download")},
     )
-    assert state.file_owners == {("/images", "a.zip"): "one"}
+    assert state.file_owners == {("/images", "a.zip"): DOWNLOAD.source}
 
 
 def read_locked_journal(path: Path) -> JournalState:

@@ -1,0 +1,165 @@
+"""The requests of downloads, and of the state of what they download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
+from pixxel_api.json_decoding import row_to_python
+from target_pixxel_store.api.errors import UNKNOWN_CATALOG
+from target_pixxel_store.api.models import FAILED_STATUS, SUCCESS_STATUSES, Download, Fields
+from target_pixxel_store.download_sources import AOI_ASSETS, CATALOG, INSIGHT, JOB, TASK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pixxel_api.response import JsonResponse
+    from target_pixxel_store.api.client import StoreApi
+    from target_pixxel_store.download_sources import DownloadSource, SourceKind
+
+    ProblemFinder = Callable[[StoreApi, DownloadSource], "SourceProblem | None"]
+
+FINISHED_STATUSES = SUCCESS_STATUSES | {"SUCCEEDED", "FINISHED", "DONE"}
+"""Statuses of assets, insights, jobs and tasks that can be downloaded; the contract has no list."""
+_UNKNOWN_ID_STATUSES = frozenset({400, 404})
+_DOWNLOAD_ID_FIELDS = ("download_id", "id")  # of areas, and of catalogs
+_MAX_STATUS_LENGTH = 40  # characters of a status in a message
+
+
+class SourceProblem(NamedTuple):
+    """Why a source cannot be downloaded.
+
+    Attributes:
+        is_pending: Whether a later run may download it.
+    """
+
+    reason: str
+    is_pending: bool = False
+
+
+@dataclass(eq=False, repr=False)
+class DownloadApi:
+    """The requests of downloads.
+
+    Attributes:
+        api: Sends other requests.
+    """
+
+    api: StoreApi
+
+    def request_download(self, source: DownloadSource) -> Download:
+        """Request the download of a source; it may have been executed even where this raises."""
+        kind, body = source.kind, source.kind.make_body(source)
+        answer = self.api.client.send_once(kind.method, source.request_path, body=body)
+        return _parse_download(source, answer)
+
+    def get_download(self, source: DownloadSource, download_id: str) -> Download | None:
+        """Return a download of a source; None where the API does not know it (any more)."""
+        path = f"{source.request_path}/{quote(download_id, safe='')}"
+        try:
+            answer = self.api.client.send_with_retries("GET", path)
+        except NotFound:
+            return None
+        return _parse_download(source, answer)
+
+    def find_problem(self, source: DownloadSource) -> SourceProblem | None:
+        """Return why a source cannot be downloaded: it does not exist, failed, or is unfinished."""
+        find, unknown_reason = _FINDERS[source.kind]
+        try:
+            return find(self.api, source)
+        except ApiError as error:
+            if error.status not in _UNKNOWN_ID_STATUSES:
+                raise
+            return SourceProblem(unknown_reason)
+
+
+def _find_catalog_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+    return None if api.find_existing_catalogs(source.ids) else SourceProblem(UNKNOWN_CATALOG)
+
+
+def _find_asset_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+    path = f"/v0/aois/{quote(source.ids[0], safe='')}/assets"
+    rows = {row.get("id"): row for row in api.list_rows(path, "assets", key="id")}
+    [asset_ids] = source.parts
+    if missing := [each for each in asset_ids if each not in rows]:
+        text = f"{len(missing)} of its {len(asset_ids)} 'asset_ids' are not assets of the area"
+        return SourceProblem(f"{text} of interest; remove them")
+    problems = (_judge_status(source, rows[each]) for each in asset_ids)
+    # A failed asset first, as waiting for another one would not help.
+    return min(filter(None, problems), key=lambda each: each.is_pending, default=None)
+
+
+def _find_insight_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+    aoi_id, insight_id = source.ids
+    path = f"/v0/aoi/{quote(aoi_id, safe='')}/insights"
+    answer = api.client.send_with_retries("GET", path, params={"id": insight_id})
+    return _judge_row(source, list(map(row_to_python, answer.rows("insights"))))
+
+
+def _find_job_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+    return _judge_status(source, _read_job(api, source))
+
+
+def _find_task_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+    tasks = _read_job(api, source).get("tasks")
+    return _judge_row(source, tasks if isinstance(tasks, list) else [])
+
+
+_NO_AOI = "the area of interest does not exist in this workspace; check 'aoi_id'"
+_NO_JOB = "the job does not exist in this workspace; check 'workflow_id' and 'job_id'"
+_FINDERS: dict[SourceKind, tuple[ProblemFinder, str]] = {
+    CATALOG: (_find_catalog_problem, UNKNOWN_CATALOG),
+    AOI_ASSETS: (_find_asset_problem, _NO_AOI),
+    INSIGHT: (_find_insight_problem, _NO_AOI),
+    JOB: (_find_job_problem, _NO_JOB),
+    TASK: (_find_task_problem, _NO_JOB),
+}
+"""How the problem of a source is found, and the problem where the API does not know the ids."""
+
+
+def _read_job(api: StoreApi, source: DownloadSource) -> Fields:
+    workflow_id, job_id = (quote(each, safe="") for each in source.ids[:2])
+    path = f"/v0/workflows/{workflow_id}/jobs/{job_id}"
+    return row_to_python(api.client.send_with_retries("GET", path).fields)
+
+
+def _judge_row(source: DownloadSource, rows: list[Any]) -> SourceProblem | None:
+    """Judge the row with the last id of a source."""
+    for row in rows:
+        if isinstance(row, dict) and row.get("id") == source.ids[-1]:
+            return _judge_status(source, row)
+    fields = " and ".join(f"'{name}'" for name in source.kind.ids)
+    return SourceProblem(f"{source.kind.noun} does not exist in this workspace; check {fields}")
+
+
+def _judge_status(source: DownloadSource, row: Fields) -> SourceProblem | None:
+    """Judge a row by its status; without one, only the request of the download shows it."""
+    status, noun = str(row.get("status") or "").upper(), source.kind.noun
+    if row.get("deleted_at"):
+        return SourceProblem(f"{noun} was deleted; remove it from the input")
+    if status == FAILED_STATUS:
+        return SourceProblem(f"{noun} has failed and cannot be downloaded; remove it")
+    if not status or status in FINISHED_STATUSES:
+        return None
+    reason = f"{noun} is not finished ({status:.{_MAX_STATUS_LENGTH}}); a later run downloads it"
+    return SourceProblem(reason, is_pending=True)
+
+
+def _parse_download(source: DownloadSource, answer: JsonResponse) -> Download:
+    """Parse a download.
+
+    Raises:
+        UnexpectedResponse: The response is not a download.
+    """
+    row = row_to_python(answer.fields)
+    # The id in other responses is that of the source.
+    names = _DOWNLOAD_ID_FIELDS if source.kind.is_polled else ()
+    key = next((row[name] for name in names if isinstance(row.get(name), str) and row[name]), None)
+    status, url = str(row.get("status") or "").upper(), row.get("signed_url")
+    usable_url = url if isinstance(url, str) and url else None
+    if (source.kind.is_polled and key is None) or not (key or status or usable_url):
+        reason = "the response is not a download"
+        raise UnexpectedResponse(answer.method, answer.path, answer.status, reason=reason)
+    return Download(key, status, usable_url)
