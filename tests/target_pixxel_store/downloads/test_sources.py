@@ -1,0 +1,342 @@
+"""Downloads of areas' assets, insights, jobs and tasks: each is one file, as a catalog is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import Behavior, Sandbox
+from tests.target_pixxel_store.download_checks import list_files
+from tests.target_pixxel_store.downloads.source_cases import (
+    KINDS,
+    SourceCase,
+    find_assets,
+    find_done,
+    make_case,
+)
+from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
+from tests.target_pixxel_store.target_harness import record, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
+    from tests.target_pixxel_store.target_harness import Json, TargetHarness
+
+REPEATED = ("insight", "job", "task")
+"""The kinds whose requests are repeated, as the API gives their packages no ids."""
+ID_FIELDS = ("catalog_id", "aoi_id", "insight_id", "workflow_id", "job_id", "task_id", "asset_ids")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Start a small sandbox, as its archive is not read."""
+    with Sandbox(items=10) as started_sandbox:
+        yield started_sandbox
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_source_downloaded_once_with_its_ids_in_the_outcome(
+    harness: TargetHarness, download_folder: Path, kind: str
+) -> None:
+    case = make_case(harness.sandbox, kind)
+    result = harness.run(case.message, state(1))
+    assert (result.kinds, result.states, result.reasons) == (["created"], [{"upto": 1}], [""])
+    [line] = result.outcomes
+    assert case.is_complete(harness.sandbox, line)
+    assert {name: line[name] for name in ID_FIELDS if line[name] is not None} == case.ids
+    assert (line["download_id"] is None) == (case.request[0] == "PUT")
+    [name] = list_files(download_folder)
+    assert line["object"] == str(download_folder / name)
+    assert name.startswith(case.folder)
+    sent = len(harness.sandbox.requests)
+    again = harness.run(case.message, state(1))
+    assert (again.kinds, again.states) == (["exists"], [{"upto": 1}])
+    assert again.outcomes[0]["object"] == line["object"]
+    new = harness.sandbox.requests[sent:]
+    assert not [each for each in new if "download" in each.path], "nothing is requested again"
+    assert len(harness.sandbox.fetches) == 1
+
+
+def test_assets_in_another_order_and_repeated_are_the_same_download(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    aoi_id, [first, second, _] = find_assets(harness.sandbox)
+    orders: list[Any] = [[first, second], [second, first, second], f'["{second}", "{first}"]']
+    requests = [record("download_requests", aoi_id=aoi_id, asset_ids=each) for each in orders]
+    result = harness.run(*requests)
+    assert sorted(result.kinds) == ["created", "exists", "exists"]
+    assert harness.posted_bodies(f"/v0/aois/{aoi_id}/downloads") == [{"asset_ids": [first, second]}]
+    other = harness.run(record("download_requests", aoi_id=aoi_id, asset_ids=first))
+    assert other.kinds == ["created"]
+    assert len(list_files(download_folder)) == 2
+
+
+def test_two_sources_with_the_same_file_name_in_one_folder_conflict(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    whole, parts = (make_case(harness.sandbox, kind) for kind in ("insight", "insight parts"))
+    result = harness.run(
+        *(record("download_requests", **each.fields, path="all") for each in (whole, parts)),
+        download_concurrency=1, on_error="continue",
+    )  # fmt: skip
+    assert result.kinds == ["created", "failed"]
+    assert "the file of another download has this name" in result.reasons[1]
+    assert whole.is_complete(harness.sandbox, result.outcomes[0])
+    assert len(list_files(download_folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "path", "folder"),
+    [
+        ("{aoi_id}/{day:%Y}", None, "AOI/2025"),
+        ("{aoi_id}/{catalog_id}", None, "aois/AOI/insights/INSIGHT"),
+        ("everything", None, "everything"),
+        ("{aoi_id}", "mine//now/", "mine/now"),
+    ],
+)
+def test_path_is_that_of_the_record_else_of_the_template_else_of_the_kind(
+    harness: TargetHarness, download_folder: Path, template: str, path: str | None, folder: str
+) -> None:
+    case = make_case(harness.sandbox, "insight")
+    message = record("download_requests", **case.fields, day="2025-03-01", path=path)
+    result = harness.run(message, path_template=template)
+    ids = case.fields["aoi_id"], case.fields["insight_id"]
+    expected = folder.replace("AOI", ids[0]).replace("INSIGHT", ids[1])
+    assert result.reasons == [""]
+    assert str(Path(list_files(download_folder)[0]).parent) == expected
+
+
+UNKNOWN: dict[str, tuple[str, Json, str]] = {
+    "area of assets": ("assets", {"aoi_id": "no"}, "the area of interest does not exist in this"),
+    "asset": ("assets", {"asset_ids": ["no", "none"]}, "2 of its 2 'asset_ids' are not assets"),
+    "area of insight": ("insight", {"aoi_id": "no"}, "the area of interest does not exist in this"),
+    "insight": ("insight", {"insight_id": "no"}, "the insight does not exist in this workspace"),
+    "output": ("insight", {"outputs": ["no"]}, "returned 400"),
+    "workflow": ("job", {"workflow_id": "no"}, "the job does not exist in this workspace; check"),
+    "job": ("job", {"job_id": "no"}, "the job does not exist in this workspace; check"),
+    "job of task": ("task", {"job_id": "no"}, "the job does not exist in this workspace; check"),
+    "task": ("task", {"task_id": "no"}, "the task does not exist in this workspace; check"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_unknown_source_fails_with_what_to_check(
+    harness: TargetHarness, download_folder: Path, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, change, reason = UNKNOWN[case]
+    fields = make_case(harness.sandbox, kind).fields | change
+    message = record("download_requests", **fields)
+    result = harness.run(message, state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert list_files(download_folder) == []
+    if "returned" not in reason:  # only the request itself shows it
+        harness.run(message, dry_run=True)
+        table = " ".join(capsys.readouterr().err.split())
+        assert "would fail" in table
+        assert "would download" not in table
+
+
+ROWS = {"assets": "aoi_assets", "insight": "insights", "job": "jobs"}
+
+
+def set_row(harness: TargetHarness, case: SourceCase, kind: str, **fields: Any) -> None:
+    """Change the last row of a source, or its task."""
+    workspace = harness.sandbox.workspace
+    if kind != "task":
+        workspace.update(ROWS[kind], case.keys[-1], **fields)
+        return
+    tasks = workspace.get("jobs", case.keys[0])["tasks"]
+    changed = [each | (fields if each["id"] == case.keys[1] else {}) for each in tasks]
+    workspace.update("jobs", case.keys[0], tasks=changed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("assets", "creating"), ("insight", "Running"), ("job", "never seen"), ("task", "queued")],
+)
+def test_unfinished_source_is_pending_until_a_later_run(
+    harness: TargetHarness, download_folder: Path, kind: str, status: str
+) -> None:
+    case = make_case(harness.sandbox, kind)
+    set_row(harness, case, kind, status=status)
+    result = harness.run(case.message, case.message, state(1))
+    assert (result.status, result.kinds, result.states) == (3, ["pending"] * 2, [])
+    assert f"is not finished ({status.upper()}); a later run downloads it" in result.reasons[0]
+    assert case.count_requests(harness.sandbox) == 0, "a package of it could be incomplete"
+    assert (list_files(download_folder), result.summary["downloads"]) == ([], 0)
+    set_row(harness, case, kind, status="success" if kind == "assets" else "completed")
+    again = harness.run(case.message, state(1))
+    assert (again.kinds, again.states, again.reasons) == (["created"], [{"upto": 1}], [""])
+
+
+@pytest.mark.parametrize("kind", ["assets", "task"])
+def test_failed_source_fails(harness: TargetHarness, download_folder: Path, kind: str) -> None:
+    case = make_case(harness.sandbox, kind)
+    set_row(harness, case, kind, status="failed")
+    result = harness.run(case.message, state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "has failed and cannot be downloaded; remove it" in result.reasons[0]
+    assert list_files(download_folder) == []
+
+
+def test_deleted_insight_fails(harness: TargetHarness, download_folder: Path) -> None:
+    case = make_case(harness.sandbox, "insight")
+    set_row(harness, case, "insight", deleted_at="2025-01-01T00:00:00Z")
+    result = harness.run(case.message)
+    assert result.kinds == ["failed"]
+    assert "the insight was deleted" in result.reasons[0]
+    assert list_files(download_folder) == []
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_request_repeated_until_it_has_a_url(
+    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy, kind: str
+) -> None:
+    case = make_case(harness.sandbox, kind)
+    answers: list[Json] = [
+        {"status": "CREATED"}, {"status": "never seen", "signed_url": "http://x.invalid/a.zip"},
+        {"status": "success"}, {"status": "In_Progress", "signed_url": ""},
+    ]  # fmt: skip
+    proxy.intercept = lambda request, forward: (
+        ProxiedResponse(200, {"id": "x", **answers.pop(0)})
+        if request.method == "PUT" and answers
+        else forward()
+    )
+    result = harness.run(case.message)
+    assert (result.reasons, answers) == ([""], [])
+    assert result.outcomes[0]["attempts"] >= 6, "four, the one with a URL, and the file's"
+    assert len(list_files(download_folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "reason"),
+    [
+        (
+            "insight",
+            ProxiedResponse(200, {"id": "x", "status": "creating"}),
+            "not ready after 0.05 s; see",
+        ),
+        (
+            "job",
+            ProxiedResponse(200, {"id": "x", "status": "FAILED"}),
+            "failed to prepare the download",
+        ),
+        ("task", ProxiedResponse(200, {"id": "x"}), "the response is not a download"),
+        ("insight", ProxiedResponse(400), "returned 400"),
+    ],
+)
+@pytest.mark.usefixtures("download_folder")
+def test_request_without_url_fails_record(
+    harness: TargetHarness,
+    proxy: InterceptingProxy,
+    kind: str,
+    response: ProxiedResponse,
+    reason: str,
+) -> None:
+    case = make_case(harness.sandbox, kind)
+    proxy.intercept = lambda request, forward: response if request.method == "PUT" else forward()
+    result = harness.run(case.message, state(1), download_timeout=0.05)
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert list_files(harness.folder / "images") == []
+
+
+def test_assets_of_an_unknown_status_word_are_ready_in_any_case(
+    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy
+) -> None:
+    """The contract's example is in upper case, its other statuses are in lower case."""
+    case = make_case(harness.sandbox, "assets")
+
+    def change_case(request: Any, forward: Any) -> Any:
+        response = forward()
+        if "/downloads" in request.path:
+            body = response.body
+            body["status"] = body["status"].title()
+            return ProxiedResponse(response.status, body)
+        return response
+
+    proxy.intercept = change_case
+    assert harness.run(case.message).kinds == ["created"]
+    assert len(list_files(download_folder)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_refused_signed_url_renewed_and_interrupted_fetch_continued(
+    harness: TargetHarness, download_folder: Path, kind: str
+) -> None:
+    case = make_case(harness.sandbox, kind)
+    sandbox = harness.sandbox
+    # The first URL has expired when it is fetched; later ones break off twice.
+    good = Behavior(download_seconds=0, download_bytes=40_000, interrupt_fetches=2)
+    sandbox.behavior = replace(good, url_seconds=0)
+    harness.sandbox.on_request = lambda *_: (
+        setattr(sandbox, "behavior", good) if sandbox.fetches else None
+    )
+    result = harness.run(case.message)
+    assert result.reasons == [""]
+    assert case.is_complete(sandbox, result.outcomes[0])
+    assert [each.status for each in sandbox.fetches] == [403, 200, 206, 206]
+    assert len(list_files(download_folder)) == 1
+
+
+def test_dry_run_requests_nothing(
+    harness: TargetHarness, download_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = [make_case(harness.sandbox, kind) for kind in KINDS]
+    unfinished = find_done(harness.sandbox, "insights")["id"]
+    result = harness.run(*(each.message for each in cases), dry_run=True)
+    table = capsys.readouterr().err
+    assert (result.status, table.count("would download")) == (0, len(cases))
+    assert not [each for each in harness.sandbox.requests if each.method == "PUT"]
+    assert not download_folder.exists()
+    harness.sandbox.workspace.update("insights", unfinished, status="running")
+    harness.run(cases[2].message, dry_run=True)
+    assert "the insight is not finished (RUNNING)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_max_deliveries_counts_sources(
+    harness: TargetHarness, download_folder: Path, limit: int
+) -> None:
+    messages = [make_case(harness.sandbox, kind).message for kind in ("insight", "job")]
+    result = harness.run(*messages, max_deliveries=limit)
+    assert (result.status, len(list_files(download_folder))) == (3 if limit == 1 else 0, limit)
+
+
+INVALID: dict[str, tuple[Json, str]] = {
+    "nothing": ({"aoi_id": "a"}, "none of catalog_id, order_item_id, asset_ids, insight_id,"),
+    "two": ({"catalog_id": "c", "insight_id": "i"}, "has both 'catalog_id' and 'insight_id'; send"),
+    "assets without area": ({"asset_ids": ["a"]}, "has no 'aoi_id'"),
+    "insight without area": ({"insight_id": "a"}, "has no 'aoi_id'"),
+    "job without workflow": ({"job_id": "a"}, "has no 'workflow_id'"),
+    "task without job": ({"workflow_id": "w", "task_id": "a"}, "has none of catalog_id"),
+    "inputs of a job": ({"workflow_id": "w", "job_id": "a", "inputs": ["x"]},
+                        "has 'inputs', which requires 'insight_id'"),
+    "no list": ({"aoi_id": "a", "asset_ids": {"x": "y"}}, "'asset_ids' must be a list of strings"),
+    "empty id": ({"aoi_id": "a", "asset_ids": ["x", " "]}, "has no 'asset_ids'"),
+    "id upwards": ({"aoi_id": "..", "insight_id": "x"}, "'aoi_id' must not contain . or .."),
+    "path upwards": ({"aoi_id": "a", "insight_id": "x", "path": "../x"}, "'path' must not contain"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", INVALID)
+@pytest.mark.usefixtures("download_folder")
+def test_invalid_download_request_fails_with_the_field(harness: TargetHarness, case: str) -> None:
+    fields, reason = INVALID[case]
+    result = harness.run(record("download_requests", **fields), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert reason in result.reasons[0]
+    assert not [each for each in harness.sandbox.requests if "download" in each.path]
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_row_of_a_catalog_with_its_task_is_a_request_of_the_catalog(harness: TargetHarness) -> None:
+    """Rows of the tap's stream have `task_id`, the task of their order item."""
+    case = make_case(harness.sandbox, "catalog")
+    result = harness.run(record("download_requests", **case.fields, task_id="t", insight_id=None))
+    assert (result.kinds, result.outcomes[0]["task_id"]) == (["created"], None)
