@@ -114,8 +114,9 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _text(
         "path_template",
         "Path below the store's prefix, or below download_to, for records without a path: fields "
-        "of the record in braces, dates with a format as in {datetime:%Y/%m}; catalog_id always "
-        "exists.",
+        "of the record in braces, dates with a format as in {datetime:%Y/%m}; a catalog always has "
+        "catalog_id. If the record of another download lacks a field, its file is in a folder "
+        "with its ids.",
         default="{catalog_id}/",
     ),
     _integer(

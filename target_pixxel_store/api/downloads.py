@@ -84,8 +84,8 @@ def _find_asset_problem(api: StoreApi, source: DownloadSource) -> SourceProblem 
     rows = {row.get("id"): row for row in api.list_rows(path, "assets", key="id")}
     [asset_ids] = source.parts
     if missing := [each for each in asset_ids if each not in rows]:
-        text = f"{len(missing)} of its {len(asset_ids)} 'asset_ids' are not assets of the area"
-        return SourceProblem(f"{text} of interest; remove them")
+        text = "'asset_ids' are not assets of the area of interest; remove them"
+        return SourceProblem(f"{len(missing)} of its {len(asset_ids)} {text}")
     problems = (_judge_status(source, rows[each]) for each in asset_ids)
     # A failed asset first, as waiting for another one would not help.
     return min(filter(None, problems), key=lambda each: each.is_pending, default=None)

@@ -61,6 +61,17 @@ def test_source_downloaded_once_with_its_ids_in_the_outcome(
     assert len(harness.sandbox.fetches) == 1
 
 
+def test_sources_of_all_kinds_in_one_run_have_folders_of_their_own(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    cases = [make_case(harness.sandbox, kind) for kind in KINDS]
+    result = harness.run(*(each.message for each in cases), state(1), download_concurrency=4)
+    assert (result.kinds, result.states) == (["created"] * len(KINDS), [{"upto": 1}])
+    folders = {str(Path(name).parent) for name in list_files(download_folder)}
+    assert len(folders) == len(KINDS)
+    assert all(any(each.startswith(case.folder) for each in folders) for case in cases)
+
+
 def test_assets_in_another_order_and_repeated_are_the_same_download(
     harness: TargetHarness, download_folder: Path
 ) -> None:
