@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_api.errors import PixxelError
 from pixxel_api.json_decoding import FieldPath, row_to_python
 from pixxel_api.pagination.concurrency import run_interruptibly
-from pixxel_api.pagination.list_scan import ListScan, ScanOptions
+from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from tap_pixxel.bookmarks import Bookmark, make_fingerprint
 from tap_pixxel.stream_types.scan_report import RowBatch, ScanReport, SkippedLists
 from tap_pixxel.stream_types.sdk_stream import SdkStream
+from tap_pixxel.stream_types.shared_scan import SharedScan, is_path_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tap_pixxel.columns import Fields, TableSchema
     from tap_pixxel.settings import TapSettings
     from tap_pixxel.stream_types.sdk_stream import StreamContext
+    from tap_pixxel.stream_types.shared_scan import PathParams
 
 
 class KeylessRecordsError(PixxelError):
@@ -116,6 +119,14 @@ class PixxelStream(SdkStream):
             lambda: self.client.send_with_retries(method, path, **request), self.check_stop
         )
 
+    def check_token(self) -> None:
+        """Fetch a list that was readable before: after a token expires, all requests fail.
+
+        Raises:
+            Forbidden: The token may not read it any more.
+        """
+        run_interruptibly(partial(self.fetch_page, 0, 1), self.check_stop)
+
     def check_stop(self) -> None:
         """Raise StopRequested when the process was asked to stop."""
         self._stream_context.stop.check()
@@ -140,6 +151,24 @@ class PixxelStream(SdkStream):
             self.fetch_page, self.paging, self.scan_options(), ordered=self.has_stable_order
         )
         return map(RowBatch, report.follow(scan))
+
+    @cached_property
+    def child_lists(self) -> SharedScan:
+        """The lists of the stream's child streams, one for each row, by a single scan in a run."""
+        return SharedScan(self._find_child_lists)
+
+    def _find_child_lists(self, report: ScanReport) -> Iterator[PathParams]:
+        known = RecentKeys()
+        for batch in self.scan_all(report):
+            for row in batch.rows:
+                value = self.path_value(row)
+                if not is_path_value(value):
+                    report.skipped.without_id += 1
+                    continue
+                path_params = {**batch.path_params, self.path_param: str(value)}
+                # Rows may share a list, as the versions of a block do.
+                if known.add_if_new(tuple(path_params.values())):
+                    yield path_params
 
     def scan_rows(
         self, context: Mapping[str, Any] | None, bookmark: Bookmark | None, report: ScanReport

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
 
 from pixxel_api.errors import Forbidden, NotFound, PixxelError
-from pixxel_api.pagination.concurrency import OrderedExecutor, run_interruptibly
-from pixxel_api.pagination.list_scan import ListScan, RecentKeys
+from pixxel_api.pagination.concurrency import OrderedExecutor
+from pixxel_api.pagination.list_scan import ListScan
 from pixxel_api.pagination.paging import with_first_page
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.scan_report import RowBatch
+from tap_pixxel.stream_types.shared_scan import format_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from pixxel_api.pagination.paging import FetchPage, Page
     from tap_pixxel.bookmarks import Bookmark
     from tap_pixxel.stream_types.scan_report import ScanReport
+    from tap_pixxel.stream_types.shared_scan import PathParams
 
-PathParams = dict[str, str]
-"""Values of the parameters of a path: the ids of the rows above a list."""
-
-_UNSAFE_PATH_VALUES = frozenset({"", ".", ".."})  # lead to another list (RFC 3986, 5.2.4)
 _MAX_TEST_PARENTS = 20  # whose lists --test reads to find a record
 
 
@@ -69,20 +66,16 @@ class ChildStream(PixxelStream):
         if skipped.first_error and not readable:
             raise skipped.first_error
         if skipped.refusal:
-            self._check_token()
+            self.check_token()
         if bookmark:
             bookmark.forbidden_parents = skipped.names
         elif skipped.refusal:
             self.mark_incomplete()  # records that cannot be read still exist
 
-    def _check_token(self) -> None:
-        """Fetch a list that was readable before: after a token expires, all requests fail.
-
-        Raises:
-            Forbidden: The token may not read it any more.
-        """
+    def check_token(self) -> None:
+        """Fetch a page of the list at the top, whose path has no ids."""
         *_, top = self._list_ancestors()
-        run_interruptibly(partial(top.fetch_page, 0, 1), self.check_stop)
+        top.check_token()
 
     def _list_ancestors(self) -> Iterator[PixxelStream]:
         """Yield the streams above this one, the parent first."""
@@ -93,7 +86,7 @@ class ChildStream(PixxelStream):
 
     def scan_all(self, report: ScanReport) -> Iterator[RowBatch]:
         """Scan the parents' lists in the parents' order, several first pages at once."""
-        parents = self._list_parents(report)
+        parents = self._stream_context.get_stream(self.parent).child_lists.read(report)
         if self.ABORT_AT_RECORD_COUNT is not None:
             parents = islice(parents, _MAX_TEST_PARENTS)
         calls = (partial(self._fetch_first_page, each) for each in parents)
@@ -112,20 +105,6 @@ class ChildStream(PixxelStream):
                 except (Forbidden, NotFound) as error:
                     report.skipped.add(path_params, error)
 
-    def _list_parents(self, report: ScanReport) -> Iterator[PathParams]:
-        """Yield the path parameters of the list of each row of the parent stream."""
-        parent, known = self._stream_context.get_stream(self.parent), RecentKeys()
-        for batch in parent.scan_all(report):
-            for row in batch.rows:
-                value = parent.path_value(row)
-                if value is None or str(value) in _UNSAFE_PATH_VALUES:
-                    report.skipped.without_id += 1
-                    continue
-                path_params = {**batch.path_params, parent.path_param: str(value)}
-                # Rows may share a list, as the versions of a block do.
-                if known.add_if_new(tuple(path_params.values())):
-                    yield path_params
-
     def _fetch_first_page(
         self, path_params: PathParams
     ) -> tuple[PathParams, Page | Forbidden | NotFound]:
@@ -137,7 +116,5 @@ class ChildStream(PixxelStream):
             return path_params, error
 
     def _page_fetcher(self, path_params: PathParams) -> FetchPage:
-        path = self.path.format_map(
-            {name: quote(value, safe="") for name, value in path_params.items()}
-        )
+        path = format_path(self.path, path_params)
         return lambda offset, limit: self.fetch_list_page(offset, limit, {}, path)

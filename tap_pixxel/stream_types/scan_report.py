@@ -80,6 +80,18 @@ class SkippedLists:
         if self._counts.total() <= _MAX_LOGGED:
             self._logger.warning("%s: list skipped: %s", self._stream, error)
 
+    def make_empty(self) -> SkippedLists:
+        """Return an empty object, which logs for the same stream."""
+        return SkippedLists(self._stream, self._logger)
+
+    def include(self, other: SkippedLists) -> None:
+        """Add the lists of another object, which has logged them."""
+        self._counts.update(other._counts)
+        self.first_error = self.first_error or other.first_error
+        self.refusal = self.refusal or other.refusal
+        self.names += other.names
+        self.without_id += other.without_id
+
     def log_summary(self) -> None:
         """Log how many lists were skipped."""
         if self._counts:
@@ -113,6 +125,16 @@ class ScanReport:
         self.started_at: datetime | None = None
         self.complete = True
         self.keep_bookmark = False
+
+    def make_part(self) -> ScanReport:
+        """Return an empty report for a part of the scan."""
+        return ScanReport(self.skipped.make_empty())
+
+    def include(self, part: ScanReport) -> None:
+        """Add what is known about a part of the scan."""
+        self.started_at = self.started_at or part.started_at
+        self.complete = self.complete and part.complete
+        self.skipped.include(part.skipped)
 
     def follow(self, scan: Scan[Yielded]) -> Iterator[Yielded]:
         """Yield what the scan of a list yields, and record when it started and how it ended."""
