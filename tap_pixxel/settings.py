@@ -181,6 +181,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         '{"archive": "https://account.blob.core.windows.net/container"}.',
     ),
     _make_property(
+        "workflow_details",
+        th.BooleanType,
+        "Workflow details",
+        "Whether workflows and jobs get spec, val_errors and the other columns that only a request "
+        "for each of them returns: one more request for each workflow or job that is emitted.",
+        default=False,
+    ),
+    _make_property(
         "user_agent",
         th.StringType,
         "User agent",
@@ -263,6 +271,7 @@ class TapSettings:
     assume_cog: bool
     delivered_assets: bool
     store_urls: dict[str, str]
+    workflow_details: bool
     user_agent: str | None
 
 

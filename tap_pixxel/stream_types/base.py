@@ -204,6 +204,17 @@ class PixxelStream(SdkStream):
     def _read_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         bookmark, report = self.load_bookmark(context), ScanReport(self._skipped_lists)
         self.prepare(bookmark, report)
+        yield from self.add_details(self._scan_records(context, bookmark, report))
+        if self._keyless_records:
+            raise KeylessRecordsError(
+                f"{self._keyless_records} records have no value in a key property of the catalog "
+                f"({', '.join(self.added_keys)}); name columns that all records have"
+            )
+        self.finish(None if report.keep_bookmark else bookmark, complete=report.complete)
+
+    def _scan_records(
+        self, context: Mapping[str, Any] | None, bookmark: Bookmark | None, report: ScanReport
+    ) -> Iterator[dict[str, Any]]:
         for batch in self.scan_rows(context, bookmark, report):
             if bookmark:
                 bookmark.set_start(report.started_at)
@@ -213,12 +224,6 @@ class PixxelStream(SdkStream):
                 bookmark.checkpoint(batch.completed_until)
                 self.state_manager.is_flushed = False
                 self._write_state_message()
-        if self._keyless_records:
-            raise KeylessRecordsError(
-                f"{self._keyless_records} records have no value in a key property of the catalog "
-                f"({', '.join(self.added_keys)}); name columns that all records have"
-            )
-        self.finish(None if report.keep_bookmark else bookmark, complete=report.complete)
 
     def prepare(self, bookmark: Bookmark | None, report: ScanReport) -> None:
         """Read what the records need besides the list, before it is scanned."""
@@ -265,7 +270,7 @@ class PixxelStream(SdkStream):
         if not all(record.get(key) for key in type(self).primary_keys):
             return None
         if not self._new_fields.issuperset(extra):
-            self._log_new_fields(extra.keys() - self._new_fields)
+            self.log_new_fields(extra)
         return record
 
     def rename_fields(self, fields: Fields) -> Fields:
@@ -276,6 +281,10 @@ class PixxelStream(SdkStream):
         """Add columns that take long to compute to a record that is emitted; by default none."""
         del fields
         return record
+
+    def add_details(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Add columns that need a request for each record that is emitted; by default none."""
+        return records
 
     # Replication
 
@@ -345,10 +354,12 @@ class PixxelStream(SdkStream):
             )
         self._skipped_lists.log_summary()
 
-    def _log_new_fields(self, names: set[str]) -> None:
-        self._new_fields |= names
-        self.logger.info(
-            "%s: unknown fields or unexpected types, kept in 'extra': %s",
-            self.name,
-            ", ".join(sorted(names)),
-        )
+    def log_new_fields(self, extra: Fields) -> None:
+        """Log the fields of an `extra` that are new, once each."""
+        if names := extra.keys() - self._new_fields:
+            self._new_fields |= names
+            self.logger.info(
+                "%s: unknown fields or unexpected types, kept in 'extra': %s",
+                self.name,
+                ", ".join(sorted(names)),
+            )

@@ -21,6 +21,7 @@ from tap_pixxel.columns import (
 )
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.details import DetailedStream
 from tap_pixxel.stream_types.incremental import ServerFilteredStream
 
 if TYPE_CHECKING:
@@ -31,18 +32,25 @@ if TYPE_CHECKING:
 
 _BLOCK_NAME = FieldPath("spec", "name")
 _BLOCK_VERSION = FieldPath("spec", "version")
+_SPEC = Column("spec", JSON_TEXT, "Specification, as JSON text; with `workflow_details` only.")
+_VAL_ERRORS = Column(
+    "val_errors", JSON_TEXT, "Validation errors, as JSON text; with `workflow_details` only."
+)
 _CREATED_BY = Column("created_by", TEXT, "Id of the user who created it.")
 _CREATED_AT = Column("created_at", TIMESTAMP, "When it was created, UTC.")
 _UPDATED_AT = Column("updated_at", TIMESTAMP, "When it was last updated, UTC; the replication key.")
 
 
-class Workflows(ServerFilteredStream):
+class Workflows(DetailedStream, ServerFilteredStream):
     """GET /v0/workflows: analyses that can be run."""
 
     name = "workflows"
     path = "/v0/workflows"
     records_key = "workflows"
     path_param = "workflow_id"
+    detail_path = "/v0/workflows/{workflow_id}"
+    detail_query = ("project_id",)
+    detail_columns = frozenset({"estimated_cost", "spec", "val_errors"})
     replication_key = "updated_at"
     selected_by_default = False
     table_schema = TableSchema(
@@ -51,13 +59,16 @@ class Workflows(ServerFilteredStream):
         Column("legacy_project_id", TEXT, "Id of its project in earlier systems."),
         Column("name", TEXT, "Name."),
         Column("description", TEXT, "Description."),
+        Column("estimated_cost", NUMBER, "Estimated cost in tokens; with `workflow_details` only."),
+        _SPEC,
+        _VAL_ERRORS,
         _CREATED_BY,
         _CREATED_AT,
         _UPDATED_AT,
     )
 
 
-class Jobs(ChildStream):
+class Jobs(DetailedStream, ChildStream):
     """GET /v0/workflows/{workflow_id}/jobs: runs of a workflow.
 
     A full table: the progress of a job changes `exec_updated_at`, which the list lacks.
@@ -69,6 +80,9 @@ class Jobs(ChildStream):
     paging = SinglePage()
     parent = Workflows
     path_param = "job_id"
+    detail_path = "/v0/workflows/{workflow_id}/jobs/{job_id}"
+    detail_columns = frozenset({"exec_created_at", "exec_updated_at", "spec", "val_errors"})
+    fields_of_other_streams = frozenset({"tasks"})
     selected_by_default = False
     table_schema = TableSchema(
         Column("id", TEXT, "Id of the job."),
@@ -79,9 +93,21 @@ class Jobs(ChildStream):
         Column("estimated_duration", NUMBER, "Expected duration in seconds."),
         Column("time_taken", TEXT, "Duration."),
         Column("finished_at", TIMESTAMP, "When it was finished, UTC."),
+        _SPEC,
+        _VAL_ERRORS,
         _CREATED_BY,
         _CREATED_AT,
         Column("updated_at", TIMESTAMP, "When it was last updated, not counting its run, UTC."),
+        Column(
+            "exec_created_at",
+            TIMESTAMP,
+            "When its run was created, UTC; with `workflow_details` only.",
+        ),
+        Column(
+            "exec_updated_at",
+            TIMESTAMP,
+            "When its run was last updated, UTC; with `workflow_details` only.",
+        ),
     )
 
 
@@ -89,7 +115,7 @@ class JobTasks(ChildStream):
     """GET /v0/workflows/{workflow_id}/jobs/{job_id}: the tasks of a job."""
 
     name = "job_tasks"
-    path = "/v0/workflows/{workflow_id}/jobs/{job_id}"
+    path = Jobs.detail_path
     records_key = "tasks"
     paging = SinglePage()
     parent = Jobs

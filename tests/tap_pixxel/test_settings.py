@@ -23,7 +23,12 @@ BASE = {"api_token": "t", "api_url": "https://host", "page_size": 100, "concurre
 
 
 def parse(**settings: Any) -> TapSettings:
-    switches = {"stac": True, "assume_cog": False, "delivered_assets": False}
+    switches = {
+        "stac": True,
+        "assume_cog": False,
+        "delivered_assets": False,
+        "workflow_details": False,
+    }
     config = {**BASE, "lookback_seconds": 0, **switches, **settings}
     assert find_setting_problems(config) == []
     return read_settings(config)

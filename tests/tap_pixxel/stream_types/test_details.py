@@ -1,0 +1,220 @@
+"""Details of workflows and jobs: a request for each record that is emitted, and only then."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixxel_sandbox import Behavior, Sandbox
+from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.tap import TapPixxel
+from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
+
+if TYPE_CHECKING:
+    from pixxel_sandbox import RequestRecord, Workspace
+
+DETAIL_PATHS = {
+    "workflows": re.compile(r"/v0/workflows/[^/]+"),
+    "jobs": re.compile(r"/v0/workflows/[^/]+/jobs/[^/]+"),
+}
+DETAIL_COLUMNS = {
+    "workflows": {"estimated_cost", "spec", "val_errors"},
+    "jobs": {"exec_created_at", "exec_updated_at", "spec", "val_errors"},
+}
+STREAMS = tuple(DETAIL_PATHS)
+
+detailed = pytest.mark.parametrize("name", STREAMS)
+
+
+def list_detail_requests(sandbox: Sandbox, name: str) -> list[str]:
+    return [each.path for each in sandbox.requests if DETAIL_PATHS[name].fullmatch(each.path)]
+
+
+def read_json(value: Any) -> Any:
+    """Return what a field holds: JSON, or the bytes of JSON."""
+    is_bytes = isinstance(value, list) and value and all(isinstance(each, int) for each in value)
+    return json.loads(bytes(value)) if is_bytes else value
+
+
+@detailed
+def test_workflow_details_give_spec_and_errors_of_each_record(sandbox: Sandbox, name: str) -> None:
+    synced = sync(sandbox, name, workflow_details=True)
+    rows = {row["id"]: row for row in sandbox.workspace.rows(name)}
+    assert synced.ids(name) == sync(sandbox, name).ids(name)
+    assert set(synced.ids(name)) == rows.keys()
+    for record in synced.records[name]:
+        row = rows[record["id"]]
+        assert json.loads(record["spec"]) == read_json(row["spec"])
+        assert json.loads(record["val_errors"]) == row["val_errors"]
+        assert all(record[column] is not None for column in DETAIL_COLUMNS[name])
+        assert not {"tasks", *DETAIL_COLUMNS[name]} & (record["extra"] or {}).keys()
+    assert {type(row["spec"]) for row in rows.values()} == {list, dict}
+    requested = list_detail_requests(sandbox, name)
+    assert sorted(path.rpartition("/")[2] for path in requested) == sorted(rows)
+
+
+@detailed
+def test_workflow_details_off_request_nothing_and_keep_schema(sandbox: Sandbox, name: str) -> None:
+    """A table of a warehouse must not change when the setting does."""
+    off = sync(sandbox, name)
+    assert not list_detail_requests(sandbox, name)
+    assert {record[column] for record in off.records[name] for column in DETAIL_COLUMNS[name]} == {
+        None
+    }
+    on = sync(sandbox, name, workflow_details=True)
+    assert on.messages[0] == off.messages[0]
+    assert [list(record) for record in on.records[name]] == [
+        list(record) for record in off.records[name]
+    ]
+
+
+def test_workflow_details_of_later_sync_are_read_for_changed_workflows_only(
+    sandbox: Sandbox,
+) -> None:
+    first = sync(sandbox, "workflows", workflow_details=True)
+    key = sandbox.workspace.ids("workflows")[0]
+    sandbox.workspace.update("workflows", key, spec={"steps": ["new"]})
+    before = len(list_detail_requests(sandbox, "workflows"))
+    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
+    requested = list_detail_requests(sandbox, "workflows")[before:]
+    assert [path.rpartition("/")[2] for path in requested] == second.ids("workflows")
+    assert key in second.ids("workflows")
+    assert len(second.ids("workflows")) < before
+    specs = {each["id"]: each["spec"] for each in second.records["workflows"]}
+    assert specs[key] == '{"steps":["new"]}'
+
+
+def test_workflow_details_do_not_restart_the_sync(sandbox: Sandbox) -> None:
+    """They are no filter: what was emitted before is not emitted again because of them."""
+    first = sync(sandbox, "workflows")
+    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
+    assert second.state["bookmarks"] == first.state["bookmarks"]
+    assert len(second.ids("workflows")) < len(first.ids("workflows"))
+
+
+def test_workflow_details_deselected_columns_request_nothing(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, workflow_details=True)
+    catalog = make_catalog(config, "workflows")
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if part["breadcrumb"][1:] and part["breadcrumb"][1] in DETAIL_COLUMNS["workflows"]:
+                part["metadata"]["selected"] = False
+    writer = MessageCollector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    assert any(message["type"] == "RECORD" for message in writer.messages)
+    assert not list_detail_requests(sandbox, "workflows")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("403", "1 forbidden (403)"), ("404", "1 not found (404)")]
+)
+def test_record_without_readable_details_keeps_null_and_is_logged_once(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, status: str, reason: str
+) -> None:
+    lost = sandbox.workspace.ids("workflows")[1]
+    if status == "403":
+        sandbox.behavior = Behavior(forbid_id=frozenset({lost}))
+    else:
+        sandbox.on_request = lambda request, workspace: (
+            workspace.delete("workflows", lost)
+            if request.path.endswith(lost) and workspace.find("workflows", lost)
+            else None
+        )
+    with caplog.at_level(logging.WARNING):
+        synced = sync(sandbox, "workflows", workflow_details=True)
+    assert synced.status is ExitCode.OK
+    without = [each["id"] for each in synced.records["workflows"] if each["spec"] is None]
+    assert without == [lost]
+    [line] = [each for each in caplog.messages if lost in each or "details" in each]
+    assert line.startswith("workflows: 1 records are emitted without details")
+    assert reason in line
+    assert f"GET /v0/workflows/{lost} returned {status}" in line
+
+
+def test_workflow_without_project_has_no_details(caplog: pytest.LogCaptureFixture) -> None:
+    """The API requires the project."""
+    rows = b'{"workflows": [{"id": "a", "name": "n"}], "pagination": {"total": 1}}'
+    with ScriptedServer(answer(body=rows)) as server, caplog.at_level(logging.WARNING):
+        synced = sync(server, "workflows", workflow_details=True)
+        assert len(server.requests) == 1
+    assert synced.ids("workflows") == ["a"]
+    assert any("1 without an id that the request needs" in each for each in caplog.messages)
+
+
+def test_token_expiring_before_details_fails_stream_and_keeps_bookmark(sandbox: Sandbox) -> None:
+    """Otherwise, null would replace what a loader has, and the next sync would not correct it."""
+    first = sync(sandbox, "workflows", workflow_details=True)
+    for key in sandbox.workspace.ids("workflows"):
+        sandbox.workspace.update("workflows", key, description="changed")
+
+    def expire(request: RequestRecord, _: Workspace) -> None:
+        if DETAIL_PATHS["workflows"].fullmatch(request.path):
+            sandbox.behavior = Behavior(forbid=frozenset({"workflows"}))
+
+    sandbox.on_request = expire
+    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
+    assert second.status is ExitCode.INCOMPLETE
+    assert second.bookmark("workflows") == first.bookmark("workflows")
+
+
+def test_details_that_fail_keep_bookmark_though_list_was_read() -> None:
+    """The list is read ahead of the details, here to its end."""
+    row = b'{"id": "a", "project_id": "p", "updated_at": "2025-01-01T00:00:00Z"}'
+    rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % row
+    with ScriptedServer(answer(body=rows), answer(400, body=b"{}")) as server:
+        synced = sync(server, "workflows", workflow_details=True)
+    assert synced.status is ExitCode.INCOMPLETE
+    assert "replication_key_value" not in json.dumps(synced.state)
+
+
+def test_details_are_requested_concurrently_and_emitted_in_order(sandbox: Sandbox) -> None:
+    expected = sync(sandbox, "jobs").ids("jobs")
+    overlapping: list[str] = []
+
+    def watch(request: RequestRecord, _: Workspace) -> None:
+        details = [r for r in sandbox.requests if DETAIL_PATHS["jobs"].fullmatch(r.path)]
+        if any(each.status is None for each in details if each is not request):
+            overlapping.append(request.path)
+
+    sandbox.behavior = Behavior(latency_ms=20)
+    sandbox.on_request = watch
+    synced = sync(sandbox, "jobs", workflow_details=True, concurrency=3)
+    assert synced.ids("jobs") == expected
+    assert all(each["spec"] for each in synced.records["jobs"])
+    assert overlapping
+
+
+def test_unknown_field_of_details_goes_to_extra(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listed = b'{"id": "a", "project_id": "p", "team": "x"}'
+    rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % listed
+    details = b'{"id": "a", "name": "other", "spec": "{}", "owner": "o", "team": "y"}'
+    with (
+        ScriptedServer(answer(body=rows), answer(body=details)) as server,
+        caplog.at_level(logging.INFO),
+    ):
+        [record] = sync(server, "workflows", workflow_details=True).records["workflows"]
+    assert record["extra"] == {"owner": "o", "team": "x"}
+    assert (record["name"], record["spec"], record["val_errors"]) == (None, "{}", None)
+    assert any("owner" in each and "'extra'" in each for each in caplog.messages)
+
+
+def test_response_with_an_error_is_no_details() -> None:
+    rows = b'{"workflows": [{"id": "a", "project_id": "p"}], "pagination": {"total": 1}}'
+    error = b'{"error": {"code": "internal", "message": "no"}}'
+    with ScriptedServer(answer(body=rows), answer(body=error)) as server:
+        synced = sync(server, "workflows", workflow_details=True)
+    assert synced.status is ExitCode.INCOMPLETE
+
+
+def test_connection_test_requests_few_details(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, workflow_details=True)
+    tap = TapPixxel(config=config, message_writer=MessageCollector())
+    tap.run_sync_dry_run(streams=[tap.streams["workflows"]])
+    assert 1 <= len(list_detail_requests(sandbox, "workflows")) <= 2
