@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pixxel_sandbox.app import READ_ENDPOINTS, WRITE_ENDPOINTS
 from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.incremental import ServerFilteredStream
 from tap_pixxel.streams import STREAMS
@@ -93,6 +94,12 @@ def test_endpoints_table_lists_exactly_the_endpoints_of_contract() -> None:
     }
     assert {drop_parameter_names(row.endpoint) for row in ROWS} == expected
     assert len(expected) > 50
+
+
+def test_sandbox_has_each_endpoint_that_a_stream_or_sink_uses() -> None:
+    used = {row.endpoint for row in ROWS if not row.covered_by.startswith("not covered")}
+    served = {f"{method} {path}" for method, path, *_ in (*READ_ENDPOINTS, *WRITE_ENDPOINTS)}
+    assert set(map(drop_parameter_names, used)) <= set(map(drop_parameter_names, served))
 
 
 def test_endpoints_table_is_sorted_by_path() -> None:
