@@ -80,7 +80,8 @@ class Outcome(NamedTuple):
         kind: The outcome.
         reason: Why, where that is not obvious.
         catalog_id, delivery_id, store_id, aoi_id, download_id, order_id, order_item_id, index_id,
-            visualization_id, insight_id, workflow_id, job_id, task_id, asset_ids: Ids of the objects concerned.
+            visualization_id, insight_id, workflow_id, job_id, task_id, asset_ids: Ids of the
+            objects concerned.
         uri: The present or future location of the object, where it is known.
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
