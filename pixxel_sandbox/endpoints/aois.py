@@ -21,7 +21,12 @@ from pixxel_sandbox.web.row_filters import (
     PredicateFactory,
     RowPredicate,
 )
-from pixxel_sandbox.web.search_params import decode_body, read_string_list
+from pixxel_sandbox.web.search_params import (
+    check_texts,
+    decode_body,
+    parse_texts,
+    read_string_list,
+)
 from pixxel_sandbox.web.write_faults import PendingWrite, perform_write
 
 if TYPE_CHECKING:
@@ -98,9 +103,7 @@ def create(state: SandboxState, request: Request) -> ASGIApp:
 
 def _prepare_create(state: SandboxState, raw: bytes) -> PendingWrite:
     body = decode_body(raw)
-    for name in TEXT_FIELDS:
-        if not isinstance(body.get(name), str):
-            raise bad_request(f"{name} must be a string", field=name)
+    check_texts(body, TEXT_FIELDS)
     if not body["name"]:
         raise bad_request("name is empty", field="name")
     polygon = parse_polygon(body.get("geometry"), "geometry")
@@ -126,9 +129,7 @@ def _check_references(state: SandboxState, body: Json) -> None:
 
 
 def _check_images(state: SandboxState, value: object) -> None:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise bad_request("item_ids must be a list of strings", field="item_ids")
-    for key in value:
+    for key in parse_texts(value, "item_ids"):
         if not any(state.workspace.find(name, key) for name in IMAGE_RESOURCES):
             raise bad_request("no such image", field="item_ids", id=key)
 

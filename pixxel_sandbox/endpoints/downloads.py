@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
-from pixxel_sandbox.endpoints.indices import check_assets
+from pixxel_sandbox.endpoints.indices import parse_asset_ids
 from pixxel_sandbox.files.contents import list_members
 from pixxel_sandbox.files.object_server import make_signed_url
 from pixxel_sandbox.runtime_state import PreparedDownload, SandboxState
@@ -15,7 +15,7 @@ from pixxel_sandbox.seed.orders import CatalogRow
 from pixxel_sandbox.seed.rng import draw_uuid
 from pixxel_sandbox.web.errors import bad_request, json_response, not_found
 from pixxel_sandbox.web.responses import get_or_404
-from pixxel_sandbox.web.search_params import decode_body, read_catalog_ids
+from pixxel_sandbox.web.search_params import decode_body, parse_texts, read_catalog_ids
 from pixxel_sandbox.web.write_faults import PendingWrite, perform_write
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def create_for_aoi(state: SandboxState, request: Request) -> ASGIApp:
 
 def _prepare_for_aoi(state: SandboxState, aoi_id: str, raw: bytes) -> PendingWrite:
     get_or_404(state, "aois", aoi_id)
-    asset_ids = decode_body(raw).get("asset_ids")
-    check_assets(state, aoi_id, asset_ids, "asset_ids")
+    asset_ids = parse_asset_ids(state, aoi_id, decode_body(raw).get("asset_ids"), "asset_ids")
     if not asset_ids or len(set(asset_ids)) < len(asset_ids):
         raise bad_request("asset_ids must have an id, and none twice", field="asset_ids")
     name = f"{asset_ids[0]}.zip" if len(asset_ids) == 1 else f"aoi_{aoi_id}.zip"
@@ -147,9 +146,7 @@ def _read_parts(state: SandboxState, insight_id: str, raw: bytes) -> list[str]:
     known = list_members(state.workspace, "insights", (insight_id,))
     parts = []
     for folder in INSIGHT_PARTS:
-        names = body.get(folder) or []
-        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            raise bad_request(f"{folder} must be a list of strings", field=folder)
+        names = parse_texts(body.get(folder) or [], folder)
         if unknown := [name for name in names if f"{folder}/{name}.json" not in known]:
             raise bad_request(f"the insight has no such {folder}", field=folder, names=unknown)
         parts += [f"{folder}/{name}" for name in dict.fromkeys(names)]

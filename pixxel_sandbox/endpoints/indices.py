@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pixxel_sandbox.seed import timestamp_formats
 from pixxel_sandbox.web.errors import bad_request, conflict, json_response
 from pixxel_sandbox.web.responses import get_or_404
-from pixxel_sandbox.web.search_params import decode_body
+from pixxel_sandbox.web.search_params import check_texts, decode_body, parse_texts
 from pixxel_sandbox.web.write_faults import PendingWrite, perform_write
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def create_index(state: SandboxState, request: Request) -> ASGIApp:
 
 def _prepare_index(state: SandboxState, raw: bytes) -> PendingWrite:
     body = decode_body(raw)
-    for name in TEXT_FIELDS:
-        if not isinstance(body.get(name), str):
-            raise bad_request(f"{name} must be a string", field=name)
+    check_texts(body, TEXT_FIELDS)
     for name in ("name", "expression"):
         if not body[name].strip():
             raise bad_request(f"{name} is empty", field=name)
@@ -100,7 +98,7 @@ def _prepare_visualization(state: SandboxState, aoi_id: str, raw: bytes) -> Pend
     get_or_404(state, "indices", index_id)
     if isinstance(resolution, bool) or not isinstance(resolution, (int, float)) or resolution <= 0:
         raise bad_request("resolution must be a positive number", field="resolution")
-    check_assets(state, aoi_id, body.get("src_asset_ids", []), "src_asset_ids")
+    parse_asset_ids(state, aoi_id, body.get("src_asset_ids", []), "src_asset_ids")
     if _find_same(state, "visualizations", body, ("aoi_id", "index_id")):
         raise conflict("the AOI has a visualization by this index", field="index_id")
     return PendingWrite([body], partial(_create_visualization, state))
@@ -137,13 +135,9 @@ def _create_visualization(state: SandboxState, parts: list[Any]) -> Response:
     return json_response(detail, HTTPStatus.CREATED)
 
 
-def check_assets(state: SandboxState, aoi_id: str, value: object, field: str) -> None:
-    """Check that a field is a list of the ids of an AOI's assets.
-
-    Raises:
-        RequestRejected: It is not.
-    """
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise bad_request(f"{field} must be a list of strings", field=field)
-    for key in value:
+def parse_asset_ids(state: SandboxState, aoi_id: str, value: object, field: str) -> list[str]:
+    """Parse a list of the ids of an AOI's assets."""
+    asset_ids = parse_texts(value, field)
+    for key in asset_ids:
         get_or_404(state, "aoi_assets", key, aoi_id=aoi_id)
+    return asset_ids

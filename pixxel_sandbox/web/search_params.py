@@ -16,7 +16,7 @@ from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 from pixxel_sandbox.web.errors import bad_request, conflict, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from shapely.geometry.base import BaseGeometry
     from starlette.datastructures import QueryParams
@@ -93,6 +93,26 @@ def decode_body(raw: bytes) -> Json:
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
     return body
+
+
+def check_texts(body: Json, names: Iterable[str]) -> None:
+    """Check that fields of a body are strings."""
+    for name in names:
+        if not isinstance(body.get(name), str):
+            raise bad_request(f"{name} must be a string", field=name)
+
+
+def parse_texts(value: object, name: str, field: str = "") -> list[str]:
+    """Parse a list of strings.
+
+    Args:
+        value: The list.
+        name: Its name in the body.
+        field: The field that an error states, if it is not the name.
+    """
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise bad_request(f"{name} must be a list of strings", field=field or name)
+    return value
 
 
 def page_params_from_body(body: Json, default_limit: int) -> PageParams:
@@ -193,7 +213,9 @@ def parse_search(body: Json, id_fields: Sequence[str], sort_field: str) -> Searc
         datetime=_parse_datetime(body["datetime"]) if "datetime" in body else None,
         conditions=_parse_conditions(body.get("query", {})),
         sorting=_parse_sorting(body.get(sort_field, []), sort_field),
-        id_filters={name: _parse_ids(name, body[name]) for name in id_fields if name in body},
+        id_filters={
+            name: frozenset(parse_texts(body[name], name)) for name in id_fields if name in body
+        },
     )
 
 
@@ -310,12 +332,6 @@ def _parse_sort_field(text: str, name: str) -> str:
     raise bad_request(f"cannot sort by {text!r}", field=name)
 
 
-def _parse_ids(name: str, value: object) -> frozenset[str]:
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise bad_request(f"{name} must be a list of strings", field=name)
-    return frozenset(value)
-
-
 def read_catalog_ids(workspace: Workspace, entry: Json, field: str) -> list[str]:
     """Return the ids of the catalogs that a request gives by their ids or their order items.
 
@@ -339,9 +355,7 @@ def read_catalog_ids(workspace: Workspace, entry: Json, field: str) -> list[str]
 
 
 def _read_id_list(entry: Json, name: str, field: str) -> list[str]:
-    ids = entry.get(name) or []
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        raise bad_request(f"{name} must be a list of strings", field=field)
+    ids = parse_texts(entry.get(name) or [], name, field)
     if len(set(ids)) < len(ids):
         raise bad_request(f"{name} must not repeat an id", field=field)
     return ids
