@@ -104,6 +104,7 @@ def test_job_costs_its_estimate_and_completes(
     job = JOB.send(sandbox).json()
     assert sandbox.placed_analyses() == [job]
     assert sandbox.spent_tokens() == job["cost"] == estimate_job(sandbox)
+    assert job["progress"] == "0"
     assert {job["status"], *(task["status"] for task in job["tasks"])} == {"running"}
     steps = decode_bytes_or_json(job["spec"])["steps"]
     assert [task["name"] for task in job["tasks"]] == steps

@@ -94,6 +94,7 @@ def test_forbidden_download_returns_403_while_signed_url_works(sandbox: Sandbox)
     sandbox.behavior = Behavior(forbid=frozenset({"downloads"}))
     assert request_download(sandbox, catalog_ids=["any"]).status_code == 403
     assert send_request(sandbox, "GET", f"{PATH}/any").status_code == 403
+    assert {write.send(sandbox).status_code for write in (AOI_DOWNLOAD, *PACKAGES)} == {403}
     assert fetch(url).status_code == 200, "a signed URL needs no permission"
 
 
