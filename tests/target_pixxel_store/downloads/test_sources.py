@@ -351,3 +351,33 @@ def test_row_of_a_catalog_with_its_task_is_a_request_of_the_catalog(harness: Tar
     case = make_case(harness.sandbox, "catalog")
     result = harness.run(record("download_requests", **case.fields, task_id="t", insight_id=None))
     assert (result.kinds, result.outcomes[0]["task_id"]) == (["created"], None)
+
+
+def test_insights_of_the_tap_downloaded_by_a_stream_map(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    """The how-to has this map."""
+    rows = harness.sandbox.workspace.rows("insights")
+    done = [row for row in rows if row["status"] == "completed"]
+    properties = {name: {"type": ["string", "null"]} for name in ("id", "aoi_id", "status")}
+    messages = [
+        {"type": "SCHEMA", "stream": "insights", "key_properties": ["id"],
+         "schema": {"properties": properties}},
+        *(record("insights", **{name: row[name] for name in properties}) for row in rows),
+    ]  # fmt: skip
+    result = harness.run(*messages, stream_maps=INSIGHTS_MAP)
+    assert result.kinds == ["created"] * len(done)
+    assert {line["insight_id"] for line in result.outcomes} == {row["id"] for row in done}
+    assert len(list_files(download_folder)) == len(done)
+
+
+INSIGHTS_MAP = {
+    "insights": {
+        "__alias__": "download_requests",
+        "__filter__": "status == 'completed'",
+        "__key_properties__": ["insight_id"],
+        "insight_id": "id",
+        "aoi_id": "aoi_id",
+        "__else__": None,
+    }
+}
