@@ -191,6 +191,9 @@ def test_same_index_or_visualization_returns_409(sandbox: Sandbox) -> None:
     body = INDEX.make(sandbox, 0).body
     assert INDEX.send(sandbox, name=f" {body['name']} ").status_code == 409
     assert INDEX.send(sandbox, expression="B001").status_code == 201
+    assert INDEX.send(sandbox, expression=" B001 ").status_code == 409
+    assert INDEX.send(sandbox, expression=" B002 ").status_code == 201
+    assert INDEX.send(sandbox, expression="B002").status_code == 409
     assert INDEX.send(sandbox, satellite_id=sandbox.workspace.ids("satellites")[1]).ok
 
 
