@@ -51,8 +51,9 @@ class TargetPixxelStore(PixxelTarget):
 
     name = "target-pixxel-store"
     purpose = (
-        "Deliver images to your buckets or download them; create stores and areas of interest; "
-        "order images within a budget. What exists already stays unchanged."
+        "Deliver images to your buckets or download them; create stores, areas of interest, "
+        "indices and visualizations; order images within a budget. What exists already stays "
+        "unchanged."
     )
     example = "target-pixxel-store --config=ENV < requests.singer"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA

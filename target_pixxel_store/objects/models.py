@@ -34,6 +34,8 @@ class ObjectKind:
         compared_fields: The fields of a row that are compared with a request.
         conflict: What it means that the API answers 409, but lists no such object.
         unknown_parent: What it means that the API has no list for the value of the first field.
+        unknown_reference: What it means that the API answers 404 to the request; empty where that
+            says no more than other refusals.
         failed_status: The status of an object that exists but has no result.
     """
 
@@ -48,6 +50,7 @@ class ObjectKind:
     compared_fields: frozenset[str]
     conflict: str
     unknown_parent: str = ""
+    unknown_reference: str = ""
     failed_status: str = ""
 
     @property

@@ -10,7 +10,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pixxel_api.errors import ApiError, Conflict, Forbidden, Unauthorized, UnexpectedResponse
+from pixxel_api.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    UnexpectedResponse,
+)
 from target_pixxel_store.api.errors import (
     MAX_ATTEMPTS,
     REFUSAL_STATUSES,
@@ -83,7 +90,8 @@ class ObjectReconciler:
             except ApiError as error:
                 if not kind.is_unknown_parent(error):
                     raise
-                return Outcome(OutcomeKind.FAILED, f"{error}; {kind.unknown_parent}")
+                reason = f"GET {spec.path} returned {error.status}: {kind.unknown_parent}"
+                return Outcome(OutcomeKind.FAILED, reason)
         if (existing := self._find_existing(spec)) is not None:
             return existing
         if self.settings.dry_run:
@@ -234,6 +242,8 @@ def _existing_outcome(found: ListedObject, spec: ObjectSpec) -> Outcome:
 def _describe_error(kind: ObjectKind, error: ApiError) -> str:
     if isinstance(error, Conflict):
         return f"{error}; {kind.conflict}"
+    if isinstance(error, NotFound) and kind.unknown_reference:
+        return f"{error.method} {error.path} returned {error.status}: {kind.unknown_reference}"
     if error.status in REFUSAL_STATUSES:
         hint = f"the API refuses the {kind.noun}; check its "
         return describe_refusal(error, hint, kind.request_fields)

@@ -28,6 +28,9 @@ VISUALIZATION = ObjectKind(
     compared_fields=frozenset(),  # lists have nothing of what a request says
     conflict="a visualization conflicts with it, but the API lists none of the index on the area",
     unknown_parent="no area of interest has the id in 'aoi_id'",
+    unknown_reference=(
+        "no index has the id in 'index_id', or the area has no asset with an id in 'src_asset_ids'"
+    ),
     failed_status="failed",
 )
 

@@ -127,12 +127,15 @@ def test_visualization_of_unknown_ids_fails_with_one_line(harness: TargetHarness
         on_error="continue",
     )
     assert result.kinds == ["failed"] * 3 + ["created"]
-    assert result.reasons[0].startswith("GET /v0/aois/nonesuch/visualizations returned 404")
-    assert result.reasons[0].endswith("; no area of interest has the id in 'aoi_id'")
-    assert result.reasons[1].endswith("the API refuses the visualization; check its 'index_id'")
-    assert result.reasons[2].endswith(
-        "the API refuses the visualization; check its 'src_asset_ids'"
+    assert result.reasons[0] == (
+        "GET /v0/aois/nonesuch/visualizations returned 404: "
+        "no area of interest has the id in 'aoi_id'"
     )
+    refused = (
+        f"POST /v0/aois/{aoi}/visualizations returned 404: no index has the id in 'index_id', or "
+        "the area has no asset with an id in 'src_asset_ids'"
+    )
+    assert result.reasons[1:3] == [refused] * 2
     assert len(result.rejected) == 4  # a SCHEMA, too
 
 
