@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.objects.models import ObjectKind, ObjectSpec
     from target_pixxel_store.settings import Settings
 
+UNKNOWN_RESULT = "this run has requested it before, with an unknown result; run again"
+
 
 @dataclass(slots=True, eq=False)
 class _ObjectList:
@@ -69,6 +71,7 @@ class ObjectReconciler:
     check: Callable[[], None]
     _lists: dict[str, _ObjectList] = field(init=False, default_factory=dict)
     _earlier_intents: set[ObjectKey] = field(init=False)
+    _uncertain_keys: set[ObjectKey] = field(init=False, default_factory=set)
     _breaker: CircuitBreaker = field(init=False, default_factory=CircuitBreaker)
 
     def __post_init__(self) -> None:
@@ -103,6 +106,8 @@ class ObjectReconciler:
             self._close_earlier_intents(kind)
             if (existing := self._find_existing(spec)) is not None:
                 return existing
+        if spec.key in self._uncertain_keys:
+            return Outcome(OutcomeKind.FAILED, UNKNOWN_RESULT)
         return self._create(spec)
 
     def _read_list(self, kind: ObjectKind, path: str, key: ObjectKey) -> _ObjectList:
@@ -183,7 +188,9 @@ class ObjectReconciler:
             self._breaker.record_failure(find_failure_kind(error), str(error))
             if not error.retryable:
                 break
-        if not is_uncertain:
+        if is_uncertain:
+            self._uncertain_keys.add(key)
+        else:
             self.journal.record_object_refusal(key)
         return Outcome(OutcomeKind.FAILED, _describe_error(spec.kind, error), attempts=attempt)
 

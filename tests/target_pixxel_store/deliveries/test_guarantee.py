@@ -384,7 +384,7 @@ def check_events(data: st.DataObject) -> None:
                     st.lists(st.sampled_from(each), max_size=3), "catalogs")]
                 for each in (CATALOGS[:2], CATALOGS[2:])
             ]  # fmt: skip
-            objects = data.draw(st.lists(st.sampled_from(OBJECTS), unique=True), "objects")
+            objects = data.draw(st.lists(st.sampled_from(OBJECTS), max_size=8), "objects")
             with suppress(Killed, CircuitOpenError):
                 run(model, path, flushes, objects, data.draw(st.integers(0, 2), "retry_failed"))
             model.change_statuses()

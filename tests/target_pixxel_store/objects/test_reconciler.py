@@ -325,8 +325,12 @@ def test_given_up_aoi_accepted_later_not_requested_again(
 ) -> None:
     """Only a refusal of each request proves that none of them is executed later."""
     service = install_service(proxy, "nothing", "nothing", last)
-    result = run_aoi_requests(harness, aoi_request(), on_error="continue", settle_seconds=0.1)
-    assert result.kinds == ["failed"]
+    result = run_aoi_requests(
+        harness, aoi_request(), aoi_request(), on_error="continue", settle_seconds=0.1
+    )
+    assert result.kinds == ["failed"] * 2
+    assert "this run has requested it before" in result.reasons[1]
+    assert proxy.count_requests("POST", AOIS_PATH) == 3
     harness.shorten_wait()
     service.on_list = lambda: service.add(aoi_request()["record"])
     assert run_aoi_requests(harness, aoi_request()).kinds == ["exists"]
