@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python
+from pixxel_api.timestamps import TimestampError, parse_timestamp
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.api.models import FAILED_STATUS, SUCCESS_STATUSES, Download, Fields
 from target_pixxel_store.download_sources import AOI_ASSETS, CATALOG, INSIGHT, JOB, TASK
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 FINISHED_STATUSES = SUCCESS_STATUSES | {"SUCCEEDED", "FINISHED", "DONE"}
 """Statuses of assets, insights, jobs and tasks that can be downloaded; the contract has no list."""
+_ENDED_STATUSES = frozenset(
+    {FAILED_STATUS, "ERROR", "CANCELLED", "CANCELED", "ABORTED", "REJECTED", "EXPIRED"}
+)
+_UNFINISHED_STATUSES = frozenset(
+    {"CREATED", "CREATING", "STARTED", "PENDING", "QUEUED", "RUNNING", "IN_PROGRESS", "PROCESSING"}
+)
 _UNKNOWN_ID_STATUSES = frozenset({400, 404})
 _DOWNLOAD_ID_FIELDS = ("download_id", "id")  # of areas, and of catalogs
 _MAX_STATUS_LENGTH = 40  # characters of a status in a message
@@ -137,14 +144,26 @@ def _judge_row(source: DownloadSource, rows: list[Any]) -> SourceProblem | None:
 def _judge_status(source: DownloadSource, row: Fields) -> SourceProblem | None:
     """Judge a row by its status; without one, only the request of the download shows it."""
     status, noun = str(row.get("status") or "").upper(), source.kind.noun
-    if row.get("deleted_at"):
+    shown = status[:_MAX_STATUS_LENGTH]
+    if _is_deleted(row):
         return SourceProblem(f"{noun} was deleted; remove it from the input")
-    if status == FAILED_STATUS:
-        return SourceProblem(f"{noun} has failed and cannot be downloaded; remove it")
+    if status in _ENDED_STATUSES:
+        return SourceProblem(f"{noun} has failed ({shown}) and cannot be downloaded; remove it")
     if not status or status in FINISHED_STATUSES:
         return None
-    reason = f"{noun} is not finished ({status:.{_MAX_STATUS_LENGTH}}); a later run downloads it"
+    if status in _UNFINISHED_STATUSES:
+        reason = f"{noun} is not finished ({shown}); a later run downloads it"
+    else:
+        reason = f"{noun} may be unfinished ({shown}); later runs wait for a status of success"
     return SourceProblem(reason, is_pending=True)
+
+
+def _is_deleted(row: Fields) -> bool:
+    """Return whether a row has a time of deletion; the year 1 stands for none."""
+    try:
+        return parse_timestamp(str(row.get("deleted_at") or "")).year > 1
+    except TimestampError:
+        return False
 
 
 def _parse_download(source: DownloadSource, answer: JsonResponse) -> Download:

@@ -45,6 +45,7 @@ def test_source_downloaded_once_with_its_ids_in_the_outcome(
     case = make_case(harness.sandbox, kind)
     result = harness.run(case.message, state(1))
     assert (result.kinds, result.states, result.reasons) == (["created"], [{"upto": 1}], [""])
+    assert "unknown fields" not in result.log
     [line] = result.outcomes
     assert case.is_complete(harness.sandbox, line)
     assert {name: line[name] for name in ID_FIELDS if line[name] is not None} == case.ids
@@ -177,7 +178,10 @@ def test_unfinished_source_is_pending_until_a_later_run(
     set_row(harness, case, kind, status=status)
     result = harness.run(case.message, case.message, state(1))
     assert (result.status, result.kinds, result.states) == (3, ["pending"] * 2, [])
-    assert f"is not finished ({status.upper()}); a later run downloads it" in result.reasons[0]
+    reason = (
+        "may be unfinished ({}); later" if status == "never seen" else "is not finished ({}); a"
+    )
+    assert reason.format(status.upper()) in result.reasons[0]
     assert case.count_requests(harness.sandbox) == 0, "a package of it could be incomplete"
     assert (list_files(download_folder), result.summary["downloads"]) == ([], 0)
     set_row(harness, case, kind, status="success" if kind == "assets" else "completed")
@@ -185,13 +189,15 @@ def test_unfinished_source_is_pending_until_a_later_run(
     assert (again.kinds, again.states, again.reasons) == (["created"], [{"upto": 1}], [""])
 
 
-@pytest.mark.parametrize("kind", ["assets", "task"])
-def test_failed_source_fails(harness: TargetHarness, download_folder: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "status"), [("assets", "failed"), ("task", "Cancelled")])
+def test_failed_source_fails(
+    harness: TargetHarness, download_folder: Path, kind: str, status: str
+) -> None:
     case = make_case(harness.sandbox, kind)
-    set_row(harness, case, kind, status="failed")
+    set_row(harness, case, kind, status=status)
     result = harness.run(case.message, state(1))
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert "has failed and cannot be downloaded; remove it" in result.reasons[0]
+    assert f"has failed ({status.upper()}) and cannot be downloaded" in result.reasons[0]
     assert list_files(download_folder) == []
 
 
@@ -202,6 +208,9 @@ def test_deleted_insight_fails(harness: TargetHarness, download_folder: Path) ->
     assert result.kinds == ["failed"]
     assert "the insight was deleted" in result.reasons[0]
     assert list_files(download_folder) == []
+    for time in ("0001-01-01T00:00:00Z", "no time"):
+        set_row(harness, case, "insight", deleted_at=time)
+        assert harness.run(case.message).kinds == ["created" if time[0] == "0" else "exists"]
 
 
 @pytest.mark.parametrize("kind", REPEATED)
