@@ -23,6 +23,7 @@ FIELDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("task", {"workflow_id": "w", "job_id": "k", "task_id": "t"}),
 )
 SOURCES = [make_source(KINDS[kind], fields) for kind, fields in FIELDS]
+EACH = [pytest.param(source, id=source.default_folder) for source in SOURCES]
 
 
 def test_different_sources_share_no_name_or_folder() -> None:
@@ -33,13 +34,13 @@ def test_different_sources_share_no_name_or_folder() -> None:
         assert one.default_folder != other.default_folder
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@pytest.mark.parametrize("source", EACH)
 def test_source_of_its_own_fields_is_equal(source: Any) -> None:
     """The journal has them."""
     assert make_source(source.kind, source.fields) == source
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@pytest.mark.parametrize("source", EACH)
 def test_request_path_has_each_id_as_one_segment(source: Any) -> None:
     assert source.request_path.count("/") == source.kind.path.count("/")
 
