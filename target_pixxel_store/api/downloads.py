@@ -115,11 +115,12 @@ def _find_task_problem(api: StoreApi, source: DownloadSource) -> SourceProblem |
 
 
 _NO_AOI = "the area of interest does not exist in this workspace; check 'aoi_id'"
+_NO_INSIGHT = "the insight does not exist in this workspace; check 'aoi_id' and 'insight_id'"
 _NO_JOB = "the job does not exist in this workspace; check 'workflow_id' and 'job_id'"
 _FINDERS: dict[SourceKind, tuple[ProblemFinder, str]] = {
     CATALOG: (_find_catalog_problem, UNKNOWN_CATALOG),
     AOI_ASSETS: (_find_asset_problem, _NO_AOI),
-    INSIGHT: (_find_insight_problem, _NO_AOI),
+    INSIGHT: (_find_insight_problem, _NO_INSIGHT),
     JOB: (_find_job_problem, _NO_JOB),
     TASK: (_find_task_problem, _NO_JOB),
 }

@@ -1,4 +1,4 @@
-"""The sinks of catalogs: delivered or downloaded, by requests or as tap-pixxel emits them."""
+"""The sinks of catalogs and of downloads, by requests or as tap-pixxel emits them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
+from target_pixxel_store.downloads.partial_file import BOUNDARY_BYTES
 from tests import forkserver
 from tests.kill_points import KillAtFileChange, KillAtRequest, note_kill_on_failure
 from tests.target_pixxel_store.download_checks import list_files
@@ -49,6 +50,7 @@ class LostResponse:
         self._sandbox = sandbox
         self._case = case
         self.kill: KillAtRequest | None = None
+        self.behavior = BEHAVIOR
         self.is_lost = False
 
     def __call__(self, request: RequestRecord, workspace: Workspace) -> None:
@@ -56,7 +58,7 @@ class LostResponse:
         if self.kill:
             self.kill(request, workspace)
         loses = not self.is_lost and (request.method, request.path) == self._case.request
-        self._sandbox.behavior = replace(BEHAVIOR, drop_accepted=float(loses))
+        self._sandbox.behavior = replace(self.behavior, drop_accepted=float(loses))
         self.is_lost |= loses and not (self.kill and self.kill.reached)
 
 
@@ -121,4 +123,21 @@ def test_source_killed_and_interrupted_at_any_moment_is_one_file(
     assert len(small_sandbox.fetches) == fetches, "the file was complete before the last kill"
     [*earlier, line] = read_json_lines(tmp_path / "outcomes")
     assert [line["outcome"] for line in (*earlier, line)] == ["exists"] * 2
+    assert case.is_complete(small_sandbox, line)
+
+
+@pytest.mark.parametrize("kind", ["assets", "job"])
+def test_source_killed_after_a_boundary_is_continued_there(
+    small_sandbox: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    """A repeated request has another signed URL, of the same object."""
+    case = make_case(small_sandbox, kind)
+    harness = KillHarness(small_sandbox, tmp_path, case)
+    harness.hook.behavior = Behavior(download_seconds=0, download_bytes=BOUNDARY_BYTES + 1000)
+    assert harness.run(change_number=BEFORE_RENAME) == -signal.SIGKILL
+    assert harness.run() == 0
+    *_, last = small_sandbox.fetches
+    assert (last.range, last.status, last.sent) == (f"bytes={BOUNDARY_BYTES}-", 206, 1000)
+    [line] = read_json_lines(tmp_path / "outcomes")
+    assert line["outcome"] == "created"
     assert case.is_complete(small_sandbox, line)

@@ -125,7 +125,7 @@ def test_path_is_that_of_the_record_else_of_the_template_else_of_the_kind(
 UNKNOWN: dict[str, tuple[str, Json, str]] = {
     "area of assets": ("assets", {"aoi_id": "no"}, "the area of interest does not exist in this"),
     "asset": ("assets", {"asset_ids": ["no", "none"]}, "2 of its 2 'asset_ids' are not assets"),
-    "area of insight": ("insight", {"aoi_id": "no"}, "the area of interest does not exist in this"),
+    "area of insight": ("insight", {"aoi_id": "no"}, "the insight does not exist in this"),
     "insight": ("insight", {"insight_id": "no"}, "the insight does not exist in this workspace"),
     "output": ("insight", {"outputs": ["no"]}, "returned 400"),
     "workflow": ("job", {"workflow_id": "no"}, "the job does not exist in this workspace; check"),
@@ -266,7 +266,7 @@ def test_request_without_url_fails_record(
     assert list_files(harness.folder / "images") == []
 
 
-def test_assets_of_an_unknown_status_word_are_ready_in_any_case(
+def test_status_words_are_understood_in_any_case(
     harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy
 ) -> None:
     """The contract's example is in upper case, its other statuses are in lower case."""
