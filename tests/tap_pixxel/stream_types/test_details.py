@@ -177,8 +177,8 @@ def test_details_are_requested_concurrently_and_emitted_in_order(sandbox: Sandbo
     overlapping: list[str] = []
 
     def watch(request: RequestRecord, _: Workspace) -> None:
-        details = [r for r in sandbox.requests if DETAIL_PATHS["jobs"].fullmatch(r.path)]
-        if any(each.status is None for each in details if each is not request):
+        running = [each.path for each in sandbox.requests if each.status is None]
+        if len(list(filter(DETAIL_PATHS["jobs"].fullmatch, running))) > 1:
             overlapping.append(request.path)
 
     sandbox.behavior = Behavior(latency_ms=20)
@@ -194,7 +194,9 @@ def test_unknown_field_of_details_goes_to_extra(
 ) -> None:
     listed = b'{"id": "a", "project_id": "p", "team": "x"}'
     rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % listed
-    details = b'{"id": "a", "name": "other", "spec": "{}", "owner": "o", "team": "y"}'
+    details = (
+        b'{"id": "a", "name": "other", "created_by": 7, "spec": "{}", "owner": "o", "team": "y"}'
+    )
     with (
         ScriptedServer(answer(body=rows), answer(body=details)) as server,
         caplog.at_level(logging.INFO),
