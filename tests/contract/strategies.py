@@ -33,18 +33,19 @@ ANY_JSON = st.recursive(
 """Valid JSON only: NaN makes the client retry, and the contract does not cover it."""
 SCALARS = {"string": TEXT, "integer": INTEGERS, "number": NUMBERS, "boolean": st.booleans()}
 MEMBER_STATES = st.sampled_from(["missing", "null", *["present"] * 10])
+COMPLETE = st.just("present")
 MAX_ROWS = 3
 
 
-def values(schema: Any, name: str = "") -> st.SearchStrategy[Any]:
+def values(schema: Any, name: str = "", *, complete: bool = False) -> st.SearchStrategy[Any]:
     """Return the values that a resolved schema allows for a member of this name."""
     if "enum" in schema:
         return st.one_of(st.sampled_from(schema["enum"]), TEXT)  # enums are open
     match schema.get("type"):
         case "object":
-            return objects(schema)
+            return objects(schema, complete=complete)
         case "array":
-            return rows(schema["items"])
+            return rows(schema["items"], complete=complete)
         case "string" if name in KEY_NAMES:
             return KEYS
         case "string" if TIME_NAME.search(name):
@@ -53,27 +54,36 @@ def values(schema: Any, name: str = "") -> st.SearchStrategy[Any]:
             return SCALARS.get(other, ANY_JSON)
 
 
-def rows(schema: Any) -> st.SearchStrategy[list[Any]]:
+def rows(schema: Any, *, complete: bool = False) -> st.SearchStrategy[list[Any]]:
     """Return lists, most of them with several rows."""
-    row = values(schema)
-    return st.one_of(st.lists(row, min_size=2, max_size=MAX_ROWS), st.lists(row, max_size=1))
+    row = values(schema, complete=complete)
+    several = st.lists(row, min_size=2, max_size=MAX_ROWS)
+    return several if complete else st.one_of(several, st.lists(row, max_size=1))
 
 
-def objects(schema: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Return objects: each member may be missing or null, and an unknown member may be added."""
+def objects(schema: Any, *, complete: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """Return objects, to which an unknown member may be added.
+
+    Args:
+        schema: The resolved schema.
+        complete: Whether no member is missing or null, and no list or map is empty.
+    """
     members = {
-        name: values(each, name) for name, each in sorted(schema.get("properties", {}).items())
+        name: values(each, name, complete=complete)
+        for name, each in sorted(schema.get("properties", {}).items())
     }
     additional = schema.get("additionalProperties")
     others: st.SearchStrategy[dict[str, Any]] = st.just({})
     if isinstance(additional, dict):
-        others = st.dictionaries(TEXT, values(additional), max_size=MAX_ROWS)
+        each = values(additional, complete=complete)
+        others = st.dictionaries(TEXT, each, min_size=int(complete), max_size=MAX_ROWS)
+    states = COMPLETE if complete else MEMBER_STATES
 
     @st.composite
     def draw_object(draw: st.DrawFn) -> dict[str, Any]:
         drawn = {**draw(others)}
         for name, strategy in members.items():
-            if (state := draw(MEMBER_STATES)) != "missing":
+            if (state := draw(states)) != "missing":
                 drawn[name] = None if state == "null" else draw(strategy)
         if draw(st.integers(0, 5)) == 0:
             drawn["unknown_member"] = draw(ANY_JSON)
