@@ -17,7 +17,7 @@ from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store import settings_schema as store_settings
 from target_pixxel_store.deliveries.plan import format_rules
-from target_pixxel_store.orders.plan import format_rules as format_order_rules
+from target_pixxel_store.purchases.plan import format_rules as format_order_rules
 from target_stac import settings as stac_settings
 
 if TYPE_CHECKING:

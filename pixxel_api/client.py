@@ -173,7 +173,12 @@ class Client:
         return self._make_retrying()(self._request_text, path, params)
 
     def send_once(
-        self, method: str, path: str, *, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> JsonResponse:
         """Send a write request once; the server may have applied it even if it fails.
 
@@ -183,11 +188,12 @@ class Client:
             method: The HTTP method.
             path: The path below the base URL.
             body: The JSON body; None for a request without one.
+            params: The query parameters.
 
         Raises:
             ApiError: The request failed; the class states the cause.
         """
-        return self._request_json(method, path, None, body, is_read=False)
+        return self._request_json(method, path, params, body, is_read=False)
 
     def delete(self, path: str) -> None:
         """Send a DELETE once, as `send_once`, and ignore the body of the response.

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from target_pixxel_store.downloads.pipeline import DownloadPipeline
     from target_pixxel_store.objects.reconciler import ObjectReconciler
-    from target_pixxel_store.orders.pipeline import OrderPipeline
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
+    from target_pixxel_store.purchases.pipeline import PurchasePipeline
 
 PAGE_CONCURRENCY = 4
 """Pages of a list that are requested at the same time."""
@@ -44,6 +44,8 @@ USER_AGENT = f"target-pixxel-store/{distribution_version()}"
 IGNORED_HINTS = {
     "deliveries": "it is the API's history; send delivery_requests to request deliveries",
     "orders": "it is the API's list; send order_requests to order imagery",
+    "insights": "it is the API's list; send insight_requests to request insights",
+    "jobs": "it is the API's list; send job_requests to run workflows",
     "aois": "it is the API's list; send aoi_requests to create areas of interest",
     "indices": "it is the API's list; send index_requests to create indices",
     "visualizations": "it is the API's list; send visualization_requests to create visualizations",
@@ -52,7 +54,8 @@ IGNORED_HINTS = {
 }
 DEFAULT_HINT = (
     "send stores, delivery_requests, download_requests, aoi_requests, index_requests, "
-    "visualization_requests or order_requests, renamed by a stream map (__alias__) if needed"
+    "visualization_requests, order_requests, insight_requests or job_requests, renamed by a stream "
+    "map (__alias__) if needed"
 )
 
 
@@ -192,20 +195,20 @@ class RunContext:
         return ObjectReconciler(self.settings, self.api, self.journal, check=self.check)
 
     @cached_property
-    def orders(self) -> OrderPipeline:
-        """Plans and places orders.
+    def purchases(self) -> PurchasePipeline:
+        """Plans and places purchases.
 
         Raises:
             InputError: The plan is not the approved one, or its file cannot be written.
         """
-        from target_pixxel_store.orders.pipeline import (  # noqa: PLC0415
+        from target_pixxel_store.purchases.pipeline import (  # noqa: PLC0415
             MAX_REQUESTS,
-            OrderPipeline,
+            PurchasePipeline,
         )
-        from target_pixxel_store.orders.plan_file import open_plan_file  # noqa: PLC0415
+        from target_pixxel_store.purchases.plan_file import open_plan_file  # noqa: PLC0415
 
         settings = self.settings
-        return OrderPipeline(
+        return PurchasePipeline(
             settings,
             self.api,
             self.journal,

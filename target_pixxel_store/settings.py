@@ -63,7 +63,7 @@ class Settings:
     plan_path: Path
     approve_plan: str | None
     max_total_amount: float | None
-    max_order_amount: float | None
+    max_purchase_amount: float | None
     max_uplift_percent: float
     outcomes_path: Path | None
     summary_path: Path | None
@@ -78,7 +78,7 @@ class Settings:
     download_to: str | None
     deliver_when: dict[str, list[Any]]
     max_deliveries: int
-    max_orders: int
+    max_purchases: int
     allow_tasking: bool
     retry_in_doubt: list[str]
     acknowledge: list[str]
@@ -136,7 +136,7 @@ def find_setting_problems(config: Mapping[str, Any]) -> list[str]:
     if config.get("approve_plan") and config.get("max_total_amount") is None:
         found.append(
             "Setting 'max_total_amount' is missing; 'approve_plan' requires the amount that the "
-            "orders of the plan may cost"
+            "purchases of the plan may cost"
         )
     paths = [path for path in map(config.get, _OUTPUT_PATHS) if path]
     if len({*paths}) < len(paths):
@@ -301,7 +301,7 @@ _PARSERS: Parsers = (
             "wait_timeout",
             "stuck_after",
             "max_total_amount",
-            "max_order_amount",
+            "max_purchase_amount",
             "max_uplift_percent",
         )
     ),

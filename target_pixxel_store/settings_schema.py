@@ -178,32 +178,35 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _seconds(
         "settle_seconds",
         15,
-        "Seconds after which the API lists a requested delivery or order; an unconfirmed delivery "
-        "is requested again only then.",
+        "Seconds after which the API lists a requested delivery, order or insight; an unconfirmed "
+        "delivery is requested again only then.",
     ),
     _text(
         "plan_path",
-        "File of the plan of order_requests. Without approve_plan, each run prices the requests "
-        f"and replaces it; nothing is ordered. By default {DEFAULT_PLAN} in the working directory.",
+        "File of the plan of order_requests, insight_requests and job_requests. Without "
+        "approve_plan, each run prices the requests and replaces it; nothing is placed. By default "
+        f"{DEFAULT_PLAN} in the working directory.",
     ),
     _text(
         "approve_plan",
-        "The plan_digest of the plan in plan_path: the run places the orders of this plan, and no "
-        "others. Orders cost money and cannot be cancelled.",
+        "The plan_digest of the plan in plan_path: the run places the orders, insights and jobs of "
+        "this plan, and no others. They cost money or tokens and cannot be cancelled.",
     ),
     _property(
         "max_total_amount",
         th.NumberType(minimum=0),
-        "Amount that all orders of an approved plan may cost, over all runs, those in doubt "
-        "included; required by approve_plan.",
+        "Amount that everything in an approved plan may cost, over all runs, what is in doubt "
+        "included: money for orders, tokens for insights and jobs; required by approve_plan.",
     ),
     _property(
-        "max_order_amount",
+        "max_purchase_amount",
         th.NumberType(minimum=0),
-        "Amount that one order may cost; unlimited if not set.",
+        "Amount that one order, insight or job may cost; unlimited if not set.",
     ),
     _integer(
-        "max_orders", 100, "Orders of an approved plan, over all runs, those in doubt included."
+        "max_purchases",
+        100,
+        "Orders, insights and jobs of an approved plan, over all runs, those in doubt included.",
     ),
     _property(
         "max_uplift_percent",
@@ -220,16 +223,16 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     _property(
         "retry_in_doubt",
         th.ArrayType(th.StringType),
-        "Orders in doubt that may be sent once more, because you know that they were not placed. "
-        "Each is named as the error names it: its request_id, a colon, and the id of its last "
-        "send, so that no permission is used twice.",
+        "Orders, insights and jobs in doubt that may be sent once more, because you know that they "
+        "were not placed. Each is named as the error names it: its request_id, a colon, and the id "
+        "of its last send, so that no permission is used twice.",
         default=[],
     ),
     _property(
         "acknowledge",
         th.ArrayType(th.StringType),
-        "Ids of orders after which the target sends nothing until a person has seen to them: a dry "
-        "run has placed the order, or it costs more than its dry run.",
+        "Ids of orders, insights and jobs after which the target sends nothing until a person has "
+        "seen to them: a request for a price has placed it, or it costs more than its price.",
         default=[],
     ),
     _text(

@@ -174,8 +174,8 @@ class TargetPixxelStore(PixxelTarget):
         self._start()
         context, settings = self.context, self.context.settings
         self._finish(context.deliveries.finish)
-        if self._has_orders:
-            context.orders.finish()
+        if self._has_purchases:
+            context.purchases.finish()
         self._emit_state()
         if settings.wait == FINISHED and not settings.dry_run:
             self._wait_problems = context.monitor.wait_for(
@@ -190,9 +190,9 @@ class TargetPixxelStore(PixxelTarget):
             self.context.downloads.finish()
 
     @property
-    def _has_orders(self) -> bool:
-        """Whether the input has a stream of orders."""
-        return "orders" in self.context.__dict__  # a part that its sink has created
+    def _has_purchases(self) -> bool:
+        """Whether the input has a stream of purchases."""
+        return "purchases" in self.context.__dict__  # a part that its sink has created
 
     def _poll(self) -> None:
         """Send a batch that has waited long enough, and record finished downloads."""
@@ -222,12 +222,12 @@ class TargetPixxelStore(PixxelTarget):
                 context.outcome_files.skip_reasons,
                 self._planned_catalogs,
             )
-        orders = context.orders if self._has_orders else None
-        if orders and orders.lines:
+        purchases = context.purchases if self._has_purchases else None
+        if purchases and purchases.lines:
             from target_pixxel_store.outcomes.tables import print_plan_table  # noqa: PLC0415
 
-            print_plan_table(orders.make_table(), orders.describe_total())
-        elif orders and reason and (missing := orders.describe_missing_plan()):
+            print_plan_table(purchases.make_table(), purchases.describe_total())
+        elif purchases and reason and (missing := purchases.describe_missing_plan()):
             self.logger.warning("%s", missing)
         for name in context.selection.unmatched_filters:
             self.logger.warning(
@@ -250,11 +250,9 @@ class TargetPixxelStore(PixxelTarget):
             ended_because=reason or None,
             deliveries=context.recorder.delivery_count,
             downloads=context.recorder.download_count,
-            orders=context.recorder.order_count,
-            order_amount=context.recorder.order_amount,
-            plan=asdict(context.orders.total)
-            if self._has_orders and context.orders.total
-            else None,
+            purchases=context.recorder.purchase_count,
+            purchase_amount=context.recorder.purchase_amount,
+            plan=asdict(purchases.total) if purchases and purchases.total else None,
             download_to=context.downloads.root if self._started and context.downloads else None,
             late=asdict(self._earlier_problems),
             waited=None if self._wait_problems is None else asdict(self._wait_problems),

@@ -47,9 +47,12 @@ ORDER_ITEMS = "/v0/order-items"
 ORDERS = "/v0/orders"
 PROJECTS = "/v0/projects"
 BANDSETS = "/v0/bandsets"
+AOI = "/v0/aoi"
+WORKFLOWS = "/v0/workflows"
 ARCHIVE_ITEMS = "/v0/archives/search"
 _ITEMS_PER_SEARCH = 25  # of the archive: an item has up to 250 assets
 _UNKNOWN_ID_STATUSES = (400, 404)
+_UNREADABLE_STATUSES = (*_UNKNOWN_ID_STATUSES, 403)
 
 
 @dataclass(eq=False, repr=False)
@@ -177,6 +180,53 @@ class StoreApi:
         """Place an order of one order item, which costs money; return it."""
         return self.create(ORDERS, _order_body(item, dry_run=False))
 
+    def find_aoi(self, aoi_id: str) -> bool:
+        """Return whether the token can read an area of interest."""
+        return self._get_readable(f"{AOI}/{_quote(aoi_id)}") is not None
+
+    def find_block_versions(self, name: str) -> set[str]:
+        """Return the versions of a block; empty where there is none with the name."""
+        answer = self._get_readable(f"/v0/blocks/{_quote(name)}")
+        rows = answer.rows("blocks") if answer else ()
+        specs = (row_to_python(row).get("spec") for row in rows)
+        return {str(spec.get("version")) for spec in specs if isinstance(spec, dict)}
+
+    def list_insights(self, aoi_id: str) -> list[Fields]:
+        """List the insights of an area of interest."""
+        answer = self.client.send_with_retries("GET", f"{AOI}/{_quote(aoi_id)}/insights")
+        return [row_to_python(row) for row in answer.rows("insights")]
+
+    def request_insight(self, aoi_id: str, body: Fields) -> Fields:
+        """Create an insight, which costs tokens, or request an estimate; return the response.
+
+        It is sent once, as an API that does not honour `estimate` would create it each time.
+        """
+        return self.create(f"{AOI}/{_quote(aoi_id)}/insights", body)
+
+    def find_workflow(self, workflow_id: str, project_id: str) -> bool:
+        """Return whether the token can read a workflow of a project."""
+        path = f"{WORKFLOWS}/{_quote(workflow_id)}"
+        return self._get_readable(path, {"project_id": project_id}) is not None
+
+    def estimate_workflow(self, workflow_id: str) -> Fields:
+        """Return the estimate of running a workflow."""
+        path = f"{WORKFLOWS}/{_quote(workflow_id)}/estimate"
+        return row_to_python(self.client.send_with_retries("GET", path).fields)
+
+    def run_workflow(self, workflow_id: str, project_id: str) -> Fields:
+        """Create a job of a workflow, which costs tokens; return it."""
+        path, params = f"{WORKFLOWS}/{_quote(workflow_id)}/jobs", {"project_id": project_id}
+        return row_to_python(self.client.send_once("POST", path, params=params).fields)
+
+    def _get_readable(self, path: str, params: Fields | None = None) -> JsonResponse | None:
+        """Return an object; None where the API does not know it, or the token may not read it."""
+        try:
+            return self.client.send_with_retries("GET", path, params=params)
+        except ApiError as error:
+            if error.status not in _UNREADABLE_STATUSES:
+                raise
+            return None
+
     def find_project_ids(self) -> set[str]:
         """Return the ids of the projects that the token can read."""
         rows = self._scan(PROJECTS, "projects", paging=PageNumberPaging())
@@ -284,6 +334,10 @@ class StoreApi:
             yield from rows
         if not sweep.complete:
             raise UnstableListError(f"{path} changes faster than it can be read; run again later")
+
+
+def _quote(key: str) -> str:
+    return quote(key, safe="")
 
 
 def _row_id(row: RawRow, key: str = "id") -> str | None:

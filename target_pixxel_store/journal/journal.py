@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         DownloadedFile,
         DownloadKey,
         Intent,
+        KnownPurchase,
         ObjectKey,
+        PurchaseKey,
     )
     from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -52,9 +54,9 @@ class Journal:
 
     Attributes:
         state: The state that its lines describe.
-        deliveries_settled_at, objects_settled_at, orders_settled_at: The monotonic time from which
-            on the API's lists contain every request of earlier runs. Only lists that were requested
-            after it show what must be requested.
+        deliveries_settled_at, objects_settled_at, purchases_settled_at: The monotonic time from
+            which on the API's lists contain every request of earlier runs. Only lists that were
+            requested after it show what must be requested.
 
     Raises:
         JournalError: On entering: another run has locked it, or it cannot be read or written.
@@ -68,7 +70,7 @@ class Journal:
         self._fd = -1
         self.state = JournalState()
         self._settled_at = self.deliveries_settled_at = -math.inf
-        self.objects_settled_at = self.orders_settled_at = -math.inf
+        self.objects_settled_at = self.purchases_settled_at = -math.inf
 
     def __enter__(self) -> Self:
         """Open, lock and read the file."""
@@ -108,8 +110,8 @@ class Journal:
             self.deliveries_settled_at = self._settled_at
         if state.object_intents or not state.is_settled:
             self.objects_settled_at = self._settled_at
-        if state.order_intents or state.open_dry_run is not None or not state.is_settled:
-            self.orders_settled_at = self._settled_at
+        if state.purchase_intents or state.open_quotes or not state.is_settled:
+            self.purchases_settled_at = self._settled_at
 
     def _replay(self) -> int:
         """Apply the lines; return the number of bytes up to the end of the last complete one."""
@@ -218,61 +220,55 @@ class Journal:
         """Record the digest of a plan that is about to be written; on disk when this returns."""
         self._write({"is": "plan", "at": time.time(), "digest": digest}, sync=True)
 
-    def record_order_intent(self, request_id: str, content: str, amount: float) -> None:
-        """Record an order that is about to be placed; on disk when this returns.
+    def record_purchase_intent(
+        self, key: PurchaseKey, content: str, amount: float, place: str
+    ) -> None:
+        """Record a purchase that is about to be sent; on disk when this returns.
 
         Args:
-            request_id: Id of the request.
+            key: Its request.
             content: The digest of what it requests.
             amount: Its price.
+            place: Id of the object whose list will have it; empty where there is one list.
         """
-        of = {"content": content, "amount": amount, "send": uuid.uuid4().hex[:_SEND_DIGITS]}
-        self._write_order("order_intent", request_id, **of)
+        send = uuid.uuid4().hex[:_SEND_DIGITS]
+        of = {"content": content, "amount": amount, "send": send, "place": place}
+        self._write_purchase("purchase_intent", key, **of)
 
-    def record_order(
-        self, request_id: str, content: str, order_id: str, amount: float, quoted: float
+    def record_purchase(
+        self, key: PurchaseKey, known: KnownPurchase, quoted: float | None = None
     ) -> None:
-        """Record an order that exists; on disk when this returns, as another may follow.
+        """Record a purchase that exists; on disk when this returns, as another may follow.
 
         Args:
-            request_id: Id of the request.
-            content: The digest of what it requests.
-            order_id: Id of the order.
-            amount: What it costs.
-            quoted: The price of its dry run.
+            key: Its request.
+            known: The purchase, and what it costs.
+            quoted: The price that was requested before; None where that request has placed it.
         """
-        of = {"content": content, "id": order_id, "amount": amount, "quoted": quoted}
-        self._write_order("order_made", request_id, **of)
+        of = {"content": known.content, "id": known.purchase_id, "place": known.place}
+        how = {"by_quote": True} if quoted is None else {"quoted": quoted}
+        self._write_purchase("purchase_made", key, **of, amount=known.amount, **how)
 
-    def record_order_acknowledged(self, order_id: str) -> None:
-        """Record that a person has acknowledged the problem of an order."""
-        self._write({"is": "order_acknowledged", "at": time.time(), "id": order_id}, sync=True)
+    def record_purchase_refusal(self, key: PurchaseKey) -> None:
+        """Record that the purchase that was sent last will never exist."""
+        self._write_purchase("purchase_refused", key)
 
-    def record_dry_run(self, request_id: str | None) -> None:
-        """Record the first dry run of a run before it is sent; on disk when this returns.
+    def record_purchase_acknowledged(self, purchase_id: str) -> None:
+        """Record that a person has acknowledged the problem of a purchase."""
+        line = {"is": "purchase_acknowledged", "at": time.time(), "id": purchase_id}
+        self._write(line, sync=True)
 
-        Args:
-            request_id: Id of its request; None once the API has refused it.
-        """
-        self._write({"is": "dry_run", "at": time.time(), "request": request_id}, sync=True)
+    def record_quote(self, key: PurchaseKey, place: str) -> None:
+        """Record the first request for a price before it is sent; on disk when this returns."""
+        self._write_purchase("quote", key, place=place)
 
-    def record_paid_dry_run(
-        self, request_id: str, content: str, amount: float, order_id: str
-    ) -> None:
-        """Record an order that a dry run has placed; on disk when this returns."""
-        of = {"content": content, "amount": amount, "id": order_id, "dry_run": True}
-        self._write_order("order_made", request_id, **of)
+    def record_quote_result(self, key: PurchaseKey, *, is_honoured: bool) -> None:
+        """Record that the API has honoured the first request for a price, or has refused it."""
+        self._write_purchase("quote_honoured" if is_honoured else "quote_refused", key)
 
-    def record_dry_run_honoured(self) -> None:
-        """Record that the API has honoured the first dry run."""
-        self._write({"is": "dry_run_honoured", "at": time.time()}, sync=True)
-
-    def record_order_refusal(self, request_id: str) -> None:
-        """Record that the order that was sent last will never exist."""
-        self._write_order("order_refused", request_id)
-
-    def _write_order(self, what: str, request_id: str, **more: Any) -> None:
-        self._write({"is": what, "at": time.time(), "request": request_id, **more}, sync=True)
+    def _write_purchase(self, what: str, key: PurchaseKey, **more: Any) -> None:
+        line = {"is": what, "at": time.time(), "kind": key.kind, "request": key.request_id}
+        self._write(line | more, sync=True)
 
     def record_download_intent(self, key: DownloadKey) -> None:
         """Record a download that is about to be requested; on disk when this returns."""

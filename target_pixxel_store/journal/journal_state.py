@@ -69,46 +69,69 @@ class DownloadedFile(NamedTuple):
     download_id: str | None
 
 
-class KnownOrder(NamedTuple):
-    """An order that exists.
+class PurchaseKey(NamedTuple):
+    """Identifies a request for a purchase: its kind, and its id."""
+
+    kind: str
+    request_id: str
+
+
+class KnownPurchase(NamedTuple):
+    """A purchase that exists.
 
     Attributes:
         content: The digest of what the record requested; empty where it is not known.
         amount: What it costs.
-        order_id: Empty where the API returned none.
+        purchase_id: Empty where the API returned none.
+        place: Id of the object whose list has it; empty where there is one list.
     """
 
     content: str
     amount: float
-    order_id: str = ""
+    purchase_id: str = ""
+    place: str = ""
 
 
-class OrderIntent(NamedTuple):
-    """A request whose order was sent, once or more often, without a known result.
+class PurchaseIntent(NamedTuple):
+    """A request that was sent, once or more often, without a known result.
 
     Attributes:
         content: The digest of what the record requested.
         amounts: The price of each send whose result is unknown, the last one last.
-        send: Identifies the last send; a permission to send the order again must name it.
+        send: Identifies the last send; a permission to send it again must name it.
+        place: Id of the object whose list has what it creates; empty where there is one list.
     """
 
     content: str
     amounts: tuple[float, ...]
     send: str
+    place: str = ""
 
 
-class OrderProblem(NamedTuple):
-    """Why no run sends anything until a person has acknowledged an order.
+class PurchaseProblem(NamedTuple):
+    """Why no run sends anything until a person has acknowledged a purchase.
 
     Attributes:
-        request_id: The request of the order.
+        key: Its request.
         amount: What it costs.
-        quoted: The price of its dry run; None where the dry run itself placed it.
+        quoted: The price that was requested before; None where that request itself placed it.
+    """
+
+    key: PurchaseKey
+    amount: float
+    quoted: float | None
+
+
+class OpenQuote(NamedTuple):
+    """A request for a price, the first one of a run, without a known result.
+
+    Attributes:
+        request_id: Id of the request.
+        place: Id of the object whose list has what it may have created.
     """
 
     request_id: str
-    amount: float
-    quoted: float | None
+    place: str = ""
 
 
 @dataclass(slots=True)
@@ -130,14 +153,15 @@ class JournalState:
             journal had requested.
         object_intents: The requested objects whose result is unknown.
         object_ids: Ids of the objects that exist.
-        order_intents: The requested orders whose result is unknown, by the id of the request.
-        orders: The orders that exist, by the id of the request, then by that of the order.
-        order_problems: The orders that a person must acknowledge, by their ids, or that of the
-            request where an order has none.
+        purchase_intents: The purchases that were sent and whose result is unknown.
+        purchases: The purchases that exist, by request, then by their ids.
+        keys_by_content: The requests that were sent, or that have a purchase, by the digest of
+            their content.
+        purchase_problems: The purchases that a person must acknowledge, by their ids, or that of
+            the request where one has none.
         plan_digests: The digests of the plans that were made with this journal.
-        open_dry_run: Id of the request whose dry run, the first of a run, has no known result.
-        paid_dry_run: Id of the request whose dry run has placed an order; None once the API
-            has honoured one since, and where it always has.
+        open_quotes: For each kind, the request for a price that has no known result.
+        paid_quotes: The kinds whose last known request for a price has placed the purchase.
     """
 
     intents: dict[DeliveryKey, Intent] = field(default_factory=dict)
@@ -153,12 +177,13 @@ class JournalState:
     is_settled: bool = False
     object_intents: set[ObjectKey] = field(default_factory=set)
     object_ids: dict[ObjectKey, str] = field(default_factory=dict)
-    order_intents: dict[str, OrderIntent] = field(default_factory=dict)
-    orders: dict[str, dict[str, KnownOrder]] = field(default_factory=dict)
-    order_problems: dict[str, OrderProblem] = field(default_factory=dict)
+    purchase_intents: dict[PurchaseKey, PurchaseIntent] = field(default_factory=dict)
+    purchases: dict[PurchaseKey, dict[str, KnownPurchase]] = field(default_factory=dict)
+    keys_by_content: dict[str, set[PurchaseKey]] = field(default_factory=dict)
+    purchase_problems: dict[str, PurchaseProblem] = field(default_factory=dict)
     plan_digests: set[str] = field(default_factory=set)
-    open_dry_run: str | None = None
-    paid_dry_run: str | None = None
+    open_quotes: dict[str, OpenQuote] = field(default_factory=dict)
+    paid_quotes: set[str] = field(default_factory=set)
 
     def apply(self, line: dict[str, Any]) -> None:
         """Apply a line.
@@ -191,18 +216,20 @@ class JournalState:
                 self._apply_object(ObjectKey(line["kind"], tuple(line["identity"])), line)
             case "area_intent" | "area_made" | "area_refused":  # of earlier versions
                 self._apply_object(ObjectKey("aoi", (line["project"], line["name"])), line)
-            case "dry_run":
-                self.open_dry_run = line["request"]
-            case "dry_run_honoured":
-                self.open_dry_run = self.paid_dry_run = None
+            case "quote":
+                self.open_quotes[line["kind"]] = OpenQuote(line["request"], line["place"])
+            case "quote_refused" | "quote_honoured":
+                self.open_quotes.pop(line["kind"], None)
+                if line["is"] == "quote_honoured":
+                    self.paid_quotes.discard(line["kind"])
             case "plan":
                 self.plan_digests.add(line["digest"])
-            case "order_acknowledged":
-                self.order_problems.pop(line["id"], None)
-            case "order_intent" | "order_refused":
-                self._apply_order_intent(line)
-            case "order_made":
-                self._apply_order(line)
+            case "purchase_acknowledged":
+                self.purchase_problems.pop(line["id"], None)
+            case "purchase_intent" | "purchase_refused":
+                self._apply_purchase_intent(line)
+            case "purchase_made":
+                self._apply_purchase(line)
             case _:
                 self._apply_download(line)
 
@@ -244,37 +271,45 @@ class JournalState:
         if line["is"].endswith("_made"):
             self.object_ids[key] = line["id"]
 
-    def _apply_order_intent(self, line: dict[str, Any]) -> None:
+    def _apply_purchase_intent(self, line: dict[str, Any]) -> None:
         """Add a send, or remove the last one, which the API has refused."""
-        request_id = line["request"]
-        intent = self.order_intents.get(request_id)
-        if line["is"] == "order_intent":
+        key = PurchaseKey(line["kind"], line["request"])
+        intent = self.purchase_intents.get(key)
+        if line["is"] == "purchase_intent":
+            self.keys_by_content.setdefault(line["content"], set()).add(key)
             amounts = (*(intent.amounts if intent else ()), float(line["amount"]))
-            self.order_intents[request_id] = OrderIntent(line["content"], amounts, line["send"])
+            self.purchase_intents[key] = PurchaseIntent(
+                line["content"], amounts, line["send"], line["place"]
+            )
         elif intent is not None:
-            self._keep_sends(request_id, intent, intent.amounts[:-1])
+            self._keep_sends(key, intent, intent.amounts[:-1])
 
-    def _keep_sends(self, request_id: str, intent: OrderIntent, amounts: tuple[float, ...]) -> None:
+    def _keep_sends(
+        self, key: PurchaseKey, intent: PurchaseIntent, amounts: tuple[float, ...]
+    ) -> None:
         if amounts:
-            self.order_intents[request_id] = intent._replace(amounts=amounts)
+            self.purchase_intents[key] = intent._replace(amounts=amounts)
         else:
-            del self.order_intents[request_id]
+            del self.purchase_intents[key]
 
-    def _apply_order(self, line: dict[str, Any]) -> None:
-        """Add an order; it is the result of one send, at most."""
-        request_id, order_id, amount = line["request"], line["id"], float(line["amount"])
-        known = self.orders.setdefault(request_id, {})
-        is_new = order_id not in known
-        known[order_id] = KnownOrder(line["content"], amount, order_id)
-        quoted: float | None = line.get("quoted")
-        if line.get("dry_run"):
-            self.open_dry_run, self.paid_dry_run = None, request_id
-        elif is_new and (intent := self.order_intents.get(request_id)):
+    def _apply_purchase(self, line: dict[str, Any]) -> None:
+        """Add a purchase, or what it costs now; it is the result of one send, at most."""
+        key, purchase_id = PurchaseKey(line["kind"], line["request"]), line["id"]
+        amount, quoted = float(line["amount"]), line.get("quoted")
+        self.keys_by_content.setdefault(line["content"], set()).add(key)
+        known = self.purchases.setdefault(key, {})
+        earlier = known.get(purchase_id)
+        known[purchase_id] = KnownPurchase(line["content"], amount, purchase_id, line["place"])
+        if line.get("by_quote"):
+            self.open_quotes.pop(key.kind, None)
+            self.paid_quotes.add(key.kind)
+        elif earlier is None and (intent := self.purchase_intents.get(key)):
             # Which send it is may be unknown, so the cheapest no longer counts.
-            self._keep_sends(request_id, intent, tuple(sorted(intent.amounts)[1:]))
-        if line.get("dry_run") or (is_new and quoted is not None and amount > quoted):
-            problem = OrderProblem(request_id, amount, quoted)
-            self.order_problems[order_id or request_id] = problem
+            self._keep_sends(key, intent, tuple(sorted(intent.amounts)[1:]))
+        is_dearer = quoted is not None and amount > quoted
+        if line.get("by_quote") or (is_dearer and (earlier is None or amount > earlier.amount)):
+            problem = PurchaseProblem(key, amount, quoted)
+            self.purchase_problems[purchase_id or key.request_id] = problem
 
 
 def _decode_delivery_key(each: dict[str, Any]) -> DeliveryKey:

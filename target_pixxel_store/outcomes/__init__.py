@@ -31,7 +31,7 @@ BLOCKING_KINDS = frozenset({OutcomeKind.PENDING, OutcomeKind.PLANNED, OutcomeKin
 
 
 class NextStep(StrEnum):
-    """What a catalog or an order needs before it has an outcome."""
+    """What a catalog or a purchase needs before it has an outcome."""
 
     DELIVER = "deliver"
     WAIT = "wait"
@@ -42,7 +42,7 @@ class NextStep(StrEnum):
 
 
 class Decision(NamedTuple):
-    """What to do about a catalog, or about an order.
+    """What to do about a catalog, or about a purchase.
 
     Attributes:
         kind: Its outcome, or the next step.
@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
         attempts: The number of requests for it.
         failure_kind: For FAILED: its kind; None where it concerns only this record.
         location: Where its object goes, for a dry run.
-        amount: What an order costs.
+        amount: What an order, an insight or a job costs.
     """
 
     kind: OutcomeKind

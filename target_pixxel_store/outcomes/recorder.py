@@ -43,7 +43,8 @@ class OutcomeRecorder:
         schema_of: Returns the SCHEMA message of a stream, for its rejected records.
         dry_run_rows: In a dry run: the outcomes, except for skipped records.
         delivery_count, download_count: How many this run requested, or would in a dry run.
-        order_count, order_amount: The orders that this run placed, and what they cost.
+        purchase_count, purchase_amount: The orders, insights and jobs that this run
+            placed, and what they cost.
         has_pending: Whether a record is pending or in doubt, so that no STATE after it is emitted.
         has_problem: Whether a person must see to something that STATE does not wait for.
     """
@@ -55,8 +56,8 @@ class OutcomeRecorder:
     dry_run_rows: list[DryRunRow] = field(init=False, default_factory=list)
     delivery_count: int = field(init=False, default=0)
     download_count: int = field(init=False, default=0)
-    order_count: int = field(init=False, default=0)
-    order_amount: float = field(init=False, default=0.0)
+    purchase_count: int = field(init=False, default=0)
+    purchase_amount: float = field(init=False, default=0.0)
     has_pending: bool = field(init=False, default=False)
     has_problem: bool = field(init=False, default=False)
 

@@ -75,13 +75,13 @@ def _describe_action(outcome: Outcome) -> str:
 
 
 def print_plan_table(rows: Sequence[Mapping[str, str]], total: str) -> None:
-    """Print a plan of orders; a column without any value is left out.
+    """Print a plan of purchases; a column without any value is left out.
 
     Args:
         rows: Its cells by column, all of them in the first row; the last one is the total.
         total: What to print below it.
     """
-    table = Table(title="plan of the orders; nothing was ordered", title_justify="left")
+    table = Table(title="plan of the purchases; nothing was placed", title_justify="left")
     names = [name for name in rows[0] if any(row.get(name) for row in rows)]
     for name in names:
         justify: JustifyMethod = "right" if name in _NUMBERS else "left"

@@ -18,6 +18,8 @@ SINKS_BY_STREAM = {
     "visualization_requests": ("objects", "VisualizationRequestsSink"),
     "download_requests": ("catalogs", "DownloadRequestsSink"),
     "order_requests": ("orders", "OrderRequestsSink"),
+    "insight_requests": ("analyses", "InsightRequestsSink"),
+    "job_requests": ("analyses", "JobRequestsSink"),
     CATALOGS: ("catalogs", "TapSink"),
     ORDER_ITEMS: ("catalogs", "TapSink"),
 }

@@ -12,7 +12,7 @@ from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
 from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.tap_pixxel.syncs import sync
-from tests.target_pixxel_store.orders.order_harness import OrderHarness
+from tests.target_pixxel_store.purchases.order_harness import OrderHarness
 from tests.target_pixxel_store.target_harness import TargetHarness
 
 from .operations import find_operation, read_contract, request_body_validator

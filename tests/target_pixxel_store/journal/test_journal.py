@@ -23,9 +23,10 @@ from target_pixxel_store.journal.journal_state import (
     Intent,
     JournalState,
     KnownDelivery,
-    KnownOrder,
+    KnownPurchase,
     ObjectKey,
-    OrderProblem,
+    PurchaseKey,
+    PurchaseProblem,
 )
 from target_pixxel_store.locations import BucketPath, DeliveryKey
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 LOCATION = BucketPath("S3", "imagery", "a")
 DELIVERY = DeliveryKey("one", LOCATION)
 AOI = ObjectKey("aoi", ("project", "field"))
+FIELD = PurchaseKey("order", "field")
 DOWNLOAD = DownloadKey(catalog_source("one"), "/images")
 ENTRY = {"catalog": "one", "place": list(LOCATION), "store": "store"}
 EARLIER_JOURNAL = Path(__file__).with_name("journal_without_settled_line.ndjson")
@@ -79,58 +81,60 @@ def test_journal_state_old_intent_line_uses_defaults() -> None:
     assert state.intents == {DELIVERY: Intent("", frozenset())}
 
 
-def test_journal_of_orders_keeps_what_is_in_doubt(journal_path: Path) -> None:
+def test_journal_of_purchases_keeps_what_is_in_doubt(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         for name in ("placed", "refused", "doubted"):
-            journal.record_order_intent(name, "digest", 12.5)
-        journal.record_order("placed", "digest", "order", 13.0, 12.5)
-        journal.record_order_refusal("refused")
-        journal.record_paid_dry_run("priced", "digest", 14.0, "dry")
+            journal.record_purchase_intent(PurchaseKey("order", name), "digest", 12.5, "")
+        placed = KnownPurchase("digest", 13.0, "order")
+        journal.record_purchase(PurchaseKey("order", "placed"), placed, 12.5)
+        journal.record_purchase_refusal(PurchaseKey("order", "refused"))
+        priced = KnownPurchase("digest", 14.0, "dry")
+        journal.record_purchase(PurchaseKey("order", "priced"), priced)
     state = read_journal(journal_path)
-    assert [(key, each.amounts) for key, each in state.order_intents.items()] == [
-        ("doubted", (12.5,))
+    assert [(key, each.amounts) for key, each in state.purchase_intents.items()] == [
+        (("order", "doubted"), (12.5,))
     ]
-    assert state.orders == {
-        "placed": {"order": KnownOrder("digest", 13.0, "order")},
-        "priced": {"dry": KnownOrder("digest", 14.0, "dry")},
+    assert state.purchases == {
+        ("order", "placed"): {"order": placed},
+        ("order", "priced"): {"dry": priced},
     }
-    assert state.order_problems == {
-        "order": OrderProblem("placed", 13.0, 12.5),
-        "dry": OrderProblem("priced", 14.0, None),
+    assert state.purchase_problems == {
+        "order": PurchaseProblem(PurchaseKey("order", "placed"), 13.0, 12.5),
+        "dry": PurchaseProblem(PurchaseKey("order", "priced"), 14.0, None),
     }
-    assert state.paid_dry_run == "priced"
+    assert state.paid_quotes == {"order"}
     with Journal(journal_path, 0) as journal:
-        journal.record_dry_run_honoured()
-        journal.record_order_acknowledged("order")
+        journal.record_quote_result(PurchaseKey("order", "priced"), is_honoured=True)
+        journal.record_purchase_acknowledged("order")
     state = read_journal(journal_path)
-    assert (state.paid_dry_run, list(state.order_problems)) == (None, ["dry"])
+    assert (state.paid_quotes, list(state.purchase_problems)) == (set(), ["dry"])
 
 
-def test_journal_of_orders_keeps_each_send(journal_path: Path) -> None:
+def test_journal_of_purchases_keeps_each_send(journal_path: Path) -> None:
     """Only one send is known to have come to nothing, or to be an order."""
     with Journal(journal_path, 0) as journal:
         sends = set()
         for amount in (10.0, 12.0, 11.0):
-            journal.record_order_intent("field", "digest", amount)
-            sends.add(journal.state.order_intents["field"].send)
+            journal.record_purchase_intent(FIELD, "digest", amount, "")
+            sends.add(journal.state.purchase_intents[FIELD].send)
         assert len(sends) == 3
-        journal.record_order_refusal("field")
-        assert journal.state.order_intents["field"].amounts == (10.0, 12.0)
+        journal.record_purchase_refusal(FIELD)
+        assert journal.state.purchase_intents[FIELD].amounts == (10.0, 12.0)
         for _ in range(2):
-            journal.record_order("field", "digest", "order", 10.0, 12.0)
-    assert read_journal(journal_path).order_intents["field"].amounts == (12.0,)
+            journal.record_purchase(FIELD, KnownPurchase("digest", 10.0, "order"), 12.0)
+    assert read_journal(journal_path).purchase_intents[FIELD].amounts == (12.0,)
 
 
-def test_journal_open_order_intent_waits_from_lock(journal_path: Path) -> None:
+def test_journal_open_purchase_intent_waits_from_lock(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         journal.wait_settled(lambda: None)
-        journal.record_order_intent("field", "digest", 1)
+        journal.record_purchase_intent(FIELD, "digest", 1, "")
     with Journal(journal_path, 60) as journal:
-        assert journal.orders_settled_at > time.monotonic()
+        assert journal.purchases_settled_at > time.monotonic()
         assert journal.deliveries_settled_at == journal.objects_settled_at == -math.inf
-        journal.record_order("field", "digest", "order", 1, 1)
+        journal.record_purchase(FIELD, KnownPurchase("digest", 1, "order"), 1)
     with Journal(journal_path, 60) as journal:
-        assert journal.orders_settled_at == -math.inf
+        assert journal.purchases_settled_at == -math.inf
 
 
 def test_journal_reopened_restores_state(journal_path: Path) -> None:
@@ -178,8 +182,11 @@ def read_locked_journal(path: Path) -> JournalState:
         (lambda journal: journal.record_intents(INTENTS), True),
         (lambda journal: journal.record_store("gone", LOCATION), True),
         (lambda journal: journal.record_object_intent(AOI), True),
-        (lambda journal: journal.record_order_intent("field", "digest", 1), True),
-        (lambda journal: journal.record_order("field", "digest", "order", 1, 1), True),
+        (lambda journal: journal.record_purchase_intent(FIELD, "digest", 1, ""), True),
+        (
+            lambda journal: journal.record_purchase(FIELD, KnownPurchase("digest", 1, "order"), 1),
+            True,
+        ),
         (lambda journal: journal.record_download_intent(DOWNLOAD), True),
         (
             lambda journal: journal.record_file(DOWNLOAD, DownloadedFile("a.zip", 5, "download")),

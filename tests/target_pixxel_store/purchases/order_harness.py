@@ -152,7 +152,7 @@ class OrderHarness:
     def permissions(self) -> dict[str, str]:
         """What permits to send an order in doubt once more, by the id of its request."""
         lines = read_json_lines(self.target.journal_path)
-        sent = [line for line in lines if line["is"] == "order_intent"]
+        sent = [line for line in lines if line["is"] == "purchase_intent"]
         return {line["request"]: f"{line['request']}:{line['send']}" for line in sent}
 
     @property

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
 
 from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.errors import RecordError
@@ -21,6 +16,18 @@ from target_pixxel_store.geometry.polygon import (
     to_feature_collection,
 )
 from target_pixxel_store.locations import normalize_path, path_error, to_folder_path
+from target_pixxel_store.purchases.models import (
+    PROJECT_ID,
+    REQUEST_ID,
+    KindWords,
+    ListedPurchase,
+    Price,
+    PurchaseRequest,
+    digest_json,
+    read_name,
+    read_request_id,
+    to_number,
+)
 from target_pixxel_store.records import optional_text, read_text_list, required_text
 
 if TYPE_CHECKING:
@@ -28,9 +35,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from target_pixxel_store.geometry.polygon import CanonicalPolygon, Rings
-    from target_pixxel_store.outcomes.checkpoints import InflightRecord
 
-REQUEST_ID, PROJECT_ID, ITEM_IDS, BANDSET_ID = "request_id", "project_id", "item_ids", "bandset_id"
+ORDER = "order"
+"""The name of the kind."""
+ITEM_IDS, BANDSET_ID = "item_ids", "bandset_id"
 START_DATE, END_DATE = "start_date", "end_date"
 RECURRENCE, OCCURRENCES = "recurrence", "no_of_occurrences"
 TASKING_FIELDS = (
@@ -48,42 +56,36 @@ RECURRENCES = (ONCE, "MONTHLY", "BIMONTHLY", "QUARTERLY")
 DELIVERY_SPEEDS = ("STANDARD",)
 _NUMBERS = {"cloud_cover": (0, 100), "off_nadir": (0, 90), OCCURRENCES: (1, 1000)}
 """The least and the greatest value: percent, degrees from nadir, and a count."""
-MAX_NAME_LENGTH = 100
-"""Characters of an order item's name in the contract."""
-_MARKER_DIGITS = 12
-MAX_OWN_NAME_LENGTH = MAX_NAME_LENGTH - len(" [px:]") - _MARKER_DIGITS
-_MARKER = re.compile(rf"\[px:([0-9a-f]{{{_MARKER_DIGITS}}})\]")
-_MAX_ROUNDING = 0.5  # of the amount of an uplift, which the API states in whole numbers
 _SECONDS_WIDTH = 19  # characters of a timestamp up to its seconds
 _SECONDS_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-ENDED_STATUSES = frozenset({"CANCELLED", "FAILED"})
-"""Statuses of an order item that bought nothing, so that its images may be ordered again."""
 
 
-@dataclass(frozen=True, eq=False)
-class OrderRequest:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OrderRequest(PurchaseRequest):
     """A request for an order, as a record states it.
 
     Attributes:
         polygons: The area.
-        item_ids: Ids of images in the archive; empty for a tasking order.
         tasking: The fields of a tasking order as the API names them; empty for the archive.
-        name: The name before the marker.
-        store: Name or id of the store of an automated delivery; empty for none.
-        path: The path below its prefix.
-        reorder: Whether images that the workspace owns are ordered again.
+        path: The path below the prefix of the store.
     """
 
-    request_id: str
-    project_id: str
+    kind = ORDER
+    words = KindWords(
+        noun="order",
+        placed="ordered",
+        flag="dry_run",
+        quote="dry run",
+        object_name="order item",
+        permissions="the token lacks the role or the project, or tasking needs an identity check "
+        "(KYC); check its ",
+        same="project, images and area",
+        where="an order",
+    )
     usecase: str
     polygons: tuple[Rings, ...]
-    item_ids: tuple[str, ...]
     tasking: Mapping[str, Any]
-    name: str
-    store: str = ""
     path: str = ""
-    reorder: bool = False
 
     @property
     def is_tasking(self) -> bool:
@@ -108,8 +110,7 @@ class OrderRequest:
     @cached_property
     def content_digest(self) -> str:
         """The SHA-256 of what is requested, in hexadecimal digits."""
-        content = [self.to_order_item(self.name, self.store), self.store, self.path]
-        return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+        return digest_json([self.to_order_item(self.name, self.store), self.store, self.path])
 
     def find_past_field(self, now: datetime) -> str | None:
         """Return the date of a tasking order after which nothing is captured, if it has passed.
@@ -142,20 +143,6 @@ class OrderRequest:
         return item
 
 
-@dataclass(frozen=True, eq=False)
-class OrderJob:
-    """A request, with the records that make it and the order item that it sends.
-
-    Attributes:
-        records: The record, and those that repeat it.
-        item: The order item, named with the marker.
-    """
-
-    request: OrderRequest
-    records: list[InflightRecord]
-    item: dict[str, Any]
-
-
 class ImagesKey(NamedTuple):
     """Identifies what an archive order buys: the project, and the images."""
 
@@ -163,115 +150,19 @@ class ImagesKey(NamedTuple):
     item_ids: frozenset[str]
 
 
-class Price(NamedTuple):
-    """The price of an order, and what else the API states about it.
-
-    Attributes:
-        area: In km², as the API computes it; None where it states none.
-        base_amount, final_amount: In the currency of the workspace.
-        uplifts: Their titles, percentages and amounts, as the API lists them.
-        feasibility: The status of a tasking order's feasibility.
-    """
-
-    area: float | None
-    base_amount: float
-    final_amount: float
-    uplifts: list[dict[str, Any]]
-    feasibility: str
-
-    @property
-    def uplift_percent(self) -> float:
-        """The largest uplift in percent of the base amount, or of all of them together.
-
-        The API rounds the amount of each uplift to a whole number, so that 20 % of 224 are 45. So
-        the percentages that it states count for the sum, where the amounts are at most that much
-        above them; otherwise the amounts do. An uplift is listed once for each image.
-        """
-        stated = {
-            (str(each.get("title")), value)
-            for each in self.uplifts
-            if (value := _number(each.get("percentage")))
-        }
-        single = [value for _, value in stated]
-        more = self.final_amount - self.base_amount
-        total = 100 * more / self.base_amount if self.base_amount else math.inf if more > 0 else 0.0
-        rounding = more - self.base_amount * sum(single) / 100
-        if 0 < rounding <= _MAX_ROUNDING * len(self.uplifts):
-            total = sum(single)
-        return max(total, *single, 0.0)
-
-
-class ListedOrder(NamedTuple):
+@dataclass(frozen=True)
+class ListedOrder(ListedPurchase):
     """An order item of the API, with what is needed of its order.
 
     Attributes:
-        order_id, item_id: Empty for one that this run plans.
-        name: With the marker, where this target has placed it.
         images: What identifies it if it is of the archive.
         outline: The area of its images; None where the API states none.
-        status: In upper case.
-        amount: What it costs; None where the API states no price.
         is_paid: Whether it has a time or a transaction of a payment, or tokens were used.
-        request_id: The request of this run that plans it; empty for an order of the API.
     """
 
-    order_id: str
-    item_id: str
-    name: str
-    images: ImagesKey
+    images: ImagesKey | None = None
     outline: frozenset[CanonicalPolygon] | None = None
-    status: str = ""
-    amount: float | None = None
     is_paid: bool = False
-    request_id: str = ""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it buys nothing."""
-        return self.status in ENDED_STATUSES
-
-    @property
-    def markers(self) -> list[str]:
-        """The markers in its name."""
-        return _MARKER.findall(self.name)
-
-
-def format_amount(amount: float) -> str:
-    """Return an amount as messages and tables show it: no zeros at its end, and thousands apart."""
-    return f"{amount:,.12g}"
-
-
-def make_marker(workspace_id: str, request_id: str) -> str:
-    """Return the digits that identify a request of a workspace in the names of order items."""
-    text = msgspec.json.encode([workspace_id, request_id])
-    return hashlib.sha256(text).hexdigest()[:_MARKER_DIGITS]
-
-
-def mark_name(name: str, marker: str) -> str:
-    """Return the name of an order item: at most 82 characters of a name, and a marker."""
-    return f"{name[:MAX_OWN_NAME_LENGTH].rstrip()} [px:{marker}]"
-
-
-def to_plain_json(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an order item as it is read back from a plan, with lists instead of tuples."""
-    return msgspec.json.decode(msgspec.json.encode(item), type=dict[str, Any])
-
-
-def read_request_id(record: Mapping[str, Any]) -> str:
-    """Return the id; a whole number, such as the key of a table, as its text.
-
-    Raises:
-        RecordError: It is missing or invalid.
-    """
-    value = record.get(REQUEST_ID)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if value is not None and not isinstance(value, str):
-        raise RecordError(
-            f"'{REQUEST_ID}' must be a string or a whole number; in a stream map, write "
-            f'"{REQUEST_ID}": "str(id)"'
-        )
-    return required_text(record, REQUEST_ID)
 
 
 def read_order_request(record: Mapping[str, Any]) -> OrderRequest:
@@ -281,9 +172,7 @@ def read_order_request(record: Mapping[str, Any]) -> OrderRequest:
         RecordError: A field is missing or invalid.
     """
     request_id = read_request_id(record)
-    name = optional_text(record, "name") or request_id
-    if _MARKER.search(name):
-        raise RecordError("'name' must not contain a marker such as [px:0123456789ab]")
+    name = read_name(record, request_id)
     item_ids = read_text_list(record, ITEM_IDS)
     given = [field for field in TASKING_FIELDS if record.get(field) is not None]
     if item_ids and given:
@@ -321,15 +210,15 @@ def parse_price(order: Mapping[str, Any]) -> Price | None:
     item = items[0] if isinstance(items, list) and len(items) == 1 else None
     if not isinstance(item, dict):
         return None
-    amounts = [_number(order.get("total_amount")), _number(item.get("final_amount"))]
+    amounts = [to_number(order.get("total_amount")), to_number(item.get("final_amount"))]
     known = [each for each in amounts if each is not None]
-    base = _number(item.get("base_amount"))
+    base = to_number(item.get("base_amount"))
     if not known or min(known) < 0 or base is None:
         return None
     uplifts = item.get("uplifts")
     rows = [each for each in uplifts if isinstance(each, dict)] if isinstance(uplifts, list) else []
     feasibility = str(item.get("feasibility_status") or "").upper()
-    return Price(_number(item.get("area")), base, max(known), rows, feasibility)
+    return Price(to_number(item.get("area")), base, max(known), rows, feasibility)
 
 
 def parse_orders(order: Mapping[str, Any]) -> Iterator[ListedOrder]:
@@ -351,12 +240,12 @@ def _parse_order(
 ) -> ListedOrder:
     images = [each for each in item.get("images") or () if isinstance(each, dict)]
     ids = frozenset(str(each.get("item_id")) for each in images if each.get("item_id"))
-    amounts = [_number(item.get("final_amount"))]
+    amounts = [to_number(item.get("final_amount"))]
     if is_single:
-        amounts.append(_number(order.get("total_amount")))
+        amounts.append(to_number(order.get("total_amount")))
     tasks = [each for each in item.get("tasks") or () if isinstance(each, dict)]
     return ListedOrder(
-        order_id=str(order.get("id") or ""),
+        purchase_id=str(order.get("id") or ""),
         item_id=str(item.get("id") or ""),
         name=str(item.get("name") or ""),
         images=ImagesKey(str(item.get(PROJECT_ID) or "").lower(), ids),
@@ -439,9 +328,3 @@ def _read_flag(record: Mapping[str, Any], name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise RecordError(f"'{name}' must be true or false")
     return bool(value)
-
-
-def _number(value: object) -> float | None:
-    """Return a finite number; None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]  # it is a number

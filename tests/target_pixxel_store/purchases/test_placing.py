@@ -11,7 +11,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import UnexpectedDeliveryError
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
-from tests.target_pixxel_store.orders.order_harness import ORDERS, is_placement
+from tests.target_pixxel_store.purchases.order_harness import ORDERS, is_placement
 from tests.target_pixxel_store.target_harness import record, schema
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pixxel_sandbox import RequestRecord
     from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy, ProxiedRequest
-    from tests.target_pixxel_store.orders.order_harness import OrderHarness
+    from tests.target_pixxel_store.purchases.order_harness import OrderHarness
     from tests.target_pixxel_store.target_harness import Json, RunResult
 
 pytestmark = pytest.mark.places_orders
@@ -41,8 +41,8 @@ def test_place_approved_plan_places_each_once(orders: OrderHarness) -> None:
         [item] = order["order_items"]
         assert (line["order_id"], line["order_item_id"]) == (order["id"], item["id"])
         assert line["amount"] == order["total_amount"]
-    assert result.summary["orders"] == 3
-    assert result.summary["order_amount"] == orders.sandbox.spent_amount()
+    assert result.summary["purchases"] == 3
+    assert result.summary["purchase_amount"] == orders.sandbox.spent_amount()
     rerun = orders.place(*requests)
     assert (rerun.kinds, rerun.states) == (["exists"] * 3, [{"upto": 3}])
     replanned = orders.run(*requests, plan_path=str(orders.plan_path) + "2")
@@ -58,13 +58,13 @@ def test_place_without_the_journal_of_its_plan_sends_nothing(orders: OrderHarnes
     """The journal knows which orders are in doubt; the list may lack them."""
     requests = [orders.request(0), orders.request(1)]
     orders.plan(*requests)
-    doubt(orders, *requests, max_orders=1)
+    doubt(orders, *requests, max_purchases=1)
     sent = len(orders.sandbox.requests)
     kept = orders.target.journal_path.read_bytes()
     orders.target.lose_journal()
     result = orders.place(*requests)
     assert isinstance(result.error, InputError)
-    assert "if it was lost, look at your orders in Pixxel and make a new plan" in str(result.error)
+    assert "if it was lost, look in Pixxel at what exists and make a new plan" in str(result.error)
     assert len(orders.sandbox.requests) == sent
     orders.target.journal_path.write_bytes(kept)
     assert orders.place(*requests).kinds == ["in_doubt", "created"]
@@ -165,7 +165,7 @@ def test_place_order_dearer_than_its_dry_run_ends_run_and_counts(orders: OrderHa
     assert isinstance(result.error, UnexpectedDeliveryError)
     assert "more than the" in str(result.error)
     assert result.kinds == ["created", "pending"]
-    assert result.summary["order_amount"] == orders.sandbox.spent_amount() > 0
+    assert result.summary["purchase_amount"] == orders.sandbox.spent_amount() > 0
     assert result.outcomes[0]["amount"] == orders.sandbox.spent_amount()
     assert sum(orders.placed.values()) == 1
     orders.behave(price_increase=0)
@@ -187,7 +187,7 @@ def test_place_order_dearer_found_by_later_run_must_be_acknowledged(orders: Orde
     requests = [orders.request(0), orders.request(1)]
     orders.plan(*requests)
     orders.behave(price_increase=10)
-    assert doubt(orders, *requests, late=0.5, max_orders=1).kinds == ["in_doubt", "pending"]
+    assert doubt(orders, *requests, late=0.5, max_purchases=1).kinds == ["in_doubt", "pending"]
     orders.target.shorten_wait()
     result = orders.place(*requests, max_total_amount=1e6)
     assert "more than the" in str(result.error)
@@ -303,7 +303,7 @@ def test_place_order_in_doubt_retried_if_named(orders: OrderHarness) -> None:
     poor = orders.place(*requests, **named)
     assert poor.kinds == ["pending", "exists"], "the lost send counts"
     assert "see 'max_total_amount'" in poor.reasons[0]
-    few = orders.place(*requests, **named, max_total_amount=1e6, max_orders=2)
+    few = orders.place(*requests, **named, max_total_amount=1e6, max_purchases=2)
     assert few.kinds == ["pending", "exists"]
     result = orders.place(*requests, **named, max_total_amount=1e6)
     assert (result.status, result.kinds, result.states) == (0, ["created", "exists"], [{"upto": 2}])
@@ -362,7 +362,7 @@ def test_place_logs_each_order_and_the_sum(orders: OrderHarness) -> None:
     assert f"request field-1: placed the order {second['id']} for {amount}" in lines
     assert not any(first["id"] in each for each in lines)
     assert (
-        f"placed 1 orders for {amount} (max_total_amount {total}, of the plan so far {total})"
+        f"placed 1 purchases for {amount} (max_total_amount {total}, of the plan so far {total})"
         in lines
     )
 
@@ -396,7 +396,10 @@ def test_place_order_in_doubt_counts_in_full(
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
-    [({"max_orders": 1}, "see 'max_orders'"), ({"max_total_amount": 200}, "'max_total_amount'")],
+    [
+        ({"max_purchases": 1}, "see 'max_purchases'"),
+        ({"max_total_amount": 200}, "'max_total_amount'"),
+    ],
 )
 def test_place_limits_apply_to_all_runs_of_a_plan(
     orders: OrderHarness, settings: Json, reason: str
@@ -417,10 +420,10 @@ def test_place_limits_apply_to_all_runs_of_a_plan(
 
 def test_place_limits_of_an_order_apply_again(orders: OrderHarness) -> None:
     orders.plan(orders.tasking_request(0), orders.request(1), allow_tasking=True)
-    result = orders.place(orders.tasking_request(0), orders.request(1), max_order_amount=1)
+    result = orders.place(orders.tasking_request(0), orders.request(1), max_purchase_amount=1)
     assert result.kinds == ["failed", "failed"]
     assert "requires 'allow_tasking'" in result.reasons[0]
-    assert "see 'max_order_amount'" in result.reasons[1]
+    assert "see 'max_purchase_amount'" in result.reasons[1]
     orders.behave(infeasible=1.0)
     rerun = orders.place(orders.tasking_request(0), allow_tasking=True)
     assert "only SUCCESS is placed" in rerun.reasons[0]

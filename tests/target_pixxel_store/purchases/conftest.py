@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.target_pixxel_store.orders.order_harness import OrderHarness
+from tests.target_pixxel_store.purchases.order_harness import OrderHarness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

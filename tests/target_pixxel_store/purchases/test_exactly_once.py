@@ -19,7 +19,7 @@ from tests.target_pixxel_store.delay_limiter import (
     DelayLimiter,
     wait_for_late_writes,
 )
-from tests.target_pixxel_store.orders.order_harness import (
+from tests.target_pixxel_store.purchases.order_harness import (
     ORDERS,
     REQUESTS,
     OrderHarness,
@@ -51,7 +51,7 @@ UPLIFTS = (0, PLANNED_UPLIFT, PLANNED_UPLIFT, 20)
 """Percent of the prices: cheaper than planned, as planned, and too expensive to be placed."""
 JOURNAL_LOSSES = 0.2  # of the runs
 LIMITS = {
-    "max_orders": REQUEST_COUNT,
+    "max_purchases": REQUEST_COUNT,
     "max_uplift_percent": 100,
     "settle_seconds": SETTLE_SECONDS,
     "request_timeout": WRITE_SECONDS,
@@ -173,7 +173,7 @@ def test_orders_killed_repeatedly_placed_once_within_budget(tmp_path: Path) -> N
         assert sandbox.spent_amount() == spent
         doubted = [key for key, kind in last_outcomes(orders).items() if kind == "in_doubt"]
         permissions = [orders.permissions[key] for key in doubted]
-        more = {"max_total_amount": 2 * total, "max_orders": 2 * REQUEST_COUNT}
+        more = {"max_total_amount": 2 * total, "max_purchases": 2 * REQUEST_COUNT}
         status = run_and_kill(orders, limiter, requests, None, retry_in_doubt=permissions, **more)
         assert status == 0, (tmp_path / "log").read_text()[-4000:]
         assert (len(orders.placed), set(orders.placed.values())) == (REQUEST_COUNT, {1})

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import OutcomeFileError
-from target_pixxel_store.orders.plan import LINE_PREFIXES, parse_plan
 from target_pixxel_store.outcomes.files import replace_file
+from target_pixxel_store.purchases.plan import LINE_PREFIXES, parse_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from target_pixxel_store.orders.plan import Plan
+    from target_pixxel_store.purchases.plan import Plan
 
 
 @dataclass(eq=False, repr=False)
@@ -66,7 +66,7 @@ def open_plan_file(
                 raise InputError(
                     "Setting 'journal_path': the journal does not have the plan of "
                     "'approve_plan'; nothing was placed. Name the journal that the plan was made "
-                    "with; if it was lost, look at your orders in Pixxel and make a new plan"
+                    "with; if it was lost, look in Pixxel at what exists and make a new plan"
                 )
             return PlanFile(path, approved)
         if path.exists() and path.stat().st_size and path.is_file():

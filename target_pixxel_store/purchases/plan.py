@@ -1,4 +1,4 @@
-"""The plan: decide about each order by a table of rules, and write what was decided; no I/O.
+"""The plan: decide about each purchase by a table of rules, and write what was decided; no I/O.
 
 `make docs-tables` writes the table into the documentation.
 """
@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from target_pixxel_store.orders.models import format_amount
+from target_pixxel_store.journal.journal_state import PurchaseKey
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
+from target_pixxel_store.purchases.models import format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_pixxel_store.journal.journal_state import KnownOrder, OrderIntent
-    from target_pixxel_store.orders.models import ListedOrder, OrderRequest, Price
+    from target_pixxel_store.journal.journal_state import KnownPurchase, PurchaseIntent
+    from target_pixxel_store.purchases.models import (
+        KindWords,
+        ListedPurchase,
+        Price,
+        PurchaseRequest,
+    )
 
 SUCCESS = "SUCCESS"
 """The only feasibility with which a tasking order is placed."""
@@ -44,7 +50,8 @@ class PlanLine:
 
     Attributes:
         request: Its id.
-        item: The order item that is placed, as it is sent.
+        kind: The name of its kind.
+        item: What is placed, as it is sent.
         area: In km², as the API states it.
         base_amount, final_amount, uplifts, feasibility: As the API states them; null where the
             request was not priced.
@@ -53,6 +60,7 @@ class PlanLine:
     """
 
     request: str
+    kind: str
     item: dict[str, Any]
     area: float | None = None
     base_amount: float | None = None
@@ -64,8 +72,13 @@ class PlanLine:
 
     @property
     def is_planned(self) -> bool:
-        """Whether the order is to be placed."""
+        """Whether it is to be placed."""
         return self.decision == OutcomeKind.PLANNED
+
+    @property
+    def key(self) -> PurchaseKey:
+        """What identifies the request in the journal."""
+        return PurchaseKey(self.kind, self.request)
 
     def to_cells(self, store: str) -> dict[str, str]:
         """Return what a table for people has of it, by column; empty for nothing to tell.
@@ -73,17 +86,16 @@ class PlanLine:
         Args:
             store: The store of its automated delivery, as the request names it.
         """
-        images: list[str] = self.item.get("item_ids") or []
-        start, end = (str(self.item.get(name) or "")[:_DATE_WIDTH] for name in _DATES)
-        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
         uplifts = (
             f"{each.get('title') or 'uplift'} {each.get('percentage')} %" for each in self.uplifts
         )
         feasibility = self.feasibility or ""
         return {
             "decision": self.decision,
+            "kind": self.kind,
             "request": self.request,
-            "images or dates": f"{images[0]}{more}" if images else f"{start}/{end or '..'}",
+            "what": self._describe_item(),
+            "area": str(self.item.get("aoi_id") or ""),
             "captures": str(self.item.get("no_of_occurrences") or ""),
             "store": store,
             "km²": _format_number(self.area),
@@ -94,6 +106,18 @@ class PlanLine:
             "why": self.reason,
         }
 
+    def _describe_item(self) -> str:
+        """Return images, or dates, or the block of an insight, or the workflow of a job."""
+        block: dict[str, Any] | None = self.item.get("block")
+        if block:
+            return f"{block.get('name')} {block.get('version')}"
+        if workflow := self.item.get("workflow_id"):
+            return str(workflow)
+        images: list[str] = self.item.get("item_ids") or []
+        start, end = (str(self.item.get(name) or "")[:_DATE_WIDTH] for name in _DATES)
+        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
+        return f"{images[0]}{more}" if images else f"{start}/{end or '..'}"
+
 
 @dataclass(frozen=True)
 class PlanTotal:
@@ -101,7 +125,7 @@ class PlanTotal:
 
     Attributes:
         plan_digest: The SHA-256 of the lines before it, in hexadecimal digits.
-        total_amount: What the planned orders cost.
+        total_amount: What the planned purchases cost.
         requests: The number of lines before it.
     """
 
@@ -115,16 +139,16 @@ class Plan:
     """A plan.
 
     Attributes:
-        lines: What it states about each request, by its id.
+        lines: What it states about each request.
         total: Its last line.
     """
 
-    lines: dict[str, PlanLine]
+    lines: dict[PurchaseKey, PlanLine]
     total: PlanTotal
 
-    def find_approved(self, request_id: str) -> PlanLine | None:
+    def find_approved(self, key: PurchaseKey) -> PlanLine | None:
         """Return the line of a request that is to be placed."""
-        line = self.lines.get(request_id)
+        line = self.lines.get(key)
         return line if line is not None and line.is_planned else None
 
 
@@ -165,20 +189,20 @@ def parse_plan(content: bytes, max_requests: int) -> Plan:
         rows = list(map(decoder.decode, lines))
     except (msgspec.DecodeError, msgspec.ValidationError):
         raise ValueError("is not a complete plan") from None
-    return Plan({row.request: row for row in rows}, total)
+    return Plan({row.key: row for row in rows}, total)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of orders, by the settings of these names; None for no limit.
+    """The limits of purchases, by the settings of these names; None for no limit.
 
     Attributes:
-        max_total_amount, max_orders: Of all orders of a plan, those in doubt included.
+        max_total_amount, max_purchases: Of all purchases of a plan, those in doubt included.
     """
 
     max_total_amount: float | None = None
-    max_order_amount: float | None = None
-    max_orders: int | None = None
+    max_purchase_amount: float | None = None
+    max_purchases: int | None = None
     max_uplift_percent: float = 0.0
     allow_tasking: bool = False
 
@@ -189,29 +213,31 @@ class Situation:
 
     Attributes:
         request: The request.
-        item: The order item that would be sent.
+        item: What would be sent.
         limits: The limits.
-        marked: The orders that have its marker.
-        same: An order with the same project, images and area that has not ended.
-        intent, known: What the journal has: sends without a known result, orders that exist.
-        is_settled: Whether the list contains every order that earlier runs requested.
+        marked: What is listed with its marker.
+        same: Another purchase of the same content that has not ended.
+        intent, known: What the journal has: sends without a known result, purchases that exist.
+        doubted: Id of another request of the same content that is in doubt; empty for none.
+        is_settled: Whether the list has everything that earlier runs requested.
         retry_in_doubt: The setting; it must name the last send of a request, which it permits to
             follow by one more.
         fault: Why it is invalid: it names what the API does not list, or its time has passed.
         owned: Those of its images that the workspace owns.
-        is_planning: Whether no order may be placed.
+        is_planning: Whether nothing may be placed.
         approved: Its line of the approved plan, if the plan places it.
         price: Its price; None before it was asked for.
-        committed: The amounts of the plan's orders, and of each send that is in doubt.
+        committed: The amounts of the plan's purchases, and of each send that is in doubt.
     """
 
-    request: OrderRequest
+    request: PurchaseRequest
     item: dict[str, Any]
     limits: Limits
-    marked: tuple[ListedOrder, ...] = ()
-    same: ListedOrder | None = None
-    intent: OrderIntent | None = None
-    known: tuple[KnownOrder, ...] = ()
+    marked: tuple[ListedPurchase, ...] = ()
+    same: ListedPurchase | None = None
+    intent: PurchaseIntent | None = None
+    known: tuple[KnownPurchase, ...] = ()
+    doubted: str = ""
     is_settled: bool = True
     retry_in_doubt: frozenset[str] = frozenset()
     fault: str = ""
@@ -222,15 +248,20 @@ class Situation:
     committed: tuple[float, ...] = ()
 
     @property
+    def words(self) -> KindWords:
+        """The words of its kind in messages."""
+        return self.request.words
+
+    @property
     def has_other_content(self) -> bool:
-        """Whether the journal has the request's id with other content."""
+        """Whether the journal, or what is listed, has the request's id with other content."""
         same = {"", self.request.content_digest}  # empty where it is not known
-        contents = {each.content for each in self.known}
+        contents = {each.content for each in self.known} | {each.digest for each in self.marked}
         return bool((contents | {self.intent.content if self.intent else ""}) - same)
 
     @property
     def permission(self) -> str:
-        """What `retry_in_doubt` must have, so that the order is sent once more."""
+        """What `retry_in_doubt` must have, so that it is sent once more."""
         return f"{self.request.request_id}:{self.intent.send}" if self.intent else ""
 
     @property
@@ -244,17 +275,17 @@ class Situation:
         return ", ".join(sorted(self.owned))
 
     @property
-    def existing(self) -> ListedOrder | None:
-        """The order that exists."""
+    def existing(self) -> ListedPurchase | None:
+        """The purchase that exists."""
         return self.marked[0] if self.marked else self.same
 
     @property
     def same_name(self) -> str:
-        """The order with the same project, images and area, or the request that plans it."""
+        """The purchase of the same content, or the request that plans it."""
         if self.same is None:
             return ""
-        request_id, order_id = self.same.request_id, self.same.order_id
-        return f"the request {request_id}" if request_id else f"the order {order_id}"
+        request_id, known_id = self.same.request_id, self.same.purchase_id
+        return f"the request {request_id}" if request_id else f"the {self.words.noun} {known_id}"
 
     @property
     def reorder_note(self) -> str:
@@ -263,7 +294,7 @@ class Situation:
 
     @property
     def number(self) -> int:
-        """Its number among the plan's orders."""
+        """Its number among the plan's purchases."""
         return len(self.committed) + 1
 
     @property
@@ -283,7 +314,7 @@ class Situation:
 
     @cached_property
     def total(self) -> float:
-        """What the plan's orders cost with this one."""
+        """What the plan's purchases cost with this one."""
         return add_amounts((*self.committed, self.amount))
 
 
@@ -313,25 +344,30 @@ _ANY_TIME, _BEFORE, _AFTER = "at any time", "before the wait ended", "after it"
 _PRICED, _PLACING = "when it is priced", "when it is placed"
 # fmt: off
 RULES = (
-    Rule("the journal has the `request_id` with other content", _ANY_TIME, OutcomeKind.FAILED,
-         "this 'request_id' was ordered with other content; give the new order a new one",
+    Rule("the journal, or an insight with the marker, has the `request_id` with other content",
+         _ANY_TIME, OutcomeKind.FAILED, "this 'request_id' was {s.words.placed} with other "
+         "content; give the new {s.words.noun} a new one",
          lambda s: s.has_other_content),
-    Rule("an order has the marker, in any status", _ANY_TIME, OutcomeKind.EXISTS,
-         "its order item is {s.existing.status}", lambda s: bool(s.marked)),
-    Rule("the journal has the order, and the list lacks it", _ANY_TIME, OutcomeKind.EXISTS,
+    Rule("an order or an insight has the marker, in any status", _ANY_TIME, OutcomeKind.EXISTS,
+         "its {s.words.object_name} is {s.existing.status}", lambda s: bool(s.marked)),
+    Rule("the journal has it as made", _ANY_TIME, OutcomeKind.EXISTS,
          "recorded in the journal, not (yet) listed by the API", lambda s: bool(s.known)),
-    Rule("an order has the same project, images and area, and is not CANCELLED or FAILED",
-         _ANY_TIME, OutcomeKind.EXISTS,
-         "{s.same_name} has the same project, images and area{s.reorder_note}",
+    Rule("an order has the same project, images and area, or an insight the same area, block, "
+         "version, input and metadata; and it is not CANCELLED, FAILED or deleted",
+         _ANY_TIME, OutcomeKind.EXISTS, "{s.same_name} has the same {s.words.same}{s.reorder_note}",
          lambda s: s.same is not None),
-    Rule("the journal has orders in doubt, or no line `settled`", _BEFORE, NextStep.WAIT, "",
-         lambda s: not s.is_settled),
+    Rule("the journal has purchases in doubt, or no line `settled`; it is not a job", _BEFORE,
+         NextStep.WAIT, "",         lambda s: not s.is_settled),
     Rule("the journal has it in doubt, and `retry_in_doubt` does not name its last send", _AFTER,
-         OutcomeKind.IN_DOUBT, "an earlier run sent it, and the API does not list it; only if you "
+         OutcomeKind.IN_DOUBT, "an earlier run sent it, and {s.words.unlisted}; only if you "
          "know that it was not placed, add '{s.permission}' to 'retry_in_doubt'",
          lambda s: s.intent is not None and s.permission not in s.retry_in_doubt),
-    Rule("it names a project, bandset, store or image that the API does not list, or its time has "
-         "passed", _AFTER, OutcomeKind.FAILED, "{s.fault}", lambda s: bool(s.fault)),
+    Rule("the journal has another insight of the same content in doubt", _AFTER,
+         OutcomeKind.PENDING, "the request {s.doubted} has the same {s.words.same}, and is in "
+         "doubt", lambda s: bool(s.doubted)),
+    Rule("it names a project, bandset, store, image, area, block, version or workflow that the "
+         "API does not have, or its time has passed", _AFTER, OutcomeKind.FAILED, "{s.fault}",
+         lambda s: bool(s.fault)),
     Rule("the workspace owns all its images; `reorder` is false", _AFTER, OutcomeKind.SKIPPED,
          "the workspace owns all its images; see 'reorder'",
          lambda s: s.owns_all and not s.request.reorder),
@@ -352,10 +388,10 @@ RULES = (
          "its uplift is {s.uplift:.6g} %, above the limit of {s.limits.max_uplift_percent:.6g} %; "
          "see 'max_uplift_percent'",
          lambda s: _exceeds(s.uplift, s.limits.max_uplift_percent)),
-    Rule("it costs more than `max_order_amount`", _PRICED, OutcomeKind.FAILED,
-         "it costs {s.amount:,.12g}, above the limit of {s.limits.max_order_amount:,.12g}; see "
-         "'max_order_amount'",
-         lambda s: _exceeds(s.amount, s.limits.max_order_amount)),
+    Rule("it costs more than `max_purchase_amount`", _PRICED, OutcomeKind.FAILED,
+         "it costs {s.amount:,.12g}, above the limit of {s.limits.max_purchase_amount:,.12g}; "
+         "see 'max_purchase_amount'",
+         lambda s: _exceeds(s.amount, s.limits.max_purchase_amount)),
     Rule("it is a tasking order whose feasibility is not SUCCESS", _PRICED, OutcomeKind.FAILED,
          "its feasibility is {s.price.feasibility}; only SUCCESS is placed",
          lambda s: s.request.is_tasking and s.price is not None
@@ -365,13 +401,13 @@ RULES = (
          "it costs {s.amount:,.12g} now, more than the approved {s.approved_amount:,.12g}; make a "
          "new plan",
          lambda s: s.amount > s.approved_amount),
-    Rule("the plan has `max_orders` orders already, those in doubt included", _PLACING,
-         NextStep.STOP, "it would be order {s.number} of the plan, above the limit of "
-         "{s.limits.max_orders}; see 'max_orders'",
-         lambda s: _exceeds(s.number, s.limits.max_orders)),
-    Rule("with it, the plan's orders would cost more than `max_total_amount`, those in doubt "
+    Rule("the plan has `max_purchases` purchases already, those in doubt included", _PLACING,
+         NextStep.STOP, "it would be purchase {s.number} of the plan, above the limit of "
+         "{s.limits.max_purchases}; see 'max_purchases'",
+         lambda s: _exceeds(s.number, s.limits.max_purchases)),
+    Rule("with it, the plan's purchases would cost more than `max_total_amount`, those in doubt "
          "included", _PLACING, NextStep.STOP,
-         "with it, the orders of the plan would cost {s.total:,.12g}, above the limit of "
+         "with it, the purchases of the plan would cost {s.total:,.12g}, above the limit of "
          "{s.limits.max_total_amount:,.12g}; see 'max_total_amount'",
          lambda s: _exceeds(s.total, s.limits.max_total_amount)),
     Rule("none of these", _PLACING, NextStep.PLACE, "", lambda _: True),

@@ -11,7 +11,7 @@ import pytest
 from pixxel_singer.errors import InputError
 from target_pixxel_store.errors import UnexpectedDeliveryError
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
-from tests.target_pixxel_store.orders.order_harness import (
+from tests.target_pixxel_store.purchases.order_harness import (
     ORDERS,
     OrderHarness,
     digest_of,
@@ -50,10 +50,10 @@ def test_plan_prices_each_request_and_places_nothing(
         "requests": 3,
     }
     assert result.summary["plan"] == orders.total
-    assert (result.summary["orders"], result.summary["order_amount"]) == (0, 0)
+    assert (result.summary["purchases"], result.summary["purchase_amount"]) == (0, 0)
     assert stat.S_IMODE(orders.plan_path.stat().st_mode) == 0o600
     table = capfd.readouterr().err
-    assert "plan of the orders; nothing was ordered" in table
+    assert "plan of the purchases; nothing was placed" in table
     header, *rows = [
         [cell.strip() for cell in line.strip("│┃ ").replace("┃", "│").split("│")]
         for line in table.splitlines()
@@ -94,8 +94,8 @@ def test_plan_dry_run_not_honoured_stops_after_one(orders: OrderHarness, request
     assert (line["outcome"], line["order_id"]) == ("created", order["id"])
     assert (len(orders.dry_runs), result.states) == (1, [])
     assert not orders.plan_path.exists()
-    assert result.summary["orders"] == 1
-    assert result.summary["order_amount"] == orders.sandbox.spent_amount()
+    assert result.summary["purchases"] == 1
+    assert result.summary["purchase_amount"] == orders.sandbox.spent_amount()
 
 
 def test_plan_after_dry_run_not_honoured_sends_nothing_until_acknowledged(
@@ -133,7 +133,7 @@ def test_plan_killed_at_dry_run_not_honoured_stops_the_next_run(orders: OrderHar
     orders.behave(dry_run_ignored=True)
     orders.plan(orders.request(0), orders.request(1))
     [*lines, last] = orders.target.journal_path.read_text().splitlines(keepends=True)
-    assert '"order_made"' in last
+    assert '"purchase_made"' in last
     orders.target.journal_path.write_text("".join(lines))
     orders.target.shorten_wait()
     for _ in range(2):
@@ -255,7 +255,7 @@ def test_plan_of_owned_images(orders: OrderHarness) -> None:
         ({}, {}, "requires 'allow_tasking'"),
         ({"allow_tasking": True}, {"infeasible": 1.0}, "only SUCCESS is placed"),
         ({"allow_tasking": True}, {"order_uplift": 25}, "its uplift is 25 %"),
-        ({"allow_tasking": True, "max_order_amount": 1}, {}, "see 'max_order_amount'"),
+        ({"allow_tasking": True, "max_purchase_amount": 1}, {}, "see 'max_purchase_amount'"),
     ],
 )
 def test_plan_limits_tasking(
@@ -338,11 +338,11 @@ def test_plan_refused_by_api_names_field(orders: OrderHarness) -> None:
 def test_plan_without_an_order_has_nothing_to_approve(
     orders: OrderHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    result = orders.plan(orders.request(0), max_order_amount=0)
+    result = orders.plan(orders.request(0), max_purchase_amount=0)
     assert result.kinds == ["failed"]
-    assert "above the limit of 0; see 'max_order_amount'" in result.reasons[0]
+    assert "above the limit of 0; see 'max_purchase_amount'" in result.reasons[0]
     for text in (capfd.readouterr().err, result.log):
-        assert f"nothing to approve: the plan in {orders.plan_path} has no order to place" in text
+        assert f"nothing to approve: the plan in {orders.plan_path} has nothing to place" in text
         assert "approve_plan" not in text
 
 

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from target_pixxel_store.errors import RecordError
-from target_pixxel_store.orders.models import (
-    MAX_NAME_LENGTH,
+from target_pixxel_store.purchases.kinds.order_requests import (
     ImagesKey,
-    Price,
-    make_marker,
-    mark_name,
     parse_orders,
     parse_price,
     read_order_request,
 )
-from tests.target_pixxel_store.orders.order_harness import TASKING, make_square
+from target_pixxel_store.purchases.models import (
+    MAX_NAME_LENGTH,
+    Price,
+    make_marker,
+    mark_name,
+)
+from tests.target_pixxel_store.purchases.order_harness import TASKING, make_square
 
 SQUARE = make_square(10, 50)
 ARCHIVE = {
@@ -189,7 +191,7 @@ ORDER: dict[str, Any] = {"id": "o", "total_amount": 12.5, "paid_at": "", "order_
 
 def test_parse_order_with_marker_images_and_area() -> None:
     [order] = parse_orders(ORDER)
-    assert (order.order_id, order.item_id, order.markers) == ("o", "i", ["0123456789ab"])
+    assert (order.purchase_id, order.item_id, order.markers) == ("o", "i", ["0123456789ab"])
     assert order.images == ImagesKey("p", frozenset({"a"}))
     assert order.outline == read_order_request(ARCHIVE).outline
     assert (order.amount, order.is_paid, order.has_ended) == (12.5, False, False)

@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
-from target_pixxel_store.journal.journal_state import KnownOrder, OrderIntent
-from target_pixxel_store.orders.models import ListedOrder, Price, read_order_request
-from target_pixxel_store.orders.plan import (
+from target_pixxel_store.journal.journal_state import KnownPurchase, PurchaseIntent, PurchaseKey
+from target_pixxel_store.purchases.kinds.order_requests import (
+    ListedOrder,
+    read_order_request,
+)
+from target_pixxel_store.purchases.models import Price
+from target_pixxel_store.purchases.plan import (
     RULES,
     Limits,
     PlanLine,
@@ -20,7 +24,7 @@ from target_pixxel_store.orders.plan import (
     make_plan,
     parse_plan,
 )
-from tests.target_pixxel_store.orders.order_harness import TASKING, make_square
+from tests.target_pixxel_store.purchases.order_harness import TASKING, make_square
 
 FIELDS: dict[str, Any] = {
     "request_id": "r",
@@ -31,12 +35,12 @@ FIELDS: dict[str, Any] = {
 REQUEST = read_order_request({**FIELDS, "item_ids": ["a", "b"]})
 TASK = read_order_request({**FIELDS, **TASKING, "bandset_id": "visible"})
 ITEM = REQUEST.to_order_item("name", "")
-LISTED = ListedOrder("o", "i", "name", REQUEST.images_key, REQUEST.outline, "ACTIVE", 100)
-KNOWN = KnownOrder(REQUEST.content_digest, 100, "o")
-OTHER = KnownOrder("other", 100)
-INTENT = OrderIntent(REQUEST.content_digest, (100,), "0a")
+LISTED = ListedOrder("o", "name", "i", "ACTIVE", 100, REQUEST.images_key, REQUEST.outline)
+KNOWN = KnownPurchase(REQUEST.content_digest, 100, "o")
+OTHER = KnownPurchase("other", 100)
+INTENT = PurchaseIntent(REQUEST.content_digest, (100,), "0a")
 PRICE = Price(5, 100, 100, [], "SUCCESS")
-APPROVED = PlanLine("r", ITEM, final_amount=100, decision="planned")
+APPROVED = PlanLine("r", "order", ITEM, final_amount=100, decision="planned")
 PLACING: dict[str, Any] = {"is_planning": False, "approved": APPROVED}
 SITUATIONS: list[dict[str, Any]] = [
     {"known": (OTHER,), "marked": (LISTED,)},
@@ -45,6 +49,7 @@ SITUATIONS: list[dict[str, Any]] = [
     {"same": LISTED, "is_settled": False},
     {"intent": INTENT, "is_settled": False},
     {"intent": INTENT, "price": PRICE, **PLACING},
+    {"doubted": "other", "price": PRICE},
     {"fault": "names {nothing}", "owned": frozenset({"a"})},
     {"owned": frozenset({"a", "b"})},
     {"owned": frozenset({"a"})},
@@ -53,15 +58,15 @@ SITUATIONS: list[dict[str, Any]] = [
     {"is_planning": False, "price": PRICE, "approved": replace(APPROVED, item={})},
     PLACING,
     {"price": PRICE._replace(final_amount=101)},
-    {"price": PRICE, "limits": Limits(max_order_amount=99)},
+    {"price": PRICE, "limits": Limits(max_purchase_amount=99)},
     {"request": TASK, "price": PRICE._replace(feasibility="WEAK_SUCCESS"),
      "limits": Limits(allow_tasking=True)},
     {"price": PRICE},
     {"price": PRICE, **PLACING, "approved": replace(APPROVED, final_amount=99)},
-    {"price": PRICE, **PLACING, "limits": Limits(max_orders=2), "committed": (1, 1)},
+    {"price": PRICE, **PLACING, "limits": Limits(max_purchases=2), "committed": (1, 1)},
     {"price": PRICE, **PLACING, "limits": Limits(max_total_amount=101), "committed": (1, 1)},
     {"price": PRICE, **PLACING, "committed": (1, 1),
-     "limits": Limits(max_total_amount=102, max_orders=3, max_order_amount=100)},
+     "limits": Limits(max_total_amount=102, max_purchases=3, max_purchase_amount=100)},
 ]  # fmt: skip
 """For each rule, in their order, a situation in which it decides."""
 
@@ -80,8 +85,14 @@ def test_rules_each_decides_its_situation(rule: Rule, known: dict[str, Any]) -> 
     ("limits", "reason"),
     [
         ({"max_total_amount": 1_234}, "would cost 1,234.5, above the limit of 1,234; see 'max_tot"),
-        ({"max_order_amount": 99.5}, "it costs 100, above the limit of 99.5; see 'max_order_amoun"),
-        ({"max_orders": 0}, "it would be order 2 of the plan, above the limit of 0; see 'max_ord"),
+        (
+            {"max_purchase_amount": 99.5},
+            "it costs 100, above the limit of 99.5; see 'max_purchase_am",
+        ),
+        (
+            {"max_purchases": 0},
+            "it would be purchase 2 of the plan, above the limit of 0; see 'max_pur",
+        ),
         ({"max_uplift_percent": -1}, "its uplift is 0 %, above the limit of -1 %; see 'max_uplif"),
     ],
 )
@@ -97,7 +108,11 @@ def test_decide_states_limit(limits: dict[str, Any], reason: str) -> None:
     [
         (LISTED, False, "the order o has the same project, images and area"),
         (LISTED, True, "images and area; 'reorder' does not change that"),
-        (LISTED._replace(request_id="other"), False, "the request other has the same project, im"),
+        (
+            replace(LISTED, purchase_id="", request_id="other"),
+            False,
+            "the request other has the same project, im",
+        ),
     ],
 )
 def test_decide_same_images_names_order(
@@ -118,15 +133,18 @@ def test_cells_of_plan_line_have_captures_uplifts_and_store() -> None:
         | {"bandset_id": "visible"}
     )
     uplifts = [{"title": "Demand", "percentage": 20}] * 2
-    line = PlanLine("r", task.to_order_item("n", ""), 5, 1000, 1200.5, uplifts, "WEAK_SUCCESS")
+    line = PlanLine(
+        "r", "order", task.to_order_item("n", ""), 5, 1000, 1200.5, uplifts, "WEAK_SUCCESS"
+    )
     assert line.to_cells("bucket") == {
-        "decision": "", "request": "r", "images or dates": "2127-01-01/..", "captures": "3",
+        "decision": "", "kind": "order", "request": "r", "what": "2127-01-01/..", "area": "",
+        "captures": "3",
         "store": "bucket", "km²": "5", "base": "1,000", "uplifts": "Demand 20 %",
         "price": "1,200.5", "feasibility": "WEAK_SUCCESS", "why": "",
     }  # fmt: skip
-    archive = PlanLine("r", ITEM, feasibility="NOT_APPLICABLE").to_cells("")
+    archive = PlanLine("r", "order", ITEM, feasibility="NOT_APPLICABLE").to_cells("")
     assert {name: text for name, text in archive.items() if text} == {
-        "request": "r", "images or dates": "a and 1 more",
+        "kind": "order", "request": "r", "what": "a and 1 more",
     }  # fmt: skip
 
 
@@ -155,16 +173,17 @@ def test_add_amounts_is_exact() -> None:
 
 
 def test_plan_read_back_is_the_same() -> None:
-    lines = [APPROVED, PlanLine("s", ITEM, decision="failed", reason="why")]
+    lines = [APPROVED, PlanLine("s", "order", ITEM, decision="failed", reason="why")]
     content, total = make_plan(lines)
     plan = parse_plan(content, 2)
     assert (list(plan.lines.values()), plan.total) == (
-        [replace(line, item=plan.lines[line.request].item) for line in lines],
+        [replace(line, item=plan.lines[line.key].item) for line in lines],
         total,
     )
     assert (total.total_amount, total.requests) == (100, 2)
-    assert plan.find_approved("r") is plan.lines["r"]
-    assert plan.find_approved("s") is plan.find_approved("none") is None
+    assert plan.find_approved(PurchaseKey("order", "r")) is plan.lines[PurchaseKey("order", "r")]
+    assert plan.find_approved(PurchaseKey("order", "s")) is None
+    assert plan.find_approved(PurchaseKey("insight", "r")) is None
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Orders of imagery: priced, approved, placed once, and within a budget."""

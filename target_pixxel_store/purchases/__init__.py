@@ -1,0 +1,1 @@
+"""What costs money or tokens: priced, approved, placed once, and within a budget."""
