@@ -62,6 +62,8 @@ REQUEST_DEVIATIONS = (
             "`direction`, which the tap tries if the API rejects the schema's form"),
     RequestDeviation("POST /v0/orders", r"order_items/\d+/geometry/features/\d+/properties",
             "the schema's example has it, as GeoJSON requires"),
+    RequestDeviation("POST /v0/aoi/{aoi_id}/insights", r"input(/.*)?",
+            "the contract shows raw JSON as the list of its bytes; the input is JSON"),
 )  # fmt: skip
 
 

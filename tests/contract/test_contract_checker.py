@@ -12,7 +12,7 @@ from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.server import TOKEN
 from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.tap_pixxel.syncs import sync
-from tests.target_pixxel_store.purchases.order_harness import OrderHarness
+from tests.target_pixxel_store.purchases.order_harness import InsightHarness, OrderHarness
 from tests.target_pixxel_store.target_harness import TargetHarness
 
 from .operations import find_operation, read_contract, request_body_validator
@@ -91,10 +91,12 @@ def test_response_violating_contract_is_reported_at_any_size(count: int) -> None
     assert list(find_response_violations("GET", "/v0/orders", 401, b'{"error": 7}'))
 
 
-def price_order(sandbox: Sandbox, folder: Path) -> None:
-    """Make a plan of an order."""
+def price_purchases(sandbox: Sandbox, folder: Path) -> None:
+    """Make a plan of an order, and one of an insight."""
     orders = OrderHarness(TargetHarness(sandbox, folder))
     assert orders.plan(orders.request(0)).kinds == ["planned"]
+    insights = InsightHarness(orders.target)
+    assert insights.plan(insights.request(0)).kinds == ["planned"]
 
 
 def test_each_request_deviation_is_in_use(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_each_request_deviation_is_in_use(tmp_path: Path) -> None:
         for skip in (False, True):
             sandbox.behavior = Behavior(skip_paging=skip, prose_sort=skip)
             sync(sandbox, "satellite_images", "catalogs", page_size=5, **SEARCH_FILTERS)
-        price_order(sandbox, tmp_path)
+        price_purchases(sandbox, tmp_path)
         for sent in sandbox.requests:
             operation = find_operation(sent.method, sent.path)
             assert operation is not None

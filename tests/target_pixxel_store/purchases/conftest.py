@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.target_pixxel_store.purchases.order_harness import OrderHarness
+from tests.target_pixxel_store.purchases.order_harness import (
+    InsightHarness,
+    JobHarness,
+    OrderHarness,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,3 +30,13 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def orders(harness: TargetHarness) -> OrderHarness:
     return OrderHarness(harness)
+
+
+@pytest.fixture
+def insights(harness: TargetHarness) -> InsightHarness:
+    return InsightHarness(harness)
+
+
+@pytest.fixture
+def jobs(harness: TargetHarness) -> JobHarness:
+    return JobHarness(harness)

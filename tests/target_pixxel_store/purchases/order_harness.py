@@ -1,4 +1,4 @@
-"""A harness that plans and places orders of a sandbox's archive."""
+"""Harnesses that plan and place orders, insights and jobs in a sandbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pixxel_sandbox.seed.orders import CatalogRow
 from tests.target_pixxel_store.target_harness import read_json_lines, record, schema, state
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ORDERS = "/v0/orders"
 SETTLE_SECONDS = 0.2
-REQUESTS = schema("order_requests", ["request_id"])
 TASKING: Json = {
     "start_date": "2127-01-01",
     "end_date": "2127-02-01",
@@ -53,6 +52,7 @@ class OrderHarness:
 
     target: TargetHarness
     _free: list[ItemRow] = field(init=False)
+    stream: ClassVar[str] = "order_requests"
 
     def __post_init__(self) -> None:
         workspace = self.sandbox.workspace
@@ -129,10 +129,36 @@ class OrderHarness:
 
     def run(self, *requests: Json, **settings: Any) -> RunResult:
         """Run the target on requests, each followed by a STATE."""
-        messages = [REQUESTS]
+        return self.target.run(*self.make_input(*requests), **settings)
+
+    def make_input(self, *requests: Json) -> list[Json]:
+        """Return the messages with requests, each followed by a STATE."""
+        streams = dict.fromkeys([each["stream"] for each in requests] or [self.stream])
+        messages = [schema(each, ["request_id"]) for each in streams]
         for number, each in enumerate(requests, 1):
             messages += [each, state(number)]
-        return self.target.run(*messages, **settings)
+        return messages
+
+    @staticmethod
+    def is_placement(request: RequestRecord) -> bool:
+        """Return whether a request places something."""
+        return is_placement(request)
+
+    @staticmethod
+    def is_pricing(request: RequestRecord) -> bool:
+        """Return whether a request asks for a price."""
+        return request.method == "POST" and request.path == ORDERS and request.body["dry_run"]
+
+    @property
+    def spent(self) -> float:
+        """What was placed costs."""
+        return self.sandbox.spent_amount()
+
+    @property
+    def amounts(self) -> list[tuple[str, float]]:
+        """The name and the amount of each that was placed."""
+        placed = self.sandbox.placed_orders()
+        return [(each["order_items"][0]["name"], float(each["total_amount"])) for each in placed]
 
     def plan(self, *requests: Json, **settings: Any) -> RunResult:
         """Make a plan."""
@@ -178,9 +204,8 @@ class OrderHarness:
 
     @property
     def placed(self) -> Counter[str]:
-        """How many orders of each name exist."""
-        orders = self.sandbox.placed_orders()
-        return Counter(item["name"] for order in orders for item in order["order_items"])
+        """How many exist of each name."""
+        return Counter(name for name, _ in self.amounts)
 
     def behave(self, **behavior: Any) -> None:
         """Change the sandbox's behavior."""
@@ -190,10 +215,111 @@ class OrderHarness:
         """Change the sandbox's behavior when an order is placed, before the response."""
 
         def change(request: RequestRecord, _workspace: object) -> None:
-            if is_placement(request):
+            if self.is_placement(request):
                 self.behave(**behavior)
 
         self.sandbox.on_request = change
+
+
+@dataclass
+class InsightHarness(OrderHarness):
+    """Runs the target on requests for insights."""
+
+    stream = "insight_requests"
+
+    @property
+    def aoi_ids(self) -> list[str]:
+        """Ids of areas of interest."""
+        return self.sandbox.workspace.ids("aois")
+
+    def request(self, number: int, image: int | None = None, **fields: Any) -> Json:
+        """Return a record that requests an insight.
+
+        Args:
+            number: Makes the id of the request, and its input.
+            image: The number of the area; by default that of the request.
+            fields: Other fields, or other values; None for a missing one.
+        """
+        ids = self.aoi_ids
+        defaults: Json = {
+            "request_id": f"field-{number}",
+            "project_id": self.project_id,
+            "aoi_id": ids[(number if image is None else image) % len(ids)],
+            "block": "land-cover",
+            "block_version": "1.1.0",
+            "input": {"threshold": number},
+        }
+        return record(self.stream, **(defaults | fields))
+
+    @staticmethod
+    def is_placement(request: RequestRecord) -> bool:
+        """Return whether a request creates an insight."""
+        is_post = request.method == "POST" and request.path.endswith("/insights")
+        return is_post and not request.body.get("estimate")
+
+    @staticmethod
+    def is_pricing(request: RequestRecord) -> bool:
+        """Return whether a request asks for an estimate."""
+        is_post = request.method == "POST" and request.path.endswith("/insights")
+        return is_post and bool(request.body.get("estimate"))
+
+    @property
+    def spent(self) -> float:
+        """What the insights and jobs cost that were placed."""
+        return self.sandbox.spent_tokens()
+
+    @property
+    def amounts(self) -> list[tuple[str, float]]:
+        """The name and the cost of each insight that was placed."""
+        rows = self.sandbox.placed_analyses()
+        return [(each["name"], float(each["cost"])) for each in rows if "aoi_id" in each]
+
+    @property
+    def placements(self) -> list[Json]:
+        """The bodies that were sent to create insights."""
+        return [each.body for each in self.sandbox.requests if self.is_placement(each)]
+
+
+@dataclass
+class JobHarness(InsightHarness):
+    """Runs the target on requests for jobs, each of a workflow of its own."""
+
+    stream = "job_requests"
+
+    def request(self, number: int, image: int | None = None, **fields: Any) -> Json:
+        """Return a record that runs a workflow; workflows are added where there are too few."""
+        workspace, at = self.sandbox.workspace, number if image is None else image
+        while len(workspace.rows("workflows")) <= at:
+            first = {k: v for k, v in workspace.rows("workflows")[0].items() if k != "id"}
+            workspace.insert("workflows", first)
+        workflow = workspace.rows("workflows")[at]
+        defaults: Json = {
+            "request_id": f"field-{number}",
+            "workflow_id": workflow["id"],
+            "project_id": workflow["project_id"],
+        }
+        return record(self.stream, **(defaults | fields))
+
+    @staticmethod
+    def is_placement(request: RequestRecord) -> bool:
+        """Return whether a request creates a job."""
+        return request.method == "POST" and request.path.endswith("/jobs")
+
+    @staticmethod
+    def is_pricing(request: RequestRecord) -> bool:
+        """Return whether a request asks for an estimate."""
+        return request.path.endswith("/estimate")
+
+    @property
+    def amounts(self) -> list[tuple[str, float]]:
+        """The workflow and the cost of each job that was placed."""
+        rows = self.sandbox.placed_analyses()
+        return [(each["workflow_id"], float(each["cost"])) for each in rows if "aoi_id" not in each]
+
+    @property
+    def placements(self) -> list[Json]:
+        """The paths that were requested to create jobs."""
+        return [{"path": it.path} for it in self.sandbox.requests if self.is_placement(it)]
 
 
 def digest_of(path: Path) -> str:

@@ -1,11 +1,11 @@
-"""The guarantee: whatever is killed, lost or late, no order is placed twice or over the budget."""
+"""The guarantee: whatever is killed, lost or late, nothing is placed twice or over the budget."""
 
 from __future__ import annotations
 
 import random
 import signal
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -20,17 +20,15 @@ from tests.target_pixxel_store.delay_limiter import (
     wait_for_late_writes,
 )
 from tests.target_pixxel_store.purchases.order_harness import (
-    ORDERS,
-    REQUESTS,
+    InsightHarness,
+    JobHarness,
     OrderHarness,
-    is_placement,
 )
 from tests.target_pixxel_store.target_harness import (
     TargetHarness,
     clean_environment,
     read_json_lines,
     serialize_messages,
-    state,
 )
 
 if TYPE_CHECKING:
@@ -41,17 +39,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.places_orders
 
-REQUEST_COUNT = 200
-KILLS = 20
 SETTLE_SECONDS = 0.8
 WRITE_SECONDS = 1.0
 """Deadline of a write, which the next run waits for, too."""
 PLANNED_UPLIFT = 10
 UPLIFTS = (0, PLANNED_UPLIFT, PLANNED_UPLIFT, 20)
 """Percent of the prices: cheaper than planned, as planned, and too expensive to be placed."""
-JOURNAL_LOSSES = 0.2  # of the runs
 LIMITS = {
-    "max_purchases": REQUEST_COUNT,
+    "max_purchases": 200,
     "max_uplift_percent": 100,
     "settle_seconds": SETTLE_SECONDS,
     "request_timeout": WRITE_SECONDS,
@@ -68,6 +63,20 @@ BEHAVIOR = Behavior(
 )
 
 
+class Scale(NamedTuple):
+    """How much a test does.
+
+    Attributes:
+        longest_run: The largest number of counted requests before a kill.
+        journal_losses: The fraction of runs after which the journal is lost.
+    """
+
+    requests: int
+    kills: int
+    longest_run: int
+    journal_losses: float
+
+
 class PriceChanger:
     """A request hook that changes the prices before some dry runs, then calls another hook."""
 
@@ -77,9 +86,8 @@ class PriceChanger:
         self._hook = hook
 
     def __call__(self, request: RequestRecord, workspace: Workspace) -> None:
-        """Change the prices, so that each order costs what its last dry run has said."""
-        is_dry_run = request.method == "POST" and request.path == ORDERS
-        if is_dry_run and not is_placement(request) and self._rng.random() < PRICE_CHANGES:
+        """Change the prices, so that each purchase costs what its last price was."""
+        if self._orders.is_pricing(request) and self._rng.random() < PRICE_CHANGES:
             self._orders.behave(order_uplift=self._rng.choice(UPLIFTS))
         self._hook(request, workspace)
 
@@ -92,11 +100,8 @@ def run_and_kill(
     **settings: object,
 ) -> int:
     """Run the target as a command, and kill it at a request; return its exit status."""
-    messages = [REQUESTS]
-    for number, request in enumerate(requests, 1):
-        messages += [request, state(number)]
     path = orders.target.folder / "input.singer"
-    path.write_text(serialize_messages(*messages))
+    path.write_text(serialize_messages(*orders.make_input(*requests)))
     config = orders.target.write_config(**(orders.approval | LIMITS | settings))
     target = forkserver.start_command(
         "target-pixxel-store",
@@ -126,11 +131,10 @@ def lose_journal(orders: OrderHarness, limiter: DelayLimiter, requests: list[Jso
 
 
 def spent_of_plan(orders: OrderHarness) -> float:
-    """Return what the orders of the last plan cost so far."""
-    names = {line["item"]["name"] for line in orders.lines if line["decision"] == "planned"}
-    placed = orders.sandbox.placed_orders()
-    own = (each for each in placed if each["order_items"][0]["name"] in names)
-    return sum(float(each["total_amount"]) for each in own)
+    """Return what the purchases of the last plan cost so far."""
+    items = [line["item"] for line in orders.lines if line["decision"] == "planned"]
+    names = {each.get("name") or each["workflow_id"] for each in items}
+    return sum(amount for name, amount in orders.amounts if name in names)
 
 
 def last_outcomes(orders: OrderHarness) -> dict[str, str]:
@@ -139,45 +143,102 @@ def last_outcomes(orders: OrderHarness) -> dict[str, str]:
     return {line["key"]["request_id"]: line["outcome"] for line in lines}
 
 
+def kill_repeatedly(
+    orders: OrderHarness, requests: list[Json], rng: random.Random, scale: Scale
+) -> DelayLimiter:
+    """Kill runs that place a plan, and check after each that nothing is placed twice."""
+    sandbox, is_placement = orders.sandbox, orders.is_placement
+    total = orders.total["total_amount"]
+    limiter = DelayLimiter(sandbox, is_placement)
+    sandbox.on_request = PriceChanger(orders, rng, limiter)
+    killed = 0
+    while killed < scale.kills:
+        counted = rng.choice([is_placement, is_placement, is_any_request])
+        delay = rng.choice([0.0, 0.0, 0.01, 0.1])
+        kill = KillAtRequest(rng.randint(1, scale.longest_run), delay, counted)
+        limiter.late = rng.random() < 0.5
+        budget = orders.total["total_amount"] * rng.choice([TIGHT_BUDGET, 1])
+        with note_kill_on_failure((killed, kill)):
+            status = run_and_kill(orders, limiter, requests, kill, max_total_amount=budget)
+            log = (orders.target.folder / "log").read_text()
+            assert status in {-signal.SIGKILL, 3}, log[-4000:]
+            assert max(orders.placed.values(), default=0) <= 1
+            assert spent_of_plan(orders) <= budget
+            assert orders.spent <= total
+        killed += status < 0
+        if rng.random() < scale.journal_losses:
+            lose_journal(orders, limiter, requests)
+    wait_for_late_writes(sandbox)
+    sandbox.on_request = None
+    return limiter
+
+
 @pytest.mark.timeout(900)
-def test_orders_killed_repeatedly_placed_once_within_budget(tmp_path: Path) -> None:
-    rng = random.Random(KILLS)  # noqa: S311 - chooses when to kill
+@pytest.mark.parametrize(
+    ("harness_class", "scale"),
+    [
+        (OrderHarness, Scale(requests=200, kills=20, longest_run=16, journal_losses=0.2)),
+        (InsightHarness, Scale(requests=40, kills=6, longest_run=6, journal_losses=0.2)),
+    ],
+)
+def test_purchases_killed_repeatedly_placed_once_within_budget(
+    tmp_path: Path, harness_class: type[OrderHarness], scale: Scale
+) -> None:
+    rng = random.Random(scale.kills)  # noqa: S311 - chooses when to kill
     with Sandbox(items=12, behavior=BEHAVIOR) as sandbox:
         sandbox.workspace.delete("catalogs", sandbox.workspace.ids("catalogs")[-1])
-        orders = OrderHarness(TargetHarness(sandbox, tmp_path))
-        requests = [orders.request(number, image=0) for number in range(REQUEST_COUNT)]
+        orders = harness_class(TargetHarness(sandbox, tmp_path))
+        requests = [orders.request(number, image=0) for number in range(scale.requests)]
         orders.plan(*requests, **LIMITS)
         total = orders.total["total_amount"]
-        limiter = DelayLimiter(sandbox, is_placement)
-        sandbox.on_request = PriceChanger(orders, rng, limiter)
-        killed = 0
-        while killed < KILLS:
-            counted = rng.choice([is_placement, is_placement, is_any_request])
-            kill = KillAtRequest(rng.randint(1, 16), rng.choice([0.0, 0.0, 0.01, 0.1]), counted)
-            limiter.late = rng.random() < 0.5
-            budget = orders.total["total_amount"] * rng.choice([TIGHT_BUDGET, 1])
-            with note_kill_on_failure((killed, kill)):
-                status = run_and_kill(orders, limiter, requests, kill, max_total_amount=budget)
-                assert status in {-signal.SIGKILL, 3}, (tmp_path / "log").read_text()[-4000:]
-                assert max(orders.placed.values(), default=0) <= 1
-            assert spent_of_plan(orders) <= budget
-            assert sandbox.spent_amount() <= total
-            killed += status < 0
-            if rng.random() < JOURNAL_LOSSES:
-                lose_journal(orders, limiter, requests)
-        wait_for_late_writes(sandbox)
-        sandbox.on_request = None
+        limiter = kill_repeatedly(orders, requests, rng, scale)
         sandbox.behavior = Behavior(order_seconds=1000, drop_accepted=0.05)
-        spent, of_plan = sandbox.spent_amount(), spent_of_plan(orders)
+        spent, of_plan = orders.spent, spent_of_plan(orders)
         assert run_and_kill(orders, limiter, requests, None, max_total_amount=of_plan) == 3
-        assert sandbox.spent_amount() == spent
+        assert orders.spent == spent
         doubted = [key for key, kind in last_outcomes(orders).items() if kind == "in_doubt"]
         permissions = [orders.permissions[key] for key in doubted]
-        more = {"max_total_amount": 2 * total, "max_purchases": 2 * REQUEST_COUNT}
+        more = {"max_total_amount": 2 * total, "max_purchases": 2 * scale.requests}
         status = run_and_kill(orders, limiter, requests, None, retry_in_doubt=permissions, **more)
         assert status == 0, (tmp_path / "log").read_text()[-4000:]
-        assert (len(orders.placed), set(orders.placed.values())) == (REQUEST_COUNT, {1})
-        assert sandbox.spent_amount() <= total
+        assert (len(orders.placed), set(orders.placed.values())) == (scale.requests, {1})
+        assert orders.spent <= total
         counts = Counter(last_outcomes(orders).values())
     assert counts.keys() <= {"created", "exists"}
-    assert counts.total() == REQUEST_COUNT
+    assert counts.total() == scale.requests
+
+
+@pytest.mark.timeout(900)
+def test_jobs_killed_repeatedly_are_run_again_only_with_permission(tmp_path: Path) -> None:
+    """Only a person knows which jobs were lost; here, the sandbox does."""
+    scale = Scale(requests=40, kills=6, longest_run=6, journal_losses=0.0)
+    rng = random.Random(scale.kills)  # noqa: S311 - chooses when to kill
+    with Sandbox(items=12, behavior=BEHAVIOR) as sandbox:
+        jobs = JobHarness(TargetHarness(sandbox, tmp_path))
+        requests = [jobs.request(number) for number in range(scale.requests)]
+        jobs.plan(*requests, **LIMITS)
+        limiter = kill_repeatedly(jobs, requests, rng, scale)
+        unsent = f"field-{scale.requests - 1}"  # a kill between the journal and the request
+        jobs.target.append_to_journal(
+            {"is": "purchase_intent", "kind": "job", "request": unsent, "content": "", "place": ""}
+            | {"amount": 1, "send": "0a"}
+        )
+        sandbox.behavior = BEHAVIOR
+        total = jobs.total["total_amount"]
+        more = {"max_total_amount": 2 * total, "max_purchases": 2 * scale.requests}
+        for _ in range(2):  # until each job has been sent
+            assert run_and_kill(jobs, limiter, requests, None, **more) == 3
+            wait_for_late_writes(sandbox)
+        assert set(jobs.placed.values()) == {1}
+        doubted = [key for key, kind in last_outcomes(jobs).items() if kind == "in_doubt"]
+        workflow_of = {each["record"]["request_id"]: each["record"] for each in requests}
+        placed = {key for key in doubted if workflow_of[key]["workflow_id"] in jobs.placed}
+        assert placed, "some were placed without a response"
+        assert set(doubted) == placed | {unsent}
+        missing = [jobs.permissions[unsent]]
+        sandbox.behavior = Behavior()
+        assert run_and_kill(jobs, limiter, requests, None, retry_in_doubt=missing, **more) == 3
+        assert (len(jobs.placed), set(jobs.placed.values())) == (scale.requests, {1})
+        assert jobs.spent <= total
+        outcomes = last_outcomes(jobs)
+    assert {key for key, kind in outcomes.items() if kind == "in_doubt"} == placed

@@ -59,7 +59,7 @@ def test_plan_prices_each_request_and_places_nothing(
         for line in table.splitlines()
         if line[:1] in {"┃", "│"}
     ]
-    assert header == ["decision", "request", "images or dates", "km²", "base", "price"]
+    assert header == ["decision", "request", "what", "km²", "base", "price"]
     assert [row[1] for row in rows] == ["field-2", "field-1", "field-0", ""], "the largest first"
     assert (rows[-1][0], rows[-1][-1]) == ("total", f"{amount:,g}")
     assert orders.total["plan_digest"] in table
