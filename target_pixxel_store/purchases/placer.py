@@ -22,6 +22,7 @@ from target_pixxel_store.errors import (
 from target_pixxel_store.journal.journal_state import KnownPurchase
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import poll_for
+from target_pixxel_store.purchases.kind import TOKENS
 from target_pixxel_store.purchases.models import name_ids
 from target_pixxel_store.purchases.pricer import (
     acknowledge_later,
@@ -101,7 +102,7 @@ class PurchasePlacer:
                 return self._doubt(kind, error, price)
             result = found
         self._breaker.record_success()
-        self._record(purchase, result, quoted)
+        self._record(kind, purchase, result, quoted)
         problem: BaseException | None = None
         if kind.states_cost_in_list and result.amount is None:
             try:  # before anything else is placed, as it may cost more than its price
@@ -109,7 +110,7 @@ class PurchasePlacer:
             except (PixxelError, StopRequested) as failure:
                 problem, found = failure, None
             result = found or result
-        amount = quoted if result.amount is None else result.amount
+        amount = _amount_of(kind, result, quoted)
         logger.info(
             "request %s: placed the %s %s for %s",
             request.request_id,
@@ -124,9 +125,10 @@ class PurchasePlacer:
         placement = _check_placed(kind.words, purchase, quoted, outcome, result)
         return placement if placement.problem else placement._replace(problem=problem)
 
-    def _record(self, purchase: Purchase, result: ListedPurchase, quoted: float) -> None:
-        request = purchase.request
-        amount = quoted if result.amount is None else result.amount
+    def _record(
+        self, kind: PurchaseKind, purchase: Purchase, result: ListedPurchase, quoted: float
+    ) -> None:
+        request, amount = purchase.request, _amount_of(kind, result, quoted)
         known = KnownPurchase(request.content_digest, amount, result.purchase_id, request.place)
         self.journal.record_purchase(request.key, known, quoted)
 
@@ -188,6 +190,12 @@ class PurchasePlacer:
         except CircuitOpenError as breaker_error:
             problem = problem or breaker_error
         return Placement(outcome, problem)
+
+
+def _amount_of(kind: PurchaseKind, placed: ListedPurchase, quoted: float) -> float:
+    """Return what counts: what the API states, and of tokens, which it counts later, the price."""
+    amount = quoted if placed.amount is None else placed.amount
+    return max(amount, quoted) if kind.unit == TOKENS else amount
 
 
 def _check_placed(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.journal.journal_state import KnownPurchase
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
+from target_pixxel_store.purchases.kind import TOKENS
 from target_pixxel_store.purchases.models import ListedPurchase
 from target_pixxel_store.purchases.plan import Limits, PlanLine, Situation, decide
 
@@ -100,8 +101,11 @@ class PurchasePlanner:
             for known in list(purchases.values()):
                 amount = listed.get(known.purchase_id)
                 if amount is not None and amount > known.amount:
+                    problem = self.journal.state.purchase_problems.get(known.purchase_id)
+                    is_by_quote = problem is not None and problem.quoted is None
                     dearer = known._replace(amount=amount)
-                    self.journal.record_purchase(key, dearer, known.amount)
+                    quoted = None if is_by_quote else known.amount
+                    self.journal.record_purchase(key, dearer, quoted)
 
     def decide(self, purchase: Purchase, price: Price | None = None) -> Decision:
         """Decide about a request, with its price if it is known."""
@@ -188,5 +192,8 @@ class PurchasePlanner:
         marked = kind.find_marked(key.request_id) if kind else ()
         known, intent = state.purchases.get(key, {}), state.purchase_intents.get(key)
         amounts = {each_id: each.amount for each_id, each in known.items()}
-        amounts |= {each.purchase_id: each.amount for each in marked if each.amount is not None}
+        for each in marked:
+            if each.amount is not None:
+                least = amounts.get(each.purchase_id, 0.0) if kind and kind.unit == TOKENS else 0.0
+                amounts[each.purchase_id] = max(each.amount, least)  # used tokens come later
         self.committed[key] = (*amounts.values(), *(intent.amounts if intent else ()))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_pixxel_store.api.models import Fields
+    from target_pixxel_store.journal.journal_state import PurchaseKey
     from target_pixxel_store.purchases.kind import KindServices
     from target_pixxel_store.purchases.models import Purchase
 
@@ -167,6 +168,7 @@ class Insights(PurchaseKind):
     places: frozenset[str] = frozenset()
     _readable: dict[str, bool] = field(init=False, default_factory=dict)
     _listed: dict[str, list[ListedPurchase]] = field(init=False, default_factory=dict)
+    _by_name: dict[str, dict[str, ListedPurchase]] = field(init=False, default_factory=dict)
     _read_at: dict[str, float] = field(init=False, default_factory=dict)
     _own: dict[str, list[ListedPurchase]] = field(init=False, default_factory=dict)
 
@@ -224,8 +226,17 @@ class Insights(PurchaseKind):
             if now - self._read_at.get(aoi_id, -math.inf) <= age:
                 continue
             rows = self.services.api.list_insights(aoi_id) if self._is_readable(aoi_id) else []
-            self._listed[aoi_id] = [_parse_insight(each) for each in rows]
+            self._replace_rows(aoi_id, [_parse_insight(each) for each in rows])
             self._read_at[aoi_id] = now
+
+    def _replace_rows(self, aoi_id: str, rows: list[ListedPurchase]) -> None:
+        for old in self._listed.pop(aoi_id, ()):
+            for name in (*old.markers, old.digest):
+                self._by_name.get(name, {}).pop(old.purchase_id, None)
+        self._listed[aoi_id] = rows
+        for each in rows:
+            for name in filter(None, (*each.markers, each.digest)):
+                self._by_name.setdefault(name, {})[each.purchase_id] = each
 
     def is_settled(self, request: PurchaseRequest) -> bool:
         """Return whether the list of its area has every insight that earlier runs requested."""
@@ -235,8 +246,7 @@ class Insights(PurchaseKind):
     def find_marked(self, request_id: str) -> tuple[ListedPurchase, ...]:
         """Return the listed insights with the marker of a request, deleted ones, too."""
         marker = make_marker(self.services.workspace_id, request_id)
-        rows = (each for listed in self._listed.values() for each in listed)
-        return tuple(each for each in rows if marker in each.markers)
+        return tuple(self._by_name.get(marker, {}).values())
 
     def find_by_id(self, request: PurchaseRequest, purchase_id: str) -> ListedPurchase | None:
         """Return an insight that is listed for the area of a request."""
@@ -245,35 +255,27 @@ class Insights(PurchaseKind):
 
     def find_same(self, request: PurchaseRequest) -> ListedPurchase | None:
         """Return an insight of the same content, listed, planned, or recorded in the journal."""
-        digest = request.content_digest
-        rows = [each for listed in self._listed.values() for each in listed]
-        known: tuple[ListedPurchase, ...] = (
-            *(each for each in rows if each.digest == digest),
-            *self._own.get(digest, ()),
-        )
-        if found := next((each for each in known if not each.has_ended), None):
+        digest, state = request.content_digest, self.services.journal.state
+        listed = self._by_name.get(digest, {})
+        rows: list[ListedPurchase] = [*listed.values(), *self._own.get(digest, ())]
+        if found := next((each for each in rows if not each.has_ended), None):
             return found
-        listed_ids = {each.purchase_id for each in rows}
-        for key, purchases in self.services.journal.state.purchases.items():
-            if key.kind == INSIGHT and key != request.key:
-                for each in purchases.values():
-                    if each.content == digest and each.purchase_id not in listed_ids:
-                        return ListedPurchase(each.purchase_id, amount=each.amount)
+        for key in self._find_others(request):
+            for known in state.purchases.get(key, {}).values():
+                if known.content == digest and known.purchase_id not in listed:
+                    return ListedPurchase(known.purchase_id, amount=known.amount)
         return None
 
     def find_doubted(self, request: PurchaseRequest) -> str:
         """Return the id of another request of the same content that is in doubt."""
-        intents = self.services.journal.state.purchase_intents.items()
-        return next(
-            (
-                key.request_id
-                for key, intent in intents
-                if key.kind == INSIGHT
-                and key != request.key
-                and intent.content == request.content_digest
-            ),
-            "",
-        )
+        intents = self.services.journal.state.purchase_intents
+        others = (key for key in self._find_others(request) if key in intents)
+        return next((key.request_id for key in others), "")
+
+    def _find_others(self, request: PurchaseRequest) -> list[PurchaseKey]:
+        """Return the other requests of the same content that the journal has."""
+        keys = self.services.journal.state.keys_by_content.get(request.content_digest, ())
+        return sorted(key for key in keys if key != request.key)
 
     def add(self, request: PurchaseRequest, listed: ListedPurchase) -> None:
         """Add an insight that this run plans or has placed, as the list may lag behind."""

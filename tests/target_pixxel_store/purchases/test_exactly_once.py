@@ -178,7 +178,7 @@ def kill_repeatedly(
     ("harness_class", "scale"),
     [
         (OrderHarness, Scale(requests=200, kills=20, longest_run=16, journal_losses=0.2)),
-        (InsightHarness, Scale(requests=40, kills=6, longest_run=6, journal_losses=0.2)),
+        (InsightHarness, Scale(requests=30, kills=5, longest_run=5, journal_losses=0.3)),
     ],
 )
 def test_purchases_killed_repeatedly_placed_once_within_budget(
@@ -211,7 +211,7 @@ def test_purchases_killed_repeatedly_placed_once_within_budget(
 @pytest.mark.timeout(900)
 def test_jobs_killed_repeatedly_are_run_again_only_with_permission(tmp_path: Path) -> None:
     """Only a person knows which jobs were lost; here, the sandbox does."""
-    scale = Scale(requests=40, kills=6, longest_run=6, journal_losses=0.0)
+    scale = Scale(requests=24, kills=5, longest_run=4, journal_losses=0.0)
     rng = random.Random(scale.kills)  # noqa: S311 - chooses when to kill
     with Sandbox(items=12, behavior=BEHAVIOR) as sandbox:
         jobs = JobHarness(TargetHarness(sandbox, tmp_path))

@@ -6,13 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from target_pixxel_store.journal.journal_state import KnownPurchase, PurchaseIntent, PurchaseKey
+from target_pixxel_store.purchases.kinds.insights import read_insight_request
+from target_pixxel_store.purchases.kinds.jobs import read_job_request
 from target_pixxel_store.purchases.kinds.order_requests import (
     ListedOrder,
     read_order_request,
 )
-from target_pixxel_store.purchases.models import Price
+from target_pixxel_store.purchases.models import ListedPurchase, Price
 from target_pixxel_store.purchases.plan import (
     RULES,
     Limits,
@@ -202,3 +206,73 @@ def test_plan_changed_is_refused(change: Any, reason: str) -> None:
     content, _ = make_plan([APPROVED])
     with pytest.raises(ValueError, match=reason):
         parse_plan(change(content), 0)
+
+
+INSIGHT = read_insight_request(
+    {"request_id": "r", "aoi_id": "a", "project_id": "p", "block": "b", "block_version": "1"}
+    | {"input": {}}
+)
+JOB = read_job_request({"request_id": "r", "workflow_id": "w", "project_id": "p"})
+PURCHASES = {"order": REQUEST, "tasking": TASK, "insight": INSIGHT, "job": JOB}
+AMOUNTS = st.sampled_from([0.0, 99.0, 100.0, 101.0])
+DIGESTS = st.sampled_from(["", "same", "other"])
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Return what may be known about a request of any kind."""
+    request = PURCHASES[draw(st.sampled_from(sorted(PURCHASES)))]
+    digest = {"": "", "same": request.content_digest, "other": "other"}[draw(DIGESTS)]
+    listed = ListedPurchase("o", "name", status="ACTIVE", digest=digest)
+    intent = PurchaseIntent(digest, (100.0,), "0a")
+    sent = {"request": "r"}
+    line = PlanLine("r", request.kind, sent, final_amount=draw(AMOUNTS), decision="planned")
+    amount = draw(AMOUNTS)
+    feasibility = draw(st.sampled_from(["SUCCESS", "FAILED"]))
+    return Situation(
+        request=request,
+        item=draw(st.sampled_from([sent, {"request": "changed"}])),
+        limits=Limits(
+            draw(st.none() | AMOUNTS),
+            draw(st.none() | AMOUNTS),
+            draw(st.none() | st.integers(0, 3)),
+            draw(st.sampled_from([0.0, 5.0])),
+            draw(st.booleans()),
+        ),
+        marked=draw(st.sampled_from([(), (), (), (listed,)])),
+        same=draw(st.sampled_from([None, None, None, listed])),
+        intent=draw(st.sampled_from([None, None, intent])),
+        known=draw(st.sampled_from([(), (), (), (KnownPurchase(digest, 1.0, "o"),)])),
+        doubted=draw(st.sampled_from(["", "", "", "x"])),
+        is_settled=draw(st.sampled_from([True, True, True, False])),
+        retry_in_doubt=draw(st.sampled_from([frozenset(), frozenset({"r:0a"})])),
+        fault=draw(st.sampled_from(["", "", "", "fault"])),
+        owned=draw(st.sampled_from([frozenset(), frozenset(request.item_ids)])),
+        is_planning=draw(st.booleans()),
+        approved=draw(st.sampled_from([None, line, line])),
+        price=Price(5, 100, amount, [], feasibility),
+        committed=draw(st.sampled_from([(), (1.0,), (1.0, 1.0)])),
+    )
+
+
+@settings(max_examples=600, deadline=None)
+@given(situations())
+def test_decide_places_only_what_is_approved_unknown_and_within_limits(s: Situation) -> None:
+    """Whatever its kind."""
+    if decide(s).kind != "place":
+        return
+    assert not s.is_planning
+    assert s.approved is not None
+    assert s.approved.item == s.item
+    assert s.amount <= s.approved_amount
+    assert not any((s.marked, s.same, s.known, s.doubted, s.fault, s.owned))
+    assert s.is_settled
+    assert s.intent is None or "r:0a" in s.retry_in_doubt
+    limits = s.limits
+    assert limits.max_purchase_amount is None or s.amount <= limits.max_purchase_amount
+    assert limits.max_total_amount is None or sum(s.committed) + s.amount <= limits.max_total_amount
+    assert limits.max_purchases is None or len(s.committed) < limits.max_purchases
+    assert s.uplift <= limits.max_uplift_percent
+    assert not s.request.is_tasking or (
+        limits.allow_tasking and s.price and s.price.feasibility == "SUCCESS"
+    )
