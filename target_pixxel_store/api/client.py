@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pixxel_api.client import Client
     from pixxel_api.json_decoding import RawRow
     from pixxel_api.pagination.paging import Paging
+    from pixxel_api.response import JsonResponse
     from target_pixxel_store.api.models import DeliveryJob
 
 PAGE_SIZE = 100

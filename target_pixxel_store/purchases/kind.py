@@ -131,3 +131,12 @@ class KindFactory(Protocol):
             requests: The requests of this kind.
             places: Ids of the objects whose lists may have what earlier runs requested.
         """
+
+
+def count_amount(kind: PurchaseKind, placed: ListedPurchase, quoted: float) -> float:
+    """Return what counts of a purchase that exists: what the API states that it costs.
+
+    Of tokens, which the API may count later, at least its price counts.
+    """
+    amount = quoted if placed.amount is None else placed.amount
+    return max(amount, quoted) if kind.unit == TOKENS else amount

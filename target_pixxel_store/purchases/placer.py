@@ -22,7 +22,7 @@ from target_pixxel_store.errors import (
 from target_pixxel_store.journal.journal_state import KnownPurchase
 from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import poll_for
-from target_pixxel_store.purchases.kind import TOKENS
+from target_pixxel_store.purchases.kind import count_amount
 from target_pixxel_store.purchases.models import name_ids
 from target_pixxel_store.purchases.pricer import (
     acknowledge_later,
@@ -110,7 +110,7 @@ class PurchasePlacer:
             except (PixxelError, StopRequested) as failure:
                 problem, found = failure, None
             result = found or result
-        amount = _amount_of(kind, result, quoted)
+        amount = count_amount(kind, result, quoted)
         logger.info(
             "request %s: placed the %s %s for %s",
             request.request_id,
@@ -128,7 +128,7 @@ class PurchasePlacer:
     def _record(
         self, kind: PurchaseKind, purchase: Purchase, result: ListedPurchase, quoted: float
     ) -> None:
-        request, amount = purchase.request, _amount_of(kind, result, quoted)
+        request, amount = purchase.request, count_amount(kind, result, quoted)
         known = KnownPurchase(request.content_digest, amount, result.purchase_id, request.place)
         self.journal.record_purchase(request.key, known, quoted)
 
@@ -190,12 +190,6 @@ class PurchasePlacer:
         except CircuitOpenError as breaker_error:
             problem = problem or breaker_error
         return Placement(outcome, problem)
-
-
-def _amount_of(kind: PurchaseKind, placed: ListedPurchase, quoted: float) -> float:
-    """Return what counts: what the API states, and of tokens, which it counts later, the price."""
-    amount = quoted if placed.amount is None else placed.amount
-    return max(amount, quoted) if kind.unit == TOKENS else amount
 
 
 def _check_placed(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.journal.journal_state import KnownPurchase
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
-from target_pixxel_store.purchases.kind import TOKENS
+from target_pixxel_store.purchases.kind import TOKENS, count_amount
 from target_pixxel_store.purchases.models import ListedPurchase
 from target_pixxel_store.purchases.plan import Limits, PlanLine, Situation, decide
 
@@ -86,7 +86,7 @@ class PurchasePlanner:
             for each in kind.find_marked(key.request_id):
                 if each.purchase_id not in state.purchases.get(key, {}):
                     quoted = max(intent.amounts)
-                    amount = quoted if each.amount is None else each.amount
+                    amount = count_amount(kind, each, quoted)
                     known = KnownPurchase(intent.content, amount, each.purchase_id, intent.place)
                     self.journal.record_purchase(key, known, quoted)
         if kind.states_cost_in_list:
@@ -192,8 +192,12 @@ class PurchasePlanner:
         marked = kind.find_marked(key.request_id) if kind else ()
         known, intent = state.purchases.get(key, {}), state.purchase_intents.get(key)
         amounts = {each_id: each.amount for each_id, each in known.items()}
+        is_tokens = kind is not None and kind.unit == TOKENS
         for each in marked:
-            if each.amount is not None:
-                least = amounts.get(each.purchase_id, 0.0) if kind and kind.unit == TOKENS else 0.0
-                amounts[each.purchase_id] = max(each.amount, least)  # used tokens come later
+            if each.amount is not None and not (is_tokens and each.purchase_id in amounts):
+                amounts[each.purchase_id] = each.amount
+        if is_tokens and self.approved and (line := self.approved.find_approved(key)):
+            # The API may state 0 until it has counted the tokens.
+            least = line.final_amount or 0.0
+            amounts = {each_id: max(amount, least) for each_id, amount in amounts.items()}
         self.committed[key] = (*amounts.values(), *(intent.amounts if intent else ()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pixxel_api.errors import UnexpectedResponse
+from pixxel_api.timestamps import TimestampError, normalize_timestamp
 from target_pixxel_store.api.client import AOI
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.purchases.kind import TOKENS, PurchaseKind
@@ -45,6 +46,7 @@ INSIGHT = "insight"
 AOI_ID, BLOCK, BLOCK_VERSION, INPUT, METADATA = (
     "aoi_id", "block", "block_version", "input", "metadata",
 )  # fmt: skip
+_UNSET_YEAR = "0001"
 INSIGHT_FIELDS = frozenset(
     {REQUEST_ID, AOI_ID, PROJECT_ID, BLOCK, BLOCK_VERSION, INPUT, "name", METADATA}
 )
@@ -92,7 +94,7 @@ class InsightRequest(PurchaseRequest):
         return digest_json(
             [
                 *(self.aoi_id.lower(), self.project_id.lower(), self.block, self.block_version),
-                *(self.input, self.metadata),
+                *(_to_comparable(self.input), self.metadata),
             ]
         )
 
@@ -117,6 +119,15 @@ def read_insight_request(record: Mapping[str, Any]) -> InsightRequest:
         input=found,
         metadata=_read_metadata(record),
     )
+
+
+def _to_comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return JSON with whole floats as integers, as warehouses exchange them."""
+    if isinstance(value, dict):
+        return {name: _to_comparable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_to_comparable(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _read_metadata(record: Mapping[str, Any]) -> dict[str, str]:
@@ -316,13 +327,21 @@ def _read_id(response: Fields) -> str:
     return found if isinstance(found, str) else ""
 
 
+def _is_time(value: object) -> bool:
+    """Return whether a value is a time: the year 1 is that of a time that is not set."""
+    try:
+        return isinstance(value, str) and not normalize_timestamp(value).startswith(_UNSET_YEAR)
+    except TimestampError:
+        return False
+
+
 def _parse_insight(row: Fields) -> ListedPurchase:
     metadata = row.get(METADATA)
     digest = metadata.get(REQUEST_DIGEST) if isinstance(metadata, dict) else None
     return ListedPurchase(
         str(row.get("id") or ""),
         str(row.get("name") or ""),
-        status=DELETED if row.get("deleted_at") else str(row.get("status") or "").upper(),
+        status=DELETED if _is_time(row.get("deleted_at")) else str(row.get("status") or "").upper(),
         amount=to_number(row.get("cost")),
         digest=digest if isinstance(digest, str) else "",
     )

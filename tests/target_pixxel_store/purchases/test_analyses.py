@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
+from target_pixxel_store.api.client import StoreApi
 from target_pixxel_store.errors import RecordError, UnexpectedDeliveryError
 from target_pixxel_store.purchases.kinds.insights import read_insight_request
 from target_pixxel_store.purchases.kinds.jobs import read_job_request
 from tests.target_pixxel_store.target_harness import read_json_lines, record
 
 if TYPE_CHECKING:
+    from pixxel_sandbox import RequestRecord, Workspace
     from tests.target_pixxel_store.purchases.order_harness import (
         InsightHarness,
         JobHarness,
@@ -43,6 +45,8 @@ def test_read_insight_decodes_json_and_digests_content_without_name() -> None:
     again = read_insight_request(as_text)
     assert (again.request_id, again.name, again.input) == ("7", "other", request.input)
     assert again.content_digest == request.content_digest
+    floats = read_insight_request({**FIELDS, "input": {"a": [1.0, None], "b": 1.0}})
+    assert floats.content_digest == request.content_digest, "warehouses exchange them"
     changes: tuple[Json, ...] = (
         {"input": {}},
         {"aoi_id": "b"},
@@ -177,6 +181,8 @@ def test_insight_of_same_content_is_requested_once(insights: InsightHarness) -> 
     assert insights.plan(insights.request(0, request_id="b", metadata={"run": "2"})).kinds == [
         "planned"
     ]
+    insights.sandbox.workspace.update("insights", row["id"], deleted_at="0001-01-01T00:00:00Z")
+    assert insights.plan(two).kinds == ["exists"], "a time that is not set"
     insights.sandbox.workspace.update("insights", row["id"], status="failed")
     insights.target.reset_journal()
     assert insights.plan(two).kinds == ["planned"], "a failed one has no result"
@@ -262,6 +268,43 @@ def test_job_dearer_than_estimate_ends_run(jobs: JobHarness) -> None:
     result = jobs.place(*requests, max_total_amount=1e6)
     assert "of its estimate" in str(result.error)
     assert (result.kinds, len(jobs.placements)) == (["created", "pending"], 1)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_insight_listed_without_its_cost_yet_counts_its_estimate(
+    insights: InsightHarness,
+    is_killed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """So that the limit holds; killed: before the response was recorded."""
+    requests = [insights.request(0), insights.request(1)]
+    insights.plan(*requests)
+
+    def hide_costs(_request: RequestRecord, workspace: Workspace) -> None:
+        for row in insights.sandbox.placed_analyses():
+            workspace.update("insights", row["id"], cost=0)
+
+    insights.sandbox.on_request = hide_costs
+    limit = insights.total["total_amount"] - 1
+    insights.place(*requests, max_total_amount=limit, max_purchases=1)
+    if is_killed:
+        journal = insights.target.journal_path
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(each for each in lines if '"purchase_made"' not in each))
+        insights.target.shorten_wait()
+    result = insights.place(*requests, max_total_amount=limit)
+    assert result.kinds == ["exists", "pending"]
+    assert len(insights.placements) == 1
+
+
+def test_job_answered_without_its_cost_yet_counts_its_estimate(
+    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [jobs.request(0), jobs.request(1)]
+    jobs.plan(*requests)
+    run = StoreApi.run_workflow
+    monkeypatch.setattr(StoreApi, "run_workflow", lambda *args: run(*args) | {"cost": 0})
+    limit = jobs.total["total_amount"] - 1
+    assert jobs.place(*requests, max_total_amount=limit).kinds == ["created", "pending"]
 
 
 # What is in doubt

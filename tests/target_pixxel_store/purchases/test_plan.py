@@ -216,46 +216,62 @@ JOB = read_job_request({"request_id": "r", "workflow_id": "w", "project_id": "p"
 PURCHASES = {"order": REQUEST, "tasking": TASK, "insight": INSIGHT, "job": JOB}
 AMOUNTS = st.sampled_from([0.0, 99.0, 100.0, 101.0])
 DIGESTS = st.sampled_from(["", "same", "other"])
+VARIED = (
+    "item", "limits", "marked", "same", "intent", "known", "doubted", "is_settled", "fault",
+    "owned", "is_planning", "approved", "price", "committed",
+)  # fmt: skip
 
 
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
-    """Return what may be known about a request of any kind."""
+    """Return what may be known about a request of any kind that differs from one to be placed."""
     request = PURCHASES[draw(st.sampled_from(sorted(PURCHASES)))]
     digest = {"": "", "same": request.content_digest, "other": "other"}[draw(DIGESTS)]
     listed = ListedPurchase("o", "name", status="ACTIVE", digest=digest)
-    intent = PurchaseIntent(digest, (100.0,), "0a")
     sent = {"request": "r"}
-    line = PlanLine("r", request.kind, sent, final_amount=draw(AMOUNTS), decision="planned")
-    amount = draw(AMOUNTS)
-    feasibility = draw(st.sampled_from(["SUCCESS", "FAILED"]))
-    return Situation(
-        request=request,
-        item=draw(st.sampled_from([sent, {"request": "changed"}])),
-        limits=Limits(
-            draw(st.none() | AMOUNTS),
-            draw(st.none() | AMOUNTS),
-            draw(st.none() | st.integers(0, 3)),
-            draw(st.sampled_from([0.0, 5.0])),
-            draw(st.booleans()),
+    line = PlanLine("r", request.kind, sent, final_amount=100, decision="planned")
+    price = Price(5, 100, 100, [], "SUCCESS")
+    limits = Limits(allow_tasking=True)
+    others: dict[str, st.SearchStrategy[Any]] = {
+        "item": st.just({"request": "changed"}),
+        "limits": st.sampled_from(
+            [
+                Limits(),
+                replace(limits, max_purchase_amount=99),
+                replace(limits, max_total_amount=100),
+                replace(limits, max_purchases=1),
+                replace(limits, max_purchases=0, max_uplift_percent=20),
+            ]
         ),
-        marked=draw(st.sampled_from([(), (), (), (listed,)])),
-        same=draw(st.sampled_from([None, None, None, listed])),
-        intent=draw(st.sampled_from([None, None, intent])),
-        known=draw(st.sampled_from([(), (), (), (KnownPurchase(digest, 1.0, "o"),)])),
-        doubted=draw(st.sampled_from(["", "", "", "x"])),
-        is_settled=draw(st.sampled_from([True, True, True, False])),
-        retry_in_doubt=draw(st.sampled_from([frozenset(), frozenset({"r:0a"})])),
-        fault=draw(st.sampled_from(["", "", "", "fault"])),
-        owned=draw(st.sampled_from([frozenset(), frozenset(request.item_ids)])),
-        is_planning=draw(st.booleans()),
-        approved=draw(st.sampled_from([None, line, line])),
-        price=Price(5, 100, amount, [], feasibility),
-        committed=draw(st.sampled_from([(), (1.0,), (1.0, 1.0)])),
-    )
+        "marked": st.just((listed,)),
+        "same": st.just(listed),
+        "intent": st.just(PurchaseIntent(digest, (100.0,), "0a")),
+        "known": st.just((KnownPurchase(digest, 1.0, "o"),)),
+        "doubted": st.just("x"),
+        "is_settled": st.just(value=False),
+        "fault": st.just("fault"),
+        "owned": st.sampled_from([frozenset(request.item_ids[:1]), frozenset(request.item_ids)]),
+        "is_planning": st.just(value=True),
+        "approved": AMOUNTS.map(lambda each: replace(line, final_amount=each)) | st.none(),
+        "price": st.sampled_from(
+            [
+                price._replace(base_amount=90),
+                price._replace(feasibility="FAILED"),
+                price._replace(base_amount=0, final_amount=0),
+                price._replace(final_amount=101),
+            ]
+        ),
+        "committed": st.sampled_from([(1.0,), (1.0, 1.0)]),
+    }
+    names = draw(st.sets(st.sampled_from(VARIED), max_size=2))
+    known: dict[str, Any] = {"item": sent, "limits": limits, "price": price}
+    known |= {"is_planning": False, "approved": line}
+    known |= {name: draw(others[name]) for name in sorted(names)}
+    retry = draw(st.sampled_from([frozenset(), frozenset({"r:0a"})]))
+    return Situation(request, retry_in_doubt=retry, **known)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(situations())
 def test_decide_places_only_what_is_approved_unknown_and_within_limits(s: Situation) -> None:
     """Whatever its kind."""
