@@ -50,6 +50,7 @@ def _require_contract() -> None:
         ("POST", "/v0/archives/search", "", b'{"limit": "1"}', "limit: "),
         ("POST", "/v0/archives/search", "", b'{"sort_by": []}', "sort_by: "),
         ("POST", "/v0/catalogs/download", "", b'{"catalog_ids": []}', "order_item_ids"),
+        ("GET", "/v0/orders/1", "", b"", "endpoints.md states that it is not covered"),
     ],
 )
 def test_request_violating_contract_is_reported(

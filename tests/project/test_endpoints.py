@@ -14,6 +14,7 @@ from tap_pixxel.stream_types.incremental import ServerFilteredStream
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import PING_PATH, TapPixxel
 from target_pixxel_store.sinks import SINKS_BY_STREAM
+from tests.contract.requests import drop_parameter_names
 from tests.pixxel_sandbox.contract_checks import load_contract
 from tests.project.test_consistency import meltano_plugin, read_table
 
@@ -36,11 +37,6 @@ class EndpointRow(NamedTuple):
 
 ROWS = [EndpointRow(*cells) for cells in read_table("docs/reference/endpoints.md", HEADER)]
 COVERED_BY = re.compile(r"(stream|sink) `(\w+)`.*|`--test`, .+|not covered: .{10,}")
-
-
-def drop_parameter_names(endpoint: str) -> str:
-    """Return an endpoint without the names of its parameters, which the contract varies."""
-    return re.sub(r"\{\w+\}", "{}", endpoint)
 
 
 def expected_row(stream: PixxelStream) -> EndpointRow:
