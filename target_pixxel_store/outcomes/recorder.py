@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_KEPT_KINDS = frozenset({OutcomeKind.FAILED, *BLOCKING_KINDS}) - {OutcomeKind.PLANNED}
+"""Outcomes that each of several records has that request the same object."""
+
 
 class DryRunRow(NamedTuple):
     """An outcome of a dry run.
@@ -122,7 +125,7 @@ class OutcomeRecorder:
         """
         abort: RunAborted | None = None
         for at, inflight in enumerate(records):
-            if at and outcome.kind not in {OutcomeKind.FAILED, *BLOCKING_KINDS}:
+            if at and outcome.kind not in _KEPT_KINDS:
                 outcome = outcome._replace(
                     kind=OutcomeKind.EXISTS, reason="requested twice", attempts=0
                 )

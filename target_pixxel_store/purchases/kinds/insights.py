@@ -30,7 +30,7 @@ from target_pixxel_store.purchases.models import (
     read_request_id,
     to_number,
 )
-from target_pixxel_store.records import required_text
+from target_pixxel_store.records import reject_secrets, required_text
 from target_pixxel_store.remote_state import MAX_AGE_SECONDS
 
 if TYPE_CHECKING:
@@ -145,15 +145,19 @@ def _read_json(record: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a
     """Return a field, or the JSON of its text, as warehouses and stream maps make it.
 
     Raises:
-        RecordError: It is a text that is not JSON.
+        RecordError: It is a text that is not JSON, is nested too deeply, or contains a secret.
     """
     value = record.get(name)
     if not isinstance(value, str):
         return value
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        found = msgspec.json.decode(value)
+        reject_secrets(found)
+    except (msgspec.DecodeError, UnicodeEncodeError):
         raise RecordError(f"'{name}' is a string that is not JSON") from None
+    except RecursionError:
+        raise RecordError(f"'{name}' is nested too deeply") from None
+    return found
 
 
 @dataclass(eq=False, repr=False)

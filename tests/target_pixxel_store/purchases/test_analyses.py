@@ -64,6 +64,8 @@ def test_read_insight_decodes_json_and_digests_content_without_name() -> None:
         ({"aoi_id": None}, "has no 'aoi_id'"),
         ({"input": None}, "has no 'input'; it may be an empty object"),
         ({"input": "{"}, "'input' is a string that is not JSON"),
+        ({"input": "[" * 480 + "]" * 480}, "'input' is nested too deeply"),
+        ({"input": '{"api_key": "x"}'}, "contains 'api_key'"),
         ({"metadata": {"run": 2}}, "'metadata' must be an object of strings"),
         ({"metadata": {"request_digest": ""}}, "must not have 'request_digest'"),
         ({"name": "a [px:0123456789ab]"}, "'name' must not contain a marker"),
