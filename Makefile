@@ -13,8 +13,8 @@ WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
 GROUPS := --all-extras --group dev --group demo --group bench --group docs --group loaders
 
 .DEFAULT_GOAL := help
-# 1.5 workers per processor, because many tests wait for processes and delays.
-WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+# Two workers per processor, because many tests wait for processes and delays.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 PACKAGES := $(wildcard pixxel_* tap_* target_*)
 # Many container images set it; every program that a test or a benchmark starts would compile all
 # modules again, which an installed program has done at its first start.
