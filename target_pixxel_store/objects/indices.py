@@ -32,6 +32,7 @@ INDEX = ObjectKind(
     conflict=(
         "an index conflicts with it, but the API lists none with its satellite, name and expression"
     ),
+    blankless_fields=frozenset({EXPRESSION}),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import quote
@@ -37,6 +38,7 @@ class ObjectKind:
         unknown_reference: What it means that the API answers 404 to the request; empty where that
             says no more than other refusals.
         failed_status: The status of an object that exists but has no result.
+        blankless_fields: The fields of the identity in which no blank has a meaning.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ObjectKind:
     unknown_parent: str = ""
     unknown_reference: str = ""
     failed_status: str = ""
+    blankless_fields: frozenset[str] = frozenset()
 
     @property
     def has_parents(self) -> bool:
@@ -67,14 +70,17 @@ class ObjectKind:
         return self.path.format_map({self.identity_fields[0]: quote(identity[0], safe="")})
 
     def make_key(self, *values: str) -> ObjectKey:
-        """Return a key; ids are case-insensitive, names are not."""
-        return ObjectKey(
-            self.name,
-            tuple(
-                value.strip().lower() if name.endswith(_ID_SUFFIX) else value.strip()
-                for name, value in zip(self.identity_fields, values, strict=True)
-            ),
-        )
+        """Return a key, which does not depend on what an API may normalise.
+
+        Case counts in names, and not in ids. Unicode forms and the number of blanks do not count.
+        """
+        values_by_name = zip(self.identity_fields, values, strict=True)
+        return ObjectKey(self.name, tuple(self._normalize(*each) for each in values_by_name))
+
+    def _normalize(self, name: str, value: str) -> str:
+        blank = "" if name in self.blankless_fields else " "
+        text = blank.join(unicodedata.normalize("NFC", value).split())
+        return text.lower() if name.endswith(_ID_SUFFIX) else text
 
     def find_key(self, row: Mapping[str, Any]) -> ObjectKey | None:
         """Return the key of a row; None where it lacks a field of the identity."""

@@ -367,6 +367,23 @@ def test_aoi_created_with_other_name_ends_run(
     assert aoi_names(service) == ["d2"]
 
 
+def test_aoi_name_normalized_by_api_created_once(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    """Otherwise no list would show it after a lost response, and it would be requested again."""
+    service = install_service(proxy, "drop", lag=LATE_SECONDS)
+    service.overrides = {"name": "Champs d'été"}
+    request = aoi_request("Champs  d'e\u0301te\u0301")
+    for expected in ("created", "exists"):
+        result = run_aoi_requests(harness, request, settle_seconds=SETTLE_SECONDS)
+        assert (result.error, result.kinds, result.reasons) == (None, [expected], [""])
+    harness.reset_journal()
+    assert run_aoi_requests(harness, request).kinds == ["exists"]
+    assert aoi_names(service) == ["Champs d'été"]
+    service.overrides["name"] = "two words"
+    assert run_aoi_requests(harness, aoi_request("two   words")).kinds == ["created"]
+
+
 def test_aoi_request_between_deliveries_posted_in_order(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
