@@ -1,7 +1,12 @@
-"""Records: parsed field by field; errors never quote a value of a record."""
+"""Records: parsed field by field; errors never quote a value of a record.
+
+A blank text counts as a missing field, as CSV files have no other way to leave one out. For the
+same reason, a list or a number may be the text of its JSON.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -41,7 +46,7 @@ SOURCES = {"asset_ids": AOI_ASSETS, "insight_id": INSIGHT, "job_id": JOB}
 _PARTS = {name: field for field, kind in SOURCES.items() for name in kind.lists}
 SOURCE_FIELDS = frozenset({*SOURCES, *_PARTS, *INSIGHT.ids, *TASK.ids})
 """Fields that only download requests have."""
-_NOTHING: tuple[object, ...] = (None, "", [])
+_NOTHING: tuple[object, ...] = (None, [], "[]")
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
 _ALLOWED_WHITESPACE = "\n\r\t"  # allowed in a description beside printable characters
 
@@ -107,7 +112,7 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
     Raises:
         RecordError: A field is missing or invalid.
     """
-    configs = record.get("configs")
+    configs = read_value(record, "configs")
     if configs is None:
         configs = record
     elif not isinstance(configs, dict):
@@ -127,7 +132,7 @@ def read_store(record: Mapping[str, Any]) -> StoreSpec:
         name=name,
         location=BucketPath(_read_type(record), bucket, normalize_path(prefix)),
         region=required_text(configs, "region"),
-        labels=_read_labels(record.get("labels")),
+        labels=_read_labels(read_value(record, "labels")),
         credentials_name=optional_text(record, "credentials") or name,
     )
 
@@ -138,7 +143,7 @@ def read_store_deletion(record: Mapping[str, Any]) -> tuple[str, str | None] | N
     Raises:
         RecordError: It has no name.
     """
-    if record.get(DELETED_AT) is None:
+    if read_value(record, DELETED_AT) is None:
         return None
     return required_text(record, "name"), optional_text(record, "id")
 
@@ -169,7 +174,7 @@ def read_download_request(record: Mapping[str, Any]) -> CatalogRequest | SourceR
         RecordError: A field is missing or invalid, or it does not name exactly one source.
     """
     names = (CATALOG_ID, ORDER_ITEM_ID, *SOURCES)
-    found = [name for name in names if record.get(name) not in _NOTHING]
+    found = [name for name in names if read_value(record, name) not in _NOTHING]
     if len(found) > 1:
         raise RecordError(f"has both '{found[0]}' and '{found[1]}'; send one of them")
     if not found:
@@ -180,14 +185,14 @@ def read_download_request(record: Mapping[str, Any]) -> CatalogRequest | SourceR
         key = required_text(record, name)
         catalog, item = (key, None) if name == CATALOG_ID else (None, key)
         return CatalogRequest("", path, catalog, item, record)
-    is_task = name == "job_id" and record.get(TASK_ID) not in _NOTHING
+    is_task = name == "job_id" and read_value(record, TASK_ID) is not None
     return SourceRequest(_read_source(TASK if is_task else SOURCES[name], record), path, record)
 
 
 def _read_source(kind: SourceKind, record: Mapping[str, Any]) -> DownloadSource:
     fields: dict[str, Any] = {name: read_text_list(record, name) for name in kind.lists}
     for name, owner in _PARTS.items():
-        if name not in fields and record.get(name) not in _NOTHING:
+        if name not in fields and read_value(record, name) not in _NOTHING:
             raise RecordError(f"has '{name}', which requires '{owner}'")
     for name in kind.ids:
         fields[name] = required_text(record, name)
@@ -293,12 +298,12 @@ def required_text(record: Mapping[str, Any], name: str) -> str:
 
 
 def optional_text(record: Mapping[str, Any], name: str) -> str | None:
-    """Return a string field of a record, stripped; None where it is missing or null.
+    """Return a string field of a record, stripped; None where it is missing.
 
     Raises:
         RecordError: It is not a string, too long for a name or an id, or not printable.
     """
-    value = record.get(name)
+    value = read_value(record, name)
     if value is None:
         return None
     if not isinstance(value, str):
@@ -310,15 +315,39 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
     return value.strip()
 
 
+def read_value(record: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return a field of a record; None where it is missing, null or a blank text."""
+    value = record.get(name)
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def read_number(value: object) -> float | None:
+    """Return a finite number, or that of a text of JSON; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value.strip(), type=int | float)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -math.inf < value < math.inf else None
+
+
+def read_integer(value: object) -> int | None:
+    """Return a whole number, or that of a text of JSON; None for anything else."""
+    found = read_number(value)
+    return int(found) if found is not None and int(found) == found else None
+
+
 def read_text_list(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a field with a list of strings, each stripped; empty where it is missing or null.
+    """Return a field with a list of strings, each stripped; empty where it is missing.
 
     A single string is accepted, and JSON, as warehouses and stream maps make it.
 
     Raises:
         RecordError: It is not such a list, or one of them is empty, too long or not printable.
     """
-    value = record.get(name)
+    value = read_value(record, name)
     if value is None:
         return ()
     if isinstance(value, str):

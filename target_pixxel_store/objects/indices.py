@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.objects.models import ObjectKind
-from target_pixxel_store.records import decode_json_text, read_description, required_text
+from target_pixxel_store.records import (
+    decode_json_text,
+    read_description,
+    read_integer,
+    read_value,
+    required_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,30 +108,24 @@ def read_index_request(record: Mapping[str, Any]) -> IndexSpec:
         name=required_text(record, "name"),
         expression=required_text(record, EXPRESSION),
         description=read_description(record),
-        rescale=_read_rescale(record.get(RESCALE)),
+        rescale=_read_rescale(record),
         colormap=required_text(record, "colormap"),
         expression_type=expression_type,
     )
 
 
-def _read_rescale(value: object) -> tuple[int, int]:
+def _read_rescale(record: Mapping[str, Any]) -> tuple[int, int]:
     """Read two whole numbers, as a list or as its JSON text."""
+    value = read_value(record, RESCALE)
     if value is None:
         raise RecordError(f"has no '{RESCALE}'")
     if isinstance(value, str):
         value = decode_json_text(value, RESCALE)
-    if (
-        not isinstance(value, list)
-        or len(value) != _RESCALE_LENGTH
-        or not all(map(_is_whole, value))
-    ):
+    numbers = [read_integer(each) for each in value] if isinstance(value, list) else []
+    whole = [each for each in numbers if each is not None]
+    if len(numbers) != _RESCALE_LENGTH or len(whole) != _RESCALE_LENGTH:
         raise RecordError(f"'{RESCALE}' must be a list of two whole numbers, such as [0, 1]")
-    return int(value[0]), int(value[1])
-
-
-def _is_whole(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and float(value).is_integer()  # type: ignore[arg-type]  # it is a number
+    return whole[0], whole[1]
 
 
 def _fold_case(value: object) -> object:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.objects.models import ObjectKind
-from target_pixxel_store.records import read_text_list, required_text
+from target_pixxel_store.records import read_number, read_text_list, read_value, required_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,14 +86,13 @@ def read_visualization_request(record: Mapping[str, Any]) -> VisualizationSpec:
         aoi_id=required_text(record, AOI_ID),
         index_id=required_text(record, INDEX_ID),
         src_asset_ids=read_text_list(record, ASSET_IDS),
-        resolution=_read_resolution(record.get(RESOLUTION)),
+        resolution=_read_resolution(record),
     )
 
 
-def _read_resolution(value: object) -> float | None:
-    if value is None:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]  # it is a number
+def _read_resolution(record: Mapping[str, Any]) -> float | None:
+    value = read_value(record, RESOLUTION)
+    found = read_number(value)
+    if value is not None and (found is None or found <= 0):
         raise RecordError(f"'{RESOLUTION}' must be a number of metres above 0")
-    return value  # type: ignore[return-value]  # it is a number
+    return found

@@ -30,7 +30,7 @@ from target_pixxel_store.purchases.models import (
     read_request_id,
     to_number,
 )
-from target_pixxel_store.records import reject_secrets, required_text
+from target_pixxel_store.records import read_value, reject_secrets, required_text
 from target_pixxel_store.remote_state import MAX_AGE_SECONDS
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _read_json(record: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a
     Raises:
         RecordError: It is a text that is not JSON, is nested too deeply, or contains a secret.
     """
-    value = record.get(name)
+    value = read_value(record, name)
     if not isinstance(value, str):
         return value
     try:

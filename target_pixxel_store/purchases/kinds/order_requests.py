@@ -28,7 +28,13 @@ from target_pixxel_store.purchases.models import (
     read_request_id,
     to_number,
 )
-from target_pixxel_store.records import optional_text, read_text_list, required_text
+from target_pixxel_store.records import (
+    optional_text,
+    read_integer,
+    read_text_list,
+    read_value,
+    required_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,7 +180,7 @@ def read_order_request(record: Mapping[str, Any]) -> OrderRequest:
     request_id = read_request_id(record)
     name = read_name(record, request_id)
     item_ids = read_text_list(record, ITEM_IDS)
-    given = [field for field in TASKING_FIELDS if record.get(field) is not None]
+    given = [field for field in TASKING_FIELDS if read_value(record, field) is not None]
     if item_ids and given:
         raise RecordError(f"has both '{ITEM_IDS}' and '{given[0]}'; order one or the other")
     if not item_ids and not given:
@@ -314,17 +320,17 @@ def _read_time(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _read_integer(record: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
-    value = record.get(name)
+    value = read_value(record, name)
     if value is None:
         return None
-    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not is_whole or not low <= value <= high:
+    found = read_integer(value)
+    if found is None or not low <= found <= high:
         raise RecordError(f"'{name}' must be a whole number from {low} to {high}")
-    return int(value)
+    return found
 
 
 def _read_flag(record: Mapping[str, Any], name: str) -> bool:
-    value = record.get(name)
+    value = read_value(record, name)
     if value is not None and not isinstance(value, bool):
         raise RecordError(f"'{name}' must be true or false")
     return bool(value)

@@ -76,10 +76,25 @@ INVALID_INDEX_FIELDS: list[tuple[Json, str]] = [
     ({"expression_type": MARKER}, "must be one of composite, index, grayscale"),
     ({"expression_type": None}, "has no 'expression_type'"),
     ({"rescale": None}, "has no 'rescale'"),
+    ({"rescale": " "}, "has no 'rescale'"),
     ({"rescale": f"[{MARKER}"}, "'rescale' is a string that is not JSON"),
     *(
         ({"rescale": value}, "'rescale' must be a list of two whole numbers")
-        for value in (7, [0], [0, 1, 2], [0, 0.5], [True, 1], [0, MARKER], "[0]", [0, float("inf")])
+        for value in (
+            7,
+            [0],
+            [0, 1, 2],
+            [0, 0.5],
+            [True, 1],
+            [0, MARKER],
+            "[0]",
+            [0, float("inf")],
+            "0",
+            ["0", "0.5"],
+            ["0", "NaN"],
+            ["0", "true"],
+            ["0", ""],
+        )
     ),
 ]
 INVALID_VISUALIZATION_FIELDS: list[tuple[Json, str]] = [
@@ -88,7 +103,7 @@ INVALID_VISUALIZATION_FIELDS: list[tuple[Json, str]] = [
     ({"src_asset_ids": [MARKER, 7]}, "'src_asset_ids' must be a list of strings"),
     *(
         ({"resolution": value}, "'resolution' must be a number of metres above 0")
-        for value in (0, -1, True, MARKER, float("inf"), float("nan"))
+        for value in (0, -1, True, MARKER, float("inf"), float("nan"), "0", "true", "1e999", "[1]")
     ),
 ]
 
@@ -109,7 +124,7 @@ def test_request_with_invalid_field_refused_without_value(
     assert MARKER not in str(raised.value)
 
 
-@pytest.mark.parametrize("rescale", [[-1, 1], [-1.0, 1.0], json.dumps([-1, 1])])
+@pytest.mark.parametrize("rescale", [[-1, 1], [-1.0, 1.0], json.dumps([-1, 1]), ["-1", " 1.0 "]])
 def test_index_request_becomes_body_of_contract(rescale: Any) -> None:
     record = index_request(" NDVI ", rescale=rescale, expression_type="INDEX")["record"]
     spec = read_index_request(record)
@@ -144,9 +159,12 @@ def test_visualization_request_sends_only_what_is_given() -> None:
         "/v0/aois/a%2Fb%3F/visualizations",
         {"index_id": "i"},
     )
-    spec = read_visualization_request(record | {"src_asset_ids": '["x", "y"]', "resolution": 10})
-    assert spec.to_request_body() == {
-        "index_id": "i",
-        "src_asset_ids": ("x", "y"),
-        "resolution": 10,
-    }
+    spec = read_visualization_request(record | {"src_asset_ids": " ", "resolution": ""})
+    assert spec.to_request_body() == {"index_id": "i"}
+    for resolution in (10, "10", " 10.0 "):
+        fields = {"src_asset_ids": '["x", "y"]', "resolution": resolution}
+        assert read_visualization_request(record | fields).to_request_body() == {
+            "index_id": "i",
+            "src_asset_ids": ("x", "y"),
+            "resolution": 10,
+        }

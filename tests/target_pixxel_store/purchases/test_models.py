@@ -101,6 +101,16 @@ def test_read_geometry_of_several_polygons_keeps_each() -> None:
     assert request.area == pytest.approx(2 * read_order_request(ARCHIVE).area)
 
 
+def test_order_request_as_row_of_texts_equals_that_of_values() -> None:
+    """CSV files have no other way to leave a field out, or to have a number."""
+    blank = dict.fromkeys([*NEW.keys() - ARCHIVE.keys(), "no_of_occurrences", "reorder"], "")
+    archive = read_order_request({**ARCHIVE, **blank, "item_ids": '["a", "b"]'})
+    assert archive.content_digest == read_order_request(ARCHIVE).content_digest
+    tasking = read_order_request({**NEW, "item_ids": " ", "cloud_cover": "7", "off_nadir": " 8.0 "})
+    item = read_order_request({**NEW, "cloud_cover": 7, "off_nadir": 8}).to_order_item("name", "")
+    assert tasking.to_order_item("name", "") == item
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
