@@ -47,6 +47,11 @@ _PARTS = {name: field for field, kind in SOURCES.items() for name in kind.lists}
 SOURCE_FIELDS = frozenset({*SOURCES, *_PARTS, *INSIGHT.ids, *TASK.ids})
 """Fields that only download requests have."""
 _NOTHING: tuple[object, ...] = (None, [], "[]")
+_URL_FIELDS = frozenset(
+    {"id", ORDER_ITEM_ID, "aoi_id", "insight_id", "workflow_id", "job_id", TASK_ID, "block"}
+)
+"""Fields that become a segment of the path of a request, and must not lead to another endpoint."""
+_URL_SYNTAX = frozenset("/\\?#%;")
 _MAX_TEXT_LENGTH = 512  # characters of an id or a name
 _ALLOWED_WHITESPACE = "\n\r\t"  # allowed in a description beside printable characters
 
@@ -196,8 +201,6 @@ def _read_source(kind: SourceKind, record: Mapping[str, Any]) -> DownloadSource:
             raise RecordError(f"has '{name}', which requires '{owner}'")
     for name in kind.ids:
         fields[name] = required_text(record, name)
-        if reason := path_error(fields[name]):  # it becomes a part of paths
-            raise RecordError(f"'{name}' {reason}")
     if kind is AOI_ASSETS and not fields["asset_ids"]:
         raise RecordError("has no 'asset_ids'")
     return make_source(kind, fields)
@@ -301,7 +304,8 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
     """Return a string field of a record, stripped; None where it is missing.
 
     Raises:
-        RecordError: It is not a string, too long for a name or an id, or not printable.
+        RecordError: It is not a string, too long for a name or an id, not printable, or an id that
+            could change the path of a request.
     """
     value = read_value(record, name)
     if value is None:
@@ -312,7 +316,11 @@ def optional_text(record: Mapping[str, Any], name: str) -> str | None:
         return value
     if len(value) > _MAX_TEXT_LENGTH or not value.isprintable():
         raise RecordError(f"'{name}' must be printable, with at most {_MAX_TEXT_LENGTH} characters")
-    return value.strip()
+    text = value.strip()
+    if name in _URL_FIELDS and (text in {".", ".."} or not _URL_SYNTAX.isdisjoint(text)):
+        syntax = " ".join(sorted(_URL_SYNTAX))
+        raise RecordError(f"'{name}' must not be . or .., or contain one of {syntax}")
+    return text
 
 
 def read_value(record: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON

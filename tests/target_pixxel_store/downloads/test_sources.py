@@ -339,7 +339,7 @@ INVALID: dict[str, tuple[Json, str]] = {
                         "has 'inputs', which requires 'insight_id'"),
     "no list": ({"aoi_id": "a", "asset_ids": {"x": "y"}}, "'asset_ids' must be a list of strings"),
     "empty id": ({"aoi_id": "a", "asset_ids": ["x", " "]}, "has no 'asset_ids'"),
-    "id upwards": ({"aoi_id": "..", "insight_id": "x"}, "'aoi_id' must not contain . or .."),
+    "id upwards": ({"aoi_id": "..", "insight_id": "x"}, "'aoi_id' must not be . or .."),
     "path upwards": ({"aoi_id": "a", "insight_id": "x", "path": "../x"}, "'path' must not contain"),
 }  # fmt: skip
 
