@@ -25,9 +25,8 @@ from target_pixxel_store.api.errors import (
     find_failure_kind,
 )
 from target_pixxel_store.circuit_breaker import CircuitBreaker
-from target_pixxel_store.errors import UnexpectedDeliveryError
 from target_pixxel_store.objects.models import ListedObject
-from target_pixxel_store.outcomes import Outcome, OutcomeKind
+from target_pixxel_store.outcomes import Outcome, OutcomeKind, UnexpectedObjectError
 from target_pixxel_store.polling import poll_for
 from target_pixxel_store.remote_state import MAX_AGE_SECONDS
 
@@ -49,10 +48,12 @@ class _ObjectList:
 
     Attributes:
         requested_at: The monotonic time when it was requested.
+        ids: The ids of all objects in it.
     """
 
     requested_at: float = -math.inf
     objects: dict[ObjectKey, ListedObject] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False, repr=False)
@@ -82,7 +83,8 @@ class ObjectReconciler:
 
         Raises:
             ApiError: The API cannot be read, or the token has no permission.
-            UnexpectedDeliveryError: The API created a different one than requested.
+            UnexpectedObjectError: The API created a different one than requested, as which no list
+                would show it.
             CircuitOpenError: Too many requests in a row failed in the same way.
         """
         kind = spec.kind
@@ -123,6 +125,8 @@ class ObjectReconciler:
         shared = {kind.identity_fields[0]: key.identity[0]} if kind.has_parents else {}
         for row in self.api.list_rows(path, kind.rows_name, key=kind.id_field):
             found = kind.parse_row(row | shared)
+            if found:
+                listed.ids.add(found.id)
             if found and (found.key not in listed.objects or listed.objects[found.key].has_failed):
                 listed.objects[found.key] = found
         self._lists[path] = listed
@@ -149,12 +153,16 @@ class ObjectReconciler:
 
     def _find_existing(self, spec: ObjectSpec) -> Outcome | None:
         """Return the outcome where the list or the journal contains the object."""
-        key, state = spec.key, self.journal.state
-        found = self._lists[spec.path].objects.get(key)
+        key, state, listed = spec.key, self.journal.state, self._lists[spec.path]
+        found = listed.objects.get(key)
         if found is None:
             if (object_id := state.object_ids.get(key)) is None:
                 return None
             reason = "recorded in the journal, not (yet) listed by the API"
+            if object_id in listed.ids:
+                reason = (
+                    f"the API lists it with a different {' or '.join(spec.kind.identity_fields)}"
+                )
             return _name_object(spec.kind, Outcome(OutcomeKind.EXISTS, reason), object_id)
         if key in state.object_intents:
             self.journal.record_object(key, found.id)
@@ -164,7 +172,7 @@ class ObjectReconciler:
         """Request an object; again only after `settle_seconds` without it in the list."""
         key, is_uncertain = spec.key, False
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            response = self._post(spec)
+            response = self._post(spec, attempt)
             if isinstance(response, ListedObject):
                 return self._record(spec, response, Outcome(OutcomeKind.CREATED, attempts=attempt))
             error, is_refusal = response, response.status in REFUSAL_STATUSES
@@ -194,8 +202,17 @@ class ObjectReconciler:
             self.journal.record_object_refusal(key)
         return Outcome(OutcomeKind.FAILED, _describe_error(spec.kind, error), attempts=attempt)
 
-    def _post(self, spec: ObjectSpec) -> ListedObject | ApiError:
-        """Send one request; return the object that it created, or its error."""
+    def _post(self, spec: ObjectSpec, attempt: int) -> ListedObject | ApiError:
+        """Send one request; return the object that it created, or its error.
+
+        Args:
+            spec: The object.
+            attempt: The number of requests for it, with this one.
+
+        Raises:
+            Unauthorized, Forbidden: The token has no permission.
+            UnexpectedObjectError: The API created a different one than requested.
+        """
         self.check()
         kind, key = spec.kind, spec.key
         self.journal.record_object_intent(key)
@@ -209,14 +226,18 @@ class ObjectReconciler:
         if not isinstance(object_id, str):
             reason = f"the response is no {kind.noun}"
             return UnexpectedResponse("POST", spec.path, reason=reason)
-        identity = zip(kind.identity_fields, key.identity, strict=True)
-        created = {name: row.get(name) or value for name, value in identity}
+        identity = dict(zip(kind.identity_fields, key.identity, strict=True))
+        created = {name: row.get(name) or value for name, value in identity.items()}
         if kind.find_key(created) != key:
+            # The key is of the request, so that a later run creates nothing again.
             self.journal.record_object(key, object_id)
-            raise UnexpectedDeliveryError(
-                f"{kind.noun} {object_id}: the API created it with a different "
-                f"{' or '.join(kind.identity_fields)} than requested; stopping, so that nothing "
-                "is created twice"
+            differs = [
+                name for name in identity if kind.find_key(identity | {name: created[name]}) != key
+            ]
+            reason = f"the API created it with a different {' and '.join(differs)} than requested"
+            outcome = Outcome(OutcomeKind.CREATED, reason, attempts=attempt)
+            raise UnexpectedObjectError(
+                _name_object(kind, outcome, object_id), f"{kind.noun} {object_id}"
             )
         return _make_object(spec, object_id)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from target_pixxel_store.errors import UnexpectedDeliveryError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -110,3 +112,15 @@ class Outcome(NamedTuple):
     job_id: str | None = None
     task_id: str | None = None
     asset_ids: Sequence[str] | None = None
+
+
+class UnexpectedObjectError(UnexpectedDeliveryError):
+    """The API created an object with another identity than requested.
+
+    Attributes:
+        outcome: The outcome of its record.
+    """
+
+    def __init__(self, outcome: Outcome, label: str) -> None:
+        super().__init__(f"{label}: {outcome.reason}; stopping, so that nothing is created twice")
+        self.outcome = outcome

@@ -9,6 +9,7 @@ from singer_sdk.sinks import RecordSink
 
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.errors import RecordError
+from target_pixxel_store.outcomes import UnexpectedObjectError
 from target_pixxel_store.outcomes.recorder import describe_record
 from target_pixxel_store.records import PATH, is_secret, reject_secrets
 from target_pixxel_store.workspace_check import WORKSPACE_FIELD, check_workspace
@@ -93,12 +94,16 @@ class StoreTargetSink(RecordSink):
 
         Raises:
             Forbidden: The token has no permission; the error names the record.
+            UnexpectedObjectError: The API created another object; its outcome is recorded.
         """
         self._run.deliveries.flush()
         try:
             outcome = reconcile()
         except Forbidden as error:
             raise error.add_context(describe_record(inflight)) from None
+        except UnexpectedObjectError as error:
+            self._run.recorder.record(inflight, error.outcome)
+            raise
         self._run.recorder.record(inflight, outcome)
 
     def _warn_unknown_fields(self, record: dict[str, Any]) -> None:

@@ -360,10 +360,15 @@ def test_aoi_created_with_other_name_ends_run(
 ) -> None:
     service = install_service(proxy)
     service.overrides = {"name": "d2"}
-    result = run_aoi_requests(harness, aoi_request())
+    result = run_aoi_requests(harness, aoi_request(), aoi_request("next"))
     assert isinstance(result.error, UnexpectedDeliveryError)
-    assert "aoi-0" in str(result.error)
-    assert run_aoi_requests(harness, aoi_request()).kinds == ["exists"]
+    assert (result.kinds, result.outcomes[0]["aoi_id"]) == (["created"], "aoi-0")
+    reason = "the API created it with a different name than requested"
+    assert result.reasons == [reason]
+    assert f"aoi-0: {reason}; stopping" in str(result.error)
+    result = run_aoi_requests(harness, aoi_request())
+    assert (result.kinds, result.outcomes[0]["aoi_id"]) == (["exists"], "aoi-0")
+    assert result.reasons == ["the API lists it with a different project_id or name"]
     assert aoi_names(service) == ["d2"]
 
 
