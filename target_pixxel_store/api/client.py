@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pixxel_api.errors import ApiError, UnexpectedResponse
+from pixxel_api.errors import ApiError, Forbidden, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python, to_python
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
@@ -232,6 +232,22 @@ class StoreApi:
         """Return the ids of the projects that the token can read."""
         rows = self._scan(PROJECTS, "projects", paging=PageNumberPaging())
         return {key for row in rows if (key := _row_id(row)) is not None}
+
+    def describe_forbidden(self, error: Forbidden) -> str:
+        """Return why a record fails whose request answers 403, while the token can read others.
+
+        By the contract, a 403 means an expired token, a missing role, or an object of a project
+        that the token may not use.
+
+        Raises:
+            Forbidden: The token cannot read the projects, either; it is `error`.
+        """
+        try:
+            self.client.send_with_retries("GET", PROJECTS, params={"page_size": 1})
+        except Forbidden:
+            raise error from None
+        reason = "the token may not use what the record names, or lacks the role"
+        return f"{error.method} {error.path} returned {error.status}: {reason}"
 
     def find_bandset_ids(self) -> tuple[set[str], datetime | None]:
         """Return the ids of the bandsets, and the server's time, if it states one."""

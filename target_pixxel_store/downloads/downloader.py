@@ -146,7 +146,7 @@ class Downloader:
 
         Raises:
             ConnectError: The API cannot be reached.
-            Unauthorized, Forbidden: The token has no permission.
+            Unauthorized, Forbidden: The token is invalid, or can read nothing.
             DestinationError: The destination is full or broken, or refuses access.
         """
         key = self._key(job)
@@ -170,8 +170,10 @@ class Downloader:
                     self._journal.record_file(key, DownloadedFile(name, size, attempt.download_id))
                     part.discard()
             uri = f"{key.folder}/{name}"
-        except (ConnectError, Unauthorized, Forbidden):
+        except (ConnectError, Unauthorized):
             raise
+        except Forbidden as error:
+            kind, reason = OutcomeKind.FAILED, self._api.api.describe_forbidden(error)
         except _SourceUnfinishedError as error:
             kind, reason = OutcomeKind.PENDING, str(error)
         except (RecordError, ApiError) as error:

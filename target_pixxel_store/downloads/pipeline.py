@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pixxel_api.errors import Forbidden
 from pixxel_singer.exit_codes import ExitCode
 from target_pixxel_store.catalog_selection import PendingRequest
 from target_pixxel_store.circuit_breaker import CircuitBreaker
@@ -229,7 +230,11 @@ class DownloadPipeline:
                 return existing
         except RecordError as error:
             return job.make_outcome(OutcomeKind.FAILED, str(error))
-        problem = self._api.find_problem(job.source)
+        try:
+            problem = self._api.find_problem(job.source)
+        except Forbidden as error:
+            reason = self._api.api.describe_forbidden(error)
+            return job.make_outcome(OutcomeKind.FAILED, reason)
         if problem is None:
             return job.make_outcome(OutcomeKind.CREATED)
         kind = OutcomeKind.PENDING if problem.is_pending else OutcomeKind.FAILED

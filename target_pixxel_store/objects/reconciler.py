@@ -93,10 +93,7 @@ class ObjectReconciler:
             try:
                 listed = self._read_list(kind, spec.path, spec.key)
             except ApiError as error:
-                if not kind.is_unknown_parent(error):
-                    raise
-                reason = f"GET {spec.path} returned {error.status}: {kind.unknown_parent}"
-                return Outcome(OutcomeKind.FAILED, reason)
+                return self._fail_unreadable(spec, error)
         if (existing := self._find_existing(spec)) is not None:
             return existing
         if self.settings.dry_run:
@@ -111,6 +108,16 @@ class ObjectReconciler:
         if spec.key in self._uncertain_keys:
             return Outcome(OutcomeKind.FAILED, UNKNOWN_RESULT)
         return self._create(spec)
+
+    def _fail_unreadable(self, spec: ObjectSpec, error: ApiError) -> Outcome:
+        """Return the outcome where the list of a parent cannot be read; raise for any other."""
+        kind = spec.kind
+        if kind.has_parents and isinstance(error, Forbidden):
+            return Outcome(OutcomeKind.FAILED, self.api.describe_forbidden(error))
+        if not kind.is_unknown_parent(error):
+            raise error
+        reason = f"GET {spec.path} returned {error.status}: {kind.unknown_parent}"
+        return Outcome(OutcomeKind.FAILED, reason)
 
     def _read_list(self, kind: ObjectKind, path: str, key: ObjectKey) -> _ObjectList:
         """Read a whole list; a filter that the server misinterprets could hide an object.
@@ -144,7 +151,10 @@ class ObjectReconciler:
                     listed = self._read_list(kind, path, key)
             except ApiError as error:
                 if not kind.is_unknown_parent(error):
-                    raise
+                    if not (kind.has_parents and isinstance(error, Forbidden)):
+                        raise
+                    self.api.describe_forbidden(error)
+                    continue
                 listed = _ObjectList()
             if (found := listed.objects.get(key)) is not None:
                 self.journal.record_object(key, found.id)
@@ -175,7 +185,10 @@ class ObjectReconciler:
             response = self._post(spec, attempt)
             if isinstance(response, ListedObject):
                 return self._record(spec, response, Outcome(OutcomeKind.CREATED, attempts=attempt))
-            error, is_refusal = response, response.status in REFUSAL_STATUSES
+            error, is_refusal = response, _is_refusal(response)
+            reason = _describe_error(spec.kind, error)
+            if isinstance(error, Forbidden):
+                reason = self.api.describe_forbidden(error)
             is_uncertain = is_uncertain or not is_refusal
             # The list may lag behind both for an object that is there and after a lost response.
             is_late = isinstance(error, Conflict) or not is_refusal
@@ -200,7 +213,7 @@ class ObjectReconciler:
             self._uncertain_keys.add(key)
         else:
             self.journal.record_object_refusal(key)
-        return Outcome(OutcomeKind.FAILED, _describe_error(spec.kind, error), attempts=attempt)
+        return Outcome(OutcomeKind.FAILED, reason, attempts=attempt)
 
     def _post(self, spec: ObjectSpec, attempt: int) -> ListedObject | ApiError:
         """Send one request; return the object that it created, or its error.
@@ -210,7 +223,7 @@ class ObjectReconciler:
             attempt: The number of requests for it, with this one.
 
         Raises:
-            Unauthorized, Forbidden: The token has no permission.
+            Unauthorized: The token is invalid.
             UnexpectedObjectError: The API created a different one than requested.
         """
         self.check()
@@ -218,7 +231,7 @@ class ObjectReconciler:
         self.journal.record_object_intent(key)
         try:
             row = self.api.create(spec.path, spec.to_request_body())
-        except (Unauthorized, Forbidden):
+        except Unauthorized:
             raise
         except ApiError as error:
             return error
@@ -246,6 +259,10 @@ class ObjectReconciler:
         self.journal.record_object(found.key, found.id)
         self._lists[spec.path].objects[found.key] = found
         return _name_object(spec.kind, outcome, found.id)
+
+
+def _is_refusal(error: ApiError) -> bool:
+    return error.status in REFUSAL_STATUSES or isinstance(error, Forbidden)
 
 
 def _make_object(spec: ObjectSpec, object_id: str) -> ListedObject:

@@ -328,6 +328,18 @@ def test_max_deliveries_counts_sources(
     assert (result.status, len(list_files(download_folder))) == (3 if limit == 1 else 0, limit)
 
 
+def test_forbidden_source_fails_only_its_record(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    insight, job = (make_case(harness.sandbox, kind) for kind in ("insight", "job"))
+    forbidden = frozenset({insight.fields["aoi_id"]})
+    harness.sandbox.behavior = replace(harness.sandbox.behavior, forbid_id=forbidden)
+    result = harness.run(insight.message, job.message, on_error="continue")
+    assert (result.error, sorted(result.kinds)) == (None, ["created", "failed"])
+    assert any("returned 403: the token may not use" in reason for reason in result.reasons)
+    assert len(list_files(download_folder)) == 1
+
+
 INVALID: dict[str, tuple[Json, str]] = {
     "nothing": ({"aoi_id": "a"}, "none of catalog_id, order_item_id, asset_ids, insight_id,"),
     "two": ({"catalog_id": "c", "insight_id": "i"}, "has both 'catalog_id' and 'insight_id'; send"),

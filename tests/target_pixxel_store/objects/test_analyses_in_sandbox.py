@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +138,16 @@ def test_visualization_of_unknown_ids_fails_with_one_line(harness: TargetHarness
     )
     assert result.reasons[1:3] == [refused] * 2
     assert len(result.rejected) == 4  # a SCHEMA, too
+
+
+def test_visualization_of_forbidden_area_fails_only_its_record(harness: TargetHarness) -> None:
+    aoi, index = first_ids(harness)
+    other = next(key for key in harness.sandbox.workspace.ids("aois") if key != aoi)
+    harness.sandbox.behavior = replace(harness.sandbox.behavior, forbid_id=frozenset({other}))
+    requests = [visualization_request(other, index), visualization_request(aoi, index)]
+    result = run_requests(harness, *requests, on_error="continue")
+    assert (result.error, result.kinds) == (None, ["failed", "created"])
+    assert result.reasons[0].startswith(f"GET /v0/aois/{other}/visualizations returned 403: the ")
 
 
 def test_index_refused_by_sandbox_fails(harness: TargetHarness) -> None:

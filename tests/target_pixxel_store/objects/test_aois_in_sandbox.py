@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import UnstableListError
 from tests.target_pixxel_store.objects.aoi_service import AOIS_PATH, run_aoi_requests
@@ -91,17 +90,17 @@ def test_aoi_rejected_by_sandbox_fails(harness: TargetHarness) -> None:
     assert all("returned 400" in reason for reason in result.reasons[:2])
 
 
-def test_aoi_forbidden_project_ends_run_and_names_record(
-    harness: TargetHarness,
-) -> None:
-    result = run_aoi_requests(
-        harness,
-        sandbox_aoi_request(harness),
-        sandbox_aoi_request(harness, project_id="nonesuch"),
-        on_error="continue",
-    )
-    assert isinstance(result.error, Forbidden)
-    message = "aoi_requests project_id nonesuch, name paddies: POST /v0/aois returned 403 "
-    assert str(result.error).startswith(message)
-    assert result.summary["ended_because"] == str(result.error)
-    assert (result.kinds, result.states) == (["created"], [])
+def test_aoi_forbidden_project_fails_only_its_record(harness: TargetHarness) -> None:
+    """By the contract, 403 is the answer for another project. The others can still be created."""
+    for kinds in (["created", "failed", "created"], ["exists", "failed", "exists"]):
+        result = run_aoi_requests(
+            harness,
+            sandbox_aoi_request(harness),
+            sandbox_aoi_request(harness, project_id="nonesuch"),
+            sandbox_aoi_request(harness, name="next"),
+            on_error="continue",
+        )
+        assert (result.error, result.kinds, len(result.rejected)) == (None, kinds, 2)
+        reason = "POST /v0/aois returned 403: the token may not use what the record names"
+        assert result.reasons[1].startswith(reason)
+        assert "waiting" not in result.log

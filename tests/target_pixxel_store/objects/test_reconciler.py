@@ -349,9 +349,19 @@ def test_aoi_equal_failures_in_a_row_end_run(
 
 
 def test_aoi_forbidden_token_ends_run(harness: TargetHarness, proxy: InterceptingProxy) -> None:
-    service = install_service(proxy, "forbid")
+    """A token that has expired meanwhile gets 403 for all that it requests."""
+    service = FakeAoiService("forbid")
+    has_expired = []
+    service.on_write = lambda: has_expired.append(True)
+    proxy.intercept = lambda request, forward: (
+        ProxiedResponse(403, {}) if has_expired and request.method == "GET"
+        else service(request, forward)
+    )  # fmt: skip
     result = run_aoi_requests(harness, aoi_request(), aoi_request("next"), on_error="continue")
     assert isinstance(result.error, Forbidden)
+    message = f"aoi_requests project_id {PROJECT}, name D2: POST /v0/aois returned 403 "
+    assert str(result.error).startswith(message)
+    assert result.summary["ended_because"] == str(result.error)
     assert (result.kinds, result.states, service.rows) == ([], [], [])
 
 
