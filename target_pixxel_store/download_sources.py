@@ -30,6 +30,7 @@ class SourceKind:
         is_polled: Whether the response has an id, by which a GET below the path polls. Otherwise
             the request is repeated, as the API identifies its package by nothing else.
         has_status: Whether it may be unfinished, so that its status is read before the request.
+        has_listed_statuses: Whether the contract lists the statuses of its package.
     """
 
     name: str
@@ -42,6 +43,7 @@ class SourceKind:
     lists: tuple[str, ...] = ()
     is_polled: bool = False
     has_status: bool = True
+    has_listed_statuses: bool = False
 
 
 class DownloadSource(NamedTuple):
@@ -119,6 +121,7 @@ def _no_body(_source: DownloadSource) -> None:
 CATALOG = SourceKind(
     "catalog", "the catalog", ("catalog_id",),
     "POST", "/v0/catalogs/download", _catalog_body, "{}", is_polled=True, has_status=False,
+    has_listed_statuses=True,
 )  # fmt: skip
 AOI_ASSETS = SourceKind(
     "assets", "an asset of the area of interest", ("aoi_id",),

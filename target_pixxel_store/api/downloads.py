@@ -10,7 +10,13 @@ from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python
 from pixxel_api.timestamps import TimestampError, parse_timestamp
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
-from target_pixxel_store.api.models import FAILED_STATUS, SUCCESS_STATUSES, Download, Fields
+from target_pixxel_store.api.models import (
+    Download,
+    Fields,
+    Progress,
+    find_progress,
+    read_status,
+)
 from target_pixxel_store.download_sources import AOI_ASSETS, CATALOG, INSIGHT, JOB, TASK
 
 if TYPE_CHECKING:
@@ -22,17 +28,8 @@ if TYPE_CHECKING:
 
     ProblemFinder = Callable[[StoreApi, DownloadSource], "SourceProblem | None"]
 
-FINISHED_STATUSES = SUCCESS_STATUSES | {"SUCCEEDED", "FINISHED", "DONE"}
-"""Statuses of assets, insights, jobs and tasks that can be downloaded; the contract has no list."""
-_ENDED_STATUSES = frozenset(
-    {FAILED_STATUS, "ERROR", "CANCELLED", "CANCELED", "ABORTED", "REJECTED", "EXPIRED"}
-)
-_UNFINISHED_STATUSES = frozenset(
-    {"CREATED", "CREATING", "STARTED", "PENDING", "QUEUED", "RUNNING", "IN_PROGRESS", "PROCESSING"}
-)
 _UNKNOWN_ID_STATUSES = frozenset({400, 404})
 _DOWNLOAD_ID_FIELDS = ("download_id", "id")  # of areas, and of catalogs
-_MAX_STATUS_LENGTH = 40  # characters of a status in a message
 
 
 class SourceProblem(NamedTuple):
@@ -144,18 +141,18 @@ def _judge_row(source: DownloadSource, rows: list[Any]) -> SourceProblem | None:
 
 def _judge_status(source: DownloadSource, row: Fields) -> SourceProblem | None:
     """Judge a row by its status; without one, only the request of the download shows it."""
-    status, noun = str(row.get("status") or "").upper(), source.kind.noun
-    shown = status[:_MAX_STATUS_LENGTH]
+    status, noun = read_status(row), source.kind.noun
+    progress = find_progress(status)
     if _is_deleted(row):
         return SourceProblem(f"{noun} was deleted; remove it from the input")
-    if status in _ENDED_STATUSES:
-        return SourceProblem(f"{noun} has failed ({shown}) and cannot be downloaded; remove it")
-    if not status or status in FINISHED_STATUSES:
+    if progress is Progress.FAILED:
+        return SourceProblem(f"{noun} has failed ({status}) and cannot be downloaded; remove it")
+    if not status or progress is Progress.FINISHED:
         return None
-    if status in _UNFINISHED_STATUSES:
-        reason = f"{noun} is not finished ({shown}); a later run downloads it"
+    if progress is Progress.UNFINISHED:
+        reason = f"{noun} is not finished ({status}); a later run downloads it"
     else:
-        reason = f"{noun} may be unfinished ({shown}); later runs wait for a status of success"
+        reason = f"{noun} may be unfinished ({status}); later runs wait for a status of success"
     return SourceProblem(reason, is_pending=True)
 
 
@@ -177,9 +174,10 @@ def _parse_download(source: DownloadSource, answer: JsonResponse) -> Download:
     # The id in other responses is that of the source.
     names = _DOWNLOAD_ID_FIELDS if source.kind.is_polled else ()
     key = next((row[name] for name in names if isinstance(row.get(name), str) and row[name]), None)
-    status, url = str(row.get("status") or "").upper(), row.get("signed_url")
+    status, url = read_status(row), row.get("signed_url")
     usable_url = url if isinstance(url, str) and url else None
-    if (source.kind.is_polled and key is None) or not (key or status or usable_url):
+    # Without an id, even a response that says nothing is one of a request to be repeated.
+    if source.kind.is_polled and key is None:
         reason = "the response is not a download"
         raise UnexpectedResponse(answer.method, answer.path, answer.status, reason=reason)
-    return Download(key, status, usable_url)
+    return Download(key, status, usable_url, source.kind.has_listed_statuses)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 FAILED_STATUS = "FAILED"
 SUCCESS_STATUSES = frozenset({"SUCCESS", "SUCCESSFUL", "COMPLETED"})
-"""Statuses of deliveries and downloads that are done; any other but FAILED is pending."""
+"""Statuses of deliveries, and of downloads of catalogs, that are done.
+
+Any other but FAILED is pending.
+"""
 FULFILLED_ITEM_STATUSES = frozenset({"FULFILLED", "COMPLETED"})
 """Statuses of order items whose catalogs have all been made."""
 ENDED_ITEM_STATUSES = frozenset({"CANCELLED", "FAILED", "EXPIRED", "REJECTED"})
@@ -111,30 +116,82 @@ class DeliveryJob:
 Fields = dict[str, Any]
 
 
+class Progress(Enum):
+    """What the word of a status means for what is downloaded, or for the package of it."""
+
+    FINISHED = auto()
+    UNFINISHED = auto()
+    FAILED = auto()
+    UNKNOWN = auto()
+
+
+_STATUS_WORDS = {
+    Progress.FINISHED: "SUCCESS SUCCESSFUL COMPLETED SUCCEEDED FINISHED DONE",
+    Progress.FAILED: "FAILED FAILURE ERROR CANCELLED CANCELED ABORTED REJECTED EXPIRED DELETED",
+    Progress.UNFINISHED: "CREATED CREATING STARTED PENDING QUEUED SCHEDULED REQUESTED SUBMITTED "
+    "ACCEPTED WAITING RUNNING IN_PROGRESS PROCESSING PREPARING GENERATING UPDATING "
+    "PARTIAL PARTIAL_SUCCESS PARTIALLY_FULFILLED",
+}
+"""Words of statuses of which the contract has no list; others are unknown."""
+_PROGRESS_OF_WORD = {
+    word.replace("_", ""): progress
+    for progress, words in _STATUS_WORDS.items()
+    for word in words.split()
+}
+_MAX_STATUS_LENGTH = 40  # characters of a status in a message
+
+
+def read_status(row: Fields) -> str:
+    """Return the status of a row in upper case, in one line; empty where it has none."""
+    return " ".join(str(row.get("status") or "").upper().split())[:_MAX_STATUS_LENGTH]
+
+
+def find_progress(status: str) -> Progress:
+    """Return what a status means, whatever separates the parts of its word."""
+    return _PROGRESS_OF_WORD.get(re.sub(r"[\W_]+", "", status), Progress.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
     """A download as the API returns it.
 
     Attributes:
         id: None where the API gives its package none.
-        status: In upper case: CREATED, IN_PROGRESS, SUCCESS, FAILED, and others; empty where the
-            API states none.
+        status: As messages show it; empty where the API states none.
         url: The signed URL, which is as good as a password; None before there is one.
+        has_listed_status: Whether the contract lists the statuses, so that any other one waits.
     """
 
     id: str | None
     status: str
     url: str | None = field(repr=False)
+    has_listed_status: bool = False
 
     @property
     def has_failed(self) -> bool:
         """Whether its preparation failed."""
-        return self.status == FAILED_STATUS
+        return self._progress is Progress.FAILED
 
     @property
     def is_ready(self) -> bool:
-        """Whether its file can be downloaded."""
-        return self.url is not None and self.status in {"", *SUCCESS_STATUSES}
+        """Whether its file can be downloaded: it has a URL, and no word says otherwise."""
+        return self.url is not None and self._progress in {Progress.FINISHED, Progress.UNKNOWN}
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its status may change."""
+        return not self.is_ready and not self.has_failed
+
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether its status is known to be one that changes."""
+        return find_progress(self.status) is Progress.UNFINISHED
+
+    @property
+    def _progress(self) -> Progress:
+        if self.has_listed_status and self.status not in {"", FAILED_STATUS, *SUCCESS_STATUSES}:
+            return Progress.UNFINISHED
+        return find_progress(self.status)
 
 
 def parse_deliveries(rows: Iterable[msgspec.Raw]) -> list[Delivery]:

@@ -11,10 +11,16 @@ import logging
 import threading
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixxel_api.errors import ApiError, ConnectError, Forbidden, Unauthorized
-from target_pixxel_store.api.errors import REFUSAL_STATUSES, find_failure_kind
+from target_pixxel_store.api.errors import (
+    REFUSAL_STATUSES,
+    describe_refusal,
+    find_failure_kind,
+)
+from target_pixxel_store.api.models import Download
 from target_pixxel_store.downloads.destination import folder_uri
 from target_pixxel_store.downloads.response_checks import find_checksum_error, safe_filename
 from target_pixxel_store.downloads.transfer import Transfer
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_pixxel_store.api.downloads import DownloadApi
-    from target_pixxel_store.api.models import Download
     from target_pixxel_store.download_sources import DownloadSource
     from target_pixxel_store.downloads.destination import DownloadDestination
     from target_pixxel_store.downloads.partial_file import RemoteFile
@@ -41,6 +46,9 @@ logger = logging.getLogger(__name__)
 BACKOFF = Backoff(first=1.0, factor=2, longest=30.0)
 MAX_DOWNLOAD_REQUESTS = 4  # for one download while the API fails
 MAX_REFUSED_URLS = 3  # in a row without new data
+_UNREADY_STATUSES = frozenset({409, 425})
+"""Statuses of a request for a package that is not ready yet."""
+_REFUSED = "the API does not make the download; run again later, and check the record's "
 NAME_CONFLICT = (
     "the file of another download has this name in the same folder; give each its own path"
 )
@@ -68,7 +76,12 @@ class DownloadJob(NamedTuple):
 
 @dataclass(slots=True)
 class _Attempt:
-    """What was done so far to download a source, by this run and by earlier ones."""
+    """What was done so far to download a source, by this run and by earlier ones.
+
+    Attributes:
+        is_checked: Whether the source was found to exist, and to be finished.
+        is_known: Whether the API has returned the download by its id.
+    """
 
     job: DownloadJob
     key: DownloadKey
@@ -76,13 +89,14 @@ class _Attempt:
     from_earlier_run: bool = False
     request_count: int = 0
     is_checked: bool = False
+    is_known: bool = False
 
     def count_request(self) -> None:
         self.request_count += 1
 
     def discard_download(self) -> None:
         """Forget the download, so that a new one is requested."""
-        self.download_id, self.from_earlier_run = None, False
+        self.download_id, self.from_earlier_run, self.is_known = None, False, False
 
 
 class _AlreadyDownloadedError(Exception):
@@ -242,17 +256,20 @@ class Downloader:
     def _wait_for_signed_url(self, attempt: _Attempt) -> str:
         """Return a signed URL of a source's download; request the download where there is none."""
         found = self._prepare(attempt)
-        if attempt.from_earlier_run and (found is None or found.has_failed):
+        if attempt.from_earlier_run and not (found and (found.is_ready or found.is_in_progress)):
             attempt.discard_download()
             found = self._prepare(attempt)
         if found is None:
             raise RecordError("the API no longer knows the requested download")
         if found.has_failed:
-            text = "the API failed to prepare the download; request it again later"
+            text = (
+                f"the API failed to prepare the download ({found.status}); request it again later"
+            )
             raise RecordError(text, FailureKind.SERVER)
         if found.url is None or not found.is_ready:
             text = f"the download is not ready after {self._timeout:g} s; see 'download_timeout'"
-            raise RecordError(f"{text}, and run again", FailureKind.TIMEOUT)
+            last = f"; its last status was {found.status}" if found.status else ""
+            raise RecordError(f"{text}, and run again{last}", FailureKind.TIMEOUT)
         return found.url
 
     def _prepare(self, attempt: _Attempt) -> Download | None:
@@ -263,16 +280,16 @@ class Downloader:
                 self._check_source(attempt)
             self._journal.record_download_intent(attempt.key)
             found = self._request_download(attempt)
-            if found.id is not None:
-                attempt.download_id = found.id
-                self._journal.record_download(attempt.key, found.id)
-            if not _is_pending(found):
+            if not found.is_pending:
                 return found
 
         def has_ended() -> bool | None:
             nonlocal found
             found = self._poll(attempt)
-            return None if _is_pending(found) else True
+            if found is None or not found.is_pending:
+                return True
+            # What an earlier run has waited for, and is not in progress, may stay as it is.
+            return True if attempt.from_earlier_run and not found.is_in_progress else None
 
         poll_for(self._timeout, has_ended, self._check, BACKOFF)
         return found
@@ -281,7 +298,16 @@ class Downloader:
         """Return the requested download; without an id only the same request shows its state."""
         if attempt.download_id is None:
             return self._request_download(attempt)
-        return self._api.get_download(attempt.job.source, attempt.download_id)
+        try:
+            found = self._api.get_download(attempt.job.source, attempt.download_id)
+        except ApiError as error:
+            if attempt.from_earlier_run and error.status in REFUSAL_STATUSES:
+                return None
+            return self._explain_refusal(attempt, error)
+        if found is None and not (attempt.is_known or attempt.from_earlier_run):
+            return Download(attempt.download_id, "404", None)  # it may not be known yet
+        attempt.is_known = True
+        return found
 
     def _request_download(self, attempt: _Attempt) -> Download:
         """Request a download; again while the API fails, as an extra download does no harm."""
@@ -290,14 +316,35 @@ class Downloader:
             number += 1
             attempt.count_request()
             try:
-                return self._api.request_download(attempt.job.source)
+                found = self._api.request_download(attempt.job.source)
             except ApiError as error:
-                if error.retryable and number < MAX_DOWNLOAD_REQUESTS:
+                is_unready = _is_unready(attempt.job.source, error)
+                if error.retryable and not is_unready and number < MAX_DOWNLOAD_REQUESTS:
                     wait_for(BACKOFF.pause(number - 1), self._check)
                     continue
-                if error.status in REFUSAL_STATUSES:
-                    self._check_source(attempt)
-                raise
+                return self._explain_refusal(attempt, error)
+            if found.id is not None:
+                attempt.download_id = found.id
+                self._journal.record_download(attempt.key, found.id)
+            return found
+
+    def _explain_refusal(self, attempt: _Attempt, error: ApiError) -> Download:
+        """Return the pending download where a response says that it is not ready yet.
+
+        Raises:
+            ApiError: The request failed.
+            RecordError: The API refuses it; the text says what to check.
+        """
+        source = attempt.job.source
+        if _is_unready(source, error):
+            if not attempt.is_checked:
+                self._check_source(attempt)
+            return Download(attempt.download_id, str(error.status), None)
+        if error.status in REFUSAL_STATUSES:
+            self._check_source(attempt)
+            names = frozenset(source.fields)
+            raise RecordError(describe_refusal(error, _REFUSED, names)) from None
+        raise error
 
     def _check_source(self, attempt: _Attempt) -> None:
         """Raise where a source cannot be downloaded, so that no part of it counts as all of it."""
@@ -308,5 +355,10 @@ class Downloader:
             raise error(problem.reason) from None
 
 
-def _is_pending(found: Download | None) -> bool:
-    return found is not None and not found.is_ready and not found.has_failed
+def _is_unready(source: DownloadSource, error: ApiError) -> bool:
+    """Return whether a response says that the package of a source is not ready yet.
+
+    Its 202 may have no body; where the response must have an id, that is an error.
+    """
+    is_accepted = error.status == HTTPStatus.ACCEPTED and not source.kind.is_polled
+    return is_accepted or error.status in _UNREADY_STATUSES

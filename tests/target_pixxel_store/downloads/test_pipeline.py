@@ -347,8 +347,13 @@ def test_download_ready_at_once_not_polled(
         ("POST", ProxiedResponse(201, {"status": "created"}), "the response is not a download"),
         ("POST", ProxiedResponse(400), "returned 400"),
         ("GET", ProxiedResponse(400), "returned 400"),
-        ("GET", ProxiedResponse(404), "the API no longer knows the requested download"),
-        ("GET", ProxiedResponse(200, {"id": "a", "status": "failed"}), "failed to prepare the"),
+        ("GET", ProxiedResponse(404), "and run again; its last status was 404"),
+        ("GET", ProxiedResponse(200, {"id": "a", "status": "failed"}), "prepare the download (FAI"),
+        (
+            "GET",
+            ProxiedResponse(200, {"id": "a", "status": "error", "signed_url": "http://x.invalid/"}),
+            "not ready after 0.05 s; see 'download_timeout', and run again; its last status was E",
+        ),
     ],
 )
 def test_download_unexpected_response_fails_record(
@@ -363,10 +368,47 @@ def test_download_unexpected_response_fails_record(
         if request.method == method and request.path.startswith(DOWNLOADS_PATH)
         else forward()
     )
-    result = harness.run(download_request(harness.catalog_ids(1)[0]), state(1))
+    message = download_request(harness.catalog_ids(1)[0])
+    result = harness.run(message, state(1), download_timeout=0.05)
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
     assert reason in result.reasons[0]
+    assert "api_url" not in result.reasons[0]
     assert list_files(harness.folder / "images") == []
+
+
+@pytest.mark.parametrize("status", [404, 409, 425])
+def test_download_not_known_or_not_ready_yet_polled_again(
+    harness: TargetHarness,
+    download_folder: Path,
+    proxy: InterceptingProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    monkeypatch.setattr(Client, "_stop_retrying", lambda *_: True)
+    refusals = [ProxiedResponse(status), ProxiedResponse(status)]
+    proxy.intercept = lambda request, forward: (
+        refusals.pop()
+        if request.method == "GET" and request.path.startswith(DOWNLOADS_PATH) and refusals
+        else forward()
+    )
+    result = harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert (result.reasons, refusals) == ([""], [])
+    assert (count_download_posts(harness), len(list_files(download_folder))) == (1, 1)
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_download_lost_after_it_was_known_fails_record(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    harness.sandbox.behavior = Behavior(download_seconds=1000)
+    proxy.intercept = lambda request, forward: (
+        ProxiedResponse(404)
+        if request.method == "GET" and len(polled_download_ids(harness)) > 1
+        and request.path.startswith(DOWNLOADS_PATH)
+        else forward()
+    )  # fmt: skip
+    result = harness.run(download_request(harness.catalog_ids(1)[0]))
+    assert result.reasons == ["the API no longer knows the requested download"]
 
 
 def test_download_api_unreachable_ends_run_without_failed_record(

@@ -218,18 +218,19 @@ def test_request_repeated_until_it_has_a_url(
     harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy, kind: str
 ) -> None:
     case = make_case(harness.sandbox, kind)
-    answers: list[Json] = [
-        {"status": "CREATED"}, {"status": "never seen", "signed_url": "http://x.invalid/a.zip"},
+    answers: list[Json | int] = [
+        {"status": "CREATED"}, {"status": "never seen"}, {"status": ""}, {"signed_url": None},
+        {"status": "In progress", "signed_url": "http://x.invalid/a.zip"},
         {"status": "success"}, {"status": "In_Progress", "signed_url": ""},
+        {}, 202, 409, 425,
     ]  # fmt: skip
+    count = len(answers)
     proxy.intercept = lambda request, forward: (
-        ProxiedResponse(200, {"id": "x", **answers.pop(0)})
-        if request.method == "PUT" and answers
-        else forward()
+        _to_response(answers.pop(0)) if request.method == "PUT" and answers else forward()
     )
     result = harness.run(case.message)
     assert (result.reasons, answers) == ([""], [])
-    assert result.outcomes[0]["attempts"] >= 6, "four, the one with a URL, and the file's"
+    assert result.outcomes[0]["attempts"] >= count + 2, "the one with a URL, and the file's"
     assert len(list_files(download_folder)) == 1
 
 
@@ -238,16 +239,19 @@ def test_request_repeated_until_it_has_a_url(
     [
         (
             "insight",
-            ProxiedResponse(200, {"id": "x", "status": "creating"}),
-            "not ready after 0.05 s; see",
+            ProxiedResponse(200, {"id": "x", "status": "never\nseen"}),
+            "0.05 s; see 'download_timeout', and run again; its last status was NEVER SEEN",
         ),
         (
             "job",
             ProxiedResponse(200, {"id": "x", "status": "FAILED"}),
-            "failed to prepare the download",
+            "failed to prepare the download (FAILED)",
         ),
-        ("task", ProxiedResponse(200, {"id": "x"}), "the response is not a download"),
-        ("insight", ProxiedResponse(400), "returned 400"),
+        ("task", ProxiedResponse(200, {"status": "Expired", "signed_url": "x"}), "(EXPIRED)"),
+        ("task", ProxiedResponse(200, {"status": "Cancelled"}), "(CANCELLED)"),
+        ("task", ProxiedResponse(409), "its last status was 409"),
+        ("insight", ProxiedResponse(400), "returned 400: the API does not make the download"),
+        ("job", ProxiedResponse(404), "check the record's fields (job_id, workflow_id)"),
     ],
 )
 @pytest.mark.usefixtures("download_folder")
@@ -263,7 +267,58 @@ def test_request_without_url_fails_record(
     result = harness.run(case.message, state(1), download_timeout=0.05)
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
     assert reason in result.reasons[0]
+    assert "api_url" not in result.reasons[0]
     assert list_files(harness.folder / "images") == []
+
+
+@pytest.mark.parametrize("kind", [*REPEATED, "assets"])
+def test_url_with_unknown_status_word_is_downloaded(
+    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy, kind: str
+) -> None:
+    """The contract lists no words; the file is verified whatever the word is."""
+    case = make_case(harness.sandbox, kind)
+
+    def rename_status(request: Any, forward: Any) -> Any:
+        response = forward()
+        if "/download" in request.path and response.body.get("signed_url"):
+            return ProxiedResponse(response.status, {**response.body, "status": "Available"})
+        return response
+
+    proxy.intercept = rename_status
+    result = harness.run(case.message, download_timeout=5)
+    assert result.reasons == [""]
+    assert case.is_complete(harness.sandbox, result.outcomes[0])
+    assert len(list_files(download_folder)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": "expired"}, {"status": "success"}, {"status": "never seen"}, {}, 400, 404, 409],
+    ids=str,
+)
+def test_download_of_earlier_run_that_is_not_in_progress_requested_again(
+    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy, answer: Json | int
+) -> None:
+    """Otherwise each run would wait for it in vain."""
+    case = make_case(harness.sandbox, "assets")
+    harness.sandbox.behavior = Behavior(download_seconds=1000)
+    [line] = harness.run(case.message, download_timeout=0).outcomes
+    harness.sandbox.behavior = Behavior(download_seconds=0)
+    old = line["download_id"]
+    proxy.intercept = lambda request, forward: (
+        _to_response(answer, download_id=old) if old in request.path else forward()
+    )
+    again = harness.run(case.message, download_timeout=5)
+    assert again.reasons == [""]
+    assert again.outcomes[0]["download_id"] != old
+    assert case.count_requests(harness.sandbox) == 2
+    assert len(list_files(download_folder)) == 1
+
+
+def _to_response(answer: Json | int, **more: str) -> ProxiedResponse:
+    if isinstance(answer, int):
+        return ProxiedResponse(answer)
+    return ProxiedResponse(200, {"id": "x", **more, **answer})
 
 
 def test_status_words_are_understood_in_any_case(
