@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -30,7 +31,7 @@ from target_pixxel_store.outcomes import Outcome, OutcomeKind
 from target_pixxel_store.polling import Backoff, poll_for, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from target_pixxel_store.api.downloads import DownloadApi
     from target_pixxel_store.download_sources import DownloadSource
@@ -46,6 +47,7 @@ logger = logging.getLogger(__name__)
 BACKOFF = Backoff(first=1.0, factor=2, longest=30.0)
 MAX_DOWNLOAD_REQUESTS = 4  # for one download while the API fails
 MAX_REFUSED_URLS = 3  # in a row without new data
+_LOCK_SECONDS = 0.1  # between two checks for a signal
 _UNREADY_STATUSES = frozenset({409, 425})
 """Statuses of a request for a package that is not ready yet."""
 _REFUSED = "the API does not make the download; run again later, and check the record's "
@@ -137,6 +139,7 @@ class Downloader:
         self._check = check
         self._lock = threading.Lock()
         self._claims: dict[tuple[str, str], DownloadSource] = {}
+        self._packages: dict[str, threading.Lock] = {}
 
     def close(self) -> None:
         """Close the connections of the transfers."""
@@ -170,7 +173,10 @@ class Downloader:
         try:
             if existing := self.find_existing(job):
                 return existing
-            with self._destination.partial_file(job.path, job.source.file_stem) as part:
+            with (
+                self._lock_package(job.source),
+                self._destination.partial_file(job.path, job.source.file_stem) as part,
+            ):
                 resolve_name = partial(self._resolve_name, attempt)
                 transfer = Transfer(part, resolve_name, report_progress, attempt.count_request)
                 try:
@@ -204,6 +210,24 @@ class Downloader:
             download_id=attempt.download_id,
             failure_kind=failure_kind,
         )
+
+    @contextmanager
+    def _lock_package(self, source: DownloadSource) -> Iterator[None]:
+        """Wait until nothing else downloads a package that the API identifies by the same ids.
+
+        A request for other parts of it, or with another path, could replace the package.
+        """
+        if source.kind.is_polled:
+            yield
+            return
+        with self._lock:
+            lock = self._packages.setdefault(source.request_path, threading.Lock())
+        while not lock.acquire(timeout=_LOCK_SECONDS):
+            self._check()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _key(self, job: DownloadJob) -> DownloadKey:
         return DownloadKey(job.source, folder_uri(self._destination, job.path))
