@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from target_pixxel_store.api.client import StoreApi
     from target_pixxel_store.download_sources import DownloadSource, SourceKind
 
-    ProblemFinder = Callable[[StoreApi, DownloadSource], "SourceProblem | None"]
+    ProblemFinder = Callable[["DownloadApi", DownloadSource], "SourceProblem | None"]
 
 _UNKNOWN_ID_STATUSES = frozenset({400, 404})
+_KEEP_SECONDS = 60.0  # that a list of assets is kept; longer where reading it takes long
+_MAX_KEPT_LISTS = 20  # of assets
 _DOWNLOAD_ID_FIELDS = ("download_id", "id")  # of areas, and of catalogs
 
 
@@ -52,6 +56,8 @@ class DownloadApi:
     """
 
     api: StoreApi
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _assets: dict[str, tuple[float, dict[str, Fields]]] = field(init=False, default_factory=dict)
 
     def request_download(self, source: DownloadSource) -> Download:
         """Request the download of a source; it may have been executed even where this raises."""
@@ -72,43 +78,80 @@ class DownloadApi:
         """Return why a source cannot be downloaded: it does not exist, failed, or is unfinished."""
         find, unknown_reason = _FINDERS[source.kind]
         try:
-            return find(self.api, source)
+            return find(self, source)
         except ApiError as error:
             if error.status not in _UNKNOWN_ID_STATUSES:
                 raise
             return SourceProblem(unknown_reason)
 
+    def list_assets(self, aoi_id: str, *, is_kept: bool) -> dict[str, Fields]:
+        """List the assets of an area of interest by id.
 
-def _find_catalog_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
-    return None if api.find_existing_catalogs(source.ids) else SourceProblem(UNKNOWN_CATALOG)
+        Args:
+            aoi_id: Id of the area.
+            is_kept: Whether a list may be used that was read for another source.
+        """
+        with self._lock:
+            expiry, kept = self._assets.pop(aoi_id, (0.0, {}))
+            start = time.monotonic()
+            if not is_kept or start > expiry:
+                path = f"/v0/aois/{quote(aoi_id, safe='')}/assets"
+                names = ("status", "deleted_at")
+                kept = {
+                    str(row.get("id")): {name: row.get(name) for name in names}
+                    for row in self.api.list_rows(path, "assets", key="id")
+                }
+                end = time.monotonic()
+                expiry = end + max(_KEEP_SECONDS, 2 * (end - start))
+            while len(self._assets) >= _MAX_KEPT_LISTS:
+                del self._assets[next(iter(self._assets))]
+            self._assets[aoi_id] = expiry, kept  # last, as the list that was used last
+            return kept
 
 
-def _find_asset_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
-    path = f"/v0/aois/{quote(source.ids[0], safe='')}/assets"
-    rows = {row.get("id"): row for row in api.list_rows(path, "assets", key="id")}
+def _find_catalog_problem(api: DownloadApi, source: DownloadSource) -> SourceProblem | None:
+    is_found = api.api.find_existing_catalogs(source.ids)
+    return None if is_found else SourceProblem(UNKNOWN_CATALOG)
+
+
+def _find_asset_problem(api: DownloadApi, source: DownloadSource) -> SourceProblem | None:
+    """Judge the assets by a kept list; by a new one before a record fails."""
+    problem = _judge_assets(source, api.list_assets(source.ids[0], is_kept=True))
+    if problem is not None and not problem.is_pending:
+        problem = _judge_assets(source, api.list_assets(source.ids[0], is_kept=False))
+    return problem
+
+
+def _judge_assets(source: DownloadSource, rows: dict[str, Fields]) -> SourceProblem | None:
     [asset_ids] = source.parts
     if missing := [each for each in asset_ids if each not in rows]:
         text = "'asset_ids' are not assets of the area of interest; remove them"
         return SourceProblem(f"{len(missing)} of its {len(asset_ids)} {text}")
-    problems = (_judge_status(source, rows[each]) for each in asset_ids)
+    problems = (_judge_status(source.kind.noun, rows[each]) for each in asset_ids)
     # A failed asset first, as waiting for another one would not help.
     return min(filter(None, problems), key=lambda each: each.is_pending, default=None)
 
 
-def _find_insight_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
+def _find_insight_problem(api: DownloadApi, source: DownloadSource) -> SourceProblem | None:
     aoi_id, insight_id = source.ids
     path = f"/v0/aoi/{quote(aoi_id, safe='')}/insights"
-    answer = api.client.send_with_retries("GET", path, params={"id": insight_id})
+    answer = api.api.client.send_with_retries("GET", path, params={"id": insight_id})
     return _judge_row(source, list(map(row_to_python, answer.rows("insights"))))
 
 
-def _find_job_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
-    return _judge_status(source, _read_job(api, source))
+def _find_job_problem(api: DownloadApi, source: DownloadSource) -> SourceProblem | None:
+    return _judge_status(source.kind.noun, _read_job(api, source))
 
 
-def _find_task_problem(api: StoreApi, source: DownloadSource) -> SourceProblem | None:
-    tasks = _read_job(api, source).get("tasks")
-    return _judge_row(source, tasks if isinstance(tasks, list) else [])
+def _find_task_problem(api: DownloadApi, source: DownloadSource) -> SourceProblem | None:
+    job = _read_job(api, source)
+    found = job.get("tasks")
+    tasks = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    if all(each.get("id") != source.ids[-1] for each in tasks):
+        problem = _judge_status(JOB.noun, job)  # one that is not finished may still get its tasks
+        if problem is not None and problem.is_pending:
+            return problem
+    return _judge_row(source, tasks)
 
 
 _NO_AOI = "the area of interest does not exist in this workspace; check 'aoi_id'"
@@ -124,24 +167,24 @@ _FINDERS: dict[SourceKind, tuple[ProblemFinder, str]] = {
 """How the problem of a source is found, and the problem where the API does not know the ids."""
 
 
-def _read_job(api: StoreApi, source: DownloadSource) -> Fields:
+def _read_job(api: DownloadApi, source: DownloadSource) -> Fields:
     workflow_id, job_id = (quote(each, safe="") for each in source.ids[:2])
     path = f"/v0/workflows/{workflow_id}/jobs/{job_id}"
-    return row_to_python(api.client.send_with_retries("GET", path).fields)
+    return row_to_python(api.api.client.send_with_retries("GET", path).fields)
 
 
 def _judge_row(source: DownloadSource, rows: list[Any]) -> SourceProblem | None:
     """Judge the row with the last id of a source."""
     for row in rows:
         if isinstance(row, dict) and row.get("id") == source.ids[-1]:
-            return _judge_status(source, row)
+            return _judge_status(source.kind.noun, row)
     fields = " and ".join(f"'{name}'" for name in source.kind.ids)
     return SourceProblem(f"{source.kind.noun} does not exist in this workspace; check {fields}")
 
 
-def _judge_status(source: DownloadSource, row: Fields) -> SourceProblem | None:
+def _judge_status(noun: str, row: Fields) -> SourceProblem | None:
     """Judge a row by its status; without one, only the request of the download shows it."""
-    status, noun = read_status(row), source.kind.noun
+    status = read_status(row)
     progress = find_progress(status)
     if _is_deleted(row):
         return SourceProblem(f"{noun} was deleted; remove it from the input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.target_pixxel_store.target_harness import record, state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pixxel_sandbox import RequestRecord, Workspace
     from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
@@ -83,9 +85,38 @@ def test_assets_in_another_order_and_repeated_are_the_same_download(
     result = harness.run(*requests)
     assert sorted(result.kinds) == ["created", "exists", "exists"]
     assert harness.posted_bodies(f"/v0/aois/{aoi_id}/downloads") == [{"asset_ids": [first, second]}]
+    keys = {json.dumps(line["key"]) for line in result.outcomes}
+    assert json.dumps({"aoi_id": aoi_id, "asset_ids": f"{first}, {second}"}) in keys
     other = harness.run(record("download_requests", aoi_id=aoi_id, asset_ids=first))
     assert other.kinds == ["created"]
     assert len(list_files(download_folder)) == 2
+
+
+def test_assets_of_one_area_listed_once_unless_one_is_missing(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    aoi_id, assets = find_assets(harness.sandbox)
+    path = f"/v0/aois/{aoi_id}/assets"
+    messages = [record("download_requests", aoi_id=aoi_id, asset_ids=each) for each in assets]
+    assert harness.run(*messages, download_concurrency=3).kinds == ["created"] * 3
+    assert sum(each.path == path for each in harness.sandbox.requests) == 1
+    harness.sandbox.requests.clear()
+    template = harness.sandbox.workspace.get("aoi_assets", assets[0])
+    new: list[str] = []
+
+    def add_asset(request: RequestRecord, workspace: Workspace) -> None:
+        if request.method == "POST" and not new:
+            new.append("new")
+            workspace.insert("aoi_assets", template | {"id": "new"})
+
+    harness.sandbox.on_request = add_asset
+    messages = [
+        record("download_requests", aoi_id=aoi_id, asset_ids=[*assets[:2]]),
+        record("download_requests", aoi_id=aoi_id, asset_ids="new"),
+    ]
+    assert harness.run(*messages, download_concurrency=1).kinds == ["created"] * 2
+    assert sum(each.path == path for each in harness.sandbox.requests) == 2
+    assert len(list_files(download_folder)) == 5
 
 
 def test_two_sources_with_the_same_file_name_in_one_folder_conflict(
@@ -211,6 +242,20 @@ def test_unfinished_source_is_pending_until_a_later_run(
     set_row(harness, case, kind, status="success" if kind == "assets" else "completed")
     again = harness.run(case.message, state(1))
     assert (again.kinds, again.states, again.reasons) == (["created"], [{"upto": 1}], [""])
+
+
+@pytest.mark.parametrize("tasks", [None, []], ids=str)
+def test_task_of_unfinished_job_that_has_none_yet_is_pending(
+    harness: TargetHarness, download_folder: Path, tasks: list[Json] | None
+) -> None:
+    case = make_case(harness.sandbox, "task")
+    harness.sandbox.workspace.update("jobs", case.keys[0], status="queued", tasks=tasks)
+    result = harness.run(case.message, state(1))
+    assert (result.status, result.kinds, result.states) == (3, ["pending"], [])
+    assert "the job is not finished (QUEUED); a later run" in result.reasons[0]
+    harness.sandbox.workspace.update("jobs", case.keys[0], status="completed")
+    assert harness.run(case.message).kinds == ["failed"], "a finished job gets no more tasks"
+    assert list_files(download_folder) == []
 
 
 @pytest.mark.parametrize(("kind", "status"), [("assets", "failed"), ("task", "Cancelled")])
