@@ -48,6 +48,8 @@ class PurchaseKind(Protocol):
         unit: Of its amounts.
         words: Its words in messages.
         fields: The fields of its records.
+        place_field: The field of what is sent that names the object whose list has it; empty
+            where there is one list.
         prices_by_post: Whether a price is requested by the POST request that also places it, so
             that an API that does not honour this places it.
         is_listed: Whether a list shows what exists, so that it decides. Otherwise only the journal
@@ -59,6 +61,7 @@ class PurchaseKind(Protocol):
     unit: ClassVar[str]
     words: ClassVar[KindWords]
     fields: ClassVar[frozenset[str]]
+    place_field: ClassVar[str]
     prices_by_post: ClassVar[bool]
     is_listed: ClassVar[bool]
     states_cost_in_list: ClassVar[bool]
@@ -119,6 +122,7 @@ class KindFactory(Protocol):
     unit: str
     words: KindWords
     fields: frozenset[str]
+    place_field: str
     is_listed: bool
 
     def __call__(

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -215,6 +216,7 @@ def format_amount(amount: float) -> str:
     return f"{amount:,.12g}"
 
 
+@lru_cache(maxsize=16_384)  # it is made for each line of a plan before each purchase
 def make_marker(workspace_id: str, request_id: str) -> str:
     """Return the digits that identify a request of a workspace in the names of its objects."""
     return digest_json([workspace_id, request_id])[:_MARKER_DIGITS]

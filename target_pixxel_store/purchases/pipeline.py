@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from pixxel_singer.errors import InputError
@@ -222,20 +221,25 @@ class PurchasePipeline:
             self._report(planner, workspace_id)
 
     def _open_kinds(self, workspace_id: str) -> dict[str, PurchaseKind]:
-        """Return the kinds of the requests, by name."""
+        """Return the kinds of the requests and of the approved plan, by name.
+
+        All that exists for the plan counts, so its lists are read whatever this input has.
+        """
         services = KindServices(self.api, self.remote, self.journal, workspace_id)
         state, approved = self.journal.state, self.plan_file.approved
         kinds: dict[str, PurchaseKind] = {}
-        for name in dict.fromkeys(key.kind for key in self._requests):
+        lines = [each for each in approved.lines.values() if each.is_planned] if approved else []
+        for name in dict.fromkeys(key.kind for key in (*self._requests, *(it.key for it in lines))):
+            kind = load_kind(name)
             requests = [it for it, _ in self._requests.values() if it.kind == name]
             places = {each.place for each in requests}
             places |= {it.place for key, it in state.purchase_intents.items() if key.kind == name}
             if quote := state.open_quotes.get(name):
                 places.add(quote.place)
-            for line in approved.lines.values() if approved else ():
-                known = state.purchases.get(line.key, {}) if line.kind == name else {}
-                places |= {each.place for each in known.values()}
-            kinds[name] = load_kind(name)(services, requests, frozenset(places - {""}))
+            places |= {
+                str(each.item.get(kind.place_field) or "") for each in lines if each.kind == name
+            }
+            kinds[name] = kind(services, requests, frozenset(places - {""}))
         return kinds
 
     def _warn_unused_permissions(self) -> None:
@@ -298,7 +302,7 @@ class PurchasePipeline:
                 self.recorder.purchase_count,
                 self.recorder.purchase_amount,
                 self.settings.max_total_amount,
-                add_amounts(chain.from_iterable(planner.committed.values())),
+                add_amounts(planner.count_approved()),
             )
 
     def _report_doubts(self, workspace_id: str) -> None:
@@ -418,8 +422,6 @@ class PurchasePipeline:
                 outcome, problem = placer.place(purchase, price)
         except RecordError as error:
             outcome = Outcome(OutcomeKind.FAILED, str(error), failure_kind=error.failure_kind)
-        if decision.kind is NextStep.PLACE:
-            planner.count(purchase.request.key)
         if outcome.kind is OutcomeKind.CREATED:
             self._count(outcome.amount)
         self.recorder.record_all(purchase.records, outcome)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.journal.journal_state import KnownPurchase
 from target_pixxel_store.outcomes import Decision, NextStep, OutcomeKind
-from target_pixxel_store.purchases.kind import TOKENS, count_amount
+from target_pixxel_store.purchases.kind import count_amount
 from target_pixxel_store.purchases.models import ListedPurchase
 from target_pixxel_store.purchases.plan import Limits, PlanLine, Situation, decide
 
@@ -34,8 +34,6 @@ class PurchasePlanner:
         approved: The plan that may be placed; None to make one.
         faults: Why requests are invalid.
         check: Called while waiting; raises to stop.
-        committed: What the purchases of the approved plan cost so far, by request: those that
-            exist, and each send that is in doubt.
     """
 
     settings: Settings
@@ -44,7 +42,6 @@ class PurchasePlanner:
     approved: Plan | None
     faults: Mapping[PurchaseKey, str]
     check: Callable[[], None]
-    committed: dict[PurchaseKey, tuple[float, ...]] = field(init=False, default_factory=dict)
     _owned: set[str] = field(init=False, default_factory=set)
 
     def decide_all(self, purchases: Sequence[Purchase]) -> list[tuple[Purchase, Decision]]:
@@ -60,10 +57,6 @@ class PurchasePlanner:
             self.journal.wait_settled(self.check)
             self.refresh_all(max_age=0)
             decided = [(each, self.decide(each)) for each in purchases]
-        if self.approved is not None:
-            for line in self.approved.lines.values():
-                if line.is_planned:
-                    self.count(line.key)
         return decided
 
     def refresh_all(self, max_age: float | None = None) -> None:
@@ -133,7 +126,7 @@ class PurchasePlanner:
             is_planning=approved is None,
             approved=approved.find_approved(key) if approved else None,
             price=price,
-            committed=tuple(chain.from_iterable(self.committed.values())),
+            committed=() if price is None else self.count_approved(),
         )
         return decide(situation)
 
@@ -186,18 +179,20 @@ class PurchasePlanner:
             feasibility=price.feasibility,
         )
 
-    def count(self, key: PurchaseKey) -> None:
-        """Count what the purchases of a request cost that exist, or that may exist."""
-        state, kind = self.journal.state, self.kinds.get(key.kind)
-        marked = kind.find_marked(key.request_id) if kind else ()
-        known, intent = state.purchases.get(key, {}), state.purchase_intents.get(key)
-        amounts = {each_id: each.amount for each_id, each in known.items()}
-        is_tokens = kind is not None and kind.unit == TOKENS
-        for each in marked:
-            if each.amount is not None and not (is_tokens and each.purchase_id in amounts):
-                amounts[each.purchase_id] = each.amount
-        if is_tokens and self.approved and (line := self.approved.find_approved(key)):
-            # The API may state 0 until it has counted the tokens.
-            least = line.final_amount or 0.0
-            amounts = {each_id: max(amount, least) for each_id, amount in amounts.items()}
-        self.committed[key] = (*amounts.values(), *(intent.amounts if intent else ()))
+    def count_approved(self) -> tuple[float, ...]:
+        """Return what each purchase costs that exists, or may exist, for the approved plan."""
+        lines = self.approved.lines.values() if self.approved else ()
+        return tuple(chain.from_iterable(self._count(line) for line in lines if line.is_planned))
+
+    def _count(self, line: PlanLine) -> list[float]:
+        """Return what counts of each purchase of a line, and of each send that is in doubt.
+
+        Each counts the most that the journal or the list states, and at least the approved price:
+        the API may state no cost, or 0, until it has counted it, and a journal may be an old one.
+        """
+        key, state, kind = line.key, self.journal.state, self.kinds[line.kind]
+        amounts = {each_id: each.amount for each_id, each in state.purchases.get(key, {}).items()}
+        for each in kind.find_marked(key.request_id):
+            amounts[each.purchase_id] = max(amounts.get(each.purchase_id, 0.0), each.amount or 0.0)
+        intent, least = state.purchase_intents.get(key), line.final_amount or 0.0
+        return [max(it, least) for it in (*amounts.values(), *(intent.amounts if intent else ()))]

@@ -174,6 +174,7 @@ class Insights(PurchaseKind):
     unit = TOKENS
     words = InsightRequest.words
     fields = INSIGHT_FIELDS
+    place_field = AOI_ID
     prices_by_post = True
     is_listed = True
     states_cost_in_list = True

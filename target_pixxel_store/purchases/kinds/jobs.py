@@ -99,6 +99,7 @@ class Jobs(PurchaseKind):
     unit = TOKENS
     words = JobRequest.words
     fields = JOB_FIELDS
+    place_field = WORKFLOW_ID
     prices_by_post = False
     is_listed = False
     states_cost_in_list = False

@@ -361,3 +361,41 @@ def test_deleted_record_of_job_runs_nothing(jobs: JobHarness) -> None:
     result = jobs.plan(record("job_requests", **fields, _sdc_deleted_at="2026-01-01"))
     assert (result.kinds, jobs.placements) == (["skipped"], [])
     assert "so it is not run" in result.reasons[0]
+
+
+# What counts
+
+
+@pytest.mark.parametrize("cost", [None, "7", 0])
+def test_insight_listed_without_its_cost_counts_its_price_with_an_older_journal(
+    insights: InsightHarness,
+    cost: object,
+) -> None:
+    """Also if the input does not have it, as its area is read all the same."""
+    requests = [insights.request(0), insights.request(1), insights.request(2)]
+    insights.plan(*requests)
+    journal = insights.target.journal_path.read_bytes()
+    limit = insights.total["total_amount"] - 1
+    insights.place(requests[0], max_total_amount=limit)
+    insights.place(requests[1], max_total_amount=limit)
+    for row in insights.sandbox.placed_analyses():
+        insights.sandbox.workspace.update("insights", row["id"], cost=cost)
+    insights.target.journal_path.write_bytes(journal)
+    assert insights.place(requests[2], max_total_amount=limit).kinds == ["pending"]
+    assert insights.place(requests[2], max_purchases=2).kinds == ["pending"]
+    assert len(insights.placements) == 2
+
+
+def test_insight_that_an_estimate_made_counts_its_price_in_a_run_of_jobs(
+    insights: InsightHarness, jobs: JobHarness
+) -> None:
+    requests = [insights.request(0), jobs.request(0)]
+    insights.plan(*requests)
+    limit = insights.total["total_amount"] - 1
+    insights.behave(dry_run_ignored=True)
+    insights.place(requests[0])
+    insights.behave(dry_run_ignored=False)
+    [row] = insights.sandbox.placed_analyses()
+    more = {"max_total_amount": limit, "acknowledge": [row["id"]]}
+    assert jobs.place(requests[1], **more).kinds == ["pending"]
+    assert jobs.placements == []
