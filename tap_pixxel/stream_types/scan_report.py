@@ -6,7 +6,8 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from pixxel_api.errors import Forbidden, NotFound
+from pixxel_api.errors import BadRequest, Forbidden
+from tap_pixxel.stream_types.refusals import describe_refusals
 
 if TYPE_CHECKING:
     import logging
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pixxel_api.json_decoding import RawRow
+    from tap_pixxel.stream_types.refusals import RowRefusal
 
 Batch_co = TypeVar("Batch_co", covariant=True)
 Yielded = TypeVar("Yielded")
@@ -52,10 +54,9 @@ class Scan(Protocol[Batch_co]):
 
 
 class SkippedLists:
-    """The lists of a stream that the API forbids (403) or no longer has (404).
+    """The lists of a stream that the API refuses to return, each for its own row.
 
     Attributes:
-        first_error: The first error.
         refusal: The first 403.
         names: Of each list, the values of its path parameters, joined by slashes.
         without_id: Number of rows whose id cannot be used in the path of their child list.
@@ -64,16 +65,19 @@ class SkippedLists:
     def __init__(self, stream: str, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self._stream = stream
         self._logger = logger
-        self._counts: Counter[type[Forbidden | NotFound]] = Counter()
-        self.first_error: Forbidden | NotFound | None = None
+        self._counts: Counter[type[RowRefusal]] = Counter()
         self.refusal: Forbidden | None = None
         self.names: list[str] = []
         self.without_id = 0
 
-    def add(self, path_params: Mapping[str, str], error: Forbidden | NotFound) -> None:
+    @property
+    def may_exist(self) -> bool:
+        """Whether a skipped list may have rows all the same, which 404 excludes."""
+        return self._counts[Forbidden] + self._counts[BadRequest] > 0
+
+    def add(self, path_params: Mapping[str, str], error: RowRefusal) -> None:
         """Count a list that cannot be read, and log the first ones."""
         self._counts[type(error)] += 1
-        self.first_error = self.first_error or error
         self.names.append("/".join(path_params.values()))
         if isinstance(error, Forbidden):
             self.refusal = self.refusal or error
@@ -87,7 +91,6 @@ class SkippedLists:
     def include(self, other: SkippedLists) -> None:
         """Add the lists of another object, which has logged them."""
         self._counts.update(other._counts)
-        self.first_error = self.first_error or other.first_error
         self.refusal = self.refusal or other.refusal
         self.names += other.names
         self.without_id += other.without_id
@@ -96,11 +99,10 @@ class SkippedLists:
         """Log how many lists were skipped."""
         if self._counts:
             self._logger.warning(
-                "%s: skipped %d lists: %d forbidden (403), %d not found (404)",
+                "%s: skipped %d lists: %s",
                 self._stream,
                 self._counts.total(),
-                self._counts[Forbidden],
-                self._counts[NotFound],
+                describe_refusals(self._counts),
             )
         if self.without_id:
             self._logger.warning(

@@ -19,6 +19,7 @@ from tap_pixxel.columns import (
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.incremental import ServerFilteredStream
+from tap_pixxel.stream_types.refusals import REFUSALS_WITHOUT_404
 
 _AOI_ID = Column("aoi_id", TEXT, "Id of its area of interest.")
 _CREATED = Column("created_at", TIMESTAMP, "When it was created, UTC.")
@@ -116,6 +117,7 @@ class Insights(ChildStream):
     records_key = "insights"
     paging = SinglePage()
     parent = Aois
+    refusals = REFUSALS_WITHOUT_404
     selected_by_default = False
     table_schema = TableSchema(
         Column("id", TEXT, "Id of the insight."),

@@ -23,6 +23,7 @@ from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.details import DetailedStream
 from tap_pixxel.stream_types.incremental import ServerFilteredStream
+from tap_pixxel.stream_types.refusals import REFUSALS_WITHOUT_404
 
 if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
@@ -79,6 +80,7 @@ class Jobs(DetailedStream, ChildStream):
     records_key = "jobs"
     paging = SinglePage()
     parent = Workflows
+    refusals = REFUSALS_WITHOUT_404
     path_param = "job_id"
     detail_path = "/v0/workflows/{workflow_id}/jobs/{job_id}"
     detail_columns = frozenset({"exec_created_at", "exec_updated_at", "spec", "val_errors"})
@@ -119,6 +121,7 @@ class JobTasks(ChildStream):
     records_key = "tasks"
     paging = SinglePage()
     parent = Jobs
+    refusals = REFUSALS_WITHOUT_404
     replication_key = "updated_at"
     selected_by_default = False
     table_schema = TableSchema(

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_api.errors import Forbidden, NotFound
+from pixxel_api.errors import BadRequest, Forbidden, NotFound
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.stream_types.child import ChildStream
+from tap_pixxel.stream_types.details import DetailedStream
+from tap_pixxel.stream_types.refusals import REFUSALS_WITHOUT_404
 from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
+from tap_pixxel.streams import STREAMS
 from tap_pixxel.streams.aois import Aois
 from tap_pixxel.tap import TapPixxel
+from tests.contract.operations import find_operation, is_contract_available
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pixxel_sandbox import RequestRecord, Workspace
+    from tap_pixxel.stream_types.refusals import RefusalTypes
 
 PARENTS = {
     "aoi_assets": "aoi_id",
@@ -270,6 +276,76 @@ def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
     assert synced.status is ExitCode.OK
     barred = synced.bookmark("aoi_assets").get("barred")
     assert barred is None  # no record has a time, so there is no bookmark
+
+
+WORKFLOWS = b'{"workflows": [{"id": "a"}, {"id": "b"}], "pagination": {"total": 2}}'
+REJECTED = answer(400)
+DETAILS = REFUSALS_WITHOUT_404
+
+
+def test_rejected_list_of_one_parent_is_skipped_and_others_are_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By the contract, the jobs of a workflow that is deleted or broken answer 400, never 404."""
+    jobs = answer(body=b'{"jobs": [{"id": "1"}]}')
+    with ScriptedServer(answer(body=WORKFLOWS), REJECTED, jobs) as server:
+        synced = sync(server, "jobs", concurrency=1)
+    assert synced.status is ExitCode.OK
+    assert [each["workflow_id"] for each in synced.records["jobs"]] == ["b"]
+    assert "jobs: skipped 1 lists: 1 rejected (400)" in caplog.messages
+    assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
+
+
+def test_rejected_tasks_of_one_job_are_read_from_beginning_once_readable() -> None:
+    jobs = answer(body=b'{"jobs": [{"id": "1"}, {"id": "2"}]}')
+    old, new = (
+        answer(body=b'{"tasks": [{"id": "%s", "updated_at": "202%s-01-01T00:00:00Z"}]}' % each)
+        for each in ((b"x", b"4"), (b"y", b"5"))
+    )
+    parents = answer(body=WORKFLOWS.replace(b', {"id": "b"}', b"").replace(b"2}}", b"1}}")), jobs
+    with ScriptedServer(*parents, REJECTED, new) as server:
+        first = sync(server, "job_tasks", concurrency=1)
+    assert (first.status, first.ids("job_tasks")) == (ExitCode.OK, ["y"])
+    with ScriptedServer(*parents, old, new) as server:
+        second = sync(server, "job_tasks", concurrency=1, state=first.state)
+    assert second.ids("job_tasks") == ["x", "y"]
+
+
+def test_lists_that_are_all_rejected_fail_stream() -> None:
+    """The request itself is wrong then."""
+    with ScriptedServer(answer(body=WORKFLOWS), REJECTED) as server:
+        synced = sync(server, "jobs", concurrency=1)
+    assert synced.status is ExitCode.INCOMPLETE
+    assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
+
+
+def test_rejected_list_of_a_stream_whose_contract_has_404_fails_it() -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
+    none = answer(body=b'{"assets": [], "pagination": {"total": 0}}')
+    with ScriptedServer(answer(body=parents), REJECTED, none) as server:
+        assert sync(server, "aoi_assets", concurrency=1).status is ExitCode.INCOMPLETE
+
+
+def test_refused_lists_above_do_not_fail_stream_if_the_readable_ones_are_empty() -> None:
+    none = answer(body=b'{"jobs": null}')
+    with ScriptedServer(answer(body=WORKFLOWS), answer(404), none) as server:
+        synced = sync(server, "job_tasks", concurrency=1)
+    assert synced.status is ExitCode.OK
+
+
+@pytest.mark.skipif(not is_contract_available(), reason="needs the contract")
+@pytest.mark.parametrize(
+    ("path", "refusals"),
+    [
+        *((each.path, each.refusals) for each in STREAMS if issubclass(each, ChildStream)),
+        *((each.detail_path, DETAILS) for each in STREAMS if issubclass(each, DetailedStream)),
+    ],
+)
+def test_refusals_are_those_of_the_contract(path: str, refusals: RefusalTypes) -> None:
+    operation = find_operation("GET", path)
+    assert operation is not None
+    statuses = operation.definition["responses"].keys()
+    assert (BadRequest in refusals) is ("400" in statuses and "404" not in statuses)
 
 
 def test_connection_test_requests_at_most_twenty_parents(own_sandbox: Sandbox) -> None:

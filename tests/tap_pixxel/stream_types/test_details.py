@@ -162,14 +162,57 @@ def test_token_expiring_before_details_fails_stream_and_keeps_bookmark(sandbox: 
     assert second.bookmark("workflows") == first.bookmark("workflows")
 
 
+def make_list(*ids: str, updated: str = "2025-01-01T00:00:00Z") -> bytes:
+    rows = [{"id": key, "project_id": "p", "updated_at": updated} for key in ids]
+    return json.dumps({"workflows": rows, "pagination": {"total": len(rows)}}).encode()
+
+
 def test_details_that_fail_keep_bookmark_though_list_was_read() -> None:
     """The list is read ahead of the details, here to its end."""
-    row = b'{"id": "a", "project_id": "p", "updated_at": "2025-01-01T00:00:00Z"}'
-    rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % row
-    with ScriptedServer(answer(body=rows), answer(400, body=b"{}")) as server:
+    broken = answer(200, body=b'{"id": ')
+    with ScriptedServer(answer(body=make_list("a")), answer(409), broken) as server:
         synced = sync(server, "workflows", workflow_details=True)
     assert synced.status is ExitCode.INCOMPLETE
     assert "replication_key_value" not in json.dumps(synced.state)
+
+
+def test_rejected_details_of_some_records_are_null_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By the contract, a workflow or a job that is deleted or broken answers 400, never 404."""
+    rejected, details = answer(400, body=b"{}"), answer(body=b'{"spec": "s"}')
+    rows = answer(body=make_list("a", "b", "c", "d"))
+    with ScriptedServer(rows, rejected, rejected, details, rejected) as server:
+        synced = sync(server, "workflows", workflow_details=True, concurrency=1)
+    assert synced.status is ExitCode.OK
+    found = [(each["id"], each["spec"]) for each in synced.records["workflows"]]
+    assert found == [("a", None), ("b", None), ("c", "s"), ("d", None)]
+    [line] = [each for each in caplog.messages if "details" in each]
+    assert "3 records are emitted without details" in line
+    assert "3 rejected (400); the first: GET /v0/workflows/a returned 400" in line
+
+
+def test_details_that_are_all_rejected_fail_stream_and_emit_no_nulls() -> None:
+    """The request is wrong then, and null would replace what a loader has."""
+    rows = answer(body=make_list("a", "b"))
+    with ScriptedServer(rows, answer(400), answer(400), rows) as server:
+        synced = sync(server, "workflows", workflow_details=True, concurrency=1)
+    assert synced.status is ExitCode.INCOMPLETE
+    assert not synced.ids("workflows")
+    assert "replication_key_value" not in json.dumps(synced.state)
+
+
+def test_only_changed_record_with_rejected_details_does_not_fail_later_syncs() -> None:
+    """The details of another record, which has not changed, show that the request is right."""
+    details = answer(body=b'{"spec": "s"}')
+    both, changed = answer(body=make_list("a", "b")), answer(body=make_list("b"))
+    with ScriptedServer(both, details, details) as server:
+        first = sync(server, "workflows", workflow_details=True, concurrency=1)
+    with ScriptedServer(both, changed, answer(400), both, details) as server:
+        second = sync(server, "workflows", state=first.state, workflow_details=True, concurrency=1)
+        assert server.requests[-1].startswith(b"GET /v0/workflows/a?")
+    assert second.status is ExitCode.OK
+    assert [(each["id"], each["spec"]) for each in second.records["workflows"]] == [("b", None)]
 
 
 def test_details_are_requested_concurrently_and_emitted_in_order(sandbox: Sandbox) -> None:
