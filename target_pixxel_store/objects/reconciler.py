@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.objects.models import ObjectKind, ObjectSpec
     from target_pixxel_store.settings import Settings
 
+MAX_LISTS = 200
+"""Lists that are kept, as there is one for each area of interest."""
 UNKNOWN_RESULT = "this run has requested it before, with an unknown result; run again"
 
 
@@ -48,10 +50,12 @@ class _ObjectList:
 
     Attributes:
         requested_at: The monotonic time when it was requested.
+        max_age: Seconds from then on until it is read again.
         ids: The ids of all objects in it.
     """
 
     requested_at: float = -math.inf
+    max_age: float = MAX_AGE_SECONDS
     objects: dict[ObjectKey, ListedObject] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
 
@@ -88,8 +92,8 @@ class ObjectReconciler:
             CircuitOpenError: Too many requests in a row failed in the same way.
         """
         kind = spec.kind
-        listed = self._lists.get(spec.path)
-        if listed is None or time.monotonic() - listed.requested_at > MAX_AGE_SECONDS:
+        listed = self._find_list(spec.path)
+        if listed is None:
             try:
                 listed = self._read_list(kind, spec.path, spec.key)
             except ApiError as error:
@@ -108,6 +112,16 @@ class ObjectReconciler:
         if spec.key in self._uncertain_keys:
             return Outcome(OutcomeKind.FAILED, UNKNOWN_RESULT)
         return self._create(spec)
+
+    def _find_list(self, path: str) -> _ObjectList | None:
+        """Return a list that was read not long ago; forget those that were not used for longest."""
+        listed = self._lists.pop(path, None)
+        while len(self._lists) >= MAX_LISTS:
+            del self._lists[next(iter(self._lists))]
+        if listed is None or time.monotonic() - listed.requested_at > listed.max_age:
+            return None
+        self._lists[path] = listed
+        return listed
 
     def _fail_unreadable(self, spec: ObjectSpec, error: ApiError) -> Outcome:
         """Return the outcome where the list of a parent cannot be read; raise for any other."""
@@ -136,6 +150,8 @@ class ObjectReconciler:
                 listed.ids.add(found.id)
             if found and (found.key not in listed.objects or listed.objects[found.key].has_failed):
                 listed.objects[found.key] = found
+        # A long list is not read again for each record.
+        listed.max_age = max(MAX_AGE_SECONDS, 2 * (time.monotonic() - listed.requested_at))
         self._lists[path] = listed
         return listed
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_pixxel_store.objects import reconciler
 from tests.target_pixxel_store.objects.object_requests import (
     index_request,
     visualization_request,
@@ -148,6 +150,35 @@ def test_visualization_of_forbidden_area_fails_only_its_record(harness: TargetHa
     result = run_requests(harness, *requests, on_error="continue")
     assert (result.error, result.kinds) == (None, ["failed", "created"])
     assert result.reasons[0].startswith(f"GET /v0/aois/{other}/visualizations returned 403: the ")
+
+
+def test_long_list_not_read_for_each_record(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that takes longer to read than it may be old would be."""
+    monkeypatch.setattr(reconciler, "MAX_AGE_SECONDS", 0.0)
+    harness.sandbox.on_request = lambda request, _: sleep(2) if request.path == INDICES else None
+    preset = harness.sandbox.workspace.rows("indices")[0]
+    fields = ("expression", "expression_type", "colormap", "rescale")
+    request = index_request(
+        preset["name"], preset["satellite_id"], **{name: preset[name] for name in fields}
+    )
+    assert run_requests(harness, request, request).kinds == ["exists"] * 2
+    assert count_lists(harness, INDICES) == 1
+
+
+def test_lists_of_areas_not_used_for_longest_forgotten(
+    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of all areas would not fit into the memory."""
+    monkeypatch.setattr(reconciler, "MAX_LISTS", 2)
+    _, index = first_ids(harness)
+    [a, b, c] = harness.sandbox.workspace.ids("aois")[:3]
+    requests = [visualization_request(each, index) for each in (a, b, a, c, a, b)]
+    kinds = run_requests(harness, *requests).kinds
+    assert kinds[2] == kinds[4] == kinds[5] == "exists"
+    counts = [count_lists(harness, f"/v0/aois/{each}/visualizations") for each in (a, b, c)]
+    assert counts == [1, 2, 1]
 
 
 def test_index_refused_by_sandbox_fails(harness: TargetHarness) -> None:
