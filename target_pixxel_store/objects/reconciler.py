@@ -15,6 +15,8 @@ from pixxel_api.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    RateLimited,
+    RequestNotProcessed,
     Unauthorized,
     UnexpectedResponse,
 )
@@ -198,6 +200,7 @@ class ObjectReconciler:
         """Request an object; again only after `settle_seconds` without it in the list."""
         key, is_uncertain = spec.key, False
         for attempt in range(1, MAX_ATTEMPTS + 1):
+            sent_at = time.monotonic()
             response = self._post(spec, attempt)
             if isinstance(response, ListedObject):
                 return self._record(spec, response, Outcome(OutcomeKind.CREATED, attempts=attempt))
@@ -209,6 +212,9 @@ class ObjectReconciler:
             # The list may lag behind both for an object that is there and after a lost response.
             is_late = isinstance(error, Conflict) or not is_refusal
             seconds = self.settings.settle_seconds if is_late else 0
+            if attempt < MAX_ATTEMPTS and _may_be_executed(error):
+                # A gateway may have given up before the API, which then creates it all the same.
+                seconds += max(0, sent_at + self.settings.request_timeout - time.monotonic())
             found = poll_for(
                 seconds,
                 lambda: self._read_list(spec.kind, spec.path, key).objects.get(key),
@@ -279,6 +285,12 @@ class ObjectReconciler:
 
 def _is_refusal(error: ApiError) -> bool:
     return error.status in REFUSAL_STATUSES or isinstance(error, Forbidden)
+
+
+def _may_be_executed(error: ApiError) -> bool:
+    """Return whether the API may execute a request after its error, and up to its deadline."""
+    is_unexecuted = isinstance(error, RateLimited | RequestNotProcessed)
+    return error.retryable and not is_unexecuted
 
 
 def _make_object(spec: ObjectSpec, object_id: str) -> ListedObject:

@@ -10,6 +10,7 @@ import pytest
 
 from pixxel_api.errors import Forbidden
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
+from target_pixxel_store.objects import reconciler
 from tests.target_pixxel_store.intercepting_proxy import (
     CATALOG_SEARCH_PATH,
     DELIVERIES_PATH,
@@ -147,6 +148,13 @@ def test_aoi_name_of_other_project_created(
     ]
 
 
+@pytest.fixture
+def _no_late_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the wait before a second request, as the service executes none after its response."""
+    monkeypatch.setattr(reconciler, "_may_be_executed", lambda _error: False)
+
+
+@pytest.mark.usefixtures("_no_late_execution")
 @pytest.mark.parametrize(
     ("failures", "lag", "attempts"),
     [("drop", 0, 1), ("fail", LATE_SECONDS, 1), ("late", 0, 1), ("nothing drop", LATE_SECONDS, 2)],
@@ -159,6 +167,16 @@ def test_aoi_ambiguous_response_created_once(
     assert (result.error, result.kinds, result.states) == (None, ["created"], [{"upto": 1}])
     assert result.outcomes[0]["aoi_id"] == service.rows[0]["aoi_id"]
     assert result.outcomes[0]["attempts"] == attempts
+    assert aoi_names(service) == ["D2"]
+
+
+def test_aoi_created_up_to_the_deadline_of_its_request_created_once(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    """A gateway may respond 504 before the API has executed the request."""
+    service = install_service(proxy, "fail", lag=1.5)
+    result = run_aoi_requests(harness, aoi_request(), settle_seconds=0.2, request_timeout=20)
+    assert (result.kinds, result.outcomes[0]["attempts"]) == (["created"], 1)
     assert aoi_names(service) == ["D2"]
 
 
@@ -307,6 +325,7 @@ def test_aoi_rejected_leaves_no_unconfirmed_intent(
     assert aoi_names(service) == ["D2"]
 
 
+@pytest.mark.usefixtures("_no_late_execution")
 def test_aoi_service_error_tried_three_times(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
@@ -319,6 +338,7 @@ def test_aoi_service_error_tried_three_times(
     assert (aoi_names(service), len(result.rejected)) == (["next"], 2)
 
 
+@pytest.mark.usefixtures("_no_late_execution")
 @pytest.mark.parametrize("last", ["nothing", "refuse", "conflict"])
 def test_given_up_aoi_accepted_later_not_requested_again(
     harness: TargetHarness, proxy: InterceptingProxy, last: str
@@ -337,6 +357,7 @@ def test_given_up_aoi_accepted_later_not_requested_again(
     assert aoi_names(service) == ["D2"]
 
 
+@pytest.mark.usefixtures("_no_late_execution")
 def test_aoi_equal_failures_in_a_row_end_run(
     harness: TargetHarness, proxy: InterceptingProxy
 ) -> None:
