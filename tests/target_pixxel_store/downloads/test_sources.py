@@ -224,7 +224,13 @@ def set_row(harness: TargetHarness, case: SourceCase, kind: str, **fields: Any) 
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [("assets", "creating"), ("insight", "Running"), ("job", "never seen"), ("task", "queued")],
+    [
+        ("assets", "creating"),
+        ("assets", "partial_success"),
+        ("insight", "Running"),
+        ("job", "never seen"),
+        ("task", "queued"),
+    ],
 )
 def test_unfinished_source_is_pending_until_a_later_run(
     harness: TargetHarness, download_folder: Path, kind: str, status: str
@@ -233,9 +239,8 @@ def test_unfinished_source_is_pending_until_a_later_run(
     set_row(harness, case, kind, status=status)
     result = harness.run(case.message, case.message, state(1))
     assert (result.status, result.kinds, result.states) == (3, ["pending"] * 2, [])
-    reason = (
-        "may be unfinished ({}); later" if status == "never seen" else "is not finished ({}); a"
-    )
+    is_unclear = status in {"never seen", "partial_success"}
+    reason = "may be unfinished ({}); later" if is_unclear else "is not finished ({}); a"
     assert reason.format(status.upper()) in result.reasons[0]
     assert case.count_requests(harness.sandbox) == 0, "a package of it could be incomplete"
     assert (list_files(download_folder), result.summary["downloads"]) == ([], 0)
@@ -290,6 +295,7 @@ def test_request_repeated_until_it_has_a_url(
     answers: list[Json | int] = [
         {"status": "CREATED"}, {"status": "never seen"}, {"status": ""}, {"signed_url": None},
         {"status": "In progress", "signed_url": "http://x.invalid/a.zip"},
+        {"status": "PartialSuccess", "signed_url": "http://x.invalid/a.zip"},
         {"status": "success"}, {"status": "In_Progress", "signed_url": ""},
         {}, 202, 409, 425,
     ]  # fmt: skip
