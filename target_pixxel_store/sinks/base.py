@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 CATALOGS, ORDER_ITEMS = "catalogs", "order_items"
 TAP_STREAMS = frozenset({CATALOGS, ORDER_ITEMS})
 """Streams that are ignored without `deliver_to` and `download_to`."""
+_LIST_FIELDS = ("asset_ids", "inputs", "outputs")
 _ID_FIELDS = (
     *("id", "name", "project_id", "catalog_id", "order_item_id", "store"),
     *("aoi_id", "index_id", "satellite_id", "expression"),
-    *("insight_id", "workflow_id", "job_id", "task_id", "asset_ids", "inputs", "outputs"),
+    *("insight_id", "workflow_id", "job_id", "task_id", *_LIST_FIELDS),
 )
 _SDC_PREFIX = "_sdc_"  # of the fields that taps and stream maps add
 _MAX_KEY_LENGTH = 512  # characters of a key in outcomes
@@ -151,15 +152,18 @@ class StoreTargetSink(RecordSink):
             name: value
             for name in names
             if not is_secret(name)
-            and isinstance(value := _to_key_value(record.get(name)), str | int)
+            and isinstance(value := _read_key_value(record, name), str | int)
             and len(str(value)) <= _MAX_KEY_LENGTH
             and str(value).isprintable()
         }
 
 
-def _to_key_value(value: object) -> object:
-    """Return the texts of a list as one; any other value as it is."""
-    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+def _read_key_value(record: dict[str, Any], name: str) -> object:
+    """Return the texts of a field with a list as one; any other value as it is."""
+    value = record.get(name)
+    if name not in _LIST_FIELDS or not value or not isinstance(value, list):
+        return value
+    if all(isinstance(each, str) for each in value):
         text = ", ".join(value)
         return text if len(text) <= _MAX_KEY_LENGTH else f"{value[0]} and {len(value) - 1} more"
     return value
