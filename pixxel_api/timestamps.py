@@ -9,6 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 
 TIME_RANGE_NAMES = ("start_datetime", "startdatetime"), ("end_datetime", "enddatetime")
 """An item's properties with the start and the end of its acquisition, STAC's name first."""
+UNSET = "0001-01-01T00:00:00.000000Z"
+"""The zero time of Go, which stands for a time that is not set."""
+FIRST_YEAR_OF_TIMES = "0002"
+"""No time before this year is a real one; texts of such times are less than this text."""
 _WIDTH = 27  # characters of the fixed-width format
 _DAY_FIRST = "%d-%m-%Y"  # task start_date and end_date, such as "15-05-2024"
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pixxel_api.timestamps import TimestampError, normalize_date, normalize_timestamp
+from pixxel_api.timestamps import (
+    FIRST_YEAR_OF_TIMES,
+    UNSET,
+    TimestampError,
+    normalize_date,
+    normalize_timestamp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,18 +39,27 @@ def _read_text(value: Any) -> Any:  # noqa: ANN401 - any JSON
     raise TypeMismatch
 
 
-def _read_timestamp(value: Any) -> str:  # noqa: ANN401 - any JSON
+def _read_timestamp(value: Any) -> str | None:  # noqa: ANN401 - any JSON
     try:
-        return normalize_timestamp(_read_text(value))
+        time = normalize_timestamp(_read_text(value))
     except TimestampError:
         raise TypeMismatch from None
+    return time if time >= FIRST_YEAR_OF_TIMES else _read_unset(time, UNSET)
 
 
-def _read_date(value: Any) -> str:  # noqa: ANN401 - any JSON
+def _read_date(value: Any) -> str | None:  # noqa: ANN401 - any JSON
     try:
-        return normalize_date(_read_text(value))
+        date = normalize_date(_read_text(value))
     except TimestampError:
         raise TypeMismatch from None
+    return date if date >= FIRST_YEAR_OF_TIMES else _read_unset(date, UNSET[:10])
+
+
+def _read_unset(text: str, unset: str) -> str | None:
+    """Return None for the time or date that means "not set"; others of year 1 are a mismatch."""
+    if text == unset:
+        return None
+    raise TypeMismatch
 
 
 def _read_number(value: Any) -> float:  # noqa: ANN401 - any JSON
@@ -179,7 +194,8 @@ class TableSchema:
 
         The record has every column, null where the row has no value: stream maps may then name any
         column, and loaders that write a file of columns get the same ones for each record.
-        An empty text counts as no value unless the column is a text (`paid_at` may be "").
+        An empty text counts as no value unless the column is a text (`paid_at` may be ""), and so
+        does the zero time of Go in a column of times or dates.
 
         Returns:
             The record, and its `extra`: fields without a column or not of the column's type.

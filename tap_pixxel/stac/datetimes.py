@@ -6,31 +6,46 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from pixxel_api.timestamps import TimestampError, parse_timestamp
-from tap_pixxel.stac.parsers import EMPTY, Invalid, Repaired
+from pixxel_api.timestamps import (
+    FIRST_YEAR_OF_TIMES,
+    UNSET,
+    TimestampError,
+    normalize_timestamp,
+    parse_timestamp,
+)
+from tap_pixxel.stac.parsers import EMPTY, Dropped, Invalid, Repaired
 from tap_pixxel.stac.result import CONVERTED
 
 _RFC3339_UTC = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 )
 _NOT_A_TIMESTAMP = Invalid("not a timestamp")
+_NOT_SET = Dropped("the year 1 means not set")
 
 
 def parse_datetime(value: object) -> Any:  # noqa: ANN401 - see parsers.Parser
     """Parse a timestamp as RFC 3339 in UTC with a `Z` (STAC: date and time fields).
 
     A text in that form stays unchanged. Other forms (an offset, no offset, which means UTC, the
-    basic format, a space, a date, nanoseconds) are written with six digits of a second.
+    basic format, a space, a date, nanoseconds) are written with six digits of a second. The zero
+    time of Go is dropped, and any other time of year 1 is invalid.
     """
     if not isinstance(value, str):
         return _NOT_A_TIMESTAMP
     try:
         if value.endswith("Z") and _RFC3339_UTC.fullmatch(value):
             datetime.fromisoformat(value)
-            return value
-        return Repaired(_format_utc(value.strip().upper()), CONVERTED, "not RFC 3339 in UTC")
+            return value if value >= FIRST_YEAR_OF_TIMES else _judge_first_year(value)
+        time = _format_utc(value.strip().upper())
+        if time < FIRST_YEAR_OF_TIMES:
+            return _judge_first_year(time)
+        return Repaired(time, CONVERTED, "not RFC 3339 in UTC")
     except (ValueError, TimestampError):
         return _NOT_A_TIMESTAMP if value.strip() else EMPTY
+
+
+def _judge_first_year(time: str) -> Dropped | Invalid:
+    return _NOT_SET if normalize_timestamp(time) == UNSET else _NOT_A_TIMESTAMP
 
 
 def is_chronological(start: str, end: str) -> bool:

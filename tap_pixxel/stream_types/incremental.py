@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pixxel_api.errors import BadRequest
 from pixxel_api.json_decoding import FieldPath
 from pixxel_api.pagination.window_scan import TimeWindowScan
-from pixxel_api.timestamps import TimestampError, normalize_timestamp, subtract
+from pixxel_api.timestamps import (
+    FIRST_YEAR_OF_TIMES,
+    TimestampError,
+    normalize_timestamp,
+    subtract,
+)
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.stream_types.scan_report import RowBatch
 
@@ -147,9 +152,15 @@ class ServerFilteredStream(PixxelStream):
 
 
 def read_timestamp(row: RawRow, field: FieldPath) -> str | None:
-    """Return a timestamp of a raw row in the fixed-width UTC form; None without a valid one."""
+    """Return a timestamp of a raw row in the fixed-width UTC form; None without a valid one.
+
+    A time of year 1 is none, as in the columns.
+    """
     value = field(row)
+    if not isinstance(value, str):
+        return None
     try:
-        return normalize_timestamp(value) if isinstance(value, str) else None
+        time = normalize_timestamp(value)
     except TimestampError:
         return None
+    return time if time >= FIRST_YEAR_OF_TIMES else None

@@ -8,6 +8,7 @@ import pytest
 
 from tap_pixxel.columns import (
     BOOLEAN,
+    DATE,
     INTEGER,
     JSON_TEXT,
     NUMBER,
@@ -16,6 +17,7 @@ from tap_pixxel.columns import (
     OBJECTS,
     TEXT,
     TEXTS,
+    TIMESTAMP,
     Column,
     ColumnType,
     TableSchema,
@@ -44,6 +46,10 @@ def make_record(kind: ColumnType, value: Any) -> dict[str, Any]:
         (OBJECT, []),
         (OBJECTS, [{}, "a"]),
         (OBJECTS, {}),
+        (TIMESTAMP, "0001-01-01T00:00:01Z"),
+        (TIMESTAMP, "0001-12-31"),
+        (TIMESTAMP, "0001-01-01T00:00:00+05:30"),
+        (DATE, "0001-01-02T00:00:00Z"),
     ],
 )
 def test_make_record_value_of_other_type_goes_to_extra(kind: ColumnType, value: Any) -> None:
@@ -59,6 +65,14 @@ def test_make_record_value_of_other_type_goes_to_extra(kind: ColumnType, value: 
         (NUMBERS, ["1", 2.5], [1.0, 2.5]),
         (NUMBER, "", None),
         (TEXT, "", ""),
+        (TIMESTAMP, "0001-01-01T00:00:00Z", None),
+        (TIMESTAMP, "0001-01-01T00:00:00.000000Z", None),
+        (TIMESTAMP, "0001-01-01 00:00:00+00:00", None),
+        (TIMESTAMP, "0002-01-01T00:00:00Z", "0002-01-01T00:00:00.000000Z"),
+        (DATE, "0001-01-01T00:00:00Z", None),
+        (DATE, "01-01-0001", None),
+        (DATE, "0002-01-01", "0002-01-01"),
+        (TEXT, "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
     ],
 )
 def test_make_record_readable_value_has_column_type(

@@ -6,7 +6,7 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from pixxel_api.timestamps import FIRST_YEAR_OF_TIMES, TimestampError, normalize_timestamp
 from tap_pixxel.stac.assets.media_types import COG, GEOTIFF, MEDIA_TYPE_BY_SUFFIX, find_suffix
 from tap_pixxel.stac.hrefs import make_absolute, quote_path, quote_segment
 from tap_pixxel.stac.object_builder import PIXXEL_PREFIX
@@ -251,7 +251,10 @@ def _read_text(value: object) -> str | None:
 
 
 def _read_timestamp(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
     try:
-        return normalize_timestamp(value) if isinstance(value, str) else None
+        time = normalize_timestamp(value)
     except TimestampError:
         return None
+    return time if time >= FIRST_YEAR_OF_TIMES else None

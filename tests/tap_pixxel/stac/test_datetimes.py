@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +11,11 @@ from hypothesis import strategies as st
 
 from pixxel_api.timestamps import normalize_timestamp
 from tap_pixxel.stac.datetimes import is_chronological, parse_datetime
-from tap_pixxel.stac.parsers import EMPTY, Invalid, Repaired
+from tap_pixxel.stac.parsers import EMPTY, Dropped, Invalid, Repaired
 from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
-if TYPE_CHECKING:
-    from datetime import datetime
+YEAR_2 = datetime(2, 1, 2)
+
 
 PARSED: list[tuple[Any, Any, Any]] = [
     # parser, value, expected result
@@ -26,6 +27,10 @@ PARSED: list[tuple[Any, Any, Any]] = [
     (parse_datetime, 5, Invalid),
     (parse_datetime, "2025-13-01T00:00:00Z", Invalid),
     (parse_datetime, " ", EMPTY),
+    (parse_datetime, "0001-01-01T00:00:00Z", Dropped("the year 1 means not set")),
+    (parse_datetime, "0001-01-01 00:00:00+00:00", Dropped("the year 1 means not set")),
+    (parse_datetime, "0001-01-01T00:00:00.5Z", Invalid),
+    (parse_datetime, "0001-02-01", Invalid),
 ]  # fmt: skip
 
 
@@ -35,7 +40,7 @@ def test_parse_datetime_value_returns_expected(parse: Any, value: Any, expected:
 
 
 @settings(deadline=None)
-@given(st.datetimes(), st.sampled_from(["+00:00", "+05:30", "-11:00", "", "z", " "]))
+@given(st.datetimes(YEAR_2), st.sampled_from(["+00:00", "+05:30", "-11:00", "", "z", " "]))
 def test_parse_datetime_any_offset_equals_normalize_timestamp(stamp: datetime, offset: str) -> None:
     text = f"{stamp.isoformat()}{offset}"
     read = parse_datetime(text)

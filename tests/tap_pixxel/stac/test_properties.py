@@ -21,6 +21,9 @@ from tests.tap_pixxel.stac.minimal_items import (
 EARLY = "2023-01-01T00:00:00Z"
 
 
+ZERO = "0001-01-01T00:00:00Z"  # Go's time that is not set
+
+
 KEPT = "kept as pixxel:"
 
 
@@ -48,6 +51,9 @@ WHOLE: list[tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = [
     ({"startdatetime": "soon"}, {"pixxel:start_datetime": "soon"}, [("startdatetime", KEPT)]),
     ({"datetime": None, "end_datetime": TIME}, {"pixxel:end_datetime": TIME}, [("end_datetime", KEPT)]),
     ({"datetime": "soon", "startdatetime": TIME}, {"pixxel:datetime": "soon", "pixxel:start_datetime": TIME}, [("datetime", KEPT), ("startdatetime", KEPT)]),
+    ({"datetime": ZERO, "end_datetime": TIME}, {"pixxel:end_datetime": TIME}, [("datetime", "dropped"), ("end_datetime", KEPT)]),
+    ({"created": ZERO, "updated": ZERO, "startdatetime": ZERO, "enddatetime": TIME}, {"pixxel:end_datetime": TIME}, [("startdatetime", "dropped"), ("created", "dropped"), ("updated", "dropped"), ("enddatetime", KEPT)]),
+    ({"updated": "0001-05-01T00:00:00Z"}, {"pixxel:updated": "0001-05-01T00:00:00Z"}, [("updated", KEPT)]),
     ({LAT: 1, LON: 2}, {"proj:centroid": AT}, []),
     ({LAT: "1", LON: 2}, {"proj:centroid": AT}, [(LAT, "converted")]),
     ({LAT: 1, LON: "2"}, {"proj:centroid": AT}, [(LON, "converted")]),

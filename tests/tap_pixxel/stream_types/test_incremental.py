@@ -431,3 +431,31 @@ def test_state_written_by_hand_is_accepted(sandbox: Sandbox) -> None:
     wanted = {key for key, stamp in stamped.items() if stamp and stamp >= "2025-06-01"}
     assert wanted <= set(synced.ids("orders"))
     assert len(synced.ids("orders")) < len(stamped)
+
+
+ZERO = "0001-01-01T00:00:00Z"  # Go's time that is not set
+
+
+def make_workflows(**updated: str) -> bytes:
+    """Return a list of workflows, by their ids with their times of update."""
+    rows = [{"id": key, "updated_at": time} for key, time in updated.items()]
+    listed = {"workflows": rows, "pagination": {"total": len(rows)}}
+    return answer(body=json.dumps(listed).encode())
+
+
+def test_time_that_is_not_set_is_null_and_never_a_bookmark() -> None:
+    with ScriptedServer(make_workflows(a=ZERO, b="0001-01-01 00:00:00+00:00")) as server:
+        synced = sync(server, "workflows")
+    assert [each["updated_at"] for each in synced.records["workflows"]] == [None, None]
+    assert "replication_key_value" not in synced.bookmark("workflows")
+
+
+def test_row_without_time_in_filtered_response_does_not_show_that_filter_is_ignored() -> None:
+    rows = make_workflows(a="2025-01-01T00:00:00Z", b=ZERO)
+    with ScriptedServer(rows) as server:
+        first = sync(server, "workflows")
+    with ScriptedServer(rows, rows, answer(404)) as server:
+        second = sync(server, "workflows", state=first.state)
+    assert len(server.requests) == 2
+    assert second.ids("workflows") == ["a", "b"]
+    assert second.bookmark("workflows") == first.bookmark("workflows")
