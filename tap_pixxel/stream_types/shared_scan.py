@@ -96,5 +96,9 @@ class _PathParamsFile:
             )
 
     def __iter__(self) -> Iterator[PathParams]:
-        self._file.seek(0)
-        return (cast("PathParams", msgspec.json.decode(line)) for line in self._file)
+        position = 0  # of this reader: there may be several at the same time
+        self._file.seek(position)
+        while line := self._file.readline():
+            position += len(line)
+            yield cast("PathParams", msgspec.json.decode(line))
+            self._file.seek(position)

@@ -167,6 +167,21 @@ def test_shared_scan_second_reader_gets_what_the_first_got() -> None:
 
 
 @pytest.mark.parametrize("limit", [1 << 20, 1])
+def test_shared_scan_readers_at_the_same_time_get_all(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """A stream may scan its lists again, to check a request, while it is reading them."""
+    monkeypatch.setattr(shared_scan, "MAX_BYTES_IN_MEMORY", limit)
+    ids = [{"aoi_id": f"aoi-{number}"} for number in range(9)]
+    shared = SharedScan(lambda _: iter(ids))
+    assert list(shared.read(make_report())) == ids
+    outer = shared.read(make_report())
+    assert [next(outer), next(outer)] == ids[:2]
+    assert list(shared.read(make_report())) == ids
+    assert list(outer) == ids[2:]
+
+
+@pytest.mark.parametrize("limit", [1 << 20, 1])
 def test_shared_scan_many_ids_are_in_a_file(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr(shared_scan, "MAX_BYTES_IN_MEMORY", limit)
     ids = [{"aoi_id": f"aoi-{number}"} for number in range(500)]
