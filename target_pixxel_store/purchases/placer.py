@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixxel_api.errors import ApiError, PixxelError, RateLimited, Unauthorized
+from pixxel_api.errors import ApiError, PixxelError, Unauthorized
 from pixxel_singer.signals import StopRequested
 from target_pixxel_store.api.errors import find_failure_kind
 from target_pixxel_store.circuit_breaker import CircuitBreaker
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from target_pixxel_store.settings import Settings
 
 logger = logging.getLogger(__name__)
+_UNSURE_STATUSES = frozenset({409, 429})
+"""Statuses that a gateway may answer, too, that has sent the request a second time."""
 
 
 class Placement(NamedTuple):
@@ -98,6 +100,10 @@ class PurchasePlacer:
                 found = self._find_listed(kind, purchase)
             except (PixxelError, StopRequested) as failure:
                 return self._doubt(kind, error, price, failure)
+            if found is None and error.status in _UNSURE_STATUSES:
+                self.journal.record_purchase_refusal(request.key)
+                raise_refusal(kind, error)
+                raise RecordError(str(error), find_failure_kind(error))
             if found is None:
                 return self._doubt(kind, error, price)
             result = found
@@ -137,12 +143,12 @@ class PurchasePlacer:
         key = purchase.request.key
         try:
             return kind.place(purchase)
-        except (Unauthorized, RateLimited) as error:
+        except Unauthorized:
             self.journal.record_purchase_refusal(key)
-            if isinstance(error, Unauthorized):
-                raise
-            raise RecordError(str(error), find_failure_kind(error)) from None
+            raise
         except ApiError as error:
+            if error.status in _UNSURE_STATUSES:
+                return error
             try:
                 raise_refusal(kind, error)
             except RecordError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from pixxel_api.errors import ApiError, Forbidden
@@ -190,6 +191,8 @@ def raise_refusal(kind: PurchaseKind, error: ApiError) -> None:
     """Raise a RecordError where the API has understood a request and refuses it."""
     if isinstance(error, Forbidden):
         raise RecordError(describe_refusal(error, kind.words.permissions, kind.fields)) from None
+    if error.status == HTTPStatus.PAYMENT_REQUIRED:
+        raise RecordError(f"{error}; the {kind.words.noun} was not {kind.words.placed}") from None
     if error.status in REFUSAL_STATUSES:
         hint = f"the API refuses the {kind.words.noun}; check its "
         raise RecordError(describe_refusal(error, hint, kind.fields)) from None

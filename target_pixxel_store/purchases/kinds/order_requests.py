@@ -62,6 +62,7 @@ RECURRENCES = (ONCE, "MONTHLY", "BIMONTHLY", "QUARTERLY")
 DELIVERY_SPEEDS = ("STANDARD",)
 _NUMBERS = {"cloud_cover": (0, 100), "off_nadir": (0, 90), OCCURRENCES: (1, 1000)}
 """The least and the greatest value: percent, degrees from nadir, and a count."""
+_UNSET_YEAR = "0001-"  # of a time that is not set
 _SECONDS_WIDTH = 19  # characters of a timestamp up to its seconds
 _SECONDS_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -259,7 +260,7 @@ def _parse_order(
         status=str(item.get("status") or "").upper(),
         amount=max((each for each in amounts if each is not None), default=None),
         is_paid=any(
-            each.get(field)
+            each.get(field) and not str(each[field]).startswith(_UNSET_YEAR)
             for each in (order, item, *tasks)
             for field in ("paid_at", "transaction_id", "tokens_used")
         ),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pixxel_api.errors import ApiError, RateLimited
 from pixxel_singer.errors import InputError
 from target_pixxel_store.api.client import StoreApi
 from target_pixxel_store.errors import RecordError, UnexpectedDeliveryError
 from target_pixxel_store.purchases.kinds.insights import read_insight_request
 from target_pixxel_store.purchases.kinds.jobs import read_job_request
+from target_pixxel_store.purchases.models import to_number
 from tests.target_pixxel_store.target_harness import read_json_lines, record
 
 if TYPE_CHECKING:
@@ -399,3 +401,66 @@ def test_insight_that_an_estimate_made_counts_its_price_in_a_run_of_jobs(
     more = {"max_total_amount": limit, "acknowledge": [row["id"]]}
     assert jobs.place(requests[1], **more).kinds == ["pending"]
     assert jobs.placements == []
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("harness_class", "write"),
+    [
+        ("orders", "place_order"),
+        ("insights", "request_insight"),
+        ("jobs", "run_workflow"),
+    ],
+)
+@pytest.mark.parametrize("error", [ApiError("POST", "/v0", 409), RateLimited("POST", "/v0", 429)])
+def test_purchase_made_in_spite_of_a_conflict_is_not_repeated(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    harness_class: str,
+    write: str,
+    error: ApiError,
+) -> None:
+    """A gateway that sends a request twice answers as the second one was answered."""
+    harness: OrderHarness = request.getfixturevalue(harness_class)
+    requests = [harness.request(0), harness.request(1)]
+    harness.plan(*requests)
+    send = getattr(StoreApi, write)
+
+    def send_and_fail(*args: Any) -> Any:
+        found = send(*args)
+        if "estimate" not in args[-1]:
+            raise error
+        return found
+
+    monkeypatch.setattr(StoreApi, write, send_and_fail)
+    limit = harness.total["total_amount"] - 1
+    kind = "in_doubt" if harness_class == "jobs" else "created"
+    assert harness.place(*requests, max_total_amount=limit).kinds == [kind, "pending"]
+    harness.target.shorten_wait()
+    harness.place(*requests, max_total_amount=limit)
+    assert len(harness.placements) == 1
+
+
+@pytest.mark.parametrize("status", [402, 409])
+def test_insight_that_is_refused_and_not_listed_is_not_in_doubt(
+    insights: InsightHarness, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    requests = [insights.request(0)]
+    insights.plan(*requests)
+    send = StoreApi.request_insight
+
+    def refuse(self: StoreApi, aoi_id: str, body: Json) -> Json:
+        if body.get("estimate"):
+            return send(self, aoi_id, body)
+        raise ApiError("POST", "/v0", status)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreApi, "request_insight", refuse)
+        assert insights.place(*requests).kinds == ["failed"]
+    assert insights.place(*requests).kinds == ["created"]
+
+
+def test_cost_beyond_any_float_is_none() -> None:
+    assert to_number(10**400) is None

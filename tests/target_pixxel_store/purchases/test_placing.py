@@ -506,3 +506,19 @@ def test_place_orders_listed_without_order_items_end_run(
     result = orders.place(orders.request(0))
     assert "it lists orders without their order items" in str(result.error)
     assert orders.placements == []
+
+
+@pytest.mark.parametrize("amount", [0, 1])
+def test_place_order_listed_below_its_price_counts_its_price(
+    orders: OrderHarness, amount: int
+) -> None:
+    """The API may list it so until it has billed it."""
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.place(requests[0])
+    [order] = orders.sandbox.placed_orders()
+    items = [each | {"final_amount": amount} for each in order["order_items"]]
+    orders.sandbox.workspace.update("orders", order["id"], total_amount=amount, order_items=items)
+    limit = orders.total["total_amount"] - 1
+    assert orders.place(*requests, max_total_amount=limit).kinds == ["exists", "pending"]
+    assert len(orders.placements) == 1
