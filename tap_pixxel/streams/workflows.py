@@ -136,7 +136,7 @@ class JobTasks(ChildStream):
         Column("depends_on", TEXTS, "Names of the tasks that come before it."),
         Column("inputs", JSON_TEXT, "Inputs, as JSON text."),
         Column("result", JSON_TEXT, "Result, as JSON text."),
-        Column("info_logs", JSON_TEXT, "Log lines, as JSON text."),
+        Column("info_logs", JSON_TEXT, "Log lines, as text."),
         Column("disclaimer", TEXTS, "Disclaimers."),
         Column("err_msg", TEXT, "Error message."),
         Column("failure_type", TEXT, "Type of the failure."),
