@@ -232,7 +232,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "acknowledge",
         th.ArrayType(th.StringType),
         "Ids of orders, insights and jobs after which the target sends nothing until a person has "
-        "seen to them: a request for a price has placed it, or it costs more than its price.",
+        "seen to them: a request for a price has placed it, or it costs more than its price. Also "
+        "jobs in doubt that were placed, each named as the error names it.",
         default=[],
     ),
     _text(

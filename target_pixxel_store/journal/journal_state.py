@@ -107,6 +107,10 @@ class PurchaseIntent(NamedTuple):
     send: str
     place: str = ""
 
+    def name(self, key: PurchaseKey) -> str:
+        """Return what settings must have to decide about its last send."""
+        return f"{key.request_id}:{self.send}"
+
 
 class PurchaseProblem(NamedTuple):
     """Why no run sends anything until a person has acknowledged a purchase.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KEPT_KINDS = frozenset({OutcomeKind.FAILED, *BLOCKING_KINDS}) - {OutcomeKind.PLANNED}
+_KEPT_KINDS = frozenset({OutcomeKind.FAILED, OutcomeKind.SKIPPED, *BLOCKING_KINDS}) - {
+    OutcomeKind.PLANNED
+}
 """Outcomes that each of several records has that request the same object."""
 
 

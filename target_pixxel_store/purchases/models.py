@@ -65,6 +65,8 @@ class PurchaseRequest:
 
     Attributes:
         kind, words: The name of its kind, and its words in messages.
+        place_field: The field of what is sent that names the object whose list has it; empty
+            where there is one list.
         name: The name before the marker.
         item_ids: Ids of images in the archive.
         store: Name or id of the store of an automated delivery; empty for none.
@@ -73,6 +75,7 @@ class PurchaseRequest:
 
     kind: ClassVar[str]
     words: ClassVar[KindWords]
+    place_field: ClassVar[str] = ""
     request_id: str
     project_id: str
     name: str
@@ -205,9 +208,14 @@ class Quote(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def name_ids(kind: str, listed: ListedPurchase) -> dict[str, Any]:
-    """Return the ids of a purchase by the names that outcomes have for them."""
-    ids = {f"{kind}_id": listed.purchase_id or None}
+def name_ids(request: PurchaseRequest, listed: ListedPurchase) -> dict[str, Any]:
+    """Return the ids of a purchase by the names that outcomes have for them.
+
+    The object that it belongs to is named, too, as its download requires that.
+    """
+    ids = {f"{request.kind}_id": listed.purchase_id or None}
+    if request.place:
+        ids[request.place_field] = request.place
     return ids | ({"order_item_id": listed.item_id} if listed.item_id else {})
 
 

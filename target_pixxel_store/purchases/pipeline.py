@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from target_pixxel_store.outcomes.checkpoints import InflightRecord
     from target_pixxel_store.outcomes.recorder import OutcomeRecorder
     from target_pixxel_store.purchases.kind import PurchaseKind
-    from target_pixxel_store.purchases.models import ListedPurchase, Price, PurchaseRequest
+    from target_pixxel_store.purchases.models import Price, PurchaseRequest
     from target_pixxel_store.purchases.plan import PlanLine, PlanTotal
     from target_pixxel_store.purchases.plan_file import PlanFile
     from target_pixxel_store.remote_state import RemoteState
@@ -245,10 +245,7 @@ class PurchasePipeline:
     def _warn_unused_permissions(self) -> None:
         """Warn of names in `retry_in_doubt` without effect, such as misspelled ones."""
         intents = self.journal.state.purchase_intents
-        known = {
-            f"{key.request_id}:{intents[key].send}"
-            for key in intents.keys() & self._requests.keys()
-        }
+        known = {intents[key].name(key) for key in intents.keys() & self._requests.keys()}
         if names := [each for each in self.settings.retry_in_doubt if each not in known]:
             logger.warning(
                 "'retry_in_doubt' names %s, which permits nothing: it is used up or misspelled, or "
@@ -314,14 +311,16 @@ class PurchasePipeline:
             kind, request_id = load_kind(key.kind), key.request_id
             marker = f" named [px:{make_marker(workspace_id, request_id)}]"
             logger.error(
-                "request %s: its %s for %s is in doubt. Look in Pixxel for %s; only if you know "
-                "that none was placed, add '%s:%s' to 'retry_in_doubt'",
+                "request %s: its %s for %s is in doubt. Look in Pixxel for %s; %sonly if you know "
+                "that none was placed, add '%s' to 'retry_in_doubt'",
                 request_id,
                 kind.words.noun,
                 " and ".join(map(str, intent.amounts)),
                 kind.words.where + (marker if kind.is_listed else f" {intent.place}"),
-                request_id,
-                intent.send,
+                ""
+                if kind.is_listed
+                else f"if it is there, add '{intent.name(key)}' to 'acknowledge'; ",
+                intent.name(key),
             )
 
     # Planning
@@ -371,7 +370,7 @@ class PurchasePipeline:
                 "the API has placed it, although only its price was requested",
                 attempts=1,
                 amount=error.placed.amount,
-                **name_ids(purchase.request.kind, error.placed),
+                **name_ids(purchase.request, error.placed),
             )
             self.recorder.record_all(purchase.records, outcome)
             raise
@@ -445,16 +444,16 @@ class PurchasePipeline:
         recorder.purchase_amount = add_amounts((recorder.purchase_amount, amount or 0.0))
 
 
-def _outcome_of(decision: Decision, kind_name: str = "", *listed: ListedPurchase) -> Outcome:
-    """Return the outcome of a decision, with what exists; `stop` leaves it pending."""
+def _outcome_of(decision: Decision) -> Outcome:
+    """Return the outcome of a decision; `stop` leaves it pending."""
     kind = decision.kind if isinstance(decision.kind, OutcomeKind) else OutcomeKind.PENDING
-    outcome = Outcome(kind, decision.reason)
-    if decision.kind is OutcomeKind.EXISTS and listed:
-        outcome = outcome._replace(amount=listed[0].amount, **name_ids(kind_name, listed[0]))
-    return outcome
+    return Outcome(kind, decision.reason)
 
 
 def _existing_outcome(decision: Decision, purchase: Purchase, planner: PurchasePlanner) -> Outcome:
     """Return the outcome of a decision about a request, with what exists for it."""
-    request = purchase.request
-    return _outcome_of(decision, request.kind, *planner.find_existing(request))
+    request, outcome = purchase.request, _outcome_of(decision)
+    existing = planner.find_existing(request)
+    if decision.kind is OutcomeKind.EXISTS and existing:
+        outcome = outcome._replace(amount=existing[0].amount, **name_ids(request, existing[0]))
+    return outcome

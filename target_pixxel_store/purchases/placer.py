@@ -126,7 +126,7 @@ class PurchasePlacer:
         )
         kind.add(request, result)
         outcome = Outcome(
-            OutcomeKind.CREATED, attempts=1, amount=amount, **name_ids(request.kind, result)
+            OutcomeKind.CREATED, attempts=1, amount=amount, **name_ids(request, result)
         )
         placement = _check_placed(kind.words, purchase, quoted, outcome, result)
         return placement if placement.problem else placement._replace(problem=problem)

@@ -226,6 +226,7 @@ class Situation:
         owned: Those of its images that the workspace owns.
         is_planning: Whether nothing may be placed.
         approved: Its line of the approved plan, if the plan places it.
+        left_out: Its line of the approved plan, if the plan does not place it.
         price: Its price; None before it was asked for.
         committed: The amounts of the plan's purchases, and of each send that is in doubt.
     """
@@ -244,6 +245,7 @@ class Situation:
     owned: frozenset[str] = frozenset()
     is_planning: bool = True
     approved: PlanLine | None = None
+    left_out: PlanLine | None = None
     price: Price | None = None
     committed: tuple[float, ...] = ()
 
@@ -262,7 +264,13 @@ class Situation:
     @property
     def permission(self) -> str:
         """What `retry_in_doubt` must have, so that it is sent once more."""
-        return f"{self.request.request_id}:{self.intent.send}" if self.intent else ""
+        return self.intent.name(self.request.key) if self.intent else ""
+
+    @property
+    def plan_note(self) -> str:
+        """Why the approved plan does not place it."""
+        line = self.left_out
+        return f" ({line.decision}: {line.reason})" if line and line.reason else ""
 
     @property
     def owns_all(self) -> bool:
@@ -378,7 +386,7 @@ RULES = (
          "is a tasking order, which requires 'allow_tasking'",
          lambda s: s.request.is_tasking and not s.limits.allow_tasking),
     Rule("the approved plan does not place it", _PLACING, OutcomeKind.FAILED,
-         "the approved plan does not place it; make a new plan",
+         "the approved plan does not place it{s.plan_note}; leave it out, or make a new plan",
          lambda s: not s.is_planning and s.approved is None),
     Rule("the approved plan has it with other content", _PLACING, OutcomeKind.FAILED,
          "it differs from the approved plan; make a new plan",

@@ -104,6 +104,7 @@ class PurchasePlanner:
         """Decide about a request, with its price if it is known."""
         request, settings, state = purchase.request, self.settings, self.journal.state
         kind, key, approved = self.kinds[request.kind], request.key, self.approved
+        line = approved.lines.get(key) if approved else None
         situation = Situation(
             request=request,
             item=purchase.item,
@@ -125,6 +126,7 @@ class PurchasePlanner:
             owned=frozenset(self._owned & set(request.item_ids)),
             is_planning=approved is None,
             approved=approved.find_approved(key) if approved else None,
+            left_out=None if line and line.is_planned else line,
             price=price,
             committed=() if price is None else self.count_approved(),
         )

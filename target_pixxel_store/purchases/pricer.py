@@ -122,6 +122,9 @@ class PurchasePricer:
     def check_earlier_run(self) -> None:
         """Raise where an earlier run has placed something that a person must acknowledge.
 
+        What is in doubt counts as placed if `acknowledge` names its send, unless a list will show
+        it.
+
         Raises:
             UnexpectedDeliveryError: A request for a price has placed it, or it costs more than its
                 price, and `acknowledge` does not name it.
@@ -136,7 +139,13 @@ class PurchasePricer:
             if placed := next((each for each in marked if each.purchase_id not in known), None):
                 found = KnownPurchase("", placed.amount or 0.0, placed.purchase_id, quote.place)
                 self.journal.record_purchase(key, found)
-        for purchase_id in state.purchase_problems.keys() & set(self.settings.acknowledge):
+        acknowledged = set(self.settings.acknowledge)
+        for key, intent in list(state.purchase_intents.items()):
+            if intent.name(key) in acknowledged and not load_kind(key.kind).is_listed:
+                amount = max(intent.amounts)
+                made = KnownPurchase(intent.content, amount, "", intent.place)
+                self.journal.record_purchase(key, made, amount)
+        for purchase_id in state.purchase_problems.keys() & acknowledged:
             self.journal.record_purchase_acknowledged(purchase_id)
         if (problem := self.find_problem()) is not None:
             raise problem

@@ -67,6 +67,7 @@ class InsightRequest(PurchaseRequest):
     """
 
     kind = INSIGHT
+    place_field = AOI_ID
     words = KindWords(
         noun="insight",
         placed="requested",
@@ -174,7 +175,7 @@ class Insights(PurchaseKind):
     unit = TOKENS
     words = InsightRequest.words
     fields = INSIGHT_FIELDS
-    place_field = AOI_ID
+    place_field = InsightRequest.place_field
     prices_by_post = True
     is_listed = True
     states_cost_in_list = True

@@ -46,6 +46,7 @@ class JobRequest(PurchaseRequest):
     """
 
     kind = JOB
+    place_field = WORKFLOW_ID
     words = KindWords(
         noun="job",
         placed="run",
@@ -99,7 +100,7 @@ class Jobs(PurchaseKind):
     unit = TOKENS
     words = JobRequest.words
     fields = JOB_FIELDS
-    place_field = WORKFLOW_ID
+    place_field = JobRequest.place_field
     prices_by_post = False
     is_listed = False
     states_cost_in_list = False

@@ -46,7 +46,7 @@ class Orders(PurchaseKind):
     unit = MONEY
     words = OrderRequest.words
     fields = ORDER_FIELDS
-    place_field = ""
+    place_field = OrderRequest.place_field
     prices_by_post = True
     is_listed = True
     states_cost_in_list = False

@@ -320,6 +320,7 @@ def run(
             retry_failed=retries,
             dry_run=False,
             settle_seconds=SETTLE_SECONDS,
+            request_timeout=WRITE_SECONDS,
             batch_size=2,
             concurrency=1,
         )

@@ -340,6 +340,46 @@ def test_job_without_response_is_in_doubt_until_permitted(
     assert len(jobs.placements) == 3
 
 
+def test_job_in_doubt_that_was_placed_exists_once_acknowledged(jobs: JobHarness) -> None:
+    """A person has found it, and no list ever will."""
+    requests = [jobs.request(0), jobs.request(1)]
+    jobs.plan(*requests)
+    jobs.behave_when_placing(drop_accepted=1.0)
+    jobs.place(*requests, max_purchases=1)
+    jobs.sandbox.on_request = None
+    jobs.behave(drop_accepted=0.0)
+    named = jobs.permissions["field-0"]
+    result = jobs.place(*requests, max_purchases=1, acknowledge=[named])
+    assert result.kinds == ["exists", "pending"]  # it counts
+    assert "in doubt" not in result.log
+    result = jobs.place(*requests, max_purchases=2)
+    assert result.kinds == ["exists", "created"]
+    assert len(jobs.placements) == 2
+    assert [each["workflow_id"] for each in result.outcomes] == [
+        each["record"]["workflow_id"] for each in requests
+    ]
+
+
+def test_insight_outcome_names_its_area(insights: InsightHarness) -> None:
+    """Its download requires the area, too."""
+    request = insights.request(0)
+    insights.plan(request)
+    for _ in ("created", "exists"):
+        [outcome] = insights.place(request).outcomes
+        assert (outcome["aoi_id"], bool(outcome["insight_id"])) == (
+            request["record"]["aoi_id"],
+            True,
+        )
+
+
+def test_request_above_limit_of_plan_fails_with_reason_of_plan(insights: InsightHarness) -> None:
+    request = insights.request(0)
+    insights.plan(request, max_purchase_amount=0.5)
+    result = insights.place(request)
+    assert result.kinds == ["failed"]
+    assert "(failed: it costs" in result.reasons[0]
+
+
 def test_job_requests_of_one_workflow_are_runs_of_their_own(jobs: JobHarness) -> None:
     requests = [jobs.request(0), jobs.request(0, request_id="again")]
     jobs.plan(*requests)
