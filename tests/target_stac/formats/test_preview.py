@@ -544,6 +544,7 @@ def test_link_to_item_reopens_it(preview_page: PreviewPage, preview_file: Path) 
     assert preview_page.js("return preview.map.getBounds().contains([12, 42])")
     assert not preview_page.js("return preview.map.getBounds().contains([40, 100])")
     preview_page.fill("search", "big")
+    assert "split" not in preview_page.shown_ids()  # the filter has been applied
     preview_page.js("location.hash = '#unheard%20of/split'")  # as a person edits the address
     WebDriverWait(preview_page.chrome, 10).until(
         lambda _: preview_page.details().get("Id") == "split"
