@@ -61,6 +61,14 @@ def parse_timestamp(text: str) -> datetime:
         raise TimestampError("not a timestamp") from None
 
 
+def is_set_time(value: object) -> bool:
+    """Return whether a value is the text of a time; one of the year 1 stands for none."""
+    try:
+        return isinstance(value, str) and normalize_timestamp(value) >= FIRST_YEAR_OF_TIMES
+    except TimestampError:
+        return False
+
+
 def format_timestamp(time: datetime) -> str:
     """Format an aware datetime in the fixed-width UTC format."""
     return _format_utc(time.astimezone(UTC))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pixxel_api.errors import ApiError, NotFound, UnexpectedResponse
 from pixxel_api.json_decoding import row_to_python
-from pixxel_api.timestamps import TimestampError, parse_timestamp
+from pixxel_api.timestamps import is_set_time
 from target_pixxel_store.api.errors import UNKNOWN_CATALOG
 from target_pixxel_store.api.models import (
     Download,
@@ -186,7 +186,7 @@ def _judge_status(noun: str, row: Fields) -> SourceProblem | None:
     """Judge a row by its status; without one, only the request of the download shows it."""
     status = read_status(row)
     progress = find_progress(status)
-    if _is_deleted(row):
+    if is_set_time(str(row.get("deleted_at") or "")):
         return SourceProblem(f"{noun} was deleted; remove it from the input")
     if progress is Progress.FAILED:
         return SourceProblem(f"{noun} has failed ({status}) and cannot be downloaded; remove it")
@@ -197,14 +197,6 @@ def _judge_status(noun: str, row: Fields) -> SourceProblem | None:
     else:
         reason = f"{noun} may be unfinished ({status}); later runs wait for a status of success"
     return SourceProblem(reason, is_pending=True)
-
-
-def _is_deleted(row: Fields) -> bool:
-    """Return whether a row has a time of deletion; the year 1 stands for none."""
-    try:
-        return parse_timestamp(str(row.get("deleted_at") or "")).year > 1
-    except TimestampError:
-        return False
 
 
 def _parse_download(source: DownloadSource, answer: JsonResponse) -> Download:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pixxel_api.errors import UnexpectedResponse
-from pixxel_api.timestamps import TimestampError, normalize_timestamp
+from pixxel_api.timestamps import is_set_time
 from target_pixxel_store.api.client import AOI
 from target_pixxel_store.errors import RecordError
 from target_pixxel_store.purchases.kind import TOKENS, PurchaseKind
@@ -46,7 +46,6 @@ INSIGHT = "insight"
 AOI_ID, BLOCK, BLOCK_VERSION, INPUT, METADATA = (
     "aoi_id", "block", "block_version", "input", "metadata",
 )  # fmt: skip
-_UNSET_YEAR = "0001"
 INSIGHT_FIELDS = frozenset(
     {REQUEST_ID, AOI_ID, PROJECT_ID, BLOCK, BLOCK_VERSION, INPUT, "name", METADATA}
 )
@@ -333,21 +332,14 @@ def _read_id(response: Fields) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _is_time(value: object) -> bool:
-    """Return whether a value is a time: the year 1 is that of a time that is not set."""
-    try:
-        return isinstance(value, str) and not normalize_timestamp(value).startswith(_UNSET_YEAR)
-    except TimestampError:
-        return False
-
-
 def _parse_insight(row: Fields) -> ListedPurchase:
     metadata = row.get(METADATA)
     digest = metadata.get(REQUEST_DIGEST) if isinstance(metadata, dict) else None
+    status = DELETED if is_set_time(row.get("deleted_at")) else str(row.get("status") or "").upper()
     return ListedPurchase(
         str(row.get("id") or ""),
         str(row.get("name") or ""),
-        status=DELETED if _is_time(row.get("deleted_at")) else str(row.get("status") or "").upper(),
+        status=status,
         amount=to_number(row.get("cost")),
         digest=digest if isinstance(digest, str) else "",
     )
