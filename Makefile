@@ -31,8 +31,9 @@ demo: $(VENV)/.ready  ## Sync the sandbox into DuckDB and STAC with Meltano, del
 docs: $(VENV)/.ready  ## Build the documentation into .build/docs; a broken link is an error.
 	@$(BIN)/zensical build --clean --strict
 
-docs-tables: $(VENV)/.ready  ## Write the tables that repeat the code into the documentation.
+docs-tables: $(VENV)/.ready  ## Write what repeats the code: tables of the documentation, definitions for Meltano Hub.
 	@$(BIN)/python -m docs_tools.tables
+	@$(BIN)/python -m docs_tools.hub_definitions
 
 pictures: $(VENV)/.ready  ## Make the pictures of the documentation from real output; needs chromium.
 	@$(BIN)/python -m docs_tools.pictures

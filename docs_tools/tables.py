@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixxel_sandbox.behavior import BEHAVIOR_FIELDS
-from tap_pixxel import settings as tap_settings
 from tap_pixxel.streams import STREAMS
 from tap_pixxel.tap import TapPixxel
-from target_pixxel_store import settings_schema as store_settings
 from target_pixxel_store.deliveries.plan import format_rules
 from target_pixxel_store.purchases.plan import format_rules as format_order_rules
-from target_stac import settings as stac_settings
+from target_pixxel_store.target import TargetPixxelStore
+from target_stac.target import TargetStac
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,11 +25,7 @@ if TYPE_CHECKING:
     from tap_pixxel.stream_types.base import PixxelStream
 
 DOCS = Path(__file__).parents[1] / "docs"
-SETTINGS_SCHEMAS: dict[str, dict[str, Any]] = {
-    "tap-pixxel": tap_settings.SCHEMA,
-    "target-stac": stac_settings.SCHEMA,
-    "target-pixxel-store": store_settings.SCHEMA,
-}
+PLUGINS: dict[str, Any] = {each.name: each for each in (TapPixxel, TargetStac, TargetPixxelStore)}
 _SDK_SETTINGS = {"stream_maps", "stream_map_config", "faker_config"}
 _TABLE = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _TYPES = {"date-time": "timestamp", "date": "date"}
@@ -40,7 +35,7 @@ def declared_settings(plugin: str) -> dict[str, Any]:
     """Return the schemas of a plugin's own settings, without those that the SDK adds."""
     return {
         name: rule
-        for name, rule in SETTINGS_SCHEMAS[plugin]["properties"].items()
+        for name, rule in PLUGINS[plugin].config_jsonschema["properties"].items()
         if name not in _SDK_SETTINGS and not name.startswith("flattening")
     }
 
@@ -72,7 +67,7 @@ def format_streams() -> str:
             else "full table",
             "yes" if stream.selected_by_default else "no",
         )
-        for stream in _make_streams()
+        for stream in make_streams()
     ]
     return _format_table(("stream", "contents", "key", "replication", "selected by default"), rows)
 
@@ -80,7 +75,7 @@ def format_streams() -> str:
 def format_columns() -> str:
     """Return a section with the table of columns for each stream."""
     sections = []
-    for stream in _make_streams():
+    for stream in make_streams():
         rows = [
             (f"`{name}`", _value_type(rule), rule.get("description", ""))
             for name, rule in stream.schema["properties"].items()
@@ -101,7 +96,7 @@ def format_switches() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    **{f"settings of {name}": partial(format_settings, name) for name in SETTINGS_SCHEMAS},
+    **{f"settings of {name}": partial(format_settings, name) for name in PLUGINS},
     "streams": format_streams,
     "columns of streams": format_columns,
     "switches of the sandbox": format_switches,
@@ -121,7 +116,8 @@ def list_pages() -> list[Path]:
     return sorted(path for path in DOCS.rglob("*.md") if _TABLE.search(path.read_text()))
 
 
-def _make_streams() -> list[PixxelStream]:
+def make_streams() -> list[PixxelStream]:
+    """Return all streams of the tap."""
     config = {"api_token": "token", "datetime": "2025", "bbox": [0, 0, 1, 1]}
     tap = TapPixxel(config=config)
     return [stream(tap, tap) for stream in STREAMS]

@@ -4,38 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.project.conftest import UV
 
-PROJECT = Path(__file__).parents[2]
-UV = Path(sys.executable).with_name("uv")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    source = folder / "source"
-    git = shutil.which("git")
-    assert git
-    files = subprocess.run(
-        [git, "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in files:
-        if (PROJECT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(PROJECT / name, source / name)
-    subprocess.run([UV, "build", "--quiet", "--wheel", "--out-dir", folder, source], check=True)
-    [built] = folder.glob("*.whl")
-    return built
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_wheel_contains_packages_types_and_license(wheel: Path) -> None:
