@@ -9,7 +9,7 @@ NEXT := .build/venv-next
 AIRFLOW := .build/venv-airflow
 DOCUMENTS := .build/stac-documents
 WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
-  --ignore tests/docs/test_console_blocks.py
+  --ignore tests/project/test_hub_definitions.py --ignore tests/docs/test_console_blocks.py
 GROUPS := --all-extras --group dev --group demo --group bench --group docs --group loaders
 
 .DEFAULT_GOAL := help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ PROJECT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 
 
-def copy_checkout(source: Path) -> None:
-    """Copy the files of the checkout that git has or would add, as a fresh clone has them."""
+def copy_checkout(target: Path, names: tuple[str, ...] = ("*",)) -> None:
+    """Copy the files that a fresh clone has, below the names at its top that match a pattern."""
     git = shutil.which("git")
     assert git
     files = subprocess.run(
@@ -25,9 +26,10 @@ def copy_checkout(source: Path) -> None:
         check=True,
     ).stdout.splitlines()
     for name in files:
-        if (PROJECT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(PROJECT / name, source / name)
+        top = name.partition("/")[0]
+        if (PROJECT / name).is_file() and any(fnmatch(top, pattern) for pattern in names):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, target / name)
 
 
 @pytest.fixture(scope="session")
