@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 LOWEST := .build/venv-lowest
 NEXT := .build/venv-next
 AIRFLOW := .build/venv-airflow
+SBOM := .build/sbom
 DOCUMENTS := .build/stac-documents
 WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
   --ignore tests/project/test_hub_definitions.py --ignore tests/docs/test_console_blocks.py
@@ -20,7 +21,7 @@ PACKAGES := $(wildcard pixxel_* tap_* target_*)
 # modules again, which an installed program has done at its first start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-tables pictures test test-lowest test-next test-airflow coverage audit bench lock clean
+.PHONY: help demo docs docs-tables pictures test test-lowest test-next test-airflow coverage audit sbom bench lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -81,6 +82,14 @@ coverage: $(VENV)/.ready  ## Run the tests, and require 95 % coverage of lines a
 audit: $(VENV)/.ready  ## Check requirements.lock for known vulnerabilities.
 	$(BIN)/uv tool run --isolated pip-audit==2.10.1 --strict --require-hashes --disable-pip \
 	  --requirement requirements.lock
+
+# From an environment, because only that has the licenses, and which package needs which.
+sbom: $(VENV)/.ready  ## Write a bill of materials (CycloneDX) of the package with all extras to .build/sbom.json.
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SBOM)
+	$(BIN)/uv pip install --quiet --python $(SBOM) --constraint requirements.lock \
+	  --requirement pyproject.toml --all-extras .
+	$(BIN)/uv tool run --isolated --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
+	  --pyproject pyproject.toml --output-reproducible $(SBOM_OPTIONS) --output-file $(SBOM).json $(SBOM)
 
 bench: $(VENV)/.ready  ## Print the tables of docs/benchmarks.md.
 	@$(BIN)/python -m benchmarks.archive

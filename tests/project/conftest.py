@@ -1,4 +1,4 @@
-"""The wheel that users install, built once from a clean copy of the checkout."""
+"""What users install: the wheel, built once from a clean copy, and the locked packages."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def copy_checkout(target: Path, names: tuple[str, ...] = ("*",)) -> None:
         if (PROJECT / name).is_file() and any(fnmatch(top, pattern) for pattern in names):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, target / name)
+
+
+def list_locked_packages(*extras: str) -> set[str]:
+    """Return the packages that the plugins need, as `name==version`, by `requirements.lock`."""
+    compiled = subprocess.check_output(
+        [
+            *(UV, "pip", "compile", "--quiet", "--no-header", "--no-annotate"),
+            *("--constraint=requirements.lock", "pyproject.toml", *extras),
+        ],
+        cwd=PROJECT,
+        text=True,
+    )
+    return set(compiled.splitlines())
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grimp
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.project.conftest import PROJECT, list_locked_packages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PACKAGES = {
     "pixxel_api",
     "pixxel_singer",
@@ -75,3 +80,17 @@ def test_discovery_does_not_import_slow_dependencies() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_sbom_lists_exactly_the_locked_packages_of_all_extras(tmp_path: Path) -> None:
+    """Without its validation against the CycloneDX schema, which takes longer than the rest."""
+    variables = (f"SBOM={tmp_path / 'sbom'}", "SBOM_OPTIONS=--no-validate")
+    subprocess.run(
+        ["/usr/bin/make", "--old-file=.venv/.ready", "sbom", *variables], cwd=PROJECT, check=True
+    )
+    bill = json.loads((tmp_path / "sbom.json").read_text())
+    assert bill["metadata"]["component"]["name"] == "pixxel-singer"
+    packages = {
+        each["purl"].removeprefix("pkg:pypi/").replace("@", "==") for each in bill["components"]
+    }
+    assert packages == list_locked_packages("--all-extras")
