@@ -35,6 +35,7 @@ def test_definition_is_valid_in_meltano_project(name: str) -> None:
     validator_for(schema)(schema).validate(project)
 
 
+@pytest.mark.timeout(300)
 def test_meltano_adds_and_runs_plugins_in_empty_project(wheel: Path, tmp_path: Path) -> None:
     """The wheel stands for the package index; the Hub is not reachable."""
     (tmp_path / "meltano.yml").write_text("send_anonymous_usage_stats: false\n")
