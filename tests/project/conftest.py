@@ -14,20 +14,20 @@ PROJECT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 
 
-def copy_checkout(target: Path, names: tuple[str, ...] = ("*",)) -> None:
-    """Copy the files that a fresh clone has, below the names at its top that match a pattern."""
+def list_checkout_files() -> list[str]:
+    """Return the files that a fresh clone has, and new ones, but none that git ignores."""
     git = shutil.which("git")
     assert git
-    files = subprocess.run(
-        [git, "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in files:
-        top = name.partition("/")[0]
-        if (PROJECT / name).is_file() and any(fnmatch(top, pattern) for pattern in names):
+    listed = subprocess.check_output(
+        [git, "ls-files", "--cached", "--others", "--exclude-standard"], cwd=PROJECT, text=True
+    )
+    return [name for name in listed.splitlines() if (PROJECT / name).is_file()]
+
+
+def copy_checkout(target: Path, names: tuple[str, ...] = ("*",)) -> None:
+    """Copy the checkout's files below the names at its top that match a pattern."""
+    for name in list_checkout_files():
+        if any(fnmatch(name.partition("/")[0], pattern) for pattern in names):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, target / name)
 
