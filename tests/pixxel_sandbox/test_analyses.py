@@ -9,10 +9,9 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.seed.raw_json import decode_bytes_or_json
 
-from .api_client import get, send_request
+from .api_client import get
 from .download_requests import collect_scheduled_calls
 from .write_table import (
-    ANALYSES,
     AOI_DOWNLOAD,
     INDEX,
     INSIGHT,
@@ -89,13 +88,6 @@ def test_insight_costs_its_estimate_and_completes(
     assert decode_bytes_or_json(row["output"])["block"] == "land-cover"
 
 
-@pytest.mark.parametrize("value", [None, 7, "text", [1, 300], [1, 2, 3], {"a": [{}]}])
-def test_input_of_insight_may_be_any_json(sandbox: Sandbox, value: object) -> None:
-    for _ in range(3):
-        assert INSIGHT.send(sandbox, input=value).status_code == 201
-        assert decode_bytes_or_json(list_insights(sandbox)[-1]["input"]) == value
-
-
 def test_job_costs_its_estimate_and_completes(
     start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,38 +107,6 @@ def test_job_costs_its_estimate_and_completes(
     assert {done["status"], *(task["status"] for task in done["tasks"])} == {"completed"}
     assert done["progress"] == "100"
     assert job["id"] in {row["id"] for row in get(sandbox, path)["jobs"]}
-
-
-def test_visualization_of_new_index_completes(
-    start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sandbox = start_sandbox()
-    calls = collect_scheduled_calls(monkeypatch)
-    index = INDEX.send(sandbox).json()
-    assert index["bands"] == ["B004", "B001"]
-    assert get(sandbox, "/v0/indices", index_id=index["id"])["indices"] == [index]
-    made = VISUALIZATION.send(sandbox, index_id=index["id"]).json()
-    assert (made["status"], made["index_name"]) == ("creating", index["name"])
-    path = f"/v0/aois/{first_aoi(sandbox)}/visualizations"
-    [complete] = calls
-    complete()
-    [listed] = get(sandbox, path, index_id=index["id"])["visualization"]
-    assert (listed["id"], listed["status"], listed["progress"]) == (made["id"], "success", 100)
-
-
-@pytest.mark.parametrize("write", ANALYSES, ids=str)
-def test_completion_of_deleted_row_is_ignored(
-    start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch, write: Write
-) -> None:
-    sandbox = start_sandbox()
-    calls = collect_scheduled_calls(monkeypatch)
-    write.send(sandbox)
-    resource = sandbox.workspace.changes[-1].resource
-    key = sandbox.workspace.ids(resource)[-1]
-    sandbox.workspace.delete(resource, key)
-    for complete in calls:
-        complete()
-    assert sandbox.workspace.find(resource, key) is None
 
 
 def test_price_increase_raises_cost_but_not_estimate(sandbox: Sandbox) -> None:
@@ -174,27 +134,6 @@ def test_rename_orders_replaces_name_of_insight(sandbox: Sandbox) -> None:
     sandbox.behavior = Behavior(rename_orders=True)
     INSIGHT.send(sandbox, name="mine")
     assert list_insights(sandbox)[-1]["name"].startswith("insight ")
-
-
-def test_block_of_insight_may_be_given_by_id(sandbox: Sandbox) -> None:
-    block = get(sandbox, "/v0/blocks/land-cover/versions/1.1.0")["spec"]
-    assert estimate(sandbox, block={"string": block["id"], "version": "1.1.0"}) == estimate(sandbox)
-    wrong = {"string": block["id"], "name": "crop-stress", "version": "1.1.0"}
-    assert INSIGHT.send(sandbox, block=wrong).status_code == 400
-
-
-def test_same_index_or_visualization_returns_409(sandbox: Sandbox) -> None:
-    for write in (INDEX, VISUALIZATION):
-        assert write.send(sandbox).status_code == 201
-        again = write.send(sandbox)
-        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
-    body = INDEX.make(sandbox, 0).body
-    assert INDEX.send(sandbox, name=f" {body['name']} ").status_code == 409
-    assert INDEX.send(sandbox, expression="B001").status_code == 201
-    assert INDEX.send(sandbox, expression=" B001 ").status_code == 409
-    assert INDEX.send(sandbox, expression=" B002 ").status_code == 201
-    assert INDEX.send(sandbox, expression="B002").status_code == 409
-    assert INDEX.send(sandbox, satellite_id=sandbox.workspace.ids("satellites")[1]).ok
 
 
 @pytest.mark.parametrize(
@@ -238,36 +177,3 @@ def test_invalid_write_is_rejected_whatever_the_fault(
     details = response.json()["error"]["details"]
     assert status == 404 or details["field"] == next(iter(wrong))
     assert list(write.keys(shared_sandbox)) == before
-
-
-def test_insight_without_input_is_rejected(shared_sandbox: Sandbox) -> None:
-    path = f"/v0/aoi/{first_aoi(shared_sandbox)}/insights"
-    response = send_request(shared_sandbox, "POST", path, json={"block": BLOCK})
-    assert response.json()["error"]["details"] == {"field": "input"}
-
-
-def test_job_of_unknown_project_or_workflow_is_rejected(shared_sandbox: Sandbox) -> None:
-    workflow = shared_sandbox.workspace.rows("workflows")[0]
-    other = next(
-        key for key in shared_sandbox.workspace.ids("projects") if key != workflow["project_id"]
-    )
-
-    def status(key: str, **query: str) -> int:
-        path = f"/v0/workflows/{key}/jobs"
-        return send_request(shared_sandbox, "POST", path, params=query).status_code
-
-    assert status(workflow["id"]) == 400
-    assert status(workflow["id"], project_id=other) == 404
-    assert status("nonesuch", project_id=workflow["project_id"]) == 404
-
-
-@pytest.mark.parametrize("write", ANALYSES, ids=str)
-def test_write_to_unknown_or_forbidden_resource_is_rejected(sandbox: Sandbox, write: Write) -> None:
-    made = write.make(sandbox, 0)
-    resource = write.path.rpartition("/")[2]
-    if made.places:
-        path = write.path.format(**dict.fromkeys(made.places, "nonesuch"))
-        unknown = send_request(sandbox, "POST", path, json=made.body, params=made.query)
-        assert unknown.status_code == 404
-    sandbox.behavior = Behavior(forbid=frozenset({resource}))
-    assert write.send(sandbox).status_code == 403

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import threading
 import time
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -44,39 +42,6 @@ def sandbox(s3_server: S3Server) -> Iterator[Sandbox]:
         yield started
 
 
-PLACES = [
-    (None, None, ""),
-    ("raw", "a/b", "raw/a/b/"),
-    ("/raw/", "/a/b/", "raw/a/b/"),
-    ("raw//x", "", "raw/x/"),
-    ("weiß", "日本 +%20", "weiß/日本 +%20/"),
-]
-
-
-@needs_rclone
-@pytest.mark.parametrize(("prefix", "path", "folder"), PLACES)
-def test_delivery_writes_object_at_prefix_path_and_target_path(
-    sandbox: Sandbox, s3_server: S3Server, prefix: str | None, path: str | None, folder: str
-) -> None:
-    configs = {"bucket": "deliveries", "region": "eu-central-1"}
-    configs |= {} if prefix is None else {"path_prefix": prefix}
-    store = make_store_in(sandbox, s3_server, configs=configs)
-    [catalog, *_] = sandbox.workspace.ids("catalogs")
-    [row] = deliver(sandbox, [catalog], store, **({} if path is None else {"path": path}))
-    assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
-    content = (s3_server.folder / "deliveries" / folder / row["target_path"]).read_bytes()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        [entry] = archive.infolist()
-        details = json.loads(archive.read(entry))
-    assert entry.date_time == (1980, 1, 1, 0, 0, 0), "the bytes do not depend on the time"
-    assert details["id"] == sandbox.workspace.get("catalogs", catalog)["details"]["id"]
-    [again] = deliver(sandbox, [catalog], store, path="again")
-    assert wait_for_end(sandbox, again["delivery_id"]) == "SUCCESS"
-    second = configs.get("path_prefix", "").strip("/").replace("//", "/")
-    other = s3_server.folder / "deliveries" / second / "again" / row["target_path"]
-    assert other.read_bytes() == content, "the same catalog, the same bytes"
-
-
 REFUSALS: list[dict[str, Any]] = [
     {"secrets": {"access_key_id": "sandbox-key", "secret_access_key": "wrong"}},
     {"secrets": {"access_key_id": "unknown-key", "secret_access_key": "wrong"}},
@@ -110,17 +75,6 @@ def test_seeded_store_with_credentials_receives_object(
         written = s3_server.folder / "analysis" / "pixxel" / row["target_path"]
         assert written.exists()
         assert len(list(written.parent.iterdir())) == 1
-
-
-@needs_rclone
-def test_seeded_store_without_credentials_receives_nothing(s3_server: S3Server) -> None:
-    behavior = Behavior(delivery_seconds=0)
-    with Sandbox(items=20, endpoints={"S3": s3_server.url}, behavior=behavior) as sandbox:
-        [row] = deliver(
-            sandbox, sandbox.workspace.ids("catalogs")[:1], sandbox.workspace.ids("stores")[0]
-        )
-        assert wait_for_end(sandbox, row["delivery_id"]) == "SUCCESS"
-        assert not list(s3_server.folder.rglob(row["target_path"].rpartition("/")[0]))
 
 
 def test_delivery_to_hanging_bucket_does_not_block_requests() -> None:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft4Validator
 
 from pixxel_sandbox import Behavior, Sandbox
 
@@ -148,24 +147,6 @@ def test_image_search_matches_contract(sandbox: Sandbox, paging: str) -> None:
     images = ITEMS - 2 + sandbox.counts()["satellite_images"]
     assert len(response["items"]) == (collections if paging == "skip" else images)
     assert list(unexplained_violations(response_validator("post", "/v0/search"), response)) == []
-
-
-def test_collection_items_match_contract(sandbox: Sandbox) -> None:
-    path = "/v0/archives/collections/{cid}/items"
-    response = get(sandbox, path.format(cid="td1-l1c"), limit=3)
-    assert list(unexplained_violations(response_validator("get", path), response)) == []
-    item = response["features"][0]
-    one = get(sandbox, f"/v0/archives/collections/td1-l1c/items/{item['id']}")
-    assert one == item
-    assert list(unexplained_violations(response_validator("get", path + "/{id}"), one)) == []
-
-
-def test_errors_match_contract(sandbox: Sandbox) -> None:
-    response = send_request(sandbox, "POST", "/v0/catalogs/search", json={"limit": 0})
-    assert response.status_code == 400
-    assert response.json()["error"]["code"] == "bad_request"
-    schema = load_contract()["components"]["schemas"]["clerk.Error"]
-    assert Draft4Validator(schema).is_valid(response.json()["error"])
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -312,13 +293,6 @@ def test_download_creation_matches_contract(
         )
     missing = send_request(sandbox, "GET", one.format(download_id="nonesuch"))
     assert list(unexplained_violations(response_validator("get", one, "404"), missing.json())) == []
-
-
-def test_contract_check_with_wrong_response_fails(sandbox: Sandbox) -> None:
-    response = get(sandbox, "/v0/stores")
-    response["stores"][0]["type"] = "FTP"
-    response["stores"][1]["configs"].pop("region")
-    assert len(list(unexplained_violations(response_validator("get", "/v0/stores"), response))) == 2
 
 
 def test_every_deviation_occurs(shared_sandbox: Sandbox) -> None:

@@ -29,28 +29,6 @@ def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox()
 
 
-def test_deliveries_are_created_for_each_catalog(sandbox: Sandbox) -> None:
-    store = make_store(sandbox)["id"]
-    catalogs = sandbox.workspace.ids("catalogs")[:3]
-    rows = deliver(sandbox, catalogs, store, path="a/b")
-    assert [row["catalog_id"] for row in rows] == catalogs
-    assert {row["status"] for row in rows} == {"CREATED"}
-    assert {row["task_id"] for row in rows} == {None}
-    assert rows[0]["cloud_delivery"] == {"config": store, "path": "a/b"}
-    assert len({row["delivery_id"] for row in rows}) == 3
-    shown = [row for row in list_deliveries(sandbox) if row["cloud_delivery"]["config"] == store]
-    assert [row["delivery_id"] for row in shown] == [row["delivery_id"] for row in rows]
-    [one] = list_deliveries(sandbox, delivery_id=rows[1]["delivery_id"])
-    assert one["catalog_id"] == catalogs[1]
-
-
-def test_catalog_can_be_delivered_twice(sandbox: Sandbox) -> None:
-    store = make_store(sandbox)["id"]
-    catalogs = sandbox.workspace.ids("catalogs")[:1]
-    first, second = deliver(sandbox, catalogs, store), deliver(sandbox, catalogs, store)
-    assert first[0]["delivery_id"] != second[0]["delivery_id"]
-
-
 def test_delivery_of_order_item_delivers_its_catalogs(sandbox: Sandbox) -> None:
     [store, *_] = sandbox.workspace.ids("stores")
     for item in sandbox.workspace.ids("order_items"):
@@ -90,24 +68,6 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("entries", "status"), REFUSED)
-def test_deliveries_with_one_invalid_entry_are_rejected(
-    sandbox: Sandbox, entries: list[Any], status: int
-) -> None:
-    workspace = sandbox.workspace
-    ids = {
-        "catalog": workspace.ids("catalogs")[0],
-        "item": workspace.ids("order_items")[0],
-        "store": make_store(sandbox)["id"],
-    }
-    before = workspace.ids("deliveries")
-    good = {"catalog_ids": [ids["catalog"]], "cloud_info": {"config": ids["store"]}}
-    response = request_deliveries(sandbox, *([good] if entries else []), *_insert_ids(ids, entries))
-    assert response.status_code == status, response.text
-    assert response.json()["error"]["code"] == ("bad_request" if status == 400 else "not_found")
-    assert workspace.ids("deliveries") == before
-
-
 def _insert_ids(ids: dict[str, str], value: Any) -> Any:
     """Replace the names of ids by the ids of a sandbox."""
     if isinstance(value, list):
@@ -141,23 +101,6 @@ def test_delivery_progress_changes_status_and_update_time(
     assert stamps == sorted(set(stamps))
     assert gone["created_at"] == row["created_at"]
     assert list_deliveries(sandbox) == [*seeded, gone], "seeded rows stay as they are"
-
-
-def test_delivery_with_0_seconds_succeeds_at_once(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(delivery_seconds=0)
-    [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], make_store(sandbox)["id"])
-    assert row["status"] == "CREATED"
-    assert list_deliveries(sandbox, delivery_id=row["delivery_id"])[0]["status"] == "SUCCESS"
-
-
-def test_delivery_that_was_deleted_is_not_updated(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(delivery_seconds=0.02)
-    workspace = sandbox.workspace
-    store, [catalog, *_] = make_store(sandbox)["id"], workspace.ids("catalogs")
-    [gone] = deliver(sandbox, [catalog], store)
-    workspace.delete("deliveries", gone["delivery_id"])
-    [left] = deliver(sandbox, [catalog], store)
-    assert wait_for_end(sandbox, left["delivery_id"]) == "SUCCESS"
 
 
 def advance(sandbox: Sandbox) -> Any:

@@ -6,14 +6,12 @@ import io
 import json
 import re
 import zipfile
-from typing import Any
 
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from pixxel_sandbox.generated_zip import MIN_ZIP_BYTES
 
-from .api_client import get, search_rows, send_request
+from .api_client import send_request
 from .download_requests import (
     PATH,
     collect_scheduled_calls,
@@ -64,10 +62,6 @@ def test_download_with_0_seconds_fails_at_once(sandbox: Sandbox) -> None:
     assert get_download(sandbox, made["id"]) == {"id": made["id"], "status": "failed"}
 
 
-def test_unknown_download_returns_404(sandbox: Sandbox) -> None:
-    assert send_request(sandbox, "GET", f"{PATH}/nonesuch").status_code == 404
-
-
 REFUSED = [
     ({}, 400),
     ({"catalog_ids": [], "order_item_ids": []}, 400),
@@ -77,16 +71,6 @@ REFUSED = [
     ({"order_item_ids": ["nonesuch"]}, 404),
     ({"order_item_ids": ["empty"]}, 409),
 ]
-
-
-@pytest.mark.parametrize(("body", "status"), REFUSED)
-def test_invalid_download_request_is_rejected(
-    sandbox: Sandbox, body: dict[str, Any], status: int
-) -> None:
-    sandbox.workspace.insert("order_items", {"id": "empty"})
-    response = request_download(sandbox, **body)
-    assert response.status_code == status, response.text
-    assert "error" in response.json()
 
 
 def test_forbidden_download_returns_403_while_signed_url_works(sandbox: Sandbox) -> None:
@@ -112,37 +96,6 @@ def test_download_is_zip_of_details_with_object_headers(sandbox: Sandbox) -> Non
     assert sandbox.digest(catalog) == digest_content(response.content)
     again = fetch(prepare_download(sandbox, catalog))
     assert (again.content, again.headers["ETag"]) == (response.content, response.headers["ETag"])
-
-
-def test_download_of_several_catalogs_is_one_zip(sandbox: Sandbox) -> None:
-    item = next(
-        row["id"] for row in sandbox.workspace.rows("order_items")
-        if row.get("status") == "FULFILLED"
-    )  # fmt: skip
-    rows = search_rows(sandbox, "catalogs", order_item_ids=[item], limit=99)["catalogs"]
-    made = request_download(sandbox, order_item_ids=[item]).json()
-    whole = fetch(get_download(sandbox, made["id"])["signed_url"]).content
-    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        assert set(archive.namelist()) == {f"{row['id']}.json" for row in rows} != set()
-    two = sandbox.workspace.ids("catalogs")[:2]
-    both = fetch(prepare_download(sandbox, *two))
-    assert both.headers["Content-Disposition"] == 'attachment; filename="catalogs.zip"'
-    with zipfile.ZipFile(io.BytesIO(both.content)) as archive:
-        assert archive.namelist() == [f"{key}.json" for key in two]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"download_bytes": MIN_ZIP_BYTES - 1},
-        {"download_bytes": 1 << 32},
-        {"break_downloads": 2},
-        {"forbid": frozenset({"uploads"})},
-    ],
-)
-def test_download_behavior_out_of_bounds_raises_value_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Behavior(**wrong)
 
 
 @pytest.mark.parametrize("write", PACKAGES, ids=str)
@@ -172,24 +125,6 @@ def test_failed_package_is_reported_once_and_started_again(sandbox: Sandbox, wri
     assert write.send(sandbox).json()["status"] == "success"
 
 
-def test_package_of_what_is_not_completed_is_rejected(sandbox: Sandbox) -> None:
-    workspace = sandbox.workspace
-    insight = next(row for row in workspace.rows("insights") if row["status"] == "running")
-    job = next(row for row in workspace.rows("jobs") if row["status"] == "failed")
-    places = {
-        "aoi_id": insight["aoi_id"],
-        "insight_id": insight["id"],
-        "workflow_id": job["workflow_id"],
-        "job_id": job["id"],
-        "task_id": job["tasks"][0]["id"],
-    }
-    for write in PACKAGES:
-        response = send_request(sandbox, "PUT", write.path.format(**places))
-        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")
-    unknown = TASK_PACKAGE.path.format(**{**places, "task_id": "nonesuch"})
-    assert send_request(sandbox, "PUT", unknown).status_code == 404
-
-
 def test_packages_have_names_members_and_digests(sandbox: Sandbox) -> None:
     insight = INSIGHT_PACKAGE.make(sandbox, 0).places["insight_id"]
     job, task = (JOB_PACKAGE.make(sandbox, 0).places[name] for name in ("job_id", "task_id"))
@@ -210,19 +145,3 @@ def test_packages_have_names_members_and_digests(sandbox: Sandbox) -> None:
         with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
             assert archive.namelist() == members
         assert sandbox.digest(*keys, resource=resource) == digest_content(response.content)
-
-
-def test_aoi_download_is_found_in_its_aoi_only(sandbox: Sandbox) -> None:
-    for number, name in enumerate(("{asset}", "aoi_{aoi}")):
-        made = AOI_DOWNLOAD.make(sandbox, number)
-        key, ids = AOI_DOWNLOAD.send(sandbox, number).json()["download_id"], made.body["asset_ids"]
-        path = AOI_DOWNLOAD.path.format(**made.places)
-        shown = get(sandbox, f"{path}/{key}")
-        assert (shown["download_id"], shown["status"]) == (key, "SUCCESS")
-        response = fetch(shown["signed_url"])
-        file_name = name.format(asset=ids[0], aoi=made.places["aoi_id"])
-        assert f'"{file_name}.zip"' in response.headers["Content-Disposition"]
-        assert sandbox.digest(*ids, resource="aoi_assets") == digest_content(response.content)
-    other = AOI_DOWNLOAD.path.format(aoi_id=sandbox.workspace.ids("aois")[1])
-    for wrong in (f"{other}/{key}", f"{PATH}/{key}", f"{path}/nonesuch"):
-        assert send_request(sandbox, "GET", wrong).status_code == 404

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
-from .api_client import get, search_rows, send_request
+from .api_client import get, search_rows
 from .download_requests import collect_scheduled_calls
 from .order_requests import (
     PATH,
     archive_order_item,
-    collect_features,
     find_archive_item,
     make_square,
     order,
-    request_order,
     tasking_order_item,
 )
 from .write_requests import list_deliveries
@@ -26,26 +23,10 @@ from .write_requests import list_deliveries
 if TYPE_CHECKING:
     from .conftest import StartSandbox
 
-SQUARE_AT_EQUATOR_KM2 = 124
-"""The area of 0.1 by 0.1 degrees."""
-
 
 @pytest.fixture
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(order_seconds=0, delivery_seconds=0)
-
-
-def test_dry_run_prices_order_and_stores_nothing(sandbox: Sandbox) -> None:
-    rows, changes = sandbox.counts(), len(sandbox.workspace.changes)
-    priced = order(sandbox, archive_order_item(sandbox), dry_run=True)
-    [item] = priced["order_items"]
-    assert (priced["status"], priced["paid_at"]) == ("UNPAID", "")
-    assert "transaction_id" not in priced | item
-    assert (item["payment_status"], item["tokens_used"]) == ("UNPAID", 0)
-    assert (item["name"], item["order_id"]) == ("field 7", priced["id"])
-    assert priced["total_amount"] == item["final_amount"] > 0
-    assert (sandbox.counts(), len(sandbox.workspace.changes)) == (rows, changes)
-    assert sandbox.placed_orders() == []
 
 
 def test_placed_order_costs_what_its_dry_run_did_and_is_listed(sandbox: Sandbox) -> None:
@@ -70,70 +51,12 @@ def test_placed_order_costs_what_its_dry_run_did_and_is_listed(sandbox: Sandbox)
     assert report["id"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "base", "percentages"),
-    [
-        ({}, 4 * SQUARE_AT_EQUATOR_KM2, []),
-        ({"cloud_cover": 9}, 4 * SQUARE_AT_EQUATOR_KM2, [50]),
-        ({"cloud_cover": 10}, 4 * SQUARE_AT_EQUATOR_KM2, []),
-        (
-            {"recurrence": "MONTHLY", "no_of_occurrences": 3, "end_date": None},
-            3 * 4 * SQUARE_AT_EQUATOR_KM2,
-            [],
-        ),
-    ],
-)
-def test_tasking_price_follows_area_captures_and_uplifts(
-    shared_sandbox: Sandbox, changes: dict[str, Any], base: float, percentages: list[int]
-) -> None:
-    [item] = order(shared_sandbox, tasking_order_item(shared_sandbox, **changes), dry_run=True)[
-        "order_items"
-    ]
-    assert item["area"] == SQUARE_AT_EQUATOR_KM2
-    assert item["base_amount"] == base
-    assert [uplift["percentage"] for uplift in item["uplifts"]] == percentages
-    assert item["final_amount"] == base * (1 + sum(percentages) / 100)
-
-
 def test_archive_price_follows_area_and_level(sandbox: Sandbox) -> None:
     body = archive_order_item(sandbox)
     for collection, rate in (("firefly-l1b", 1.5), ("firefly-l1c", 2.0), ("td2-l2a", 2.5)):
         sandbox.workspace.update("archive_items", *body["item_ids"], collection=collection)
         [item] = order(sandbox, body, dry_run=True)["order_items"]
         assert item["base_amount"] == item["area"] * rate
-
-
-def test_several_images_and_features_are_all_priced(sandbox: Sandbox) -> None:
-    item = find_archive_item(sandbox)
-    copy = sandbox.workspace.insert_copy("archive_items", item.id)
-    centre = (item.footprint.lon, item.footprint.lat)
-    squares = [make_square(*centre), make_square(centre[0] - 0.1, centre[1])]
-    single, double = (
-        order(sandbox, body, dry_run=True)["order_items"][0]
-        for body in (
-            archive_order_item(sandbox),
-            archive_order_item(
-                sandbox, item_ids=[item.id, copy], geometry=collect_features(*squares)
-            ),
-        )
-    )
-    assert double["area"] == pytest.approx(2 * single["area"], abs=1)
-    assert double["base_amount"] == 2 * 2.0 * double["area"]
-    assert double["images"][1] == {
-        "item_id": copy,
-        "geometry": {
-            "type": "MultiPolygon",
-            "coordinates": [square["coordinates"] for square in squares],
-        },
-    }
-
-
-def test_seeded_order_items_follow_price_list(shared_sandbox: Sandbox) -> None:
-    for item in shared_sandbox.workspace.rows("order_items"):
-        rate = item["base_amount"] / item["area"]
-        assert rate in ({1.5, 2.0, 2.5} if item["type"] == "ARCHIVE" else {4.0, 8.0})
-        uplifts = sum(uplift["amount"] for uplift in item["uplifts"])
-        assert item["final_amount"] == pytest.approx(item["base_amount"] + uplifts)
 
 
 def test_archive_order_runs_into_catalogs_and_automatic_deliveries(
@@ -171,34 +94,6 @@ def test_archive_order_runs_into_catalogs_and_automatic_deliveries(
     assert calls == []
 
 
-def test_recurring_order_brings_catalog_of_each_capture(sandbox: Sandbox) -> None:
-    body = tasking_order_item(
-        sandbox,
-        recurrence="MONTHLY",
-        end_date="2026-03-15T00:00:00+05:30",
-        cloud_cover=15,
-    )
-    [item] = order(sandbox, body)["order_items"]
-    assert [(each["start"][:10], each["end"][:10]) for each in item["occurrences"]] == [
-        ("2026-01-01", "2026-01-31"),
-        ("2026-01-31", "2026-03-02"),
-        ("2026-03-02", "2026-03-14"),
-    ]
-    assert (item["type"], item["no_of_occurrences"]) == ("RECURRING", 3)
-    catalogs = search_rows(sandbox, "catalogs", order_item_ids=[item["id"]], limit=9)["catalogs"]
-    tasks = get(sandbox, f"/v0/order-items/{item['id']}")["tasks"]
-    assert {catalog["task_id"] for catalog in catalogs} == {task["id"] for task in tasks}
-    assert len(tasks) == 3
-    assert {task["delivery_status"] for task in tasks} == {"NOT_APPLICABLE"}
-    for catalog in catalogs:
-        details = catalog["details"]
-        assert [float(edge) for edge in details["bbox"]] == pytest.approx([77, 0, 77.1, 0.1])
-        assert details["properties"]["eo:cloud_cover"] <= 15
-        captured = parse_timestamp(details["properties"]["startdatetime"])
-        assert captured is not None
-        assert captured.year in {2025, 2026}
-
-
 def test_failed_delivery_of_order_fails_delivery_of_task(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(order_seconds=0, delivery_seconds=0, fail_deliveries=1)
     cloud = {"config": sandbox.workspace.ids("stores")[0]}
@@ -221,128 +116,6 @@ def test_infeasible_tasking_is_doubtful_or_fails(start_sandbox: StartSandbox) ->
 
 
 RING = make_square(77, 0)["coordinates"][0]
-WRONG_GEOMETRIES = (
-    None,
-    make_square(77, 0),
-    {"type": "FeatureCollection", "features": []},
-    {"type": "FeatureCollection", "features": [5]},
-    collect_features({"type": "Point", "coordinates": [77, 0]}),
-    collect_features({"type": "Polygon", "coordinates": [RING[:3]]}),
-    collect_features({"type": "Polygon", "coordinates": [RING[:4]]}),
-    collect_features({"type": "MultiPolygon", "coordinates": [[RING], [RING[:4]]]}),
-    collect_features({"type": "Polygon", "coordinates": [[RING[0]] * 4]}),
-    collect_features(make_square(77, 89.99)),
-)
-WRONG_ARCHIVE_FIELDS: tuple[tuple[str, Any], ...] = (
-    *(("geometry", value) for value in WRONG_GEOMETRIES),
-    ("project_id", None),
-    ("name", "n" * 101),
-    ("name", 7),
-    ("usecase", None),
-    ("usecase", ""),
-    ("item_ids", []),
-    ("item_ids", "one"),
-    ("item_ids", [1]),
-    ("item_ids", ["nonesuch"]),
-    ("cloud_cover", 20),
-    ("recurrence", "ONCE"),
-    ("delivery_speed", "STANDARD"),
-    ("cloud_delivery", "store"),
-    ("cloud_delivery", {"config": "nonesuch"}),
-)
-WRONG_TASKING_FIELDS: tuple[tuple[str, Any], ...] = (
-    ("recurrence", None),
-    ("recurrence", "NOT_APPLICABLE"),
-    ("start_date", None),
-    ("start_date", "2026-01-01"),
-    ("start_date", "9999-12-31T00:00:00Z"),
-    ("end_date", None),
-    ("end_date", "2026-01-01T00:00:00Z"),
-    ("end_date", "2025-01-01T00:00:00Z"),
-    ("no_of_occurrences", 2),
-    ("no_of_occurrences", -1),
-    ("cloud_cover", -1),
-    ("cloud_cover", 101),
-    ("cloud_cover", 10.5),
-    ("cloud_cover", True),
-    ("off_nadir", -1),
-    ("off_nadir", 91),
-    ("bandset", None),
-    ("bandset", {"bandset_id": "nonesuch"}),
-    ("delivery_speed", "EXPEDITED"),
-)
-
-
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_order_with_invalid_field_is_rejected(shared_sandbox: Sandbox, *, dry_run: bool) -> None:
-    before = shared_sandbox.counts()
-    cases = [
-        *((archive_order_item, name, value) for name, value in WRONG_ARCHIVE_FIELDS),
-        *((tasking_order_item, name, value) for name, value in WRONG_TASKING_FIELDS),
-    ]
-    for make, name, value in cases:
-        valid, wrong = make(shared_sandbox), make(shared_sandbox, **{name: value})
-        response = request_order(shared_sandbox, valid, wrong, dry_run=dry_run)
-        assert response.status_code == 400, (name, value)
-        assert response.json()["error"]["details"]["field"] == f"order_items.1.{name}", value
-    assert shared_sandbox.counts() == before
-
-
-def test_order_of_image_outside_geometry_or_without_footprint_is_rejected(
-    shared_sandbox: Sandbox,
-) -> None:
-    formless = find_archive_item(shared_sandbox, form="none")
-    inside = find_archive_item(shared_sandbox)
-    lon, lat = inside.footprint.lon, inside.footprint.lat
-    for changes in (
-        {"item_ids": [inside.id, formless.id]},
-        {"item_ids": [inside.id, inside.id]},
-        {"geometry": collect_features(make_square(lon, lat + 5))},
-    ):
-        response = request_order(shared_sandbox, archive_order_item(shared_sandbox, **changes))
-        assert response.status_code == 400, changes
-        assert response.json()["error"]["details"]["field"] == "order_items.0.item_ids"
-
-
-def test_recurring_order_needs_either_end_or_number(shared_sandbox: Sandbox) -> None:
-    end = "2026-06-01T00:00:00Z"
-    for changes in (
-        {"end_date": None},
-        {"end_date": end, "no_of_occurrences": 2},
-        {"end_date": None, "no_of_occurrences": 121},
-    ):
-        body = tasking_order_item(shared_sandbox, recurrence="QUARTERLY", **changes)
-        response = request_order(shared_sandbox, body, dry_run=True)
-        assert response.json()["error"]["details"]["field"] == "order_items.0.no_of_occurrences"
-    body = tasking_order_item(shared_sandbox, recurrence="MONTHLY", end_date="2199-01-01T00:00:00Z")
-    response = request_order(shared_sandbox, body, dry_run=True)
-    assert response.json()["error"]["details"]["field"] == "order_items.0.end_date"
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "order_items"),
-        ({"order_items": []}, "order_items"),
-        ({"order_items": {}}, "order_items"),
-        ({"order_items": ["one"]}, "order_items.0"),
-        ({"order_items": [], "dry_run": "true"}, "dry_run"),
-    ],
-)
-def test_order_with_invalid_body_is_rejected(
-    shared_sandbox: Sandbox, body: dict[str, Any], field: str
-) -> None:
-    response = send_request(shared_sandbox, "POST", PATH, json=body)
-    assert (response.status_code, response.json()["error"]["details"]["field"]) == (400, field)
-
-
-def test_order_in_unknown_project_is_forbidden(shared_sandbox: Sandbox) -> None:
-    body = archive_order_item(shared_sandbox, project_id="nonesuch")
-    for dry_run in (True, False):
-        response = request_order(shared_sandbox, body, dry_run=dry_run)
-        error = response.json()["error"]
-        assert (response.status_code, error["code"]) == (403, "permission_denied")
-        assert error["details"]["field"] == "order_items.0.project_id"
 
 
 def test_dry_run_ignored_places_order(sandbox: Sandbox) -> None:
@@ -386,14 +159,6 @@ def test_rename_orders_replaces_name_in_response_and_lists(sandbox: Sandbox) -> 
     assert unnamed["name"].startswith("order item ")
 
 
-def test_dry_run_with_write_faults_is_answered(sandbox: Sandbox) -> None:
-    body = archive_order_item(sandbox)
-    for fault in ("drop_accepted", "fail_accepted", "accept_late", "accept_part"):
-        sandbox.behavior = Behavior(**{fault: 1})  # type: ignore[arg-type]  # a name of a table
-        assert len(order(sandbox, body, body, dry_run=True)["order_items"]) == 2
-    assert sandbox.placed_orders() == []
-
-
 def test_accept_part_places_some_order_items(sandbox: Sandbox) -> None:
     sandbox.behavior = Behavior(accept_part=1, order_seconds=0)
     names = ["one", "two", "three"]
@@ -427,14 +192,3 @@ def test_list_lag_hides_order_and_its_items(start_sandbox: StartSandbox) -> None
     moments = sandbox._state.listed_from
     moments.update(dict.fromkeys(moments, 0.0))
     assert listed() == [True, True]
-
-
-def test_store_of_unfulfilled_order_cannot_be_deleted(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(order_seconds=60)
-    for row in sandbox.workspace.rows("order_items"):
-        sandbox.workspace.update("order_items", row["id"], status="CANCELLED")
-    for row in sandbox.workspace.rows("deliveries"):
-        sandbox.workspace.update("deliveries", row["delivery_id"], status="SUCCESS")
-    store = sandbox.workspace.ids("stores")[0]
-    order(sandbox, archive_order_item(sandbox, cloud_delivery={"config": store}))
-    assert send_request(sandbox, "DELETE", f"/v0/stores/{store}").status_code == 409

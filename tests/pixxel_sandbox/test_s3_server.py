@@ -89,20 +89,3 @@ def test_s3_server_stops_when_parent_is_killed() -> None:
             return probe.connect_ex(("127.0.0.1", port)) != 0
 
     wait_until(look)
-
-
-def test_s3_server_without_rclone_raises_file_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: None)
-    with pytest.raises(FileNotFoundError, match="rclone is not installed"), S3Server():
-        pass
-
-
-def test_s3_server_that_exits_at_start_raises_runtime_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "rclone"
-    program.write_text("#!/bin/sh\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setattr("pixxel_sandbox.delivery.s3_server.find_rclone", lambda: str(program))
-    with pytest.raises(RuntimeError, match="does not serve"), S3Server():
-        pass

@@ -27,21 +27,6 @@ def error_of(response: requests.Response) -> Any:
     return response.json()["error"]
 
 
-@pytest.mark.parametrize("kind", SECRETS)
-def test_store_is_created_listed_and_deleted(start_sandbox: StartSandbox, kind: str) -> None:
-    sandbox = start_sandbox()
-    configs = {"bucket": "b", "region": "r", "path_prefix": "raw/"}
-    made = make_store(sandbox, kind, configs=configs, labels={"team": "data"})
-    assert (made["name"], made["type"], made["configs"]) == ("mine", kind, configs)
-    assert made["labels"] == {"team": "data"}
-    assert get(sandbox, "/v0/stores")["stores"][-1] == made
-    response = delete_store(sandbox, made["id"])
-    assert (response.status_code, response.content) == (204, b"")
-    assert made not in get(sandbox, "/v0/stores")["stores"]
-    assert delete_store(sandbox, made["id"]).status_code == 404
-    make_store(sandbox, kind)
-
-
 WRONG = [
     ({"name": ""}, "name"),
     ({"name": None}, "name"),
@@ -79,13 +64,6 @@ def test_invalid_store_error_names_field_without_its_value(
     assert len(sandbox.workspace.rows("stores")) == 3
 
 
-def test_store_with_existing_name_returns_409(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(list_lag=60)
-    make_store(sandbox)
-    response = send_request(sandbox, "POST", "/v0/stores", json=store_body("GCS"))
-    assert (response.status_code, error_of(response)["code"]) == (409, "conflict")
-
-
 def test_store_in_use_is_not_deleted(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(delivery_seconds=60)
     workspace = sandbox.workspace
@@ -102,13 +80,6 @@ def test_store_in_use_is_not_deleted(start_sandbox: StartSandbox) -> None:
         assert delete_store(sandbox, store).status_code == 409
         workspace.update("order_items", item, status=status)
     assert delete_store(sandbox, store).status_code == 204
-
-
-def test_forbidden_writes_return_403(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(forbid={"stores", "deliveries"})
-    assert send_request(sandbox, "POST", "/v0/stores", json=store_body()).status_code == 403
-    assert delete_store(sandbox, sandbox.workspace.ids("stores")[0]).status_code == 403
-    assert send_request(sandbox, "POST", "/v0/catalogs/deliveries", json={}).status_code == 403
 
 
 def test_secrets_are_in_no_response_or_log(

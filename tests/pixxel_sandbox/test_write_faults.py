@@ -18,7 +18,6 @@ from .write_requests import (
     new_deliveries,
     request_deliveries,
     store_body,
-    wait_for_end,
     wait_until,
 )
 from .write_table import AOI, INDEX, INSIGHT, INSTANT, JOB, VISUALIZATION, WRITES, Write
@@ -50,12 +49,6 @@ def bench(start_sandbox: StartSandbox) -> WriteClient:
     return WriteClient(start_sandbox(delivery_seconds=0))
 
 
-def test_write_without_faults_returns_201(bench: WriteClient) -> None:
-    for _ in range(5):
-        assert bench.deliver().status_code == 201
-    assert bench.accepted_catalogs() == bench.catalogs[:4] * 5
-
-
 def test_drop_accepted_applies_write_and_drops_connection(bench: WriteClient) -> None:
     bench.sandbox.behavior = Behavior(drop_accepted=1)
     with pytest.raises(requests.ConnectionError):
@@ -84,18 +77,6 @@ def test_accept_late_applies_write_after_dropping_connection(bench: WriteClient)
     assert bench.accepted_catalogs() == []
     wait_until(bench.accepted_catalogs)
     assert bench.accepted_catalogs() == bench.catalogs[:4]
-
-
-def test_accept_late_with_conflict_drops_write(bench: WriteClient) -> None:
-    bench.sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.2)
-    for _ in range(2):
-        with pytest.raises(requests.ConnectionError):
-            send_request(bench.sandbox, "POST", "/v0/stores", json=store_body(name="late"))
-    with pytest.raises(requests.ConnectionError):
-        bench.deliver()
-    wait_until(bench.accepted_catalogs)
-    names = [row["name"] for row in bench.sandbox.workspace.rows("stores")]
-    assert names.count("late") == 1
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
@@ -142,13 +123,6 @@ def test_accept_part_applies_part_of_batch(bench: WriteClient, error: int) -> No
     bench.before = bench.sandbox.workspace.ids("deliveries")
     assert bench.deliver(count=1).status_code == 201, "one delivery has no parts"
     assert bench.accepted_catalogs() == bench.catalogs[:1]
-
-
-def test_rejected_write_with_faults_returns_error(bench: WriteClient) -> None:
-    for switch in ("drop_accepted", "fail_accepted", "accept_late", "accept_part"):
-        bench.sandbox.behavior = Behavior(**{switch: 1})  # type: ignore[arg-type]  # a name of a table
-        assert request_deliveries(bench.sandbox).status_code == 400
-        assert send_request(bench.sandbox, "DELETE", "/v0/stores/nonesuch").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -235,18 +209,3 @@ def test_list_cap_keeps_newest_rows(start_sandbox: StartSandbox) -> None:
     assert (len(shown), shown[-1]) == (2, made)
     sandbox.behavior = Behavior()
     assert len(list_deliveries(sandbox)) == sandbox.counts()["deliveries"]
-
-
-def test_fail_deliveries_ends_delivery_failed(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(fail_deliveries=1, delivery_seconds=0.02)
-    [row] = deliver(sandbox, sandbox.workspace.ids("catalogs")[:1], make_store(sandbox)["id"])
-    assert wait_for_end(sandbox, row["delivery_id"]) == "FAILED"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"part_error": 200}, {"part_error": 600}, {"accept_part": 2}, {"delivery_seconds": -1}],
-)
-def test_write_fault_behavior_out_of_bounds_raises_value_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Behavior(**wrong)
