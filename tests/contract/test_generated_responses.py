@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from .operations import Operation
 
 few_examples = settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # a failure is readable without shrinking
     suppress_health_check=list(HealthCheck),
 )
-more_examples = settings(few_examples, max_examples=50)
+more_examples = settings(few_examples, max_examples=30)
 """For streams whose records need several matching responses."""
 EXTRA_PATHS = {
     "archive_items": ("/v0/archives/collections",),

@@ -133,10 +133,10 @@ def run_pipeline(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("seed", "partition"), [(1, "none"), (2, "month")])
 def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
-    tmp_path: Path, seed: int, partition: str
+    tmp_path: Path,
 ) -> None:
+    seed, partition = 2, "month"
     rng = random.Random(seed)  # noqa: S311 - points of kills
     out, expected, log = tmp_path / "out", tmp_path / "expected", tmp_path / "log"
     kills: list[Kill | None] = [

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,12 +41,6 @@ def test_cookie_from_server_is_not_sent_back() -> None:
     assert b"cookie" not in server.requests[1].lower()
 
 
-def test_json_request_accepts_only_json() -> None:
-    with ScriptedServer(answer()) as server:
-        make_client(server).send_with_retries("GET", "/v0/orders")
-    assert b"Accept: application/json\r\n" in server.requests[0]
-
-
 def test_server_that_responded_is_retried_until_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -58,25 +49,6 @@ def test_server_that_responded_is_retried_until_deadline(
     with ScriptedServer(answer(503), answer(503), answer()) as server:
         assert make_client(server).send_with_retries("GET", "/v0/orders").fields == {}
     assert len(server.requests) == 3
-
-
-def test_retry_after_below_backoff_keeps_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_BACKOFF", lambda _: 1.5)
-    with ScriptedServer(answer(503, headers=("Retry-After: 1",)), answer()) as server:
-        make_client(server).send_with_retries("GET", "/v0/orders")
-    assert server.times[1] - server.times[0] >= 1.5
-
-
-@pytest.mark.parametrize("retry_after", [(), ("Retry-After: 0",), ("Retry-After: {past}",)])
-def test_rate_limited_without_retry_after_pauses_by_default(
-    monkeypatch: pytest.MonkeyPatch, retry_after: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(client_module, "_PAUSE_AFTER_429", 1.0)
-    past = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
-    headers = tuple(header.format(past=past) for header in retry_after)
-    with ScriptedServer(answer(429, headers=headers), answer()) as server:
-        make_client(server).send_with_retries("GET", "/v0/orders")
-    assert server.times[1] - server.times[0] >= 1.0
 
 
 def test_stop_during_slow_body_ends_read() -> None:
@@ -150,14 +122,6 @@ def test_stalled_body_raises_timeout() -> None:
             client.send_with_retries("GET", "/v0/orders")
 
 
-def test_timeout_is_retried() -> None:
-    with ScriptedServer(answer(), drip=0.5) as server, pytest.raises(errors.RequestTimeout):
-        make_client(server, request_timeout=0.1, deadline=0.5).send_with_retries(
-            "GET", "/v0/orders"
-        )
-    assert len(server.requests) > 1
-
-
 def test_date_header_without_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
@@ -169,24 +133,6 @@ def test_date_header_without_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> Non
         time.tzset()
     assert requested_at is not None
     assert (requested_at.day, requested_at.hour) == (1, 11)
-
-
-def test_retry_logs_error_and_delay(caplog: pytest.LogCaptureFixture) -> None:
-    with ScriptedServer(answer(503), answer()) as server, caplog.at_level(logging.WARNING):
-        make_client(server).send_with_retries("GET", "/v0/orders")
-    [line] = caplog.messages
-    assert line.startswith("GET /v0/orders returned 503: ")
-    assert "retrying in 0.0 s" in line
-
-
-@pytest.mark.parametrize(
-    ("status", "error_class"),
-    [(410, errors.ApiError), (422, errors.BadRequest), (501, errors.ServerError)],
-)
-def test_error_class_for_unlisted_status_is_that_of_its_range(
-    status: int, error_class: type[errors.ApiError]
-) -> None:
-    assert errors.error_class_for(status) is error_class
 
 
 def test_unexpected_response_is_not_retried() -> None:

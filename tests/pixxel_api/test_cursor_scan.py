@@ -111,12 +111,6 @@ def test_server_ignoring_offset_is_requested_twice() -> None:
     assert [request[0] for request in server.requests] == [0, 5]
 
 
-def test_rows_without_keys_end_after_first_page() -> None:
-    server = TokenList(lambda *_: TokenPage(Page(0, [{}, {}]), None))
-    assert [len(rows) for rows in make_scan(server)] == [2]
-    assert len(server.requests) == 1
-
-
 def test_recent_keys_are_not_yielded_again() -> None:
     recent_keys = RecentKeys()
     recent_keys.add(ID(row(2)))

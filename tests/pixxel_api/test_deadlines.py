@@ -123,19 +123,6 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *peers: str) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_silent_addresses_share_the_deadline(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    """A write that a signal must wait for would else last ten seconds for each address."""
-    start = time.monotonic()
-    with fill_backlog() as silent:
-        resolve_to(monkeypatch, *[silent] * 60)
-        url = f"{scheme}://several.invalid:{silent.split(':')[1]}"
-        client = Client(TOKEN, url=url, user_agent="tests/1", request_timeout=TIMEOUT)
-        with pytest.raises(errors.ConnectError, match="timed out connecting to several"):
-            client.send_once("POST", "/v0/stores", body={})
-    assert time.monotonic() - start < MAX_SECONDS
-
-
 def test_silent_address_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     response = HEAD + b"Content-Length: 2\r\n\r\n{}"
 

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixxel_api.errors import EndlessList
 from pixxel_api.json_decoding import FieldPath
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
-from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
+from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,28 +78,6 @@ def test_unchanged_list_is_complete_and_in_order(
     assert read_ids(server, concurrency=concurrency) == list(range(length))
 
 
-@pytest.mark.parametrize("length", [0, 1, 5, 10, 23])
-@pytest.mark.parametrize("limit", [1, 2, 3])
-@pytest.mark.parametrize("reports_total", [True, False])
-def test_small_limit_is_complete(*, length: int, limit: int, reports_total: bool) -> None:
-    server = ChangingList(list(range(length)), reports_total=reports_total)
-    assert read_ids(server, limit=limit) == list(range(length))
-
-
-@pytest.mark.parametrize("cap", [1, 2, 7])
-@pytest.mark.parametrize("reports_total", [True, False])
-def test_short_first_page_sets_page_size(*, cap: int, reports_total: bool) -> None:
-    server = ChangingList(list(range(40)), cap=cap, reports_total=reports_total)
-    assert read_ids(server) == list(range(40))
-    assert {limit for _, limit in server.requests[1:]} == {cap}
-
-
-def test_full_page_with_total_is_one_request() -> None:
-    server = ChangingList(list(range(10)))
-    assert read_ids(server) == list(range(10))
-    assert server.requests == [(0, 10)]
-
-
 def test_prefetch_starts_only_after_full_page() -> None:
     server = ChangingList(list(range(5)), reports_total=False)
     assert read_ids(server, concurrency=4) == list(range(5))
@@ -119,24 +96,6 @@ def test_concurrency_of_one_does_not_prefetch() -> None:
     next(iter(ListScan(server.fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))))
     time.sleep(0.1)
     assert server.requests == [(0, 10)]
-
-
-def test_short_page_within_list_loses_no_rows() -> None:
-    """A server may limit its pages by bytes, or filter rows after paging."""
-    server = ChangingList(list(range(60)), reports_total=False)
-
-    def fetch(offset: int, limit: int) -> Page:
-        return ChangingList.fetch(server, offset, 4 if offset and offset % 4 else limit)
-
-    for concurrency in (1, 2, 4):
-        scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=concurrency))
-        assert ids_of(row for rows in scan for row in rows) == list(range(60))
-
-
-def test_single_page_list_is_requested_once() -> None:
-    server = ChangingList(list(range(30)), reports_total=False)
-    assert read_ids(server, limit=100, paging=SinglePage()) == list(range(30))
-    assert len(server.requests) == 1
 
 
 def test_page_number_paging_is_complete() -> None:
@@ -165,15 +124,6 @@ def test_short_list_at_any_offset_is_complete(length: int) -> None:
 
     scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
     assert ids_of(row for rows in scan for row in rows) == list(range(length))
-
-
-def test_repeated_page_raises_endless_list() -> None:
-    def fetch(offset: int, _limit: int) -> Page:
-        return Page(offset, [row(i) for i in range(10)])
-
-    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=2))
-    with pytest.raises(EndlessList):
-        list(scan)
 
 
 @settings(max_examples=300, deadline=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,8 +10,8 @@ import pytest
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
-from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
-from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids, row
+from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
+from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids
 
 if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
@@ -62,16 +61,6 @@ def test_shifted_ordered_list_is_not_read_again() -> None:
     assert requested_offsets(server).count(0) == 1
 
 
-def test_row_moved_to_front_is_found_by_next_pass() -> None:
-    """An example that the property test of rows moved by updates would find only by chance."""
-
-    def update(server: ChangingList) -> None:
-        if len(server.requests) == 2:
-            server.ids.insert(0, server.ids.pop(30))
-
-    assert sorted(read_ids(ChangingList(list(range(40)), update))) == list(range(40))
-
-
 def make_scan(server: ChangingList, *, concurrency: int = 1, ordered: bool = False) -> ListScan:
     return ListScan(
         server.fetch,
@@ -83,18 +72,6 @@ def make_scan(server: ChangingList, *, concurrency: int = 1, ordered: bool = Fal
 
 def ids_of_scan(scan: ListScan) -> list[int]:
     return ids_of(row for rows in scan for row in rows)
-
-
-def test_pass_without_shift_is_the_last() -> None:
-    def update(server: ChangingList) -> None:
-        if len(server.requests) == 2:
-            server.ids.insert(0, server.ids.pop(30))
-
-    server = ChangingList(list(range(40)), update)
-    scan = make_scan(server)
-    assert sorted(ids_of_scan(scan)) == list(range(40))
-    assert requested_offsets(server).count(0) == 2
-    assert scan.complete
 
 
 def test_next_pass_over_capped_pages_reaches_end() -> None:
@@ -127,17 +104,6 @@ def test_repeated_page_without_keys_raises_endless_list() -> None:
     )
     with pytest.raises(EndlessList):
         list(scan)
-
-
-def test_rows_moved_forward_by_deletions_are_found() -> None:
-    """A prefetched page is empty then, and no total shows that rows are left."""
-
-    def delete(server: ChangingList) -> None:
-        if len(server.requests) == 2:
-            del server.ids[:25]
-
-    server = ChangingList(list(range(40)), delete, reports_total=False)
-    assert set(range(25, 40)) <= set(ids_of_scan(make_scan(server, ordered=True)))
 
 
 @pytest.mark.parametrize("length", [0, 9, 44])
@@ -177,16 +143,6 @@ def test_overflowed_recent_keys_prevent_next_pass() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_started_at_is_that_of_first_page() -> None:
-    def fetch(offset: int, limit: int) -> Page:
-        rows = [row(i) for i in range(25)[offset : offset + limit]]
-        return Page(offset, rows, 25, datetime(2025, 1, 1, minute=offset, tzinfo=UTC))
-
-    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
-    assert sum(len(rows) for rows in scan) == 25
-    assert scan.started_at == datetime(2025, 1, 1, tzinfo=UTC)
-
-
 @pytest.mark.parametrize("ordered", [True, False])
 def test_list_with_total_dropping_to_zero_is_incomplete(*, ordered: bool) -> None:
     def empty(server: ChangingList) -> None:
@@ -196,27 +152,6 @@ def test_list_with_total_dropping_to_zero_is_incomplete(*, ordered: bool) -> Non
     scan = make_scan(server, ordered=ordered)
     assert ids_of_scan(scan) == list(range(10))
     assert not scan.complete
-
-
-def test_single_page_list_is_complete() -> None:
-    server = ChangingList(list(range(30)))
-    scan = ListScan(server.fetch, SinglePage(), ScanOptions(ID, limit=100, concurrency=1))
-    assert ids_of(row for rows in scan for row in rows) == list(range(30))
-    assert scan.complete
-
-
-def test_recent_keys_none_is_always_new() -> None:
-    recent_keys = RecentKeys()
-    assert [recent_keys.add_if_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
-
-
-def test_short_page_with_new_rows_is_not_last() -> None:
-    def fetch(offset: int, limit: int) -> Page:
-        ids = range(40)[offset : offset + (4 if offset == 9 else limit)]
-        return Page(offset, [row(i) for i in ids])
-
-    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
-    assert ids_of(row for rows in scan for row in rows) == list(range(40))
 
 
 def test_row_deleted_between_numbered_pages_hides_no_row() -> None:

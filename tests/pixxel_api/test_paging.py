@@ -65,20 +65,6 @@ def test_executor_starts_two_calls_per_result() -> None:
         assert fetcher.requested <= 3
 
 
-def test_executor_started_calls_come_first_and_are_limited() -> None:
-    fetcher = CountingFetcher()
-    with read_pages(
-        fetcher.fetch, count(0, 10), limit=10, concurrency=3, check=lambda: None
-    ) as pages:
-        pages.start(2)
-        pages.start(5)
-        while fetcher.requested < 3:  # without a deadline, for slow machines; pytest has a timeout
-            time.sleep(0.01)
-        time.sleep(0.05)
-        assert fetcher.requested == 3
-        assert [page.offset for page in islice(pages, 4)] == [0, 10, 20, 30]
-
-
 @pytest.mark.parametrize("reported_count", [-1, "9", None, [], {}])
 def test_page_number_paging_invalid_count_has_no_total(reported_count: object) -> None:
     assert PageNumberPaging().read_total(make_count_response(reported_count)) is None

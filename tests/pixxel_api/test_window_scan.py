@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pytest
 
 from pixxel_api.json_decoding import FieldPath, decode_rows
 from pixxel_api.pagination.list_scan import ScanOptions
@@ -99,13 +98,6 @@ def test_rows_of_one_time_exceeding_window_are_complete() -> None:
     assert sorted(ids) == sorted(each["id"] for each in rows)
 
 
-def test_rows_with_time_range_are_yielded() -> None:
-    rows = [row(i, timestamp(i)) for i in range(200)]
-    rows += [row(1000 + i, None, (timestamp(i), timestamp(i + 3))) for i in range(0, 200, 20)]
-    ids, _, _ = read_archive(Archive(rows, max_offset=120))
-    assert sorted(ids) == sorted(each["id"] for each in rows)
-
-
 def test_later_run_resumes_at_window_end() -> None:
     archive = Archive([row(i, timestamp(i)) for i in range(200)], max_offset=120)
     _, window_ends, _ = read_archive(archive)
@@ -135,9 +127,3 @@ def test_unsorted_rows_are_detected() -> None:
     )
     ids = [ID(row) for batch in scan for row in batch.rows]
     assert ids == list(range(200))
-
-
-@pytest.mark.parametrize("length", [0, 1, 49, 50, 51])
-def test_list_of_about_one_window_is_complete(length: int) -> None:
-    archive = Archive([row(i, timestamp(i)) for i in range(length)], max_offset=120)
-    assert read_archive(archive)[0] == list(range(length))

@@ -6,8 +6,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,21 +175,6 @@ def test_token_is_read_anew_and_other_settings_are_those_of_the_plan(
 
 
 @pytest.mark.usefixtures("environment")
-def test_settings_of_the_plan_give_no_warning(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Neither a default of today nor the area's file, whose content the plan has."""
-    area = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]}
-    (tmp_path / "area.json").write_text(json.dumps(area))
-    monkeypatch.setenv("TAP_PIXXEL_INTERSECTS", "area.json")
-    monkeypatch.setenv("TAP_PIXXEL_PAGE_SIZE", "50")
-    assert invoke("plan", "--window=auto").exit_code == 0
-    monkeypatch.delenv("TAP_PIXXEL_PAGE_SIZE")
-    assert invoke("run-shard", "firefly-l1c/0001").exit_code == 0
-    assert not [each for each in caplog.messages if "differ from" in each]
-
-
-@pytest.mark.usefixtures("environment")
 def test_done_shard_is_named_and_counts_nothing(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -211,20 +194,6 @@ def test_done_shard_is_named_and_counts_nothing(
     assert [lines[-1][name] for name in ("shards_done", "rows", "requests")] == [1, 0, 0]
     assert any("firefly-l1c/0001: was done before, with" in each for each in caplog.messages)
     assert len(sandbox.requests) == requests
-
-
-@pytest.mark.parametrize(
-    ("command", "whose"),
-    [("run", "all workers together"), ("run-shard", "this shard"), ("catch-up", "the catch-up")],
-)
-def test_help_says_whose_rate_is_limited(command: str, whose: str) -> None:
-    text = " ".join(invoke(command, "--help").stdout.split())
-    assert f"Maximum rate of {whose}; by default" in text
-
-
-def test_list_of_commands_cuts_no_description() -> None:
-    result = CliRunner().invoke(main, ["--help"], terminal_width=78)  # of 80
-    assert "..." not in result.stdout.split("Commands:")[1]
 
 
 def test_reason_of_several_shards_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -318,34 +287,6 @@ def test_end_of_the_run_ends_its_workers(
     if signum != signal.SIGKILL:
         last = json.loads((tmp_path / "log").read_text().splitlines()[-1])["message"]
         assert last.endswith("run again with the same command; what is done stays done")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
-def test_ctrl_c_while_the_workers_are_prepared_ends_all_processes(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    """A terminal sends Ctrl-C to all processes, also to the one that workers are forked from."""
-    assert invoke("plan", "--window=auto", f"--out={tmp_path}").exit_code == 0
-    command = subprocess.Popen(
-        [Path(sys.executable).with_name("pixxel-backfill"), "run", f"--plan={tmp_path}"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
-    deadline = time.monotonic() + forkserver.TIMEOUT_SECONDS
-    while not any("forkserver" in read_command(pid) for pid in children.read_text().split()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(command.pid, signal.SIGINT)
-    log = command.communicate(timeout=forkserver.TIMEOUT_SECONDS)[1].decode()
-    assert command.returncode == 130, log
-    assert "Traceback" not in log
-
-
-def read_command(pid: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except FileNotFoundError:
-        return ""
 
 
 def is_alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from pixxel_backfill.merge.state import make_state
 from pixxel_backfill.plan import Plan, Shard
 from pixxel_backfill.tap_run import TapResult, run_tap
 from pixxel_sandbox import Sandbox
-from tests.tap_pixxel.syncs import make_config, sync
+from tests.tap_pixxel.syncs import make_config
 
 if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
@@ -176,18 +176,6 @@ def test_sync_from_merged_state_completes_what_the_shards_have_read(seed: int) -
     assert backfill.table.load(many) == expected
     assert largest.rows < catch_up.rows < smallest.rows / 2
     assert quiet.rows <= catch_up.rows
-
-
-@pytest.mark.parametrize("filters", [{}, {"bbox": [-180, -90, 180, 90], "datetime": "2023/.."}])
-def test_state_of_quiet_archive_is_that_of_one_sync(filters: Json) -> None:
-    with Sandbox(seed=4, items=80) as sandbox:
-        plan = make_plan(read_clock(sandbox), **filters)
-        dones = {
-            shard.id: make_done(read(sandbox, shard.tap_settings(plan.settings))[0])
-            for shard in plan.shards
-        }
-        expected = sync(sandbox, "archive_items", **plan.settings).state
-    assert make_state(plan, dones) == expected
 
 
 def make_empty_done(**known: Any) -> Done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -110,18 +109,6 @@ def test_lease_that_is_not_renewed_returns_to_the_budget(network: Network) -> No
     assert network.holders() == [0, 1]
 
 
-def test_released_share_is_free_after_the_spacing(network: Network) -> None:
-    first, second, third, _ = network.shares
-    first.renew()
-    second.renew()
-    first.renew(is_last=True)
-    third.renew()
-    assert network.holders() == [1]
-    network.now += SPACING
-    third.renew()
-    assert network.holders() == [1, 2]
-
-
 def test_pause_of_one_worker_reaches_all_and_does_not_grow(network: Network) -> None:
     first, second, *_ = network.shares
     first.renew()
@@ -147,12 +134,3 @@ def test_pause_whose_message_is_lost_is_sent_again(network: Network) -> None:
     first.renew()
     second.renew()
     assert second.seconds_left() == 4.0
-
-
-def test_budget_without_limit_has_a_share_for_all() -> None:
-    budget = RateBudget(None, 0.0, LEASE_SECONDS, lambda: 0.0)
-    assert all(budget.renew(str(number)).is_held for number in range(100))
-
-
-def test_worker_without_share_has_to_wait(network: Network) -> None:
-    assert network.shares[0].seconds_left() == math.inf

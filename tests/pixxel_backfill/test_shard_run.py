@@ -217,13 +217,6 @@ def test_loader_continues_from_the_last_state_that_it_confirmed(
     assert len(records) < complete.rows
 
 
-def test_loader_without_items_need_not_write_a_state(sandbox: Sandbox, tmp_path: Path) -> None:
-    plan = plan_sandbox(sandbox, AUTO, collections=["firefly-l1b"], loader=["cat"])
-    folder = BackfillFolder(str(tmp_path))
-    assert run(sandbox, folder, plan, plan.shards[0]).rows == 0
-    assert folder.read_state(plan.shards[0]) is None
-
-
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -268,17 +261,3 @@ def test_stop_request_ends_a_loader_that_does_not_read(
 
     with pytest.raises(StopRequested):
         run(sandbox, BackfillFolder(str(tmp_path)), plan, plan.shards[0], check=check)
-
-
-def test_target_stac_exports_the_items_of_a_shard(sandbox: Sandbox, tmp_path: Path) -> None:
-    settings = {"output": str(tmp_path / "stac"), "formats": "ndjson"}
-    (tmp_path / "target.json").write_text(json.dumps(settings))
-    target = str(Path(sys.executable).with_name("target-stac"))
-    plan, shard = plan_month(sandbox, loader=[target, f"--config={tmp_path / 'target.json'}"])
-    folder = BackfillFolder(str(tmp_path / "backfill"), create=True)
-    done = run(sandbox, folder, plan, shard)
-    files = (tmp_path / "stac").rglob("*.ndjson")
-    exported = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
-    items = [each["id"] for each in exported if each["type"] == "Feature"]
-    assert sorted(items) == sorted(key for _, key in expect_items(sandbox, plan))
-    assert len(items) == done.rows > 0

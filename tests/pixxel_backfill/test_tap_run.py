@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -73,20 +72,6 @@ def test_threads_read_ranges_at_once_as_one_sync_reads_them(sandbox: Sandbox) ->
         assert updated[result.boundary or ""] == result.largest
 
 
-def test_lines_are_made_outside_the_buffer_that_threads_would_share(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shared = bytearray()
-    monkeypatch.setattr("singer_sdk.contrib.msgspec._jsonl_msg_buffer", shared)
-    read(sandbox, owned_range=RANGES[1])
-    assert not shared
-
-
-def test_requests_are_those_that_the_server_received(sandbox: Sandbox) -> None:
-    sandbox.requests.clear()
-    assert read(sandbox, owned_range=RANGES[1])[0].requests == len(sandbox.requests)
-
-
 def test_start_is_by_the_clock_of_the_server() -> None:
     date = ("Date: Thu, 01 May 2025 12:00:00 GMT",)
     body = b'{"collections": [{"id": "c"}], "features": []}'
@@ -110,39 +95,6 @@ def test_continued_run_knows_largest_value_of_state(sandbox: Sandbox) -> None:
     third, _ = read(sandbox, owned_range=RANGES[1], state=first.state)
     assert third.state != first.state
     assert json.dumps(first.state) == state, "the state that was passed has changed"
-
-
-def test_repeated_runs_log_each_line_once(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    counts = []
-    for _ in range(3):
-        caplog.clear()
-        with caplog.at_level(logging.INFO):
-            read(sandbox, owned_range=RANGES[1])
-        counts.append(Counter(each.name for each in caplog.records))
-    assert counts[0] == counts[1] == counts[2]
-    assert counts[0]
-
-
-def test_signal_handlers_stay_those_of_the_process(sandbox: Sandbox) -> None:
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(each, lambda *_: None) for each in signals]
-    try:
-        own = [signal.getsignal(each) for each in signals]
-        read(sandbox, owned_range=RANGES[1])
-        assert [signal.getsignal(each) for each in signals] == own
-    finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
-
-
-def test_progress_of_the_tap_is_not_shown(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pixxel_singer.progress.is_interactive", lambda: True)
-    monkeypatch.setattr("pixxel_singer.progress.start_progress", pytest.fail)
-    read(sandbox, owned_range=RANGES[1])
 
 
 def test_items_without_time_are_named(sandbox: Sandbox) -> None:

@@ -174,7 +174,7 @@ def test_half_of_surrogate_pair_is_repaired_as_by_tap(
 
 
 @pytest.mark.parametrize("text", ["", "[[[{{{", r"\"[{\\"])
-@pytest.mark.parametrize("depth", [498, 499, 500, 600, 950, 10_000, 1_000_000])
+@pytest.mark.parametrize("depth", [499, 500, 1_000_000])
 def test_record_nested_too_deeply_is_pruned_and_marked(depth: int, text: str) -> None:
     line = b'{"type":"RECORD","id":"%s","record":%s1%s,"after":[%s]}' % (
         *(text.encode(), b"[" * depth, b"]" * depth),

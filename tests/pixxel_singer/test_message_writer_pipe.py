@@ -32,32 +32,6 @@ def fill(writer: StoppableMessageWriter) -> None:
         writer.write_message(RECORD)
 
 
-def test_closed_reader_at_next_line_raises(pipe_ends: tuple[int, int]) -> None:
-    """The pipe is not full, so the write itself must detect it."""
-    reading, writing = pipe_ends
-    pipe = PipeWriter(writing, lambda: None)
-    os.close(reading)
-    with pytest.raises(OutputClosedError):
-        pipe.write(bytearray(b"x\n"), reserve=4)
-
-
-def test_message_after_stop_is_not_written(
-    monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
-) -> None:
-    reading, writing = pipe_ends
-
-    def stop() -> None:
-        raise StopRequested(15)
-
-    with os.fdopen(writing, "w", closefd=False) as stdout:
-        monkeypatch.setattr(sys, "stdout", stdout)
-        writer = StoppableMessageWriter()
-        writer.check = stop
-        with pytest.raises(StopRequested):
-            writer.write_message(RECORD)
-    assert drain(reading) == b""
-
-
 def test_reserve_fits_last_state_as_large_as_earlier_ones(
     monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
 ) -> None:

@@ -7,11 +7,9 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from types import SimpleNamespace
 
 import pytest
 
-from pixxel_singer.process import return_large_buffers
 from tap_pixxel import __main__ as command
 from tap_pixxel.tap import TapPixxel
 
@@ -22,13 +20,6 @@ threading.Thread(target=time.sleep, args=(60,)).start()
 print("output", end="")
 exit_now(3)
 """
-_FREEZE_GC_SCRIPT = """
-import gc
-from pixxel_singer.process import freeze_gc
-with freeze_gc():
-    assert not gc.isenabled()
-assert gc.isenabled() and gc.get_freeze_count() and gc.get_threshold()[0] == 50_000
-"""
 
 
 def run_script(script: str, redirection: str = "") -> subprocess.CompletedProcess[str]:
@@ -37,18 +28,6 @@ def run_script(script: str, redirection: str = "") -> subprocess.CompletedProces
     return subprocess.run(
         shell, capture_output=True, text=True, check=False, timeout=60, env=environment
     )
-
-
-def test_return_large_buffers_configures_only_glibc(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls: list[tuple[int, int]] = []
-    library = SimpleNamespace(mallopt=lambda *option: calls.append(option))
-    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
-    for name in ("glibc", ""):
-        monkeypatch.setattr("platform.libc_ver", lambda name=name: (name, ""))
-        return_large_buffers()
-    assert calls == [(-3, 1 << 18)]
 
 
 def test_exit_now_flushes_stdout_without_joining_threads() -> None:
@@ -73,19 +52,6 @@ def test_exit_now_with_closed_stdout_keeps_status() -> None:
         "from pixxel_singer.process import exit_now; print('x'); exit_now(3)", ">&-"
     )
     assert (result.returncode, result.stderr) == (3, "")
-
-
-def test_exit_now_runs_atexit_functions() -> None:
-    result = run_script(
-        "import atexit; from pixxel_singer.process import exit_now;"
-        "atexit.register(print, 'flushed', flush=True); exit_now(0)"
-    )
-    assert (result.returncode, result.stdout) == (0, "flushed\n")
-
-
-def test_freeze_gc_freezes_objects_and_enables_gc() -> None:
-    result = run_script(_FREEZE_GC_SCRIPT)
-    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, 0), (0, 0), (3, 3)])

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixxel_singer.settings import (
-    add_defaults,
     coerce_types,
     read_environment,
     schema_errors,
-    unknown_settings,
 )
 
 SCHEMA: dict[str, Any] = {
@@ -89,12 +87,6 @@ def test_missing_setting_error_names_its_variable() -> None:
     ]
 
 
-def test_missing_setting_error_names_only_missing_setting() -> None:
-    schema = {**SCHEMA, "required": ["token", "rate"]}
-    [line] = schema_errors(schema, {"token": "t"}, "TAP_")
-    assert line.startswith("Setting 'rate' is missing")
-
-
 @given(
     st.dictionaries(
         st.sampled_from(sorted(SCHEMA["properties"])),
@@ -114,15 +106,6 @@ def test_any_text_in_variable_is_parsed_or_unchanged(texts: dict[str, str]) -> N
     values = read_environment(SCHEMA, "TAP_", {f"TAP_{k.upper()}": v for k, v in texts.items()})
     coerce_types(SCHEMA, values)
     assert set(values) == {name for name, text in texts.items() if text.strip()}
-
-
-def test_defaults_replace_missing_and_null() -> None:
-    assert add_defaults(SCHEMA, {"token": "t", "size": None}) == {"token": "t", "size": 5}
-    assert add_defaults(SCHEMA, {"size": 2}) == {"size": 2}
-
-
-def test_unknown_settings_returns_misspelt_name() -> None:
-    assert unknown_settings(SCHEMA, {"sizes": 1, "size": 1}) == ["sizes"]
 
 
 def test_coerce_types_changes_only_strings() -> None:

@@ -19,10 +19,7 @@ from pixxel_sandbox import Sandbox
 from pixxel_singer import progress
 from pixxel_singer.progress import DownloadProgress
 from pixxel_singer.redaction import Redactor, escape_controls, redact_logs
-from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
-from target_pixxel_store.outcomes.recorder import DryRunRow
-from target_pixxel_store.outcomes.tables import print_dry_run_table
-from tests.tap_pixxel.commands import TAP_COMMAND, make_environment, parse_log, run_tap
+from tests.tap_pixxel.commands import TAP_COMMAND, make_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,15 +95,6 @@ def test_rich_log_is_escaped(log: io.StringIO) -> None:
     assert not has_raw_controls(log.getvalue())
 
 
-def test_dry_run_table_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    location = TargetLocation("store", EVIL)
-    row = DryRunRow("catalogs", "id a", Outcome(OutcomeKind.CREATED, "", "a", location=location))
-    print_dry_run_table([row], {EVIL: 1}, {"a": {"item_id": EVIL, "datetime": None}})
-    written = capsys.readouterr().err
-    assert not has_raw_controls(written)
-    assert written.count(ESCAPED) == 3
-
-
 def test_download_progress_label_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "is_interactive", lambda: True)
     screen = io.StringIO()
@@ -127,20 +115,6 @@ def test_download_progress_label_is_escaped(monkeypatch: pytest.MonkeyPatch) -> 
 def sync_with_unknown_field(sandbox: Sandbox) -> None:
     [key, *_] = sandbox.workspace.ids("stores")
     sandbox.workspace.update("stores", key, **{EVIL: 1})
-
-
-def test_tap_log_of_unknown_field_is_escaped_and_info() -> None:
-    with Sandbox(seed=1, items=5) as sandbox:
-        sync_with_unknown_field(sandbox)
-        result = run_tap(
-            "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
-        )
-    assert result.returncode == 0
-    lines = [each for each in parse_log(result) if "kept in 'extra'" in each["message"]]
-    [line] = [each for each in lines if each["message"].startswith("stores: ")]
-    assert line["level"] == "info"
-    assert line["message"].endswith(ESCAPED)
-    assert not has_raw_controls(result.stderr)
 
 
 def test_tap_on_a_terminal_writes_no_raw_controls(tmp_path: Path) -> None:

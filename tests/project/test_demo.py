@@ -11,47 +11,17 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pystac
 import pytest
 from rich.console import Console
 
 from demo.deliveries import TargetRun, check_deliveries, print_bucket_links
 from demo.meltano_runner import DemoFailedError
-from pixxel_sandbox import Sandbox
-from tap_pixxel.streams import STREAMS
-from tests.tap_pixxel.commands import make_environment, run_tap
+from tests.tap_pixxel.commands import make_environment
 from tests.tap_pixxel.stac.validation import PUBLISHED
-from tests.tap_pixxel.syncs import make_catalog, make_config
 
 PROJECT = Path(__file__).parents[2]
 LOADER = PROJECT / "demo" / "load_duckdb.py"
-
-
-def load_messages(lines: str, folder: Path, *, add_metadata: bool = True) -> str:
-    """Load messages with the demo's loader; return the STATE lines that it wrote."""
-    config = folder / "loader.json"
-    settings = {
-        "path": str(folder / "warehouse.duckdb"),
-        "default_target_schema": "main",
-        "add_metadata_columns": add_metadata,
-        "batch_size_rows": 7,
-        "validate_records": True,
-    }
-    config.write_text(json.dumps(settings))
-    result = subprocess.run(
-        [sys.executable, str(LOADER), "--config", str(config)],
-        input=lines,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return result.stdout
-
-
-def read_rows(folder: Path, table: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as db:
-        return db.table(table).fetchall()
 
 
 @pytest.mark.timeout(300)
@@ -163,24 +133,3 @@ def test_print_bucket_links_missing_or_extra_links_raises(
     objects = [f"s3://deliveries/{name}" for name in ("one", "other")]
     with nullcontext() if set(linked) == {"one", "other"} else pytest.raises(DemoFailedError):
         print_bucket_links(tmp_path, objects, Console(quiet=True))
-
-
-@pytest.mark.parametrize("seed", [1, 4])
-def test_target_duckdb_validates_and_loads_every_record(tmp_path: Path, seed: int) -> None:
-    names = {stream.__dict__["name"] for stream in STREAMS} - {"satellite_images"}
-    catalog = tmp_path / "catalog.json"
-    with Sandbox(seed=seed, items=70) as sandbox:
-        catalog.write_text(json.dumps(make_catalog(make_config(sandbox), *names)))
-        result = run_tap(
-            "--config=ENV",
-            "--catalog",
-            str(catalog),
-            TAP_PIXXEL_API_URL=sandbox.url,
-            TAP_PIXXEL_API_TOKEN=sandbox.token,
-        )
-        counts = sandbox.counts()
-    state = load_messages(result.stdout, tmp_path)
-    for name in names:
-        assert len(read_rows(tmp_path, name)) == counts[name]
-    sent = [json.loads(line) for line in result.stdout.splitlines() if '"STATE"' in line[:20]]
-    assert json.loads(state.splitlines()[-1]) == sent[-1]["value"]

@@ -1,4 +1,4 @@
-"""The parsing of valid settings, and of invalid ones that the tests of the command omit."""
+"""The parsing of valid settings, and the messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from shapely.geometry import shape
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_pixxel.settings import (
     Interval,
@@ -15,6 +16,7 @@ from tap_pixxel.settings import (
     find_setting_problems,
     read_settings,
 )
+from tap_pixxel.tap import TapPixxel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,19 +149,97 @@ def test_intersects_several_geometries_are_united() -> None:
 TWICE = [make_square(0)["coordinates"], make_square(0.5)["coordinates"]]
 
 
+INVALID_SETTINGS: list[tuple[str, dict[str, Any], str]] = [
+    ("no token", {"api_token": None}, "Setting 'api_token' is missing"),
+    ("empty token", {"api_token": " "}, "Setting 'api_token' is empty"),
+    ("two words as a token", {"api_token": "s3cret s3cret"}, "Setting 'api_token'"),
+    ("a line break in the token", {"api_token": "s3cret\r\nX: y"}, "Setting 'api_token'"),
+    ("url without scheme", {"api_url": "s3cret.example"}, "Setting 'api_url' must be a URL"),
+    ("url with a password", {"api_url": "https://u:s3cret@host"}, "Setting 'api_url' must be"),
+    ("url with /v0", {"api_url": "https://host/v0/"}, "must not end with /v0"),
+    ("url with a bad port", {"api_url": "https://host:s3cret"}, "Setting 'api_url' must be a URL"),
+    ("no date", {"start_date": "s3cret"}, "Setting 'start_date' must be a date"),
+    ("month 13", {"start_date": "2025-13-01"}, "Setting 'start_date' must be a date"),
+    ("south > north", {"bbox": [0, 10, 5, -10]}, "Setting 'bbox' has a south greater"),
+    ("west > east", {"bbox": [10, 0, 5, 10]}, "Setting 'bbox' has a west greater"),
+    ("three numbers", {"bbox": [1, 2, 3]}, "Setting 'bbox' must have four numbers"),
+    ("latitude first", {"bbox": [12, 170, 13, 171]}, "Setting 'bbox' has a latitude outside"),
+    ("longitude 200", {"bbox": [0, 0, 200, 10]}, "Setting 'bbox' has a longitude outside"),
+    ("texts in bbox", {"bbox": ["s3cret", 1, 2, 3]}, "Setting 'bbox.0' must be a number"),
+    ("bbox of NaN", {"bbox": [float("nan"), 0, 1, 1]}, "Setting 'bbox' must have four numbers"),
+    ("unreadable GeoJSON", {"intersects": '{"type": "s3cret"'}, "Setting 'intersects' cannot"),
+    ("no such type", {"intersects": '{"type": "Circle"}'}, "Setting 'intersects' cannot"),
+    ("file of nobody", {"intersects": "~s3cret/x"}, "Setting 'intersects' must be GeoJSON"),
+    (
+        "no such file",
+        {"intersects": "/no/s3cret.geojson"},
+        "Setting 'intersects' must be GeoJSON",
+    ),
+    (
+        "latitude first in GeoJSON",
+        {"intersects": '{"type":"Point","coordinates":[12,170]}'},
+        "longitude first",
+    ),
+    (
+        "an empty geometry",
+        {"intersects": '{"type":"GeometryCollection","geometries":[]}'},
+        "has no geometry",
+    ),
+    (
+        "a bow tie",
+        {"intersects": '{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}'},
+        "crosses itself",
+    ),
+    (
+        "box and area",
+        {"bbox": [0, 0, 1, 1], "intersects": '{"type":"Point","coordinates":[1,2]}'},
+        "'bbox' and 'intersects' exclude each other",
+    ),
+    ("no interval", {"datetime": "s3cret/.."}, "Setting 'datetime' must be a timestamp"),
+    ("three times", {"datetime": "2024/2025/2026"}, "Setting 'datetime' must be a timestamp"),
+    ("end before start", {"datetime": "2025/2024"}, "Setting 'datetime' ends before"),
+    ("query of texts", {"query": {"gsd": "s3cret"}}, "Setting 'query.gsd' must be an object"),
+    ("query as a list", {"query": ["s3cret"]}, "Setting 'query' must be an object"),
+    ("empty query rule", {"query": {"gsd": {}}}, "Setting 'query' must map"),
+    ("collections as a number", {"collections": 5}, "Setting 'collections' must be a list"),
+    ("no collection", {"collections": []}, "Setting 'collections' is an empty list"),
+    ("a blank collection", {"collections": [" "]}, "Setting 'collections' has an empty name"),
+    ("page size 0", {"page_size": 0}, "Setting 'page_size' must be at least 1"),
+    ("page size of a text", {"page_size": "s3cret"}, "Setting 'page_size' must be a whole number"),
+    ("huge page size", {"page_size": 10**9}, "Setting 'page_size' must be at most"),
+    ("no worker", {"concurrency": 0}, "Setting 'concurrency' must be at least 1"),
+    ("no rate", {"requests_per_second": 0}, "Setting 'requests_per_second' must be more than 0"),
+    (
+        "rate of a text",
+        {"requests_per_second": "s3cret"},
+        "Setting 'requests_per_second' must be a number",
+    ),
+    (
+        "endless rate",
+        {"requests_per_second": float("inf")},
+        "Setting 'requests_per_second' must be at most 1000",
+    ),
+    ("no time", {"request_timeout": -1}, "Setting 'request_timeout' must be more than 0"),
+    ("looking ahead", {"lookback_seconds": -1}, "Setting 'lookback_seconds' must be at least 0"),
+    ("two lines of agent", {"user_agent": "a\nb: s3cret"}, "Setting 'user_agent' must be one line"),
+    (
+        "overlapping parts",
+        {"intersects": json.dumps({"type": "MultiPolygon", "coordinates": TWICE})},
+        "crosses itself",
+    ),
+    ("a blank collection of catalogs", {"catalog_collection": " "}, "is empty; remove it"),
+    ("a blank store", {"store_urls": {" ": "https://host/a"}}, "has an empty store name"),
+]
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
-    [
-        (
-            {"intersects": json.dumps({"type": "MultiPolygon", "coordinates": TWICE})},
-            "crosses itself",
-        ),
-        ({"catalog_collection": " "}, "is empty; remove it"),
-        ({"store_urls": {" ": "https://host/a"}}, "has an empty store name"),
-    ],
+    [bad[1:] for bad in INVALID_SETTINGS],
+    ids=[bad[0] for bad in INVALID_SETTINGS],
 )
-def test_unusable_settings_are_named(settings: dict[str, Any], line: str) -> None:
-    [name] = settings
-    [log_lines] = find_setting_problems({**BASE, **settings})
-    assert name in log_lines
-    assert line in log_lines
+def test_invalid_setting_is_named_without_its_value(settings: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigValidationError) as raised:
+        TapPixxel(config={"api_token": "t", "api_url": "https://host"} | settings)
+    [problem] = raised.value.errors
+    assert line in problem
+    assert "s3cret" not in problem

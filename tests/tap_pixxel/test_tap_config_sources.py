@@ -21,15 +21,6 @@ def requested_page_sizes(sandbox: Sandbox) -> set[int]:
     return {r.body["limit"] for r in sandbox.requests if r.path == "/v0/archives/search"} - {1}
 
 
-def test_several_config_files_last_one_wins(sandbox: Sandbox, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    first = write_config(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
-    second = write_config(other, page_size=8)
-    assert run_tap("--config", first, "--config", second).returncode == 0
-    assert requested_page_sizes(sandbox) == {8}
-
-
 @pytest.mark.parametrize("order", [1, -1])
 def test_environment_overrides_config_files(sandbox: Sandbox, tmp_path: Path, order: int) -> None:
     path = write_config(tmp_path, api_token=sandbox.token, api_url=sandbox.url, page_size=7)
@@ -48,15 +39,6 @@ def test_dotenv_file_is_read_and_environment_overrides_it(sandbox: Sandbox, tmp_
     result = run_tap("--config=ENV", cwd=tmp_path, TAP_PIXXEL_API_URL=sandbox.url)
     assert result.returncode == 0
     assert requested_page_sizes(sandbox) == {9}
-
-
-def test_config_file_not_utf8_logs_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_bytes('{"api_token": "s3crét"}'.encode("latin-1"))
-    result = run_tap("--config", str(path))
-    assert result.returncode == 2
-    [line] = parse_errors(result)
-    assert line.endswith("is not UTF-8 text")
 
 
 @pytest.mark.parametrize(
@@ -88,12 +70,6 @@ def test_library_warning_is_a_log_line(tmp_path: Path) -> None:
     result = run_tap("--config=ENV", TAP_PIXXEL_API_TOKEN="token-1", PYTHONPATH=path)
     assert result.returncode == 0
     assert any("UserWarning: odd" in each["message"] for each in parse_log(result))
-
-
-def test_unknown_log_level_is_ignored() -> None:
-    result = run_tap("--discover", TAP_PIXXEL_LOGLEVEL="loud")
-    assert result.returncode == 0
-    assert "Traceback" not in result.stderr
 
 
 def test_misspelt_variable_is_logged() -> None:

@@ -20,11 +20,10 @@ from target_pixxel_store.api.errors import find_failure_kind
 from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from target_pixxel_store.errors import CircuitOpenError, FailureKind
 from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH, ProxiedResponse
-from tests.target_pixxel_store.target_harness import delivery_request, download_request, state
+from tests.target_pixxel_store.target_harness import delivery_request, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pixxel_api.errors import ApiError
     from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy, ProxiedRequest
@@ -109,17 +108,3 @@ def test_refused_deliveries_count_in_max_failures_only(harness: TargetHarness) -
     result = harness.run(*messages, state(1), on_error="continue", batch_size=10, max_failures=11)
     assert (result.status, result.states) == (1, [])
     assert "see 'max_failures'" in result.summary["ended_because"]
-
-
-def test_download_failures_with_different_texts_end_run(
-    harness: TargetHarness, proxy: InterceptingProxy, download_folder: Path
-) -> None:
-    proxy.intercept = fail_with_different_texts(proxy, "POST", DOWNLOADS_PATH)
-    result = harness.run(
-        *map(download_request, harness.catalog_ids(14)), state(1), on_error="continue",
-        download_concurrency=1,
-    )  # fmt: skip
-    assert "10 failures in a row (server error)" in str(result.error)
-    assert len(set(result.reasons)) > 1
-    assert (result.kinds, result.states) == (["failed"] * FAILURE_THRESHOLD, [])
-    assert not download_folder.exists() or not list(download_folder.rglob("*.*"))

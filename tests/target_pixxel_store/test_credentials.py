@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_singer.errors import InputError
 from pixxel_singer.redaction import Redactor
 from target_pixxel_store.credentials import (
     KEYS_BY_STORE_TYPE,
@@ -105,16 +104,6 @@ def test_resolve_credentials_unusable_values_named_without_value(
     assert "s3cret" not in "".join(lines)
 
 
-def test_resolve_credentials_boolean_version_rejected() -> None:
-    assert expect_error_lines(S3 | {"version": True}) == (
-        "Setting 'credentials.prod.version': must be a string or an integer",
-    )
-
-
-def test_credentials_error_is_input_error() -> None:
-    assert issubclass(CredentialsError, InputError)
-
-
 def test_credentials_repr_hides_values() -> None:
     credentials = Credentials("prod", S3, "3")
     assert repr(credentials) == str(credentials) == "Credentials(name='prod', version='3')"
@@ -199,13 +188,6 @@ def test_redactor_private_key_hidden_whole_and_by_line(text: str) -> None:
         output = redact_secrets(credentials, f"it is {form} as said")
         assert [line for line in KEY_LINES[:2] if line in output] == []
     assert redact_secrets(credentials, HEADER) == HEADER
-
-
-def test_iter_secrets_private_key_yields_raw_and_json_forms() -> None:
-    values = {"service_account_credentials": json.dumps(SERVICE_ACCOUNT)}
-    secrets = set(iter_secrets(Credentials("prod", values, None)))
-    assert {PEM, PEM.replace("\n", "\\n"), KEY_LINES[0]} <= secrets
-    assert KEY_LINES[2] not in secrets
 
 
 def test_redactor_private_key_id_hidden() -> None:

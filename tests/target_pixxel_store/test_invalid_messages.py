@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
-from tests.target_pixxel_store.target_harness import delivery_request, record, schema, state
+from tests.target_pixxel_store.target_harness import delivery_request, schema, state
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
@@ -82,14 +82,6 @@ def test_broken_schema_reported_without_value(harness: TargetHarness, case: str)
     assert harness.posted_bodies() == []
 
 
-@pytest.mark.parametrize("rules", [{}, {"type": "object"}, {"additionalProperties": True}])
-def test_schema_without_properties_accepts_records(harness: TargetHarness, rules: Json) -> None:
-    [key] = harness.catalog_ids(1)
-    message = {**schema("delivery_requests"), "schema": rules}
-    result = harness.run(message, delivery_request(key), state(1))
-    assert (result.error, result.kinds, result.states) == (None, ["created"], [{"upto": 1}])
-
-
 @pytest.mark.parametrize(
     ("value", "problem"),
     [("1e400", "has the number 1e400"), ("NaN", "has the value NaN")],
@@ -140,20 +132,6 @@ def test_schema_pattern_takes_linear_time(harness: TargetHarness) -> None:
     assert result.reasons == ["'path' violates the rule 'pattern' of its stream's schema"]
 
 
-def test_schema_of_ignored_stream_not_compiled(harness: TargetHarness) -> None:
-    message = {**broken_schema(fields={"path": {"pattern": "^(?=a)"}}), "stream": "others"}
-    result = harness.run(message, record("others", path="b"), state(1))
-    assert (result.error, result.status, result.states) == (None, 0, [{"upto": 1}])
-
-
-@pytest.mark.parametrize("case", ["unknown type", "missing reference"])
-def test_broken_schema_command_logs_no_traceback(harness: TargetHarness, case: str) -> None:
-    result = harness.run_command(BROKEN_SCHEMAS[case], delivery_request("a", path=MARKER), state(1))
-    assert result.status in {1, 2}
-    assert "Traceback" not in result.log
-    assert MARKER not in result.log
-
-
 def test_schema_remote_reference_not_fetched(harness: TargetHarness) -> None:
     message = broken_schema(fields={"path": {"$ref": f"{harness.sandbox.url}/v0/of-the-schema"}})
     result = harness.run(message, delivery_request(harness.catalog_ids(1)[0], path="a"))
@@ -194,40 +172,3 @@ def test_nested_record_by_depth_delivered_or_reported(
         assert result.error.lines[0].startswith("line 2 of the input is n")
         assert result.states == []
         assert harness.posted_bodies() == []
-
-
-def test_catalog_with_secrets_rejected_without_secrets(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    message = schema("catalogs", ["id", "secrets"])
-    message["schema"]["properties"]["secrets"] = {"type": "object"}
-    message["schema"]["required"] = ["id", "secrets"]
-    settings = {"deliver_to": "research", "deliver_since": "all"}
-    result = harness.run(
-        message,
-        record("catalogs", id=key, secrets={"client_secret": MARKER},
-               stac_item={"deep": [{"SECRETS": MARKER}]}),
-        state(1), on_error="continue", **settings,
-    )  # fmt: skip
-    assert (result.kinds, result.states) == (["failed"], [{"upto": 1}])
-    assert "contains 'secrets'" in result.reasons[0]
-    rejected_schema, rejected_record = result.rejected
-    assert "secrets" not in rejected_schema["schema"]["properties"]
-    assert rejected_schema["schema"]["required"] == ["id"]
-    assert rejected_schema["key_properties"] == ["id"]
-    assert rejected_record["record"] == {"id": key, "stac_item": {"deep": [{}]}}
-    assert all(MARKER not in path.read_text() for path in harness.folder.iterdir())
-    assert harness.run(*result.rejected, **settings).kinds == ["created"]
-
-
-def test_dry_run_markup_in_path_printed_literally(
-    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first, second = harness.catalog_ids(2)
-    result = harness.run(
-        delivery_request(first, path="[/x]"),
-        delivery_request(second, "[bold]nowhere[/]"),
-        dry_run=True,
-    )
-    assert result.error is None
-    table = capsys.readouterr().err
-    assert "[/x]" in table

@@ -156,36 +156,6 @@ def test_bad_record_on_error_continue_rejected_and_replayable(
         assert any(word in again.reasons[0] for word in reason.split("|"))
 
 
-def test_store_non_ascii_name_created(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    result = harness.run(
-        store_record(name="Bücher-зал-書"),
-        delivery_request(key, "Bücher-зал-書", path="größe/雪/"),
-        credentials={"main": S3_KEYS}, verify_bucket="off",
-    )  # fmt: skip
-    assert result.kinds == ["created", "created"]
-    assert result.outcomes[1]["object"].startswith("s3://b/größe/雪/")
-
-
-def test_failures_over_max_failures_end_run(harness: TargetHarness) -> None:
-    bad = [record("delivery_requests", store="research") for _ in range(5)]
-    result = harness.run(*bad, state(1), on_error="continue", max_failures=3)
-    assert result.status == 1
-    assert len(result.rejected) == 4
-    assert result.states == []
-
-
-def test_record_missing_key_property_rejected(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    result = harness.run(
-        schema("delivery_requests", ["catalog_id", "path"]),
-        delivery_request(key),
-        on_error="continue",
-    )
-    assert result.kinds == ["failed"]
-    assert "has no 'path', a key property of its stream" in result.reasons[0]
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -202,13 +172,6 @@ def test_invalid_line_reported_by_number(harness: TargetHarness, line: str, reas
     assert reason in result.error.lines[0]
     assert result.states == [{"upto": 1}]
     assert result.summary["status"] == 2
-
-
-def test_invalid_first_line_recorded_in_summary(harness: TargetHarness) -> None:
-    result = harness.run("no json\n")
-    assert isinstance(result.error, InputError)
-    assert (result.summary["status"], result.summary["ended_because"]) == (2, str(result.error))
-    assert harness.sandbox.requests == []
 
 
 def test_other_streams_ignored_and_counted(harness: TargetHarness) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from pixxel_sandbox import Behavior, S3Server
 from pixxel_sandbox.delivery.s3_server import find_rclone
-from tap_pixxel.tap import TapPixxel
 from target_pixxel_store.records import remove_secrets
 from target_pixxel_store.target import TargetPixxelStore
 from tests.target_pixxel_store.cloud_servers import create_service_account
@@ -113,13 +112,6 @@ def test_secrets_success_or_dropped_connection_not_printed(harness: TargetHarnes
         assert [each for each in SECRETS if each in output] == []
 
 
-def test_token_rejected_by_api_not_printed(harness: TargetHarness) -> None:
-    status, output = run_debug_command(harness, state(1), api_token=TOKEN)
-    assert status == 1
-    assert "invalid token" in output
-    assert TOKEN not in output
-
-
 @pytest.mark.skipif(find_rclone() is None, reason="rclone, which speaks S3, is missing")
 def test_secrets_rejected_by_bucket_not_printed(harness: TargetHarness) -> None:
     with S3Server(buckets=["b"], key_id="an-id", secret="another-secret") as server:
@@ -169,24 +161,6 @@ def test_record_with_ordinary_name_accepted_and_kept(harness: TargetHarness, nam
     assert remove_secrets({name: "x"}) == {name: "x"}
     [key] = harness.catalog_ids(1)
     assert harness.run(delivery_request(key, **{name: "x"})).kinds == ["created"]
-
-
-def test_secret_as_key_property_not_printed(harness: TargetHarness) -> None:
-    result = harness.run(
-        schema("delivery_requests", ["catalog_id", "token"]),
-        delivery_request("c", token=BUCKET_SECRET), on_error="continue",
-    )  # fmt: skip
-    assert [line["key"] for line in result.outcomes] == [{"catalog_id": "c"}]
-    files = [path.read_text() for path in harness.folder.iterdir()]
-    assert [each for each in (result.log, *files) if BUCKET_SECRET in each] == []
-
-
-def test_columns_of_the_tap_are_no_secrets() -> None:
-    tap = TapPixxel(config={"api_token": "a-token"})
-    columns = {name for stream in tap.streams.values() for name in _property_names(stream.schema)}
-    assert {"tokens_used", "stac_item", "configs"} <= columns
-    record = dict.fromkeys(columns)
-    assert remove_secrets(record) == record
 
 
 def _property_names(schema: Json) -> Iterator[str]:

@@ -12,7 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from pixxel_singer.errors import InputError
 from target_pixxel_store.api.client import CATALOG_FIELDS
 from tests.pixxel_sandbox.contract_checks import CONTRACT
-from tests.target_pixxel_store.target_harness import delivery_request, record, schema, state
+from tests.target_pixxel_store.target_harness import record, schema, state
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, RunResult, TargetHarness
@@ -36,21 +36,6 @@ def catalog_records(harness: TargetHarness, count: int, **fields: Any) -> list[J
 def config_errors(result: RunResult) -> str:
     assert isinstance(result.error, ConfigValidationError)
     return "\n".join(result.error.errors)
-
-
-def test_catalog_records_delivered_to_templated_path(harness: TargetHarness) -> None:
-    messages = catalog_records(harness, 2, platform="FF01", datetime="2025-02-03 04:05:06+00:00")
-    result = harness.run(
-        *messages,
-        state(1),
-        path_template="{platform}/{datetime:%Y/%m}/{catalog_id}/",
-        **DELIVER_ALL,
-    )
-    assert result.kinds == ["created"] * 2
-    sent = harness.posted_bodies()[0]["deliveries"]
-    assert [each["cloud_info"]["path"] for each in sent] == [
-        f"FF01/2025/02/{message['record']['id']}/" for message in messages
-    ]
 
 
 @pytest.mark.parametrize(
@@ -86,32 +71,8 @@ def test_path_template_invalid_reported_before_requests(
     assert harness.sandbox.requests == []
 
 
-def test_path_template_same_path_second_catalog_fails(harness: TargetHarness) -> None:
-    result = harness.run(
-        *catalog_records(harness, 2),
-        state(1),
-        path_template="all/",
-        on_error="continue",
-        **DELIVER_ALL,
-    )
-    assert sorted(result.kinds) == ["created", "failed"]
-
-
 def test_deliver_since_missing_reported(harness: TargetHarness) -> None:
     assert "'deliver_since' is missing" in config_errors(harness.run(deliver_to="research"))
-
-
-def test_deliver_since_older_catalog_skipped(harness: TargetHarness) -> None:
-    old, new = harness.catalog_ids(2)
-    result = harness.run(
-        record("catalogs", id=old, created_at="2025-03-06T23:59:59Z"),
-        record("catalogs", id=new, created_at="2025-03-07 00:00:00+00:00"),
-        state(1),
-        deliver_to="research", deliver_since="2025-03-07",
-    )  # fmt: skip
-    assert sorted(result.kinds) == ["created", "skipped"]
-    assert set(result.reasons) == {"created before 'deliver_since'", ""}
-    assert result.states == [{"upto": 1}]
 
 
 def test_deliver_since_catalog_without_date_fails(harness: TargetHarness) -> None:
@@ -158,25 +119,6 @@ def test_deliver_when_field_in_no_schema_ends_run_before_requests(
     assert harness.sandbox.requests == []
 
 
-def test_deliver_when_field_removed_by_stream_map_ends_run(harness: TargetHarness) -> None:
-    result = harness.run(
-        *catalog_records(harness, 1, platform="FF01"), state(1),
-        deliver_when={"platform": "FF01"}, stream_maps={"catalogs": {"platform": None}},
-        **DELIVER_ALL,
-    )  # fmt: skip
-    assert isinstance(result.error, InputError)
-    assert harness.sandbox.requests == []
-
-
-def test_deliver_when_on_stream_without_its_records_runs(harness: TargetHarness) -> None:
-    maps = {"order_items": "__NULL__", "catalogs": {"platform": "platform"}}
-    result = harness.run(
-        schema("order_items"), *catalog_records(harness, 1, platform="FF01"), state(1),
-        deliver_when={"platform": "FF01"}, stream_maps=maps, **DELIVER_ALL,
-    )  # fmt: skip
-    assert result.kinds == ["created"]
-
-
 @pytest.mark.parametrize(
     ("name", "warns"), [("platfrom", True), ("platform", False), ("datetime", False)]
 )
@@ -202,29 +144,6 @@ def test_deliver_when_open_schema_unmatched_filter_warned_at_end(
     assert (f"no record matched the filter on '{name}'" in result.log) is warns
 
 
-def test_deliver_when_open_schema_without_records_not_warned(harness: TargetHarness) -> None:
-    message = schema("catalogs")
-    message["schema"]["properties"] = {}
-    result = harness.run(message, state(1), deliver_when={"platfrom": 1}, **DELIVER_ALL)
-    assert (result.status, "no record matched" in result.log) == (0, False)
-
-
-def test_deliver_when_filters_catalogs_of_order_item(harness: TargetHarness) -> None:
-    item, ids = create_order_item(harness)
-    for key, platform in zip(ids, ["FF01", "FF02", None], strict=True):
-        harness.sandbox.workspace.update(
-            "catalogs", key, details={"properties": {"platform": platform}}
-        )
-    when = {"platform": "FF01", "status": "FULFILLED"}
-    result = harness.run(
-        record("order_items", id=item, status="FULFILLED"), state(1),
-        deliver_when=when, **DELIVER_ALL,
-    )  # fmt: skip
-    assert Counter(result.kinds) == Counter(created=1, skipped=2)
-    [created] = [line for line in result.outcomes if line["outcome"] == "created"]
-    assert created["catalog_id"] == ids[0]
-
-
 @pytest.mark.skipif(not CONTRACT.is_file(), reason=f"{CONTRACT.name} is not available")
 def test_catalog_fields_are_those_of_the_contract() -> None:
     fields = json.loads(CONTRACT.read_text())["components"]["schemas"]["clerk.Catalog"][
@@ -232,15 +151,6 @@ def test_catalog_fields_are_those_of_the_contract() -> None:
     ]
     of_stac_item = {"item_id", "collection", "datetime", "platform", "constellation", "gsd"}
     assert fields.keys() - {"details"} | of_stac_item == CATALOG_FIELDS
-
-
-def test_order_item_catalogs_decided_separately(harness: TargetHarness) -> None:
-    item, ids = create_order_item(harness)
-    assert harness.run(delivery_request(ids[0]), **DELIVER_ALL).kinds == ["created"]
-    result = harness.run(record("order_items", id=item), state(1), **DELIVER_ALL)
-    assert Counter(result.kinds) == Counter(exists=1, created=len(ids) - 1)
-    assert {line["catalog_id"] for line in result.outcomes} == set(ids)
-    assert result.states == [{"upto": 1}]
 
 
 def test_order_item_catalogs_filtered_by_own_created_at(harness: TargetHarness) -> None:
@@ -299,18 +209,6 @@ def test_unfinished_order_item_is_pending(
     result = harness.run(*messages)
     assert (result.status, result.states[-1]) == (0, {"upto": 2})
     assert {line["catalog_id"] for line in result.outcomes} == {*ids, other}
-
-
-def test_unfinished_order_item_of_tap_passed_by_state(harness: TargetHarness) -> None:
-    """The tap emits the item again when it changes."""
-    item = insert_order_item(harness, status="ACTIVE", type="ARCHIVE")
-    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
-    assert (result.status, result.kinds, result.states) == (0, ["skipped"], [{"upto": 1}])
-    assert result.reasons == ["not ready: the order item is ACTIVE and has no catalog yet"]
-    [key] = add_catalogs(harness, 1)
-    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
-    assert (result.status, result.kinds, result.states) == (0, ["created"], [{"upto": 1}])
-    assert result.outcomes[0]["catalog_id"] == key
 
 
 @pytest.mark.parametrize("status", ["CANCELLED", "FAILED", "EXPIRED"])
@@ -401,10 +299,16 @@ def test_catalog_from_both_streams_gets_same_path(
     ]
 
 
-def test_stream_map_filtered_records_counted_as_ignored(harness: TargetHarness) -> None:
-    maps = {"catalogs": {"__filter__": "platform == 'FF01'"}}
+def test_catalog_records_delivered_to_templated_path(harness: TargetHarness) -> None:
+    messages = catalog_records(harness, 2, platform="FF01", datetime="2025-02-03 04:05:06+00:00")
     result = harness.run(
-        *catalog_records(harness, 2, platform="TD1"), state(1), stream_maps=maps, **DELIVER_ALL
+        *messages,
+        state(1),
+        path_template="{platform}/{datetime:%Y/%m}/{catalog_id}/",
+        **DELIVER_ALL,
     )
-    assert (result.status, result.kinds, result.states) == (0, [], [{"upto": 1}])
-    assert result.summary["ignored"] == {"catalogs": 2}
+    assert result.kinds == ["created"] * 2
+    sent = harness.posted_bodies()[0]["deliveries"]
+    assert [each["cloud_info"]["path"] for each in sent] == [
+        f"FF01/2025/02/{message['record']['id']}/" for message in messages
+    ]

@@ -23,27 +23,13 @@ from tests.target_pixxel_store.target_harness import (
     add_schemas,
     clean_environment,
     delivery_request,
-    download_request,
-    read_json_lines,
     record,
     serialize_messages,
     state,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.target_pixxel_store.target_harness import TargetHarness
-
-
-def test_state_after_every_record_keeps_batches_full(harness: TargetHarness) -> None:
-    ids = harness.catalog_ids(20)
-    messages = [each for at, key in enumerate(ids) for each in (delivery_request(key), state(at))]
-    result = harness.run(*messages, batch_size=8)
-    assert [len(body["deliveries"]) for body in harness.posted_bodies()] == [8, 8, 4]
-    assert {"upto": 7} in result.states
-    assert result.states[-1] == {"upto": 19}
-    assert len(result.states) <= 5
 
 
 def test_partial_batch_sent_after_flush_seconds(harness: TargetHarness) -> None:
@@ -100,50 +86,6 @@ def test_dry_run_prints_decisions_and_writes_nothing(
     assert "skipped 1: delivered elsewhere in the bucket" not in table
 
 
-def test_dry_run_table_begins_with_actions_and_names(
-    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
-    existing, new, *others = harness.catalog_ids(5)
-    harness.run(delivery_request(existing, path=f"x/{existing}"))
-    for key, image in ((existing, "FF01_1_L2A"), (new, "FF01_2_L2A")):
-        details = {"id": image, "properties": {"datetime": "2025-02-03T04:05:06Z"}}
-        harness.sandbox.workspace.update("catalogs", key, details=details)
-    messages = [
-        record("catalogs", id=key, created_at="2025-03-07T10:00:00Z", platform=platform)
-        for key, platform in zip(
-            (existing, new, *others), ["FF01", "FF01", "TD1", "TD1", "TD2"], strict=True
-        )
-    ]
-    messages[-1]["record"]["created_at"] = "2024-03-07T10:00:00Z"
-    result = harness.run(
-        *messages, state(1), dry_run=True, deliver_to="research", deliver_since="2025-01-01",
-        deliver_when={"platform": ["FF01", "TD2"]}, path_template="x/{catalog_id}",
-    )  # fmt: skip
-    assert result.status == 0
-    lines = capsys.readouterr().err.splitlines()
-    title, cells = lines[0], [line.strip("│ ").split("│") for line in lines if line[:1] == "│"]
-    assert title.startswith("dry run: 5 outcomes, nothing was written")
-    header = [cell.strip() for cell in lines[2].strip("┃ ").split("┃")]
-    assert header == ["action", "image", "date", "store", "path", "why", "catalog", "stream"]
-    first, second = ([cell.strip() for cell in row] for row in cells)
-    assert first[:5] == ["would deliver", "FF01_2_L2A", "2025-02-03", "research", f"x/{new}"]
-    assert first[6:] == [new, "catalogs"]
-    assert second[:5] == ["exists", "FF01_1_L2A", "2025-02-03", "research", f"x/{existing}"]
-    assert lines[-2:] == [
-        "skipped 2: 'platform' does not match 'deliver_when'",
-        "skipped 1: created before 'deliver_since'",
-    ]
-
-
-def test_dry_run_table_of_downloads_and_stores(
-    harness: TargetHarness, download_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    harness.run(download_request(harness.catalog_ids(1)[0]), dry_run=True)
-    table = capsys.readouterr().err
-    assert "would download" in table
-    assert str(download_folder)[:20] in table
-
-
 def test_run_end_logged_as_one_json_object(harness: TargetHarness) -> None:
     first, second = harness.catalog_ids(2)
     result = harness.run_command(
@@ -166,14 +108,6 @@ def test_wait_finished_ends_after_deliveries(harness: TargetHarness) -> None:
     assert result.states == [{"upto": 1}]
     statuses = [row["status"] for row in harness.list_deliveries() if row["catalog_id"] in ids]
     assert statuses == ["SUCCESS"] * 3
-
-
-def test_wait_failed_delivery_reported(harness: TargetHarness) -> None:
-    harness.sandbox.behavior = Behavior(delivery_seconds=0.2, fail_deliveries=1.0)
-    result = harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1), wait="finished")
-    assert (result.status, result.kinds, result.states) == (3, ["created"], [{"upto": 1}])
-    assert len(result.summary["waited"]["failed"]) == 1
-    assert "of this run: FAILED" in result.log
 
 
 def test_wait_timeout_ends_run(harness: TargetHarness) -> None:
@@ -211,14 +145,6 @@ def test_late_failure_reported_once_with_status(
     assert (again.status, again.summary["late"][problem]) == (0, [])
 
 
-def test_late_failure_after_it_was_stuck_reported_again(harness: TargetHarness) -> None:
-    delivery = deliver_and_fail(harness, status="IN_PROGRESS")
-    assert harness.run(state(1), stuck_after=0).status == 3
-    harness.sandbox.workspace.update("deliveries", delivery, status="FAILED")
-    result = harness.run(state(1), stuck_after=0)
-    assert (result.status, result.summary["late"]["failed"]) == (3, [delivery])
-
-
 def test_late_failure_of_run_that_failed_reported_by_the_next(harness: TargetHarness) -> None:
     """Only a run that ends with the status 3 has reported it, not one that is killed or fails."""
     delivery = deliver_and_fail(harness)
@@ -250,25 +176,6 @@ def test_journal_locked_second_run_fails(harness: TargetHarness) -> None:
         result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
     assert isinstance(result.error, JournalError)
     assert "another run has locked the journal" in str(result.error)
-    assert harness.sandbox.requests == []
-
-
-def test_journal_partial_last_line_ignored(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    content = harness.journal_path.read_bytes()
-    harness.journal_path.write_bytes(content + b'{"is":"intent","of":[{"cat')
-    assert harness.run(delivery_request(key)).kinds == ["exists"]
-    assert harness.journal_path.read_bytes().startswith(content)
-    assert all("is" in line for line in read_json_lines(harness.journal_path))
-
-
-@pytest.mark.parametrize("line", ["nonsense", "[]", "{}", '{"is": "made"}', '{"is": "other"}'])
-def test_journal_damaged_line_rejected(harness: TargetHarness, line: str) -> None:
-    harness.journal_path.write_text(line + "\n" + harness.journal_path.read_text())
-    result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
-    assert isinstance(result.error, JournalError)
-    assert "line 1 of the journal" in str(result.error)
     assert harness.sandbox.requests == []
 
 
@@ -305,17 +212,6 @@ def test_output_files_mode_is_private(harness: TargetHarness) -> None:
         os.umask(old)
     for path in harness.folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
-
-
-def test_summary_after_run_lists_counts_and_workspace(harness: TargetHarness) -> None:
-    ids = harness.catalog_ids(2)
-    result = harness.run(*map(delivery_request, ids), record("weather", a=1), state(1))
-    assert result.summary["outcomes"] == {"delivery_requests": {"created": 2}}
-    assert result.summary["ignored"] == {"weather": 1}
-    assert result.summary["deliveries"] == 2
-    assert result.summary["status"] == 0
-    assert {line["run_id"] for line in result.outcomes} == {result.summary["run_id"]}
-    assert result.summary["workspaces"] == [harness.sandbox.workspace.rows("projects")[0]["org_id"]]
 
 
 def test_command_exit_status_as_documented(harness: TargetHarness) -> None:

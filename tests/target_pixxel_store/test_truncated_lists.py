@@ -10,7 +10,6 @@ import pytest
 from tests.target_pixxel_store.intercepting_proxy import (
     CATALOG_SEARCH_PATH,
     DELIVERIES_PATH,
-    STORES_PATH,
     InterceptingProxy,
     ProxiedRequest,
     ProxiedResponse,
@@ -20,10 +19,9 @@ from tests.target_pixxel_store.target_harness import delivery_request, record, s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.target_pixxel_store.target_harness import Json, TargetHarness
+    from tests.target_pixxel_store.target_harness import TargetHarness
 
 LIST_CAP = 20
-INVALID_ROWS: tuple[object, ...] = (None, 5, "x", [], {}, {"delivery_id": 7}, {"id": None})
 
 
 def keep_deliveries(harness: TargetHarness, count: int) -> None:
@@ -60,53 +58,6 @@ def test_delivery_list_truncated_during_run_no_duplicates(
     assert result.kinds == ["created"] * len(ids)
     assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
     assert_delivered_once(harness, ids)
-
-
-def test_delivery_list_truncation_counts_unreadable_rows(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    keep_deliveries(harness, 17)
-    ids = harness.catalog_ids(4)
-    assert harness.run(*map(delivery_request, ids)).kinds == ["created"] * 4
-
-    def truncate(body: Json) -> None:
-        rows = body["deliveries"]
-        if len(rows) > LIST_CAP:
-            body["deliveries"] = [*INVALID_ROWS, *rows[: LIST_CAP - len(INVALID_ROWS)]]
-
-    proxy.modify_responses("GET", DELIVERIES_PATH, truncate)
-    harness.reset_journal()
-    assert harness.run(*map(delivery_request, ids)).kinds == ["exists"] * 4
-    assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
-
-
-def test_list_unreadable_rows_skipped(harness: TargetHarness, proxy: InterceptingProxy) -> None:
-    [key] = harness.catalog_ids(1)
-    order_item = harness.sandbox.workspace.insert(
-        "order_items", {"status": "FULFILLED", "tasks": [{"id": "t"}]}
-    )
-    catalog = harness.sandbox.workspace.insert("catalogs", {"task_id": "t"})
-
-    def add_invalid_rows(
-        _request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
-    ) -> ProxiedResponse:
-        response = forward()
-        for name in ("deliveries", "stores"):
-            if name in response.body:
-                response.body[name] = [*INVALID_ROWS, *response.body[name]]
-        return response
-
-    proxy.intercept = add_invalid_rows
-    messages = [
-        delivery_request(key),
-        record("delivery_requests", order_item_id=order_item, store="research"),
-        state(1),
-    ]
-    result = harness.run(*messages)
-    assert (result.error, result.kinds) == (None, ["created"] * 2)
-    assert {line["catalog_id"] for line in result.outcomes} == {key, catalog}
-    assert harness.run(*messages).kinds == ["exists"] * 2
-    assert proxy.count_requests("GET", STORES_PATH)
 
 
 def test_catalog_page_null_rows_skipped(harness: TargetHarness, proxy: InterceptingProxy) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 import time
 from collections import Counter
@@ -15,7 +14,6 @@ from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
-from target_pixxel_store.remote_state import RemoteState
 from tests.target_pixxel_store.intercepting_proxy import (
     DELIVERIES_PATH,
     STORES_PATH,
@@ -139,18 +137,6 @@ def test_batch_with_bad_last_records_fails_only_those(
     assert_delivered_once(harness, ids[:21])
 
 
-def test_unknown_catalogs_among_known_fail_alone(harness: TargetHarness) -> None:
-    good = harness.catalog_ids(15)
-    ids = list(good)
-    for at in range(10):
-        ids.insert(2 * at, f"no-such-{at}")
-    result = harness.run(*map(delivery_request, ids), state(1), on_error="continue")
-    assert result.error is None
-    assert Counter(result.kinds) == {"created": 15, "failed": 10}
-    assert len(harness.posted_bodies()) <= 3
-    assert_delivered_once(harness, good)
-
-
 @pytest.mark.parametrize("count", [25, 7])
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_service_always_failing_ends_run(
@@ -208,29 +194,6 @@ def test_given_up_delivery_accepted_later_not_sent_again(
     harness.shorten_wait()
     assert harness.run(*messages).kinds == ["exists"]
     assert_delivered_once(harness, ids)
-
-
-def test_given_up_delivery_open_while_the_run_goes_on(
-    harness: TargetHarness, proxy: InterceptingProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The lists of the run itself close only what earlier runs left open."""
-    monkeypatch.setattr(RemoteState.refresh, "__kwdefaults__", {"max_age": 0})  # lists each time
-    first, second = harness.catalog_ids(2)
-
-    def fail_first(
-        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
-    ) -> ProxiedResponse:
-        failing = request.matches("POST", DELIVERIES_PATH) and first in json.dumps(request.body)
-        return ProxiedResponse(502, ERROR_BODY) if failing else forward()
-
-    proxy.intercept = fail_first
-    result = harness.run(
-        *map(delivery_request, (first, second)), on_error="continue", settle_seconds=0.1,
-        batch_size=1,
-    )  # fmt: skip
-    assert result.kinds == ["failed", "created"]
-    lines = read_json_lines(harness.journal_path)
-    assert not [line for line in lines if line["is"] == "refused"]
 
 
 def test_unauthorized_thread_outcomes_of_others_recorded(

@@ -33,8 +33,6 @@ from tests.target_stac.exports import (
     make_record_message,
     make_schema_message,
     make_sync,
-    read_command_log,
-    read_json,
     read_log,
     read_ndjson,
     read_stamps,
@@ -60,15 +58,6 @@ ITEMS = [
     make_item("h", collection="archive"),
 ]
 COLLECTIONS = [make_collection("l2a"), make_collection("empty")]
-
-
-def test_overwrite_logs_number_of_removed_items(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    export(tmp_path, *ITEMS)
-    export(tmp_path, ITEMS[0], mode="overwrite")
-    [line] = read_log(caplog)
-    assert line.startswith(f"removed {len(ITEMS) - 1} items missing from this run")
 
 
 def test_overwrite_with_incomplete_input_is_refused(tmp_path: Path) -> None:
@@ -110,12 +99,6 @@ def test_command_run_twice_writes_same_bytes(tmp_path: Path) -> None:
         assert run_target(lines, tmp_path / name, formats=ALL).returncode == ExitCode.OK
     assert snapshot(tmp_path / "once") == snapshot(tmp_path / "twice")
     assert_links_resolve(tmp_path / "once")
-
-
-def test_export_of_records_in_any_order_is_same(tmp_path: Path) -> None:
-    export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=ALL)
-    export(tmp_path / "two", *COLLECTIONS, *reversed(ITEMS), formats=ALL)
-    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
 @pytest.mark.parametrize(
@@ -168,27 +151,6 @@ def test_item_with_changed_month_moves_without_leftovers(tmp_path: Path) -> None
     assert not (tmp_path / "l2a/2025").exists()
 
 
-def test_items_with_same_id_in_two_collections_are_two_items(tmp_path: Path) -> None:
-    export(
-        tmp_path, make_item("a"), make_item("a", collection="l1c"), make_item("a", collection=None)
-    )
-    export(tmp_path, make_item("a", "2025-05-01", collection="l1c"))
-    assert set(find_item_files(tmp_path)) == {"l2a/a", "l1c/a", "/a"}
-    assert_links_resolve(tmp_path)
-
-
-def test_item_received_twice_keeps_last_record(tmp_path: Path) -> None:
-    export(
-        tmp_path,
-        make_item("a"),
-        make_item("a", "2025-05-01"),
-        set_properties(make_item("a"), title="last"),
-    )
-    [line] = read_ndjson(tmp_path / "items.ndjson")
-    assert line["properties"]["title"] == "last"
-    assert_links_resolve(tmp_path)
-
-
 # --- overwrite ----------------------------------------------------------------------------------
 
 
@@ -219,24 +181,6 @@ def test_overwrite_with_incomplete_state_updates_and_removes_nothing(
     assert find_differences(snapshot(tmp_path / "one"), snapshot(tmp_path / "two")) == []
     [line] = read_log(caplog, "ERROR")
     assert line.startswith("the tap could not read all of a, b, so 'mode' overwrite removes noth")
-
-
-def test_overwrite_with_incomplete_state_before_last_removes_nothing(tmp_path: Path) -> None:
-    export(tmp_path, *ITEMS)
-    messages = [*make_incomplete_sync(ITEMS[0], incomplete="all"), *make_sync(ITEMS[0])]
-    assert export_messages(tmp_path, messages, mode="overwrite") is ExitCode.INCOMPLETE
-    assert len(find_item_files(tmp_path)) == len(ITEMS)
-
-
-def test_overwrite_after_a_tap_that_died_between_streams_removes_nothing(tmp_path: Path) -> None:
-    export(tmp_path, *ITEMS)
-    unread = {"type": "STATE", "value": {"unread": ["catalogs"]}}
-    died = [*make_sync(ITEMS[0]), unread]
-    assert export_messages(tmp_path, died, mode="overwrite") is ExitCode.INCOMPLETE
-    assert len(find_item_files(tmp_path)) == len(ITEMS)
-    ended = [unread, *make_sync(ITEMS[0])]
-    assert export_messages(tmp_path, ended, mode="overwrite") is ExitCode.OK
-    assert len(find_item_files(tmp_path)) == 1
 
 
 def test_overwrite_with_incomplete_state_keeps_rejected_records(tmp_path: Path) -> None:
@@ -272,12 +216,6 @@ def test_overwrite_that_cannot_update_emits_no_state(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"mode": "overwrite", "formats": ["geoparquet"]}
     result = run_target(lines, tmp_path, **settings)
     assert (result.returncode, result.stdout) == (ExitCode.INCOMPLETE, "")
-
-
-def test_update_with_incomplete_state_is_complete(tmp_path: Path) -> None:
-    """An update never removes items."""
-    assert export_messages(tmp_path, make_incomplete_sync(*ITEMS)) is ExitCode.OK
-    assert len(find_item_files(tmp_path)) == len(ITEMS)
 
 
 @pytest.mark.parametrize("formats", [CATALOG_AND_NDJSON, ["ndjson"]])
@@ -345,12 +283,10 @@ def test_overwrite_keeps_files_of_other_programs(tmp_path: Path) -> None:
     [ALL, CATALOG_AND_NDJSON, ["catalog"], ["ndjson"], ["ndjson", "geoparquet"]],
     ids="+".join,
 )
-@pytest.mark.parametrize(
-    "received", [[], [make_item("c", "2025-09-01")]], ids=["nothing", "something"]
-)
 def test_update_with_other_formats_equals_new_export(
-    tmp_path: Path, before: list[str], after: list[str], received: list[Json]
+    tmp_path: Path, before: list[str], after: list[str]
 ) -> None:
+    received = [make_item("c", "2025-09-01")]
     export(tmp_path / "one", *ITEMS, *COLLECTIONS, formats=before)
     export(tmp_path / "one", *received, formats=after)
     export(tmp_path / "two", *ITEMS, *COLLECTIONS, *received, formats=after)
@@ -358,34 +294,6 @@ def test_update_with_other_formats_equals_new_export(
 
 
 HOST = "https://stac.example.com/pixxel"
-
-
-def test_export_of_sync_writes_all_files(tmp_path: Path) -> None:
-    lines = (DATA / "small.singer").read_bytes()
-    result = run_target(lines, tmp_path / "out", formats=["catalog", "ndjson", "geoparquet"])
-    assert read_command_log(result, "error") == []
-    assert result.returncode == ExitCode.OK
-    assert sorted(snapshot(tmp_path / "out")) == [
-        "catalog.json",
-        "collections.ndjson",
-        "geoparquet/l1c.parquet",
-        "geoparquet/l2a.parquet",
-        "items.ndjson",
-        "l1c/2024/12/catalog.json",
-        "l1c/2024/12/winter.json",
-        "l1c/2024/catalog.json",
-        "l1c/collection.json",
-        "l2a/2025/03/april-1st-in-india.json",
-        "l2a/2025/03/catalog.json",
-        "l2a/2025/03/march.json",
-        "l2a/2025/04/april.json",
-        "l2a/2025/04/catalog.json",
-        "l2a/2025/catalog.json",
-        "l2a/collection.json",
-        "manifest.sqlite.gz",
-        "preview.html",
-    ]
-    assert_links_resolve(tmp_path / "out")
 
 
 @pytest.mark.parametrize(("first", "then"), [(None, HOST), (HOST, None), (HOST, f"{HOST}2")])
@@ -401,17 +309,6 @@ def test_update_with_other_root_href_is_refused(
     export(out, make_item("a"), root_href=then, mode="overwrite")
     export(fresh, make_item("a"), root_href=then)
     assert snapshot(out) == snapshot(fresh)
-
-
-def test_item_with_unknown_members_keeps_them(tmp_path: Path) -> None:
-    item = make_item("a", assets={}) | {"x:y": {"z": [1, 2.5, None, "é\u2028"]}}
-    export(tmp_path, item)
-    [line] = read_ndjson(tmp_path / "items.ndjson")
-    file = read_json(find_item_files(tmp_path)["l2a/a"])
-    for document in (line, file):
-        assert {k: v for k, v in document.items() if k != "links"} == {
-            k: v for k, v in item.items() if k != "links"
-        }
 
 
 def test_export_of_empty_run_writes_nothing(

@@ -6,19 +6,15 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_stac.filenames import make_file_name, make_hashed_name
 from tests.target_stac.exports import (
-    API,
-    Json,
     assert_links_resolve,
     export,
     find_item_files,
     make_collection,
-    make_derived_item,
     make_item,
     read_ndjson,
     snapshot,
@@ -139,26 +135,6 @@ def test_hostile_collection_ids_get_distinct_folders_inside_export(tmp_path: Pat
     before = snapshot(out)
     export(out, *reversed(items), formats=formats)
     assert snapshot(out) == before
-
-
-@pytest.mark.parametrize("order", [("case", "CASE"), ("CASE", "case")])
-def test_ids_that_differ_only_in_case_keep_their_files(
-    tmp_path: Path, order: tuple[str, str]
-) -> None:
-    export(tmp_path, make_item(order[0]))
-    export(tmp_path, make_item(order[1]), make_derived_item("x", "y"))
-    before = find_item_files(tmp_path)
-    assert before[f"l2a/{order[0]}"].name == f"{order[0]}.json"
-    export(tmp_path, *map(make_item, sorted(order)), make_item("new"))
-    assert before.items() <= find_item_files(tmp_path).items()
-    assert_links_resolve(tmp_path)
-
-
-def test_origin_with_hostile_id_is_linked(tmp_path: Path) -> None:
-    link = {"rel": "derived_from", "href": f"{API}/archive/items/..%2F..%2Fx"}
-    child: Json = make_item("child", links=[link])
-    export(tmp_path, child, make_item("../../x", collection="archive"))
-    assert_links_resolve(tmp_path)
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))

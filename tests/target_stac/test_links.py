@@ -103,19 +103,6 @@ def test_derived_from_links_in_chains_and_cycles_resolve(tmp_path: Path) -> None
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
-def test_archive_item_and_two_derived_catalogs_are_three_items(tmp_path: Path) -> None:
-    catalogs = [
-        make_derived_item(f"catalog-{n}", "origin", collection="archive", assets={}) for n in (1, 2)
-    ]
-    export(tmp_path, ORIGIN, *catalogs)
-    assert set(find_item_files(tmp_path)) == {
-        f"archive/{n}" for n in ("origin", "catalog-1", "catalog-2")
-    }
-    export(tmp_path, catalogs[0], ORIGIN)
-    assert len(read_ndjson(tmp_path / "items.ndjson")) == 3
-    assert_links_resolve(tmp_path)
-
-
 @pytest.mark.parametrize(
     "link_object",
     [
@@ -136,12 +123,3 @@ def test_derived_from_link_of_other_form_is_unchanged(
     assert (link_object in read_ndjson(tmp_path / "items.ndjson")[-1]["links"]) == absolute
     export(tmp_path, ORIGIN, make_item("child", links=[link_object]))
     assert snapshot(tmp_path) == before
-
-
-def test_derived_from_link_with_reserved_characters_resolves(tmp_path: Path) -> None:
-    child = make_item("child", links=[make_api_link("derived_from", "an%20archive", "x%2Fy%3F")])
-    export(tmp_path, make_item("x/y?", collection="an archive"), child)
-    assert_links_resolve(tmp_path)
-    target = find_item_files(tmp_path)["an archive/x/y?"]
-    relative = find_link(read_json(find_item_files(tmp_path)["l2a/child"]), "derived_from")["href"]
-    assert relative.endswith(target.name)

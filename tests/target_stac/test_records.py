@@ -15,7 +15,6 @@ from tests.target_stac.exports import (
     Json,
     assert_links_resolve,
     encode_messages,
-    export,
     export_messages,
     find_item_files,
     make_collection,
@@ -168,19 +167,6 @@ def test_invalid_record_is_rejected_with_reason(
     assert rejected["record"] in (bad, *bad.values())
     assert read_log(caplog, "ERROR") == ["s: rejected 1 records; see rejected.ndjson"]
     assert "s3cret" not in caplog.text + rejected["reason"]
-
-
-def test_rejected_file_after_clean_run_is_deleted(tmp_path: Path) -> None:
-    bad = make_item_without("id")
-    assert (
-        export_messages(
-            tmp_path, [make_schema_message("s"), make_record_message("s", stac_item=bad)]
-        )
-        == ExitCode.INCOMPLETE
-    )
-    assert (tmp_path / "rejected.ndjson").exists()
-    assert export(tmp_path, make_item("a")) == ExitCode.OK
-    assert not (tmp_path / "rejected.ndjson").exists()
 
 
 @pytest.mark.parametrize("column", ["object", "text"])

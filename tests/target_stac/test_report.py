@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_stac.report import locate_export
-from target_stac.state.manifest import MANIFEST_FILE
 from tests.target_stac.exports import (
     FORMATS,
     STATE,
     TARGET,
     Json,
     encode_messages,
-    export,
     make_collection,
     make_environment,
     make_item,
     make_item_with_bbox,
     make_sync,
     read_command_log,
-    read_json,
     run_target,
     set_properties,
 )
@@ -70,20 +67,6 @@ def test_report_counts_new_changed_and_removed_objects(tmp_path: Path) -> None:
     ]
 
 
-def test_report_counts_item_received_twice_once(tmp_path: Path) -> None:
-    twice = [make_item("a"), set_properties(make_item("a"), title="Later")]
-    assert read_report(tmp_path, *twice)[0] == ["items", "1", "0", "0", "1"]
-
-
-@pytest.mark.parametrize("formats", [["catalog"], ["ndjson"]])
-def test_report_without_manifest_counts_the_same(tmp_path: Path, formats: list[str]) -> None:
-    read_report(tmp_path, *ITEMS, formats=formats)
-    (tmp_path / MANIFEST_FILE).unlink()
-    changed = set_properties(ITEMS[0], title="Another")
-    report = read_report(tmp_path, changed, *ITEMS[1:], make_item("d"), formats=formats)
-    assert report[0] == ["items", "1", "1", "0", "4"]
-
-
 def test_report_has_folder_map_and_what_is_left_out(tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert read_report(output, *ITEMS)[2:] == [
@@ -99,11 +82,6 @@ def test_report_has_folder_map_and_what_is_left_out(tmp_path: Path) -> None:
         "left out what a format cannot hold, see the warnings",
         "left out 1 items without a geometry, from the map only",
     ]
-
-
-def test_report_of_export_without_catalog_has_no_map(tmp_path: Path) -> None:
-    unlocated = make_item_with_bbox("nowhere", None)
-    assert read_report(tmp_path, unlocated, formats=["ndjson"])[2:] == [["folder", str(tmp_path)]]
 
 
 @pytest.mark.parametrize(
@@ -164,24 +142,3 @@ def test_terminal_shows_bars_and_report_and_stdout_is_state(tmp_path: Path) -> N
     report = shown[shown.index("export ") :].splitlines()
     assert report[1].split() == ["items", "3", "0", "0", "3"]
     assert report[-1].split() == ["map", f"{tmp_path}/out/preview.html"]
-
-
-def test_root_catalog_holds_no_settings(tmp_path: Path) -> None:
-    settings = {"root_href": "https://example.com/stac", "partition": "month", "formats": FORMATS}
-    export(tmp_path, *ITEMS, **settings)
-    root = read_json(tmp_path / "catalog.json")
-    assert root.keys() == {
-        *("type", "id", "stac_version", "title", "description", "links", "target_stac")
-    }
-    assert root["target_stac"].keys() == {"layout"}  # that this program has written it
-
-
-def test_long_title_of_collection_is_cut_in_the_map(tmp_path: Path) -> None:
-    sizes = []
-    for length in (200, 100_000):
-        title = "x" * length
-        export(tmp_path, make_collection("l1c", title=title), make_item("a", collection="l1c"))
-        page = (tmp_path / "preview.html").read_bytes()
-        assert b"x" * 200 in page
-        sizes.append(len(page))
-    assert sizes[1] < sizes[0] + 1_000

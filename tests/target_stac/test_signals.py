@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import random
-import shutil
 import signal
 import subprocess
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_stac.state.manifest import MANIFEST_FILE
-from tests import forkserver
-from tests.kill_points import KillAtFileChange, note_kill_on_failure
 from tests.target_stac.exports import (
     FORMATS,
     TARGET,
     Json,
-    assert_files_are_whole,
     assert_links_resolve,
     encode_messages,
     export,
-    find_differences,
     make_collection,
     make_derived_item,
     make_environment,
@@ -35,7 +28,6 @@ from tests.target_stac.exports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PARTS = 5
@@ -52,28 +44,6 @@ def make_objects(count: int, *, later: bool = False) -> list[Json]:
         child = make_derived_item(f"of-{n:04}", f"{n:04}", day=child_day)
         objects.append(set_properties(child, title=f"{later}"))
     return objects
-
-
-def choose_kill_points(
-    out: Path, before: dict[str, bytes], expected: dict[str, bytes], rng: random.Random
-) -> Iterator[KillAtFileChange]:
-    """Yield an early and a late point to kill a run at, for each part of the export.
-
-    Args:
-        out: The export.
-        before: Its files before the run.
-        expected: Its files after the run.
-        rng: Chooses the points.
-    """
-    changes: Counter[str] = Counter()
-    for name in find_differences(before, expected):
-        # A small file is opened and renamed, or deleted together with its temporary file.
-        changes[name.partition("/")[0]] += 2 if name.endswith(".json") else 1
-    assert len(changes) >= PARTS
-    for part, number in changes.items():
-        for low, high in ((1, number // 2), (number // 2 + 1, number)):
-            if low <= high:
-                yield KillAtFileChange(out / part, rng.randint(low, high), rng.randrange(4))
 
 
 def start_target(output: Path) -> subprocess.Popen[bytes]:
@@ -103,44 +73,6 @@ def read_output(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
     assert process.stderr
     with process.stdout as out, process.stderr as err:
         return out.read(), err.read().decode()
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("run", ["first", "update"])
-def test_killed_process_leaves_whole_files_and_next_run_completes_export(
-    tmp_path: Path, run: str
-) -> None:
-    before, out, log = tmp_path / "before", tmp_path / "out", tmp_path / "log"
-    before.mkdir()
-    if run == "update":
-        export(before, *make_objects(12), formats=FORMATS)
-    received = make_objects(14, later=True)
-    lines = tmp_path / "lines"
-    lines.write_bytes(encode_messages(make_sync(*received)))
-    whole = shutil.copytree(before, tmp_path / "whole")
-    export(whole, *received, formats=FORMATS)
-    expected = snapshot(whole)
-    rng = random.Random(run)  # noqa: S311 - points to kill at
-    for kill_point in choose_kill_points(out, snapshot(before), expected, rng):
-        shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(before, out)
-        output, end = forkserver.open_pipe()
-        target = forkserver.start_command(
-            "target-stac",
-            "--config=ENV",
-            stdin=lines,
-            stdout=end,
-            log=log,
-            env=make_environment({"output": str(out), "formats": FORMATS}),
-            kill_point=kill_point,
-        )
-        with note_kill_on_failure(kill_point):
-            assert b"".join(forkserver.read_chunks(output, target)) == b""
-            assert target.wait() == -signal.SIGKILL, log.read_text()[-2000:]
-            assert_links_resolve(out, whole=False)
-            assert_files_are_whole(out)
-            export(out, *received, formats=FORMATS)
-            assert find_differences(snapshot(out), expected) == []
 
 
 @pytest.mark.parametrize(

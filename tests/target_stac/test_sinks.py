@@ -76,21 +76,3 @@ def test_stream_maps_rename_and_drop_streams(tmp_path: Path) -> None:
     assert set(find_item_files(tmp_path)) == {"l2a/a"}
     [rejected] = read_ndjson(tmp_path / "rejected.ndjson")
     assert rejected["stream"] == "scenes"
-
-
-def test_repeated_schema_and_activate_version_change_nothing(tmp_path: Path) -> None:
-    other = make_schema_message("items") | {"key_properties": ["id"]}
-    version = {"type": "ACTIVATE_VERSION", "stream": "items", "version": 1}
-    messages = [
-        make_schema_message("items"),
-        make_record_message("items", stac_item=make_item("a")),
-        version,
-        other,
-    ]
-    assert (
-        export_messages(
-            tmp_path, [*messages, make_record_message("items", stac_item=make_item("b"))]
-        )
-        == ExitCode.OK
-    )
-    assert set(find_item_files(tmp_path)) == {"l2a/a", "l2a/b"}

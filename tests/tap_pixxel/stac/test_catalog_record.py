@@ -46,13 +46,6 @@ def test_catalog_to_item_unknown_members_are_kept() -> None:
     assert [(note.field, note.action) for note in notes] == [("odd", "dropped")]
 
 
-def test_catalog_to_item_details_without_collection_has_none() -> None:
-    stac, _ = catalog_to_item({"id": CATALOG, "details": make_item()})
-    assert "collection" not in stac
-    assert "pixxel:collection" not in stac["properties"]
-    assert [link["rel"] for link in stac["links"]] == ["via"]
-
-
 def test_catalog_to_item_integer_id_becomes_text_and_is_noted() -> None:
     stac, notes = catalog_to_item({"id": 5, "details": make_item()})
     assert (stac["id"], stac["properties"]["pixxel:catalog_id"]) == ("a-5", "5")

@@ -147,18 +147,6 @@ def test_to_collection_member_returns_expected(
     assert len(notes) == len(actions)
 
 
-def test_to_collection_members_begin_with_title_description_license() -> None:
-    stac = to_collection(
-        {"keywords": ["k"], "license": "MIT", "description": "D", "title": "T", "id": "c"}
-    ).stac
-    assert list(stac)[3:7] == ["id", "title", "description", "license"]
-    assert "title" not in to_collection(MINIMAL).stac
-
-
-def test_to_collection_api_url_slash_is_ignored() -> None:
-    assert to_collection(MINIMAL, api_url="https://api.pixxel.space/") == to_collection(MINIMAL)
-
-
 def test_to_collection_without_id_raises() -> None:
     refused: list[Any] = [[], {}, {"id": " "}]
     for raw in refused:

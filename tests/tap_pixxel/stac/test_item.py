@@ -72,10 +72,6 @@ def test_to_item_invalid_collection_is_kept_as_property() -> None:
     assert [(note.field, note.action) for note in notes] == [("collection", "kept as pixxel:")]
 
 
-def test_to_item_without_geometry_and_collection_omits_members() -> None:
-    assert not {"bbox", "collection"} & to_item(make_item()).stac.keys()
-
-
 def test_to_item_members_are_not_repeated_in_properties() -> None:
     point = {"type": "Point", "coordinates": [1, 2]}
     members = {"type": "Feature", "stac_version": "1.0.0", "stac_extensions": [], "links": []}
@@ -84,11 +80,6 @@ def test_to_item_members_are_not_repeated_in_properties() -> None:
     assert stac["properties"] == {"datetime": TIME, "order:status": "orderable"}
     assert (stac["geometry"], stac["bbox"]) == (point, [1, 2, 1, 2])
     assert notes == []
-
-
-def test_to_item_api_url_slash_is_ignored() -> None:
-    raw = make_item(collection="c")
-    assert to_item(raw, api_url="https://api.pixxel.space/") == to_item(raw)
 
 
 def test_to_item_in_archive_is_orderable_with_canonical_link() -> None:
@@ -132,12 +123,6 @@ def test_to_item_owned_links_to_original_collection() -> None:
     assert links_by_rel(to_item(raw).stac)["collection"] == f"{ARCHIVE}/d"
 
 
-def test_to_item_canonical_link_is_kept() -> None:
-    raw = make_item(collection="c", links=[{"rel": "canonical", "href": "https://a.invalid/i"}])
-    stac = to_item(raw).stac
-    assert [link["href"] for link in stac["links"]] == [f"{ARCHIVE}/c", "https://a.invalid/i"]
-
-
 def test_catalog_to_item_canonical_link_of_details_is_dropped() -> None:
     """Other links, and values that are not links, are converted as usual."""
     stated = [
@@ -160,32 +145,6 @@ def test_catalog_to_item_canonical_link_of_details_is_dropped() -> None:
     again = to_item(stac)
     assert again.stac == stac
     assert again.notes == []
-
-
-def test_to_item_relative_href_is_resolved_against_self() -> None:
-    raw = make_item(
-        links=[{"rel": "self", "href": "https://a.invalid/x/i.json"}],
-        assets={"b": {"href": "b.bin"}},
-    )
-    assert to_item(raw).stac["assets"]["b"]["href"] == "https://a.invalid/x/b.bin"
-
-
-LICENSES: list[tuple[dict[str, Any], list[str]]] = [
-    # properties, hrefs of the links
-    ({"license": "see https://a.invalid/terms"}, []),
-    ({"license": "https://a.invalid/terms"}, ["https://a.invalid/terms"]),
-    ({"license": "https://a.invalid:99999/terms"}, []),
-    ({"license": "all of it"}, []),
-    ({"license": "mailto:terms@a.invalid"}, []),
-    ({"license": "MIT", "pixxel:license": "https://a.invalid/terms"}, []),
-    ({"pixxel:license": ["://"], "license": "other"}, []),
-]
-
-
-@pytest.mark.parametrize(("stated", "expected"), LICENSES)
-def test_to_item_license_url_gets_link(stated: dict[str, Any], expected: list[str]) -> None:
-    stac, _ = to_item(make_item(properties={"datetime": TIME} | stated))
-    assert [link["href"] for link in stac["links"]] == expected
 
 
 def test_to_item_doi_link_keeps_slashes() -> None:

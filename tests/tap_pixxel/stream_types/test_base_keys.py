@@ -60,14 +60,6 @@ def test_archive_items_are_keyed_by_id_and_collection(sandbox: Sandbox) -> None:
     assert schema_keys(sync_with_keys(sandbox, "archive_items", UNSET)) == ["id", "collection"]
 
 
-def test_archive_item_without_collection_has_that_of_its_partition() -> None:
-    items = b'[{"id": "a", "collection": null}, {"id": "b"}]'
-    body = b'{"collections": [{"id": "c"}], "features": ' + items + b"}"
-    with ScriptedServer(answer(body=body)) as server:
-        records = sync_with_keys(server, "archive_items", UNSET).records["archive_items"]
-    assert [(each["id"], each["collection"]) for each in records] == [("a", "c"), ("b", "c")]
-
-
 @pytest.mark.parametrize("keys", [["collection", "id"], ["collection"], ["id", "gsd"], []])
 def test_second_sync_with_other_keys_is_filtered_by_bookmark(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, keys: list[str]
@@ -89,11 +81,6 @@ def test_no_key_properties_is_append_only(sandbox: Sandbox, stream: str) -> None
     keyed = sync_with_keys(sandbox, stream, UNSET)
     assert schema_keys(synced) == []
     assert len(synced.records[stream]) == len(keyed.records[stream]) > 0
-
-
-def test_record_without_its_own_id_is_skipped_by_append_only_stream() -> None:
-    with ScriptedServer(answer(body=b'{"bandsets": [{"id": "a"}, {"name": "b"}, 7]}')) as server:
-        assert sync_with_keys(server, "bandsets", []).ids("bandsets") == ["a"]
 
 
 def test_record_with_null_in_added_key_fails_the_stream() -> None:

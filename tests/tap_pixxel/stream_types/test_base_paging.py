@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 from tests.tap_pixxel.syncs import sync
-
-if TYPE_CHECKING:
-    from pixxel_sandbox import RequestRecord, Workspace
 
 PAGED = ["archive_items", "catalogs", "orders", "order_items", "projects"]
 
@@ -26,15 +22,7 @@ def test_empty_list_emits_no_records(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGED)
-@pytest.mark.parametrize("more", [0, 1, -1])
-def test_list_about_as_long_as_a_page_is_read_whole(sandbox: Sandbox, name: str, more: int) -> None:
-    existing = set(sandbox.workspace.ids(name))
-    assert set(sync(sandbox, name, page_size=len(existing) + more).ids(name)) == existing
-
-
-@pytest.mark.parametrize("name", PAGED)
-@pytest.mark.parametrize("page_size", [1, 2, 7])
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(("page_size", "concurrency"), [(2, 4), (7, 1)])
 def test_any_page_size_emits_same_records_in_same_order(
     sandbox: Sandbox, name: str, page_size: int, concurrency: int
 ) -> None:
@@ -44,10 +32,9 @@ def test_any_page_size_emits_same_records_in_same_order(
 
 
 @pytest.mark.parametrize("name", PAGED)
-@pytest.mark.parametrize("cap", [1, 3, 10])
-def test_server_capping_the_limit_is_read_whole(sandbox: Sandbox, name: str, cap: int) -> None:
+def test_server_capping_the_limit_is_read_whole(sandbox: Sandbox, name: str) -> None:
     existing = set(sandbox.workspace.ids(name))
-    sandbox.behavior = Behavior(max_limit=cap)
+    sandbox.behavior = Behavior(max_limit=3)
     synced = sync(sandbox, name, page_size=100)
     assert set(synced.ids(name)) == existing
     assert len(synced.ids(name)) == len(existing)
@@ -77,12 +64,10 @@ def sync_changing_list(
 @pytest.mark.parametrize(
     "behavior",
     [
-        Behavior(insert_while_paging=True),
         Behavior(delete_while_paging=True),
-        Behavior(update_while_paging=True),
         Behavior(insert_while_paging=True, delete_while_paging=True, update_while_paging=True),
     ],
-    ids=["insert", "delete", "update", "all"],
+    ids=["delete", "all"],
 )
 def test_changing_list_emits_remaining_rows_once(
     sandbox: Sandbox, name: str, behavior: Behavior
@@ -99,22 +84,6 @@ def test_updates_moving_rows_behind_cursor_lose_no_row(sandbox: Sandbox, name: s
     )
     assert stayed <= set(emitted)
     assert len(emitted) == len(set(emitted))
-
-
-def test_deletion_behind_cursor_skips_no_row(sandbox: Sandbox) -> None:
-    """The deletion shifts the list, and offsets without an overlap would skip a row."""
-    ids = sandbox.workspace.ids("orders")
-
-    def delete_behind(record: RequestRecord, workspace: Workspace) -> None:
-        if record.path == "/v0/orders" and record.query["offset"] != "0" and len(ids) > 11:
-            workspace.delete("orders", first.pop())
-            sandbox.on_request = None
-
-    first = [sync(sandbox, "orders", page_size=1000).ids("orders")[0]]
-    gone = first[0]
-    sandbox.on_request = delete_behind
-    emitted = sync(sandbox, "orders", page_size=5).ids("orders")
-    assert set(emitted) | {gone} == set(ids)
 
 
 @pytest.mark.parametrize("name", ["archive_items", "catalogs"])
@@ -160,13 +129,6 @@ def test_forbidden_streams_are_logged_and_others_are_read(
         assert any(each.startswith(f"{name}: stream skipped: ") for each in caplog.messages)
     failed = ("archive_items", "catalogs", "collections", "stores")
     assert all(f"{name} (" in caplog.messages[-1] for name in failed)
-
-
-def test_forbidden_full_table_is_not_activated(sandbox: Sandbox) -> None:
-    """An ACTIVATE_VERSION without the records would empty the warehouse's table."""
-    sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
-    types = {m["type"] for m in sync(sandbox, "stores").messages if m.get("stream") == "stores"}
-    assert types == {"SCHEMA"}
 
 
 def test_rate_setting_prevents_429_responses(sandbox: Sandbox) -> None:

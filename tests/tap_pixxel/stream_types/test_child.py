@@ -69,23 +69,6 @@ def test_child_stream_all_parents_emits_each_child_once(shared_sandbox: Sandbox,
     assert len({parent for parent, _ in keys}) > 1
 
 
-@pytest.mark.parametrize("page_size", [1, 2, 7])
-def test_child_list_of_several_pages_is_read_to_its_end(
-    shared_sandbox: Sandbox, page_size: int
-) -> None:
-    synced = sync(shared_sandbox, "aoi_assets", page_size=page_size)
-    assert sorted(synced.ids("aoi_assets")) == sorted(shared_sandbox.workspace.ids("aoi_assets"))
-
-
-def test_child_records_any_concurrency_keep_order_of_parents(
-    shared_sandbox: Sandbox,
-) -> None:
-    orders = [
-        sync(shared_sandbox, "aoi_assets", concurrency=each).ids("aoi_assets") for each in (1, 4)
-    ]
-    assert orders[0] == orders[1]
-
-
 def test_child_lists_several_parents_are_requested_concurrently() -> None:
     """The second and the third are; the first is requested alone."""
     rows = b'{"aoi_id": "a"}, {"aoi_id": "b"}, {"aoi_id": "c"}'
@@ -106,16 +89,6 @@ def test_child_stream_requests_each_parent_once(shared_sandbox: Sandbox) -> None
     assert len(requested) == len(set(requested)) == shared_sandbox.counts()["aois"]
 
 
-def test_block_versions_blocks_with_equal_name_are_requested_once() -> None:
-    blocks = b'{"blocks": [{"id": "1", "spec": %s}, {"id": "2", "spec": %s}]}' % (
-        b'{"name": "n", "version": "1"}',
-        b'{"name": "n", "version": "2"}',
-    )
-    with ScriptedServer(answer(body=blocks)) as server:
-        assert sync(server, "block_versions").ids("block_versions") == ["1", "2"]
-        assert len(server.requests) == 2
-
-
 def test_parents_without_usable_id_are_counted_and_not_requested(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -129,12 +102,6 @@ def test_parents_without_usable_id_are_counted_and_not_requested(
     assert server.requests[1].startswith(b"GET /v0/aois/a%2F%25/assets?")
     assert len(server.requests) == 2
     assert any("4 lists not requested" in each for each in caplog.messages)
-
-
-def test_job_tasks_name_their_job_and_workflow(shared_sandbox: Sandbox) -> None:
-    jobs = {row["id"]: row["workflow_id"] for row in shared_sandbox.workspace.rows("jobs")}
-    records = sync(shared_sandbox, "job_tasks").records["job_tasks"]
-    assert {(each["job_id"], each["workflow_id"]) for each in records} <= set(jobs.items())
 
 
 @pytest.mark.parametrize(
@@ -178,25 +145,6 @@ def test_forbidden_parent_readable_again_is_read_from_its_beginning(own_sandbox:
     assert not theirs <= set(third.ids("aoi_assets"))
 
 
-def test_forbidden_parent_readable_again_is_read_from_start_date(own_sandbox: Sandbox) -> None:
-    rows = {row["id"]: row["aoi_id"] for row in own_sandbox.workspace.rows("aoi_assets")}
-    barred = aois_with(own_sandbox)[1]
-    times = {
-        each["id"]: each["updated_at"]
-        for each in sync(own_sandbox, "aoi_assets").records["aoi_assets"]
-        if rows[each["id"]] == barred and each.get("updated_at")
-    }
-    start = max(times.values())
-    own_sandbox.behavior = Behavior(forbid_id=frozenset({barred}))
-    first = sync(own_sandbox, "aoi_assets", start_date=start)
-    own_sandbox.behavior = Behavior()
-    found = set(
-        sync(own_sandbox, "aoi_assets", start_date=start, state=first.state).ids("aoi_assets")
-    )
-    assert found & times.keys() == {key for key, value in times.items() if value == start}
-    assert len(times) > 1
-
-
 def test_child_bookmark_never_passes_server_time_of_first_response() -> None:
     """Records that change during the scan are emitted by the next run."""
     clocks = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",), ("Date: Wed, 01 Jan 2025 01:00:00 GMT",)
@@ -226,23 +174,6 @@ def test_parent_list_ended_before_total_makes_scan_incomplete() -> None:
         tap = TapPixxel(config=make_config(server), message_writer=MessageCollector())
         assert sum(len(batch.rows) for batch in tap.get_stream(Aois).scan_all(report)) == 1
     assert not report.complete
-
-
-def test_job_tasks_of_forbidden_workflow_readable_again_are_read_from_beginning(
-    own_sandbox: Sandbox,
-) -> None:
-    barred = next(row["workflow_id"] for row in own_sandbox.workspace.rows("jobs"))
-    own_sandbox.behavior = Behavior(forbid_id=frozenset({barred}))
-    first = sync(own_sandbox, "job_tasks")
-    assert barred not in {each["workflow_id"] for each in first.records["job_tasks"]}
-    own_sandbox.behavior = Behavior()
-    whole = [
-        each
-        for each in sync(own_sandbox, "job_tasks").records["job_tasks"]
-        if each["workflow_id"] == barred
-    ]
-    again = sync(own_sandbox, "job_tasks", state=first.state).records["job_tasks"]
-    assert [each for each in again if each["workflow_id"] == barred] == whole != []
 
 
 def test_full_table_with_forbidden_parent_is_not_activated(own_sandbox: Sandbox) -> None:
@@ -296,21 +227,6 @@ def test_rejected_list_of_one_parent_is_skipped_and_others_are_read(
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
 
 
-def test_rejected_tasks_of_one_job_are_read_from_beginning_once_readable() -> None:
-    jobs = answer(body=b'{"jobs": [{"id": "1"}, {"id": "2"}]}')
-    old, new = (
-        answer(body=b'{"tasks": [{"id": "%s", "updated_at": "202%s-01-01T00:00:00Z"}]}' % each)
-        for each in ((b"x", b"4"), (b"y", b"5"))
-    )
-    parents = answer(body=WORKFLOWS.replace(b', {"id": "b"}', b"").replace(b"2}}", b"1}}")), jobs
-    with ScriptedServer(*parents, REJECTED, new) as server:
-        first = sync(server, "job_tasks", concurrency=1)
-    assert (first.status, first.ids("job_tasks")) == (ExitCode.OK, ["y"])
-    with ScriptedServer(*parents, old, new) as server:
-        second = sync(server, "job_tasks", concurrency=1, state=first.state)
-    assert second.ids("job_tasks") == ["x", "y"]
-
-
 def test_lists_that_are_all_rejected_fail_stream() -> None:
     """The request itself is wrong then."""
     with ScriptedServer(answer(body=WORKFLOWS), REJECTED) as server:
@@ -324,13 +240,6 @@ def test_rejected_list_of_a_stream_whose_contract_has_404_fails_it() -> None:
     none = answer(body=b'{"assets": [], "pagination": {"total": 0}}')
     with ScriptedServer(answer(body=parents), REJECTED, none) as server:
         assert sync(server, "aoi_assets", concurrency=1).status is ExitCode.INCOMPLETE
-
-
-def test_refused_lists_above_do_not_fail_stream_if_the_readable_ones_are_empty() -> None:
-    none = answer(body=b'{"jobs": null}')
-    with ScriptedServer(answer(body=WORKFLOWS), answer(404), none) as server:
-        synced = sync(server, "job_tasks", concurrency=1)
-    assert synced.status is ExitCode.OK
 
 
 @pytest.mark.skipif(not is_contract_available(), reason="needs the contract")
@@ -348,20 +257,6 @@ def test_refusals_are_those_of_the_contract(path: str, refusals: RefusalTypes) -
     assert (BadRequest in refusals) is ("400" in statuses and "404" not in statuses)
 
 
-def test_connection_test_requests_at_most_twenty_parents(own_sandbox: Sandbox) -> None:
-    for key in own_sandbox.workspace.ids("insights"):
-        own_sandbox.workspace.delete("insights", key)
-    for _ in range(30):
-        own_sandbox.workspace.insert_copy("aois", own_sandbox.workspace.ids("aois")[0])
-    tap = TapPixxel(config=make_config(own_sandbox), message_writer=MessageCollector())
-    tap.run_sync_dry_run(streams=[tap.streams["insights"]])
-    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
-    assert len(requested) == 20
-    sync(own_sandbox, "insights")
-    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
-    assert len(requested) == 20 + len(own_sandbox.workspace.ids("aois")) > 50
-
-
 def test_skipped_lists_many_errors_logs_ten_and_counts_all(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -376,48 +271,12 @@ def test_skipped_lists_many_errors_logs_ten_and_counts_all(
     assert skipped.names == [f"w{number}" for number in range(25)]
 
 
-def test_full_table_all_lists_gone_is_not_activated(own_sandbox: Sandbox) -> None:
-    """A path that has moved responds with 404 for all, and a loader would empty the table."""
-
-    def gone(request: RequestRecord, workspace: Workspace) -> None:
-        if request.path.endswith("/insights"):
-            for key in workspace.ids("aois"):
-                workspace.delete("aois", key)
-
-    own_sandbox.on_request = gone
-    synced = sync(own_sandbox, "insights", concurrency=1)
-    assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
-
-
 def test_full_table_no_parents_is_activated_empty(own_sandbox: Sandbox) -> None:
     for key in own_sandbox.workspace.ids("aois"):
         own_sandbox.workspace.delete("aois", key)
     synced = sync(own_sandbox, "insights")
     assert not synced.ids("insights")
     assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
-
-
-def test_full_table_one_list_gone_is_activated(own_sandbox: Sandbox) -> None:
-    lost = aois_with(own_sandbox, "insights")[0]
-
-    def gone(request: RequestRecord, workspace: Workspace) -> None:
-        if request.path.endswith(f"/{lost}/insights"):
-            workspace.delete("aois", lost)
-
-    own_sandbox.on_request = gone
-    synced = sync(own_sandbox, "insights", concurrency=1)
-    assert lost not in {each["aoi_id"] for each in synced.records["insights"]}
-    assert "ACTIVATE_VERSION" in {each["type"] for each in synced.messages}
-
-
-@pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
-def test_child_pages_have_configured_size_and_overlap(
-    shared_sandbox: Sandbox, size: int, limit: str
-) -> None:
-    before = len(shared_sandbox.requests)
-    sync(shared_sandbox, "aoi_assets", page_size=size)
-    requested = [each for each in shared_sandbox.requests[before:] if each.path.endswith("/assets")]
-    assert {each.query["limit"] for each in requested} == {limit}
 
 
 def test_token_expiring_midway_skips_stream_and_keeps_bookmark(

@@ -11,9 +11,8 @@ import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
-from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
@@ -87,27 +86,6 @@ def test_workflow_details_of_later_sync_are_read_for_changed_workflows_only(
     assert len(second.ids("workflows")) < before
     specs = {each["id"]: each["spec"] for each in second.records["workflows"]}
     assert specs[key] == '{"steps":["new"]}'
-
-
-def test_workflow_details_do_not_restart_the_sync(sandbox: Sandbox) -> None:
-    """They are no filter: what was emitted before is not emitted again because of them."""
-    first = sync(sandbox, "workflows")
-    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
-    assert second.state["bookmarks"] == first.state["bookmarks"]
-    assert len(second.ids("workflows")) < len(first.ids("workflows"))
-
-
-def test_workflow_details_deselected_columns_request_nothing(sandbox: Sandbox) -> None:
-    config = make_config(sandbox, workflow_details=True)
-    catalog = make_catalog(config, "workflows")
-    for entry in catalog["streams"]:
-        for part in entry["metadata"]:
-            if part["breadcrumb"][1:] and part["breadcrumb"][1] in DETAIL_COLUMNS["workflows"]:
-                part["metadata"]["selected"] = False
-    writer = MessageCollector()
-    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
-    assert any(message["type"] == "RECORD" for message in writer.messages)
-    assert not list_detail_requests(sandbox, "workflows")
 
 
 @pytest.mark.parametrize(
@@ -213,53 +191,3 @@ def test_only_changed_record_with_rejected_details_does_not_fail_later_syncs() -
         assert server.requests[-1].startswith(b"GET /v0/workflows/a?")
     assert second.status is ExitCode.OK
     assert [(each["id"], each["spec"]) for each in second.records["workflows"]] == [("b", None)]
-
-
-def test_details_are_requested_concurrently_and_emitted_in_order(sandbox: Sandbox) -> None:
-    expected = sync(sandbox, "jobs").ids("jobs")
-    overlapping: list[str] = []
-
-    def watch(request: RequestRecord, _: Workspace) -> None:
-        running = [each.path for each in sandbox.requests if each.status is None]
-        if len(list(filter(DETAIL_PATHS["jobs"].fullmatch, running))) > 1:
-            overlapping.append(request.path)
-
-    sandbox.behavior = Behavior(latency_ms=20)
-    sandbox.on_request = watch
-    synced = sync(sandbox, "jobs", workflow_details=True, concurrency=3)
-    assert synced.ids("jobs") == expected
-    assert all(each["spec"] for each in synced.records["jobs"])
-    assert overlapping
-
-
-def test_unknown_field_of_details_goes_to_extra(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    listed = b'{"id": "a", "project_id": "p", "team": "x"}'
-    rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % listed
-    details = (
-        b'{"id": "a", "name": "other", "created_by": 7, "spec": "{}", "owner": "o", "team": "y"}'
-    )
-    with (
-        ScriptedServer(answer(body=rows), answer(body=details)) as server,
-        caplog.at_level(logging.INFO),
-    ):
-        [record] = sync(server, "workflows", workflow_details=True).records["workflows"]
-    assert record["extra"] == {"owner": "o", "team": "x"}
-    assert (record["name"], record["spec"], record["val_errors"]) == (None, "{}", None)
-    assert any("owner" in each and "'extra'" in each for each in caplog.messages)
-
-
-def test_response_with_an_error_is_no_details() -> None:
-    rows = b'{"workflows": [{"id": "a", "project_id": "p"}], "pagination": {"total": 1}}'
-    error = b'{"error": {"code": "internal", "message": "no"}}'
-    with ScriptedServer(answer(body=rows), answer(body=error)) as server:
-        synced = sync(server, "workflows", workflow_details=True)
-    assert synced.status is ExitCode.INCOMPLETE
-
-
-def test_connection_test_requests_few_details(sandbox: Sandbox) -> None:
-    config = make_config(sandbox, workflow_details=True)
-    tap = TapPixxel(config=config, message_writer=MessageCollector())
-    tap.run_sync_dry_run(streams=[tap.streams["workflows"]])
-    assert 1 <= len(list_detail_requests(sandbox, "workflows")) <= 2

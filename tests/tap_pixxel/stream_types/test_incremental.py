@@ -29,6 +29,7 @@ INCREMENTAL = [
     "aois",
     "aoi_assets",
 ]
+ONE_OF_EACH_TYPE = ["archive_items", "orders", "aoi_assets"]
 KEY = {"archive_items": "updated"}
 PART_TIMES: dict[str, dict[str, Any]] = {
     "order_items": {"last_feasibility_check": MISSING, "tasks": MISSING},
@@ -63,7 +64,7 @@ def ids_without_time(synced: SyncResult, name: str) -> set[str]:
     return {key for key, stamp in update_times(synced, name).items() if stamp is None}
 
 
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", ONE_OF_EACH_TYPE)
 def test_second_run_emits_boundary_and_records_without_time(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     second = sync(sandbox, name, state=first.state)
@@ -74,7 +75,7 @@ def test_second_run_emits_boundary_and_records_without_time(sandbox: Sandbox, na
     assert second.state == first.state
 
 
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", ONE_OF_EACH_TYPE)
 def test_second_run_emits_changed_records(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     quiet = set(sync(sandbox, name, state=first.state).ids(name))
@@ -85,7 +86,7 @@ def test_second_run_emits_changed_records(sandbox: Sandbox, name: str) -> None:
     assert {changed, new} <= set(second.ids(name)) <= quiet | {changed, new}
 
 
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", ONE_OF_EACH_TYPE)
 @pytest.mark.parametrize("value", [None, MISSING, "soon"], ids=["null", "missing", "nonsense"])
 def test_record_without_update_time_is_emitted_and_keeps_bookmark(
     sandbox: Sandbox, name: str, value: Any
@@ -102,35 +103,7 @@ def test_record_without_update_time_is_emitted_and_keeps_bookmark(
     assert bookmark_values(after, name) == bookmark_values(before, name)
 
 
-@pytest.mark.parametrize("name", INCREMENTAL)
-def test_timestamps_of_several_forms_compare_as_times(sandbox: Sandbox, name: str) -> None:
-    first, second, third, *_ = sandbox.workspace.ids(name)
-    field = KEY.get(name, "updated_at")
-    for key, form in (
-        (first, "2026-03-01 10:00:00.5+00:00"),
-        (second, "2026-03-01T11:00:00+02:00"),  # 09:00 UTC
-        (third, "2026-03-01T10:00:00.4Z"),
-    ):
-        sandbox.workspace.update(name, key, **{field: form})
-    synced = sync(sandbox, name)
-    assert "2026-03-01T10:00:00.500000Z" in bookmark_values(synced, name)
-    assert first in sync(sandbox, name, state=synced.state).ids(name)
-
-
-@pytest.mark.parametrize("name", INCREMENTAL)
-def test_late_older_record_does_not_move_bookmark_back(sandbox: Sandbox, name: str) -> None:
-    first = sync(sandbox, name)
-    late = sandbox.workspace.insert_copy(name, sandbox.workspace.ids(name)[0])
-    old = datetime.now(UTC) - timedelta(days=1)
-    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): "2020-01-01T00:00:00Z"})
-    second = sync(sandbox, name, state=first.state)
-    assert bookmark_values(second, name) == bookmark_values(first, name)
-    assert late not in second.ids(name)
-    sandbox.workspace.update(name, late, **{KEY.get(name, "updated_at"): old.isoformat()})
-    assert late in sync(sandbox, name, state=first.state).ids(name)
-
-
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", ONE_OF_EACH_TYPE)
 def test_lookback_emits_late_records(sandbox: Sandbox, name: str) -> None:
     first = sync(sandbox, name)
     mark = datetime.fromisoformat(max(bookmark_values(first, name)))
@@ -271,7 +244,6 @@ def test_user_query_on_replication_key_is_kept(sandbox: Sandbox) -> None:
     assert all(body["query"] == query for body in searches)
 
 
-@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
 @pytest.mark.parametrize(
     ("narrow", "wide"),
     [
@@ -285,10 +257,10 @@ def test_user_query_on_replication_key_is_kept(sandbox: Sandbox) -> None:
 def test_widened_filters_restart_with_warning(
     sandbox: Sandbox,
     caplog: pytest.LogCaptureFixture,
-    name: str,
     narrow: dict[str, Any],
     wide: dict[str, Any],
 ) -> None:
+    name = "archive_items"
     first = sync(sandbox, name, **narrow)
     with caplog.at_level(logging.WARNING):
         second = sync(sandbox, name, state=first.state, **wide)
@@ -297,18 +269,7 @@ def test_widened_filters_restart_with_warning(
     assert any("full resync" in each for each in caplog.messages)
 
 
-def test_added_collection_does_not_restart_the_others(sandbox: Sandbox) -> None:
-    everything = sync(sandbox, "archive_items")
-    one, other, *_ = dict.fromkeys(r["collection"] for r in everything.records["archive_items"])
-    first = sync(sandbox, "archive_items", collections=[one])
-    second = sync(sandbox, "archive_items", collections=[one, other], state=first.state)
-    of_other = {r["id"] for r in everything.records["archive_items"] if r["collection"] == other}
-    again = set(second.ids("archive_items")) - of_other
-    assert of_other <= set(second.ids("archive_items"))
-    assert len(again) < len(first.ids("archive_items"))
-
-
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", ONE_OF_EACH_TYPE)
 @pytest.mark.parametrize(
     "behavior", [Behavior(), Behavior(ignore_query=True)], ids=["plain", "ignored"]
 )
@@ -319,22 +280,6 @@ def test_start_date_bounds_update_time(sandbox: Sandbox, name: str, behavior: Be
     synced = sync(sandbox, name, start_date=start)
     wanted = {key for key, stamp in stamped.items() if stamp and stamp >= start}
     assert wanted <= set(synced.ids(name)) <= wanted | ids_without_time(sync(sandbox, name), name)
-
-
-def test_start_date_after_all_records_still_filters_second_run(sandbox: Sandbox) -> None:
-    first = sync(sandbox, "archive_items", start_date="2026-11-01")
-    assert not [stamp for stamp in update_times(first, "archive_items").values() if stamp]
-    sandbox.requests.clear()
-    second = sync(sandbox, "archive_items", start_date="2026-11-01", state=first.state)
-    assert second.ids("archive_items") == []
-    searched = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
-    with_collection = [body for body in searched if "collections" in body]
-    marked = [
-        part["context"]["collection"]
-        for part in first.bookmark("archive_items")["partitions"]
-        if "boundary" in part
-    ]
-    assert all("query" in body for body in with_collection if body["collections"][0] in marked)
 
 
 def stop_after(at: int) -> Callable[[dict[str, Any]], None]:
@@ -351,7 +296,7 @@ def stop_after(at: int) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize("start_date", [None, "2020-01-01"])
-@pytest.mark.parametrize("at", [5, 35, 70, 110])
+@pytest.mark.parametrize("at", [5, 70])
 def test_killed_backfill_resumes_from_its_windows_without_loss(
     monkeypatch: pytest.MonkeyPatch, at: int, start_date: str | None
 ) -> None:
@@ -382,7 +327,7 @@ def records_before_last_state(messages: list[dict[str, Any]]) -> list[dict[str, 
     return [m for m in messages[:last] if m["type"] == "RECORD"]
 
 
-@pytest.mark.parametrize("at", [3, 20, 60, 111])
+@pytest.mark.parametrize("at", [3, 6])
 def test_killed_incremental_run_loses_nothing(at: int) -> None:
     with Sandbox(seed=7, items=60) as sandbox:
         first = sync(sandbox, *INCREMENTAL)
@@ -394,7 +339,7 @@ def test_killed_incremental_run_loses_nothing(at: int) -> None:
             sandbox,
             *INCREMENTAL,
             state=first.state,
-            after=stop_after(min(at, 6)),
+            after=stop_after(at),
             expect=StopRequested,
         )
         state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
@@ -418,19 +363,6 @@ def test_filter_parsed_as_day_is_not_trusted() -> None:
         assert sync(server, "aois", state=first.state).ids("aois") == ["b"]
     assert b"updated_at=1970" in server.requests[0]
     assert b"updated_at" not in server.requests[1]
-
-
-def test_state_written_by_hand_is_accepted(sandbox: Sandbox) -> None:
-    state = {
-        "bookmarks": {
-            "orders": {"replication_key": "updated_at", "replication_key_value": "2025-06-01"}
-        }
-    }
-    stamped = update_times(sync(sandbox, "orders"), "orders")
-    synced = sync(sandbox, "orders", state=state)
-    wanted = {key for key, stamp in stamped.items() if stamp and stamp >= "2025-06-01"}
-    assert wanted <= set(synced.ids("orders"))
-    assert len(synced.ids("orders")) < len(stamped)
 
 
 ZERO = "0001-01-01T00:00:00Z"  # Go's time that is not set

@@ -98,19 +98,6 @@ def test_unfiltered_list_bad_request_fails_the_stream() -> None:
         assert sync(server, "aois").status is ExitCode.INCOMPLETE
 
 
-def test_full_table_requests_everything_each_time(state: dict[str, Any]) -> None:
-    with ScriptedServer(FULL_LIST) as server:
-        synced = sync(server, "aois", state=state, full_table=True)
-    assert synced.ids("aois") == ["old", "mark", "new"]
-    assert [b"updated_at" in each for each in server.requests] == [False]
-
-
-def test_first_run_requests_everything() -> None:
-    with ScriptedServer(make_list("old", "mark")) as server:
-        assert sync(server, "aois").ids("aois") == ["old", "mark"]
-    assert [b"updated_at" in each for each in server.requests] == [False]
-
-
 EMPTY_COLLECTION = "firefly-l1b"
 START: dict[str, Any] = {"start_date": "2026-06-01", "query": {"gsd": {"lt": 100}}}
 
@@ -146,17 +133,6 @@ def test_start_date_with_nothing_newer_in_collection_reads_no_more_than_one_row(
         assert probe["query"]["updated"]["gt"].startswith("1970-01-01T00:00:00")
         assert probe["limit"] == 1
         assert probe["query"]["gsd"] == filtered["query"]["gsd"] == {"lt": 100}
-
-
-def test_start_date_with_empty_collection_reads_all_without_warning(
-    archive: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nothing proves then that the filter is applied, or that it is ignored."""
-    with caplog.at_level(logging.WARNING):
-        sync(archive, "archive_items", collections=[EMPTY_COLLECTION], **START)
-    assert not [each for each in caplog.messages if "filter" in each]
-    *_, whole = search_collection(archive, EMPTY_COLLECTION)
-    assert "updated" not in whole["query"]
 
 
 def test_start_date_and_filter_that_finds_nothing_reads_all_with_warning(

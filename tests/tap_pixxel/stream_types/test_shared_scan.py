@@ -11,7 +11,6 @@ import pytest
 
 from pixxel_api.errors import Forbidden
 from pixxel_sandbox import Behavior, Sandbox
-from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stream_types import shared_scan
 from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
 from tap_pixxel.stream_types.shared_scan import PathParams, SharedScan
@@ -55,21 +54,6 @@ def test_parents_are_read_once_for_all_child_streams(sandbox: Sandbox, path: str
     }
 
 
-def test_job_tasks_read_each_list_of_jobs_once(sandbox: Sandbox) -> None:
-    """So do those of `jobs`, which are read first."""
-    sync(sandbox, *CHILDREN_OF_WORKFLOWS)
-    lists = [each.path for each in sandbox.requests if each.path.endswith("/jobs")]
-    assert {lists.count(path) for path in lists} == {2}
-
-
-@pytest.mark.parametrize("path", PARENTS)
-def test_selected_parent_reads_its_list_once_more(sandbox: Sandbox, path: str) -> None:
-    parent, children = path.rpartition("/")[2], PARENTS[path]
-    synced = sync(sandbox, parent, *children)
-    assert count_requests(sandbox, path) == 2
-    assert all(len(synced.ids(name)) == sandbox.counts()[name] for name in (parent, *children))
-
-
 def test_later_child_stream_bookmark_never_passes_time_of_parents_list() -> None:
     """It reads no list of a parent that is newer, whose records may have changed since."""
     clock = "Date: Wed, 01 Jan 2025 00:00:09 GMT"
@@ -105,17 +89,6 @@ def test_incomplete_parents_list_is_reported_for_each_child_stream() -> None:
     assert list_incomplete(synced.state) == sorted(CHILDREN_OF_WORKFLOWS)
     assert "replication_key_value" not in json.dumps(synced.state)
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
-
-
-def test_forbidden_parents_list_fails_each_child_stream(sandbox: Sandbox) -> None:
-    sandbox.behavior = Behavior(forbid=frozenset({"aois"}))
-    synced = sync(sandbox, *CHILDREN_OF_AOIS, "stores")
-    assert synced.status is ExitCode.INCOMPLETE
-    assert list_incomplete(synced.state) == sorted(CHILDREN_OF_AOIS)
-    assert synced.ids("stores")
-    assert "ACTIVATE_VERSION" not in {
-        each["type"] for each in synced.messages if each.get("stream") == "insights"
-    }
 
 
 def test_parents_list_that_failed_midway_is_read_again(sandbox: Sandbox) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import shapely
 from shapely.geometry import shape
 
 import tap_pixxel.stac
-from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stac import ConversionNote
 from tap_pixxel.stream_types.stac import MAX_LOGGED_NOTES, format_note_table
@@ -19,6 +18,9 @@ from tap_pixxel.tap import TapPixxel
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config, sync
+
+if TYPE_CHECKING:
+    from pixxel_sandbox import Sandbox
 
 STREAMS = ("archive_items", "catalogs")
 FLAT = {
@@ -63,18 +65,6 @@ def test_emitted_items_and_collections_are_valid_stac(sandbox: Sandbox) -> None:
         assert schema_errors(record["stac_collection"]) == []
 
 
-def test_stac_item_column_equals_conversion(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, *STREAMS)
-    for key, record in zip(
-        synced.ids("archive_items"), synced.records["archive_items"], strict=True
-    ):
-        raw = sandbox.workspace.get("archive_items", key)
-        assert record["stac_item"] == tap_pixxel.stac.to_item(raw, api_url=sandbox.url).stac
-    for key, record in zip(synced.ids("catalogs"), synced.records["catalogs"], strict=True):
-        raw = sandbox.workspace.get("catalogs", key)
-        assert record["stac_item"] == tap_pixxel.stac.catalog_to_item(raw, api_url=sandbox.url).stac
-
-
 def test_raw_columns_are_absent_with_stac(sandbox: Sandbox) -> None:
     synced = sync(sandbox, *STREAMS)
     for record in synced.records["archive_items"]:
@@ -100,26 +90,6 @@ def test_summary_columns_equal_item_properties(sandbox: Sandbox, stream: str) ->
             written = shapely.from_wkt(record["geometry_wkt"])
             assert written.equals(shape(item["geometry"]))
     assert any(record["geometry"] is None for record in records) or stream == "catalogs"
-
-
-@pytest.mark.parametrize("stream", STREAMS)
-def test_summary_columns_are_equal_with_and_without_stac(sandbox: Sandbox, stream: str) -> None:
-    names = [*FLAT, "epsg", "bbox_west", "geometry_wkt", "datetime", "collection"]
-    stac, raw = (sync(sandbox, stream, stac=stac).records[stream] for stac in (True, False))
-    assert raw
-    assert [[r.get(name) for name in names] for r in stac] == [
-        [r.get(name) for name in names] for r in raw
-    ]
-    assert not any("stac_item" in record for record in raw)
-
-
-@pytest.mark.parametrize("code", ["EPSG:" + "9" * 5_000, "EPSG:" + "9" * 20, "EPSG:x"])
-def test_invalid_epsg_code_leaves_column_null(code: str) -> None:
-    with Sandbox(seed=5, items=2) as sandbox:
-        key = sandbox.workspace.ids("archive_items")[0]
-        sandbox.workspace.update("archive_items", key, **{"proj:code": code, "proj:epsg": MISSING})
-        records = sync(sandbox, "archive_items").records["archive_items"]
-    assert {record["id"]: record.get("epsg") for record in records}[key] is None
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -159,24 +129,6 @@ def test_unconvertible_item_is_emitted_with_error_and_raw_fields(
     assert log_lines == [
         f"{stream}: 1 records cannot be converted to STAC; see their column stac_error"
     ]
-
-
-def test_conversion_notes_are_logged_once_a_stream(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        synced = sync(sandbox, *STREAMS)
-    log_lines = [m for m in caplog.messages if ": STAC conversion: " in m]
-    headers = [m for m in log_lines if m.endswith("  reason")]
-    assert [m.partition(":")[0] for m in headers] == list(STREAMS)
-    fwhm = sum(
-        band.get("fwhm") == 0
-        for key in synced.ids("archive_items")
-        for asset in sandbox.workspace.get("archive_items", key)["assets"].values()
-        for band in asset.get("eo:bands", ())
-    )
-    row = f"{fwhm:,} dropped assets.*.eo:bands.*.fwhm 0 means unknown"
-    assert row in {" ".join(m.split(": ", 2)[2].split()) for m in log_lines}
 
 
 def test_format_note_table_is_aligned_and_short() -> None:
@@ -221,16 +173,6 @@ def test_catalog_collection_setting_names_collection_of_owned_items(sandbox: San
     assert "mine" not in {record["collection"] for record in records}
     owned = sync(sandbox, "catalogs").records["catalogs"]
     assert all(r["stac_item"]["collection"] == f"{r['collection']}-owned" for r in owned)
-
-
-def test_assume_cog_setting_changes_media_types(sandbox: Sandbox) -> None:
-    def types(**settings: Any) -> set[str]:
-        records = sync(sandbox, "archive_items", **settings).records["archive_items"]
-        assets = [a for r in records for a in r["stac_item"]["assets"].values()]
-        return {a["type"] for a in assets if a["type"].startswith("image/tiff")}
-
-    assert types() == {"image/tiff; application=geotiff"}
-    assert types(assume_cog=True) == {"image/tiff; application=geotiff; profile=cloud-optimized"}
 
 
 @pytest.mark.parametrize(("stac", "column"), [(True, "stac_item['assets']"), (False, "assets")])

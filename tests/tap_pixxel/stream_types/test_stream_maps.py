@@ -40,19 +40,6 @@ def test_map_names_columns_that_the_rows_lack() -> None:
     ]
 
 
-@pytest.mark.parametrize("stac", [True, False])
-@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
-def test_map_names_every_stac_column(sandbox: Sandbox, name: str, stac: bool) -> None:  # noqa: FBT001
-    config = make_config(sandbox, stac=stac)
-    [entry] = [e for e in make_catalog(config)["streams"] if e["tap_stream_id"] == name]
-    columns = entry["schema"]["properties"]
-    maps = {name: {f"copy_of_{column}": column for column in columns}}
-    synced = sync(sandbox, name, stac=stac, stream_maps=maps)
-    assert synced.records[name]
-    for record in synced.records[name]:
-        assert all(record[f"copy_of_{column}"] == record[column] for column in columns)
-
-
 @pytest.mark.parametrize(
     ("expression", "cause"),
     [
@@ -74,17 +61,6 @@ def test_error_in_map_names_stream_expression_and_record(
         f"the expression '{expression}': {cause}"
     )
     assert line.startswith(expected)
-
-
-def test_error_in_aliased_map_names_both_streams_and_all_keys(sandbox: Sandbox) -> None:
-    maps = {"images": {"__source__": "archive_items", "year": "int(id)"}}
-    line = find_map_error(sandbox, "archive_items", maps)
-    key, collection = next(
-        (each["id"], each["collection"])
-        for each in sync(sandbox, "archive_items").records["archive_items"]
-    )
-    assert f"stream 'archive_items' (to 'images') failed at the record with id '{key}'" in line
-    assert f"collection '{collection}', in the expression 'int(id)'" in line
 
 
 def test_error_in_map_is_one_line_of_the_command(sandbox: Sandbox, tmp_path: Path) -> None:

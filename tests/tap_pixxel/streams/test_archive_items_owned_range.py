@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pixxel_api.json_decoding import decode_row
-from pixxel_sandbox import MISSING, Behavior, Sandbox
+from pixxel_sandbox import MISSING, Sandbox
 from pixxel_sandbox.web import search_params
 from pixxel_sandbox.web.errors import bad_request
 from tap_pixxel.settings import Interval, OwnedRange
@@ -124,16 +124,6 @@ def test_request_has_both_ends_of_range_within_datetime(archive: Sandbox) -> Non
     assert windows == {interval, "2024-02-01T00:00:00.000000Z/2024-03-01T00:00:00.000000Z"}
 
 
-def test_ranges_divide_what_datetime_selects(archive: Sandbox) -> None:
-    """An item may be in the interval by its end only, and owned by a range before it."""
-    settings = {"datetime": "2024-03-01/2024-06-01"}
-    expected = read(archive, **settings).ids("archive_items")
-    ranges = ["../2024-01-01", "2024-01-01/2024-05-01", "2024-05-01/.."]
-    parts = [read(archive, owned_range=each, **settings) for each in ranges]
-    assert sorted(key for part in parts for key in part.ids("archive_items")) == sorted(expected)
-    assert len(parts[0].ids("archive_items")) > 1
-
-
 @pytest.mark.parametrize("window_rows", [5000, 10], ids=["one window", "windows"])
 def test_sync_of_large_collection_reads_items_without_time(
     archive: Sandbox, monkeypatch: pytest.MonkeyPatch, window_rows: int
@@ -169,16 +159,6 @@ def test_undated_items_are_read_at_end_of_list_only(archive: Sandbox) -> None:
     read(archive, owned_range=UNDATED, page_size=20, collections=["firefly-l1c"])
     searches = [each.body for each in archive.requests if each.path == "/v0/archives/search"]
     assert sum(body["limit"] == 20 for body in searches) == 2
-
-
-@pytest.mark.parametrize("behavior", [Behavior(ignore_sort=True), Behavior(reject_sort=True)])
-def test_undated_items_of_unsorted_list_are_read(archive: Sandbox, behavior: Behavior) -> None:
-    archive.behavior = behavior
-    try:
-        ids = read(archive, owned_range=UNDATED, page_size=7).ids("archive_items")
-    finally:
-        archive.behavior = Behavior()
-    assert set(ids) == {*archive.workspace.ids("archive_items")[20:24]}
 
 
 def test_owned_range_changes_no_fingerprint_and_bookmark_has_owned_items_only(

@@ -6,7 +6,6 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pystac
 import pytest
 
 from pixxel_sandbox import MISSING, Behavior, Sandbox
@@ -14,12 +13,11 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.settings import find_setting_problems as setting_problems
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.stac.semantic_checks import find_problems
-from tests.tap_pixxel.stac.validation import needs_schemas, pystac_offline, schema_errors
+from tests.tap_pixxel.stac.validation import pystac_offline
 from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
-    from pixxel_sandbox import RequestRecord, Workspace
+    from pixxel_sandbox import Workspace
 
 __all__ = ["pystac_offline"]
 
@@ -122,44 +120,6 @@ def test_unusable_deliveries_are_counted_and_logged_once(
     )
 
 
-@pytest.mark.parametrize("status", ["CREATED", "IN_PROGRESS", "FAILED", "UNSPECIFIED", "?", None])
-def test_unsuccessful_delivery_adds_no_asset(
-    sandbox: Sandbox, workspace: Workspace, status: str | None
-) -> None:
-    catalog = make_old_catalog(workspace)
-    add_delivery(workspace, catalog, status=status)
-    synced = sync_catalogs(sandbox)
-    assert find_delivery_assets(synced, catalog) == {}
-    assert find_record(synced, catalog)["updated_at"] == "2024-01-01T00:00:00.000000Z"
-
-
-@pytest.mark.parametrize("status", ["SUCCESS", "successful", "COMPLETED", " Success "])
-def test_delivery_any_success_status_adds_asset(
-    sandbox: Sandbox, workspace: Workspace, status: str
-) -> None:
-    catalog = make_old_catalog(workspace)
-    add_delivery(workspace, catalog, status=status)
-    assert list(find_delivery_assets(sync_catalogs(sandbox), catalog)) == ["delivery-analysis"]
-
-
-def test_deliveries_to_several_stores_and_paths_have_own_assets(
-    sandbox: Sandbox, workspace: Workspace
-) -> None:
-    catalog = make_old_catalog(workspace)
-    add_delivery(workspace, catalog)
-    add_delivery(workspace, catalog, "research")
-    before = find_delivery_assets(sync_catalogs(sandbox), catalog)
-    assert list(before) == ["delivery-analysis", "delivery-research"]
-    add_delivery(workspace, catalog, path="other")
-    newest = add_delivery(workspace, catalog)
-    after = find_delivery_assets(sync_catalogs(sandbox), catalog)
-    assert len(after) == 3
-    assert {key: asset["href"] for key, asset in before.items()}.items() <= {
-        key: asset["href"] for key, asset in after.items()
-    }.items()
-    assert after["delivery-analysis"]["pixxel:delivery_id"] == newest
-
-
 def test_delivery_finished_later_emits_its_catalog_again(
     sandbox: Sandbox, workspace: Workspace
 ) -> None:
@@ -183,22 +143,6 @@ def test_delivery_finished_later_emits_its_catalog_again(
     third = sync_catalogs(sandbox, state=second.state)
     assert catalog in third.ids("catalogs"), "the boundary is inclusive"
     assert third.state == second.state
-
-
-def test_delivery_older_than_catalog_keeps_updated_at(
-    sandbox: Sandbox, workspace: Workspace
-) -> None:
-    catalog = make_old_catalog(workspace)
-    add_delivery(workspace, catalog, updated_at="2023-01-01T00:00:00Z")
-    record = find_record(sync_catalogs(sandbox), catalog)
-    assert record["updated_at"] == record["catalog_updated_at"] == "2024-01-01T00:00:00.000000Z"
-
-
-def test_delivery_dated_in_future_does_not_move_bookmark_into_future(
-    sandbox: Sandbox, workspace: Workspace
-) -> None:
-    add_delivery(workspace, make_old_catalog(workspace), updated_at="2999-01-01T00:00:00Z")
-    assert sync_catalogs(sandbox).bookmark("catalogs")["replication_key_value"] < "2900"
 
 
 @pytest.mark.parametrize("which", ["catalogs", "deliveries"])
@@ -230,23 +174,6 @@ def test_bookmark_never_passes_request_time_of_deliveries() -> None:
     assert b"/v0/catalogs/deliveries" in server.requests[0]
     mark = synced.bookmark("catalogs")["replication_key_value"]
     assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
-
-
-def test_store_created_while_deliveries_are_read_is_known(
-    sandbox: Sandbox, workspace: Workspace
-) -> None:
-    """If the stores were read first, its delivery would have no asset, and not be emitted again."""
-    catalog = make_old_catalog(workspace)
-
-    def make(record: RequestRecord, live_workspace: Workspace) -> None:
-        if record.path == READS[0]:
-            sandbox.on_request = None
-            new = live_workspace.insert_copy("stores", find_store(live_workspace, "analysis"))
-            live_workspace.update("stores", new, name="new")
-            add_delivery(live_workspace, catalog, "new")
-
-    sandbox.on_request = make
-    assert list(find_delivery_assets(sync_catalogs(sandbox), catalog)) == ["delivery-new"]
 
 
 def test_deliveries_and_stores_are_read_once_and_only_if_enabled(sandbox: Sandbox) -> None:
@@ -353,33 +280,6 @@ def test_store_url_of_unknown_store_is_logged(
     assert find_messages(caplog, "store_urls") == [
         "catalogs: the workspace has no store 'no-such'; check the setting 'store_urls'"
     ]
-
-
-@needs_schemas
-@pytest.mark.usefixtures("pystac_offline")
-def test_items_with_delivery_assets_are_valid_stac(sandbox: Sandbox) -> None:
-    live_workspace = sandbox.workspace
-    for place, key in enumerate(live_workspace.ids("catalogs")):
-        add_delivery(
-            live_workspace, key, ("analysis", "research", "archive")[place % 3], path=f"{place} %/"
-        )
-    synced = sync_catalogs(sandbox, store_urls={"archive": AZURE})
-    for place, record in enumerate(synced.records["catalogs"]):
-        item = record["stac_item"]
-        assert schema_errors(item) == []
-        assert find_problems(item) == []
-        mine = find_delivery_assets(synced, record["id"])
-        assert mine
-        if place < 4:  # pystac is slow
-            read = pystac.Item.from_dict(item)
-            assert len(read.validate()) == 1 + len(item["stac_extensions"])
-            assert {read.assets[key].href for key in mine} == {a["href"] for a in mine.values()}
-
-
-def test_full_table_catalogs_have_delivery_assets(sandbox: Sandbox, workspace: Workspace) -> None:
-    catalog = make_old_catalog(workspace)
-    add_delivery(workspace, catalog)
-    assert find_delivery_assets(sync_catalogs(sandbox, full_table=True), catalog)
 
 
 def test_catalog_schema_changes_only_with_delivered_assets(sandbox: Sandbox) -> None:

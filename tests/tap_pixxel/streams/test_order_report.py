@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixxel_singer.exit_codes import ExitCode
-from tap_pixxel.streams.order_report import InvalidReport, make_row_key, parse_report
+from tap_pixxel.streams.order_report import InvalidReport, parse_report
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import sync
 
@@ -65,15 +65,6 @@ def test_report_has_the_same_columns_whatever_its_header() -> None:
     }
     assert first.state == second.state == {"bookmarks": {"order_report": {}}}
     assert b"tz=UTC" in server.requests[0]
-
-
-def test_report_row_keeps_its_key_until_it_is_edited() -> None:
-    before = b"Id,Status\r\na,PAID\r\nb,PAID\r\nb,PAID\r\n"
-    moved = b"Status,Id\r\nPAID,b\r\nNEW,c\r\nPAID,b\r\nREFUND,a\r\n"
-    with serve_csv(before, moved) as server:
-        first, second = (sync(server, "order_report").records["order_report"] for _ in range(2))
-    assert record_keys(first)[1:] == record_keys(second)[::2]
-    assert record_keys(first)[0] not in record_keys(second)
 
 
 @pytest.mark.parametrize(
@@ -143,16 +134,3 @@ def test_parse_report_keeps_every_cell(header: list[str], rows: list[list[str]])
     csv.writer(file).writerows([["id", *header], *rows])
     written = [row for row in rows if row]
     assert [list(each.values()) for each in parse_report(file.getvalue().encode())] == written
-
-
-def test_row_key_depends_on_titles_and_cells() -> None:
-    rows = [{"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1"}, {"a": "1", "b": ""}]
-    assert len({make_row_key(each) for each in rows}) == len(rows)
-    assert make_row_key({"b": "2", "a": "1"}) == make_row_key(rows[0])
-
-
-def test_stream_map_on_report_fields_is_applied(sandbox: Sandbox) -> None:
-    maps = {"order_report": {"kind": "fields['Type']", "fields": "__NULL__"}}
-    records = sync(sandbox, "order_report", stream_maps=maps).records["order_report"]
-    assert {each["kind"] for each in records} >= {"ARCHIVE", "TASKING"}
-    assert not any("fields" in each for each in records)

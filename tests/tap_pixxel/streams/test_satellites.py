@@ -15,7 +15,6 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.exit_codes import ExitCode
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.pixxel_sandbox.contract_checks import request_validator
-from tests.tap_pixxel.commands import parse_errors, run_tap
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 from tests.tap_pixxel.syncs import SyncResult, sync
 
@@ -85,20 +84,6 @@ def test_images_are_valid_stac_without_order_status(full_sync: SyncResult) -> No
         assert {each["rel"] for each in item["links"]} >= {"collection"}
 
 
-def test_image_record_names_satellite_and_collection(
-    sandbox: Sandbox, full_sync: SyncResult
-) -> None:
-    known = {
-        (row["id"], each["id"])
-        for row in sandbox.workspace.rows("satellites")
-        for each in row["collections"]
-    }
-    records = full_sync.records["satellite_images"]
-    found = {(each["satellite_id"], each["collection"]) for each in records}
-    assert found <= known
-    assert len(found) > 3
-
-
 @pytest.mark.parametrize("stac", [True, False])
 def test_satellite_image_records_match_their_schema(sandbox: Sandbox, *, stac: bool) -> None:
     """The context of a partition is added to its records, so its names must be columns."""
@@ -110,12 +95,6 @@ def test_satellite_image_records_match_their_schema(sandbox: Sandbox, *, stac: b
     assert synced.records["satellite_images"]
     for record in synced.records["satellite_images"]:
         check.validate(record)
-
-
-def test_images_without_stac_are_emitted_raw(sandbox: Sandbox) -> None:
-    found = sync_images(sandbox, stac=False)
-    assert all(each["assets"] and each["properties"] for each in found)
-    assert not any("stac_item" in each for each in found)
 
 
 def test_satellites_setting_limits_searches_and_logs_unknown_names(
@@ -192,27 +171,6 @@ def test_selected_stream_with_missing_settings_raises_a_line_each(
         assert words in line
 
 
-def test_missing_settings_on_command_line_exit_2(sandbox: Sandbox, tmp_path: Any) -> None:
-    entry = {
-        "tap_stream_id": "satellite_images",
-        "schema": {"properties": {"id": {}, "collection": {}}},
-        "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
-    }
-    path = tmp_path / "catalog.json"
-    path.write_text(json.dumps({"streams": [entry]}))
-    before = len(sandbox.requests)
-    result = run_tap(
-        "--config=ENV",
-        "--catalog",
-        str(path),
-        TAP_PIXXEL_API_URL=sandbox.url,
-        TAP_PIXXEL_API_TOKEN=sandbox.token,
-    )
-    assert result.returncode == 2
-    assert any("satellite_images needs" in line for line in parse_errors(result))
-    assert len(sandbox.requests) == before
-
-
 @pytest.mark.parametrize(
     "items",
     [
@@ -255,51 +213,12 @@ def test_invalid_collections_of_a_satellite_are_ignored(collections: str) -> Non
         assert len(server.requests) == 1
 
 
-def test_collection_named_twice_is_searched_once() -> None:
-    twice = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "c"}]}]}'
-    with ScriptedServer(answer(body=twice), make_page(f"[{IMAGE % 1}]")) as server:
-        assert [each["id"] for each in sync_images(server)] == ["1"]
-
-
-@pytest.mark.parametrize("pagination", ["5", '"x"', "[]", "null", '{"total": "2"}'])
-def test_pagination_of_wrong_type_is_ignored(pagination: str) -> None:
-    scripts = answer(body=SATELLITES), make_page(f"[{IMAGE % 1}]", f', "pagination": {pagination}')
-    with ScriptedServer(*scripts) as server:
-        assert [each["id"] for each in sync_images(server)] == ["1"]
-
-
-def test_numeric_next_token_is_followed() -> None:
-    scripts = make_page(f"[{IMAGE % 1}]", ', "next_token": 7'), make_page(f"[{IMAGE % 2}]")
-    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
-        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
-    assert b'"next_token":7' in server.requests[-1].replace(b": ", b":")
-
-
 def test_repeated_next_token_fails_the_partition() -> None:
     script = make_page(f'{{"a": {IMAGE % 1}}}', ', "next_token": "t1"')
     with ScriptedServer(answer(body=SATELLITES), script) as server:
         synced = sync(server, "satellite_images", **WORLD)
     assert "(s c: endless list: " in synced.failures
     assert len(server.requests) == 3
-
-
-@pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
-def test_image_bookmark_never_passes_server_time(more: str) -> None:
-    """Images that change during the search are emitted by the next run."""
-    late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
-    clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
-    found = answer(body=f'{{"items": {late}{more}}}'.encode(), headers=clock)
-    with ScriptedServer(answer(body=SATELLITES), found) as server:
-        state = sync(server, "satellite_images", **WORLD).bookmark("satellite_images")
-    value = state["partitions"][0]["replication_key_value"]
-    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
-
-
-@pytest.mark.parametrize("paging", ["7", '"none"', "[]", '{"total": 1e400}'])
-def test_pagination_of_unexpected_shape_is_ignored(paging: str) -> None:
-    script = make_page(f'{{"a": {IMAGE % 1}}}', f', "pagination": {paging}')
-    with ScriptedServer(answer(body=SATELLITES), script) as server:
-        assert [each["id"] for each in sync_images(server)] == ["1"]
 
 
 def test_images_without_ids_end_the_list() -> None:
@@ -319,13 +238,6 @@ def test_rejected_search_error_names_the_settings() -> None:
     with ScriptedServer(answer(body=SATELLITES), answer(400)) as server:
         synced = sync(server, "satellite_images", **WORLD)
     assert synced.failures.endswith("; check the settings that filter the search)")
-
-
-@pytest.mark.parametrize("found", ["7", '{"a": 7}'])
-def test_value_not_a_list_of_images_fails_the_partition(found: str) -> None:
-    with ScriptedServer(answer(body=SATELLITES), make_page(found)) as server:
-        synced = sync(server, "satellite_images", **WORLD)
-    assert "the response has no 'items' of images" in synced.failures
 
 
 def test_open_datetime_end_is_sent_as_now() -> None:

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft7Validator, FormatChecker
 
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.resources import RESOURCES
@@ -22,19 +21,6 @@ if TYPE_CHECKING:
 NEEDY = {"satellite_images"}
 """Streams that require settings, which have tests of their own."""
 NAMES = [name for stream in STREAMS if (name := stream.__dict__["name"]) not in NEEDY]
-ANALYTICS = {
-    "aoi_assets",
-    "aois",
-    "block_versions",
-    "blocks",
-    "indices",
-    "insights",
-    "job_tasks",
-    "jobs",
-    "satellites",
-    "visualizations",
-    "workflows",
-}
 FULL_TABLE = {
     "bandsets",
     "block_versions",
@@ -61,26 +47,6 @@ def test_all_streams_emit_as_many_unique_records_as_the_sandbox_has(seed: int) -
         records = synced.records[schema["stream"]]
         keys = {tuple(record[name] for name in schema["key_properties"]) for record in records}
         assert len(keys) == len(records)
-
-
-def test_analytics_streams_are_not_selected_by_default(sandbox: Sandbox) -> None:
-    schemas = {m["stream"] for m in sync(sandbox).messages if m["type"] == "SCHEMA"}
-    assert schemas == set(NAMES) - ANALYTICS
-    assert {s.__dict__["name"] for s in STREAMS if not s.selected_by_default} == ANALYTICS | NEEDY
-
-
-def test_records_match_schema_sent_before_them(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, *NAMES)
-    validators: dict[str, Draft7Validator] = {}
-    for message in synced.messages:
-        if message["type"] == "SCHEMA":
-            schema = {**message["schema"], "additionalProperties": False}
-            validators[message["stream"]] = Draft7Validator(schema, format_checker=FormatChecker())
-            described = [each.get("description") for each in schema["properties"].values()]
-            assert all(described), message["stream"]
-        elif message["type"] == "RECORD":
-            validators[message["stream"]].validate(message["record"])
-    assert set(validators) == set(NAMES)
 
 
 @pytest.mark.parametrize("stac", [True, False])
@@ -160,28 +126,6 @@ def test_irregular_values_are_normalized(sandbox: Sandbox) -> None:
     assert all(day[:2] == "20" and day[4] == "-" for day in days)
 
 
-def test_order_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, "catalogs", "orders", "order_items", "order_tasks")
-    tasks = {record["id"]: record for record in synced.records["order_tasks"]}
-    items = set(synced.ids("order_items"))
-    orders = set(synced.ids("orders"))
-    joined = [tasks[record["task_id"]] for record in synced.records["catalogs"]]
-    assert joined
-    assert {task["order_item_id"] for task in joined} <= items
-    assert {task["order_id"] for task in joined} <= orders
-    stated = [task for task in tasks.values() if task.get("stated_order_item_id")]
-    assert stated, "the sandbox has a task that states an image's name"
-
-
-def test_flat_columns_equal_nested_fields(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, "catalogs", "deliveries", stac=False)
-    for record in synced.records["catalogs"]:
-        assert record["item_id"] == record["details"]["id"]
-        assert record["collection"] == record["details"]["collection"]
-    for record in synced.records["deliveries"]:
-        assert record["store_id"] == record["cloud_delivery"]["config"]
-
-
 def test_catalog_without_details_is_emitted(sandbox: Sandbox) -> None:
     [key, *_] = sandbox.workspace.ids("catalogs")
     sandbox.workspace.update("catalogs", key, details=None)
@@ -214,24 +158,6 @@ def test_full_table_is_activated_after_its_last_record(sandbox: Sandbox, name: s
     *records, activate = messages[1:]
     assert activate["type"] == "ACTIVATE_VERSION"
     assert {record["version"] for record in records} == {activate["version"]}
-
-
-def test_later_full_table_has_later_version(sandbox: Sandbox) -> None:
-    versions = [
-        next(
-            m["version"]
-            for m in sync(sandbox, "stores").messages
-            if m["type"] == "ACTIVATE_VERSION"
-        )
-        for _ in range(2)
-    ]
-    assert versions[0] < versions[1]
-
-
-def test_incremental_streams_are_never_activated(sandbox: Sandbox) -> None:
-    messages = sync(sandbox, *NAMES).messages
-    activated = {m["stream"] for m in messages if m["type"] == "ACTIVATE_VERSION"}
-    assert activated == FULL_TABLE
 
 
 def test_catalog_replication_method_full_table_is_applied(sandbox: Sandbox) -> None:
@@ -305,14 +231,6 @@ def test_unknown_collection_is_logged_by_catalogs_alone(
     assert any(
         "catalogs: setting 'collections' not checked: GET" in each for each in caplog.messages
     )
-
-
-def test_datetime_setting_bounds_archive_items(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, "archive_items", datetime="2024")
-    years = {
-        record["datetime"][:4] for record in synced.records["archive_items"] if record["datetime"]
-    }
-    assert years == {"2024"}
 
 
 def test_list_ended_before_total_keeps_bookmark_and_is_not_activated(

@@ -15,7 +15,7 @@ from pixxel_singer.signals import StopRequested
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.stream_types.test_incremental import stop_after
-from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
+from tests.tap_pixxel.syncs import make_config, sync
 
 
 def test_response_without_its_list_fails_the_stream() -> None:
@@ -64,15 +64,6 @@ def test_stated_order_item_id_is_set_only_where_it_differs(sandbox: Sandbox) -> 
     mine = [record for record in records if record["order_item_id"] == key]
     assert [record["id"] for record in mine] == ["same", "silent"]
     assert not any(record.get("stated_order_item_id") for record in mine)
-
-
-def test_stream_maps_are_applied(sandbox: Sandbox) -> None:
-    maps = {"stores": {"name": "name.upper()", "__filter__": "type != 'S3'"}}
-    plain = sync(sandbox, "stores").records["stores"]
-    mapped = sync(sandbox, "stores", stream_maps=maps).records["stores"]
-    expected = [record["name"].upper() for record in plain if record["type"] != "S3"]
-    assert len(expected) < len(plain)
-    assert [record["name"] for record in mapped] == expected
 
 
 def test_http_metrics_count_requests_by_stream(
@@ -161,12 +152,6 @@ def test_connection_pool_has_size_of_concurrency(sandbox: Sandbox) -> None:
     tap.client.close()
 
 
-def test_batch_capability_is_not_offered() -> None:
-    """They would bypass the deselection of columns."""
-    assert "batch" not in {capability.value for capability in TapPixxel.capabilities}
-    assert "batch_config" not in json.dumps(TapPixxel.config_jsonschema)
-
-
 @pytest.mark.parametrize(
     "batch_config",
     [
@@ -201,16 +186,6 @@ def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
-def test_archive_without_collections_emits_no_records(sandbox: Sandbox) -> None:
-    for key in sandbox.workspace.ids("collections"):
-        sandbox.workspace.delete("collections", key)
-    synced = sync(sandbox, "archive_items")
-    assert synced.ids("archive_items") == []
-    assert synced.status == 0
-    sandbox.behavior = Behavior(forbid=frozenset({"archive_items"}))
-    assert sync(sandbox, "archive_items").status == 0
-
-
 def test_collections_setting_with_forbidden_list_is_read(
     sandbox: Sandbox,
 ) -> None:
@@ -230,21 +205,6 @@ def test_search_rejected_midway_fails_the_collection(sandbox: Sandbox) -> None:
     assert {"context": {"collection": "td1-l1c"}} in parts
 
 
-def test_passing_connection_test_logs_no_failure(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
-        assert tap.test() is ExitCode.OK
-    log_lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
-    assert any('"record_count"' in each for each in log_lines)
-    assert not [each for each in log_lines if "failed" in each]
-    caplog.clear()
-    with caplog.at_level(logging.INFO):
-        sync(sandbox, "projects")
-    assert any('"sync_duration"' in each and '"succeeded"' in each for each in caplog.messages)
-
-
 def test_rejected_filter_error_names_the_settings(sandbox: Sandbox) -> None:
     synced = sync(sandbox, "catalogs", query={"gsd": {"nonsense": 1}})
     assert synced.failures.endswith("invalid; check the settings that filter the search)")
@@ -257,69 +217,6 @@ def test_query_rejected_in_any_order_fails_all_collections(sandbox: Sandbox) -> 
     assert "replication_key_value" not in json.dumps(synced.state)
     requested = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
     assert [len(body.get("sortby", ())) for body in requested][:3] == [2, 1, 0]
-
-
-def test_user_query_is_sent_by_later_runs(sandbox: Sandbox) -> None:
-    query = {"eo:cloud_cover": {"lt": 50}}
-    first = sync(sandbox, "archive_items", query=query)
-    sandbox.requests.clear()
-    sync(sandbox, "archive_items", query=query, state=first.state)
-    searches = [r.body for r in sandbox.requests if r.path == "/v0/archives/search"]
-    assert any("updated" in body["query"] for body in searches)
-    assert all(body["query"]["eo:cloud_cover"] == {"lt": 50} for body in searches)
-
-
-def test_later_run_writes_no_backfill_state(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only a first sync writes its progress; a killed later run starts at its bookmark again."""
-    first = sync(sandbox, "archive_items")
-    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
-    later = sync(sandbox, "archive_items", state=first.state, page_size=4, lookback_seconds=10**8)
-    assert len(later.ids("archive_items")) > 50
-    states = [message["value"] for message in later.messages if message["type"] == "STATE"]
-    assert states
-    assert "backfill" not in json.dumps(states)
-
-
-@pytest.mark.parametrize(
-    ("name", "field"), [("orders", "updated_at"), ("archive_items", "updated")]
-)
-def test_bookmark_never_passes_server_time(name: str, field: str) -> None:
-    """This machine's clock may be ahead of the server's."""
-    rows = b'[{"id": "a", "F": "2025-06-01", "properties": {"F": "2025-06-01"}}]'
-    rows = rows.replace(b"F", field.encode())
-    lists = b'{"collections": [{"id": "c"}], "features": ROWS, "orders": ROWS}'
-    body = lists.replace(b"ROWS", rows)
-    date = "Date: Thu, 01 May 2025 12:00:00 GMT"
-    with ScriptedServer(answer(body=body, headers=(date,))) as server:
-        part = sync(server, name).bookmark(name)
-    [mark] = [each["replication_key_value"] for each in part.get("partitions", [part])]
-    assert "2025-05-01T11:59" < mark < "2025-05-01T12:00:00.000001"
-
-
-def test_task_stating_a_list_is_emitted() -> None:
-    item = b'{"id": "i", "order_id": "o", "tasks": [{"id": "t", "order_item_id": ["x"]}]}'
-    with ScriptedServer(answer(body=b'{"order_items": [' + item + b"]}")) as server:
-        assert sync(server, "order_tasks").ids("order_tasks") == ["t"]
-
-
-def test_records_before_start_date_move_the_bookmark(sandbox: Sandbox) -> None:
-    """Otherwise each run would be a first sync again, without a bookmark."""
-    synced = sync(sandbox, "orders", start_date="2999-01-01")
-    assert not [record for record in synced.records["orders"] if record.get("updated_at")]
-    assert synced.bookmark("orders")["replication_key_value"] > "2020"
-
-
-def test_empty_filtered_response_without_boundary_is_not_trusted(sandbox: Sandbox) -> None:
-    """A state written by hand has no boundary."""
-    first = sync(sandbox, "archive_items")
-    for part in first.state["bookmarks"]["archive_items"]["partitions"]:
-        part.pop("boundary", None)
-    changed = sandbox.workspace.ids("archive_items")[9]
-    sandbox.workspace.update("archive_items", changed)
-    sandbox.behavior = Behavior(empty_query=True)
-    assert changed in sync(sandbox, "archive_items", state=first.state).ids("archive_items")
 
 
 def test_ignored_filter_restarts_killed_backfill(
@@ -336,13 +233,6 @@ def test_ignored_filter_restarts_killed_backfill(
     resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
     wanted = {record["id"] for record in full_sync if record["collection"] == begun}
     assert wanted <= set(resumed.ids("archive_items"))
-
-
-def test_sorted_catalogs_changed_meanwhile_are_scanned_once(sandbox: Sandbox) -> None:
-    sandbox.behavior = Behavior(insert_while_paging=True)
-    sync(sandbox, "catalogs", page_size=10)
-    pages = [r.body for r in sandbox.requests if r.path == "/v0/catalogs/search"]
-    assert len([body for body in pages if body["offset"] == 0 and body["limit"] > 1]) == 1
 
 
 def test_delivery_listed_twice_is_emitted_once() -> None:

@@ -7,7 +7,6 @@ statuses, the lags of the lists, the lost responses, the steps of the clock and 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from hypothesis import Phase, given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixxel_api.errors import BadRequest, RequestTimeout, ServerUnavailable
@@ -30,7 +29,6 @@ from target_pixxel_store.deliveries.planner import DeliveryPlanner
 from target_pixxel_store.errors import CircuitOpenError
 from target_pixxel_store.journal import journal as journal_module
 from target_pixxel_store.journal.journal import Journal
-from target_pixxel_store.journal.journal_state import JournalState, ObjectKey
 from target_pixxel_store.locations import BucketPath
 from target_pixxel_store.objects import reconciler
 from target_pixxel_store.objects.aois import AOI, AoiSpec
@@ -38,7 +36,7 @@ from target_pixxel_store.objects.indices import IndexSpec
 from target_pixxel_store.objects.reconciler import ObjectReconciler
 from target_pixxel_store.objects.visualizations import VisualizationSpec
 from target_pixxel_store.outcomes import NextStep, OutcomeKind
-from target_pixxel_store.remote_state import RemoteState, WorkspaceView
+from target_pixxel_store.remote_state import RemoteState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -404,34 +402,3 @@ def check_events(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_no_sequence_of_events_writes_twice_or_forgets(data: st.DataObject) -> None:
     check_events(data)
-
-
-def _forget_object(state: JournalState, key: ObjectKey, _line: dict[str, Any]) -> None:
-    state.object_intents.discard(key)
-
-
-def _close_given_up(deliverer: Deliverer, *args: Any) -> Any:
-    given_up, retries = _plan_retries(deliverer, *args)
-    deliverer.journal.record_refusals(job.key for job in given_up)
-    return given_up, retries
-
-
-_plan_retries = Deliverer._plan_retries
-FAULTS: dict[str, tuple[object, str, Any]] = {
-    "deliveries of the journal ignored": (WorkspaceView, "_add_unlisted", lambda *_: None),
-    "objects of the journal ignored": (JournalState, "_apply_object", _forget_object),
-    "open intents ignored": (RemoteState, "is_settled", True),
-    "intents closed when given up": (Deliverer, "_plan_retries", _close_given_up),
-    "no wait for the deadline of a write": (sys.modules[__name__], "WAIT_SECONDS", SETTLE_SECONDS),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_planted_fault_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The property is worth something only where it does not hold with a fault."""
-    target, name, value = FAULTS[fault]
-    monkeypatch.setattr(target, name, value)
-    options = settings(max_examples=3000, phases=[Phase.generate], database=None)
-    check = seed(0)(options(given(data=st.data())(check_events)))  # finds each soon
-    with pytest.raises(AssertionError, match="twice"):
-        check()

@@ -44,25 +44,6 @@ def test_delivery_requests_each_delivered_once(harness: TargetHarness) -> None:
     assert [line["object"].startswith("gs://research/") for line in result.outcomes] == [True] * 12
 
 
-def test_rerun_sends_nothing(harness: TargetHarness) -> None:
-    messages = [*[delivery_request(key) for key in harness.catalog_ids(5)], state(1)]
-    harness.run(*messages)
-    harness.sandbox.requests.clear()
-    result = harness.run(*messages)
-    assert result.kinds == ["exists"] * 5
-    assert harness.posted_bodies() == []
-    assert result.states == [{"upto": 1}]
-
-
-def test_rerun_without_journal_sends_nothing(harness: TargetHarness) -> None:
-    messages = [*[delivery_request(key) for key in harness.catalog_ids(5)], state(1)]
-    harness.run(*messages)
-    harness.lose_journal()
-    harness.sandbox.requests.clear()
-    assert harness.run(*messages).kinds == ["exists"] * 5
-    assert harness.posted_bodies() == []
-
-
 def test_batch_contains_each_catalog_with_path(harness: TargetHarness) -> None:
     ids = harness.catalog_ids(6)
     harness.run(
@@ -82,37 +63,6 @@ def test_path_spelled_differently_is_same_delivery(harness: TargetHarness, path:
     key = harness.catalog_ids(1)[0]
     assert harness.run(delivery_request(key, path="x/y/")).kinds == ["created"]
     assert harness.run(delivery_request(key, path=path)).kinds == ["exists"]
-
-
-def test_store_recreated_redelivers_nothing(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    old = harness.find_store("research")
-    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    assert harness.run(delivery_request(key, "anew")).kinds == ["exists"]
-
-
-def test_store_deleted_location_known_from_journal(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    old = harness.find_store("research")
-    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    harness.sandbox.workspace.delete("stores", old["id"])
-    result = harness.run(delivery_request(key, "anew"))
-    assert result.kinds == ["exists"]
-
-
-def test_delivery_to_unknown_store_skipped_unless_redelivered(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    old = harness.find_store("research")
-    harness.sandbox.workspace.insert("stores", {**old, "id": "anew", "name": "anew"})
-    harness.sandbox.workspace.delete("stores", old["id"])
-    harness.reset_journal()
-    result = harness.run(delivery_request(key, "anew"))
-    assert result.kinds == ["skipped"]
-    assert "to a deleted or unknown store" in result.reasons[0]
-    assert harness.run(delivery_request(key, "anew"), redeliver=True).kinds == ["created"]
 
 
 @pytest.mark.parametrize("cloud", [None, {"config": None, "path": "x/"}])
@@ -154,15 +104,6 @@ def test_delivery_listed_without_store_at_first_found_later(
     assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
 
 
-def test_delivery_elsewhere_in_bucket_skipped_unless_redelivered(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key, path="one/"))
-    result = harness.run(delivery_request(key, path="two/"))
-    assert result.kinds == ["skipped"]
-    assert "elsewhere in the bucket" in result.reasons[0]
-    assert harness.run(delivery_request(key, path="two/"), redeliver=True).kinds == ["created"]
-
-
 def test_delivery_elsewhere_by_same_run_that_fails_does_not_skip(harness: TargetHarness) -> None:
     """The next place of a catalog is decided by what came of the first one."""
     key, other = harness.catalog_ids(2)
@@ -181,92 +122,6 @@ def test_delivery_elsewhere_by_same_run_that_fails_does_not_skip(harness: Target
     ]  # fmt: skip
     again = harness.run(*messages[2:3], delivery_request(key, "anew", path="c"))
     assert again.kinds == ["exists", "skipped"]
-
-
-def test_delivery_elsewhere_by_same_run_skipped(
-    harness: TargetHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key = harness.catalog_ids(1)[0]
-    messages = [delivery_request(key, path=path) for path in ("a", "b", "a", "b", "c")]
-    dry = harness.run(*messages, dry_run=True)
-    assert "not listed by the API" not in dry.log
-    table = capsys.readouterr().err
-    assert "dry run: 5 outcomes" in table
-    assert "skipped 3: already delivered elsewhere in the bucket" in table
-    result = harness.run(*messages, state(1))
-    assert result.kinds == ["created", "exists", "skipped", "skipped", "skipped"]
-    assert {line["delivery_id"] for line in result.outcomes} == {result.outcomes[0]["delivery_id"]}
-    assert (result.status, result.states) == (0, [{"upto": 1}])
-
-
-def test_delivery_to_other_bucket_created(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    assert harness.run(delivery_request(key, "analysis")).kinds == ["created"]
-
-
-def test_duplicate_request_delivered_once(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    result = harness.run(delivery_request(key), delivery_request(key))
-    assert result.kinds == ["created", "exists"]
-    assert len(harness.posted_bodies()) == 1
-    assert len(harness.posted_bodies()[0]["deliveries"]) == 1
-
-
-def test_two_catalogs_same_path_second_fails(harness: TargetHarness) -> None:
-    first, second = harness.catalog_ids(2)
-    result = harness.run(delivery_request(first, path="x/"), delivery_request(second, path="x/"))
-    assert result.status == 1
-    assert result.kinds == ["created", "failed"]
-    assert "same path" in result.reasons[1]
-
-
-def test_failed_delivery_retried_up_to_retry_failed(harness: TargetHarness) -> None:
-    harness.sandbox.behavior = Behavior(delivery_seconds=0)  # no status changes by itself
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-
-    def fail() -> None:
-        for row in harness.list_deliveries():
-            if row["catalog_id"] == key:
-                harness.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
-
-    fail()
-    result = harness.run(delivery_request(key))
-    assert (result.status, result.kinds) == (1, ["failed"])
-    assert "retry_failed" in result.reasons[0]
-    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["created"]
-    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["exists"]
-    fail()
-    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["failed"]
-
-
-def test_failed_delivery_without_journal_retries_counted(harness: TargetHarness) -> None:
-    harness.sandbox.behavior = Behavior(delivery_seconds=0)  # no status changes by itself
-    key = harness.catalog_ids(1)[0]
-    harness.run(delivery_request(key))
-    for row in harness.list_deliveries():
-        if row["catalog_id"] == key:
-            harness.sandbox.workspace.update("deliveries", row["delivery_id"], status="FAILED")
-    harness.reset_journal()
-    assert harness.run(delivery_request(key)).kinds == ["failed"]
-    harness.reset_journal()
-    assert harness.run(delivery_request(key), retry_failed=1).kinds == ["created"]
-
-
-def test_delivery_after_success_and_failure_not_repeated(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    store = harness.find_store("research")["id"]
-    for status, at in (("SUCCESS", 1), ("FAILED", 2)):
-        harness.sandbox.workspace.insert(
-            "deliveries",
-            {"catalog_id": key, "task_id": None, "status": status, "target_path": "a.zip",
-             "cloud_delivery": {"config": store, "path": f"{key}/"},
-             "created_at": f"2026-01-0{at}T00:00:00Z"},
-        )  # fmt: skip
-    result = harness.run(delivery_request(key), state(1), retry_failed=9)
-    assert (result.status, result.kinds, result.reasons) == (0, ["exists"], [""])
-    assert harness.posted_bodies() == []
 
 
 @pytest.mark.parametrize("word", ["IN_PROGRESS", "A_NEW_WORD"])
@@ -297,15 +152,6 @@ def test_replace_delivery_replaces_pending_one_once(harness: TargetHarness) -> N
         assert (result.kinds, result.outcomes[0]["delivery_id"]) == (["exists"], second), journal
         harness.reset_journal()
     assert len(harness.posted_bodies()) == 2
-
-
-def test_replace_delivery_unknown_id_fails(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    result = harness.run(delivery_request(key, replace_delivery="none"), state(1))
-    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert "'replace_delivery' names no delivery of the catalog" in result.reasons[0]
-    assert "ignoring unknown fields" not in result.log
-    assert harness.posted_bodies() == []
 
 
 def test_max_deliveries_reached_ends_run(harness: TargetHarness) -> None:

@@ -59,18 +59,6 @@ def put_less(self: KeptFileSystem, _: object, path: str, **__: object) -> None:
     self.pipe_file(path, b"PK")
 
 
-def test_download_to_url_writes_object(harness: TargetHarness, filesystem: KeptFileSystem) -> None:
-    [key] = harness.catalog_ids(1)
-    result = harness.run(download_request(key, path="a//b/"), state(1))
-    [line] = result.outcomes
-    assert (result.kinds, result.states) == (["created"], [{"upto": 1}])
-    assert line["object"].startswith("kept://images/of-us/a/b/")
-    assert list(filesystem.store) == [line["object"].removeprefix("kept:/")]
-    assert len(filesystem.cat_file(line["object"])) == harness.sandbox.digest(key).size
-    parts = harness.folder / "journal.parts"
-    assert (list_files(parts), parts.stat().st_mode & 0o777) == ([], 0o700)
-
-
 def test_download_to_url_existing_object_fetched_again_only_if_it_is_damaged(
     harness: TargetHarness, filesystem: KeptFileSystem
 ) -> None:

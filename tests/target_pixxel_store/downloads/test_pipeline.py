@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import stat
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +14,6 @@ from pixxel_api.client import Client
 from pixxel_api.errors import ConnectError
 from pixxel_sandbox import Behavior
 from pixxel_singer.errors import InputError
-from target_pixxel_store.api.downloads import DownloadApi
-from target_pixxel_store.downloads.downloader import Downloader
 from target_pixxel_store.downloads.partial_file import PartialFile
 from tests.target_pixxel_store.download_checks import (
     DOWNLOADS_PATH,
@@ -27,7 +24,6 @@ from tests.target_pixxel_store.download_checks import (
 )
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
 from tests.target_pixxel_store.target_harness import (
-    delivery_request,
     download_request,
     record,
     state,
@@ -80,28 +76,6 @@ def test_damaged_file_fetched_again_others_not(
     assert all(is_complete_download(harness, line) for line in again.outcomes)
 
 
-def test_duplicate_requests_fetched_once(harness: TargetHarness, download_folder: Path) -> None:
-    [key] = harness.catalog_ids(1)
-    paths: list[Json] = [{}, {}, {"path": "elsewhere"}]
-    result = harness.run(*(download_request(key, **fields) for fields in paths))
-    assert sorted(result.kinds) == ["created", "created", "exists"]
-    assert result.reasons[result.kinds.index("exists")] == "requested twice"
-    assert len(harness.sandbox.fetches) == 2
-    assert {name.partition("/")[0] for name in list_files(download_folder)} == {key, "elsewhere"}
-
-
-def test_two_catalogs_same_name_second_fails(harness: TargetHarness, download_folder: Path) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.run(download_request(key, path="all"))
-    [name] = list_files(download_folder)
-    # In the journal, the file now belongs to another catalog.
-    harness.journal_path.write_text(harness.journal_path.read_text().replace(key, "another"))
-    result = harness.run(download_request(key, path="all"), state(1))
-    assert (result.kinds, result.states) == (["failed"], [])
-    assert "the file of another download has this name" in result.reasons[0]
-    assert list_files(download_folder) == [name]
-
-
 @pytest.mark.parametrize(
     ("change", "size", "reason"),
     [
@@ -148,16 +122,6 @@ def test_file_of_a_run_killed_just_after_its_commit_exists(
     assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
 
 
-def test_order_item_downloads_each_catalog(harness: TargetHarness, download_folder: Path) -> None:
-    workspace = harness.sandbox.workspace
-    item = workspace.insert("order_items", {"tasks": [{"id": "task"}], "status": "FULFILLED"})
-    ids = {workspace.insert("catalogs", {"task_id": "task"}) for _ in range(3)}
-    result = harness.run(record("download_requests", order_item_id=item), state(1))
-    assert result.kinds == ["created"] * 3
-    assert {line["catalog_id"] for line in result.outcomes} == ids
-    assert len(list_files(download_folder)) == 3
-
-
 def test_tap_catalogs_downloaded_by_filters(harness: TargetHarness, download_folder: Path) -> None:
     old, new, other = harness.catalog_ids(3)
     result = harness.run(
@@ -200,16 +164,6 @@ def test_deliver_since_missing_ends_run(harness: TargetHarness, tmp_path: Path) 
     assert result.kinds == ["created"], "earlier records are finished"
 
 
-def test_download_to_missing_reported(harness: TargetHarness) -> None:
-    result = harness.run(
-        download_request(harness.catalog_ids(1)[0]), record("catalogs", id="x"), on_error="continue"
-    )
-    assert result.kinds == ["failed"]
-    assert "set 'download_to'" in result.reasons[0]
-    assert "'download_to' to download them" in result.log
-    assert count_download_posts(harness) == 0
-
-
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -244,16 +198,6 @@ def test_max_deliveries_ends_run(harness: TargetHarness, download_folder: Path, 
     if limit == 1:
         assert result.states[-1] == {"upto": 1}
         assert "1 deliveries and downloads requested; see 'max_deliveries'" in result.log
-
-
-@pytest.mark.usefixtures("download_folder")
-def test_max_deliveries_counts_deliveries_and_downloads(harness: TargetHarness) -> None:
-    first, second = harness.catalog_ids(2)
-    result = harness.run(
-        delivery_request(first), download_request(second), max_deliveries=1, batch_size=1
-    )
-    assert (result.status, result.kinds) == (3, ["created"])
-    assert result.outcomes[0]["delivery_id"]
 
 
 def test_dry_run_prints_downloads_and_writes_nothing(
@@ -298,16 +242,6 @@ def test_download_to_unusable_reported(
     assert harness.sandbox.requests == []
 
 
-def test_files_downloaded_concurrently(
-    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    barrier = threading.Barrier(4)
-    download = Downloader.download
-    monkeypatch.setattr(Downloader, "download", lambda *args: (barrier.wait(), download(*args))[1])
-    result = harness.run(*map(download_request, harness.catalog_ids(4)), download_concurrency=4)
-    assert (result.kinds, len(list_files(download_folder))) == (["created"] * 4, 4)
-
-
 @pytest.mark.parametrize("seconds", [0, 0.05])
 def test_download_not_ready_in_time_polled_again_by_next_run(
     harness: TargetHarness, download_folder: Path, seconds: float
@@ -325,19 +259,6 @@ def test_download_not_ready_in_time_polled_again_by_next_run(
     )  # fmt: skip
     assert harness.run(download_request(key)).kinds == ["created"]
     assert (count_download_posts(harness), len(list_files(download_folder))) == (1, 1)
-
-
-def test_download_ready_at_once_not_polled(
-    harness: TargetHarness, download_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create = DownloadApi.request_download
-    monkeypatch.setattr(
-        DownloadApi,
-        "request_download",
-        lambda api, source: api.get_download(source, create(api, source).id),
-    )
-    assert harness.run(download_request(harness.catalog_ids(1)[0])).kinds == ["created"]
-    assert (len(polled_download_ids(harness)), len(list_files(download_folder))) == (1, 1)
 
 
 @pytest.mark.usefixtures("download_folder")
@@ -447,6 +368,18 @@ def test_download_of_earlier_run_that_is_lost_requested_again(
     assert is_complete_download(harness, again)
     assert again["download_id"] != line["download_id"]
     assert (count_download_posts(harness), len(list_files(download_folder))) == (2, 1)
+
+
+def test_two_catalogs_same_name_second_fails(harness: TargetHarness, download_folder: Path) -> None:
+    [key] = harness.catalog_ids(1)
+    harness.run(download_request(key, path="all"))
+    [name] = list_files(download_folder)
+    # In the journal, the file now belongs to another catalog.
+    harness.journal_path.write_text(harness.journal_path.read_text().replace(key, "another"))
+    result = harness.run(download_request(key, path="all"), state(1))
+    assert (result.kinds, result.states) == (["failed"], [])
+    assert "the file of another download has this name" in result.reasons[0]
+    assert list_files(download_folder) == [name]
 
 
 def test_download_response_lost_sent_again(harness: TargetHarness, download_folder: Path) -> None:

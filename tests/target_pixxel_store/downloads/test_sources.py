@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from tests.target_pixxel_store.downloads.source_cases import (
     KINDS,
     SourceCase,
     find_assets,
-    find_done,
     make_case,
 )
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
@@ -65,17 +63,6 @@ def test_source_downloaded_once_with_its_ids_in_the_outcome(
     assert len(harness.sandbox.fetches) == 1
 
 
-def test_sources_of_all_kinds_in_one_run_have_folders_of_their_own(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    cases = [make_case(harness.sandbox, kind) for kind in KINDS]
-    result = harness.run(*(each.message for each in cases), state(1), download_concurrency=4)
-    assert (result.kinds, result.states) == (["created"] * len(KINDS), [{"upto": 1}])
-    folders = {str(Path(name).parent) for name in list_files(download_folder)}
-    assert len(folders) == len(KINDS)
-    assert all(any(each.startswith(case.folder) for each in folders) for case in cases)
-
-
 def test_assets_in_another_order_and_repeated_are_the_same_download(
     harness: TargetHarness, download_folder: Path
 ) -> None:
@@ -119,20 +106,6 @@ def test_assets_of_one_area_listed_once_unless_one_is_missing(
     assert len(list_files(download_folder)) == 5
 
 
-def test_two_sources_with_the_same_file_name_in_one_folder_conflict(
-    harness: TargetHarness, download_folder: Path
-) -> None:
-    whole, parts = (make_case(harness.sandbox, kind) for kind in ("insight", "insight parts"))
-    result = harness.run(
-        *(record("download_requests", **each.fields, path="all") for each in (whole, parts)),
-        download_concurrency=1, on_error="continue",
-    )  # fmt: skip
-    assert result.kinds == ["created", "failed"]
-    assert "the file of another download has this name" in result.reasons[1]
-    assert whole.is_complete(harness.sandbox, result.outcomes[0])
-    assert len(list_files(download_folder)) == 1
-
-
 @pytest.mark.parametrize(
     ("template", "path", "folder"),
     [
@@ -152,29 +125,6 @@ def test_path_is_that_of_the_record_else_of_the_template_else_of_the_kind(
     expected = folder.replace("AOI", ids[0]).replace("INSIGHT", ids[1])
     assert result.reasons == [""]
     assert str(Path(list_files(download_folder)[0]).parent) == expected
-
-
-@pytest.mark.usefixtures("download_folder")
-def test_sources_of_one_insight_downloaded_one_after_the_other(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    """The API identifies its package by the insight only, so a request may replace the other's."""
-    whole, parts = (make_case(harness.sandbox, kind) for kind in ("insight", "insight parts"))
-    package: list[Any] = [None]
-
-    def keep_one_package(request: Any, forward: Any) -> Any:
-        response = forward()
-        if request.method == "PUT" and request.body != package[0]:
-            package[0] = request.body
-            return ProxiedResponse(200, {"status": "created"})
-        return response
-
-    proxy.intercept = keep_one_package
-    result = harness.run(whole.message, parts.message, download_concurrency=2, download_timeout=10)
-    assert result.reasons == ["", ""]
-    bodies = [each.body for each in harness.sandbox.requests if each.method == "PUT"]
-    changes = sum(one != other for one, other in pairwise(bodies))
-    assert changes == 1, "no request replaced the package of the other one"
 
 
 UNKNOWN: dict[str, tuple[str, Json, str]] = {
@@ -273,18 +223,6 @@ def test_failed_source_fails(
     assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
     assert f"has failed ({status.upper()}) and cannot be downloaded" in result.reasons[0]
     assert list_files(download_folder) == []
-
-
-def test_deleted_insight_fails(harness: TargetHarness, download_folder: Path) -> None:
-    case = make_case(harness.sandbox, "insight")
-    set_row(harness, case, "insight", deleted_at="2025-01-01T00:00:00Z")
-    result = harness.run(case.message)
-    assert result.kinds == ["failed"]
-    assert "the insight was deleted" in result.reasons[0]
-    assert list_files(download_folder) == []
-    for time in ("0001-01-01T00:00:00Z", "no time"):
-        set_row(harness, case, "insight", deleted_at=time)
-        assert harness.run(case.message).kinds == ["created" if time[0] == "0" else "exists"]
 
 
 @pytest.mark.parametrize("kind", REPEATED)
@@ -396,25 +334,6 @@ def _to_response(answer: Json | int, **more: str) -> ProxiedResponse:
     return ProxiedResponse(200, {"id": "x", **more, **answer})
 
 
-def test_status_words_are_understood_in_any_case(
-    harness: TargetHarness, download_folder: Path, proxy: InterceptingProxy
-) -> None:
-    """The contract's example is in upper case, its other statuses are in lower case."""
-    case = make_case(harness.sandbox, "assets")
-
-    def change_case(request: Any, forward: Any) -> Any:
-        response = forward()
-        if "/downloads" in request.path:
-            body = response.body
-            body["status"] = body["status"].title()
-            return ProxiedResponse(response.status, body)
-        return response
-
-    proxy.intercept = change_case
-    assert harness.run(case.message).kinds == ["created"]
-    assert len(list_files(download_folder)) == 1
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_refused_signed_url_renewed_and_interrupted_fetch_continued(
     harness: TargetHarness, download_folder: Path, kind: str
@@ -432,30 +351,6 @@ def test_refused_signed_url_renewed_and_interrupted_fetch_continued(
     assert case.is_complete(sandbox, result.outcomes[0])
     assert [each.status for each in sandbox.fetches] == [403, 200, 206, 206]
     assert len(list_files(download_folder)) == 1
-
-
-def test_dry_run_requests_nothing(
-    harness: TargetHarness, download_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cases = [make_case(harness.sandbox, kind) for kind in KINDS]
-    unfinished = find_done(harness.sandbox, "insights")["id"]
-    result = harness.run(*(each.message for each in cases), dry_run=True)
-    table = capsys.readouterr().err
-    assert (result.status, table.count("would download")) == (0, len(cases))
-    assert not [each for each in harness.sandbox.requests if each.method == "PUT"]
-    assert not download_folder.exists()
-    harness.sandbox.workspace.update("insights", unfinished, status="running")
-    harness.run(cases[2].message, dry_run=True)
-    assert "the insight is not finished (RUNNING)" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("limit", [1, 2])
-def test_max_deliveries_counts_sources(
-    harness: TargetHarness, download_folder: Path, limit: int
-) -> None:
-    messages = [make_case(harness.sandbox, kind).message for kind in ("insight", "job")]
-    result = harness.run(*messages, max_deliveries=limit)
-    assert (result.status, len(list_files(download_folder))) == (3 if limit == 1 else 0, limit)
 
 
 def test_forbidden_source_fails_only_its_record(
@@ -496,14 +391,6 @@ def test_invalid_download_request_fails_with_the_field(harness: TargetHarness, c
     assert not [each for each in harness.sandbox.requests if "download" in each.path]
 
 
-@pytest.mark.usefixtures("download_folder")
-def test_row_of_a_catalog_with_its_task_is_a_request_of_the_catalog(harness: TargetHarness) -> None:
-    """Rows of the tap's stream have `task_id`, the task of their order item."""
-    case = make_case(harness.sandbox, "catalog")
-    result = harness.run(record("download_requests", **case.fields, task_id="t", insight_id=None))
-    assert (result.kinds, result.outcomes[0]["task_id"]) == (["created"], None)
-
-
 def test_insights_of_the_tap_downloaded_by_a_stream_map(
     harness: TargetHarness, download_folder: Path
 ) -> None:
@@ -532,3 +419,26 @@ INSIGHTS_MAP = {
         "__else__": None,
     }
 }
+
+
+def test_deleted_insight_fails(harness: TargetHarness, download_folder: Path) -> None:
+    case = make_case(harness.sandbox, "insight")
+    set_row(harness, case, "insight", deleted_at="2025-01-01T00:00:00Z")
+    result = harness.run(case.message)
+    assert result.kinds == ["failed"]
+    assert "the insight was deleted" in result.reasons[0]
+    assert list_files(download_folder) == []
+    for time in ("0001-01-01T00:00:00Z", "no time"):
+        set_row(harness, case, "insight", deleted_at=time)
+        assert harness.run(case.message).kinds == ["created" if time[0] == "0" else "exists"]
+
+
+def test_sources_of_all_kinds_in_one_run_have_folders_of_their_own(
+    harness: TargetHarness, download_folder: Path
+) -> None:
+    cases = [make_case(harness.sandbox, kind) for kind in KINDS]
+    result = harness.run(*(each.message for each in cases), state(1), download_concurrency=4)
+    assert (result.kinds, result.states) == (["created"] * len(KINDS), [{"upto": 1}])
+    folders = {str(Path(name).parent) for name in list_files(download_folder)}
+    assert len(folders) == len(KINDS)
+    assert all(any(each.startswith(case.folder) for each in folders) for case in cases)

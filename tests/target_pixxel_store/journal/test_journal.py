@@ -75,12 +75,6 @@ def test_journal_state_delivery_closes_intent() -> None:
     }
 
 
-def test_journal_state_old_intent_line_uses_defaults() -> None:
-    state = JournalState()
-    state.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(LOCATION)}]})
-    assert state.intents == {DELIVERY: Intent("", frozenset())}
-
-
 def test_journal_of_purchases_keeps_what_is_in_doubt(journal_path: Path) -> None:
     with Journal(journal_path, 0) as journal:
         for name in ("placed", "refused", "doubted"):
@@ -108,21 +102,6 @@ def test_journal_of_purchases_keeps_what_is_in_doubt(journal_path: Path) -> None
         journal.record_purchase_acknowledged("order")
     state = read_journal(journal_path)
     assert (state.paid_quotes, list(state.purchase_problems)) == (set(), ["dry"])
-
-
-def test_journal_of_purchases_keeps_each_send(journal_path: Path) -> None:
-    """Only one send is known to have come to nothing, or to be an order."""
-    with Journal(journal_path, 0) as journal:
-        sends = set()
-        for amount in (10.0, 12.0, 11.0):
-            journal.record_purchase_intent(FIELD, "digest", amount, "")
-            sends.add(journal.state.purchase_intents[FIELD].send)
-        assert len(sends) == 3
-        journal.record_purchase_refusal(FIELD)
-        assert journal.state.purchase_intents[FIELD].amounts == (10.0, 12.0)
-        for _ in range(2):
-            journal.record_purchase(FIELD, KnownPurchase("digest", 10.0, "order"), 12.0)
-    assert read_journal(journal_path).purchase_intents[FIELD].amounts == (12.0,)
 
 
 def test_journal_open_purchase_intent_waits_from_lock(journal_path: Path) -> None:
@@ -231,17 +210,6 @@ def test_journal_file_mode_is_private(journal_path: Path) -> None:
     assert stat.S_IMODE(journal_path.stat().st_mode) == 0o600
 
 
-def test_journal_existing_file_folder_not_synced(
-    journal_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Journal(journal_path, 0) as journal:
-        journal.record_final("1")
-    sync_calls: list[int] = []
-    monkeypatch.setattr(os, "fsync", sync_calls.append)
-    read_journal(journal_path)
-    assert sync_calls == []
-
-
 def test_journal_unopenable_error_names_setting(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"cannot open the journal .* 'journal_path'"):
         Journal(tmp_path / "none" / "journal", 0).__enter__()
@@ -267,13 +235,6 @@ def test_journal_short_writes_complete_line(
         monkeypatch.setattr(os, "write", lambda fd, line: write(fd, line[:7]))
         journal.record_final("1")
     assert json.loads(journal_path.read_bytes()) == {"is": "final", "id": "1"}
-
-
-def test_journal_empty_lists_write_nothing(journal_path: Path) -> None:
-    with Journal(journal_path, 0) as journal:
-        journal.record_deliveries([])
-        journal.record_refusals([])
-    assert journal_path.read_bytes() == b""
 
 
 def test_journal_read_only_updates_state_without_writing(journal_path: Path) -> None:

@@ -26,15 +26,6 @@ def working_directory(
     return tmp_path
 
 
-@pytest.mark.parametrize("given", ["journal", "./journal", None])
-def test_journal_absolute_path_logged(
-    harness: TargetHarness, working_directory: Path, given: str | None
-) -> None:
-    result = harness.run(delivery_request(harness.catalog_ids(1)[0]), state(1), journal_path=given)
-    assert result.kinds == ["created"]
-    assert f"journal: {working_directory / (given or DEFAULT)}\n" in result.log
-
-
 def test_journal_new_at_default_path_warned_once(
     harness: TargetHarness, working_directory: Path
 ) -> None:
@@ -42,12 +33,6 @@ def test_journal_new_at_default_path_warned_once(
     first = harness.run(state(1), delivery_request("none"), **settings)
     assert f"{WARNING} {working_directory / DEFAULT}, as none exists" in first.log
     assert WARNING not in harness.run(state(1), delivery_request("none"), **settings).log
-
-
-def test_journal_new_at_set_path_not_warned(harness: TargetHarness) -> None:
-    result = harness.run(delivery_request("none"), journal_path=f"./{DEFAULT}", settle_seconds=0)
-    assert "journal: " in result.log
-    assert WARNING not in result.log
 
 
 def test_journal_dry_run_neither_creates_nor_warns(

@@ -6,9 +6,6 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.target_harness import (
     TARGET,
     add_schemas,
@@ -47,12 +44,6 @@ def insert_delivery(harness: TargetHarness, key: str, path: str, status: str) ->
     return harness.sandbox.workspace.insert("deliveries", row)
 
 
-def journaled_delivery_ids(harness: TargetHarness) -> set[str]:
-    """Return the ids of the deliveries that the journal has recorded."""
-    return {each["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "made"
-            for each in line["of"]}  # fmt: skip
-
-
 def test_journal_lost_rerun_after_kill_waits(harness: TargetHarness) -> None:
     [key] = harness.catalog_ids(1)
     harness.lose_journal()
@@ -83,25 +74,6 @@ def test_journal_lost_rerun_after_kill_waits(harness: TargetHarness) -> None:
     assert (result.kinds, "waiting" in result.log) == (["created"], False)
 
 
-def test_intent_listed_as_failed_not_sent_again(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    write_intent(harness, key, key)
-    delivery = insert_delivery(harness, key, key, "FAILED")
-    result = harness.run(delivery_request(key), state(1))
-    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
-    assert "retry_failed" in result.reasons[0]
-    assert harness.posted_bodies() == []
-    assert journaled_delivery_ids(harness) == {delivery}
-    assert harness.run(delivery_request(key), state(1), retry_failed=1).kinds == ["created"]
-
-
-def test_intent_earlier_failed_delivery_ignored(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    write_intent(harness, key, key, before=[insert_delivery(harness, key, key, "FAILED")])
-    result = harness.run(delivery_request(key), state(1), retry_failed=1)
-    assert (result.kinds, "waiting" in result.log) == (["created"], True)
-
-
 def test_intent_of_killed_run_monitored(harness: TargetHarness) -> None:
     [key] = harness.catalog_ids(1)
     write_intent(harness, key, key)
@@ -109,53 +81,6 @@ def test_intent_of_killed_run_monitored(harness: TargetHarness) -> None:
     result = harness.run(state(1))
     assert result.summary["late"]["failed"] == [delivery]
     assert f"delivery {delivery} of an earlier run: FAILED" in result.log
-
-
-def test_delivery_confirmed_by_list_monitored(harness: TargetHarness) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.sandbox.behavior = Behavior(
-        drop_accepted=1.0, fail_deliveries=1.0, delivery_seconds=1.0
-    )
-    result = harness.run(delivery_request(key), state(1))
-    assert result.kinds == ["created"]
-    [delivery] = [
-        row["delivery_id"] for row in harness.list_deliveries() if row["catalog_id"] == key
-    ]
-    assert journaled_delivery_ids(harness) == {delivery}
-    time.sleep(1.2)
-    assert harness.run(state(1)).summary["late"]["failed"] == [delivery]
-
-
-@pytest.mark.parametrize("redeliver", [False, True])
-def test_catalog_to_two_paths_second_skipped_unless_redelivered(
-    harness: TargetHarness,
-    redeliver: bool,  # noqa: FBT001
-) -> None:
-    [key] = harness.catalog_ids(1)
-    result = harness.run(
-        delivery_request(key, path="a/"),
-        delivery_request(key, path="b/"),
-        state(1),
-        redeliver=redeliver,
-    )
-    assert sorted(result.kinds) == ["created", "created" if redeliver else "skipped"]
-    assert sum(len(post["deliveries"]) for post in harness.posted_bodies()) == 1 + redeliver
-    if not redeliver:
-        assert any(
-            "already delivered elsewhere in the bucket" in reason for reason in result.reasons
-        )
-
-
-@pytest.mark.parametrize("redeliver", [False, True])
-def test_catalog_to_two_paths_in_two_runs_second_skipped(
-    harness: TargetHarness,
-    redeliver: bool,  # noqa: FBT001
-) -> None:
-    [key] = harness.catalog_ids(1)
-    harness.sandbox.behavior = Behavior(list_lag=30)
-    assert harness.run(delivery_request(key, path="a/")).kinds == ["created"]
-    result = harness.run(delivery_request(key, path="b/"), redeliver=redeliver)
-    assert result.kinds == ["created" if redeliver else "skipped"]
 
 
 def test_intent_elsewhere_in_bucket_waited_for(harness: TargetHarness) -> None:

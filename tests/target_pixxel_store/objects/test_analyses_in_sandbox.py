@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,18 +60,6 @@ def test_index_created_once_per_satellite_name_and_expression(harness: TargetHar
         line["index_id"] for line in result.outcomes[:4]
     ]
     assert count_lists(harness, INDICES) == 2
-
-
-def test_preset_index_exists(harness: TargetHarness) -> None:
-    rows = harness.sandbox.workspace.rows("indices")
-    preset = next(row for row in rows if row["type"] == "preset")
-    fields = ("expression", "expression_type", "colormap", "rescale")
-    request = index_request(
-        preset["name"], preset["satellite_id"], **{name: preset[name] for name in fields}
-    )
-    result = run_requests(harness, request)
-    assert (result.kinds, result.reasons) == (["exists"], [""])
-    assert result.outcomes[0]["index_id"] == preset["id"]
 
 
 def test_visualization_created_once_per_area_and_index(harness: TargetHarness) -> None:
@@ -152,21 +139,6 @@ def test_visualization_of_forbidden_area_fails_only_its_record(harness: TargetHa
     assert result.reasons[0].startswith(f"GET /v0/aois/{other}/visualizations returned 403: the ")
 
 
-def test_long_list_not_read_for_each_record(
-    harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A list that takes longer to read than it may be old would be."""
-    monkeypatch.setattr(reconciler, "MAX_AGE_SECONDS", 0.0)
-    harness.sandbox.on_request = lambda request, _: sleep(2) if request.path == INDICES else None
-    preset = harness.sandbox.workspace.rows("indices")[0]
-    fields = ("expression", "expression_type", "colormap", "rescale")
-    request = index_request(
-        preset["name"], preset["satellite_id"], **{name: preset[name] for name in fields}
-    )
-    assert run_requests(harness, request, request).kinds == ["exists"] * 2
-    assert count_lists(harness, INDICES) == 1
-
-
 def test_lists_of_areas_not_used_for_longest_forgotten(
     harness: TargetHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,10 +153,17 @@ def test_lists_of_areas_not_used_for_longest_forgotten(
     assert counts == [1, 2, 1]
 
 
-def test_index_refused_by_sandbox_fails(harness: TargetHarness) -> None:
-    result = run_requests(harness, index_request(satellite="nonesuch"), on_error="continue")
-    assert result.kinds == ["failed"]
-    assert result.reasons[0].endswith("the API refuses the index; check its 'satellite_id'")
+def test_intent_of_area_that_is_not_requested_closed(harness: TargetHarness) -> None:
+    """Otherwise each later run would wait for it."""
+    aoi, index = first_ids(harness)
+    intents = [["gone", index], [harness.sandbox.workspace.ids("aois")[-1], "another"]]
+    harness.append_to_journal(
+        *({"is": "object_intent", "kind": "visualization", "identity": each} for each in intents)
+    )
+    result = run_requests(harness, visualization_request(aoi, index))
+    assert (result.kinds, "waiting" in result.log) == (["created"], True)
+    result = run_requests(harness, visualization_request(aoi, "nonesuch"), on_error="continue")
+    assert (result.kinds, "waiting" in result.log) == (["failed"], False)
 
 
 @pytest.mark.parametrize("stream", ["index_requests", "visualization_requests"])
@@ -203,16 +182,3 @@ def test_object_dry_run_creates_nothing(
     plan = [line for line in capfd.readouterr().err.splitlines() if stream in line]
     assert [line.split("│")[1].strip() for line in plan] == ["would create", "exists"]
     assert not [each for each in harness.sandbox.requests if each.method == "POST"]
-
-
-def test_intent_of_area_that_is_not_requested_closed(harness: TargetHarness) -> None:
-    """Otherwise each later run would wait for it."""
-    aoi, index = first_ids(harness)
-    intents = [["gone", index], [harness.sandbox.workspace.ids("aois")[-1], "another"]]
-    harness.append_to_journal(
-        *({"is": "object_intent", "kind": "visualization", "identity": each} for each in intents)
-    )
-    result = run_requests(harness, visualization_request(aoi, index))
-    assert (result.kinds, "waiting" in result.log) == (["created"], True)
-    result = run_requests(harness, visualization_request(aoi, "nonesuch"), on_error="continue")
-    assert (result.kinds, "waiting" in result.log) == (["failed"], False)

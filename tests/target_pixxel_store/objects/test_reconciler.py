@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
 from target_pixxel_store.objects import reconciler
 from tests.target_pixxel_store.intercepting_proxy import (
     CATALOG_SEARCH_PATH,
-    DELIVERIES_PATH,
     InterceptingProxy,
     ProxiedRequest,
     ProxiedResponse,
@@ -31,13 +29,8 @@ from tests.target_pixxel_store.objects.object_requests import (
     aoi_request,
 )
 from tests.target_pixxel_store.target_harness import (
-    TARGET,
-    add_schemas,
-    clean_environment,
-    delivery_request,
     read_json_lines,
     record,
-    serialize_messages,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +39,6 @@ if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 SETTLE_SECONDS = 0.7
-OTHER_PROJECT = "0e000001-aaaa-4000-8000-000000000002"
 
 
 def install_service(proxy: InterceptingProxy, *failures: str, lag: float = 0) -> FakeAoiService:
@@ -57,12 +49,6 @@ def install_service(proxy: InterceptingProxy, *failures: str, lag: float = 0) ->
 
 def aoi_names(service: FakeAoiService) -> list[str]:
     return [row["name"] for row in service.rows]
-
-
-def write_aoi_intent(harness: TargetHarness, name: str = "D2") -> None:
-    """Append the intent of a run that was killed while it requested an AOI."""
-    of = {"kind": "aoi", "identity": [PROJECT, name]}
-    harness.append_to_journal({"is": "object_intent", "at": time.time(), **of})
 
 
 def test_aoi_repeated_request_created_once(
@@ -131,23 +117,6 @@ def test_aoi_requested_twice_in_run_created_once(
     assert aoi_names(service) == ["D2"]
 
 
-def test_aoi_name_of_other_project_created(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    service = install_service(proxy)
-    for number in range(120):  # more than a page, as the service ignores filters
-        service.add(aoi_request(f"area {number}", project_id=OTHER_PROJECT)["record"])
-    service.add(aoi_request(project_id=OTHER_PROJECT)["record"])
-    result = run_aoi_requests(
-        harness, aoi_request(), aoi_request("area 0", project_id=OTHER_PROJECT), aoi_request("d2")
-    )
-    assert result.kinds == ["created", "exists", "created"]
-    assert [row["project_id"] for row in service.rows if row["name"] == "D2"] == [
-        OTHER_PROJECT,
-        PROJECT,
-    ]
-
-
 @pytest.fixture
 def _no_late_execution(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the wait before a second request, as the service executes none after its response."""
@@ -178,59 +147,6 @@ def test_aoi_created_up_to_the_deadline_of_its_request_created_once(
     result = run_aoi_requests(harness, aoi_request(), settle_seconds=0.2, request_timeout=20)
     assert (result.kinds, result.outcomes[0]["attempts"]) == (["created"], 1)
     assert aoi_names(service) == ["D2"]
-
-
-def test_aoi_run_killed_rerun_creates_once(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    service = install_service(proxy, "late")
-    messages = add_schemas(aoi_request(), aoi_request("later"))
-    with subprocess.Popen(
-        [TARGET, "--config", str(harness.write_config())],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        text=True, env=clean_environment(),
-    ) as process:  # fmt: skip
-        service.on_write = process.kill
-        process.communicate(serialize_messages(*messages), timeout=60)
-    service.on_write = lambda: None
-    assert process.returncode < 0
-    result = run_aoi_requests(harness, aoi_request(), aoi_request("later"), request_timeout=1)
-    assert result.kinds == ["exists", "created"]
-    assert aoi_names(service) == ["D2", "later"]
-
-
-def test_aoi_intent_without_aoi_sent_after_settling(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    service = install_service(proxy)
-    write_aoi_intent(harness)
-    write_aoi_intent(harness, "never requested again")
-    result = run_aoi_requests(harness, aoi_request("another"), aoi_request())
-    assert result.kinds == ["created"] * 2
-    assert result.log.count("waiting 1 s for earlier requests") == 1
-    assert aoi_names(service) == ["another", "D2"]
-    result = run_aoi_requests(harness, aoi_request(), aoi_request("next"))
-    assert (result.kinds, "waiting" in result.log) == (["exists", "created"], False)
-
-
-@pytest.mark.parametrize("journal", ["lost", "there"])
-def test_aoi_listed_late_found_after_settling(
-    harness: TargetHarness, proxy: InterceptingProxy, journal: str
-) -> None:
-    service = install_service(proxy)
-    service.add(aoi_request()["record"], delay=LATE_SECONDS)
-    if journal == "lost":
-        harness.lose_journal()
-    else:
-        write_aoi_intent(harness)
-    assert run_aoi_requests(harness, aoi_request(), settle_seconds=SETTLE_SECONDS).kinds == [
-        "exists"
-    ]
-    assert aoi_names(service) == ["D2"]
-    journaled_ids = [
-        line["id"] for line in read_json_lines(harness.journal_path) if line["is"] == "object_made"
-    ]
-    assert journaled_ids == ([] if journal == "lost" else ["aoi-0"])
 
 
 def test_aoi_journal_lost_early_list_not_trusted(
@@ -420,53 +336,9 @@ def test_aoi_name_normalized_by_api_created_once(
     assert run_aoi_requests(harness, aoi_request("two   words")).kinds == ["created"]
 
 
-def test_aoi_request_between_deliveries_posted_in_order(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    install_service(proxy)
-    first, second = harness.catalog_ids(2)
-    result = run_aoi_requests(
-        harness, delivery_request(first), aoi_request(), delivery_request(second)
-    )
-    assert [line["catalog_id"] for line in result.outcomes] == [first, None, second]
-    posts = [each.path for each in proxy.requests if each.method == "POST"]
-    assert [path for path in posts if path in {AOIS_PATH, DELIVERIES_PATH}] == [
-        DELIVERIES_PATH,
-        AOIS_PATH,
-        DELIVERIES_PATH,
-    ]
-
-
 def test_aoi_intent_journaled_before_post(harness: TargetHarness, proxy: InterceptingProxy) -> None:
     service = install_service(proxy)
     line_kinds: list[str] = []
     service.on_write = lambda: line_kinds.append(read_json_lines(harness.journal_path)[-1]["is"])
     run_aoi_requests(harness, aoi_request())
     assert line_kinds == ["object_intent"]
-
-
-def test_aoi_dry_run_creates_nothing(
-    harness: TargetHarness, proxy: InterceptingProxy, capfd: pytest.CaptureFixture[str]
-) -> None:
-    service = install_service(proxy)
-    service.add(aoi_request("there")["record"])
-    write_aoi_intent(harness)
-    before = harness.journal_path.read_bytes()
-    result = run_aoi_requests(
-        harness, aoi_request(), aoi_request(), aoi_request("there"), dry_run=True, settle_seconds=60
-    )
-    assert (result.status, result.kinds, result.states) == (0, [], [])
-    assert (aoi_names(service), harness.journal_path.read_bytes()) == (["there"], before)
-    plan = [line for line in capfd.readouterr().err.splitlines() if "aoi_requests" in line]
-    assert [line.split("│")[1].strip() for line in plan] == ["would create", "exists", "exists"]
-
-
-def test_aois_not_counted_as_deliveries(harness: TargetHarness, proxy: InterceptingProxy) -> None:
-    install_service(proxy)
-    [key] = harness.catalog_ids(1)
-    result = run_aoi_requests(
-        harness, *map(aoi_request, "abc"), delivery_request(key), max_deliveries=1
-    )
-    assert (result.status, result.kinds) == (0, ["created"] * 4)
-    assert result.summary["deliveries"] == 1
-    assert [line["aoi_id"] for line in result.outcomes] == ["aoi-0", "aoi-1", "aoi-2", None]

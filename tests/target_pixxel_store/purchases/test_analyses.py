@@ -12,9 +12,7 @@ from pixxel_singer.errors import InputError
 from target_pixxel_store.api.client import StoreApi
 from target_pixxel_store.errors import RecordError, UnexpectedDeliveryError
 from target_pixxel_store.purchases.kinds.insights import read_insight_request
-from target_pixxel_store.purchases.kinds.jobs import read_job_request
 from target_pixxel_store.purchases.models import to_number
-from tests.target_pixxel_store.target_harness import read_json_lines, record
 
 if TYPE_CHECKING:
     from pixxel_sandbox import RequestRecord, Workspace
@@ -79,14 +77,6 @@ def test_read_insight_invalid_is_refused(change: Json, reason: str) -> None:
         read_insight_request(FIELDS | change)
 
 
-def test_read_job_requires_workflow_and_project() -> None:
-    fields = {"request_id": "r", "workflow_id": "W", "project_id": "P"}
-    assert read_job_request(fields).place == "W"
-    for name in fields:
-        with pytest.raises(RecordError, match=f"has no '{name}'"):
-            read_job_request(fields | {name: None})
-
-
 # Plans
 
 
@@ -148,29 +138,7 @@ def test_plan_insight_of_unknown_object_fails_alone(
     assert reason in result.reasons
 
 
-def test_plan_job_of_unknown_workflow_fails_alone(jobs: JobHarness) -> None:
-    result = jobs.plan(jobs.request(0, workflow_id="none"), jobs.request(1))
-    assert sorted(result.kinds) == ["failed", "planned"]
-    assert "'workflow_id' names no workflow of the project that the token can read" in str(
-        result.reasons
-    )
-
-
 # Insights that exist
-
-
-def test_insight_with_marker_exists_with_lost_journal(insights: InsightHarness) -> None:
-    requests = [insights.request(0)]
-    insights.plan(*requests)
-    assert insights.place(*requests).kinds == ["created"]
-    [row] = insights.sandbox.placed_analyses()
-    insights.sandbox.workspace.update("insights", row["id"], deleted_at="2026-01-01T00:00:00Z")
-    insights.target.lose_journal()
-    assert insights.plan(*requests).kinds == ["exists"], "a deleted one was made all the same"
-    insights.target.lose_journal()
-    changed = insights.plan(insights.request(0, input={"threshold": 9}))
-    assert changed.kinds == ["failed"]
-    assert "was requested with other content" in changed.reasons[0]
 
 
 def test_insight_of_same_content_is_requested_once(insights: InsightHarness) -> None:
@@ -233,14 +201,6 @@ def test_estimate_that_creates_stops_all_runs_until_acknowledged(insights: Insig
     assert insights.plan(*requests, acknowledge=[row["id"]]).kinds.count("exists") == 1
 
 
-def test_estimate_that_creates_without_response_is_not_repeated(insights: InsightHarness) -> None:
-    insights.behave(dry_run_ignored=True, drop_accepted=1.0)
-    result = insights.plan(insights.request(0), insights.request(1))
-    assert "THE API DOES NOT HONOUR estimate" in str(result.error)
-    assert sum(insights.placed.values()) == 1
-    assert len([each for each in insights.sandbox.requests if insights.is_pricing(each)]) == 1
-
-
 @pytest.mark.parametrize("lag", [0.0, 0.1])
 def test_insight_dearer_than_estimate_ends_run_and_must_be_acknowledged(
     insights: InsightHarness, lag: float
@@ -263,15 +223,6 @@ def test_insight_dearer_than_estimate_ends_run_and_must_be_acknowledged(
     more = insights.place(*requests, max_total_amount=total, acknowledge=[row["id"]])
     assert more.kinds == ["exists", "pending"], "what it was dearer counts"
     assert insights.place(*requests, max_total_amount=1e6).kinds == ["exists", "created"]
-
-
-def test_job_dearer_than_estimate_ends_run(jobs: JobHarness) -> None:
-    requests = [jobs.request(0), jobs.request(1)]
-    jobs.plan(*requests)
-    jobs.behave(price_increase=50)
-    result = jobs.place(*requests, max_total_amount=1e6)
-    assert "of its estimate" in str(result.error)
-    assert (result.kinds, len(jobs.placements)) == (["created", "pending"], 1)
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
@@ -298,17 +249,6 @@ def test_insight_listed_without_its_cost_yet_counts_its_estimate(
     result = insights.place(*requests, max_total_amount=limit)
     assert result.kinds == ["exists", "pending"]
     assert len(insights.placements) == 1
-
-
-def test_job_answered_without_its_cost_yet_counts_its_estimate(
-    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requests = [jobs.request(0), jobs.request(1)]
-    jobs.plan(*requests)
-    run = StoreApi.run_workflow
-    monkeypatch.setattr(StoreApi, "run_workflow", lambda *args: run(*args) | {"cost": 0})
-    limit = jobs.total["total_amount"] - 1
-    assert jobs.place(*requests, max_total_amount=limit).kinds == ["created", "pending"]
 
 
 # What is in doubt
@@ -360,72 +300,13 @@ def test_job_in_doubt_that_was_placed_exists_once_acknowledged(jobs: JobHarness)
     ]
 
 
-def test_insight_outcome_names_its_area(insights: InsightHarness) -> None:
-    """Its download requires the area, too."""
-    request = insights.request(0)
-    insights.plan(request)
-    for _ in ("created", "exists"):
-        [outcome] = insights.place(request).outcomes
-        assert (outcome["aoi_id"], bool(outcome["insight_id"])) == (
-            request["record"]["aoi_id"],
-            True,
-        )
-
-
-def test_request_above_limit_of_plan_fails_with_reason_of_plan(insights: InsightHarness) -> None:
-    request = insights.request(0)
-    insights.plan(request, max_purchase_amount=0.5)
-    result = insights.place(request)
-    assert result.kinds == ["failed"]
-    assert "(failed: it costs" in result.reasons[0]
-
-
-def test_job_requests_of_one_workflow_are_runs_of_their_own(jobs: JobHarness) -> None:
-    requests = [jobs.request(0), jobs.request(0, request_id="again")]
-    jobs.plan(*requests)
-    assert jobs.place(*requests).kinds == ["created", "created"]
-    lines = read_json_lines(jobs.target.journal_path)
-    made = [line for line in lines if line["is"] == "purchase_made"]
-    assert [(line["kind"], line["request"]) for line in made] == [
-        ("job", "field-0"),
-        ("job", "again"),
-    ]
-
-
 def test_request_ids_of_kinds_are_apart(insights: InsightHarness, jobs: JobHarness) -> None:
     requests = [insights.request(0), jobs.request(0)]
     insights.plan(*requests)
     assert insights.place(*requests).kinds == ["created", "created"]
 
 
-def test_deleted_record_of_job_runs_nothing(jobs: JobHarness) -> None:
-    fields = jobs.request(0)["record"]
-    result = jobs.plan(record("job_requests", **fields, _sdc_deleted_at="2026-01-01"))
-    assert (result.kinds, jobs.placements) == (["skipped"], [])
-    assert "so it is not run" in result.reasons[0]
-
-
 # What counts
-
-
-@pytest.mark.parametrize("cost", [None, "7", 0])
-def test_insight_listed_without_its_cost_counts_its_price_with_an_older_journal(
-    insights: InsightHarness,
-    cost: object,
-) -> None:
-    """Also if the input does not have it, as its area is read all the same."""
-    requests = [insights.request(0), insights.request(1), insights.request(2)]
-    insights.plan(*requests)
-    journal = insights.target.journal_path.read_bytes()
-    limit = insights.total["total_amount"] - 1
-    insights.place(requests[0], max_total_amount=limit)
-    insights.place(requests[1], max_total_amount=limit)
-    for row in insights.sandbox.placed_analyses():
-        insights.sandbox.workspace.update("insights", row["id"], cost=cost)
-    insights.target.journal_path.write_bytes(journal)
-    assert insights.place(requests[2], max_total_amount=limit).kinds == ["pending"]
-    assert insights.place(requests[2], max_purchases=2).kinds == ["pending"]
-    assert len(insights.placements) == 2
 
 
 def test_insight_that_an_estimate_made_counts_its_price_in_a_run_of_jobs(
@@ -504,3 +385,31 @@ def test_insight_that_is_refused_and_not_listed_is_not_in_doubt(
 
 def test_cost_beyond_any_float_is_none() -> None:
     assert to_number(10**400) is None
+
+
+def test_plan_job_of_unknown_workflow_fails_alone(jobs: JobHarness) -> None:
+    result = jobs.plan(jobs.request(0, workflow_id="none"), jobs.request(1))
+    assert sorted(result.kinds) == ["failed", "planned"]
+    assert "'workflow_id' names no workflow of the project that the token can read" in str(
+        result.reasons
+    )
+
+
+def test_estimate_that_creates_without_response_is_not_repeated(insights: InsightHarness) -> None:
+    insights.behave(dry_run_ignored=True, drop_accepted=1.0)
+    result = insights.plan(insights.request(0), insights.request(1))
+    assert "THE API DOES NOT HONOUR estimate" in str(result.error)
+    assert sum(insights.placed.values()) == 1
+    assert len([each for each in insights.sandbox.requests if insights.is_pricing(each)]) == 1
+
+
+def test_insight_outcome_names_its_area(insights: InsightHarness) -> None:
+    """Its download requires the area, too."""
+    request = insights.request(0)
+    insights.plan(request)
+    for _ in ("created", "exists"):
+        [outcome] = insights.place(request).outcomes
+        assert (outcome["aoi_id"], bool(outcome["insight_id"])) == (
+            request["record"]["aoi_id"],
+            True,
+        )

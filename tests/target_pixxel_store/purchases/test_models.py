@@ -37,22 +37,6 @@ def make_feature(geometry: Any) -> dict[str, Any]:
     return {"type": "Feature", "properties": {"crop": "rice"}, "geometry": geometry}
 
 
-def test_read_archive_request() -> None:
-    request = read_order_request(ARCHIVE)
-    item = request.to_order_item("name", "")
-    assert (request.name, request.item_ids, request.is_tasking) == ("field-7", ("a", "b"), False)
-    assert (item["item_ids"], item["usecase"], item["project_id"]) == (["a", "b"], "mining", "P")
-    assert item.keys() == {"project_id", "name", "geometry", "usecase", "item_ids"}
-
-
-@pytest.mark.parametrize(
-    ("value", "ids"),
-    [("a", ("a",)), (" a ", ("a",)), ('["a", "b"]', ("a", "b")), (' ["a"]', ("a",))],
-)
-def test_read_item_ids_as_text(value: str, ids: tuple[str, ...]) -> None:
-    assert read_order_request({**ARCHIVE, "item_ids": value}).item_ids == ids
-
-
 def test_read_whole_number_as_request_id_is_its_text() -> None:
     request = read_order_request({**ARCHIVE, "request_id": 7})
     assert (request.request_id, request.name) == ("7", "7")
@@ -207,37 +191,6 @@ def test_parse_order_with_marker_images_and_area() -> None:
     assert (order.amount, order.is_paid, order.has_ended) == (12.5, False, False)
     with pytest.raises(ValueError, match=r"^$"):
         list(parse_orders({**ORDER, "order_items": None}))
-
-
-@pytest.mark.parametrize(
-    ("order", "item"),
-    [
-        ({"paid_at": "2026-01-01"}, {}),
-        ({"transaction_id": "t"}, {}),
-        ({}, {"transaction_id": "t"}),
-        ({}, {"tokens_used": 7}),
-        ({}, {"tasks": [{"tokens_used": 7}]}),
-    ],
-)
-def test_parse_paid_order(order: dict[str, Any], item: dict[str, Any]) -> None:
-    [found] = parse_orders({**ORDER, **order, "order_items": [{**ITEM, **item}]})
-    assert found.is_paid
-
-
-@pytest.mark.parametrize(
-    ("images", "is_known"),
-    [
-        ([{"item_id": "a"}], False),
-        ([{"item_id": "a", "geometry": SQUARE}, {"item_id": "b", "geometry": None}], False),
-        ([{"item_id": "a", "geometry": SQUARE}, {"item_id": "b", "geometry": SQUARE}], True),
-    ],
-)
-def test_parse_order_outline_unknown_without_geometry(
-    images: list[dict[str, Any]],
-    is_known: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    [order] = parse_orders({**ORDER, "order_items": [{**ITEM, "images": images}]})
-    assert (order.outline is not None) is is_known
 
 
 def test_parse_price_takes_the_larger_amount() -> None:

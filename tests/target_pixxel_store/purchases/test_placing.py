@@ -131,32 +131,6 @@ def test_place_request_not_in_plan_fails_alone(orders: OrderHarness) -> None:
     assert len(orders.placements) == 1
 
 
-def test_place_price_raised_before_placing_stops(orders: OrderHarness) -> None:
-    requests = [orders.request(number) for number in range(3)]
-    orders.plan(*requests)
-
-    def raise_price(request: RequestRecord, _workspace: object) -> None:
-        if request.path == ORDERS and orders.placements and not is_placement(request):
-            orders.behave(order_uplift=5)
-
-    orders.sandbox.on_request = raise_price
-    result = orders.place(*requests, max_uplift_percent=50, max_total_amount=1e6)
-    assert (result.status, result.kinds) == (3, ["created", "pending", "pending"])
-    assert "more than the approved" in result.reasons[1]
-    assert result.reasons[2] == "the run has stopped before it"
-    assert result.states == [{"upto": 1}]
-    assert sum(orders.placed.values()) == 1
-
-
-def test_place_price_fallen_places(orders: OrderHarness) -> None:
-    orders.behave(order_uplift=10)
-    orders.plan(orders.request(0), max_uplift_percent=10)
-    orders.behave(order_uplift=0)
-    result = orders.place(orders.request(0))
-    assert result.kinds == ["created"]
-    assert result.outcomes[0]["amount"] < orders.total["total_amount"]
-
-
 def test_place_order_dearer_than_its_dry_run_ends_run_and_counts(orders: OrderHarness) -> None:
     requests = [orders.request(0), orders.request(1)]
     orders.plan(*requests)
@@ -180,18 +154,6 @@ def test_place_order_dearer_than_its_dry_run_ends_run_and_counts(orders: OrderHa
     assert rest.kinds == ["exists", "pending"], "what it was dearer counts"
     assert orders.sandbox.spent_amount() == spent
     assert orders.place(*requests, max_total_amount=1e6).kinds == ["exists", "created"]
-
-
-def test_place_order_dearer_found_by_later_run_must_be_acknowledged(orders: OrderHarness) -> None:
-    """Its response was lost."""
-    requests = [orders.request(0), orders.request(1)]
-    orders.plan(*requests)
-    orders.behave(price_increase=10)
-    assert doubt(orders, *requests, late=0.5, max_purchases=1).kinds == ["in_doubt", "pending"]
-    orders.target.shorten_wait()
-    result = orders.place(*requests, max_total_amount=1e6)
-    assert "more than the" in str(result.error)
-    assert len(orders.placements) == 1
 
 
 def test_place_dry_run_not_honoured_and_lost_is_not_repeated(
@@ -225,15 +187,6 @@ def test_place_name_changed_when_placing_stops(orders: OrderHarness) -> None:
     assert orders.place(*requests).kinds == ["exists", "created"], "the journal knows the order"
 
 
-@pytest.mark.parametrize("fault", ["drop_accepted", "fail_accepted"])
-def test_place_lost_response_found_in_list(orders: OrderHarness, fault: str) -> None:
-    orders.plan(orders.request(0))
-    orders.behave(**{fault: 1.0, "list_lag": 0.1})
-    result = orders.place(orders.request(0))
-    assert (result.status, result.kinds) == (0, ["created"])
-    assert sum(orders.placed.values()) == len(orders.placements) == 1
-
-
 def doubt(orders: OrderHarness, *requests: Json, late: float = 1000, **settings: Any) -> RunResult:
     """Place a plan whose first order is neither answered nor listed."""
 
@@ -248,28 +201,6 @@ def doubt(orders: OrderHarness, *requests: Json, late: float = 1000, **settings:
 def permission(orders: OrderHarness) -> str:
     """Return what permits to send the order of the first request once more."""
     return orders.permissions["field-0"]
-
-
-def test_place_order_in_doubt_not_sent_again(orders: OrderHarness) -> None:
-    requests = [orders.request(0), orders.request(1)]
-    orders.plan(*requests)
-    first = doubt(orders, *requests)
-    assert (first.status, first.kinds, first.states) == (3, ["in_doubt", "created"], [])
-    assert "the API does not list the order" in first.reasons[0]
-    orders.target.shorten_wait()
-    second = orders.place(*requests)
-    assert (second.status, second.kinds, second.states) == (3, ["in_doubt", "exists"], [])
-    assert f"add '{permission(orders)}' to 'retry_in_doubt'" in second.reasons[0]
-    marker = orders.placements[0]["name"].split()[-1]
-    amount = orders.lines[0]["final_amount"]
-    for run in (first, second):
-        [line] = [each for each in run.log.splitlines() if "is in doubt" in each]
-        assert f"request field-0: its order for {amount} is in doubt" in line
-        assert marker in line
-        assert f"add '{permission(orders)}' to 'retry_in_doubt'" in line
-    again = orders.plan(*requests)
-    assert (again.status, again.kinds) == (3, ["in_doubt", "exists"])
-    assert len(orders.placements) == 2
 
 
 def test_place_order_in_doubt_recorded_if_list_cannot_be_read(
@@ -352,48 +283,6 @@ def test_place_two_orders_of_a_request_are_an_error(orders: OrderHarness) -> Non
     assert f"they cost {2 * first['total_amount']} in all" in line
 
 
-def test_place_logs_each_order_and_the_sum(orders: OrderHarness) -> None:
-    requests = [orders.request(0), orders.request(1)]
-    orders.plan(*requests)
-    orders.place(requests[0])
-    lines = orders.place(*requests).log.splitlines()
-    first, second = orders.sandbox.placed_orders()
-    amount, total = second["total_amount"], orders.sandbox.spent_amount()
-    assert f"request field-1: placed the order {second['id']} for {amount}" in lines
-    assert not any(first["id"] in each for each in lines)
-    assert (
-        f"placed 1 purchases for {amount} (max_total_amount {total}, of the plan so far {total})"
-        in lines
-    )
-
-
-def test_place_order_in_doubt_found_later_exists(orders: OrderHarness) -> None:
-    orders.plan(orders.request(0))
-    doubt(orders, orders.request(0), late=0.5)
-    orders.target.shorten_wait()
-    result = orders.place(orders.request(0), retry_in_doubt=[permission(orders)])
-    assert (result.status, result.kinds, result.states) == (0, ["exists"], [{"upto": 1}])
-    assert len(orders.placements) == 1
-
-
-@pytest.mark.parametrize(
-    ("missing", "kinds"), [(0.0, ["in_doubt", "created"]), (0.01, ["in_doubt", "pending"])]
-)
-def test_place_order_in_doubt_counts_in_full(
-    orders: OrderHarness, missing: float, kinds: list[str]
-) -> None:
-    requests = [orders.request(0), orders.request(1)]
-    orders.plan(*requests)
-    total = orders.total["total_amount"] - missing
-    result = doubt(orders, *requests, max_total_amount=total)
-    assert (result.status, result.kinds) == (3, kinds)
-    orders.target.shorten_wait()
-    rerun = orders.place(*requests, max_total_amount=total)
-    assert rerun.kinds == ["in_doubt", {"created": "exists"}.get(kinds[1], kinds[1])]
-    if missing:
-        assert "see 'max_total_amount'" in rerun.reasons[1]
-
-
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
@@ -418,27 +307,6 @@ def test_place_limits_apply_to_all_runs_of_a_plan(
     assert sum(orders.placed.values()) == 1
 
 
-def test_place_limits_of_an_order_apply_again(orders: OrderHarness) -> None:
-    orders.plan(orders.tasking_request(0), orders.request(1), allow_tasking=True)
-    result = orders.place(orders.tasking_request(0), orders.request(1), max_purchase_amount=1)
-    assert result.kinds == ["failed", "failed"]
-    assert "requires 'allow_tasking'" in result.reasons[0]
-    assert "see 'max_purchase_amount'" in result.reasons[1]
-    orders.behave(infeasible=1.0)
-    rerun = orders.place(orders.tasking_request(0), allow_tasking=True)
-    assert "only SUCCESS is placed" in rerun.reasons[0]
-    assert orders.placements == []
-
-
-def test_place_request_id_with_other_content_fails(orders: OrderHarness) -> None:
-    orders.plan(orders.request(0))
-    orders.place(orders.request(0))
-    other = orders.request(0, usecase="mining")
-    result = orders.plan(other)
-    assert result.kinds == ["failed"]
-    assert "was ordered with other content" in result.reasons[0]
-
-
 def test_place_refused_order_can_be_corrected(
     orders: OrderHarness, proxy: InterceptingProxy
 ) -> None:
@@ -454,26 +322,6 @@ def test_place_refused_order_can_be_corrected(
     assert proxy.count_requests("POST", ORDERS) == 3
     other = orders.request(0, usecase="mining")
     assert orders.plan(other).kinds == ["planned"]
-
-
-def test_place_same_images_ordered_by_others_exists(orders: OrderHarness) -> None:
-    orders.plan(orders.request(0), orders.request(1))
-    orders.place(orders.request(0))
-    workspace = orders.sandbox.workspace
-    [item] = orders.sandbox.placed_orders()[0]["order_items"]
-    workspace.update("order_items", item["id"], name="by hand")
-    orders.target.reset_journal()
-    renamed = orders.request(0, request_id="other", name="same images")
-    same = orders.plan(renamed)
-    assert same.kinds == ["exists"]
-    [order] = orders.sandbox.placed_orders()
-    assert (same.outcomes[0]["order_id"], same.outcomes[0]["order_item_id"]) == (
-        order["id"],
-        item["id"],
-    )
-    assert same.reasons[0].startswith(f"the order {order['id']} has the same project, images")
-    workspace.update("order_items", item["id"], status="CANCELLED")
-    assert orders.plan(renamed).kinds == ["planned"]
 
 
 def test_place_delivers_to_store_and_deliveries_wait_for_it(orders: OrderHarness) -> None:
@@ -508,17 +356,10 @@ def test_place_orders_listed_without_order_items_end_run(
     assert orders.placements == []
 
 
-@pytest.mark.parametrize("amount", [0, 1])
-def test_place_order_listed_below_its_price_counts_its_price(
-    orders: OrderHarness, amount: int
-) -> None:
-    """The API may list it so until it has billed it."""
-    requests = [orders.request(0), orders.request(1)]
-    orders.plan(*requests)
-    orders.place(requests[0])
-    [order] = orders.sandbox.placed_orders()
-    items = [each | {"final_amount": amount} for each in order["order_items"]]
-    orders.sandbox.workspace.update("orders", order["id"], total_amount=amount, order_items=items)
-    limit = orders.total["total_amount"] - 1
-    assert orders.place(*requests, max_total_amount=limit).kinds == ["exists", "pending"]
-    assert len(orders.placements) == 1
+@pytest.mark.parametrize("fault", ["drop_accepted", "fail_accepted"])
+def test_place_lost_response_found_in_list(orders: OrderHarness, fault: str) -> None:
+    orders.plan(orders.request(0))
+    orders.behave(**{fault: 1.0, "list_lag": 0.1})
+    result = orders.place(orders.request(0))
+    assert (result.status, result.kinds) == (0, ["created"])
+    assert sum(orders.placed.values()) == len(orders.placements) == 1

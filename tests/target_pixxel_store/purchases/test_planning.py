@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
-from target_pixxel_store.errors import UnexpectedDeliveryError
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
 from tests.target_pixxel_store.purchases.order_harness import (
     ORDERS,
@@ -83,21 +82,6 @@ def test_plan_prices_smallest_area_first_and_alone(orders: OrderHarness) -> None
     assert names[first + 1 : names.index("field-2")].count("list") >= 2  # until settle_seconds end
 
 
-@pytest.mark.parametrize("requests", [1, 3])
-def test_plan_dry_run_not_honoured_stops_after_one(orders: OrderHarness, requests: int) -> None:
-    orders.behave(dry_run_ignored=True)
-    result = orders.plan(*(orders.request(number) for number in range(requests)))
-    assert isinstance(result.error, UnexpectedDeliveryError)
-    assert "THE API DOES NOT HONOUR dry_run" in str(result.error)
-    [order] = orders.sandbox.placed_orders()
-    [line] = result.outcomes
-    assert (line["outcome"], line["order_id"]) == ("created", order["id"])
-    assert (len(orders.dry_runs), result.states) == (1, [])
-    assert not orders.plan_path.exists()
-    assert result.summary["purchases"] == 1
-    assert result.summary["purchase_amount"] == orders.sandbox.spent_amount()
-
-
 def test_plan_after_dry_run_not_honoured_sends_nothing_until_acknowledged(
     orders: OrderHarness,
 ) -> None:
@@ -146,16 +130,6 @@ def test_plan_killed_at_dry_run_not_honoured_stops_the_next_run(orders: OrderHar
     assert acknowledged.kinds == ["exists", "planned"]
 
 
-def test_plan_dry_run_not_honoured_and_response_lost_stops_after_one(
-    orders: OrderHarness,
-) -> None:
-    """Only the list shows the order; the dry run is not repeated before."""
-    orders.behave(dry_run_ignored=True, drop_accepted=1.0)
-    result = orders.plan(orders.request(0), orders.request(1))
-    assert "THE API DOES NOT HONOUR dry_run" in str(result.error)
-    assert sum(orders.placed.values()) == len(orders.dry_runs) == 1
-
-
 def test_plan_first_dry_run_failed_repeated_after_list(
     orders: OrderHarness, proxy: InterceptingProxy
 ) -> None:
@@ -174,14 +148,6 @@ def test_plan_first_dry_run_failed_repeated_after_list(
     assert "GET" in requests[at : requests.index("POST", at + 1)]
 
 
-def test_plan_name_changed_by_api_stops(orders: OrderHarness) -> None:
-    """Orders are recognised by their names."""
-    orders.behave(rename_orders=True)
-    result = orders.plan(orders.request(0), orders.request(1))
-    assert "the API changes the name of the order item" in str(result.error)
-    assert len(orders.dry_runs) == 1
-
-
 def test_plan_holds_state_of_other_records_after_a_request(orders: OrderHarness) -> None:
     catalog = orders.target.catalog_ids(1)[0]
     result = orders.target.run(
@@ -193,15 +159,6 @@ def test_plan_holds_state_of_other_records_after_a_request(orders: OrderHarness)
     assert orders.run(invalid).states == []
     exists = orders.target.run(delivery_request(catalog), state(1))
     assert exists.states == [{"upto": 1}]
-
-
-def test_plan_request_twice_planned_once(orders: OrderHarness) -> None:
-    again = orders.request(0)
-    same_images = orders.request(0, request_id="field-9", name="same")
-    result = orders.plan(orders.request(0), again, same_images)
-    assert sorted(result.kinds) == ["exists", "exists", "planned"]
-    assert "the request field-0 has the same project, images and area" in result.reasons
-    assert [line["decision"] for line in orders.lines] == ["planned", "exists"]
 
 
 @pytest.mark.parametrize("on_error", ["fail", "continue"])
@@ -266,15 +223,6 @@ def test_plan_limits_tasking(
     assert (result.status, result.kinds) == (3, ["failed"])
     assert reason in result.reasons[0]
     assert orders.total["total_amount"] == 0
-
-
-def test_plan_allowed_tasking_and_uplift_planned(orders: OrderHarness) -> None:
-    orders.behave(order_uplift=25)
-    result = orders.plan(orders.tasking_request(0), allow_tasking=True, max_uplift_percent=25)
-    assert result.kinds == ["planned"]
-    [line] = orders.lines
-    assert (line["feasibility"], line["uplifts"][0]["percentage"]) == ("SUCCESS", 25)
-    assert line["item"]["start_date"] == "2127-01-01T00:00:00Z"
 
 
 INVALID: dict[str, tuple[Json, str]] = {
@@ -361,15 +309,6 @@ def test_plan_ended_early_says_that_file_was_not_replaced(
     assert orders.plan_path.read_bytes() == before
 
 
-def test_plan_retry_in_doubt_unknown_warns_once(orders: OrderHarness) -> None:
-    requests = [orders.request(0), orders.request(1)]
-    result = orders.plan(*requests, retry_in_doubt=["field-1", "field-8", "field-9", "field-8"])
-    [line] = [line for line in result.log.splitlines() if "'retry_in_doubt' names" in line]
-    assert line.startswith(
-        "'retry_in_doubt' names field-1, field-8, field-9, which permits nothing"
-    )
-
-
 def test_plan_records_of_table_by_stream_map(orders: OrderHarness) -> None:
     """As a warehouse has them: a whole number as the key, and lists and shapes as JSON text."""
     first, second = (orders.request(number)["record"] for number in range(2))
@@ -422,3 +361,12 @@ def test_dry_run_of_target_prices_nothing(
     cells = dict(zip(header, row, strict=True))
     assert "image" not in cells
     assert (cells["record"], cells["why"]) == ("request_id field-0", "no price: dry_run is set")
+
+
+def test_plan_request_twice_planned_once(orders: OrderHarness) -> None:
+    again = orders.request(0)
+    same_images = orders.request(0, request_id="field-9", name="same")
+    result = orders.plan(orders.request(0), again, same_images)
+    assert sorted(result.kinds) == ["exists", "exists", "planned"]
+    assert "the request field-0 has the same project, images and area" in result.reasons
+    assert [line["decision"] for line in orders.lines] == ["planned", "exists"]

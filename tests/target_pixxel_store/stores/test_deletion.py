@@ -16,7 +16,6 @@ from tests.target_pixxel_store.intercepting_proxy import (
     ProxiedResponse,
 )
 from tests.target_pixxel_store.store_checks import (
-    CREDENTIALS,
     NEW_STORE,
     count_delete_requests,
     run_store_record,
@@ -68,18 +67,6 @@ def test_store_in_use_or_foreign_not_removed(
     assert len(stores_named(harness)) == 1
 
 
-def test_store_with_settled_intent_deleted(harness: TargetHarness) -> None:
-    run_store_record(harness)
-    entry = {
-        "catalog": "c",
-        "place": ["S3", "images", "raw/x"],
-        "store": stores_named(harness)[0]["id"],
-    }
-    harness.append_to_journal({"is": "intent", "at": time.time(), "of": [entry]})
-    result = run_store_record(harness, allow_delete=True, _sdc_deleted_at="2026-01-01")
-    assert result.kinds == ["deleted"]
-
-
 def test_store_journal_lost_not_deleted_before_settling(harness: TargetHarness) -> None:
     harness.sandbox.behavior = Behavior(delivery_seconds=0, list_lag=1.0)
     run_store_record(harness)
@@ -116,15 +103,6 @@ def test_store_recreated_deletion_skipped(harness: TargetHarness) -> None:
     assert count_delete_requests(harness) == 0
     gone["id"] = stores_named(harness)[0]["id"]
     assert harness.run(record("stores", **gone), allow_delete=True).kinds == ["deleted"]
-
-
-def test_activate_version_deletes_no_store(harness: TargetHarness) -> None:
-    run_store_record(harness)
-    version = {"type": "ACTIVATE_VERSION", "stream": "stores", "version": 7}
-    result = harness.run({**record("stores", **NEW_STORE), "version": 7}, version, state(1),
-                    allow_delete=True, credentials=CREDENTIALS)  # fmt: skip
-    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
-    assert count_delete_requests(harness) == 0
 
 
 @pytest.mark.parametrize("failures", [1, 9])
@@ -217,24 +195,3 @@ def test_store_deletion_forbidden_ends_run(
     result = run_store_record(harness, _sdc_deleted_at="2026-01-01", allow_delete=True)
     assert isinstance(result.error, Forbidden)
     assert result.states == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({"_sdc_deleted_at": "2026-01-01", "allow_delete": True}, "would delete"),
-        ({"region": "us-east-1", "store_drift": "replace"}, "would replace"),
-    ],
-)
-def test_dry_run_removes_no_store(
-    harness: TargetHarness, capsys: pytest.CaptureFixture[str], settings: Json, kind: str
-) -> None:
-    run_store_record(harness)
-    result = run_store_record(harness, dry_run=True, **settings)
-    assert kind in capsys.readouterr().err
-    assert (
-        result.status,
-        result.states,
-        count_delete_requests(harness),
-        len(stores_named(harness)),
-    ) == (0, [], 0, 1)

@@ -131,30 +131,6 @@ def test_store_difference_handled_by_store_drift(harness: TargetHarness, field: 
     assert run_store_record(harness, **settings).kinds == ["exists"]
 
 
-def test_store_replaced_redelivers_nothing(harness: TargetHarness) -> None:
-    harness.sandbox.behavior = Behavior(delivery_seconds=0)
-    run_store_record(harness)
-    [key] = harness.catalog_ids(1)
-    assert harness.run(delivery_request(key, "new")).kinds == ["created"]
-    assert run_store_record(harness, store_drift="replace", version=2).kinds == ["replaced"]
-    assert harness.run(delivery_request(key, "new")).kinds == ["exists"]
-
-
-def test_store_record_from_tap_accepted(harness: TargetHarness) -> None:
-    run_store_record(harness)
-    [created] = stores_named(harness)
-    tap_record: Json = {**created, "labels": {**created["labels"], "credentials_version": "old"}}
-    settings: Json = {"credentials": {"new": {**S3_KEYS, "version": 1}, "other": S3_KEYS}}
-    result = harness.run(record("stores", **tap_record), state(1), **settings)
-    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
-    other_record: Json = {**tap_record, "name": "other", "credentials": "other"}
-    result = harness.run(record("stores", **other_record), verify_bucket="off", **settings)
-    assert result.kinds == ["created"]
-    [other] = stores_named(harness, "other")
-    assert (other["type"], other["configs"]) == (created["type"], created["configs"])
-    assert other["labels"] == {"team": "rice", "managed_by": "pixxel-singer"}
-
-
 def test_declared_stores_created_before_first_record(harness: TargetHarness) -> None:
     settings: Json = {"stores": [NEW_STORE], "credentials": CREDENTIALS, "verify_bucket": "off"}
     result = harness.run(delivery_request(harness.catalog_ids(1)[0], "new"), state(1), **settings)
@@ -229,3 +205,18 @@ def test_store_refusal_repeats_code_and_own_field(
         "POST /v0/stores returned 400 (INVALID_STORE): the API rejected the request as invalid"
         f"{hint}"
     )
+
+
+def test_store_record_from_tap_accepted(harness: TargetHarness) -> None:
+    run_store_record(harness)
+    [created] = stores_named(harness)
+    tap_record: Json = {**created, "labels": {**created["labels"], "credentials_version": "old"}}
+    settings: Json = {"credentials": {"new": {**S3_KEYS, "version": 1}, "other": S3_KEYS}}
+    result = harness.run(record("stores", **tap_record), state(1), **settings)
+    assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
+    other_record: Json = {**tap_record, "name": "other", "credentials": "other"}
+    result = harness.run(record("stores", **other_record), verify_bucket="off", **settings)
+    assert result.kinds == ["created"]
+    [other] = stores_named(harness, "other")
+    assert (other["type"], other["configs"]) == (created["type"], created["configs"])
+    assert other["labels"] == {"team": "rice", "managed_by": "pixxel-singer"}

@@ -79,11 +79,6 @@ def test_synthesised_collection_with_fractional_seconds_covers_all_times(tmp_pat
     assert interval == ["2025-03-07T12:00:00Z", "2025-03-07T12:00:00.5Z"]
 
 
-def test_synthesised_collection_of_bbox_with_heights_has_flat_extent(tmp_path: Path) -> None:
-    export(tmp_path, make_item_with_bbox("a", [0, 1, 100, 2, 3, 200]))
-    assert read_collection(tmp_path)["extent"]["spatial"]["bbox"] == [[0, 1, 2, 3]]
-
-
 def test_synthesised_collection_with_later_record_is_replaced(tmp_path: Path) -> None:
     export(tmp_path, make_item("a"))
     received = make_collection("l2a", item_assets={"B001": {"type": "image/tiff"}})
@@ -95,23 +90,6 @@ def test_synthesised_collection_with_later_record_is_replaced(tmp_path: Path) ->
     }
     [child] = find_links(read_json(tmp_path / "catalog.json"), "child")
     assert child["title"] == "Title of l2a"
-    assert_links_resolve(tmp_path)
-
-
-def test_collection_received_twice_keeps_last_record(tmp_path: Path) -> None:
-    export(tmp_path, make_collection("l2a"), make_collection("l2a", title="Later"))
-    assert read_collection(tmp_path)["title"] == "Later"
-    export(tmp_path, make_collection("l2a", title="Last"), make_item("a"))
-    assert read_collection(tmp_path)["title"] == "Last"
-
-
-def test_collection_without_items_is_kept(tmp_path: Path) -> None:
-    export(tmp_path, make_collection("l2a"))
-    assert_links_resolve(tmp_path)
-    export(tmp_path)
-    assert read_collection(tmp_path)["title"] == "Title of l2a"
-    export(tmp_path, make_item("a"))
-    assert read_collection(tmp_path)["title"] == "Title of l2a"
     assert_links_resolve(tmp_path)
 
 
@@ -184,15 +162,6 @@ def test_collection_of_derived_items_is_named_after_origin_collection(tmp_path: 
     assert StacValidator("all", None).find_error("collection", document) is None
 
 
-def test_collection_of_derived_items_with_root_href_links_absolutely(tmp_path: Path) -> None:
-    root_href = "https://example.com/stac"
-    export(tmp_path, make_archive(), OWNED_ITEM, root_href=root_href)
-    href = f"{root_href}/archive/collection.json"
-    assert find_link(read_owned(tmp_path), "related")["href"] == href
-    lines = {line["id"]: line for line in read_ndjson(tmp_path / "collections.ndjson")}
-    assert find_link(lines["archive-owned"], "related")["href"] == href
-
-
 def test_collection_of_derived_items_follows_later_origin_record(tmp_path: Path) -> None:
     export(tmp_path, OWNED_ITEM)
     first = read_owned(tmp_path)
@@ -220,11 +189,6 @@ def test_collection_of_items_of_two_origins_has_rights_of_both(tmp_path: Path) -
         "Firefly, L1C",
         "Title of second",
     ]
-
-
-def test_collection_with_record_keeps_its_title_although_items_are_derived(tmp_path: Path) -> None:
-    export(tmp_path, make_archive(), OWNED_ITEM, make_collection("archive-owned", title="Ours"))
-    assert read_owned(tmp_path)["title"] == "Ours"
 
 
 # --- temporal extent ------------------------------------------------------------------------------

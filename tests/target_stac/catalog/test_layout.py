@@ -11,7 +11,6 @@ from tests.target_stac.exports import (
     export,
     find_item_files,
     find_link,
-    find_links,
     make_collection,
     make_item,
     read_documents,
@@ -25,18 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "https://stac.example.com/pixxel"
-
-
-def test_catalog_ids_contain_collection_year_and_month(tmp_path: Path) -> None:
-    export(tmp_path, make_item("a"), make_collection("l2a"))
-    ids = {str(p.relative_to(tmp_path)): d["id"] for p, d in read_documents(tmp_path)}
-    assert ids == {
-        "catalog.json": "stac",
-        "l2a/collection.json": "l2a",
-        "l2a/2025/catalog.json": "l2a-2025",
-        "l2a/2025/03/catalog.json": "l2a-2025-03",
-        "l2a/2025/03/a.json": "a",
-    }
 
 
 def test_catalog_links_have_titles_and_resolve_up_and_down(tmp_path: Path) -> None:
@@ -81,22 +68,6 @@ def test_export_with_root_href_has_absolute_and_self_links(tmp_path: Path) -> No
     for name in ("items.ndjson", "collections.ndjson"):
         for document in read_ndjson(tmp_path / name):
             assert all(each["href"].startswith(HOST) for each in document["links"])
-
-
-def test_items_without_collection_are_in_their_own_catalog(tmp_path: Path) -> None:
-    export(
-        tmp_path,
-        make_item("a", collection=None),
-        make_item("b", collection=None) | {"collection": None},
-    )
-    assert read_json(tmp_path / "no-collection/catalog.json")["type"] == "Catalog"
-    assert set(find_item_files(tmp_path)) == {"/a", "/b"}
-    assert find_links(read_json(tmp_path / "no-collection/2025/03/a.json"), "collection") == []
-    assert not (tmp_path / "collections.ndjson").read_bytes()
-    assert_links_resolve(tmp_path)
-    before = snapshot(tmp_path)
-    export(tmp_path, make_item("a", collection=None))
-    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(

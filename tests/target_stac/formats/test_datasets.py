@@ -17,26 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_geoparquet_is_made_while_catalog_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_made = threading.Event()
-    make, write = GeoparquetWriter.write, LocalStorage.write
-
-    def make_and_report(writer: GeoparquetWriter) -> None:
-        make(writer)
-        is_made.set()
-
-    def write_after_it(storage: LocalStorage, path: str, content: bytes, **options: bool) -> None:
-        assert path != "catalog.json" or is_made.wait(20)
-        write(storage, path, content, **options)
-
-    monkeypatch.setattr(GeoparquetWriter, "write", make_and_report)
-    monkeypatch.setattr(LocalStorage, "write", write_after_it)
-    export(tmp_path, make_item("a"), formats=FORMATS)
-    assert (tmp_path / "geoparquet" / "l2a.parquet").is_file()
-
-
 def test_error_of_catalog_ends_run_and_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

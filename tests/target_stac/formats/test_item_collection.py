@@ -16,7 +16,6 @@ from tests.target_stac.exports import (
     export,
     find_item_files,
     make_item,
-    make_item_with_bbox,
     read_json,
     read_log,
     snapshot,
@@ -53,18 +52,6 @@ def test_gdal_opens_item_collection_as_one_image(tmp_path: Path) -> None:
     with rasterio.open(f'STACIT:"{file}":asset=B001') as mosaic:
         assert (mosaic.width, mosaic.height) == (12, 4)
         assert mosaic.read(1)[0].tolist() == [1] * 4 + [2] * 4 + [3] * 4
-
-
-def test_item_collection_has_all_items(tmp_path: Path) -> None:
-    export(
-        tmp_path,
-        make_item("a"),
-        make_item_with_bbox("b", None),
-        formats=["catalog", "itemcollection"],
-    )
-    collection = read_json(tmp_path / "itemcollection.json")
-    assert collection["type"] == "FeatureCollection"
-    assert [each["id"] for each in collection["features"]] == ["a", "b"]
 
 
 def test_item_collection_of_too_many_items_alone_is_refused(

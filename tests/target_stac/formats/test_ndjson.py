@@ -15,7 +15,6 @@ from tests.target_stac.exports import (
     export,
     find_differences,
     make_api_link,
-    make_collection,
     make_item,
     make_item_with_bbox,
     read_ndjson,
@@ -81,21 +80,6 @@ def test_ndjson_item_with_absolute_collection_link_has_no_relative_links(tmp_pat
     assert line["links"] == [source_links[0], source_links[4]]
 
 
-def test_ndjson_export_has_collections_file(tmp_path: Path) -> None:
-    export(
-        tmp_path,
-        make_item("a"),
-        make_collection("z"),
-        make_item("b", collection="k"),
-        make_collection("l2a"),
-    )
-    assert [each["id"] for each in read_ndjson(tmp_path / "collections.ndjson")] == [
-        "k",
-        "l2a",
-        "z",
-    ]
-
-
 DATED_ITEMS = [
     make_item("a", "2024-12-31"),
     make_item("b", "2025-01-01"),
@@ -147,12 +131,6 @@ def test_partitions_of_ndjson_follow_setting(tmp_path: Path, formats: list[str])
         }
         for path in (tmp_path / "out").rglob("items.ndjson"):
             assert all(each == lines[each["id"]] for each in read_ndjson(path))
-
-
-def test_ogr_reads_partition_of_ndjson(tmp_path: Path) -> None:
-    export(tmp_path, *DATED_ITEMS, partition="month")
-    file = tmp_path / "ndjson/l2a/year=2025/month=11/items.ndjson"
-    assert list(pyogrio.read_dataframe(file)["id"]) == ["c"]
 
 
 @pytest.mark.parametrize("formats", [CATALOG_AND_NDJSON, ["ndjson"]], ids="+".join)

@@ -115,15 +115,6 @@ def test_damaged_catalog_is_refused_until_overwritten(
     assert snapshot(out) == snapshot(tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("links", [None, 7, ["x"]])
-def test_root_without_links_is_repaired(tmp_path: Path, links: Any) -> None:
-    export(tmp_path, make_item("a"))
-    root = tmp_path / "catalog.json"
-    root.write_bytes(change_members(root, links=links))
-    export(tmp_path, make_item("a"))
-    assert_links_resolve(tmp_path)
-
-
 @pytest.mark.parametrize("name", ["items.ndjson", "collections.ndjson"])
 @pytest.mark.parametrize(
     "line", [b"{", b"[]", b"{}", b'{"id": {}, "links": 1}', b"\xff", b'{"links": ["x"]}']
@@ -194,11 +185,10 @@ MANIFEST_DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", MANIFEST_DAMAGE)
 @pytest.mark.parametrize("formats", FORMAT_SETS, ids="+".join)
-@pytest.mark.parametrize("root_href", [None, "https://stac.example.com"])
 def test_update_without_usable_manifest_equals_one_with_it(
-    tmp_path: Path, damage: str, formats: list[str], root_href: str | None
+    tmp_path: Path, damage: str, formats: list[str]
 ) -> None:
-    settings: dict[str, Any] = {"formats": formats, "root_href": root_href}
+    settings: dict[str, Any] = {"formats": formats}
     for name in ("one", "two"):
         export(tmp_path / name, *BEFORE, **settings)
     MANIFEST_DAMAGE[damage](tmp_path / "one" / MANIFEST_FILE)
@@ -206,15 +196,6 @@ def test_update_without_usable_manifest_equals_one_with_it(
         for name in ("one", "two"):
             export(tmp_path / name, *objects, **settings)
         assert find_differences(snapshot(tmp_path / "one"), snapshot(tmp_path / "two")) == []
-
-
-def test_lost_manifest_alone_is_written_again(tmp_path: Path) -> None:
-    export(tmp_path, *BEFORE)
-    content, before = snapshot(tmp_path), read_stamps(tmp_path)
-    (tmp_path / MANIFEST_FILE).unlink()
-    export(tmp_path)
-    assert find_differences(snapshot(tmp_path), content) == []
-    assert find_differences(read_stamps(tmp_path), before) == [MANIFEST_FILE]
 
 
 @pytest.mark.parametrize("formats", [["geoparquet"], ["itemcollection"]])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -25,9 +24,6 @@ from tap_pixxel.stac.hrefs import make_absolute
 from tests.tap_pixxel.stac.minimal_items import CATALOG
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 S3 = {"id": "s", "name": "lake", "type": "S3", "configs": {"bucket": "b", "path_prefix": "/p/"}}
 
@@ -98,17 +94,6 @@ def test_delivery_asset_type_is_that_of_known_suffix(
     assert asset["href"] == f"s3://b/p/{name}"
 
 
-def test_delivery_asset_assume_cog_declares_cloud_optimized() -> None:
-    found = find_delivered_objects([make_delivery(target_path="a.tif")], [S3], {}).by_catalog[
-        CATALOG
-    ]
-    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
-    assert asset["type"].endswith("profile=cloud-optimized")
-    found = find_delivered_objects([make_delivery()], [S3], {}).by_catalog[CATALOG]
-    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
-    assert asset["type"] == "application/zip"
-
-
 PART = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
@@ -157,14 +142,6 @@ def test_delivery_assets_any_names_keep_item_valid(more: dict[str, str], texts: 
     assert len(item["assets"]) == len(ITEM["assets"]) + 1
     assert schema_errors(item) == []
     assert find_problems(item) == []
-
-
-def test_add_delivery_assets_does_not_change_input() -> None:
-    before = json.dumps(ITEM)
-    add_delivery_assets(
-        ITEM, find_delivered_objects([make_delivery()], [S3], {}).by_catalog[CATALOG]
-    )
-    assert json.dumps(ITEM) == before
 
 
 def test_add_delivery_assets_existing_key_is_kept() -> None:
@@ -260,54 +237,10 @@ def test_delivery_store_type_is_case_insensitive(kind: str) -> None:
     assert asset["href"].startswith("s3://")
 
 
-def test_delivered_objects_are_small_in_memory() -> None:
-    """A workspace may have 100,000 deliveries, all in memory while catalogs are read."""
-    number = 5000
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for each in range(number):
-            key = f"{CATALOG[:-5]}{each:05}"
-            more = {"extra": "x" * 5000, "target_path": f"{key}/image-{each:05}.zip"}
-            yield make_delivery(f"d{key}", catalog_id=key, **more)
-
-    tracemalloc.start()
-    found = find_delivered_objects(rows(), [S3], {})
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(found.by_catalog) == number
-    assert peak / number < 1200  # bytes
-
-
 STATUSES: list[tuple[Any, bool]] = [
     *((status, True) for status in ("SUCCESS", "SUCCESSFUL", "COMPLETED", " success ")),
     *((status, False) for status in ("FAILED", "PENDING", "", None, 5)),
 ]
-
-
-@pytest.mark.parametrize(("status", "is_succeeded"), STATUSES)
-def test_delivery_status_succeeded_makes_asset(status: Any, is_succeeded: bool) -> None:  # noqa: FBT001 - a table
-    result = find_delivered_objects([make_delivery(status=status)], [S3], {})
-    assert list(result.by_catalog) == ([CATALOG] if is_succeeded else [])
-    assert result.skipped == {}
-
-
-STORES: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
-    # members of a store, URLs of stores, expected key and href
-    ({"type": "GCS"}, {}, "delivery-lake", "gs://b/p/a.zip"),
-    ({"name": " "}, {}, "delivery-s", "s3://b/p/a.zip"),
-    ({"type": "AZBLOB"}, {"lake": "https://a.invalid/c/"}, "delivery-lake", "https://a.invalid/c/p/a.zip"),
-    ({}, {"lake": "https://a.invalid/c"}, "delivery-lake", "https://a.invalid/c/p/a.zip"),
-    ({}, {"sea": "https://a.invalid/c"}, "delivery-lake", "s3://b/p/a.zip"),
-    ({"configs": {"bucket": "b"}}, {}, "delivery-lake", "s3://b/a.zip"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("members", "urls", "key", "href"), STORES)
-def test_delivery_store_determines_key_and_href(
-    members: dict[str, Any], urls: dict[str, str], key: str, href: str
-) -> None:
-    result = make_assets(make_delivery(), stores=({"name": "nowhere"}, S3 | members), urls=urls)
-    assert {name: asset["href"] for name, asset in result.items()} == {key: href}
 
 
 @pytest.mark.parametrize("stamp", [None, "soon", 5])

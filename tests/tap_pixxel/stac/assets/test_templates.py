@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixxel_sandbox import Workspace
 from tap_pixxel.stac import ConversionError, to_item
 from tap_pixxel.stac.assets import templates
 from tap_pixxel.stac.assets.convert import AssetOptions, ConvertedAssets, convert_assets
@@ -178,7 +177,7 @@ def two_images(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [{key: asset(body) for key, body in bodies.items()} for _ in range(2)]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(two_images())
 def test_raw_assets_any_convert_like_objects(both: list[dict[str, Any]]) -> None:
     for assets in both:
@@ -192,56 +191,12 @@ def test_raw_assets_any_convert_like_objects(both: list[dict[str, Any]]) -> None
             assert text_notes == notes
 
 
-def test_asset_cache_long_assets_are_not_cached() -> None:
-    """Memory is bounded, whatever an asset contains."""
-    before = _make_template.cache_info().currsize
-    long = {"href": "https://a.invalid/x.bin", "description": "x" * templates.MAX_CACHED_BYTES}
-    item = {"id": "a", "properties": {"datetime": TIME}, "assets": {"x": long}}
-    expected = to_item(item).stac
-    assert expected["assets"]["x"]["description"] == long["description"]
-    text = msgspec.Raw(msgspec.json.encode(item["assets"]))
-    for _ in range(OCCURRENCES):
-        found = to_item({**item, "assets": text}).stac
-    assert msgspec.json.decode(msgspec.json.encode(found)) == expected
-    assert _make_template.cache_info().currsize == before
-
-
-def test_raw_assets_new_text_is_remembered_before_it_makes_a_template() -> None:
-    assets = {f"B{number}": TIFF | {"title": f"once {number}"} for number in range(50)}
-    text = encode(assets)
-    assert len(text) > templates._HEAD_BYTES
-    _make_template.cache_clear()
-    found = [convert_raw_assets(text, AssetOptions(), []) for _ in range(OCCURRENCES)]
-    assert [each is None for each in found] == [True, True, False]
-    assert _make_template.cache_info().currsize == 1
-
-
-def test_raw_assets_short_text_is_left_to_the_forms(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = encode({"one": TIFF})
-    monkeypatch.setattr(templates, "MIN_CACHED_BYTES", len(text) + 1)
-    assert convert_repeatedly(text, AssetOptions(), []) is None
-
-
 def test_raw_assets_differing_texts_keep_memory_bounded() -> None:
     before = _make_template.cache_info().currsize
     for number in range(2 * templates._MAX_KNOWN):
         convert_raw_assets(encode({"one": TIFF | {"title": f"t{number}"}}), AssetOptions(), [])
     assert len(templates._known) == templates._MAX_KNOWN
     assert _make_template.cache_info().currsize == before
-
-
-def test_raw_assets_of_sandbox_stay_text() -> None:
-    workspace = Workspace(seed=3, items=40)
-    for key in workspace.ids("archive_items"):
-        raw = workspace.get("archive_items", key)
-        raw["properties"].setdefault("datetime", TIME)
-        raw["properties"]["datetime"] = raw["properties"]["datetime"] or TIME
-        text = msgspec.Raw(msgspec.json.encode(raw["assets"]))
-        expected = to_item(raw).stac
-        for _ in range(OCCURRENCES):
-            found = to_item({**raw, "assets": text}).stac
-        assert isinstance(found["assets"], msgspec.Raw)
-        assert json.dumps(msgspec.json.decode(msgspec.json.encode(found))) == json.dumps(expected)
 
 
 def test_raw_assets_invalid_json_raises() -> None:

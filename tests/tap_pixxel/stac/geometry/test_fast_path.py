@@ -129,7 +129,7 @@ def four_corners(draw: st.DrawFn) -> list[list[float]]:
     return [*ring, ring[0]]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(four_corners())
 def test_repair_quadrilateral_any_corners_equals_repair_geometry(ring: list[list[float]]) -> None:
     geometry = {"type": "Polygon", "coordinates": [ring]}

@@ -9,7 +9,6 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from shapely.geometry import Point, shape
 
 from tap_pixxel.stac import to_item
 from tap_pixxel.stac.geometry.footprint import (
@@ -62,39 +61,6 @@ def test_footprint_open_ring_is_closed(last: list[float]) -> None:
     assert ring[0] == ring[-1]
 
 
-def test_footprint_bowtie_becomes_two_polygons() -> None:
-    geometry, bbox, notes = normalize(polygon([[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]))
-    assert geometry["type"] == "MultiPolygon"
-    assert len(geometry["coordinates"]) == 2
-    assert (bbox, notes) == (BOX, {("geometry", "repaired")})
-
-
-@pytest.mark.parametrize(
-    "ring",
-    [
-        pytest.param([[179, 0], [181, 0], [181, 2], [179, 2], [179, 0]], id="past 180"),
-        pytest.param([[179, 0], [-179, 0], [-179, 2], [179, 2], [179, 0]], id="jumping"),
-        pytest.param([[-181, 0], [-179, 0], [-179, 2], [-181, 2], [-181, 0]], id="below -180"),
-        pytest.param([[179, 0], [179, 2], [-179, 2], [-179, 0], [179, 0]], id="clockwise"),
-    ],
-)
-def test_footprint_across_antimeridian_is_cut(ring: Any) -> None:
-    geometry, bbox, _ = normalize(polygon(ring), ["179", "0", "-179", "2"])
-    assert geometry["type"] == "MultiPolygon"
-    halves = sorted(
-        (min(x for x, _ in part[0]), max(x for x, _ in part[0])) for part in geometry["coordinates"]
-    )
-    assert halves == [(-180, -179), (179, 180)]
-    assert bbox == [179, 0, -179, 2]
-
-
-def test_footprint_parts_apart_have_plain_bbox() -> None:
-    east = [[[x + 170, y] for x, y in SQUARE]]
-    west = [[[x - 170, y] for x, y in SQUARE]]
-    _, bbox, _ = normalize({"type": "MultiPolygon", "coordinates": [east, west]})
-    assert bbox == [-170, 0, 172, 2]
-
-
 def test_footprint_geometry_collection_becomes_union_of_polygons() -> None:
     members = [
         polygon(SQUARE),
@@ -103,11 +69,6 @@ def test_footprint_geometry_collection_becomes_union_of_polygons() -> None:
     ]
     geometry, bbox, _ = normalize({"type": "GeometryCollection", "geometries": members})
     assert (geometry["type"], bbox) == ("Polygon", [0, 0, 3, 2])
-
-
-def test_footprint_point_is_unchanged() -> None:
-    point = {"type": "Point", "coordinates": [1.5, 2.5]}
-    assert normalize(point, ["1.5", "2.5", "1.5", "2.5"])[:2] == (point, [1.5, 2.5, 1.5, 2.5])
 
 
 def test_footprint_line_becomes_flat_with_wrapped_longitudes() -> None:
@@ -123,12 +84,6 @@ def test_footprint_unknown_members_are_dropped() -> None:
     assert notes == {("geometry", "repaired"), ("geometry", "dropped")}
     geometry, _, _ = normalize({"type": "GeometryCollection", "geometries": [5, polygon(SQUARE)]})
     assert geometry == polygon(SQUARE)
-
-
-def test_footprint_around_pole_contains_pole() -> None:
-    geometry, bbox, _ = normalize(polygon([[-170, 80], [-60, 80], [60, 80], [170, 80], [-170, 80]]))
-    assert bbox == [-180, 80, 180, 90]
-    assert shape(geometry).contains(Point(0, 85))
 
 
 def test_footprint_bbox_of_invalid_texts_is_repaired() -> None:

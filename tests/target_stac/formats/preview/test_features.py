@@ -34,11 +34,3 @@ def test_item_decoded_in_part_has_feature_of_whole_item(assets: Any) -> None:
     feature = encoder.encode(PreviewItem("l2a/a.json", decode_item(line)))
     assert feature is not None
     assert feature == encoder.encode(PreviewItem("l2a/a.json", whole))
-
-
-def test_item_is_decoded_without_what_no_feature_has() -> None:
-    line = msgspec.json.encode(make_item("a", assets={"a": _ASSET}))
-    item = decode_item(line)
-    assert "links" not in item
-    assert item["assets"]["a"].keys() == {"href", "roles", "bands"}
-    assert item["assets"]["a"]["bands"] == [{k: v for k, v in _BAND.items() if k != "description"}]
