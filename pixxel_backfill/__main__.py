@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from pixxel_singer.process import exit_now, exit_without_extra, freeze_gc
+from pixxel_singer.process import exit_now, exit_without_extra, freeze_gc, open_standard_descriptors
 
 EXTRA_MODULES = ("fsspec", "jsonschema_rs", "obstore", "pyarrow", "pystac")
 """What the extra installs; most of it is imported by the workers only, which would fail later."""
@@ -12,6 +12,7 @@ EXTRA_MODULES = ("fsspec", "jsonschema_rs", "obstore", "pyarrow", "pystac")
 
 def main() -> None:
     """Run pixxel-backfill."""
+    open_standard_descriptors()
     try:
         for name in EXTRA_MODULES:
             if find_spec(name) is None:

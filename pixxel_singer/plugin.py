@@ -18,7 +18,7 @@ from pixxel_singer import DISTRIBUTION
 from pixxel_singer.cli import PluginCommand, format_help_end
 from pixxel_singer.errors import InputError
 from pixxel_singer.log_setup import set_up_logging
-from pixxel_singer.process import open_standard_descriptors, return_large_buffers
+from pixxel_singer.process import return_large_buffers
 from pixxel_singer.redaction import Redactor, find_secrets, redact_logs
 from pixxel_singer.settings import (
     add_defaults,
@@ -163,8 +163,7 @@ class PixxelPlugin(PluginBase):
 
     @classmethod
     def set_up_process(cls) -> None:
-        """Set up descriptors, signals, memory, logs and redaction of a process."""
-        open_standard_descriptors()
+        """Set up signals, memory, logs and redaction of a process."""
         cls.stop.install_handlers()
         return_large_buffers()
         set_up_logging(cls._env_var_prefix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import logging
 import os
@@ -54,7 +53,9 @@ def open_standard_descriptors() -> None:
     """Open the null device at each of the descriptors 0 to 2 that is closed.
 
     Otherwise a file or a socket would get the number, and what is written to standard output or
-    error would go into it. Standard input then fails when it is read; `sys.stdout` stays None.
+    error would go into it. This must be called before other imports, since some keep files open:
+    ctypes does, where it is built with the static trampolines of libffi. Standard input then fails
+    when it is read; `sys.stdout` stays None.
     """
     for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -90,5 +91,7 @@ def return_large_buffers() -> None:
     are allocated on the heap between small objects, and fragmentation grows the memory of a long
     run. Other C libraries do not do this.
     """
+    import ctypes  # noqa: PLC0415 - opens a file, see open_standard_descriptors
+
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import exit_now, freeze_gc
+from pixxel_singer.process import exit_now, freeze_gc, open_standard_descriptors
 
 
 def main() -> None:
     """Run tap-pixxel."""
+    open_standard_descriptors()
     with freeze_gc():
         from tap_pixxel.tap import TapPixxel  # noqa: PLC0415 - see `freeze_gc`
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pixxel_singer.process import exit_without_extra, freeze_gc
+from pixxel_singer.process import exit_without_extra, freeze_gc, open_standard_descriptors
 
 
 def main() -> None:
     """Run target-pixxel-store."""
+    open_standard_descriptors()
     try:
         with freeze_gc():
             from target_pixxel_store.target import TargetPixxelStore  # noqa: PLC0415 - may be missing

@@ -49,6 +49,8 @@ _HASHERS: dict[str, Callable[[], Any]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "crc32c": google_crc32c.Checksum,
 }
+_ZIP_ZSTANDARD = 93
+"""Compression that Python decodes from 3.14 on only, with errors of its own."""
 _ZIP_ERRORS = (  # what zipfile raises for damaged zips
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(OSError, EOFError, ValueError, OverflowError, NotImplementedError),
@@ -189,6 +191,8 @@ def _find_zip_error(file: IO[bytes], check: Callable[[], None], *, reads_all: bo
             if sum(each.file_size for each in members) > _MAX_EXPANSION * size:
                 return None  # to read them may take days
             for member in members if reads_all else ():
+                if member.compress_type == _ZIP_ZSTANDARD:
+                    continue
                 # RuntimeError: the member is encrypted, or its compression is unknown.
                 with suppress(RuntimeError), archive.open(member) as content:
                     while content.read(_CHUNK_BYTES):

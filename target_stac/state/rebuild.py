@@ -45,6 +45,7 @@ COLLECTIONS_FILE = "collections.ndjson"
 PREVIEW, COLLECTIONS = "preview", "collections"
 """Formats of files that belong to the catalog and to ndjson."""
 EXTRA_FORMATS = {ROOT: CATALOG, PREVIEW: CATALOG, COLLECTIONS: NDJSON}
+_FOUND_TABLE = "CREATE TABLE found (path TEXT PRIMARY KEY, kind TEXT); BEGIN"
 _FILES = {
     CATALOG: r"catalog\.json|[^/]+/(collection|catalog)\.json|[^/]+/\d{4}(/\d\d(/[0-9a-f]+)*)?/"
     r"catalog\.json",
@@ -103,8 +104,6 @@ class IndexRebuild:
         self._check = check
         self._collections: dict[str, Json] = {}
         self.is_damaged = self.has_other_copies = False
-        self._found = sqlite3.connect("", isolation_level=None)  # a temporary file
-        self._found.executescript("CREATE TABLE found (path TEXT PRIMARY KEY, kind TEXT); BEGIN")
 
     def run(self, root: Json | None, *, is_own: bool) -> None:
         """Fill the index.
@@ -116,7 +115,8 @@ class IndexRebuild:
         Raises:
             StorageError: A file is damaged or missing.
         """
-        with closing(self._found):
+        with closing(sqlite3.connect("", isolation_level=None)) as self._found:  # a temporary file
+            self._found.executescript(_FOUND_TABLE)
             for path in self._storage.list_files():
                 self._classify(path, is_own=is_own)
             if root is None:

@@ -182,7 +182,7 @@ FAULTS = {
         request_count=1,
     ),
     "nesting too deep to decode": Fault(
-        (answer(body=b'{"stores": ' + b"[" * 99_999 + b"]" * 99_999 + b"}"),),
+        (answer(body=b'{"stores": ' + b"[" * 999_999 + b"]" * 999_999 + b"}"),),
         status=3,
         error="nested too deep",
         request_count=1,

@@ -52,13 +52,12 @@ DRIPS = {
 }
 
 
-@pytest.mark.parametrize("handle", [pytest.param(each, id=name) for name, each in DRIPS.items()])
+@pytest.mark.parametrize("drip", DRIPS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_slow_response_ends_at_deadline(
-    handle: Callable[[socket.socket], None], method: str
-) -> None:
+def test_slow_response_ends_at_deadline(drip: str, method: str) -> None:
+    """Newer versions of Python 3.14 end those that are fast at a number of headers."""
     start = time.monotonic()
-    with serve_connections(handle) as peer:
+    with serve_connections(DRIPS[drip]) as peer:
         client = Client(
             TOKEN,
             url=f"http://{peer}",
@@ -66,7 +65,8 @@ def test_slow_response_ends_at_deadline(
             request_timeout=TIMEOUT,
             deadline=TIMEOUT if method == "GET" else 300.0,
         )
-        with pytest.raises(errors.RequestTimeout, match=f"timed out waiting for {peer}"):
+        expected = f"timed out waiting for {peer}" + f"|{peer} is not HTTP" * ("fast" in drip)
+        with pytest.raises(errors.ApiError, match=expected):
             client._request_json(method, "/v0/stores", None, None, is_read=method == "GET")
     assert time.monotonic() - start < MAX_SECONDS
 
