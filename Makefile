@@ -21,7 +21,7 @@ PACKAGES := $(wildcard pixxel_* tap_* target_*)
 # modules again, which an installed program has done at its first start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-tables pictures test test-lowest test-next test-airflow coverage audit sbom bench lock clean
+.PHONY: help demo docs docs-tables pictures test test-pythons test-lowest test-next test-airflow coverage audit sbom dist bench lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -47,6 +47,12 @@ test: docs $(VENV)/.ready $(DOCUMENTS)/.ready  ## Run the linters, the type chec
 	$(BIN)/deptry $(PACKAGES)
 	$(BIN)/deptry benchmarks demo docs_tools tests --ignore DEP002,DEP004
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-pythons: $(VENV)/.ready  ## Run `make test` with each of Python 3.12 to 3.14 that is installed.
+	@for version in 3.12 3.13 3.14; do \
+	  if python=$$($(BIN)/uv python find --no-python-downloads $$version 2>/dev/null); then \
+	    $(MAKE) test PYTHON=$$python VENV=.build/venv-$$version || exit 1; \
+	  else echo "Python $$version is not installed"; fi; done
 
 # Both without the demo and the loaders, whose packages require versions of their own.
 test-lowest: $(VENV)/.ready  ## Run the tests with the lowest versions that pyproject.toml allows.
@@ -90,6 +96,9 @@ sbom: $(VENV)/.ready  ## Write a bill of materials (CycloneDX) of the package wi
 	  --requirement pyproject.toml --all-extras .
 	$(BIN)/uv tool run --isolated --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
 	  --pyproject pyproject.toml --output-reproducible $(SBOM_OPTIONS) --output-file $(SBOM).json $(SBOM)
+
+dist: $(VENV)/.ready  ## Build the source distribution and the wheel into dist/.
+	@$(BIN)/uv build --quiet --clear --out-dir dist
 
 bench: $(VENV)/.ready  ## Print the tables of docs/benchmarks.md.
 	@$(BIN)/python -m benchmarks.archive
