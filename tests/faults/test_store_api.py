@@ -12,8 +12,6 @@ import pytest
 from pixxel_api import errors
 from pixxel_api.client import Client
 from target_pixxel_store.api.client import StoreApi
-from target_pixxel_store.api.downloads import DownloadApi
-from target_pixxel_store.download_sources import catalog_source
 from tests.faults.forked_tap import TOKEN
 from tests.pixxel_api.scripted import ScriptedServer, answer
 
@@ -42,16 +40,6 @@ def test_api_store_with_odd_values_is_listed() -> None:
 def test_api_create_response_with_odd_values_is_success() -> None:
     with ScriptedServer(answer(body=STORE)) as server:
         assert make_api(server).create("/v0/stores", {})["id"] == "s"
-
-
-def test_api_download_with_odd_values_is_ready() -> None:
-    body = (
-        b'{"id": "d", "status": "success", "signed_url": "https://x.invalid/", ' + ODD_VALUES + b"}"
-    )
-    with ScriptedServer(answer(body=body)) as server:
-        found = DownloadApi(make_api(server)).get_download(catalog_source("c"), "d")
-    assert found is not None
-    assert found.is_ready
 
 
 @pytest.mark.parametrize("body", [b'{"stores": NaN}', b'{"stores": null, "error": {"code": "x"}}'])
