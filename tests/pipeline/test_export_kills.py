@@ -29,16 +29,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 TAP, TARGET = "tap", "target"
-KILLS = [(TAP,), (TARGET,), (TARGET,), (TAP, TARGET), (TARGET,), (TARGET,), (TAP,)]
+KILLS = [(TAP,), (TARGET,), (TAP, TARGET), (TARGET,)]
 MIN_REQUESTS = 20
 """Minimum number of requests of a run."""
 MIN_FILE_CHANGES = 200
 """Minimum number of file changes of a run that writes the whole export."""
-EXPORT_PARTS = {
-    "none": ("catalog.json", "geoparquet", "items.ndjson", "preview.html"),
-    "month": ("catalog.json", "geoparquet", "ndjson", "preview.html"),
-}
-"""The parts of an export that have few files, by partition."""
+EXPORT_PARTS = ("catalog.json", "geoparquet", "ndjson", "preview.html")
+"""The parts of an export that have few files."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,10 @@ class Kill:
     delay_seconds: float = 0.0
 
     @classmethod
-    def random(cls, rng: random.Random, names: tuple[str, ...], partition: str) -> Kill:
+    def random(cls, rng: random.Random, names: tuple[str, ...]) -> Kill:
         """Return a kill; early points are as likely as late ones, as most runs change few files."""
         if names == (TARGET,):
-            part = rng.choice(["", "", "", *EXPORT_PARTS[partition]])
+            part = rng.choice(["", "", "", *EXPORT_PARTS])
             number = 1 if part else int(MIN_FILE_CHANGES ** rng.random())
             return cls(names, number, part, c_calls=rng.randrange(4))
         return cls(
@@ -93,7 +90,7 @@ class PipelineRun:
 
 
 def run_pipeline(
-    sandbox: Sandbox, out: Path, partition: str, state: Json | None, kill: Kill | None = None
+    sandbox: Sandbox, out: Path, state: Json | None, kill: Kill | None = None
 ) -> PipelineRun:
     """Run both commands from a STATE, with an optional kill."""
     args = ["--config=ENV"]
@@ -115,7 +112,7 @@ def run_pipeline(
         stdin=tap_reader,
         stdout=writer,
         log=log,
-        env=make_environment({"output": str(out), "formats": FORMATS, "partition": partition}),
+        env=make_environment({"output": str(out), "formats": FORMATS, "partition": "month"}),
         kill_point=at_change,
     )
     sandbox.on_request = at_request
@@ -133,23 +130,18 @@ def run_pipeline(
 
 
 @pytest.mark.timeout(900)
-def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
-    tmp_path: Path,
-) -> None:
-    seed, partition = 2, "month"
-    rng = random.Random(seed)  # noqa: S311 - points of kills
+def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(tmp_path: Path) -> None:
+    rng = random.Random(2)  # noqa: S311 - points of kills
     out, expected, log = tmp_path / "out", tmp_path / "expected", tmp_path / "log"
-    kills: list[Kill | None] = [
-        Kill.random(rng, names, partition) for names in rng.sample(KILLS, len(KILLS))
-    ]
+    kills: list[Kill | None] = [Kill.random(rng, names) for names in rng.sample(KILLS, len(KILLS))]
     kills.insert(len(kills) // 2, None)
     hits: Counter[str] = Counter()
-    with Sandbox(seed=seed, items=20) as sandbox:
+    with Sandbox(seed=2, items=20) as sandbox:
         state: Json | None = None
         for _ in range(2 * len(kills)):
             kill = kills.pop(0)
             with note_kill_on_failure(kill):
-                finished = run_pipeline(sandbox, out, partition, state, kill)
+                finished = run_pipeline(sandbox, out, state, kill)
                 assert_links_resolve(out, whole=False)
                 assert_files_are_whole(out)
             state = finished.state
@@ -161,10 +153,10 @@ def test_pipeline_killed_repeatedly_produces_same_export_as_without_kills(
             if not kills:
                 break
         for _ in range(2):  # the second exports what changed during the first
-            finished = run_pipeline(sandbox, out, partition, state)
+            finished = run_pipeline(sandbox, out, state)
             state = finished.state
             assert set(finished.statuses.values()) == {0}, log.read_text()[-2000:]
-        run_pipeline(sandbox, expected, partition, None)
+        run_pipeline(sandbox, expected, None)
     assert hits == Counter(name for names in KILLS for name in names)
     assert_links_resolve(out)
     assert find_differences(snapshot(out), snapshot(expected)) == []

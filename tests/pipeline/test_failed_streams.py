@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 CASES = {
     "one collection 400": (Replacement("/v0/archives/search", 400, in_request=b"td1-l1c"), 3),
-    "one collection endless": (
-        Replacement(
-            "/v0/archives/search",
-            body=b'{"features": [{"properties": {}}]}',
-            in_request=b"td1-l1c",
-        ),
-        3,
-    ),
-    "archive 403": (Replacement("/v0/archives/.*", 403), 3),
-    "catalogs of unexpected shape": (Replacement("/v0/catalogs/search", body=b'{"rows": []}'), 3),
-    "stream without STAC 404": (Replacement("/v0/stores", 404), 3),
     "invalid token from catalogs on": (Replacement("/v0/(catalogs|orders|stores).*", 401), 1),
 }
 

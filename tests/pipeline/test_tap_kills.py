@@ -21,7 +21,7 @@ from tests.target_stac.exports import find_differences
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 10
+KILLS = 6
 FIRST_KILL_BYTES = 900_000  # latest kill of a first run, whose output is more than twice as long
 
 
@@ -62,13 +62,12 @@ def run_tap_into_loader(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", [1, 2])
 def test_pipeline_killed_repeatedly_loads_each_record_and_repeats_none_before_state(
-    tmp_path: Path, seed: int
+    tmp_path: Path,
 ) -> None:
-    rng = random.Random(seed)  # noqa: S311 - positions of kills
+    rng = random.Random(1)  # noqa: S311 - positions of kills
     loader, killed, states = MemoryLoader(), 0, set()
-    with Sandbox(seed=seed, items=40) as sandbox:
+    with Sandbox(seed=1, items=40) as sandbox:
         max_kill_bytes = FIRST_KILL_BYTES
         for _ in range(3 * KILLS):
             kill = (int(max_kill_bytes * rng.random()), rng.random() < 0.5)
