@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from .operations import Operation
 
 few_examples = settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # a failure is readable without shrinking
     suppress_health_check=list(HealthCheck),
 )
-more_examples = settings(few_examples, max_examples=30)
+more_examples = settings(few_examples, max_examples=20)
 """For streams whose records need several matching responses."""
 EXTRA_PATHS = {
     "archive_items": ("/v0/archives/collections",),
