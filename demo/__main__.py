@@ -241,17 +241,15 @@ class Demo:
         objects = list_objects(self.s3)
         print_deliveries(first, rerun, objects, self.console)
         check_deliveries(self.count_new_catalogs(), first, rerun, objects)
-        select = '["deliveries.*", "stores.*"]'
-        self.meltano.run("tap-pixxel", "target-duckdb", TAP_PIXXEL__SELECT=select)
-        with self.open_warehouse() as db:
-            print_delivery_counts(db, first, self.console)
-        select = '["catalogs.*", "collections.*"]'
+        select = '["catalogs.*", "collections.*", "deliveries.*", "stores.*"]'
         self.meltano.run(
-            "tap-pixxel",
-            "target-stac",
+            *("tap-pixxel", "target-duckdb"),
+            *("tap-pixxel", "target-stac"),
             TAP_PIXXEL__SELECT=select,
             TAP_PIXXEL_DELIVERED_ASSETS="true",
         )
+        with self.open_warehouse() as db:
+            print_delivery_counts(db, first, self.console)
         print_bucket_links(self.meltano.folder / "stac", objects, self.console)
 
     def download_new_catalogs(self) -> None:

@@ -80,7 +80,7 @@ def run_target(
     settings |= {"deliver_since": since, **{f"{name}_path": str(paths[name]) for name in paths}}
     prefix = loader.replace("-", "_").upper()
     variables = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
-    meltano.run("tap-pixxel-catalogs", loader, *options, **variables)
+    meltano.run(*options, "tap-pixxel-catalogs", loader, **variables)
     summary = json.loads(paths["summary"].read_text())
     lines = map(json.loads, paths["outcomes"].read_text().splitlines())
     return TargetRun(summary, [line for line in lines if line["run_id"] == summary["run_id"]])

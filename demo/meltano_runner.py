@@ -57,19 +57,17 @@ class MeltanoRunner:
         """File that the log of all runs is appended to."""
         return self.folder / "meltano.log"
 
-    def run(self, tap: str, loader: str, *options: str, **settings: str) -> dict[str, StreamSync]:
-        """Run a pipeline once; return the metrics of each stream.
+    def run(self, *arguments: str, **settings: str) -> dict[str, StreamSync]:
+        """Run pipelines once, one after the other; return the metrics of each stream.
 
         Args:
-            tap: Name of the extractor.
-            loader: Name of the loader.
-            options: Options of `meltano run`.
+            arguments: Options of `meltano run`, then an extractor and a loader for each pipeline.
             settings: Environment variables of this run only.
 
         Raises:
             DemoFailedError: Meltano failed.
         """
-        command = ["meltano", "--log-format=json", "run", "--no-install", *options, tap, loader]
+        command = ["meltano", "--log-format=json", "run", "--no-install", *arguments]
         environment = {
             **os.environ,
             **self.variables,
@@ -82,7 +80,7 @@ class MeltanoRunner:
         with self.console.status("starting meltano") as status, self.log_path.open("a") as log:
             for event in _read_log_events(command, environment, log):
                 metric = event.get("metric_info")
-                if not isinstance(metric, dict) or event.get("name") == loader:
+                if not isinstance(metric, dict) or not str(event.get("name")).startswith("tap-"):
                     continue
                 name = metric["tags"].get("stream")
                 if metric["metric"] == "record_count":
