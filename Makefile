@@ -11,7 +11,7 @@ SBOM := .build/sbom
 DOCUMENTS := .build/stac-documents
 WITHOUT_LOADERS := --ignore tests/loaders --ignore tests/project/test_demo.py \
   --ignore tests/project/test_hub_definitions.py --ignore tests/docs/test_console_blocks.py
-GROUPS := --all-extras --group dev --group demo --group bench --group docs --group loaders
+GROUPS := --all-extras --group dev --group demo --group bench --group docs --group loaders --group notebook
 
 .DEFAULT_GOAL := help
 # Two workers per processor, because many tests wait for processes and delays.
