@@ -43,12 +43,10 @@ class CompletedTap:
 
     Attributes:
         result: Exit status and output.
-        seconds: Duration.
         peak_mib: Peak resident memory, MiB.
     """
 
     result: subprocess.CompletedProcess[str]
-    seconds: float
     peak_mib: float
 
     @cached_property
@@ -102,11 +100,11 @@ class ForkedTap:
         """Wait until the tap ends."""
         self._process.join(_TIMEOUT_SECONDS)
         assert self._process.exitcode == 0, f"the tap did not end within {_TIMEOUT_SECONDS} s"
-        status, seconds, peak = json.loads((self._folder / "end").read_text())
+        status, peak = json.loads((self._folder / "end").read_text())
         texts = [(self._folder / name).read_text() for name in ("out", "err")]
         result = subprocess.CompletedProcess[str]([], status, *texts)
         assert not [text for text in texts if "s3cret" in text], "the output contains the token"
-        return CompletedTap(result, seconds, peak / 1024)
+        return CompletedTap(result, peak / 1024)
 
 
 @contextmanager
@@ -145,17 +143,15 @@ def sync_stream(
 
 
 def _wait_for_fork(name: str, variables: dict[str, str], client: dict[str, Any]) -> None:
-    """Run the tap in a fork, and write its exit status, duration and peak memory to a file."""
+    """Run the tap in a fork, and write its exit status and peak memory to a file."""
     os.chdir(name)
-    start = time.monotonic()
     pid = os.fork()
     if not pid:
         _run_tap(variables, client)
     Path("pid.new").write_text(str(pid))
     Path("pid.new").rename("pid")
     _, status, usage = os.wait4(pid, 0)
-    seconds = time.monotonic() - start
-    end = [os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss]
+    end = [os.waitstatus_to_exitcode(status), usage.ru_maxrss]
     Path("end").write_text(json.dumps(end))
 
 

@@ -24,7 +24,6 @@ HTML = b"<html><body>Bad Gateway " + TOKEN.encode() + b"</body></html>"
 GOOD = b'{"stores": [{"id": "a"}, {"id": "b"}]}'
 CLOSED = "closed the connection before the response was complete"
 GZIP_HEADERS = ("Content-Encoding: gzip",)
-MAX_SECONDS = 15  # for a run that waits 0.5 s at most; the machine may be busy
 MAX_DEPTH = 980  # of nested lists; a little deeper, Python 3.11 cannot decode the response
 
 
@@ -150,7 +149,6 @@ def test_tap_faulty_response_logs_one_error_or_emits_all_records(name: str) -> N
     fault = FAULTS[name]
     with ScriptedServer(*fault.scripts) as server:
         tap = sync_stream(server.url, fault.stream, {"page_size": 2})
-    assert tap.seconds < MAX_SECONDS
     assert tap.result.returncode == fault.status
     assert [record["id"] for record in tap.records] == list(fault.record_ids)
     logged = [line for line in tap.errors if not line.startswith("failed streams, ")]
