@@ -9,17 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pystac
 import pytest
-from rich.console import Console
 
-from demo.deliveries import TargetRun, check_deliveries, print_bucket_links
+from demo.deliveries import TargetRun, check_deliveries
 from demo.meltano_runner import DemoFailedError
 from tests.tap_pixxel.commands import make_environment
 from tests.tap_pixxel.stac.validation import PUBLISHED
@@ -164,19 +160,3 @@ def test_check_deliveries_correct_runs_passes() -> None:
 def test_check_deliveries_faulty_runs_raises(fault: str) -> None:
     with pytest.raises(DemoFailedError):
         check_deliveries(*FAULTS[fault])
-
-
-@pytest.mark.parametrize("linked", [(), ("one", "other"), ("one", "unexpected")])
-def test_print_bucket_links_missing_or_extra_links_raises(
-    tmp_path: Path, linked: tuple[str, ...]
-) -> None:
-    catalog = pystac.Catalog("stac", "Catalog of a test")
-    item = pystac.Item("item", None, None, datetime(2025, 1, 1, tzinfo=UTC), {})
-    for name in linked:
-        item.add_asset(f"delivery-{name}", pystac.Asset(f"s3://deliveries/{name}"))
-    item.add_asset("elsewhere", pystac.Asset("s3://analysis/one"))
-    catalog.add_item(item)
-    catalog.normalize_and_save(str(tmp_path), pystac.CatalogType.SELF_CONTAINED)
-    objects = [f"s3://deliveries/{name}" for name in ("one", "other")]
-    with nullcontext() if set(linked) == {"one", "other"} else pytest.raises(DemoFailedError):
-        print_bucket_links(tmp_path, objects, Console(quiet=True))
