@@ -35,16 +35,22 @@ PACKAGE_EXTRAS = {
 """Extra that each command's package requires, besides the dependencies of all."""
 
 
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(
+        *PACKAGES, include_external_packages=True, exclude_type_checking_imports=True
+    )
+
+
 @pytest.mark.parametrize(("package", "extra"), PACKAGE_EXTRAS.items())
-def test_package_imports_only_what_its_extra_installs(package: str, extra: str | None) -> None:
+def test_package_imports_only_what_its_extra_installs(
+    graph: grimp.ImportGraph, package: str, extra: str | None
+) -> None:
     """What else is declared and not imported, or the reverse, is found by deptry."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     requirements = project["dependencies"] + (extras[extra] if extra else [])
     installed = {re.split(r"[^\w-]", each)[0] for each in requirements}
-    graph = grimp.build_graph(
-        *PACKAGES, include_external_packages=True, exclude_type_checking_imports=True
-    )
     imported = {
         name.split(".")[0]
         for name in graph.find_upstream_modules(package, as_package=True)
