@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHECKS = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 
 
-many_examples = settings(max_examples=150, deadline=None, suppress_health_check=CHECKS)
+many_examples = settings(max_examples=60, deadline=None, suppress_health_check=CHECKS)
 
 
 CONSTANT = {"type", "stac_version", "stac_extensions"}

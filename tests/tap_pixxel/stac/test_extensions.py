@@ -132,29 +132,6 @@ def test_field_scope_is_that_of_its_schema(
     assert notes == {}
 
 
-def test_common_fields_are_kept_in_every_scope() -> None:
-    asset, actions = convert_one_asset(**COMMON, bands=[{"name": "B1"} | COMMON])
-    assert {name: asset[name] for name in COMMON} == COMMON
-    assert asset["bands"] == [{"name": "B1"} | COMMON]
-    collection, notes = to_collection({"id": "c"} | COMMON)
-    assert {name: collection[name] for name in COMMON} == COMMON
-    assert actions == {}
-    assert [note.field for note in notes] == ["extent"]
-
-
-def test_item_extensions_are_those_of_all_parts() -> None:
-    assets = {
-        "x": {"href": "https://a.invalid/x", "view:azimuth": 5, "bands": [{"raster:scale": 2}]}
-    }
-    stac, _ = to_item(make_item(properties={"datetime": TIME, "sat:orbit_cycle": 5}, assets=assets))
-    assert [url.split("/")[3] for url in stac["stac_extensions"]] == [
-        "order",
-        "raster",
-        "sat",
-        "view",
-    ]
-
-
 @needs_schemas
 def test_item_with_every_field_is_valid() -> None:
     assets = {
@@ -259,7 +236,3 @@ PARSED: list[tuple[Any, Any, Any]] = [
 @pytest.mark.parametrize(("parse", "value", "expected"), PARSED)
 def test_extension_parser_value_returns_expected(parse: Any, value: Any, expected: Any) -> None:
     assert_parses(parse, value, expected)
-
-
-def test_histogram_float_buckets_become_integers() -> None:
-    assert repr(_parse_histogram(HISTOGRAM | {"buckets": [1.0, 1, 1.0]})["buckets"]) == "[1, 1, 1]"

@@ -7,18 +7,7 @@ from typing import Any
 import pytest
 
 from tap_pixxel.stac import to_item
-from tests.tap_pixxel.stac.minimal_items import TIME, make_item
-
-
-def test_links_collection_link_comes_with_collection() -> None:
-    stac, _ = to_item(make_item(collection="td/1"))
-    api = "https://api.pixxel.space/v0/archives/collections/td%2F1"
-    links = {link["rel"]: link["href"] for link in stac["links"]}
-    assert links == {"collection": api, "canonical": f"{api}/items/a"}
-    assert [link["type"] for link in stac["links"]] == ["application/json", "application/geo+json"]
-    alone, notes = to_item(make_item(links=[{"rel": "collection", "href": "/c"}]))
-    assert alone["links"] == []
-    assert [note.action for note in notes] == ["dropped"]
+from tests.tap_pixxel.stac.minimal_items import make_item
 
 
 def test_links_structural_and_duplicate_links_are_dropped() -> None:
@@ -36,24 +25,6 @@ def test_links_structural_and_duplicate_links_are_dropped() -> None:
     assert {note.field: note.action for note in notes} == {
         "links.0": "dropped", "links.3": "converted", "links.4": "dropped",
     }  # fmt: skip
-
-
-def test_links_license_url_gets_link() -> None:
-    stac, _ = to_item(
-        make_item(properties={"datetime": TIME, "license": "https://a.invalid/terms"})
-    )
-    assert stac["links"] == [{"rel": "license", "href": "https://a.invalid/terms"}]
-
-
-@pytest.mark.parametrize(
-    ("port", "kept"), [("80", True), ("8080", True), ("45123", True), ("65535", True),
-                       ("65536", False), ("99999", False)]
-)  # fmt: skip
-def test_links_port_above_65535_is_dropped(port: str, kept: bool) -> None:  # noqa: FBT001 - a table
-    href = f"http://127.0.0.1:{port}/v0/x"
-    stac, notes = to_item(make_item(links=[{"rel": "about", "href": href}]))
-    assert (href in [link["href"] for link in stac["links"]]) is kept
-    assert ("links.0" in [note.field for note in notes]) is not kept
 
 
 HREF = "https://a.invalid/v"

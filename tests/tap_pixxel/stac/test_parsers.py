@@ -18,7 +18,6 @@ from tap_pixxel.stac.parsers import (
     make_enum_parser,
     make_integer_parser,
     make_range_parser,
-    mark_if_converted,
     number_or_none,
     parse_number,
     parse_number_list,
@@ -190,11 +189,6 @@ def test_sanitize_json_returns_copy() -> None:
 )
 def test_parse_number_list_value_returns_expected(value: Any, expected: Any) -> None:
     assert parse_number_list(value, frozenset({2})) == expected
-
-
-def test_mark_if_converted_other_values_are_repaired() -> None:
-    assert mark_if_converted([1, 2], [1, 2]) == [1, 2]
-    assert mark_if_converted(["1", 2], [1, 2]).value == [1, 2]
 
 
 def test_json_equal_types_must_match() -> None:

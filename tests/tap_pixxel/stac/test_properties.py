@@ -19,23 +19,11 @@ from tests.tap_pixxel.stac.minimal_items import (
 )
 
 EARLY = "2023-01-01T00:00:00Z"
-
-
 ZERO = "0001-01-01T00:00:00Z"  # Go's time that is not set
-
-
 KEPT = "kept as pixxel:"
-
-
 LAT, LON = "view:scene_center_lat", "view:scene_center_lon"
-
-
 AT = {"lat": 1, "lon": 2}
-
-
 SCALE = "proj:reflectance_scaling_factor"
-
-
 OFFSET, OTHER_OFFSET = "proj:reflectance_addition_factor", "proj:addition_factor"
 
 
@@ -116,55 +104,21 @@ def test_reflectance_factors_go_to_data_band_or_are_kept(
 
 PROPERTIES: list[tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = [
     # the API's field, STAC's fields (ABSENT: not in the output), actions noted
-    ({"created": "20231101T173451.024Z"}, {"created": "2023-11-01T17:34:51.024000Z"}, {"created": "converted"}),
-    ({"created": "2022-11-14 12:55:49.125928+00:00"}, {"created": "2022-11-14T12:55:49.125928Z"}, {"created": "converted"}),
-    ({"created": "2022-11-14T05:30:00+05:30"}, {"created": "2022-11-14T00:00:00.000000Z"}, {"created": "converted"}),
-    ({"created": "2022-11-14T00:00:00.123456789"}, {"created": "2022-11-14T00:00:00.123456Z"}, {"created": "converted"}),
     ({"created": "soon"}, {"created": ABSENT, "pixxel:created": "soon"}, {"created": "kept as pixxel:"}),
-    ({"startdatetime": "2024-01-01T00:00:00Z", "enddatetime": TIME}, {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": TIME, "startdatetime": ABSENT}, {}),
-    ({"startdatetime": TIME}, {"start_datetime": ABSENT, "pixxel:start_datetime": TIME}, {"startdatetime": "kept as pixxel:"}),
     ({"platform": " TD1 ", "mission": " ", "constellation": None}, {"platform": "TD1", "mission": ABSENT, "constellation": ABSENT}, {"platform": "converted", "mission": "dropped"}),
-    ({"license": "CC-BY-4.0"}, {"license": "CC-BY-4.0", "pixxel:license": ABSENT}, {}),
-    ({"license": "All rights reserved"}, {"license": "other", "pixxel:license": "All rights reserved"}, {"license": "kept as pixxel:"}),
     ({"license": "proprietary"}, {"license": "other", "pixxel:license": "proprietary"}, {"license": "kept as pixxel:"}),
     ({"gsd": 0}, {"gsd": ABSENT}, {"gsd": "dropped"}),
-    ({"gsd": -5}, {"gsd": ABSENT, "pixxel:gsd": -5}, {"gsd": "kept as pixxel:"}),
-    ({"gsd": "30"}, {"gsd": 30}, {"gsd": "converted"}),
-    ({"gsd": "1e999"}, {"gsd": ABSENT, "pixxel:gsd": "1e999"}, {"gsd": "kept as pixxel:"}),
-    ({"gsd": True}, {"gsd": ABSENT, "pixxel:gsd": True}, {"gsd": "kept as pixxel:"}),
-    ({"eo:cloud_cover": 101}, {"pixxel:eo_cloud_cover": 101}, {"eo:cloud_cover": "kept as pixxel:"}),
     ({"eo:cloud_cover": float("nan")}, {"eo:cloud_cover": ABSENT}, {"eo:cloud_cover": "dropped"}),
     ({"proj:epsg": 32643}, {"proj:code": "EPSG:32643", "proj:epsg": ABSENT}, {"proj:epsg": "converted"}),
-    ({"proj:code": "32643"}, {"proj:code": "EPSG:32643"}, {"proj:code": "converted"}),
-    ({"proj:code": "epsg:32643"}, {"proj:code": "EPSG:32643"}, {"proj:code": "converted"}),
-    ({"proj:code": "urn:ogc:def:crs:EPSG::32643"}, {"proj:code": "EPSG:32643"}, {"proj:code": "converted"}),
     ({"proj:epsg": 32643, "proj:code": "EPSG:4326"}, {"proj:code": "EPSG:4326", "pixxel:proj_epsg": 32643}, {"proj:epsg": "kept as pixxel:"}),
-    ({"proj:wkt2": 'GEOGCRS["WGS 84"]'}, {"proj:wkt2": 'GEOGCRS["WGS 84"]'}, {}),
     ({"proj:wkt2": 'GEOGCS["WGS 84"]'}, {"proj:wkt2": ABSENT}, {"proj:wkt2": "dropped"}),
-    ({"proj:shape": ["10", 20]}, {"proj:shape": [10, 20]}, {"proj:shape": "converted"}),
-    ({"proj:shape": [0, 20]}, {"proj:shape": ABSENT, "pixxel:proj_shape": [0, 20]}, {"proj:shape": "kept as pixxel:"}),
-    ({"proj:transform": [10, 0, 5e5, 0, -10, 1e6]}, {"proj:transform": [10, 0, 5e5, 0, -10, 1e6]}, {}),
-    ({"proj:transform": [5e5, 10, 0, 1e6, 0, -10]}, {"proj:transform": [10, 0, 5e5, 0, -10, 1e6]}, {"proj:transform": "repaired"}),
-    ({"proj:transform": [0, 10, 500000, 0, -10, 1000000]}, {"proj:transform": ABSENT, "pixxel:proj_transform": [0, 10, 500000, 0, -10, 1000000]}, {"proj:transform": "kept as pixxel:"}),
-    ({"view:off_nadir": -12.5}, {"view:off_nadir": 12.5}, {"view:off_nadir": "repaired"}),
-    ({"view:sun_azimuth": -90}, {"view:sun_azimuth": 270}, {"view:sun_azimuth": "repaired"}),
-    ({"view:sun_elevation": 91}, {"pixxel:view_sun_elevation": 91}, {"view:sun_elevation": "kept as pixxel:"}),
-    ({"view:scene_center_lat": 1, "view:scene_center_lon": 2}, {"proj:centroid": {"lat": 1, "lon": 2}}, {}),
     ({"view:scene_center_lat": 1}, {"proj:centroid": ABSENT, "pixxel:scene_center_lat": 1}, {"view:scene_center_lat": "kept as pixxel:"}),
-    ({"view:scene_center_lat": 1, "view:scene_center_lon": 180.5}, {"proj:centroid": {"lat": 1, "lon": -179.5}}, {"view:scene_center_lon": "repaired"}),
-    ({"view:scene_center_lat": 1, "view:scene_center_lon": 2, "proj:centroid": {"lat": 5, "lon": 6}}, {"proj:centroid": {"lat": 5, "lon": 6}, "pixxel:scene_center_lat": 1, "pixxel:scene_center_lon": 2}, {"view:scene_center_lat": "kept as pixxel:", "view:scene_center_lon": "kept as pixxel:"}),
     ({"altitude": 530000, "view:satellite_look_angle": 7}, {"pixxel:altitude": 530000, "pixxel:satellite_look_angle": 7}, {}),
     ({"altitude": 1, "view:altitude": 2}, {"pixxel:altitude": 1, "pixxel:altitude_2": 2}, {"view:altitude": "kept as pixxel:"}),
-    ({"sat:orbit_state": "DESCENDING"}, {"sat:orbit_state": "descending"}, {"sat:orbit_state": "converted"}),
-    ({"sat:relative_orbit": 0}, {"sat:relative_orbit": ABSENT, "pixxel:sat_relative_orbit": 0}, {"sat:relative_orbit": "kept as pixxel:"}),
-    ({"sci:doi": "https://doi.org/10.1234/abc"}, {"sci:doi": "10.1234/abc"}, {"sci:doi": "converted"}),
-    ({"rd:product_level": "Level-2A"}, {"processing:level": "L2A", "rd:product_level": ABSENT}, {"rd:product_level": "converted"}),
     ({"rd:product_level": "LV2A"}, {"processing:level": "L2A"}, {"rd:product_level": "converted"}),
     ({"rd:sat_id": "TD1", "eo:new": 1, "proj:projjson": {"a": 1}}, {"pixxel:sat_id": "TD1", "pixxel:eo_new": 1, "pixxel:proj_projjson": {"a": 1}}, {}),
     ({"novel": [1], "file:size": 5}, {"pixxel:novel": [1], "novel": ABSENT, "file:size": 5}, {}),
-    ({"novel": None, "proj:epsg": None}, {"pixxel:novel": ABSENT, "proj:code": ABSENT, "pixxel:proj_epsg": ABSENT}, {}),
     ({"novel": {"s3://a": 1, "s3://a?X-Amz-Signature=s": 2}}, {"pixxel:novel": {"s3://a": 1}}, {"novel": "repaired"}),
-    ({"order:status": "pending"}, {"order:status": "orderable", "pixxel:order_status": "pending"}, {"order:status": "kept as pixxel:"}),
     ({"enddatetime": TIME}, {"end_datetime": ABSENT, "pixxel:end_datetime": TIME}, {"enddatetime": "kept as pixxel:"}),
     ({"view:scene_center_lon": 1}, {"proj:centroid": ABSENT, "pixxel:scene_center_lon": 1}, {"view:scene_center_lon": "kept as pixxel:"}),
     ({"proj:epsg": 32643, "proj:code": "EPSG:32643"}, {"proj:code": "EPSG:32643", "pixxel:proj_epsg": ABSENT}, {"proj:epsg": "converted"}),

@@ -85,8 +85,3 @@ def test_summary_returns_expected(raw: Any, expected: Any, actions: dict[str, st
     assert stac.get("summaries", ABSENT) == expected
     assert {note.field.removeprefix("summaries."): note.action for note in notes} == actions
     assert to_collection(stac) == (stac, [])
-
-
-def test_summaries_bands_state_their_extensions() -> None:
-    raw = {"bands": [{"name": "B1", "raster:scale": 2}]}
-    assert convert_collection(summaries=raw)["stac_extensions"] == [SCHEMA("raster/v2.0.0")]

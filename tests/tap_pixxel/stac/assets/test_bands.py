@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
-from tap_pixxel.stac import to_item
 from tests.tap_pixxel.stac.minimal_items import (
     ABSENT,
-    TIME,
     assert_members,
     convert_one_asset,
-    make_item,
 )
 
 HISTOGRAM = {"count": 3, "min": 0, "max": 9, "buckets": [1, 1, 1]}
@@ -62,31 +59,6 @@ def test_band_field_returns_expected(
     result, notes = convert_one_asset(**{"eo:bands": [raw]})
     assert result.get("bands", [{}]) == [expected]
     assert notes == {f"eo:bands.0.{name}": done for name, done in actions.items()}
-
-
-def test_reflectance_factors_go_to_data_bands_without_them() -> None:
-    factors = {"proj:reflectance_scaling_factor": 2, "proj:reflectance_addition_factor": 1}
-    assets = {
-        "B1": {"href": "https://a.invalid/1", "roles": ["data"], "eo:bands": [{"name": "B1"}]},
-        "B2": {"href": "https://a.invalid/2", "raster:bands": [{"scale": 5}]},
-        "M": {"href": "https://a.invalid/3", "roles": ["data-mask"], "eo:bands": [{"name": "M"}]},
-    }
-    stac, notes = to_item(make_item(properties={"datetime": TIME} | factors, assets=assets))
-    assert notes == []
-    assert [asset["bands"] for asset in stac["assets"].values()] == [
-        [{"name": "B1", "raster:scale": 2, "raster:offset": 1}],
-        [{"raster:scale": 5, "raster:offset": 1}],
-        [{"name": "M"}],
-    ]
-
-
-def test_bands_equal_values_of_other_types_stay_distinct() -> None:
-    for value, kind in ((1, int), (1.0, float), (1, int)):
-        result, _ = convert_one_asset(**{"raster:bands": [{"offset": value}]})
-        assert type(result["bands"][0]["raster:offset"]) is kind
-    assert (
-        "pixxel:offset" in convert_one_asset(**{"raster:bands": [{"offset": True}]})[0]["bands"][0]
-    )
 
 
 LISTS: list[tuple[dict[str, Any], Any, dict[str, str]]] = [

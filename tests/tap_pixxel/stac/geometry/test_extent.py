@@ -39,36 +39,6 @@ def convert(raw: Any, items: Any = None) -> tuple[Any, list[tuple[str, str]]]:
     return stac["extent"], [(note.field.removeprefix("extent."), note.action) for note in notes]
 
 
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ([[0, 0, 1, 1], [2, 2, 3, 3]], [[0, 0, 3, 3], [0, 0, 1, 1], [2, 2, 3, 3]]),
-        ([["170", 0, 180, 1], [-180, 0, -170, 1]], [[170, 0, -170, 1], [170, 0, 180, 1], [-180, 0, -170, 1]]),
-        ([170, 0, -170, 1], [[170, 0, -170, 1]]),
-        ([[170, 0, -170, 1], [160, 0, 175, 1]], [[160, 0, -170, 1], [170, 0, -170, 1], [160, 0, 175, 1]]),
-        ([[0, 0, 5, 1, 1, 6], [2, 2, 5, 3, 3, 6]], [[0, 0, 3, 3], [0, 0, 5, 1, 1, 6], [2, 2, 5, 3, 3, 6]]),
-        ([[0, 0, 1, 1], "x"], [[0, 0, 1, 1]]),
-        ([], [WORLD]),
-        ("x", [WORLD]),
-    ],
-)  # fmt: skip
-def test_extent_bboxes_return_expected(raw: Any, expected: Any) -> None:
-    assert convert(make_extent(raw, [[None, None]]))[0]["spatial"]["bbox"] == expected
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        ([["2023-01-01T00:00:00Z", ".."]], [["2023-01-01T00:00:00Z", None]]),
-        ([["", "2023-01-01 00:00:00+00:00"]], [[None, "2023-01-01T00:00:00.000000Z"]]),
-        (["2023-01-01T00:00:00Z", None], [["2023-01-01T00:00:00Z", None]]),
-        ([["2024-01-01T00:00:00Z", "2023-01-01T00:00:00Z"]], [[None, None]]),
-    ],
-)
-def test_extent_intervals_return_expected(raw: Any, expected: Any) -> None:
-    assert convert(make_extent([WORLD], raw))[0]["temporal"]["interval"] == expected
-
-
 EXTENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
     # the API's extent, STAC's extent, actions noted
     (make_extent([BOX], [[TIME, None]]), make_extent([BOX], [[TIME, None]]), []),
@@ -88,6 +58,11 @@ EXTENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
     (make_extent([["0", 0, 1, 1]], [ANY]), make_extent([BOX], [ANY]), [("spatial.bbox.0", "converted")]),
     (make_extent([BOX, WORLD], [ANY]), make_extent([WORLD, BOX, WORLD], [ANY]), [("spatial.bbox", "repaired")]),
     (make_extent([BOX, BOX, BOX], [ANY]), make_extent([BOX, BOX, BOX], [ANY]), []),
+    (make_extent([["170", 0, 180, 1], [-180, 0, -170, 1]], [ANY]), make_extent([[170, 0, -170, 1], [170, 0, 180, 1], [-180, 0, -170, 1]], [ANY]), [("spatial.bbox.0", "converted"), ("spatial.bbox", "repaired")]),
+    (make_extent([[170, 0, -170, 1], [160, 0, 175, 1]], [ANY]), make_extent([[160, 0, -170, 1], [170, 0, -170, 1], [160, 0, 175, 1]], [ANY]), [("spatial.bbox", "repaired")]),
+    (make_extent([[0, 0, 5, 1, 1, 6], [2, 2, 5, 3, 3, 6]], [ANY]), make_extent([[0, 0, 3, 3], [0, 0, 5, 1, 1, 6], [2, 2, 5, 3, 3, 6]], [ANY]), [("spatial.bbox", "repaired")]),
+    (make_extent([], []), make_extent([WORLD], [ANY]), [MISSING]),
+    (make_extent([BOX], [["", "2023-01-01 00:00:00+00:00"]]), make_extent([BOX], [[None, "2023-01-01T00:00:00.000000Z"]]), [("temporal.interval.0", "converted")]),
     (make_extent([BOX, 5], [ANY]), make_extent([BOX], [ANY]), [("spatial.bbox.1", "dropped")]),
     (make_extent([[0, 0, 500, 1, 1, 600]], [ANY]), make_extent([[0, 0, 500, 1, 1, 600]], [ANY]), []),
     (make_extent([[0, 1, 1, 1]], [ANY]), make_extent([[0, 1, 1, 1]], [ANY]), []),

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_pixxel.stac.geometry import fast_path, repair
-from tests.tap_pixxel.stac.geometry.shapes import polygon
+from tap_pixxel.stac.geometry.footprint import normalize_footprint
+from tests.tap_pixxel.stac.geometry.shapes import SQUARE, polygon
 
 SLANTED = [[178.3, -10.1], [181.2, -9.7], [180.6, 3.3], [178.9, 2.1]]
 """Counter-clockwise, without an edge along a meridian or a parallel."""
@@ -84,24 +85,50 @@ NOT_HANDLED: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("corners", NOT_HANDLED.values(), ids=NOT_HANDLED)
-def test_repair_quadrilateral_complex_returns_none(corners: Any) -> None:
-    assert fast_path.repair_quadrilateral(polygon(close_ring(corners))) is None
+OTHER_GEOMETRIES: dict[str, Any] = {
+    "open": polygon([*SLANTED, [0, 0]]),
+    "open in one direction": polygon([*SQUARE[:4], [0, 1]]),
+    "open in the other direction": polygon([*SQUARE[:4], [1, 0]]),
+    "a corner on an edge": polygon(close_ring([[0, 0], [1, 0], [2, 0], [1, 1]])),
+    "half a turn wide": polygon(close_ring([[-90, 0], [90, 0], [90, 1], [-90, 1]])),
+    "wider than half a turn": polygon(close_ring([[-90, 0], [90.1, 0], [90.1, 1], [-90, 1]])),
+    "a quarter of the globe": polygon(close_ring([[-180, -90], [0, -90], [0, 90], [-180, 90]])),
+    "south of the pole": polygon(close_ring([[0, -90.1], [1, -90.1], [1, 0], [0, 0]])),
+    "north of the pole": polygon(close_ring([[0, 0], [1, 0], [1, 90.1], [0, 90.1]])),
+    "with a bbox": polygon(close_ring(SLANTED)) | {"bbox": [0, 0, 1, 1]},
+    "two rings": polygon(SQUARE, SQUARE),
+    "three corners": polygon(close_ring(SLANTED[:3])),
+    "of another type": {"type": "MultiPoint", "coordinates": [SQUARE]},
+    "without coordinates": {"type": "Polygon", "odd": 5},
+    "numbers for corners": polygon([5, 5, 5, 5, 5]),
+    "null": None,
+}
+
+
+def find_footprints(geometry: Any) -> list[Any]:
+    """Return a footprint and its notes, then those that are made without any fast path."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(2):
+            actions: list[tuple[str, str]] = []
+            footprint = normalize_footprint(
+                geometry, None, lambda *note, actions=actions: actions.append(note[:2])
+            )
+            found.append((footprint, actions))
+            patch.setattr("tap_pixxel.stac.geometry.footprint._convex_bbox", lambda _: None)
+            patch.setattr("tap_pixxel.stac.geometry.footprint.repair_quadrilateral", lambda _: None)
+    return found
 
 
 @pytest.mark.parametrize(
     "geometry",
-    [
-        polygon([*SLANTED, [0, 0]]),
-        polygon(close_ring(SLANTED)) | {"bbox": [0, 0, 1, 1]},
-        polygon(close_ring(SLANTED), close_ring(SLANTED)),
-        polygon(close_ring(SLANTED[:3])),
-        {"type": "MultiPoint", "coordinates": [close_ring(SLANTED)]},
-        {"type": "Polygon"},
-        None,
-    ],
+    [polygon(close_ring(corners)) for corners in NOT_HANDLED.values()]
+    + [*OTHER_GEOMETRIES.values()],
+    ids=[*NOT_HANDLED, *OTHER_GEOMETRIES],
 )
-def test_repair_quadrilateral_other_geometry_returns_none(geometry: Any) -> None:
+def test_footprint_complex_equals_repaired_geometry(geometry: Any) -> None:
+    fast, slow = find_footprints(geometry)
+    assert fast == slow
     assert fast_path.repair_quadrilateral(geometry) is None
 
 
@@ -129,34 +156,8 @@ def four_corners(draw: st.DrawFn) -> list[list[float]]:
     return [*ring, ring[0]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(four_corners())
-def test_repair_quadrilateral_any_corners_equals_repair_geometry(ring: list[list[float]]) -> None:
-    geometry = {"type": "Polygon", "coordinates": [ring]}
-    repaired = fast_path.repair_quadrilateral(geometry)
-    if repaired is not None:
-        assert repr(repaired) == repr(repair.repair_geometry(geometry, lambda *_: None))
-
-
-@pytest.mark.parametrize(
-    "ring",
-    [
-        pytest.param([[179, 0], [180, -1], [-179, 0], [180, 1]], id="corners on the antimeridian"),
-        pytest.param([[179, -0.1], [-179.999998, 0], [179, 0.1], [178, 0]], id="barely past it"),
-        pytest.param([[-170, 80], [-60, 80], [60, 80], [170, 80]], id="around the pole"),
-        pytest.param([[0], [2, 0], [2, 2], [0, 2]], id="no positions"),
-    ],
-)
-def test_repair_quadrilateral_near_rounding_returns_none(ring: list[list[float]]) -> None:
-    geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-    assert fast_path.repair_quadrilateral(geometry) is None
-
-
-@pytest.mark.parametrize("height", [[], [412.5]])
-def test_repair_quadrilateral_across_antimeridian_is_cut(height: list[float]) -> None:
-    corners = [[179.5, -60.5], [-179.5, -60.5], [-179.5, -59.5], [179.5, -59.5], [179.5, -60.5]]
-    result = fast_path.repair_quadrilateral(
-        {"type": "Polygon", "coordinates": [[c + height for c in corners]]}
-    )
-    assert result is not None
-    assert result["type"] == "MultiPolygon"
+def test_footprint_any_corners_equals_repaired_geometry(ring: list[list[float]]) -> None:
+    fast, slow = find_footprints(polygon(ring))
+    assert fast == slow

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tap_pixxel.stac import to_item
 from tap_pixxel.stac.geometry.footprint import (
-    _convex_bbox,
     bbox_polygon,
     normalize_footprint,
     parse_bbox,
 )
 from tests.tap_pixxel.stac.geometry.shapes import BOX, SQUARE, polygon
 from tests.tap_pixxel.stac.minimal_items import TIME
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def normalize(geometry: Any, bbox: Any = None) -> tuple[Any, Any, set[tuple[str, str]]]:
@@ -37,63 +31,6 @@ def test_footprint_valid_polygon_is_unchanged() -> None:
     assert normalize(geometry, ["0", "0", "2", "2.0"]) == (geometry, BOX, {("bbox", "converted")})
     assert normalize(geometry, BOX) == (geometry, BOX, set())
     assert normalize(geometry, [9, 9, 10, 10])[1:] == (BOX, {("bbox", "repaired")})
-
-
-@pytest.mark.parametrize(
-    "ring",
-    [
-        pytest.param(SQUARE[::-1], id="clockwise"),
-        pytest.param(SQUARE[:-1], id="unclosed"),
-        pytest.param([[*each, 412.5] for each in SQUARE], id="three-dimensional"),
-        pytest.param([[str(x), y] for x, y in SQUARE], id="texts"),
-    ],
-)
-def test_footprint_ring_becomes_flat_closed_counter_clockwise(ring: Any) -> None:
-    geometry, bbox, notes = normalize(polygon(ring), BOX)
-    assert sorted(geometry["coordinates"][0]) == sorted(SQUARE)
-    assert (bbox, notes) == (BOX, {("geometry", "repaired")})
-
-
-@pytest.mark.parametrize("last", [[0, 1], [1, 0], [0.5, 0.5]])
-def test_footprint_open_ring_is_closed(last: list[float]) -> None:
-    geometry, _, _ = normalize(polygon([*SQUARE[:-1], last]))
-    ring = geometry["coordinates"][0]
-    assert ring[0] == ring[-1]
-
-
-def test_footprint_geometry_collection_becomes_union_of_polygons() -> None:
-    members = [
-        polygon(SQUARE),
-        polygon([[x + 1, y] for x, y in SQUARE]),
-        {"type": "Point", "coordinates": [9, 9]},
-    ]
-    geometry, bbox, _ = normalize({"type": "GeometryCollection", "geometries": members})
-    assert (geometry["type"], bbox) == ("Polygon", [0, 0, 3, 2])
-
-
-def test_footprint_line_becomes_flat_with_wrapped_longitudes() -> None:
-    line = {"type": "LineString", "coordinates": [["0", 0, 9], [190, 1]]}
-    geometry, bbox, notes = normalize(line)
-    assert geometry == {"type": "LineString", "coordinates": [[0, 0], [-170, 1]]}
-    assert (bbox, notes) == ([-170, 0, 0, 1], {("geometry", "repaired")})
-
-
-def test_footprint_unknown_members_are_dropped() -> None:
-    geometry, _, notes = normalize(polygon(SQUARE[::-1]) | {"crs": 1})
-    assert geometry.keys() == {"type", "coordinates"}
-    assert notes == {("geometry", "repaired"), ("geometry", "dropped")}
-    geometry, _, _ = normalize({"type": "GeometryCollection", "geometries": [5, polygon(SQUARE)]})
-    assert geometry == polygon(SQUARE)
-
-
-def test_footprint_bbox_of_invalid_texts_is_repaired() -> None:
-    assert normalize(polygon(SQUARE), ["x", "0", "2", "2"])[1:] == (BOX, {("bbox", "repaired")})
-
-
-def test_footprint_json_text_is_decoded() -> None:
-    texts = polygon(SQUARE) | {"coordinates": json.dumps([SQUARE])}
-    for given in (texts, json.dumps(polygon(SQUARE))):
-        assert normalize(given)[:2] == (polygon(SQUARE), BOX)
 
 
 UNUSABLE: list[Any] = [
@@ -120,16 +57,6 @@ def test_footprint_missing_with_empty_bbox_has_no_bbox(bbox: Any) -> None:
     assert normalize(None, bbox) == (None, None, {("bbox", "dropped")})
 
 
-def test_footprint_missing_with_bbox_across_antimeridian_has_two_parts() -> None:
-    geometry, bbox, _ = normalize(None, [170, 0, -170, 2])
-    assert (geometry["type"], bbox) == ("MultiPolygon", [170, 0, -170, 2])
-
-
-def test_footprint_missing_with_bbox_at_antimeridian_has_one_part() -> None:
-    geometry, bbox, _ = normalize(None, [180, 0, -170, 2])
-    assert (geometry["type"], bbox) == ("Polygon", [-180, 0, -170, 2])
-
-
 def test_footprint_valid_polygon_does_not_import_shapely() -> None:
     raw = {"id": "a", "properties": {"datetime": TIME}, "geometry": polygon(SQUARE)}
     code = (
@@ -141,71 +68,11 @@ def test_footprint_valid_polygon_does_not_import_shapely() -> None:
     assert done.stdout.strip() == "[]"
 
 
-# Each step has another pair of signs, and the corners are in convex position.
-KITE: list[list[float]] = [[3, 0], [1, 2], [-2, 1], [0, -3]]
-
-
 OFFSETS = [(0, 0), (100, 50), (-100, -50), (100, -50), (-100, 50)]
-
-
-def place_everywhere(corners: list[list[float]]) -> Iterator[tuple[dict[str, Any], float, float]]:
-    """Yield polygons of these corners, starting at each corner, and their offset."""
-    for (x, y), start in product(OFFSETS, range(4)):
-        ring = [[lon + x, lat + y] for lon, lat in corners[start:] + corners[:start]]
-        yield polygon([*ring, ring[0]]), x, y
-
-
-def test_convex_bbox_quadrilateral_must_be_counter_clockwise() -> None:
-    for geometry, x, y in place_everywhere(KITE):
-        assert _convex_bbox(geometry) == [x - 2, y - 3, x + 3, y + 2]
-    assert all(_convex_bbox(geometry) is None for geometry, _, _ in place_everywhere(KITE[::-1]))
-
-
-@pytest.mark.parametrize("bent", range(4))
-def test_convex_bbox_concave_corner_returns_none(bent: int) -> None:
-    corners = [*KITE]
-    (x, y), before, after = KITE[bent], KITE[bent - 1], KITE[bent - 3]
-    middle = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
-    corners[bent] = [1.1 * middle[0] - 0.1 * x, 1.1 * middle[1] - 0.1 * y]
-    assert all(_convex_bbox(geometry) is None for geometry, _, _ in place_everywhere(corners))
 
 
 def box_ring(west: float, south: float, east: float, north: float) -> list[list[float]]:
     return [[west, south], [east, south], [east, north], [west, north], [west, south]]
-
-
-NOT_CONVEX: list[Any] = [
-    polygon(box_ring(-180.1, 0, -179, 1)),
-    polygon(box_ring(179, 0, 180.1, 1)),
-    polygon(box_ring(0, -90.1, 1, 0)),
-    polygon(box_ring(0, 0, 1, 90.1)),
-    polygon(box_ring(-90, 0, 90.1, 1)),
-    polygon([*SQUARE[:4], [0, 1]]),
-    polygon([*SQUARE[:4], [1, 0]]),
-    polygon([[0, 0], [1, 0], [2, 0], [1, 1], [0, 0]]),
-    polygon([*SQUARE[:3], [0, True], [0, 0]]),
-    polygon([[*corner, 5] for corner in SQUARE]),
-    polygon(SQUARE, SQUARE),
-    polygon(SQUARE) | {"bbox": BOX},
-    polygon(tuple(SQUARE)),
-    {"type": "Polygon", "coordinates": (SQUARE,)},
-    {"type": "MultiPoint", "coordinates": [SQUARE]},
-    {"type": "Polygon", "odd": 5},
-    polygon(SQUARE[:4]),
-    polygon([5, 5, 5, 5, 5]),
-]
-
-
-@pytest.mark.parametrize("geometry", NOT_CONVEX)
-def test_convex_bbox_other_geometry_returns_none(geometry: Any) -> None:
-    assert _convex_bbox(geometry) is None
-
-
-@pytest.mark.parametrize(
-    "bounds", [[-180, -90, 0, 90], [0.0, -90, 180, 90.0], [1, 1, 1.5, 1.5], [-90, 0, 90, 1]]
-)
-def test_convex_bbox_globe_limits_are_included(bounds: list[float]) -> None:
-    assert _convex_bbox(polygon(box_ring(*bounds))) == bounds
 
 
 @pytest.mark.parametrize(
