@@ -2,107 +2,73 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.tap_pixxel.syncs import sync
+from tests.tap_pixxel.syncs import SyncResult, sync
 
 PAGED = ["archive_items", "catalogs", "orders", "order_items", "projects"]
 
 
-@pytest.mark.parametrize("name", PAGED)
-def test_empty_list_emits_no_records(sandbox: Sandbox, name: str) -> None:
-    for key in sandbox.workspace.ids(name):
-        sandbox.workspace.delete(name, key)
-    synced = sync(sandbox, name)
-    assert synced.ids(name) == []
-    assert synced.status == 0
-
-
-@pytest.mark.parametrize("name", PAGED)
-@pytest.mark.parametrize(("page_size", "concurrency"), [(2, 4), (7, 1)])
-def test_any_page_size_emits_same_records_in_same_order(
-    sandbox: Sandbox, name: str, page_size: int, concurrency: int
-) -> None:
-    full_sync = sync(sandbox, name, page_size=1000)
-    parts = sync(sandbox, name, page_size=page_size, concurrency=concurrency)
-    assert parts.ids(name) == full_sync.ids(name)
-
-
-@pytest.mark.parametrize("name", PAGED)
-def test_server_capping_the_limit_is_read_whole(sandbox: Sandbox, name: str) -> None:
-    existing = set(sandbox.workspace.ids(name))
-    sandbox.behavior = Behavior(max_limit=3)
-    synced = sync(sandbox, name, page_size=100)
-    assert set(synced.ids(name)) == existing
-    assert len(synced.ids(name)) == len(existing)
-
-
-def test_every_list_request_sends_a_limit(sandbox: Sandbox) -> None:
-    sync(sandbox, *PAGED, page_size=33)
+def test_any_page_size_emits_same_records_in_same_order(sandbox: Sandbox) -> None:
+    full_sync = sync(sandbox, *PAGED, page_size=1000)
+    sandbox.requests.clear()
+    parts = sync(sandbox, *PAGED, page_size=2)
+    assert {name: parts.ids(name) for name in PAGED} == {n: full_sync.ids(n) for n in PAGED}
     for request in sandbox.requests:
-        if request.path.endswith("/collections"):
-            continue
         requested = request.body if isinstance(request.body, dict) else request.query
-        assert {"limit", "page_size"} & requested.keys(), request.path
+        has_limit = {"limit", "page_size"} & requested.keys()
+        assert has_limit or request.path.endswith("/collections"), request.path
 
 
-def sync_changing_list(
-    sandbox: Sandbox, name: str, behavior: Behavior
-) -> tuple[set[str], list[str]]:
-    """Sync while the list changes; return the keys that stayed throughout, and the emitted ones."""
-    before = set(sandbox.workspace.ids(name))
-    sandbox.behavior = behavior
-    synced = sync(sandbox, name, page_size=5)
-    assert sandbox.workspace.changes, "nothing has changed during the scan"
-    return before & set(sandbox.workspace.ids(name)), synced.ids(name)
+def assert_emitted_once(synced: SyncResult, name: str, wanted: set[str]) -> None:
+    assert wanted <= set(synced.ids(name)), name
+    assert len(synced.ids(name)) == len(set(synced.ids(name))), name
 
 
-@pytest.mark.parametrize("name", ["archive_items", "catalogs", "orders", "order_items"])
 @pytest.mark.parametrize(
     "behavior",
+    [Behavior(max_limit=3), Behavior(reject_sort=True), Behavior(ignore_sort=True)],
+    ids=["capped limit", "sort order rejected", "sort order ignored"],
+)
+def test_server_with_own_limit_or_order_is_read_whole(sandbox: Sandbox, behavior: Behavior) -> None:
+    sandbox.behavior = behavior
+    synced = sync(sandbox, *PAGED, page_size=7)
+    for name in PAGED:
+        assert_emitted_once(synced, name, set(sandbox.workspace.ids(name)))
+
+
+@pytest.mark.parametrize(
+    ("names", "behavior"),
     [
-        Behavior(delete_while_paging=True),
-        Behavior(insert_while_paging=True, delete_while_paging=True, update_while_paging=True),
+        (PAGED[:4], Behavior(delete_while_paging=True)),
+        (
+            PAGED[:4],
+            Behavior(insert_while_paging=True, delete_while_paging=True, update_while_paging=True),
+        ),
+        (PAGED[2:4], Behavior(update_while_paging=True, updates_reorder=True)),
     ],
-    ids=["delete", "all"],
+    ids=["deleted", "all changes", "updated rows move behind the cursor"],
 )
 def test_changing_list_emits_remaining_rows_once(
-    sandbox: Sandbox, name: str, behavior: Behavior
+    sandbox: Sandbox, names: list[str], behavior: Behavior
 ) -> None:
-    stayed, emitted = sync_changing_list(sandbox, name, behavior)
-    assert stayed <= set(emitted)
-    assert len(emitted) == len(set(emitted))
-
-
-@pytest.mark.parametrize("name", ["orders", "order_items"])
-def test_updates_moving_rows_behind_cursor_lose_no_row(sandbox: Sandbox, name: str) -> None:
-    stayed, emitted = sync_changing_list(
-        sandbox, name, Behavior(update_while_paging=True, updates_reorder=True)
-    )
-    assert stayed <= set(emitted)
-    assert len(emitted) == len(set(emitted))
-
-
-@pytest.mark.parametrize("name", ["archive_items", "catalogs"])
-@pytest.mark.parametrize("behavior", [Behavior(reject_sort=True), Behavior(ignore_sort=True)])
-def test_unsorted_endpoint_is_read_whole(sandbox: Sandbox, name: str, behavior: Behavior) -> None:
-    existing = set(sandbox.workspace.ids(name))
-    sandbox.behavior = behavior
-    assert set(sync(sandbox, name, page_size=7).ids(name)) == existing
+    for name in names:
+        sandbox.workspace.changes.clear()
+        before = set(sandbox.workspace.ids(name))
+        sandbox.behavior = behavior
+        synced = sync(sandbox, name, page_size=5)
+        assert sandbox.workspace.changes, "nothing has changed during the scan"
+        assert_emitted_once(synced, name, before & set(sandbox.workspace.ids(name)))
 
 
 def test_long_archive_scan_never_requests_deep_offsets(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
-    existing = set(sandbox.workspace.ids("archive_items"))
     sandbox.behavior = Behavior(max_offset=20)
-    emitted = sync(sandbox, "archive_items", page_size=4, concurrency=2).ids("archive_items")
-    assert set(emitted) == existing
-    assert len(emitted) == len(existing)
+    synced = sync(sandbox, "archive_items", page_size=4, concurrency=2)
+    assert_emitted_once(synced, "archive_items", set(sandbox.workspace.ids("archive_items")))
 
 
 def test_faulty_server_changes_no_record() -> None:
@@ -114,21 +80,6 @@ def test_faulty_server_changes_no_record() -> None:
     assert faults, "the sandbox has injected no fault"
     assert calm.records == rough.records
     assert calm.state == rough.state
-
-
-def test_forbidden_streams_are_logged_and_others_are_read(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    sandbox.behavior = Behavior(forbid=frozenset({"catalogs", "stores", "collections"}))
-    with caplog.at_level(logging.ERROR):
-        synced = sync(sandbox)
-    assert synced.status == 3
-    assert {"orders", "order_items", "deliveries", "bandsets", "projects"} <= set(synced.records)
-    assert not {"catalogs", "stores", "collections"} & set(synced.records)
-    for name in ("catalogs", "stores"):
-        assert any(each.startswith(f"{name}: stream skipped: ") for each in caplog.messages)
-    failed = ("archive_items", "catalogs", "collections", "stores")
-    assert all(f"{name} (" in caplog.messages[-1] for name in failed)
 
 
 def test_rate_setting_prevents_429_responses(sandbox: Sandbox) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_api.errors import BadRequest, Forbidden, NotFound
+from pixxel_api.errors import BadRequest
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.details import DetailedStream
 from tap_pixxel.stream_types.refusals import REFUSALS_WITHOUT_404
-from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
 from tap_pixxel.streams import STREAMS
-from tap_pixxel.streams.aois import Aois
-from tap_pixxel.tap import TapPixxel
 from tests.contract.operations import find_operation, is_contract_available
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
+from tests.tap_pixxel.syncs import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,16 +54,6 @@ def own_sandbox() -> Iterator[Sandbox]:
 def aois_with(sandbox: Sandbox, resource: str = "aoi_assets") -> list[str]:
     """Return the ids of the AOIs that have rows of a resource, each once."""
     return list(dict.fromkeys(row["aoi_id"] for row in sandbox.workspace.rows(resource)))
-
-
-@children
-def test_child_stream_all_parents_emits_each_child_once(shared_sandbox: Sandbox, name: str) -> None:
-    synced = sync(shared_sandbox, name)
-    assert len(synced.records[name]) == shared_sandbox.counts()[name] > 3
-    keys = [(record.get(PARENTS[name]), record["id"]) for record in synced.records[name]]
-    assert len(set(keys)) == len(keys)
-    assert all(parent for parent, _ in keys)
-    assert len({parent for parent, _ in keys}) > 1
 
 
 def test_child_lists_several_parents_are_requested_concurrently() -> None:
@@ -145,18 +132,6 @@ def test_forbidden_parent_readable_again_is_read_from_its_beginning(own_sandbox:
     assert not theirs <= set(third.ids("aoi_assets"))
 
 
-def test_child_bookmark_never_passes_server_time_of_first_response() -> None:
-    """Records that change during the scan are emitted by the next run."""
-    clocks = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",), ("Date: Wed, 01 Jan 2025 01:00:00 GMT",)
-    parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
-    late = b'{"assets": [{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}]}'
-    answers = [answer(body=b, headers=c) for b, c in zip((parents, late), clocks, strict=True)]
-    with ScriptedServer(*answers) as server:
-        synced = sync(server, "aoi_assets")
-    value = synced.bookmark("aoi_assets")["replication_key_value"]
-    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
-
-
 def test_child_list_ended_before_total_keeps_bookmark() -> None:
     parents = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 1}}'
     row = b'{"id": "1", "updated_at": "2025-01-01T02:00:00Z"}'
@@ -165,15 +140,6 @@ def test_child_list_ended_before_total_keeps_bookmark() -> None:
         synced = sync(server, "aoi_assets", concurrency=1)
     assert synced.ids("aoi_assets") == ["1"]
     assert "replication_key_value" not in synced.bookmark("aoi_assets")
-
-
-def test_parent_list_ended_before_total_makes_scan_incomplete() -> None:
-    short = b'{"aois": [{"aoi_id": "a"}], "pagination": {"total": 2}}'
-    report = ScanReport(SkippedLists("aoi_assets", logging.getLogger("scan")))
-    with ScriptedServer(answer(body=short)) as server:
-        tap = TapPixxel(config=make_config(server), message_writer=MessageCollector())
-        assert sum(len(batch.rows) for batch in tap.get_stream(Aois).scan_all(report)) == 1
-    assert not report.complete
 
 
 def test_full_table_with_forbidden_parent_is_not_activated(own_sandbox: Sandbox) -> None:
@@ -255,20 +221,6 @@ def test_refusals_are_those_of_the_contract(path: str, refusals: RefusalTypes) -
     assert operation is not None
     statuses = operation.definition["responses"].keys()
     assert (BadRequest in refusals) is ("400" in statuses and "404" not in statuses)
-
-
-def test_skipped_lists_many_errors_logs_ten_and_counts_all(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    skipped = SkippedLists("jobs", logging.getLogger("scan"))
-    with caplog.at_level(logging.WARNING):
-        for number in range(25):
-            kind: Any = NotFound if number % 5 else Forbidden
-            skipped.add({"workflow_id": f"w{number}"}, kind("GET", f"/v0/w{number}", 403))
-        skipped.log_summary()
-    assert len(caplog.messages) == 11
-    assert caplog.messages[-1] == ("jobs: skipped 25 lists: 5 forbidden (403), 20 not found (404)")
-    assert skipped.names == [f"w{number}" for number in range(25)]
 
 
 def test_full_table_no_parents_is_activated_empty(own_sandbox: Sandbox) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,9 +13,6 @@ from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import sync
-
-if TYPE_CHECKING:
-    from pixxel_sandbox import RequestRecord, Workspace
 
 DETAIL_PATHS = {
     "workflows": re.compile(r"/v0/workflows/[^/]+"),
@@ -122,22 +119,6 @@ def test_workflow_without_project_has_no_details(caplog: pytest.LogCaptureFixtur
         assert len(server.requests) == 1
     assert synced.ids("workflows") == ["a"]
     assert any("1 without an id that the request needs" in each for each in caplog.messages)
-
-
-def test_token_expiring_before_details_fails_stream_and_keeps_bookmark(sandbox: Sandbox) -> None:
-    """Otherwise, null would replace what a loader has, and the next sync would not correct it."""
-    first = sync(sandbox, "workflows", workflow_details=True)
-    for key in sandbox.workspace.ids("workflows"):
-        sandbox.workspace.update("workflows", key, description="changed")
-
-    def expire(request: RequestRecord, _: Workspace) -> None:
-        if DETAIL_PATHS["workflows"].fullmatch(request.path):
-            sandbox.behavior = Behavior(forbid=frozenset({"workflows"}))
-
-    sandbox.on_request = expire
-    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
-    assert second.status is ExitCode.INCOMPLETE
-    assert second.bookmark("workflows") == first.bookmark("workflows")
 
 
 def make_list(*ids: str, updated: str = "2025-01-01T00:00:00Z") -> bytes:

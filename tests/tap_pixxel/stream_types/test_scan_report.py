@@ -47,6 +47,16 @@ def test_skipped_lists_are_named_by_path_params_and_counted_by_error(
     ]
 
 
+def test_skipped_lists_many_errors_logs_ten_and_counts_all(
+    skipped: SkippedLists, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(25):
+        skipped.add({"job": f"j{number}"}, NOT_FOUND if number % 5 else FORBIDDEN)
+    skipped.log_summary()
+    assert len(caplog.messages) == 11
+    assert caplog.messages[-1] == "tasks: skipped 25 lists: 5 forbidden (403), 20 not found (404)"
+
+
 def test_scan_report_one_incomplete_list_is_incomplete(skipped: SkippedLists) -> None:
     def follow(total: int) -> None:
         page = Page(0, [], total)
