@@ -12,10 +12,9 @@ from pixxel_api.errors import RequestTimeout
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from pixxel_singer.signals import StopRequested
-from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.stream_types.test_incremental import stop_after
-from tests.tap_pixxel.syncs import make_config, sync
+from tests.tap_pixxel.syncs import sync
 
 
 def test_response_without_its_list_fails_the_stream() -> None:
@@ -26,44 +25,20 @@ def test_response_without_its_list_fails_the_stream() -> None:
     assert {message["type"] for message in synced.messages} == {"SCHEMA", "STATE"}
 
 
-def test_record_key_not_a_text_is_skipped() -> None:
-    rows = b'{"bandsets": [{"id": {"a": 1}}, {"id": ["a"]}, {"id": "c"}]}'
-    with ScriptedServer(answer(body=rows)) as server:
-        assert sync(server, "bandsets").ids("bandsets") == ["c"]
-
-
-@pytest.mark.parametrize("tasks", [None, "none", {"id": "t"}])
-def test_order_item_without_list_of_tasks_emits_no_tasks(sandbox: Sandbox, tasks: Any) -> None:
-    key, *_ = sandbox.workspace.ids("order_items")
-    sandbox.workspace.update("order_items", key, tasks=tasks)
-    synced = sync(sandbox, "order_tasks")
-    assert synced.ids("order_tasks")
-    assert key not in {record["order_item_id"] for record in synced.records["order_tasks"]}
-
-
-def test_task_not_an_object_is_skipped_and_counted(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    key, *_ = sandbox.workspace.ids("order_items")
-    sandbox.workspace.update("order_items", key, tasks=[7, {"id": "t"}])
-    with caplog.at_level(logging.WARNING):
-        synced = sync(sandbox, "order_tasks")
-    [record] = [r for r in synced.records["order_tasks"] if r["order_item_id"] == key]
-    assert record["id"] == "t"
-    assert any(
-        "skipped 1 records that cannot be decoded or have no key" in each
-        for each in caplog.messages
-    )
-
-
-def test_stated_order_item_id_is_set_only_where_it_differs(sandbox: Sandbox) -> None:
-    key, *_ = sandbox.workspace.ids("order_items")
-    tasks = [{"id": "same", "order_item_id": key}, {"id": "silent"}]
-    sandbox.workspace.update("order_items", key, tasks=tasks)
-    records = sync(sandbox, "order_tasks").records["order_tasks"]
-    mine = [record for record in records if record["order_item_id"] == key]
-    assert [record["id"] for record in mine] == ["same", "silent"]
-    assert not any(record.get("stated_order_item_id") for record in mine)
+def test_order_tasks_are_the_objects_in_lists_of_tasks(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = [
+        *(None, "none", {"id": "t"}),
+        [7, {"id": "a"}],
+        [{"id": "b", "order_item_id": "4"}, {"id": "c"}, {"id": "d", "order_item_id": "image"}],
+    ]
+    rows = [{"id": str(number), "tasks": each} for number, each in enumerate(tasks)]
+    with ScriptedServer(answer(body=json.dumps({"order_items": rows}).encode())) as server:
+        synced = sync(server, "order_tasks")
+    assert [
+        (each["id"], each["order_item_id"], each["stated_order_item_id"])
+        for each in synced.records["order_tasks"]
+    ] == [("a", "3", None), ("b", "4", None), ("c", "4", None), ("d", "4", "image")]
+    assert any("skipped 1 records" in each for each in caplog.messages)
 
 
 def test_http_metrics_count_requests_by_stream(
@@ -145,13 +120,6 @@ def test_request_timeout_setting_is_applied(monkeypatch: pytest.MonkeyPatch) -> 
         sync(server, "stores", request_timeout=0.1, expect=RequestTimeout)
 
 
-def test_connection_pool_has_size_of_concurrency(sandbox: Sandbox) -> None:
-    tap = TapPixxel(config=make_config(sandbox, concurrency=9))
-    adapter = tap.client._session.get_adapter(sandbox.url)
-    assert adapter._pool_maxsize == 9  # type: ignore[attr-defined]  # private in requests
-    tap.client.close()
-
-
 @pytest.mark.parametrize(
     "batch_config",
     [
@@ -173,17 +141,6 @@ def test_batch_config_is_ignored_and_logged_as_such(
     }
     assert len(synced.ids("stores")) == len(sandbox.workspace.ids("stores"))
     assert "ignoring the unknown setting 'batch_config'; see --about" in caplog.messages
-
-
-def test_incomplete_list_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Records may be missing, so the user must be warned."""
-    first = answer(body=b'{"orders": [{"id": "a"}], "pagination": {"total": 9}}')
-    empty = answer(body=b'{"orders": [], "pagination": {"total": 9}}')
-    with ScriptedServer(first, empty) as server, caplog.at_level(logging.WARNING):
-        assert sync(server, "orders").ids("orders") == ["a"]
-    assert any(
-        each.startswith("orders: the list ended early or kept changing") for each in caplog.messages
-    )
 
 
 def test_collections_setting_with_forbidden_list_is_read(
@@ -233,12 +190,6 @@ def test_ignored_filter_restarts_killed_backfill(
     resumed = sync(sandbox, "archive_items", state=killed.state, **settings)
     wanted = {record["id"] for record in full_sync if record["collection"] == begun}
     assert wanted <= set(resumed.ids("archive_items"))
-
-
-def test_delivery_listed_twice_is_emitted_once() -> None:
-    rows = b'{"deliveries": [{"delivery_id": "a"}, {"delivery_id": "a"}, {"delivery_id": "b"}]}'
-    with ScriptedServer(answer(body=rows)) as server:
-        assert sync(server, "deliveries").ids("deliveries") == ["a", "b"]
 
 
 @pytest.mark.parametrize("stream", ["blocks", "block_versions"])
