@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
-from tests.tap_pixxel.commands import run_tap
+from tests.tap_pixxel.commands import parse_errors, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_sync_never_writes_the_token(behavior: Behavior) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["--about", "--format=json"], ["--discover"], ["--test=schema"]],
+    [["--about", "--format=json"], ["--test=schema"]],
 )
 def test_other_commands_never_write_the_token(args: list[str]) -> None:
     result = run_tap(*args, "--config=ENV", TAP_PIXXEL_API_TOKEN=TOKEN, TAP_PIXXEL_LOGLEVEL="DEBUG")
@@ -56,7 +56,7 @@ def test_other_commands_never_write_the_token(args: list[str]) -> None:
     assert has_no_token(result.stderr)
 
 
-def test_wrong_token_error_does_not_quote_it() -> None:
+def test_wrong_token_error_names_the_setting_and_does_not_quote_it() -> None:
     with Sandbox(seed=2, items=10) as sandbox:
         result = run_tap(
             "--config=ENV",
@@ -65,6 +65,9 @@ def test_wrong_token_error_does_not_quote_it() -> None:
             TAP_PIXXEL_LOGLEVEL="DEBUG",
         )
     assert result.returncode == 1
+    message = parse_errors(result)[-1]
+    assert "401" in message
+    assert "'api_token'" in message
     assert has_no_token(result.stdout)
     assert has_no_token(result.stderr)
 
