@@ -11,6 +11,7 @@ items as (
         count(*) as order_items,
         sum(amount) as amount
     from {{ ref('stg_pixxel__order_items') }}
+    where not {{ is_status('status', ['DRAFT']) }}
 )
 
 select *

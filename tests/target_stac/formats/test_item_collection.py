@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import rasterio  # type: ignore[import-untyped]  # untyped
+import rasterio
 
 from pixxel_singer.exit_codes import ExitCode
 from tests.target_stac.exports import (

@@ -8,7 +8,7 @@ select
     catalogs.cloud_cover_percent,
     catalogs.owned_since,
     order_tasks.order_item_id,
-    order_items.order_id,
+    coalesce(order_items.order_id, order_tasks.order_id) as order_id,
     order_items.project_id,
     projects.project
 from {{ ref('stg_pixxel__catalogs') }} as catalogs

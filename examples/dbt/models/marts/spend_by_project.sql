@@ -18,4 +18,5 @@ select
 from {{ ref('stg_pixxel__order_items') }} as order_items
 left join {{ ref('stg_pixxel__projects') }} as projects
     on order_items.project_id = projects.project_id
+where not {{ is_status('order_items.status', ['DRAFT']) }}
 group by order_items.project_id

@@ -6,7 +6,11 @@ with deliveries as (
         stores.store,
         row_number() over (
             partition by deliveries.catalog_id
-            order by deliveries.requested_at desc, deliveries.delivery_id desc
+            order by
+                -- warehouses differ in where nulls are sorted
+                case when deliveries.requested_at is null then 1 else 0 end,
+                deliveries.requested_at desc,
+                deliveries.delivery_id desc
         ) as newest_first
     from {{ ref('stg_pixxel__deliveries') }} as deliveries
     left join {{ ref('stg_pixxel__stores') }} as stores
