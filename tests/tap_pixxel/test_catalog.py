@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pixxel_singer.errors import InputError
 from tap_pixxel.catalog import apply_catalog_rules
-from tests.tap_pixxel.commands import parse_errors, run_tap
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pixxel_sandbox import Sandbox
 
 KEYS = {"archive_items": "updated", "orders": "updated_at", "stores": None}
 FULL, INCREMENTAL = "FULL_TABLE", "INCREMENTAL"
@@ -109,38 +102,3 @@ def test_each_problem_has_a_line() -> None:
     with pytest.raises(InputError) as caught:
         apply_catalog_rules({"streams": entries}, KEYS)
     assert len(caught.value.lines) == 3
-
-
-def run_with_catalog(sandbox: Sandbox, folder: Path, **root: object) -> Any:
-    """Run the tap for the stream orders alone, with changed metadata."""
-    catalog = json.loads(run_tap("--discover").stdout)
-    for entry in catalog["streams"]:
-        [metadata] = [each["metadata"] for each in entry["metadata"] if not each["breadcrumb"]]
-        metadata["selected"] = entry["tap_stream_id"] == "orders"
-        if metadata["selected"]:
-            metadata |= {name.replace("_", "-"): value for name, value in root.items()}
-    (folder / "catalog.json").write_text(json.dumps(catalog))
-    return run_tap(
-        *("--config=ENV", "--catalog", str(folder / "catalog.json")),
-        TAP_PIXXEL_API_URL=sandbox.url,
-        TAP_PIXXEL_API_TOKEN=sandbox.token,
-    )
-
-
-@pytest.mark.parametrize("name", ["forced_replication_method", "replication_method"])
-def test_full_table_in_metadata_is_honoured(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
-    result = run_with_catalog(sandbox, tmp_path, **{name: FULL})
-    assert result.returncode == 0
-    messages = [json.loads(line) for line in result.stdout.splitlines()]
-    assert "ACTIVATE_VERSION" in {each["type"] for each in messages}
-    assert "replication_key_value" not in result.stdout
-
-
-def test_unknown_replication_key_is_refused_before_any_request(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
-    result = run_with_catalog(sandbox, tmp_path, replication_key="created_at")
-    assert result.returncode == 2
-    [line] = parse_errors(result)
-    assert "stream 'orders' cannot have the replication key 'created_at'" in line
-    assert not sandbox.requests

@@ -234,6 +234,23 @@ RECORDS = st.fixed_dictionaries(
         "odd": GARBAGE,
     },
 )
+PROVIDERS = st.fixed_dictionaries(
+    {"name": mostly(st.just("Pixxel"))},
+    optional={
+        "roles": mostly(st.sampled_from([["producer", None], ["boss"]])),
+        "url": mostly(HREFS),
+        "odd": GARBAGE,
+    },
+)
+INTERVALS = st.lists(st.one_of(TIMES, st.sampled_from(["..", "", None])), min_size=2, max_size=2)
+EXTENTS = st.fixed_dictionaries(
+    {
+        "spatial": mostly(st.fixed_dictionaries({"bbox": mostly(st.lists(BOXES, max_size=3))})),
+        "temporal": mostly(
+            st.fixed_dictionaries({"interval": mostly(st.lists(INTERVALS, max_size=2))})
+        ),
+    }
+)
 COLLECTIONS = st.fixed_dictionaries(
     {"id": mostly(st.sampled_from(["td1-l1c", 7]))},
     optional={
@@ -246,51 +263,8 @@ COLLECTIONS = st.fixed_dictionaries(
         "eo:cloud_cover": mostly(NUMBERS),
         "created_at": mostly(TIMES),
         "keywords": mostly(st.sampled_from([["a"], "a", []])),
-        "providers": mostly(
-            st.lists(
-                mostly(
-                    st.fixed_dictionaries(
-                        {"name": mostly(st.just("Pixxel"))},
-                        optional={
-                            "roles": mostly(st.sampled_from([["producer", None], ["boss"]])),
-                            "url": mostly(HREFS),
-                            "odd": GARBAGE,
-                        },
-                    )
-                ),
-                max_size=2,
-            )
-        ),
-        "extent": mostly(
-            st.fixed_dictionaries(
-                {
-                    "spatial": mostly(
-                        st.fixed_dictionaries(
-                            {
-                                "bbox": mostly(
-                                    st.lists(BOXES, max_size=3)
-                                )
-                            }
-                        )
-                    ),
-                    "temporal": mostly(
-                        st.fixed_dictionaries(
-                            {
-                                "interval": mostly(
-                                    st.lists(
-                                        st.lists(
-                                            st.one_of(TIMES, st.sampled_from(["..", "", None])),
-                                            min_size=2, max_size=2,
-                                        ),
-                                        max_size=2,
-                                    )
-                                )
-                            }
-                        )
-                    ),
-                }
-            )
-        ),
+        "providers": mostly(st.lists(mostly(PROVIDERS), max_size=2)),
+        "extent": mostly(EXTENTS),
         "summaries": mostly(
             st.dictionaries(
                 st.sampled_from(["gsd", "platform", "eo:cloud_cover", "view:off_nadir", "odd",

@@ -156,13 +156,6 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_enum_parser_allowed_words_are_kept(name: str) -> None:
-    read = PARSERS["properties"][name]
-    assert [read(word) for word in WORDS[name]] == [*WORDS[name]]
-    assert type(read("mauve")) is Invalid
-
-
 LIMITS: list[tuple[str, list[Any], list[Any]]] = [
     # field, valid values, values out of range
     ("eo:cloud_cover", [0, 0.5, 100], [-0.1, 100.1]),

@@ -67,15 +67,6 @@ def test_child_lists_several_parents_are_requested_concurrently() -> None:
     assert third - second < (second - first) / 2
 
 
-def test_child_stream_requests_each_parent_once(shared_sandbox: Sandbox) -> None:
-    before = len(shared_sandbox.requests)
-    sync(shared_sandbox, "insights")
-    requested = [
-        each.path for each in shared_sandbox.requests[before:] if each.path.endswith("/insights")
-    ]
-    assert len(requested) == len(set(requested)) == shared_sandbox.counts()["aois"]
-
-
 def test_parents_without_usable_id_are_counted_and_not_requested(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -15,7 +15,7 @@ from tap_pixxel.bookmarks import make_fingerprint
 from tap_pixxel.stream_types.base import PixxelStream
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.syncs import PRIMARY_KEYS, SyncResult, sync
+from tests.tap_pixxel.syncs import SyncResult, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,7 +227,8 @@ def test_user_query_on_replication_key_is_kept(sandbox: Sandbox) -> None:
 def test_changed_filters_restart_with_warning(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name, wide = "archive_items", {"query": {"eo:cloud_cover": {"lt": 60}}}
+    name = "archive_items"
+    wide: dict[str, Any] = {"query": {"eo:cloud_cover": {"lt": 60}}}
     first = sync(sandbox, name, query={"eo:cloud_cover": {"lt": 10}})
     with caplog.at_level(logging.WARNING):
         second = sync(sandbox, name, state=first.state, **wide)
@@ -316,43 +317,6 @@ def test_killed_backfill_resumes_from_its_windows_without_loss(
 def records_before_last_state(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     last = max((i for i, m in enumerate(messages) if m["type"] == "STATE"), default=0)
     return [m for m in messages[:last] if m["type"] == "RECORD"]
-
-
-def test_killed_incremental_run_loses_nothing() -> None:
-    with Sandbox(seed=7, items=60) as sandbox:
-        first = sync(sandbox, *INCREMENTAL)
-        changed = {}
-        for name in INCREMENTAL:
-            changed[name] = sandbox.workspace.ids(name)[2]
-            sandbox.workspace.update(name, changed[name])
-        killed = sync(
-            sandbox,
-            *INCREMENTAL,
-            state=first.state,
-            after=stop_after(6),
-            expect=StopRequested,
-        )
-        state = killed.state if any(m["type"] == "STATE" for m in killed.messages) else first.state
-        done = {
-            (m["stream"], m["record"][PRIMARY_KEYS.get(m["stream"], "id")])
-            for m in records_before_last_state(killed.messages)
-        }
-        second = sync(sandbox, *INCREMENTAL, state=state)
-        for name, key in changed.items():
-            assert key in second.ids(name) or (name, key) in done
-
-
-def test_filter_parsed_as_day_is_not_trusted() -> None:
-    """Its response would contain the boundary, and nothing of a later day."""
-    rows = b'{"aois": [{"aoi_id": "a", "updated_at": "2025-01-01T00:00:00Z"}]}'
-    with ScriptedServer(answer(body=rows), answer(body=b'{"aois": []}')) as server:
-        first = sync(server, "aois")
-    newer = b'{"aois": [{"aoi_id": "b", "updated_at": "2025-02-01T00:00:00Z"}]}'
-    scripts = answer(body=b'{"aois": []}'), answer(body=newer), answer(body=b'{"aois": []}')
-    with ScriptedServer(*scripts) as server:
-        assert sync(server, "aois", state=first.state).ids("aois") == ["b"]
-    assert b"updated_at=1970" in server.requests[0]
-    assert b"updated_at" not in server.requests[1]
 
 
 ZERO = "0001-01-01T00:00:00Z"  # Go's time that is not set

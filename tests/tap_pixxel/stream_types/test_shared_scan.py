@@ -154,14 +154,6 @@ def test_shared_scan_readers_at_the_same_time_get_all(
     assert list(outer) == ids[2:]
 
 
-@pytest.mark.parametrize("limit", [1 << 20, 1])
-def test_shared_scan_many_ids_are_in_a_file(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    monkeypatch.setattr(shared_scan, "MAX_BYTES_IN_MEMORY", limit)
-    ids = [{"aoi_id": f"aoi-{number}"} for number in range(500)]
-    shared = SharedScan(lambda _: iter(ids))
-    assert [list(shared.read(make_report())) for _ in range(3)] == [ids] * 3
-
-
 def test_shared_scan_without_place_for_a_file_is_made_by_each_reader(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

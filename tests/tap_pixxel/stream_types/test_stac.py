@@ -35,7 +35,6 @@ FLAT = {
     "sun_elevation": "view:sun_elevation",
     "processing_level": "processing:level",
 }
-RAW = {"properties", "assets", "links", "type", "stac_version", "stac_extensions", "bbox"}
 
 
 def sync_without_columns(sandbox: Sandbox, stream: str, *columns: str) -> list[dict[str, Any]]:
@@ -63,14 +62,6 @@ def test_emitted_items_and_collections_are_valid_stac(sandbox: Sandbox) -> None:
     assert synced.records["collections"]
     for record in synced.records["collections"]:
         assert schema_errors(record["stac_collection"]) == []
-
-
-def test_raw_columns_are_absent_with_stac(sandbox: Sandbox) -> None:
-    synced = sync(sandbox, *STREAMS)
-    for record in synced.records["archive_items"]:
-        assert not RAW & record.keys()
-    for record in synced.records["catalogs"]:
-        assert "details" not in record
 
 
 @pytest.mark.parametrize("stream", STREAMS)

@@ -170,18 +170,6 @@ def test_deliveries_and_stores_are_read_once_and_only_if_enabled(sandbox: Sandbo
     assert requested_lists(sandbox) == []
 
 
-def test_delivered_assets_without_stac_logs_no_effect(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        synced = sync_catalogs(sandbox, stac=False)
-    assert requested_lists(sandbox) == []
-    plain = sync(sandbox, "catalogs", stac=False)
-    assert synced.records == plain.records
-    assert synced.state == plain.state
-    assert len(find_messages(caplog, "'delivered_assets' has no effect")) == 1
-
-
 def test_delivered_assets_without_stac_column_reads_no_deliveries(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

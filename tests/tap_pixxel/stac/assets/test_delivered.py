@@ -58,10 +58,6 @@ def make_assets(
     return result
 
 
-def test_delivery_invalid_time_still_makes_asset() -> None:
-    assert make_assets(make_delivery(updated_at="soon")).keys() == {"delivery-lake"}
-
-
 def test_delivery_asset_has_href_type_and_ids() -> None:
     assert make_assets(make_delivery(path="in/", target_path="x y.zip")) == {
         "delivery-lake": {
@@ -76,28 +72,10 @@ def test_delivery_asset_has_href_type_and_ids() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "roles"),
-    [
-        ("a.tif", "image/tiff; application=geotiff", ["data"]),
-        ("folder", None, ["data"]),
-        ("a.unheard", None, ["data"]),
-    ],
-)
-def test_delivery_asset_type_is_that_of_known_suffix(
-    name: str, kind: str | None, roles: list[str]
-) -> None:
-    [asset] = make_assets(make_delivery(target_path=name)).values()
-    assert asset.get("type") == kind
-    assert ("type" in asset) is (kind is not None)
-    assert asset["roles"] == roles
-    assert asset["href"] == f"s3://b/p/{name}"
-
-
 PART = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @example(prefix="", path="", target="a", name="?", url=False)
 @example(prefix="", path="", target="a", name="é ?", url=False)
 @given(prefix=PART, path=PART, target=PART, name=PART, url=st.booleans())
@@ -129,7 +107,7 @@ def test_delivery_href_any_key_names_the_object(
 
 
 @needs_schemas
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
     st.lists(st.text(max_size=6), min_size=4, max_size=4),
@@ -151,14 +129,6 @@ def test_add_delivery_assets_existing_key_is_kept() -> None:
     assert item["id"] == "i"
     assert list(item["assets"]) == ["delivery-lake", "delivery-lake_2"]
     assert item["assets"]["delivery-lake"] == own["delivery-lake"]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_delivery_repeated_makes_one_asset_of_newest(order: int) -> None:
-    old, new = make_delivery("old"), make_delivery("new", updated_at="2025-02-01", path="/")
-    [(key, asset)] = make_assets(*[old, new][::order]).items()
-    assert key == "delivery-lake"
-    assert asset["pixxel:delivery_id"] == "new"
 
 
 def test_delivery_asset_key_of_later_object_depends_on_path() -> None:
@@ -231,10 +201,20 @@ def test_deliveries_without_asset_are_counted_by_reason(
     assert result.skipped == {why: 1}
 
 
-@pytest.mark.parametrize("kind", ["s3", " S3 "])
-def test_delivery_store_type_is_case_insensitive(kind: str) -> None:
-    [asset] = make_assets(make_delivery(), stores=({**S3, "type": kind},)).values()
-    assert asset["href"].startswith("s3://")
+@pytest.mark.parametrize(
+    ("kind", "path", "href", "media_type"),
+    [
+        ("s3", "a.tif", "s3://b/p/a.tif", "image/tiff; application=geotiff"),
+        (" S3 ", "folder", "s3://b/p/folder", None),
+        ("GCS", "a.unheard", "gs://b/p/a.unheard", None),
+    ],
+)
+def test_delivery_store_type_and_suffix_are_those_of_href_and_type(
+    kind: str, path: str, href: str, media_type: str | None
+) -> None:
+    store = {**S3, "type": kind}
+    [asset] = make_assets(make_delivery(target_path=path), stores=(store,)).values()
+    assert (asset["href"], asset.get("type"), asset["roles"]) == (href, media_type, ["data"])
 
 
 STATUSES: list[tuple[Any, bool]] = [

@@ -8,7 +8,7 @@ import pytest
 
 from tap_pixxel.stac.assets.media_types import COG, GEOTIFF, find_suffix, parse_media_type
 from tap_pixxel.stac.parsers import EMPTY, Invalid
-from tests.tap_pixxel.stac.minimal_items import assert_parses, convert_one_asset, repaired
+from tests.tap_pixxel.stac.minimal_items import assert_parses, repaired
 
 PARSED: list[tuple[Any, Any, Any]] = [
     # parser, value, expected result
@@ -37,17 +37,3 @@ PARSED: list[tuple[Any, Any, Any]] = [
 @pytest.mark.parametrize(("parse", "value", "expected"), PARSED)
 def test_media_type_parser_value_returns_expected(parse: Any, value: Any, expected: Any) -> None:
     assert_parses(parse, value, expected)
-
-
-TYPES = {
-    "tif": GEOTIFF, "tiff": GEOTIFF, "jpg": "image/jpeg", "jpeg": "image/jpeg",
-    "png": "image/png", "json": "application/json", "geojson": "application/geo+json",
-    "xml": "application/xml", "hdr": "text/plain", "txt": "text/plain", "html": "text/html",
-    "pdf": "application/pdf", "zip": "application/zip",
-}  # fmt: skip
-
-
-def test_asset_without_type_has_type_of_suffix() -> None:
-    for ending, kind in TYPES.items():
-        result, _ = convert_one_asset(href=f"https://a.invalid/x.{ending}")
-        assert result["type"] == kind
