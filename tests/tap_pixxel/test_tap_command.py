@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,20 @@ def test_connection_test_reads_one_record_of_each_stream(sandbox: Sandbox) -> No
 
 
 def test_connection_test_forbidden_unselected_stream_exits_ok(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The other streams end after one record, which their metrics do not call a failure."""
     sandbox.behavior = Behavior(forbid=frozenset({"blocks"}))
     monkeypatch.setattr("tap_pixxel.tap.is_interactive", lambda: True)
     tap = TapPixxel(config=make_config(sandbox), message_writer=MessageCollector())
-    assert tap.test() is ExitCode.OK
+    with caplog.at_level(logging.INFO):
+        assert tap.test() is ExitCode.OK
+    metric_lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    assert any('"record_count"' in each for each in metric_lines)
+    assert not any("failed" in each and "block" not in each for each in metric_lines)
     log_lines = capsys.readouterr().err.splitlines()
     assert any("satellite_images: not tested, it needs the setting" in line for line in log_lines)
     assert log_lines[-1].startswith("20 of 23 streams can be read: ")

@@ -172,3 +172,21 @@ def test_only_changed_record_with_rejected_details_does_not_fail_later_syncs() -
         assert server.requests[-1].startswith(b"GET /v0/workflows/a?")
     assert second.status is ExitCode.OK
     assert [(each["id"], each["spec"]) for each in second.records["workflows"]] == [("b", None)]
+
+
+def test_unknown_field_of_details_goes_to_extra(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listed = b'{"id": "a", "project_id": "p", "team": "x"}'
+    rows = b'{"workflows": [%s], "pagination": {"total": 1}}' % listed
+    details = (
+        b'{"id": "a", "name": "other", "created_by": 7, "spec": "{}", "owner": "o", "team": "y"}'
+    )
+    with (
+        ScriptedServer(answer(body=rows), answer(body=details)) as server,
+        caplog.at_level(logging.INFO),
+    ):
+        [record] = sync(server, "workflows", workflow_details=True).records["workflows"]
+    assert record["extra"] == {"owner": "o", "team": "x"}
+    assert (record["name"], record["spec"], record["val_errors"]) == (None, "{}", None)
+    assert any("owner" in each and "'extra'" in each for each in caplog.messages)

@@ -47,6 +47,7 @@ def test_http_metrics_count_requests_by_stream(
     with caplog.at_level(logging.INFO):
         sync(sandbox, "stores", "bandsets")
     lines = [each for each in caplog.messages if each.startswith("METRIC: ")]
+    assert sum('"sync_duration"' in each and '"succeeded"' in each for each in lines) == 2
     points = [json.loads(each.removeprefix("METRIC: ")) for each in lines]
     log_lines = {
         (point["metric"], point["tags"]["stream"], point["tags"]["endpoint"])
