@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(scope="session")
+def stopping() -> Iterator[ThreadPoolExecutor]:
+    """Stop sandboxes while the next test starts, as uvicorn pauses for 0.1 s."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(items=200) as started_sandbox:
-        yield started_sandbox
+def sandbox(stopping: ThreadPoolExecutor) -> Iterator[Sandbox]:
+    started_sandbox = Sandbox(items=200).__enter__()
+    yield started_sandbox
+    stopping.submit(started_sandbox.__exit__, None, None, None)
 
 
 @pytest.fixture
