@@ -8,18 +8,23 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import redirect_stdout
+import time
+from collections import Counter
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from target_pixxel_store.target import TargetPixxelStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pixxel_sandbox import Sandbox
 
 Json = dict[str, Any]
 
+TIMEOUT_SECONDS = 30
 TARGET = str(Path(sys.executable).with_name("target-pixxel-store"))
 LOGGERS = ("target-pixxel-store", "target_pixxel_store")
 """The logger of the plugin, and the logger of its modules."""
@@ -247,6 +252,33 @@ class TargetHarness:
         """Return the sandbox's store with a name."""
         return next(s for s in self.sandbox.workspace.rows("stores") if s["name"] == name)
 
+    def assert_delivered_once(self, ids: list[str]) -> None:
+        """Check that each catalog has one delivery; those that are not listed yet count."""
+        counts = Counter(row["catalog_id"] for row in self.list_deliveries())
+        assert {key: counts[key] for key in ids} == dict.fromkeys(ids, 1)
+
+    @contextmanager
+    def start(
+        self, *messages: Json, **settings: Any
+    ) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+        """Start the command and write messages to its input, which stays open."""
+        with subprocess.Popen(
+            [TARGET, "--config", str(self.write_config(**settings))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=clean_environment(),
+        ) as target:
+            assert target.stdin is not None
+            assert target.stdout is not None
+            try:
+                target.stdin.write(serialize_messages(*add_schemas(*messages)))
+                target.stdin.flush()
+                yield target, target.stdout
+            finally:
+                target.kill()
+
     def posted_bodies(self, path: str = "/v0/catalogs/deliveries") -> list[Any]:
         """Return the bodies of the POST requests to a path."""
         return [
@@ -282,6 +314,14 @@ class TargetHarness:
             summary=json.loads(summary.read_text()) if summary.exists() else {},
             error=error,
         )
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def clean_environment(**variables: str) -> dict[str, str]:

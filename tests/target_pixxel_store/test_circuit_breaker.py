@@ -6,47 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_api.errors import (
-    AddressError,
-    BadRequest,
-    InvalidBody,
-    NotFound,
-    RateLimited,
-    RequestTimeout,
-    ServerUnavailable,
-    TlsError,
-)
-from target_pixxel_store.api.errors import find_failure_kind
 from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from target_pixxel_store.errors import CircuitOpenError, FailureKind
-from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH, ProxiedResponse
 from tests.target_pixxel_store.target_harness import delivery_request, state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pixxel_api.errors import ApiError
-    from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy, ProxiedRequest
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 DOWNLOADS_PATH = "/v0/catalogs/download"
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (ServerUnavailable("POST", "/a", 503), FailureKind.SERVER),
-        (RateLimited("POST", "/a", 429), FailureKind.SERVER),
-        (InvalidBody("POST", "/a", 200), FailureKind.SERVER),
-        (RequestTimeout("POST", "/a"), FailureKind.TIMEOUT),
-        (AddressError("POST", "/a"), FailureKind.CONNECTION),
-        (TlsError("POST", "/a"), FailureKind.CONNECTION),
-        (BadRequest("POST", "/a", 400), None),
-        (NotFound("POST", "/a", 404), None),
-    ],
-)
-def test_failure_kind_by_error(error: ApiError, kind: FailureKind | None) -> None:
-    assert find_failure_kind(error) is kind
 
 
 def test_failures_of_one_kind_with_different_texts_open_circuit() -> None:
@@ -68,35 +35,6 @@ def test_failures_interrupted_do_not_open_circuit(between: str) -> None:
             breaker.record_success()
         else:
             breaker.record_failure(FailureKind.CONNECTION, "equal")
-
-
-def fail_with_different_texts(
-    proxy: InterceptingProxy, method: str, prefix: str
-) -> Callable[[ProxiedRequest, Callable[[], ProxiedResponse]], ProxiedResponse]:
-    """Return an interceptor of requests whose errors have a code of their own each."""
-
-    def fail(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
-        if request.method != method or not request.path.startswith(prefix):
-            return forward()
-        number = proxy.count_requests(method, request.path)
-        error = {"code": f"E{number}", "message": request.path}
-        return ProxiedResponse(500 + number % 2, {"error": error})
-
-    return fail
-
-
-def test_delivery_failures_with_different_texts_end_run(
-    harness: TargetHarness, proxy: InterceptingProxy
-) -> None:
-    proxy.intercept = fail_with_different_texts(proxy, "POST", DELIVERIES_PATH)
-    result = harness.run(
-        *map(delivery_request, harness.catalog_ids(12)), state(1), on_error="continue",
-        settle_seconds=0.05, batch_size=1,
-    )  # fmt: skip
-    assert isinstance(result.error, CircuitOpenError)
-    assert "10 failures in a row (server error)" in str(result.error)
-    assert proxy.count_requests("POST", DELIVERIES_PATH) == FAILURE_THRESHOLD
-    assert result.states == []
 
 
 def test_refused_deliveries_count_in_max_failures_only(harness: TargetHarness) -> None:

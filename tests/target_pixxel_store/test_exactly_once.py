@@ -139,7 +139,7 @@ def run_target(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("kills", "lost"), [(20, "nothing"), (4, "state and journal")])
+@pytest.mark.parametrize(("kills", "lost"), [(9, "nothing"), (3, "state and journal")])
 def test_delivery_run_killed_repeatedly_delivers_each_once(
     tmp_path: Path, kills: int, lost: str
 ) -> None:

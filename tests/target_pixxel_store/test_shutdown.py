@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH
 from tests.target_pixxel_store.target_harness import (
-    TARGET,
-    add_schemas,
-    clean_environment,
+    TIMEOUT_SECONDS,
     delivery_request,
     read_json_lines,
     record,
-    serialize_messages,
     state,
+    wait_until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.target_pixxel_store.intercepting_proxy import (
         InterceptingProxy,
@@ -34,48 +30,13 @@ if TYPE_CHECKING:
     )
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
-TIMEOUT_SECONDS = 30
-
-
-@contextmanager
-def start_target(
-    harness: TargetHarness, *messages: Json, **settings: Any
-) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """Start the target and write messages to its input, which stays open."""
-    with subprocess.Popen(
-        [TARGET, "--config", str(harness.write_config(**settings))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=clean_environment(),
-    ) as target:
-        assert target.stdin is not None
-        assert target.stdout is not None
-        try:
-            target.stdin.write(serialize_messages(*add_schemas(*messages)))
-            target.stdin.flush()
-            yield target, target.stdout
-        finally:
-            target.kill()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
 
 def requests_and_states(ids: list[str]) -> list[Json]:
     """Return a request and a STATE for each catalog."""
     return [each for at, key in enumerate(ids, 1) for each in (delivery_request(key), state(at))]
 
 
-@pytest.mark.parametrize(
-    ("signum", "writes"), [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGTERM, 2)]
-)
+@pytest.mark.parametrize(("signum", "writes"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_signal_during_write_finishes_write(
     harness: TargetHarness, signum: signal.Signals, writes: int
 ) -> None:
@@ -87,7 +48,7 @@ def test_signal_during_write_finishes_write(
             harness.sandbox.behavior = Behavior(latency_ms=1500)
 
     harness.sandbox.on_request = slow_write
-    with start_target(harness, *requests_and_states(ids), **settings) as (target, out):
+    with harness.start(*requests_and_states(ids), **settings) as (target, out):
         wait_until(lambda: len(harness.posted_bodies()) == writes)
         time.sleep(0.3)
         assert target.poll() is None
@@ -128,7 +89,7 @@ def test_signal_during_write_that_drips_ends_at_deadline(
         return response
 
     proxy.intercept = drip
-    with start_target(harness, *requests_and_states([key]), batch_size=1, request_timeout=2) as (
+    with harness.start(*requests_and_states([key]), batch_size=1, request_timeout=2) as (
         target,
         out,
     ):
@@ -144,8 +105,7 @@ def test_signal_during_write_that_drips_ends_at_deadline(
 def test_signal_while_batch_fills_sends_nothing(harness: TargetHarness) -> None:
     first, second = harness.catalog_ids(2)
     bad = record("delivery_requests", store="research")
-    with start_target(
-        harness,
+    with harness.start(
         bad,
         state(1),
         delivery_request(first),
@@ -165,7 +125,7 @@ def test_signal_while_batch_fills_sends_nothing(harness: TargetHarness) -> None:
 def test_signal_while_settling_keeps_intent(harness: TargetHarness) -> None:
     [key] = harness.catalog_ids(1)
     harness.sandbox.behavior = Behavior(drop_accepted=1.0, list_lag=600)
-    with start_target(harness, *requests_and_states([key]), batch_size=1, settle_seconds=60) as (
+    with harness.start(*requests_and_states([key]), batch_size=1, settle_seconds=60) as (
         target,
         out,
     ):
@@ -179,7 +139,7 @@ def test_signal_while_settling_keeps_intent(harness: TargetHarness) -> None:
 
 def test_rejected_record_written_before_its_state(harness: TargetHarness) -> None:
     bad = [record("delivery_requests", store="research", path="x" * 800) for _ in range(30)]
-    with start_target(harness, *bad, state(1), *bad, on_error="continue") as (target, out):
+    with harness.start(*bad, state(1), *bad, on_error="continue") as (target, out):
         assert json.loads(out.readline()) == {"upto": 1}
         target.kill()
         target.wait(TIMEOUT_SECONDS)

@@ -166,31 +166,21 @@ def test_order_item_catalogs_filtered_by_own_created_at(harness: TargetHarness) 
     assert reason.startswith("a catalog of an order item ")
 
 
-def test_delivery_request_for_order_item_delivers_catalogs(harness: TargetHarness) -> None:
-    item, ids = create_order_item(harness)
-    result = harness.run(
-        record("delivery_requests", order_item_id=item, store="research"), state(1)
-    )
-    assert result.kinds == ["created"] * len(ids)
-
-
-@pytest.mark.parametrize("ready", [0, 1])
 @pytest.mark.parametrize(
-    "case",
+    ("stream", "ready", "status", "type_"),
     [
-        ("ACTIVE", "ARCHIVE", "{} of 3 catalogs: the order item is ACTIVE"),
-        ("PARTIALLY_FULFILLED", "TASKING", "{} so far: the order item is PARTIALLY_FULFILLED"),
-        ("A_NEW_WORD", "TASKING", "{} so far: the order item is A_NEW_WORD"),
-        ("FULFILLED", "ARCHIVE", "{} of 3 catalogs: the order item is FULFILLED"),
+        ("delivery_requests", 0, "ACTIVE", "ARCHIVE"),
+        ("download_requests", 1, "PARTIALLY_FULFILLED", "TASKING"),
+        ("delivery_requests", 1, "A_NEW_WORD", "TASKING"),
+        ("download_requests", 0, "FULFILLED", "ARCHIVE"),
     ],
 )
-@pytest.mark.parametrize("stream", ["delivery_requests", "download_requests"])
 @pytest.mark.usefixtures("download_folder")
 def test_unfinished_order_item_is_pending(
-    harness: TargetHarness, stream: str, ready: int, case: tuple[str, str, str]
+    harness: TargetHarness, stream: str, ready: int, status: str, type_: str
 ) -> None:
     """What is ready is delivered, and STATE waits for the rest, which the next run brings."""
-    status, type_, reason = case
+    so_far = f"{ready} of 3 catalogs" if type_ == "ARCHIVE" else f"{ready} so far"
     item = insert_order_item(harness, status=status, type=type_)
     ids = add_catalogs(harness, ready)
     store = {"store": "research"} if stream == "delivery_requests" else {}
@@ -202,7 +192,7 @@ def test_unfinished_order_item_is_pending(
         assert (result.status, result.states) == (3, [{"upto": 0}])
         outcomes = {(line["catalog_id"], line["outcome"], line["reason"])
                     for line in result.outcomes if line["outcome"] != "exists"}  # fmt: skip
-        assert (None, "pending", reason.format(ready)) in outcomes
+        assert (None, "pending", f"{so_far}: the order item is {status}") in outcomes
         assert Counter(result.kinds) == Counter({kind: ready + 1, "pending": 1})
     ids += add_catalogs(harness, 3 - ready)
     harness.sandbox.workspace.update("order_items", item, status="FULFILLED")
@@ -211,8 +201,10 @@ def test_unfinished_order_item_is_pending(
     assert {line["catalog_id"] for line in result.outcomes} == {*ids, other}
 
 
-@pytest.mark.parametrize("status", ["CANCELLED", "FAILED", "EXPIRED"])
-@pytest.mark.parametrize(("ready", "from_tap"), [(0, False), (1, False), (0, True), (1, True)])
+@pytest.mark.parametrize(
+    ("status", "ready", "from_tap"),
+    [("CANCELLED", 0, False), ("FAILED", 1, False), ("EXPIRED", 0, True), ("CANCELLED", 1, True)],
+)
 def test_ended_order_item_says_that_no_more_comes(
     harness: TargetHarness,
     status: str,
@@ -268,10 +260,13 @@ def create_order_item(harness: TargetHarness) -> tuple[str, list[str]]:
     return item, ids
 
 
-@pytest.mark.parametrize("first", ["catalogs", "order_items"])
 @pytest.mark.parametrize(
-    "template",
-    ["{created_at:%Y/%m}/{catalog_id}/", "{id}/", "{org_id}/{datetime:%Y}/{catalog_id}/"],
+    ("template", "first"),
+    [
+        ("{created_at:%Y/%m}/{catalog_id}/", "catalogs"),
+        ("{id}/", "order_items"),
+        ("{org_id}/{datetime:%Y}/{catalog_id}/", "order_items"),
+    ],
 )
 def test_catalog_from_both_streams_gets_same_path(
     harness: TargetHarness, template: str, first: str

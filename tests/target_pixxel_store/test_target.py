@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,15 +15,11 @@ from pixxel_singer.errors import InputError
 from pixxel_singer.signals import StopRequested
 from target_pixxel_store.deliveries.monitor import DeliveryProblems
 from target_pixxel_store.errors import JournalError
-from target_pixxel_store.journal.journal import Journal
 from tests.target_pixxel_store.target_harness import (
-    TARGET,
-    add_schemas,
-    clean_environment,
     delivery_request,
     record,
-    serialize_messages,
     state,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -34,26 +28,13 @@ if TYPE_CHECKING:
 
 def test_partial_batch_sent_after_flush_seconds(harness: TargetHarness) -> None:
     ids = harness.catalog_ids(2)
-    with subprocess.Popen(
-        [TARGET, "--config", str(harness.write_config(flush_seconds=0.5))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=clean_environment(),
-    ) as target:
-        assert target.stdin is not None
-        assert target.stdout is not None
-        target.stdin.write(
-            serialize_messages(*add_schemas(*map(delivery_request, ids), state(1), state(2)))
-        )
-        target.stdin.flush()
-        deadline = time.monotonic() + 30
-        while not harness.posted_bodies() and time.monotonic() < deadline:
-            time.sleep(0.05)
+    messages = [*map(delivery_request, ids), state(1), state(2)]
+    with harness.start(*messages, flush_seconds=0.5) as (target, output):
+        wait_until(harness.posted_bodies)
         assert len(harness.posted_bodies()) == 1
+        assert target.stdin is not None
         target.stdin.close()
-        assert target.stdout.read() == '{"upto": 2}\n'
+        assert output.read() == '{"upto": 2}\n'
         assert target.wait(30) == 0
 
 
@@ -171,14 +152,6 @@ def test_late_failure_of_wait_that_is_interrupted_reported_by_the_next(
     assert (result.status, len(result.summary["late"]["failed"])) == (3, 1)
 
 
-def test_journal_locked_second_run_fails(harness: TargetHarness) -> None:
-    with Journal(harness.journal_path, 0):
-        result = harness.run(delivery_request(harness.catalog_ids(1)[0]))
-    assert isinstance(result.error, JournalError)
-    assert "another run has locked the journal" in str(result.error)
-    assert harness.sandbox.requests == []
-
-
 def test_journal_of_other_workspace_rejected(harness: TargetHarness) -> None:
     line = {"is": "run", "id": "a", "workspaces": ["another"]}
     harness.journal_path.write_text(json.dumps(line) + "\n")
@@ -215,12 +188,8 @@ def test_output_files_mode_is_private(harness: TargetHarness) -> None:
 
 
 def test_command_exit_status_as_documented(harness: TargetHarness) -> None:
-    key = harness.catalog_ids(1)[0]
-    assert harness.run_command(delivery_request(key), state(1)).status == 0
-    assert harness.run_command(record("delivery_requests", store="a")).status == 1
+    bad = record("delivery_requests", store="a")
+    assert harness.run_command(bad).status == 1
     assert harness.run_command("nonsense\n").status == 2
-    assert harness.run_command(delivery_request(key), batch_size=0).status == 2
-    assert (
-        harness.run_command(record("delivery_requests", store="a"), on_error="continue").status == 3
-    )
-    assert harness.run_command(delivery_request(key), api_token="wrong").status == 1
+    assert harness.run_command(bad, on_error="continue").status == 3
+    assert harness.run_command(bad, api_token="wrong").status == 1

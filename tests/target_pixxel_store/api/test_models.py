@@ -19,7 +19,7 @@ from target_pixxel_store.api.models import Delivery
 if TYPE_CHECKING:
     from target_pixxel_store.api.models import DeliveryList
 
-COUNT = 5000
+COUNT = 2000
 MAX_BYTES_PER_ROW = 1000
 
 

@@ -91,10 +91,6 @@ def decide_on(
     return decision._replace(job=None)
 
 
-def test_decide_nothing_delivered_delivers() -> None:
-    assert decide_on(make_view()) == Decision(NextStep.DELIVER)
-
-
 @pytest.mark.parametrize("done", ["SUCCESS", "SUCCESSFUL", "COMPLETED"])
 @pytest.mark.parametrize("later", ["FAILED", "CREATED", "A_NEW_WORD", ""])
 def test_decide_done_delivery_exists_whatever_came_later(done: str, later: str) -> None:
@@ -154,13 +150,6 @@ def test_decide_newer_delivery_in_journal_exists() -> None:
     decision = decide_on(view, retry_failed=9)
     assert (decision.kind, decision.delivery_id) == (OutcomeKind.EXISTS, "2")
     assert "in the journal" in decision.reason
-
-
-def test_decide_journaled_delivery_listed_as_failed_fails() -> None:
-    assert (
-        decide_on(make_view([make_delivery("1", "FAILED")], made_line("1"))).kind
-        is OutcomeKind.FAILED
-    )
 
 
 @pytest.mark.parametrize(

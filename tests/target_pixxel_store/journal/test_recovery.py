@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from tests.target_pixxel_store.target_harness import (
-    TARGET,
-    add_schemas,
-    clean_environment,
     delivery_request,
     read_json_lines,
-    serialize_messages,
     state,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -48,23 +44,10 @@ def test_journal_lost_rerun_after_kill_waits(harness: TargetHarness) -> None:
     [key] = harness.catalog_ids(1)
     harness.lose_journal()
     harness.settings["settle_seconds"] = 4
-    started = time.monotonic()
-    with subprocess.Popen(
-        [TARGET, "--config", str(harness.write_config())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=clean_environment(),
-    ) as process:
-        assert process.stdin is not None
-        process.stdin.write(serialize_messages(*add_schemas(delivery_request(key), state(1))))
-        process.stdin.close()
-        while not any(line["is"] == "run" for line in read_json_lines(harness.journal_path)):
-            assert time.monotonic() < started + 60
-            time.sleep(0.02)
+    with harness.start(delivery_request(key), state(1), batch_size=1) as (target, _):
+        wait_until(lambda: any(row["is"] == "run" for row in read_json_lines(harness.journal_path)))
         time.sleep(0.3)
-        process.kill()
+        target.kill()
     assert not any(line["is"] == "settled" for line in read_json_lines(harness.journal_path))
     result = harness.run(delivery_request(key), state(1), settle_seconds=0.1)
     assert (result.kinds, "waiting 1 s for earlier requests" in result.log) == (["created"], True)

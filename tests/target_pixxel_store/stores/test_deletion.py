@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
 
-@pytest.mark.parametrize("deleted", [False, True], ids=["replaced", "deleted"])
 @pytest.mark.parametrize(
-    "blocker",
-    ["foreign", "unfinished", "unlisted", "open order", "unknown order status"],
-)
+    ("blocker", "deleted"),
+    [("foreign", True), ("foreign", False), ("unfinished", False), ("unlisted", True),
+     ("open order", True), ("unknown order status", False)],
+)  # fmt: skip
 def test_store_in_use_or_foreign_not_removed(
     harness: TargetHarness,
     blocker: str,

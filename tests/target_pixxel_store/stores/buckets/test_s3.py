@@ -151,19 +151,3 @@ def test_s3_write_only_user_cannot_read(iam_server: IamServer) -> None:
     )
     assert error.kind is BucketErrorKind.DENIED
     assert "grant s3:GetObject and s3:ListBucket" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("change", "kind"),
-    [
-        ({"secret_access_key": "s3cret-and-wrong"}, BucketErrorKind.UNKNOWN_KEY),
-        ({"access_key_id": "a-key-of-nobody-here"}, BucketErrorKind.UNKNOWN_KEY),
-    ],
-    ids=["wrong secret", "unknown key"],
-)
-def test_s3_key_unknown_to_iam_is_unknown_key(
-    iam_server: IamServer, change: dict[str, str], kind: BucketErrorKind
-) -> None:
-    server, users = iam_server
-    wrong = Credentials("prod", dict(users[FULL_ACCESS].values) | change, None)
-    assert expect_bucket_error(LOCATION, wrong, server.endpoint).kind is kind
