@@ -6,14 +6,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixxel_api.errors import (
+    AddressError,
+    BadRequest,
+    InvalidBody,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    ServerUnavailable,
+    TlsError,
+)
+from target_pixxel_store.api.errors import find_failure_kind
 from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from target_pixxel_store.errors import CircuitOpenError, FailureKind
 from tests.target_pixxel_store.target_harness import delivery_request, state
 
 if TYPE_CHECKING:
+    from pixxel_api.errors import ApiError
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 DOWNLOADS_PATH = "/v0/catalogs/download"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ServerUnavailable("POST", "/a", 503), FailureKind.SERVER),
+        (RateLimited("POST", "/a", 429), FailureKind.SERVER),
+        (InvalidBody("POST", "/a", 200), FailureKind.SERVER),
+        (RequestTimeout("POST", "/a"), FailureKind.TIMEOUT),
+        (AddressError("POST", "/a"), FailureKind.CONNECTION),
+        (TlsError("POST", "/a"), FailureKind.CONNECTION),
+        (BadRequest("POST", "/a", 400), None),
+        (NotFound("POST", "/a", 404), None),
+    ],
+)
+def test_failure_kind_by_error(error: ApiError, kind: FailureKind | None) -> None:
+    assert find_failure_kind(error) is kind
 
 
 def test_failures_of_one_kind_with_different_texts_open_circuit() -> None:

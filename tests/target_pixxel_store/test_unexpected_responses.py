@@ -153,6 +153,7 @@ def test_service_always_failing_ends_run(
         settle_seconds=0.05, concurrency=concurrency, batch_size=5,
     )  # fmt: skip
     assert isinstance(result.error, CircuitOpenError)
+    assert "failures in a row (server error)" in str(result.error)
     assert result.states == []
     assert "created" not in result.kinds
 
