@@ -70,28 +70,6 @@ def test_link_returns_expected(raw: Any, expected: Any, actions: dict[str, str])
 COLLECTION = "https://api.pixxel.space/v0/archives/collections/c"
 
 
-AGAIN: list[tuple[dict[str, Any], list[str]]] = [
-    # members of the API's link, fields noted
-    ({}, []),
-    ({"type": "application/json"}, []),
-    ({"type": "application/geo+json"}, []),
-    ({"type": "text/html"}, ["links.0"]),
-    ({"title": "T"}, ["links.0"]),
-    ({"href": f" {COLLECTION}"}, ["links.0"]),
-    ({"rel": " collection"}, ["links.0"]),
-]
-
-
-@pytest.mark.parametrize(("more", "actions"), AGAIN)
-def test_links_duplicate_with_more_members_is_noted(
-    more: dict[str, Any], actions: list[str]
-) -> None:
-    raw = {"rel": "collection", "href": COLLECTION} | more
-    stac, notes = to_item(make_item(collection="c", links=[raw]))
-    assert [link["rel"] for link in stac["links"]] == ["collection", "canonical"]
-    assert [note.field for note in notes if note.action == "converted"] == actions
-
-
 def test_links_relative_href_is_resolved_against_first_valid_self() -> None:
     stated = [
         5,

@@ -72,9 +72,9 @@ def test_long_archive_scan_never_requests_deep_offsets(
 
 
 def test_faulty_server_changes_no_record() -> None:
-    with Sandbox(seed=3, items=150) as sandbox:
+    with Sandbox(seed=3, items=80) as sandbox:
         calm = sync(sandbox, page_size=10)
-        sandbox.behavior = Behavior(latency_ms=50, error_rate=0.05, rate_limit=50)
+        sandbox.behavior = Behavior(latency_ms=20, error_rate=0.05, rate_limit=50)
         rough = sync(sandbox, page_size=10)
         faults = [r for r in sandbox.requests if r.status is None or r.status >= 400]
     assert faults, "the sandbox has injected no fault"

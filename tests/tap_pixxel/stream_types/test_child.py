@@ -143,29 +143,6 @@ def test_full_table_with_forbidden_parent_is_not_activated(own_sandbox: Sandbox)
     assert "ACTIVATE_VERSION" in {each["type"] for each in sync(own_sandbox, "insights").messages}
 
 
-@pytest.mark.parametrize("forbidden", ["aois", "insights"])
-def test_stream_without_readable_list_is_skipped(own_sandbox: Sandbox, forbidden: str) -> None:
-    own_sandbox.behavior = Behavior(forbid=frozenset({forbidden}))
-    synced = sync(own_sandbox, "insights", "satellites")
-    assert synced.status is ExitCode.INCOMPLETE
-    assert synced.ids("satellites")
-    assert not synced.ids("insights")
-
-
-@pytest.mark.parametrize("error", [403, 404])
-def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
-    parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
-    rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
-    scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
-    answers = [answer(body=each) if each else answer(error) for each in [*scripts, parents]]
-    with ScriptedServer(*answers) as server:
-        synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
-    assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
-    assert synced.status is ExitCode.OK
-    barred = synced.bookmark("aoi_assets").get("barred")
-    assert barred is None  # no record has a time, so there is no bookmark
-
-
 WORKFLOWS = b'{"workflows": [{"id": "a"}, {"id": "b"}], "pagination": {"total": 2}}'
 REJECTED = answer(400)
 DETAILS = REFUSALS_WITHOUT_404
@@ -238,3 +215,17 @@ def test_token_expiring_midway_skips_stream_and_keeps_bookmark(
     second = sync(own_sandbox, "aoi_assets", state=first.state)
     assert second.status is ExitCode.INCOMPLETE
     assert second.bookmark("aoi_assets") == first.bookmark("aoi_assets")
+
+
+@pytest.mark.parametrize("error", [403, 404])
+def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
+    parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
+    rows = b'{"assets": [{"id": "%s"}, {"id": "%s"}], "pagination": {"total": %d}}'
+    scripts = [parents, rows % (b"1", b"2", 3), None, rows % (b"8", b"9", 2)]
+    answers = [answer(body=each) if each else answer(error) for each in [*scripts, parents]]
+    with ScriptedServer(*answers) as server:
+        synced = sync(server, "aoi_assets", page_size=2, concurrency=1)
+    assert set(synced.ids("aoi_assets")) == {"1", "2", "8", "9"}
+    assert synced.status is ExitCode.OK
+    barred = synced.bookmark("aoi_assets").get("barred")
+    assert barred is None  # no record has a time, so there is no bookmark

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pixxel_sandbox import MISSING, Behavior, Sandbox
+from pixxel_sandbox import Behavior, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
@@ -129,22 +129,6 @@ def test_delivery_finished_later_emits_its_catalog_again(
     third = sync_catalogs(sandbox, state=second.state)
     assert catalog in third.ids("catalogs"), "the boundary is inclusive"
     assert third.state == second.state
-
-
-@pytest.mark.parametrize("which", ["catalogs", "deliveries"])
-def test_catalog_without_known_update_time_is_emitted_each_run(
-    sandbox: Sandbox, workspace: Workspace, which: str
-) -> None:
-    """Nothing else would emit it again when the time becomes known."""
-    catalog = make_old_catalog(workspace)
-    key = add_delivery(workspace, catalog)
-    workspace.update(which, catalog if which == "catalogs" else key, updated_at=MISSING)
-    state = sync_catalogs(sandbox).state
-    second = sync_catalogs(sandbox, state=state)
-    record = find_record(second, catalog)
-    assert record["updated_at"] is None
-    assert (record["catalog_updated_at"] is None) == (which == "catalogs")
-    assert list(find_delivery_assets(second, catalog)) == ["delivery-analysis"]
 
 
 def test_bookmark_never_passes_request_time_of_deliveries() -> None:

@@ -134,25 +134,6 @@ def test_bbox_across_antimeridian_is_searched_in_two_parts(
     assert over <= set(found)
 
 
-def test_second_run_emits_changed_images_and_those_without_time(
-    sandbox: Sandbox, full_sync: SyncResult
-) -> None:
-    key = next(
-        each["id"]
-        for each in full_sync.records["satellite_images"]
-        if each["collection"] == "td1-l1c"
-    )
-    sandbox.workspace.update("archive_items", key)
-    second = sync(sandbox, "satellite_images", state=full_sync.state, **WORLD)
-    found = set(second.ids("satellite_images"))
-    timeless = {
-        each["id"] for each in full_sync.records["satellite_images"] if not each.get("updated")
-    }
-    assert key in found
-    assert timeless <= found
-    assert len(found) < len(full_sync.ids("satellite_images"))
-
-
 @pytest.mark.parametrize(
     ("settings", "fragments"),
     [

@@ -34,11 +34,6 @@ def test_format_wkt_polygon_equals_shapely(geometry: dict[str, Any]) -> None:
     assert format_wkt(geometry) == format_with_shapely(geometry)
 
 
-@given(geometry=polygons(_DEGREES.filter(lambda each: abs(each) > 1e-4)))
-def test_format_wkt_polygon_round_trips(geometry: dict[str, Any]) -> None:
-    assert shapely.from_wkt(format_wkt(geometry)).equals_exact(shape(geometry))
-
-
 @pytest.mark.parametrize(
     ("kind", "coordinates", "text"),
     [
