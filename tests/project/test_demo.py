@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[2]
 DBT_PROJECT = PROJECT / "examples" / "dbt"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_demo_run_loads_all_rows_and_delivers_new_catalogs(tmp_path: Path) -> None:
     result = subprocess.run(
         [
@@ -36,7 +36,7 @@ def test_demo_run_loads_all_rows_and_delivers_new_catalogs(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         env=make_environment(),
-        timeout=270,
+        timeout=500,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
@@ -96,7 +96,7 @@ def check_dbt_models(dbt: str, warehouse: Path) -> None:
         ],
         env=os.environ | {"TARGET_DUCKDB_PATH": str(warehouse)},
         check=True,
-        timeout=100,
+        timeout=90,
     )
     with duckdb.connect(str(warehouse), read_only=True) as db:
         db.execute("SET TimeZone = 'UTC'")
