@@ -186,6 +186,10 @@ def test_unknown_store_at_end_fails_request(harness: TargetHarness) -> None:
     assert result.reasons[-1] == (
         f"no store has the name or id 'nowhere'; the stores are: {', '.join(names)}"
     )
+    for store in harness.sandbox.workspace.rows("stores"):
+        harness.sandbox.workspace.delete("stores", store["id"])
+    result = harness.run(delivery_request(first, "nowhere"))
+    assert result.reasons == ["no store has the name or id 'nowhere'; the stores are: none"]
 
 
 def test_store_deleted_during_run_named(harness: TargetHarness) -> None:

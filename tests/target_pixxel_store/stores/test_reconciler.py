@@ -15,7 +15,6 @@ from tests.target_pixxel_store.intercepting_proxy import (
 )
 from tests.target_pixxel_store.store_checks import (
     CREDENTIALS,
-    GCS_KEYS,
     NEW_STORE,
     S3_KEYS,
     run_store_record,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
 
-GCS_TEXT = GCS_KEYS["service_account_credentials"]
 DIFFERENCES: dict[str, Json] = {
     "type": {"type": "GCS", "credentials": "gcs"},
     "bucket": {"bucket": "others"},
