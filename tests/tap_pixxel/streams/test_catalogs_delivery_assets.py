@@ -84,6 +84,8 @@ def test_item_links_to_delivered_object(sandbox: Sandbox, workspace: Workspace) 
     assert asset["pixxel:store_id"] == find_store(workspace, name)
     others = [r for r in synced.records["catalogs"] if r["id"] != catalog]
     assert not any(find_delivery_assets(synced, each["id"]) for each in others)
+    full_table = sync_catalogs(sandbox, store_urls={name: AZURE}, full_table=True)
+    assert find_delivery_assets(full_table, catalog) == {asset_key: asset}
 
 
 def test_unusable_deliveries_are_counted_and_logged_once(

@@ -212,7 +212,7 @@ BAND = {"name": "B1", "center_wavelength": 470, "fwhm": 5}
 @pytest.mark.parametrize(
     "asset",
     [
-        PLAIN | {"novel": 1, "file:size": 2, "eo:bands": []},
+        PLAIN | {"novel": 1, "file:size": 2, "eo:bands": [], "roles": ["data", "overview"]},
         PLAIN | {"eo:bands": [BAND, BAND]},
         PLAIN
         | {"eo:bands": [{"center_wavelength": 50, "fwhm": 0}], "raster:bands": [{"scale": 2}]},
