@@ -94,11 +94,6 @@ def test_bookmark_resumed_first_sync_keeps_start_and_observed_values() -> None:
     )
 
 
-def test_bookmark_lookback_before_start_date_emits_from_start_date() -> None:
-    current = make_bookmark(make_state(), start_date=MARK, lookback=86_400 * 31)
-    assert current.emit_from == MARK
-
-
 def test_bookmark_changed_filters_restarts_only_with_previous_state() -> None:
     assert make_bookmark(make_state(filters="one"), filters="two").filters_changed
     assert not make_bookmark({"filters": "one"}, filters="two").filters_changed
@@ -188,6 +183,7 @@ def test_should_emit_value_at_bookmark_or_missing_returns_true(
         (None, 86_400 * 31, OLD, OLD),
         (OLD, 0, MARK, MARK),
         (NEW, 0, NEW, MARK),
+        (MARK, 86_400 * 31, MARK, MARK),
     ],
 )
 def test_query_from_start_date_or_lookback_never_after_bookmark(
