@@ -13,22 +13,26 @@ from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
 from tests.target_pixxel_store.target_harness import TargetHarness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def stopping() -> Iterator[ThreadPoolExecutor]:
-    """Stop sandboxes while the next test starts, as uvicorn pauses for 0.1 s."""
+def stop_sandbox() -> Iterator[Callable[[Sandbox], None]]:
+    """Return a function that stops a sandbox while the next test starts: it pauses for 0.1 s."""
+    stops: list[Future[None]] = []
     with ThreadPoolExecutor(1) as executor:
-        yield executor
+        yield lambda sandbox: stops.append(executor.submit(sandbox.__exit__, None, None, None))
+    for stop in stops:
+        stop.result()
 
 
 @pytest.fixture
-def sandbox(stopping: ThreadPoolExecutor) -> Iterator[Sandbox]:
+def sandbox(stop_sandbox: Callable[[Sandbox], None]) -> Iterator[Sandbox]:
     started_sandbox = Sandbox(items=200).__enter__()
     yield started_sandbox
-    stopping.submit(started_sandbox.__exit__, None, None, None)
+    stop_sandbox(started_sandbox)
 
 
 @pytest.fixture
