@@ -117,7 +117,7 @@ def check_dbt_models(dbt: str, warehouse: Path) -> None:
         spend: Counter[tuple[str, str]] = Counter()
         for project, status, amount in read(
             """SELECT project_id, payment_status, final_amount FROM order_items
-            WHERE status <> 'DRAFT'"""
+            WHERE payment_status = 'PAID' OR status NOT IN ('DRAFT', 'CANCELLED', 'FAILED')"""
         ):
             spend[project, status] += amount
         rows = read(
