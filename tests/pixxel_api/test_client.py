@@ -354,3 +354,21 @@ def test_stop_between_attempts_ends_wait() -> None:
         with pytest.raises(StopNow):
             make_client(server, check=check).send_with_retries("GET", "/v0/orders")
     assert time.monotonic() - start < 5
+
+
+def test_netrc_for_host_does_not_replace_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password other")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer(answer()) as server:
+        make_client(server).send_with_retries("GET", "/ping")
+    assert f"Bearer {TOKEN}".encode() in server.requests[0]
+
+
+def test_error_envelope_with_long_code_is_not_quoted() -> None:
+    body = b'{"error": {"code": "x\\nANSI \\u001b[31m and the body", "message": "m"}}'
+    with ScriptedServer(answer(400, body)) as server, pytest.raises(errors.BadRequest) as caught:
+        make_client(server).send_with_retries("GET", "/v0/orders")
+    assert "ANSI" not in str(caught.value)

@@ -175,3 +175,20 @@ def test_rate_limiter_stop_ends_wait() -> None:
     limiter.wait()
     with pytest.raises(StopNow):
         limiter.wait()
+
+
+def test_retry_after_below_backoff_keeps_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "_BACKOFF", lambda _: 1.5)
+    with ScriptedServer(answer(503, headers=("Retry-After: 1",)), answer()) as server:
+        make_client(server).send_with_retries("GET", "/v0/orders")
+    assert server.times[1] - server.times[0] >= 1.5
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"),
+    [(410, errors.ApiError), (422, errors.BadRequest), (501, errors.ServerError)],
+)
+def test_error_class_for_unlisted_status_is_that_of_its_range(
+    status: int, error_class: type[errors.ApiError]
+) -> None:
+    assert errors.error_class_for(status) is error_class

@@ -6,6 +6,8 @@ import json
 import os
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -295,3 +297,46 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def read_command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+@pytest.mark.usefixtures("environment")
+def test_settings_of_the_plan_give_no_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither a default of today nor the area's file, whose content the plan has."""
+    area = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]}
+    (tmp_path / "area.json").write_text(json.dumps(area))
+    monkeypatch.setenv("TAP_PIXXEL_INTERSECTS", "area.json")
+    monkeypatch.setenv("TAP_PIXXEL_PAGE_SIZE", "50")
+    assert invoke("plan", "--window=auto").exit_code == 0
+    monkeypatch.delenv("TAP_PIXXEL_PAGE_SIZE")
+    assert invoke("run-shard", "firefly-l1c/0001").exit_code == 0
+    assert not [each for each in caplog.messages if "differ from" in each]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
+def test_ctrl_c_while_the_workers_are_prepared_ends_all_processes(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A terminal sends Ctrl-C to all processes, also to the one that workers are forked from."""
+    assert invoke("plan", "--window=auto", f"--out={tmp_path}").exit_code == 0
+    command = subprocess.Popen(
+        [Path(sys.executable).with_name("pixxel-backfill"), "run", f"--plan={tmp_path}"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+    deadline = time.monotonic() + forkserver.TIMEOUT_SECONDS
+    while not any("forkserver" in read_command(pid) for pid in children.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(command.pid, signal.SIGINT)
+    log = command.communicate(timeout=forkserver.TIMEOUT_SECONDS)[1].decode()
+    assert command.returncode == 130, log
+    assert "Traceback" not in log

@@ -196,7 +196,7 @@ class WorkerKiller:
     def check(self) -> None:
         """Kill a worker if a request asks for it; called by the engine between its waits."""
         if self._requested.is_set():
-            with suppress(ProcessLookupError):  # it has been killed, and restarts
+            with suppress(ProcessLookupError, IndexError):  # it has been killed, and restarts
                 os.kill(nannies(self._cluster)[self.kills % 2].pid, signal.SIGKILL)
                 self.kills += 1
                 self._due_at = self.count_done() + 1

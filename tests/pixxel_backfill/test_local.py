@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pixxel_backfill.engines.local import ClockPause, run_local
+from pixxel_backfill.engines.local import ClockPause, _Run, run_local
 from pixxel_backfill.folder import BackfillFolder
 from pixxel_backfill.planning import AUTO
 from pixxel_backfill.shard_run import MAX_ATTEMPTS, ShardFailed, ShardProgress
@@ -162,3 +162,20 @@ def test_pause_is_shared_by_processes_and_never_shortened() -> None:
     other.join()
     pause.begin(1)
     assert 900 < pause.seconds_left() <= 1000
+
+
+def test_workers_share_the_rate_equally(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_sandbox(sandbox, AUTO, collections=["td1-l1c"], shard_rows=12)
+    rates: list[float | None] = []
+
+    def start_worker(run: _Run, *_: object) -> None:
+        rates.append(run._arguments[1])
+
+    monkeypatch.setattr("pixxel_backfill.engines.local._Run.start_worker", start_worker)
+    run_local(
+        BackfillFolder(str(tmp_path)), plan, plan.shards, {},
+        workers=2, requests_per_second=10, report=lambda _: None, check=lambda: None,
+    )  # fmt: skip
+    assert rates == [5] * len(plan.shards)

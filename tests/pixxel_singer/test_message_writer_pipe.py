@@ -182,3 +182,20 @@ def test_signal_during_write_does_not_truncate_line(pipe_ends: tuple[int, int]) 
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert bytes(received) == bytes(line)
+
+
+def test_message_after_stop_is_not_written(
+    monkeypatch: pytest.MonkeyPatch, pipe_ends: tuple[int, int]
+) -> None:
+    reading, writing = pipe_ends
+
+    def stop() -> None:
+        raise StopRequested(15)
+
+    with os.fdopen(writing, "w", closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        writer = StoppableMessageWriter()
+        writer.check = stop
+        with pytest.raises(StopRequested):
+            writer.write_message(RECORD)
+    assert drain(reading) == b""

@@ -174,3 +174,9 @@ def test_json_file_unusable_is_one_line(content: bytes, problem: str) -> None:
     file.buffer.name = "state.json"
     with pytest.raises(InputError, match=f"^--state: 'state.json' .*{problem}"):
         parse_json_file("--state", file)
+
+
+def test_dotenv_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TAP_PIXXEL_PAGE_SIZE=none\n", encoding="utf-8-sig")
+    result = run_plugin(TAP, cwd=tmp_path, args="--config=ENV --test=schema")
+    assert parse_last_error(result) == "Setting 'page_size' must be a whole number"

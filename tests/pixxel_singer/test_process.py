@@ -67,3 +67,11 @@ def test_tap_main_exits_with_status_of_command(
     monkeypatch.setattr(command, "freeze_gc", nullcontext)  # the test process continues
     command.main()
     assert statuses == [status]
+
+
+def test_exit_now_runs_atexit_functions() -> None:
+    result = run_script(
+        "import atexit; from pixxel_singer.process import exit_now;"
+        "atexit.register(print, 'flushed', flush=True); exit_now(0)"
+    )
+    assert (result.returncode, result.stdout) == (0, "flushed\n")

@@ -27,3 +27,9 @@ def test_repr_of_secret_in_traceback_is_masked() -> None:
     redact = Redactor()
     redact.add([secret])
     assert redact(f"ValueError: {secret!r}") == f"ValueError: '{MASK}'"
+
+
+def test_secret_pasted_with_spaces_is_masked_without_them() -> None:
+    redact = Redactor()
+    redact.add(["  s3cret-token\n"])
+    assert redact("Bearer s3cret-token.") == f"Bearer {MASK}."

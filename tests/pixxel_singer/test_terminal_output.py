@@ -19,6 +19,9 @@ from pixxel_sandbox import Sandbox
 from pixxel_singer import progress
 from pixxel_singer.progress import DownloadProgress
 from pixxel_singer.redaction import Redactor, escape_controls, redact_logs
+from target_pixxel_store.outcomes import Outcome, OutcomeKind, TargetLocation
+from target_pixxel_store.outcomes.recorder import DryRunRow
+from target_pixxel_store.outcomes.tables import print_dry_run_table
 from tests.tap_pixxel.commands import TAP_COMMAND, make_environment
 
 if TYPE_CHECKING:
@@ -145,3 +148,12 @@ def test_tap_on_a_terminal_writes_no_raw_controls(tmp_path: Path) -> None:
     assert "kept in" in text
     assert r"\x1b" in text
     assert not has_raw_controls(text)
+
+
+def test_dry_run_table_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    location = TargetLocation("store", EVIL)
+    row = DryRunRow("catalogs", "id a", Outcome(OutcomeKind.CREATED, "", "a", location=location))
+    print_dry_run_table([row], {EVIL: 1}, {"a": {"item_id": EVIL, "datetime": None}})
+    written = capsys.readouterr().err
+    assert not has_raw_controls(written)
+    assert written.count(ESCAPED) == 3

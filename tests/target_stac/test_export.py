@@ -372,3 +372,21 @@ def test_export_of_many_items_uses_constant_memory(tmp_path: Path) -> None:
     few, many = measure_peak_memory(tmp_path, 250), measure_peak_memory(tmp_path, 2500)
     assert len(find_item_files(tmp_path / "2500")) == 2500
     assert many - few < 10_000, (few, many)
+
+
+def test_overwrite_after_a_tap_that_died_between_streams_removes_nothing(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    unread = {"type": "STATE", "value": {"unread": ["catalogs"]}}
+    died = [*make_sync(ITEMS[0]), unread]
+    assert export_messages(tmp_path, died, mode="overwrite") is ExitCode.INCOMPLETE
+    assert len(find_item_files(tmp_path)) == len(ITEMS)
+    ended = [unread, *make_sync(ITEMS[0])]
+    assert export_messages(tmp_path, ended, mode="overwrite") is ExitCode.OK
+    assert len(find_item_files(tmp_path)) == 1
+
+
+def test_overwrite_with_incomplete_state_before_last_removes_nothing(tmp_path: Path) -> None:
+    export(tmp_path, *ITEMS)
+    messages = [*make_incomplete_sync(ITEMS[0], incomplete="all"), *make_sync(ITEMS[0])]
+    assert export_messages(tmp_path, messages, mode="overwrite") is ExitCode.INCOMPLETE
+    assert len(find_item_files(tmp_path)) == len(ITEMS)

@@ -123,3 +123,12 @@ def test_derived_from_link_of_other_form_is_unchanged(
     assert (link_object in read_ndjson(tmp_path / "items.ndjson")[-1]["links"]) == absolute
     export(tmp_path, ORIGIN, make_item("child", links=[link_object]))
     assert snapshot(tmp_path) == before
+
+
+def test_derived_from_link_with_reserved_characters_resolves(tmp_path: Path) -> None:
+    child = make_item("child", links=[make_api_link("derived_from", "an%20archive", "x%2Fy%3F")])
+    export(tmp_path, make_item("x/y?", collection="an archive"), child)
+    assert_links_resolve(tmp_path)
+    target = find_item_files(tmp_path)["an archive/x/y?"]
+    relative = find_link(read_json(find_item_files(tmp_path)["l2a/child"]), "derived_from")["href"]
+    assert relative.endswith(target.name)
