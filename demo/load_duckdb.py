@@ -75,6 +75,8 @@ def persist_lines(
 
 def connect(config: dict[str, Any]) -> CsvDialectConnection:
     """Connect to the DuckDB file of a configuration; create its folder."""
+    if not config.get("path"):
+        raise SystemExit("the setting 'path' is missing: set it to the DuckDB file to load into")
     Path(config["path"]).parent.mkdir(parents=True, exist_ok=True)
     return CsvDialectConnection(_connect(config))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo import load_duckdb
 from tests.loaders.sync_history import (
     STREAM_NAMES,
     SyncHistory,
@@ -146,6 +149,15 @@ def test_warehouse_columns_have_types_of_schema(
 
 def test_loader_emits_state_unchanged(loaded: LoadedWarehouse, history: SyncHistory) -> None:
     assert loaded.states == [history.first.state, history.second.state]
+
+
+def test_duckdb_without_path_is_one_line() -> None:
+    command = [sys.executable, load_duckdb.__file__]
+    result = subprocess.run(command, input=b"", capture_output=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        b"the setting 'path' is missing: set it to the DuckDB file to load into\n"
+    )
 
 
 def test_postgres_without_hard_delete_marks_deleted_rows(

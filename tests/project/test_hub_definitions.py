@@ -15,6 +15,7 @@ from jsonschema.validators import validator_for
 
 from docs_tools.hub_definitions import HUB, HUB_KEYS, definition_path, format_definition
 from docs_tools.tables import PLUGINS
+from pixxel_sandbox import Sandbox
 from pixxel_singer import distribution_version
 
 MELTANO = Path(sys.executable).with_name("meltano")
@@ -38,7 +39,9 @@ def test_definition_is_valid_in_meltano_project(name: str) -> None:
 @pytest.mark.timeout(300)
 def test_meltano_adds_and_runs_plugins_in_empty_project(wheel: Path, tmp_path: Path) -> None:
     """The wheel stands for the package index; the Hub is not reachable."""
-    (tmp_path / "meltano.yml").write_text("send_anonymous_usage_stats: false\n")
+    (tmp_path / "meltano.yml").write_text(
+        "send_anonymous_usage_stats: false\ndefault_environment: dev\nenvironments: [{name: dev}]\n"
+    )
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MELTANO_")},
         "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
@@ -58,5 +61,21 @@ def test_meltano_adds_and_runs_plugins_in_empty_project(wheel: Path, tmp_path: P
         run(MELTANO, "add", name, "--from-ref", definition_path(name))
     about = run(MELTANO, "--log-level=warning", "invoke", "tap-pixxel", "--about", "--format=json")
     assert json.loads(about)["version"] == distribution_version()
-    for name in ("target-stac", "target-pixxel-store"):
-        run(tmp_path / ".meltano" / "loaders" / name / "venv" / "bin" / name, "--version")
+    run(tmp_path / ".meltano/loaders/target-pixxel-store/venv/bin/target-pixxel-store", "--version")
+
+    select_defaults(tmp_path / "meltano.yml")
+    run(MELTANO, "config", "set", "target-stac", "output", "stac")
+    with Sandbox(items=12) as sandbox:
+        environment["TAP_PIXXEL_API_URL"] = sandbox.url
+        environment["TAP_PIXXEL_API_TOKEN"] = sandbox.token
+        run(MELTANO, "run", "tap-pixxel", "target-stac")
+    assert (tmp_path / "stac" / "catalog.json").is_file()
+
+
+def select_defaults(project: Path) -> None:
+    """Copy the `select` of tap-pixxel's definition into a Meltano project, as the guide says."""
+    definition = yaml.safe_load(definition_path("tap-pixxel").read_text())
+    document = yaml.safe_load(project.read_text())
+    [tap] = document["plugins"]["extractors"]
+    tap["select"] = definition["select"]
+    project.write_text(yaml.safe_dump(document))
