@@ -48,11 +48,11 @@ test: docs $(VENV)/.ready $(DOCUMENTS)/.ready  ## Run the linters, the type chec
 	$(BIN)/deptry benchmarks demo docs_tools tests --ignore DEP002,DEP004
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-pythons: $(VENV)/.ready  ## Run `make test` with each of Python 3.12 to 3.14 that is installed.
+test-pythons: $(VENV)/.ready  ## Run `make test` with each of Python 3.12 to 3.14 that uv finds.
 	@for version in 3.12 3.13 3.14; do \
-	  if python=$$($(BIN)/uv python find --no-python-downloads $$version 2>/dev/null); then \
+	  if python=$$($(BIN)/uv python find --no-python-downloads $$version); then \
 	    $(MAKE) test PYTHON=$$python VENV=.build/venv-$$version || exit 1; \
-	  else echo "Python $$version is not installed"; fi; done
+	  else echo "Python $$version was not found"; fi; done
 
 # Both without the demo and the loaders, whose packages require versions of their own.
 test-lowest: $(VENV)/.ready  ## Run the tests with the lowest versions that pyproject.toml allows.

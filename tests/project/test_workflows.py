@@ -33,6 +33,7 @@ def test_workflows_pass_linter(command: list[str | Path]) -> None:
 def test_workflow_tests_each_supported_python() -> None:
     jobs = yaml.safe_load((PROJECT / ".github/workflows/test.yml").read_text())["jobs"]
     with (PROJECT / "pyproject.toml").open("rb") as file:
-        text = " ".join(tomllib.load(file)["project"]["classifiers"])
-    named = re.findall(r"Python :: (3\.\d+)", text)
+        project = tomllib.load(file)["project"]
+    named = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    assert project["requires-python"] == f">={named[0]}"
     assert jobs["tests"]["strategy"]["matrix"]["python-version"] == named
