@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import click
+    from singer_sdk.about import AboutInfo
 
 _DOTENV_FILE = ".env"
 
@@ -50,7 +52,7 @@ class PixxelPlugin(PluginBase):
 
     package_name = DISTRIBUTION
     purpose: ClassVar[str]
-    """What the command does, for `--help`."""
+    """What the command does, for `--help` and `--about`."""
     example: ClassVar[str]
     """A command line that runs in a shell of the sandbox, for `--help`."""
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
@@ -132,6 +134,11 @@ class PixxelPlugin(PluginBase):
     def register_secrets(cls, secrets: Iterable[object]) -> None:
         """Redact these texts in every log from now on."""
         cls._redactor.add(secrets)
+
+    @classmethod
+    def _get_about_info(cls) -> AboutInfo:
+        """Return what `--about` prints, with the purpose instead of the docstring of the class."""
+        return dataclasses.replace(super()._get_about_info(), description=cls.purpose)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

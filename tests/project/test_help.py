@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -16,6 +18,9 @@ from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.tap import TapPixxel
 from target_pixxel_store.target import TargetPixxelStore
 from target_stac.target import TargetStac
+
+if TYPE_CHECKING:
+    from pixxel_singer.plugin import PixxelPlugin
 
 PROJECT = Path(__file__).parents[2]
 PLUGINS = (TapPixxel, TargetPixxelStore, TargetStac)
@@ -45,6 +50,12 @@ def test_help_shows_example_and_existing_pages(name: str) -> None:
 def test_help_lists_each_exit_status(name: str) -> None:
     statuses = re.findall(r"^ +(\d+) +\S", read_help(name).split("Exit statuses:")[1], re.MULTILINE)
     assert statuses == [*(str(int(each)) for each in ExitCode), str(128 + signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_about_has_purpose_without_docstring(plugin: type[PixxelPlugin]) -> None:
+    result = CliRunner().invoke(plugin.get_singer_command(), ["--about", "--format=json"])
+    assert json.loads(result.stdout)["description"] == plugin.purpose
 
 
 def test_sandbox_help_lists_exit_statuses() -> None:
