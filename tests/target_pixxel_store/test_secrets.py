@@ -1,10 +1,9 @@
-"""Secrets: none in any output, any file, or the arguments of the process."""
+"""Secrets: none in any output or file."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,23 +56,23 @@ def run_debug_command(
     """Run the command with log level DEBUG.
 
     Returns:
-        The exit status, and the text of the arguments, the output and all files but the config.
+        The exit status, and the text of the output and all files but the config.
     """
     config = harness.write_config(credentials=CREDENTIALS, **settings)
-    with subprocess.Popen(
+    result = subprocess.run(
         [TARGET, "--config", str(config)],
-        stdin=subprocess.PIPE,
+        input=serialize_messages(*add_schemas(*messages)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=harness.folder,
         env=clean_environment(THE_SECRET=BUCKET_SECRET, TARGET_PIXXEL_STORE_LOGLEVEL="DEBUG"),
-    ) as target:
-        arguments = Path(f"/proc/{target.pid}/cmdline").read_text()
-        output, _ = target.communicate(serialize_messages(*add_schemas(*messages)), timeout=100)
-    assert '"level":"debug"' in output
+        timeout=100,
+        check=False,
+    )
+    assert '"level":"debug"' in result.stdout
     files = [each.read_text() for each in harness.folder.iterdir() if each != config]
-    return target.returncode, "\n".join([arguments, output, *files])
+    return result.returncode, "\n".join([result.stdout, *files])
 
 
 @pytest.mark.parametrize(("kind", "on_error"), [("S3", "fail"), ("GCS", "continue")])

@@ -224,7 +224,7 @@ def test_dry_run_prints_downloads_and_writes_nothing(
     ("download_to", "reason"),
     [
         ("http://example.org/x", ".*are read-only"), ("nosuch://x", "cannot open"),
-        ("/proc/nothing", "cannot write to"), ("/proc", "cannot write to"),
+        ("/dev/null/x", "cannot write to"), (f"{__file__}/x", "cannot write to"),
         ("memory://x", ".*keeps no files"), ("simplecache::s3://x/y", ".*keeps no files"),
         ("a\x07", "must not contain a control character"),
         (__file__, "must be a folder, but is a file"),
