@@ -101,9 +101,11 @@ def test_bookmark_changed_filters_restarts_only_with_previous_state() -> None:
 
 def test_bookmark_state_without_fingerprint_accepts_any_filters() -> None:
     """A state written by hand has none."""
-    state = make_state()
+    state = make_state(replication_key_value="2025-02-01")
     del state["filters"]
-    assert not make_bookmark(state, filters="two").filters_changed
+    current = make_bookmark(state, filters="two")
+    assert not current.filters_changed
+    assert current.query_from == MARK
 
 
 def test_make_fingerprint_other_name_order_is_equal() -> None:
@@ -174,6 +176,14 @@ def test_should_emit_value_at_bookmark_or_missing_returns_true(
 ) -> None:
     assert make_bookmark(make_state()).should_emit(value) is wanted
     assert make_bookmark({}).should_emit(value)
+
+
+def test_should_emit_as_first_sync_is_limited_by_start_date_alone() -> None:
+    """So a list that could not be read before is read from its beginning, or from that date."""
+    current = make_bookmark(make_state(), start_date=OLD)
+    assert current.should_emit(OLD, as_first_sync=True)
+    assert not current.should_emit("2024-12-31T23:59:59.999999Z", as_first_sync=True)
+    assert make_bookmark(make_state()).should_emit(OLD, as_first_sync=True)
 
 
 @pytest.mark.parametrize(
@@ -294,3 +304,20 @@ def test_was_forbidden_list_or_one_above_returns_true(
 ) -> None:
     path_params = {"workflow": "a", "job": "b", "task": "c"}
     assert make_bookmark(make_state(barred=names)).was_forbidden(path_params) is forbidden
+
+
+def test_discard_backfill_first_sync_removes_progress() -> None:
+    state: dict[str, Any] = {}
+    make_bookmark(state).checkpoint(NEW)
+    resumed = make_bookmark(state)
+    resumed.discard_backfill()
+    assert resumed.resume_from() is None
+    assert "backfill" not in state
+
+
+def test_bookmark_changed_filters_does_not_resume_first_sync() -> None:
+    state: dict[str, Any] = {}
+    make_bookmark(state, filters="one").checkpoint(NEW)
+    current = make_bookmark(state, filters="two")
+    assert current.filters_changed
+    assert current.resume_from() is None

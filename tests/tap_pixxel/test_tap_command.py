@@ -234,3 +234,12 @@ def test_schema_test_without_network_logs_misspelt_variable() -> None:
         "ignoring TAP_PIXXEL_COLECTIONS in the environment: not a setting; see --about"
     ]
     assert "env var" not in result.stderr, "the SDK's warning would be wrong here"
+
+
+def test_connection_test_forbidden_stream_is_named_and_exits_3(sandbox: Sandbox) -> None:
+    sandbox.behavior = Behavior(forbid=frozenset({"stores"}))
+    result = run_tap(
+        "--test", "--config=ENV", TAP_PIXXEL_API_URL=sandbox.url, TAP_PIXXEL_API_TOKEN=sandbox.token
+    )
+    assert result.returncode == 3
+    assert any("stores" in line for line in parse_errors(result))

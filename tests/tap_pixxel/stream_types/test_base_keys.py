@@ -140,3 +140,12 @@ def test_key_not_a_column_of_deselected_stream_is_no_error(sandbox: Sandbox) -> 
     writer = MessageCollector()
     TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
     assert {each.get("stream") for each in writer.messages} == {"stores", None}
+
+
+def test_archive_item_without_collection_has_that_of_its_partition() -> None:
+    """A collection that the archive lists twice is one partition."""
+    items = b'[{"id": "a", "collection": null}, {"id": "b"}]'
+    body = b'{"collections": [{"id": "c"}, {"id": "c"}], "features": ' + items + b"}"
+    with ScriptedServer(answer(body=body)) as server:
+        records = sync_with_keys(server, "archive_items", UNSET).records["archive_items"]
+    assert [(each["id"], each["collection"]) for each in records] == [("a", "c"), ("b", "c")]

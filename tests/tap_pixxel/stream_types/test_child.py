@@ -14,9 +14,10 @@ from tap_pixxel.stream_types.child import ChildStream
 from tap_pixxel.stream_types.details import DetailedStream
 from tap_pixxel.stream_types.refusals import REFUSALS_WITHOUT_404
 from tap_pixxel.streams import STREAMS
+from tap_pixxel.tap import TapPixxel
 from tests.contract.operations import find_operation, is_contract_available
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.syncs import sync
+from tests.tap_pixxel.syncs import MessageCollector, make_config, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,9 +162,10 @@ def test_rejected_list_of_one_parent_is_skipped_and_others_are_read(
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
 
 
-def test_lists_that_are_all_rejected_fail_stream() -> None:
-    """The request itself is wrong then."""
-    with ScriptedServer(answer(body=WORKFLOWS), REJECTED) as server:
+@pytest.mark.parametrize("status", [400, 404])
+def test_lists_that_are_all_refused_fail_stream(status: int) -> None:
+    """The request is wrong then, or the path has moved: no loader may empty its table."""
+    with ScriptedServer(answer(body=WORKFLOWS), answer(status)) as server:
         synced = sync(server, "jobs", concurrency=1)
     assert synced.status is ExitCode.INCOMPLETE
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
@@ -229,3 +231,37 @@ def test_parent_failing_on_later_page_is_skipped(error: int) -> None:
     assert synced.status is ExitCode.OK
     barred = synced.bookmark("aoi_assets").get("barred")
     assert barred is None  # no record has a time, so there is no bookmark
+
+
+def test_connection_test_requests_at_most_twenty_parents(own_sandbox: Sandbox) -> None:
+    for key in own_sandbox.workspace.ids("insights"):
+        own_sandbox.workspace.delete("insights", key)
+    for _ in range(30):
+        own_sandbox.workspace.insert_copy("aois", own_sandbox.workspace.ids("aois")[0])
+    tap = TapPixxel(config=make_config(own_sandbox), message_writer=MessageCollector())
+    tap.run_sync_dry_run(streams=[tap.streams["insights"]])
+    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
+    assert len(requested) == 20
+    sync(own_sandbox, "insights")
+    requested = [each for each in own_sandbox.requests if each.path.endswith("/insights")]
+    assert len(requested) == 20 + len(own_sandbox.workspace.ids("aois")) > 50
+
+
+def test_block_versions_blocks_with_equal_name_are_requested_once() -> None:
+    blocks = b'{"blocks": [{"id": "1", "spec": %s}, {"id": "2", "spec": %s}]}' % (
+        b'{"name": "n", "version": "1"}',
+        b'{"name": "n", "version": "2"}',
+    )
+    with ScriptedServer(answer(body=blocks)) as server:
+        assert sync(server, "block_versions").ids("block_versions") == ["1", "2"]
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
+def test_child_pages_have_configured_size_and_overlap(
+    shared_sandbox: Sandbox, size: int, limit: str
+) -> None:
+    before = len(shared_sandbox.requests)
+    sync(shared_sandbox, "aoi_assets", page_size=size)
+    requested = [each for each in shared_sandbox.requests[before:] if each.path.endswith("/assets")]
+    assert {each.query["limit"] for each in requested} == {limit}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pixxel_sandbox import Behavior, Sandbox
+from pixxel_sandbox import Behavior, RequestRecord, Sandbox, Workspace
 from pixxel_singer.exit_codes import ExitCode
+from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
-from tests.tap_pixxel.syncs import sync
+from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 DETAIL_PATHS = {
     "workflows": re.compile(r"/v0/workflows/[^/]+"),
@@ -190,3 +191,47 @@ def test_unknown_field_of_details_goes_to_extra(
     assert record["extra"] == {"owner": "o", "team": "x"}
     assert (record["name"], record["spec"], record["val_errors"]) == (None, "{}", None)
     assert any("owner" in each and "'extra'" in each for each in caplog.messages)
+
+
+def test_token_expiring_before_details_fails_stream_and_keeps_bookmark(sandbox: Sandbox) -> None:
+    """Otherwise, null would replace what a loader has, and the next sync would not correct it."""
+    first = sync(sandbox, "workflows", workflow_details=True)
+    for key in sandbox.workspace.ids("workflows"):
+        sandbox.workspace.update("workflows", key, description="changed")
+
+    def expire(request: RequestRecord, _: Workspace) -> None:
+        if DETAIL_PATHS["workflows"].fullmatch(request.path):
+            sandbox.behavior = Behavior(forbid=frozenset({"workflows"}))
+
+    sandbox.on_request = expire
+    second = sync(sandbox, "workflows", state=first.state, workflow_details=True)
+    assert second.status is ExitCode.INCOMPLETE
+    assert second.bookmark("workflows") == first.bookmark("workflows")
+
+
+def test_response_with_an_error_is_no_details() -> None:
+    rows = b'{"workflows": [{"id": "a", "project_id": "p"}], "pagination": {"total": 1}}'
+    error = b'{"error": {"code": "internal", "message": "no"}}'
+    with ScriptedServer(answer(body=rows), answer(body=error)) as server:
+        synced = sync(server, "workflows", workflow_details=True)
+    assert synced.status is ExitCode.INCOMPLETE
+
+
+def test_workflow_details_deselected_columns_request_nothing(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, workflow_details=True)
+    catalog = make_catalog(config, "workflows")
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if part["breadcrumb"][1:] and part["breadcrumb"][1] in DETAIL_COLUMNS["workflows"]:
+                part["metadata"]["selected"] = False
+    writer = MessageCollector()
+    TapPixxel(config=config, catalog=catalog, message_writer=writer).run()
+    assert any(message["type"] == "RECORD" for message in writer.messages)
+    assert not list_detail_requests(sandbox, "workflows")
+
+
+def test_connection_test_requests_few_details(sandbox: Sandbox) -> None:
+    config = make_config(sandbox, workflow_details=True)
+    tap = TapPixxel(config=config, message_writer=MessageCollector())
+    tap.run_sync_dry_run(streams=[tap.streams["workflows"]])
+    assert 1 <= len(list_detail_requests(sandbox, "workflows")) <= 2

@@ -230,6 +230,13 @@ def test_fingerprint_depends_on_each_filter(name: str, filters: dict[str, Any]) 
     assert inputs[0] != inputs[1]
 
 
+def test_added_collection_does_not_restart_the_others() -> None:
+    """Each collection of the archive has a bookmark of its own."""
+    stream = TapPixxel(config={"api_token": "t", "collections": ["a"]}).streams["archive_items"]
+    assert isinstance(stream, PixxelStream)
+    assert make_fingerprint(stream.fingerprint_inputs()) == ""
+
+
 @pytest.mark.parametrize(
     ("name", "behavior"),
     [

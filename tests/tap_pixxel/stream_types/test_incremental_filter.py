@@ -22,9 +22,10 @@ JUST_BEFORE = "2025-01-31T23:59:59.999999Z"
 ROWS = {"old": OLD, "just": JUST_BEFORE, "mark": MARK, "new": NEW, "timeless": None, "odd": "soon"}
 
 
-def make_list(*keys: str) -> bytes:
+def make_list(*keys: str, lost: int = 0) -> bytes:
     rows = [{"aoi_id": key, "updated_at": ROWS[key]} for key in keys]
-    return answer(body=json.dumps({"aois": rows, "pagination": {"total": len(rows)}}).encode())
+    paging = {"total": len(rows) + lost}
+    return answer(body=json.dumps({"aois": rows, "pagination": paging}).encode())
 
 
 REFUSED = answer(400)
@@ -45,6 +46,11 @@ CASES: dict[str, tuple[list[bytes], list[str], bool]] = {
     "a range is refused": ([REFUSED, FULL_LIST], ["mark", "new"], False),
     "nothing at all": ([PROBE, make_list(), FULL_LIST], ["mark", "new"], False),
     "not the row at the bookmark": ([PROBE, make_list("new"), FULL_LIST], ["new", "mark"], False),
+    "not the row at the bookmark, and not all rows": (
+        [PROBE, *[make_list("new", lost=1), make_list(lost=2)] * 3, FULL_LIST],
+        ["new", "mark"],
+        False,
+    ),
     "older rows": ([PROBE, FULL_LIST, FULL_LIST], ["mark", "new"], False),
     "refused later": ([PROBE, REFUSED, FULL_LIST], ["mark", "new"], False),
 }

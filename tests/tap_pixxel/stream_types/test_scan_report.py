@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pixxel_api.errors import Forbidden, NotFound
+from pixxel_api.errors import BadRequest, Forbidden, NotFound
 from pixxel_api.pagination.list_scan import ListScan, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page
 from tap_pixxel.stream_types.scan_report import ScanReport, SkippedLists
@@ -34,15 +34,18 @@ def test_skipped_lists_are_named_by_path_params_and_counted_by_error(
 ) -> None:
     skipped.add({"workflow": "w", "job": "j"}, NOT_FOUND)
     assert skipped.refusal is None
+    assert not skipped.may_exist
     skipped.add({"workflow": "v"}, FORBIDDEN)
+    assert skipped.may_exist
     skipped.add({"workflow": "u"}, Forbidden("GET", "/v0/b", 403))
-    assert skipped.names == ["w/j", "v", "u"]
+    skipped.add({"workflow": "t"}, BadRequest("GET", "/v0/c", 400))
+    assert skipped.names == ["w/j", "v", "u", "t"]
     assert skipped.refusal is FORBIDDEN
     skipped.without_id = 4
     caplog.clear()
     skipped.log_summary()
     assert caplog.messages == [
-        "tasks: skipped 3 lists: 2 forbidden (403), 1 not found (404)",
+        "tasks: skipped 4 lists: 1 rejected (400), 2 forbidden (403), 1 not found (404)",
         "tasks: 4 lists not requested: their parent rows have no usable id",
     ]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import shapely
 from shapely.geometry import shape
 
 import tap_pixxel.stac
+from pixxel_sandbox import MISSING, Sandbox
 from pixxel_singer.exit_codes import ExitCode
 from tap_pixxel.stac import ConversionNote
 from tap_pixxel.stream_types.stac import MAX_LOGGED_NOTES, format_note_table
@@ -18,9 +19,6 @@ from tap_pixxel.tap import TapPixxel
 from tests.tap_pixxel.stac.semantic_checks import find_problems
 from tests.tap_pixxel.stac.validation import needs_schemas, schema_errors
 from tests.tap_pixxel.syncs import MessageCollector, SyncResult, make_catalog, make_config, sync
-
-if TYPE_CHECKING:
-    from pixxel_sandbox import Sandbox
 
 STREAMS = ("archive_items", "catalogs")
 FLAT = {
@@ -177,3 +175,34 @@ def test_stream_map_on_assets_gets_objects(sandbox: Sandbox, *, stac: bool, colu
     synced = sync(sandbox, "archive_items", stac=stac, stream_maps=maps)
     assert synced.records["archive_items"]
     assert all(each["look"].startswith("http") for each in synced.records["archive_items"])
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_summary_columns_are_equal_with_and_without_stac(sandbox: Sandbox, stream: str) -> None:
+    names = [*FLAT, "epsg", "bbox_west", "geometry_wkt", "datetime", "collection"]
+    stac, raw = (sync(sandbox, stream, stac=stac).records[stream] for stac in (True, False))
+    assert raw
+    assert [[r.get(name) for name in names] for r in stac] == [
+        [r.get(name) for name in names] for r in raw
+    ]
+    assert not any("stac_item" in record for record in raw)
+
+
+@pytest.mark.parametrize("code", ["EPSG:" + "9" * 5_000, "EPSG:x"])
+def test_invalid_epsg_code_leaves_column_null(code: str) -> None:
+    with Sandbox(seed=5, items=2) as sandbox:
+        key = sandbox.workspace.ids("archive_items")[0]
+        sandbox.workspace.update("archive_items", key, **{"proj:code": code, "proj:epsg": MISSING})
+        records = sync(sandbox, "archive_items").records["archive_items"]
+    assert {record["id"]: record.get("epsg") for record in records}[key] is None
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_assume_cog_setting_changes_media_types(sandbox: Sandbox, stream: str) -> None:
+    def types(**settings: Any) -> set[str]:
+        records = sync(sandbox, stream, **settings).records[stream]
+        assets = [a for r in records for a in r["stac_item"]["assets"].values()]
+        return {a["type"] for a in assets if a["type"].startswith("image/tiff")}
+
+    assert types() == {"image/tiff; application=geotiff"}
+    assert types(assume_cog=True) == {"image/tiff; application=geotiff; profile=cloud-optimized"}

@@ -12,6 +12,7 @@ from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
+    from pixxel_sandbox import Sandbox
     from tests.tap_pixxel.syncs import Server
 
 ORDERS = b'{"orders": [{"id": "a", "total_amount": 0, "status": "PAID"}, {"id": "b"}]}'
@@ -54,3 +55,14 @@ def test_error_in_map_names_stream_expression_and_record(expression: str, cause:
         f"the expression '{expression}': {cause}"
     )
     assert line.startswith(expected)
+
+
+def test_error_in_aliased_map_names_both_streams_and_all_keys(sandbox: Sandbox) -> None:
+    maps = {"images": {"__source__": "archive_items", "year": "int(id)"}}
+    line = find_map_error(sandbox, "archive_items", maps)
+    key, collection = next(
+        (each["id"], each["collection"])
+        for each in sync(sandbox, "archive_items").records["archive_items"]
+    )
+    assert f"stream 'archive_items' (to 'images') failed at the record with id '{key}'" in line
+    assert f"collection '{collection}', in the expression 'int(id)'" in line

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pixxel_api.json_decoding import decode_row
-from pixxel_sandbox import MISSING, Sandbox
+from pixxel_sandbox import MISSING, Behavior, Sandbox
 from pixxel_sandbox.web import search_params
 from pixxel_sandbox.web.errors import bad_request
 from tap_pixxel.settings import Interval, OwnedRange
@@ -179,3 +179,12 @@ def test_owned_range_changes_no_fingerprint_and_bookmark_has_owned_items_only(
             if record["collection"] == each["context"]["collection"] and record["updated"]
         ]
         assert each.get("replication_key_value") == max(times, default=None)
+
+
+def test_undated_items_of_unsorted_list_are_read(archive: Sandbox) -> None:
+    archive.behavior = Behavior(reject_sort=True)
+    try:
+        ids = read(archive, owned_range=UNDATED, page_size=7).ids("archive_items")
+    finally:
+        archive.behavior = Behavior()
+    assert set(ids) == {*archive.workspace.ids("archive_items")[20:24]}

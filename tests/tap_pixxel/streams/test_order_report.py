@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixxel_singer.exit_codes import ExitCode
-from tap_pixxel.streams.order_report import InvalidReport, parse_report
+from tap_pixxel.streams.order_report import InvalidReport, make_row_key, parse_report
 from tests.pixxel_api.scripted import ScriptedServer, answer
 from tests.tap_pixxel.syncs import sync
 
@@ -134,3 +134,9 @@ def test_parse_report_keeps_every_cell(header: list[str], rows: list[list[str]])
     csv.writer(file).writerows([["id", *header], *rows])
     written = [row for row in rows if row]
     assert [list(each.values()) for each in parse_report(file.getvalue().encode())] == written
+
+
+def test_row_key_depends_on_titles_and_cells() -> None:
+    rows = [{"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1"}, {"a": "1", "b": ""}]
+    assert len({make_row_key(each) for each in rows}) == len(rows)
+    assert make_row_key({"b": "2", "a": "1"}) == make_row_key(rows[0])

@@ -228,3 +228,36 @@ def test_unreadable_collection_is_skipped_and_others_are_read(status: int) -> No
     assert synced.ids("satellite_images") == ["1"]
     assert synced.status is ExitCode.INCOMPLETE
     assert synced.failures.startswith(f"satellite_images (s c: POST /v0/search returned {status}")
+
+
+@pytest.mark.parametrize("more", ["", ', "pagination": {"total": 1}'], ids=["alone", "by skip"])
+def test_image_bookmark_never_passes_server_time(more: str) -> None:
+    """Images that change during the search are emitted by the next run."""
+    late = '[{"id": "1", "properties": {"updated": "2025-01-01T02:00:00Z"}}]'
+    clock = ("Date: Wed, 01 Jan 2025 00:00:09 GMT",)
+    found = answer(body=f'{{"items": {late}{more}}}'.encode(), headers=clock)
+    with ScriptedServer(answer(body=SATELLITES), found) as server:
+        state = sync(server, "satellite_images", **WORLD).bookmark("satellite_images")
+    value = state["partitions"][0]["replication_key_value"]
+    assert "2025-01-01T00:00:00" <= value < "2025-01-01T00:00:10"
+
+
+def test_collection_named_twice_is_searched_once() -> None:
+    twice = b'{"satellites": [{"id": "s", "collections": [{"id": "c"}, {"id": "c"}]}]}'
+    with ScriptedServer(answer(body=twice), make_page(f"[{IMAGE % 1}]")) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1"]
+
+
+def test_numeric_next_token_is_followed_and_invalid_pagination_ignored() -> None:
+    more = ', "next_token": 7, "pagination": 5'
+    scripts = make_page(f"[{IMAGE % 1}]", more), make_page(f"[{IMAGE % 2}]")
+    with ScriptedServer(answer(body=SATELLITES), *scripts) as server:
+        assert [each["id"] for each in sync_images(server)] == ["1", "2"]
+    assert b'"next_token":7' in server.requests[-1].replace(b": ", b":")
+
+
+@pytest.mark.parametrize("found", ["7", '{"a": 7}'])
+def test_value_not_a_list_of_images_fails_the_partition(found: str) -> None:
+    with ScriptedServer(answer(body=SATELLITES), make_page(found)) as server:
+        synced = sync(server, "satellite_images", **WORLD)
+    assert "the response has no 'items' of images" in synced.failures

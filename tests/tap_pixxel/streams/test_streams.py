@@ -253,3 +253,15 @@ def test_list_ended_before_total_keeps_bookmark_and_is_not_activated(
     with ScriptedServer(answer(body=projects), answer(body=end)) as server:
         types = {m["type"] for m in sync(server, "projects").messages}
     assert "ACTIVATE_VERSION" not in types
+
+
+def test_later_full_table_has_later_version(sandbox: Sandbox) -> None:
+    versions = [
+        next(
+            m["version"]
+            for m in sync(sandbox, "stores").messages
+            if m["type"] == "ACTIVATE_VERSION"
+        )
+        for _ in range(2)
+    ]
+    assert versions[0] < versions[1]

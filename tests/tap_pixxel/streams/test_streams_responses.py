@@ -210,3 +210,33 @@ def test_block_version_is_named_by_its_specification() -> None:
     with ScriptedServer(*answers) as server:
         [record] = sync(server, "block_versions").records["block_versions"]
     assert record["name"] == "A"
+
+
+def test_later_run_writes_no_backfill_state(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a first sync writes its progress; a killed later run starts at its bookmark again."""
+    first = sync(sandbox, "archive_items")
+    monkeypatch.setattr("tap_pixxel.streams.archive.ArchiveItems.window_rows", 10)
+    later = sync(sandbox, "archive_items", state=first.state, page_size=4, lookback_seconds=10**8)
+    assert len(later.ids("archive_items")) > 50
+    states = [message["value"] for message in later.messages if message["type"] == "STATE"]
+    assert states
+    assert "backfill" not in json.dumps(states)
+
+
+def test_records_before_start_date_move_the_bookmark(sandbox: Sandbox) -> None:
+    """Otherwise each run would be a first sync again, without a bookmark."""
+    synced = sync(sandbox, "orders", start_date="2999-01-01")
+    assert not [record for record in synced.records["orders"] if record.get("updated_at")]
+    assert synced.bookmark("orders")["replication_key_value"] > "2020"
+
+
+def test_archive_without_collections_emits_no_records(sandbox: Sandbox) -> None:
+    for key in sandbox.workspace.ids("collections"):
+        sandbox.workspace.delete("collections", key)
+    synced = sync(sandbox, "archive_items")
+    assert synced.ids("archive_items") == []
+    assert synced.status == 0
+    sandbox.behavior = Behavior(forbid=frozenset({"archive_items"}))
+    assert sync(sandbox, "archive_items").status == 0

@@ -223,6 +223,13 @@ STATUSES: list[tuple[Any, bool]] = [
 ]
 
 
+@pytest.mark.parametrize(("status", "is_succeeded"), STATUSES)
+def test_delivery_status_succeeded_makes_asset(status: Any, is_succeeded: bool) -> None:  # noqa: FBT001 - a table
+    result = find_delivered_objects([make_delivery(status=status)], [S3], {})
+    assert list(result.by_catalog) == ([CATALOG] if is_succeeded else [])
+    assert result.skipped == {}
+
+
 @pytest.mark.parametrize("stamp", [None, "soon", 5])
 def test_delivery_without_valid_time_has_no_updated(stamp: Any) -> None:
     assert "updated" not in make_assets(make_delivery(updated_at=stamp))["delivery-lake"]
@@ -263,3 +270,14 @@ def test_last_updated_all_times_known_returns_latest(
     ]
     found = find_delivered_objects(rows, [S3], {}).by_catalog.get(CATALOG, ())
     assert last_updated(own, found) == expected
+
+
+def test_delivery_asset_assume_cog_declares_cloud_optimized() -> None:
+    found = find_delivered_objects([make_delivery(target_path="a.tif")], [S3], {}).by_catalog[
+        CATALOG
+    ]
+    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
+    assert asset["type"].endswith("profile=cloud-optimized")
+    found = find_delivered_objects([make_delivery()], [S3], {}).by_catalog[CATALOG]
+    [asset] = add_delivery_assets({"assets": {}}, found, assume_cog=True)["assets"].values()
+    assert asset["type"] == "application/zip"
