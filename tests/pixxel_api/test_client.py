@@ -372,3 +372,11 @@ def test_error_envelope_with_long_code_is_not_quoted() -> None:
     with ScriptedServer(answer(400, body)) as server, pytest.raises(errors.BadRequest) as caught:
         make_client(server).send_with_retries("GET", "/v0/orders")
     assert "ANSI" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP", "identity", ""])
+def test_requested_encoding_is_accepted(encoding: str) -> None:
+    body = gzip.compress(GOOD) if "gzip" in encoding.lower() else GOOD
+    with ScriptedServer(answer(body=body, headers=(f"Content-Encoding: {encoding}",))) as server:
+        response = make_client(server).send_with_retries("GET", "/v0/orders")
+    assert decode_fields(response) == {"id": "a"}

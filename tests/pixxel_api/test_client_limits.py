@@ -192,3 +192,21 @@ def test_error_class_for_unlisted_status_is_that_of_its_range(
     status: int, error_class: type[errors.ApiError]
 ) -> None:
     assert errors.error_class_for(status) is error_class
+
+
+def test_timeout_is_retried() -> None:
+    with ScriptedServer(answer(), drip=0.5) as server, pytest.raises(errors.RequestTimeout):
+        make_client(server, request_timeout=0.1, deadline=0.5).send_with_retries(
+            "GET", "/v0/orders"
+        )
+    assert len(server.requests) > 1
+
+
+@pytest.mark.parametrize("retry_after", [(), ("Retry-After: 0",)])
+def test_rate_limited_without_retry_after_pauses_by_default(
+    monkeypatch: pytest.MonkeyPatch, retry_after: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(client_module, "_PAUSE_AFTER_429", 1.0)
+    with ScriptedServer(answer(429, headers=retry_after), answer()) as server:
+        make_client(server).send_with_retries("GET", "/v0/orders")
+    assert server.times[1] - server.times[0] >= 1.0

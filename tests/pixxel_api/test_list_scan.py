@@ -193,3 +193,15 @@ def test_recent_keys_drop_oldest_generation() -> None:
         recent_keys.add(key)
     assert [key for key in range(5) if key in recent_keys] == [2, 3, 4]
     assert recent_keys.overflowed
+
+
+def test_short_page_within_list_loses_no_rows() -> None:
+    """A server may limit its pages by bytes, or filter rows after paging."""
+    server = ChangingList(list(range(60)), reports_total=False)
+
+    def fetch(offset: int, limit: int) -> Page:
+        return ChangingList.fetch(server, offset, 4 if offset and offset % 4 else limit)
+
+    for concurrency in (1, 2, 4):
+        scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=concurrency))
+        assert ids_of(row for rows in scan for row in rows) == list(range(60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from pixxel_api.errors import EndlessList
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
 from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
-from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids
+from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids, row
 
 if TYPE_CHECKING:
     from pixxel_api.json_decoding import RawRow
@@ -161,3 +162,18 @@ def test_row_deleted_between_numbered_pages_hides_no_row() -> None:
 
     server = ChangingList(list(range(25)), delete_the_first)
     assert set(range(1, 25)) <= set(read_ids(server, paging=PageNumberPaging()))
+
+
+def test_started_at_is_that_of_first_page() -> None:
+    def fetch(offset: int, limit: int) -> Page:
+        rows = [row(i) for i in range(25)[offset : offset + limit]]
+        return Page(offset, rows, 25, datetime(2025, 1, 1, minute=offset, tzinfo=UTC))
+
+    scan = ListScan(fetch, OffsetPaging(), ScanOptions(ID, limit=10, concurrency=1))
+    assert sum(len(rows) for rows in scan) == 25
+    assert scan.started_at == datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_recent_keys_none_is_always_new() -> None:
+    recent_keys = RecentKeys()
+    assert [recent_keys.add_if_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]

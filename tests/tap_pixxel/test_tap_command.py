@@ -243,3 +243,9 @@ def test_connection_test_forbidden_stream_is_named_and_exits_3(sandbox: Sandbox)
     )
     assert result.returncode == 3
     assert any("stores" in line for line in parse_errors(result))
+
+
+def test_unknown_option_is_a_usage_error() -> None:
+    result = run_tap("--colour")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

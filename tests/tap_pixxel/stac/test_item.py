@@ -252,3 +252,9 @@ def test_to_partial_item_names_include_aliases() -> None:
     assert catalog_to_partial_item(record, names) == to_partial_item(raw, names)
     bare = to_partial_item({"id": "a", "properties": stated}, frozenset())
     assert bare == {"geometry": None, "properties": times}
+
+
+def test_to_item_canonical_link_is_kept() -> None:
+    raw = make_item(collection="c", links=[{"rel": "canonical", "href": "https://a.invalid/i"}])
+    stac = to_item(raw).stac
+    assert [link["href"] for link in stac["links"]] == [f"{ARCHIVE}/c", "https://a.invalid/i"]

@@ -255,13 +255,3 @@ def test_block_versions_blocks_with_equal_name_are_requested_once() -> None:
     with ScriptedServer(answer(body=blocks)) as server:
         assert sync(server, "block_versions").ids("block_versions") == ["1", "2"]
         assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize(("size", "limit"), [(7, "7"), (1, "2")])
-def test_child_pages_have_configured_size_and_overlap(
-    shared_sandbox: Sandbox, size: int, limit: str
-) -> None:
-    before = len(shared_sandbox.requests)
-    sync(shared_sandbox, "aoi_assets", page_size=size)
-    requested = [each for each in shared_sandbox.requests[before:] if each.path.endswith("/assets")]
-    assert {each.query["limit"] for each in requested} == {limit}

@@ -9,9 +9,12 @@ from singer_sdk.exceptions import MapExpressionError
 
 from tap_pixxel.tap import TapPixxel
 from tests.pixxel_api.scripted import ScriptedServer, answer
+from tests.tap_pixxel.commands import parse_errors, run_tap
 from tests.tap_pixxel.syncs import MessageCollector, make_catalog, make_config, sync
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pixxel_sandbox import Sandbox
     from tests.tap_pixxel.syncs import Server
 
@@ -57,12 +60,15 @@ def test_error_in_map_names_stream_expression_and_record(expression: str, cause:
     assert line.startswith(expected)
 
 
-def test_error_in_aliased_map_names_both_streams_and_all_keys(sandbox: Sandbox) -> None:
-    maps = {"images": {"__source__": "archive_items", "year": "int(id)"}}
-    line = find_map_error(sandbox, "archive_items", maps)
-    key, collection = next(
-        (each["id"], each["collection"])
-        for each in sync(sandbox, "archive_items").records["archive_items"]
+def test_error_in_map_is_one_line_of_the_command(sandbox: Sandbox, tmp_path: Path) -> None:
+    result = run_tap(
+        "--config=ENV",
+        cwd=tmp_path,
+        TAP_PIXXEL_API_URL=sandbox.url,
+        TAP_PIXXEL_API_TOKEN=sandbox.token,
+        TAP_PIXXEL_STREAM_MAPS='{"orders": {"n": "int(status)"}}',
     )
-    assert f"stream 'archive_items' (to 'images') failed at the record with id '{key}'" in line
-    assert f"collection '{collection}', in the expression 'int(id)'" in line
+    assert result.returncode == 1
+    [line] = parse_errors(result)
+    assert "the map of stream 'orders' failed at the record with id '" in line
+    assert "in the expression 'int(status)': ValueError" in line

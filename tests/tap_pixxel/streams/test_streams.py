@@ -105,6 +105,8 @@ def test_full_table_is_activated_after_its_last_record(full_sync: SyncResult) ->
         _, *records, activate = of_stream
         assert activate["type"] == "ACTIVATE_VERSION"
         assert {record["version"] for record in records} == {activate["version"]}
+    activated = {e["stream"] for e in full_sync.messages if e["type"] == "ACTIVATE_VERSION"}
+    assert activated == FULL_TABLE, "a loader would empty the table of an incremental stream"
 
 
 def test_timestamps_have_one_form(full_sync: SyncResult) -> None:

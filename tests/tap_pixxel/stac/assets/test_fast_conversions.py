@@ -352,3 +352,14 @@ def test_names_are_learned_up_to_a_limit() -> None:
 
     converted = [is_plain(f"novel{number}") for number in range(MAX_NAMES)]
     assert converted == [True] * (MAX_NAMES - len(PLAIN)) + [False] * len(PLAIN)
+
+
+def test_memory_of_templates_is_bounded() -> None:
+    long = encode({"one": PLAIN | {"title": "x" * templates.MAX_CACHED_BYTES}})
+    assert long
+    assert convert_by_template(long, AssetOptions(), []) is None
+    for number in range(2 * templates._MAX_KNOWN):
+        text = encode({"one": PLAIN | {"title": f"t{number}"}})
+        assert text
+        convert_raw_assets(text, AssetOptions(), [])
+    assert len(templates._known) == templates._MAX_KNOWN

@@ -95,6 +95,7 @@ OTHER_GEOMETRIES: dict[str, Any] = {
     "a quarter of the globe": polygon(close_ring([[-180, -90], [0, -90], [0, 90], [-180, 90]])),
     "south of the pole": polygon(close_ring([[0, -90.1], [1, -90.1], [1, 0], [0, 0]])),
     "north of the pole": polygon(close_ring([[0, 0], [1, 0], [1, 90.1], [0, 90.1]])),
+    "valid with a bbox": polygon(SQUARE) | {"bbox": [0, 0, 2, 2]},
     "with a bbox": polygon(close_ring(SLANTED)) | {"bbox": [0, 0, 1, 1]},
     "two rings": polygon(SQUARE, SQUARE),
     "three corners": polygon(close_ring(SLANTED[:3])),
