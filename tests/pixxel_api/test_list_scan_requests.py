@@ -11,7 +11,7 @@ import pytest
 
 from pixxel_api.errors import EndlessList
 from pixxel_api.pagination.list_scan import ListScan, RecentKeys, ScanOptions
-from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging
+from pixxel_api.pagination.paging import OffsetPaging, Page, PageNumberPaging, SinglePage
 from tests.pixxel_api.test_list_scan import ID, ChangingList, ids_of, read_ids, row
 
 if TYPE_CHECKING:
@@ -177,3 +177,22 @@ def test_started_at_is_that_of_first_page() -> None:
 def test_recent_keys_none_is_always_new() -> None:
     recent_keys = RecentKeys()
     assert [recent_keys.add_if_new(key) for key in (None, None, 1, 1)] == [True, True, True, False]
+
+
+def test_pass_without_shift_is_the_last() -> None:
+    def update(server: ChangingList) -> None:
+        if len(server.requests) == 2:
+            server.ids.insert(0, server.ids.pop(30))
+
+    server = ChangingList(list(range(40)), update)
+    scan = make_scan(server)
+    assert sorted(ids_of_scan(scan)) == list(range(40))
+    assert requested_offsets(server).count(0) == 2
+    assert scan.complete
+
+
+def test_single_page_list_is_complete() -> None:
+    server = ChangingList(list(range(30)))
+    scan = ListScan(server.fetch, SinglePage(), ScanOptions(ID, limit=100, concurrency=1))
+    assert ids_of(row for rows in scan for row in rows) == list(range(30))
+    assert scan.complete

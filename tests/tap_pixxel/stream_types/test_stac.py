@@ -206,3 +206,21 @@ def test_assume_cog_setting_changes_media_types(sandbox: Sandbox, stream: str) -
 
     assert types() == {"image/tiff; application=geotiff"}
     assert types(assume_cog=True) == {"image/tiff; application=geotiff; profile=cloud-optimized"}
+
+
+def test_stac_columns_equal_conversion_and_replace_raw_fields(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    converters: dict[str, tuple[str, Any]] = {
+        "archive_items": ("stac_item", tap_pixxel.stac.to_item),
+        "catalogs": ("stac_item", tap_pixxel.stac.catalog_to_item),
+        "collections": ("stac_collection", tap_pixxel.stac.to_collection),
+    }
+    with caplog.at_level(logging.INFO):
+        synced = sync(sandbox, *converters)
+    for name, (column, convert) in converters.items():
+        for key, record in zip(synced.ids(name), synced.records[name], strict=True):
+            raw = sandbox.workspace.get(name, key)
+            assert record[column] == convert(raw, api_url=sandbox.url).stac
+            assert not {"assets", "links", "details"} & (record["extra"] or {}).keys()
+        assert any(each.startswith(f"{name}: STAC conversion: ") for each in caplog.messages)

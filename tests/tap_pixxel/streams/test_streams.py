@@ -267,3 +267,27 @@ def test_later_full_table_has_later_version(sandbox: Sandbox) -> None:
         for _ in range(2)
     ]
     assert versions[0] < versions[1]
+
+
+def test_order_tasks_join_catalogs_to_orders(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "catalogs", "orders", "order_items", "order_tasks")
+    tasks = {record["id"]: record for record in synced.records["order_tasks"]}
+    items = set(synced.ids("order_items"))
+    orders = set(synced.ids("orders"))
+    joined = [tasks[record["task_id"]] for record in synced.records["catalogs"]]
+    assert joined
+    assert {task["order_item_id"] for task in joined} <= items
+    assert {task["order_id"] for task in joined} <= orders
+    stated = [task for task in tasks.values() if task.get("stated_order_item_id")]
+    assert stated, "the sandbox has a task that states an image's name"
+
+
+def test_flat_columns_equal_nested_fields(sandbox: Sandbox) -> None:
+    synced = sync(sandbox, "catalogs", "deliveries", stac=False)
+    for record in synced.records["catalogs"]:
+        assert record["item_id"] == record["details"]["id"]
+        assert record["collection"] == record["details"]["collection"]
+        is_timed = record["details"]["properties"].get("datetime") is not None
+        assert (record["datetime"] is not None) is is_timed
+    for record in synced.records["deliveries"]:
+        assert record["store_id"] == record["cloud_delivery"]["config"]
