@@ -171,6 +171,15 @@ def test_lists_that_are_all_refused_fail_stream(status: int) -> None:
     assert "ACTIVATE_VERSION" not in {each["type"] for each in synced.messages}
 
 
+def test_job_that_has_not_started_has_no_tasks() -> None:
+    """Its response has no list of them, which is an error in all other responses."""
+    workflows = b'{"workflows": [{"id": "a"}], "pagination": {"total": 1}}'
+    bodies = workflows, b'{"jobs": [{"id": "1"}]}', b'{"id": "1"}'
+    with ScriptedServer(*(answer(body=each) for each in bodies)) as server:
+        synced = sync(server, "job_tasks", concurrency=1)
+    assert (synced.status, synced.ids("job_tasks")) == (ExitCode.OK, [])
+
+
 def test_rejected_list_of_a_stream_whose_contract_has_404_fails_it() -> None:
     parents = b'{"aois": [{"aoi_id": "a"}, {"aoi_id": "b"}], "pagination": {"total": 2}}'
     none = answer(body=b'{"assets": [], "pagination": {"total": 0}}')
