@@ -179,3 +179,24 @@ def test_workers_share_the_rate_equally(
         workers=2, requests_per_second=10, report=lambda _: None, check=lambda: None,
     )  # fmt: skip
     assert rates == [5] * len(plan.shards)
+
+
+def test_signal_that_also_ends_the_fork_server_is_the_cause_of_the_end(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes end before this one has handled the signal."""
+    plan = plan_sandbox(sandbox, AUTO, collections=["td1-l1c"], shard_rows=12)
+    run = Run(sandbox, BackfillFolder(str(tmp_path)), plan)
+    failed: list[ShardFailed] = []
+
+    def start_worker(*_: object) -> None:
+        failed.append(ShardFailed("the server that forks the workers has ended"))
+        raise failed[0]
+
+    def check() -> None:
+        if failed:
+            raise StopRequested(signal.SIGINT)
+
+    monkeypatch.setattr("pixxel_backfill.engines.local._Run.start_worker", start_worker)
+    with pytest.raises(StopRequested):
+        run.start(check=check)

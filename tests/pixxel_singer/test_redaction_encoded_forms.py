@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote_plus
 
+import pytest
+
 from pixxel_singer.redaction import MASK, Redactor
 from tests.pixxel_singer.test_redaction import SECRET
 
@@ -29,7 +31,8 @@ def test_repr_of_secret_in_traceback_is_masked() -> None:
     assert redact(f"ValueError: {secret!r}") == f"ValueError: '{MASK}'"
 
 
-def test_secret_pasted_with_spaces_is_masked_without_them() -> None:
+@pytest.mark.parametrize("pasted", ["  s3cret-token\n", " Bearer  s3cret-token\n"])
+def test_secret_pasted_with_spaces_or_scheme_is_masked_without_them(pasted: str) -> None:
     redact = Redactor()
-    redact.add(["  s3cret-token\n"])
+    redact.add([pasted])
     assert redact("Bearer s3cret-token.") == f"Bearer {MASK}."

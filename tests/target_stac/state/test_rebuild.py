@@ -183,12 +183,15 @@ MANIFEST_DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", MANIFEST_DAMAGE)
+@pytest.mark.parametrize(
+    ("damage", "root_href"),
+    [*((damage, None) for damage in MANIFEST_DAMAGE), ("lost", "https://stac.example.com")],
+)
 @pytest.mark.parametrize("formats", FORMAT_SETS, ids="+".join)
 def test_update_without_usable_manifest_equals_one_with_it(
-    tmp_path: Path, damage: str, formats: list[str]
+    tmp_path: Path, damage: str, formats: list[str], root_href: str | None
 ) -> None:
-    settings: dict[str, Any] = {"formats": formats}
+    settings: dict[str, Any] = {"formats": formats, "root_href": root_href}
     for name in ("one", "two"):
         export(tmp_path / name, *BEFORE, **settings)
     MANIFEST_DAMAGE[damage](tmp_path / "one" / MANIFEST_FILE)
