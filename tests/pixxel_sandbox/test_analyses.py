@@ -9,9 +9,10 @@ import pytest
 from pixxel_sandbox import Behavior, Sandbox
 from pixxel_sandbox.seed.raw_json import decode_bytes_or_json
 
-from .api_client import get
+from .api_client import get, send_request
 from .download_requests import collect_scheduled_calls
 from .write_table import (
+    AOI,
     AOI_DOWNLOAD,
     INDEX,
     INSIGHT,
@@ -136,6 +137,31 @@ def test_rename_orders_replaces_name_of_insight(sandbox: Sandbox) -> None:
     assert list_insights(sandbox)[-1]["name"].startswith("insight ")
 
 
+def test_same_aoi_index_or_visualization_returns_409(sandbox: Sandbox) -> None:
+    for write in (AOI, INDEX, VISUALIZATION):
+        assert write.send(sandbox).status_code == 201
+        again = write.send(sandbox)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+    made = get(sandbox, "/v0/aois", aoi_name="aoi 0")["aois"]
+    assert [(row["status"], row["progress"]) for row in made] == [("success", 100)]
+    assert AOI.send(sandbox, project_id=sandbox.workspace.ids("projects")[1]).ok
+    assert INDEX.send(sandbox, name=" index 0 ").status_code == 409
+    assert INDEX.send(sandbox, expression="B001").status_code == 201
+    assert INDEX.send(sandbox, satellite_id=sandbox.workspace.ids("satellites")[1]).ok
+
+
+def test_insight_without_input_or_job_of_other_project_is_rejected(sandbox: Sandbox) -> None:
+    path = f"/v0/aoi/{first_aoi(sandbox)}/insights"
+    response = send_request(sandbox, "POST", path, json={"block": BLOCK})
+    assert response.json()["error"]["details"] == {"field": "input"}
+    workflow = sandbox.workspace.rows("workflows")[0]
+    keys = sandbox.workspace.ids("projects")
+    other = next(key for key in keys if key != workflow["project_id"])
+    for query, status in (({}, 400), ({"project_id": other}, 404)):
+        path = f"/v0/workflows/{workflow['id']}/jobs"
+        assert send_request(sandbox, "POST", path, params=query).status_code == status
+
+
 @pytest.mark.parametrize(
     ("write", "wrong", "status"),
     [
@@ -150,6 +176,12 @@ def test_rename_orders_replaces_name_of_insight(sandbox: Sandbox) -> None:
         (VISUALIZATION, {"resolution": True}, 400),
         (VISUALIZATION, {"src_asset_ids": "one"}, 400),
         (VISUALIZATION, {"src_asset_ids": ["nonesuch"]}, 404),
+        (AOI, {"name": ""}, 400),
+        (AOI, {"satellite_id": "nonesuch"}, 400),
+        (AOI, {"provider": "nonesuch"}, 400),
+        (AOI, {"project_id": "nonesuch"}, 403),
+        (AOI, {"item_ids": ["nonesuch"]}, 400),
+        (AOI, {"geometry": {"type": "Point", "coordinates": [77, 12]}}, 400),
         (INSIGHT, {"name": 7}, 400),
         (INSIGHT, {"metadata": []}, 400),
         (INSIGHT, {"metadata": {"n": 1}}, 400),

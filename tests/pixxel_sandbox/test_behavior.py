@@ -191,7 +191,15 @@ def test_future_timestamps_dates_one_row_per_resource(start_sandbox: StartSandbo
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"error_rate": 1.1}, {"latency_ms": -1}, {"max_limit": -1}, {"forbid": {"planets"}}]
+    "wrong",
+    [
+        {"error_rate": 1.1},
+        {"latency_ms": -1},
+        {"max_limit": -1},
+        {"forbid": {"planets"}},
+        {"part_error": 200},
+        {"download_bytes": 9},
+    ],
 )
 def test_behavior_out_of_bounds_raises_value_error(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

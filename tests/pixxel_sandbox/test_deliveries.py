@@ -140,3 +140,31 @@ def test_advance_does_not_change_pending_deliveries(start_sandbox: StartSandbox)
     advance(sandbox)
     for row in rows:
         assert workspace.get("deliveries", row["delivery_id"]) == row
+
+
+@pytest.mark.parametrize(("entries", "status"), REFUSED)
+def test_deliveries_with_one_invalid_entry_are_rejected(
+    sandbox: Sandbox, entries: list[Any], status: int
+) -> None:
+    workspace = sandbox.workspace
+    ids = {
+        "catalog": workspace.ids("catalogs")[0],
+        "item": workspace.ids("order_items")[0],
+        "store": make_store(sandbox)["id"],
+    }
+    before = workspace.ids("deliveries")
+    good = {"catalog_ids": [ids["catalog"]], "cloud_info": {"config": ids["store"]}}
+    response = request_deliveries(sandbox, *([good] if entries else []), *_insert_ids(ids, entries))
+    assert response.status_code == status, response.text
+    assert response.json()["error"]["code"] == ("bad_request" if status == 400 else "not_found")
+    assert workspace.ids("deliveries") == before
+
+
+def test_delivery_that_was_deleted_is_not_updated(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(delivery_seconds=0.02)
+    workspace = sandbox.workspace
+    store, [catalog, *_] = make_store(sandbox)["id"], workspace.ids("catalogs")
+    [gone] = deliver(sandbox, [catalog], store)
+    workspace.delete("deliveries", gone["delivery_id"])
+    [left] = deliver(sandbox, [catalog], store)
+    assert wait_for_end(sandbox, left["delivery_id"]) == "SUCCESS"

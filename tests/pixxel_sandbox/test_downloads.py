@@ -6,12 +6,13 @@ import io
 import json
 import re
 import zipfile
+from typing import Any
 
 import pytest
 
 from pixxel_sandbox import Behavior, Sandbox
 
-from .api_client import send_request
+from .api_client import get, send_request
 from .download_requests import (
     PATH,
     collect_scheduled_calls,
@@ -145,3 +146,40 @@ def test_packages_have_names_members_and_digests(sandbox: Sandbox) -> None:
         with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
             assert archive.namelist() == members
         assert sandbox.digest(*keys, resource=resource) == digest_content(response.content)
+
+
+@pytest.mark.parametrize(("body", "status"), REFUSED)
+def test_invalid_download_request_is_rejected(
+    sandbox: Sandbox, body: dict[str, Any], status: int
+) -> None:
+    sandbox.workspace.insert("order_items", {"id": "empty"})
+    response = request_download(sandbox, **body)
+    assert response.status_code == status, response.text
+    assert "error" in response.json()
+
+
+def test_package_of_what_is_not_completed_is_rejected(sandbox: Sandbox) -> None:
+    workspace = sandbox.workspace
+    insight = next(row for row in workspace.rows("insights") if row["status"] == "running")
+    job = next(row for row in workspace.rows("jobs") if row["status"] == "failed")
+    places = {
+        "aoi_id": insight["aoi_id"],
+        "insight_id": insight["id"],
+        "workflow_id": job["workflow_id"],
+        "job_id": job["id"],
+        "task_id": job["tasks"][0]["id"],
+    }
+    for write in PACKAGES:
+        response = send_request(sandbox, "PUT", write.path.format(**places))
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")
+    unknown = TASK_PACKAGE.path.format(**{**places, "task_id": "nonesuch"})
+    assert send_request(sandbox, "PUT", unknown).status_code == 404
+
+
+def test_aoi_download_is_found_in_its_aoi_only(sandbox: Sandbox) -> None:
+    made = AOI_DOWNLOAD.make(sandbox, 0)
+    key = AOI_DOWNLOAD.send(sandbox).json()["download_id"]
+    other = AOI_DOWNLOAD.path.format(aoi_id=sandbox.workspace.ids("aois")[1])
+    assert get(sandbox, f"{AOI_DOWNLOAD.path.format(**made.places)}/{key}")["status"] == "SUCCESS"
+    for wrong in (f"{other}/{key}", f"{PATH}/{key}", f"{PATH}/nonesuch"):
+        assert send_request(sandbox, "GET", wrong).status_code == 404

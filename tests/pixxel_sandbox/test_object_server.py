@@ -188,3 +188,57 @@ def test_sandbox_stop_aborts_fetches() -> None:
     for response in (slow, idle):
         with response, pytest.raises((ChunkedEncodingError, requests.ConnectionError)):
             assert response.content
+
+
+@pytest.mark.parametrize(("header", "places"), PARTS)
+def test_fetch_with_range_returns_that_part(sandbox: Sandbox, header: str, places: range) -> None:
+    sandbox.behavior = sized_behavior()
+    url = prepare_download(sandbox)
+    response = fetch(url, Range=header)
+    assert response.status_code == 206
+    assert response.headers["Content-Range"] == f"bytes {places.start}-{places.stop - 1}/{SIZE}"
+    assert response.content == fetch(url).content[places.start : places.stop]
+    assert int(response.headers["Content-Length"]) == len(places)
+    noted = sandbox.fetches[0]
+    assert (noted.method, noted.range, noted.status) == ("GET", header, 206)
+    assert noted.sent == len(places)
+
+
+def test_fetch_with_invalid_range_returns_all_and_beyond_end_416(sandbox: Sandbox) -> None:
+    sandbox.behavior = sized_behavior()
+    url = prepare_download(sandbox)
+    for header in WHOLE:
+        response = fetch(url, Range=header)
+        assert (response.status_code, len(response.content)) == (200, SIZE), header
+    for header in (f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 5}", "bytes=-0"):
+        response = fetch(url, Range=header)
+        assert s3_error(response) == (416, "InvalidRange"), header
+        assert response.headers["Content-Range"] == f"bytes */{SIZE}"
+
+
+def test_fetch_with_outdated_if_range_returns_whole_object(sandbox: Sandbox) -> None:
+    sandbox.behavior = sized_behavior()
+    url = prepare_download(sandbox)
+    etag = fetch(url).headers["ETag"]
+    known = {"Range": "bytes=500-", "If-Range": etag}
+    assert fetch(url, **known).status_code == 206
+    assert sandbox.fetches[-1].if_range == etag
+    sandbox.behavior.download_bytes = SIZE + 1
+    response = fetch(url, **known)
+    assert (response.status_code, len(response.content)) == (200, SIZE + 1)
+    assert response.headers["ETag"] != etag
+    assert "Content-Range" not in response.headers
+
+
+def test_head_returns_headers_without_body(sandbox: Sandbox) -> None:
+    sandbox.behavior = sized_behavior(break_downloads=1, error_page=1, interrupt_fetches=5)
+    url = prepare_download(sandbox)
+    response = fetch(url, "HEAD")
+    assert (response.status_code, response.content) == (200, b"")
+    assert (response.headers["Content-Length"], sandbox.fetches[0].sent) == (str(SIZE), 0)
+    assert fetch(url + "0", "HEAD").status_code == 403
+    assert sandbox.fetches[1].sent == 0
+    sandbox.behavior = sized_behavior()
+    whole = fetch(url)
+    same = ("Content-Length", "Content-Type", "Content-Disposition", "ETag", "Accept-Ranges")
+    assert [response.headers[name] for name in same] == [whole.headers[name] for name in same]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +13,11 @@ from .download_requests import collect_scheduled_calls
 from .order_requests import (
     PATH,
     archive_order_item,
+    collect_features,
     find_archive_item,
     make_square,
     order,
+    request_order,
     tasking_order_item,
 )
 from .write_requests import list_deliveries
@@ -116,6 +118,113 @@ def test_infeasible_tasking_is_doubtful_or_fails(start_sandbox: StartSandbox) ->
 
 
 RING = make_square(77, 0)["coordinates"][0]
+WRONG_ARCHIVE_FIELDS: tuple[tuple[str, Any], ...] = (
+    ("geometry", make_square(77, 0)),
+    ("geometry", {"type": "FeatureCollection", "features": []}),
+    ("geometry", collect_features({"type": "Point", "coordinates": [77, 0]})),
+    ("geometry", collect_features({"type": "MultiPolygon", "coordinates": [[RING], [RING[:4]]]})),
+    ("geometry", collect_features({"type": "Polygon", "coordinates": [[RING[0]] * 4]})),
+    ("geometry", collect_features(make_square(77, 89.99))),
+    ("project_id", None),
+    ("name", "n" * 101),
+    ("usecase", None),
+    ("item_ids", []),
+    ("item_ids", ["nonesuch"]),
+    ("cloud_cover", 20),
+    ("recurrence", "ONCE"),
+    ("cloud_delivery", {"config": "nonesuch"}),
+)
+WRONG_TASKING_FIELDS: tuple[tuple[str, Any], ...] = (
+    ("recurrence", "NOT_APPLICABLE"),
+    ("start_date", "2026-01-01"),
+    ("end_date", "2026-01-01T00:00:00Z"),
+    ("no_of_occurrences", 2),
+    ("cloud_cover", 101),
+    ("cloud_cover", True),
+    ("off_nadir", 91),
+    ("bandset", {"bandset_id": "nonesuch"}),
+    ("delivery_speed", "EXPEDITED"),
+)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_order_with_invalid_field_is_rejected(shared_sandbox: Sandbox, *, dry_run: bool) -> None:
+    before = shared_sandbox.counts()
+    cases = [
+        *((archive_order_item, name, value) for name, value in WRONG_ARCHIVE_FIELDS),
+        *((tasking_order_item, name, value) for name, value in WRONG_TASKING_FIELDS),
+    ]
+    for make, name, value in cases:
+        valid, wrong = make(shared_sandbox), make(shared_sandbox, **{name: value})
+        response = request_order(shared_sandbox, valid, wrong, dry_run=dry_run)
+        assert response.status_code == 400, (name, value)
+        assert response.json()["error"]["details"]["field"] == f"order_items.1.{name}", value
+    assert shared_sandbox.counts() == before
+    response = request_order(shared_sandbox, archive_order_item(shared_sandbox), dry_run="true")
+    assert response.json()["error"]["details"] == {"field": "dry_run"}
+    twice = [find_archive_item(shared_sandbox).id] * 2
+    response = request_order(shared_sandbox, archive_order_item(shared_sandbox, item_ids=twice))
+    assert response.json()["error"]["details"] == {"field": "order_items.0.item_ids"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "base", "percentages"),
+    [
+        ({"cloud_cover": 9}, 4 * 124, [50]),
+        ({"cloud_cover": 10}, 4 * 124, []),
+        ({"recurrence": "MONTHLY", "no_of_occurrences": 3, "end_date": None}, 3 * 4 * 124, []),
+    ],
+)
+def test_tasking_price_follows_area_captures_and_uplifts(
+    shared_sandbox: Sandbox, changes: dict[str, Any], base: float, percentages: list[int]
+) -> None:
+    body = tasking_order_item(shared_sandbox, **changes)
+    [item] = order(shared_sandbox, body, dry_run=True)["order_items"]
+    assert (item["area"], item["base_amount"], item["tokens_used"]) == (124, base, 0)
+    assert [uplift["percentage"] for uplift in item["uplifts"]] == percentages
+    assert item["final_amount"] == base * (1 + sum(percentages) / 100)
+
+
+def test_several_images_and_features_are_all_priced(sandbox: Sandbox) -> None:
+    item = find_archive_item(sandbox)
+    copy = sandbox.workspace.insert_copy("archive_items", item.id)
+    lon, lat = item.footprint.lon, item.footprint.lat
+    both = collect_features(make_square(lon, lat), make_square(lon - 0.1, lat))
+    bodies = archive_order_item(sandbox), archive_order_item(sandbox, item_ids=[item.id, copy],
+                                                             geometry=both)  # fmt: skip
+    single, double = order(sandbox, *bodies, dry_run=True)["order_items"]
+    assert double["area"] == pytest.approx(2 * single["area"], abs=1)
+    assert double["base_amount"] == 2 * 2.0 * double["area"]
+
+
+def test_recurring_order_brings_catalog_of_each_capture(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(order_seconds=0)
+    body = tasking_order_item(
+        sandbox, recurrence="MONTHLY", end_date="2026-03-15T00:00:00Z", cloud_cover=15
+    )
+    [item] = order(sandbox, body)["order_items"]
+    assert [(each["start"][:10], each["end"][:10]) for each in item["occurrences"]] == [
+        ("2026-01-01", "2026-01-31"), ("2026-01-31", "2026-03-02"), ("2026-03-02", "2026-03-15"),
+    ]  # fmt: skip
+    catalogs = search_rows(sandbox, "catalogs", order_item_ids=[item["id"]], limit=9)["catalogs"]
+    tasks = get(sandbox, f"/v0/order-items/{item['id']}")["tasks"]
+    assert len({catalog["task_id"] for catalog in catalogs}) == len(tasks) == 3
+    for catalog in catalogs:
+        edges = [float(edge) for edge in catalog["details"]["bbox"]]
+        assert edges == pytest.approx([77, 0, 77.1, 0.1])
+        assert catalog["details"]["properties"]["eo:cloud_cover"] <= 15
+
+
+def test_recurring_order_needs_either_end_or_number(shared_sandbox: Sandbox) -> None:
+    for changes, name in (
+        ({"end_date": None}, "no_of_occurrences"),
+        ({"no_of_occurrences": 2}, "no_of_occurrences"),
+        ({"end_date": None, "no_of_occurrences": 121}, "no_of_occurrences"),
+        ({"end_date": "2199-01-01T00:00:00Z"}, "end_date"),
+    ):
+        body = tasking_order_item(shared_sandbox, recurrence="MONTHLY", **changes)
+        response = request_order(shared_sandbox, body, dry_run=True)
+        assert response.json()["error"]["details"]["field"] == f"order_items.0.{name}", changes
 
 
 def test_dry_run_ignored_places_order(sandbox: Sandbox) -> None:

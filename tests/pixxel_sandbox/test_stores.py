@@ -105,3 +105,10 @@ def test_secrets_are_in_no_response_or_log(
         assert "s3cret" not in text
         assert "AKIA" not in text
     assert "s3cret" in sandbox.requests[0].raw.decode(), "the request must have the secret"
+
+
+def test_store_with_existing_name_returns_409(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(list_lag=60)
+    make_store(sandbox)
+    response = send_request(sandbox, "POST", "/v0/stores", json=store_body("GCS"))
+    assert (response.status_code, error_of(response)["code"]) == (409, "conflict")

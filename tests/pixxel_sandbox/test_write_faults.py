@@ -209,3 +209,22 @@ def test_list_cap_keeps_newest_rows(start_sandbox: StartSandbox) -> None:
     assert (len(shown), shown[-1]) == (2, made)
     sandbox.behavior = Behavior()
     assert len(list_deliveries(sandbox)) == sandbox.counts()["deliveries"]
+
+
+def test_rejected_write_with_faults_returns_error(bench: WriteClient) -> None:
+    for switch in ("drop_accepted", "fail_accepted", "accept_late", "accept_part"):
+        bench.sandbox.behavior = Behavior(**{switch: 1})  # type: ignore[arg-type]  # a name of a table
+        assert request_deliveries(bench.sandbox).status_code == 400
+        assert send_request(bench.sandbox, "DELETE", "/v0/stores/nonesuch").status_code == 404
+
+
+def test_accept_late_with_conflict_drops_write(bench: WriteClient) -> None:
+    bench.sandbox.behavior = Behavior(accept_late=1, accept_late_seconds=0.2)
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            send_request(bench.sandbox, "POST", "/v0/stores", json=store_body(name="late"))
+    with pytest.raises(requests.ConnectionError):
+        bench.deliver()
+    wait_until(bench.accepted_catalogs)
+    names = [row["name"] for row in bench.sandbox.workspace.rows("stores")]
+    assert names.count("late") == 1
