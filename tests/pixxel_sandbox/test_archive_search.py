@@ -13,7 +13,7 @@ from shapely.geometry import shape
 
 from pixxel_sandbox.seed.timestamp_formats import parse_timestamp
 
-from .api_client import find_item_ids, get, search_rows, send_request
+from .api_client import find_item_ids, get, search_everywhere_body, search_rows, send_request
 
 if TYPE_CHECKING:
     from pixxel_sandbox import Sandbox
@@ -207,3 +207,25 @@ def test_catalog_search_by_order_ids_returns_catalogs(shared_sandbox: Sandbox) -
     image = catalogs[3]["details"]["id"]
     assert ids(item_ids=[image]) == [c["id"] for c in catalogs if c["details"]["id"] == image]
     assert ids(ids=[catalogs[5]["id"]]) == [catalogs[5]["id"]]
+
+
+def test_image_search_pages_by_token_of_the_same_search(shared_sandbox: Sandbox) -> None:
+    body = search_everywhere_body(shared_sandbox)
+
+    def search(**changes: Any) -> Any:
+        response = send_request(shared_sandbox, "POST", "/v0/search", json=body | changes)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    whole, first = search()["items"], search(limit=7)
+    token = {"next_token": first["next_token"]}
+    second = search(limit=7, **token)
+    assert [*first["items"], *second["items"]] == list(whole)[:14]
+    for wrong in ({"next_token": "2"}, token | {"end_date": "2025-01-01T00:00:00Z"}):
+        response = send_request(shared_sandbox, "POST", "/v0/search", json=body | wrong)
+        assert response.json()["error"]["details"] == {"field": "next_token"}
+    limits = [{"id": "eo:cloud_cover", "min": 20, "max": 60}]
+    covers = [row["properties"]["eo:cloud_cover"] for row in whole.values()]
+    found = search(filters=limits, limit=1000)["items"]
+    assert 0 < sum(20 <= cover <= 60 for cover in covers) <= len(found)
+    assert all(20 <= row["properties"]["eo:cloud_cover"] <= 60 for row in found.values())

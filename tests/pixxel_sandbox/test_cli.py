@@ -202,3 +202,16 @@ def test_run_with_signal_before_start_stops() -> None:
     os.kill(process.pid, signal.SIGTERM)
     process.communicate(timeout=TIMEOUT)
     assert process.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}
+
+
+SHOW_S3 = "import os; print(sorted(name for name in os.environ if 'SANDBOX_S3' in name))"
+
+
+def test_run_with_unknown_command_returns_127() -> None:
+    done = run_command(["no-such-command"])
+    assert (done.returncode, done.stderr) == (127, "no-such-command: command not found\n")
+
+
+def test_run_with_no_s3_starts_no_s3_server() -> None:
+    done = run_command(python_command(SHOW_S3), "--no-s3")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
