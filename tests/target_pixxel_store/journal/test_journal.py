@@ -363,3 +363,18 @@ def test_journal_damaged_line_named_and_lock_released(journal_path: Path) -> Non
     for _ in range(2):
         with pytest.raises(JournalError, match="line 2 of the journal"):
             Journal(journal_path, 0).__enter__()
+
+
+def test_journal_of_purchases_keeps_each_send(journal_path: Path) -> None:
+    """Only one send is known to have come to nothing, or to be an order."""
+    with Journal(journal_path, 0) as journal:
+        sends = set()
+        for amount in (10.0, 12.0, 11.0):
+            journal.record_purchase_intent(FIELD, "digest", amount, "")
+            sends.add(journal.state.purchase_intents[FIELD].send)
+        assert len(sends) == 3
+        journal.record_purchase_refusal(FIELD)
+        assert journal.state.purchase_intents[FIELD].amounts == (10.0, 12.0)
+        for _ in range(2):
+            journal.record_purchase(FIELD, KnownPurchase("digest", 10.0, "order"), 12.0)
+    assert read_journal(journal_path).purchase_intents[FIELD].amounts == (12.0,)

@@ -413,3 +413,63 @@ def test_insight_outcome_names_its_area(insights: InsightHarness) -> None:
             request["record"]["aoi_id"],
             True,
         )
+
+
+def test_insight_with_marker_exists_with_lost_journal(insights: InsightHarness) -> None:
+    requests = [insights.request(0)]
+    insights.plan(*requests)
+    assert insights.place(*requests).kinds == ["created"]
+    [row] = insights.sandbox.placed_analyses()
+    insights.sandbox.workspace.update("insights", row["id"], deleted_at="2026-01-01T00:00:00Z")
+    insights.target.lose_journal()
+    assert insights.plan(*requests).kinds == ["exists"], "a deleted one was made all the same"
+    insights.target.lose_journal()
+    changed = insights.plan(insights.request(0, input={"threshold": 9}))
+    assert changed.kinds == ["failed"]
+    assert "was requested with other content" in changed.reasons[0]
+
+
+def test_job_dearer_than_estimate_ends_run(jobs: JobHarness) -> None:
+    requests = [jobs.request(0), jobs.request(1)]
+    jobs.plan(*requests)
+    jobs.behave(price_increase=50)
+    result = jobs.place(*requests, max_total_amount=1e6)
+    assert "of its estimate" in str(result.error)
+    assert (result.kinds, len(jobs.placements)) == (["created", "pending"], 1)
+
+
+def test_job_answered_without_its_cost_yet_counts_its_estimate(
+    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [jobs.request(0), jobs.request(1)]
+    jobs.plan(*requests)
+    run = StoreApi.run_workflow
+    monkeypatch.setattr(StoreApi, "run_workflow", lambda *args: run(*args) | {"cost": 0})
+    limit = jobs.total["total_amount"] - 1
+    result = jobs.place(*requests, max_total_amount=limit)
+    assert result.kinds == ["created", "pending"]
+    assert result.outcomes[0]["amount"] == jobs.lines[0]["final_amount"]
+
+
+def test_job_requests_of_one_workflow_are_runs_of_their_own(jobs: JobHarness) -> None:
+    requests = [jobs.request(0), jobs.request(0, request_id="again")]
+    jobs.plan(*requests)
+    assert jobs.place(*requests).kinds == ["created", "created"]
+
+
+def test_insight_listed_without_its_cost_counts_its_price_with_an_older_journal(
+    insights: InsightHarness,
+) -> None:
+    """Also if the input does not have it, as its area is read all the same."""
+    requests = [insights.request(0), insights.request(1), insights.request(2)]
+    insights.plan(*requests)
+    journal = insights.target.journal_path.read_bytes()
+    limit = insights.total["total_amount"] - 1
+    insights.place(requests[0], max_total_amount=limit)
+    insights.place(requests[1], max_total_amount=limit)
+    for row in insights.sandbox.placed_analyses():
+        insights.sandbox.workspace.update("insights", row["id"], cost="7")
+    insights.target.journal_path.write_bytes(journal)
+    assert insights.place(requests[2], max_total_amount=limit).kinds == ["pending"]
+    assert insights.place(requests[2], max_purchases=2).kinds == ["pending"]
+    assert len(insights.placements) == 2

@@ -189,6 +189,9 @@ def test_parse_order_with_marker_images_and_area() -> None:
     assert order.images == ImagesKey("p", frozenset({"a"}))
     assert order.outline == read_order_request(ARCHIVE).outline
     assert (order.amount, order.is_paid, order.has_ended) == (12.5, False, False)
+    images = [*ITEM["images"], {"item_id": "b", "geometry": None}]
+    [unknown] = parse_orders({**ORDER, "order_items": [{**ITEM, "images": images}]})
+    assert unknown.outline is None, "it may be the same area"
     with pytest.raises(ValueError, match=r"^$"):
         list(parse_orders({**ORDER, "order_items": None}))
 
@@ -238,3 +241,18 @@ def test_uplift_percent_as_stated_if_only_its_amount_is_rounded(
 )
 def test_parse_price_missing_is_none(change: dict[str, Any]) -> None:
     assert parse_price({**ORDER, **change}) is None
+
+
+@pytest.mark.parametrize(
+    ("order", "item"),
+    [
+        ({"paid_at": "2026-01-01"}, {}),
+        ({"transaction_id": "t"}, {}),
+        ({}, {"transaction_id": "t"}),
+        ({}, {"tokens_used": 7}),
+        ({}, {"tasks": [{"tokens_used": 7}]}),
+    ],
+)
+def test_parse_paid_order(order: dict[str, Any], item: dict[str, Any]) -> None:
+    [found] = parse_orders({**ORDER, **order, "order_items": [{**ITEM, **item}]})
+    assert found.is_paid

@@ -40,9 +40,14 @@ def test_place_approved_plan_places_each_once(orders: OrderHarness) -> None:
     for line, order in zip(result.outcomes, orders.sandbox.placed_orders(), strict=True):
         [item] = order["order_items"]
         assert (line["order_id"], line["order_item_id"]) == (order["id"], item["id"])
-        assert line["amount"] == order["total_amount"]
+        amount = order["total_amount"]
+        assert line["amount"] == amount
+        assert f": placed the order {order['id']} for {amount}\n" in result.log
     assert result.summary["purchases"] == 3
-    assert result.summary["purchase_amount"] == orders.sandbox.spent_amount()
+    spent = orders.sandbox.spent_amount()
+    assert result.summary["purchase_amount"] == spent
+    limits = f"(max_total_amount {spent}, of the plan so far {spent})"
+    assert f"placed 3 purchases for {spent} {limits}\n" in result.log
     rerun = orders.place(*requests)
     assert (rerun.kinds, rerun.states) == (["exists"] * 3, [{"upto": 3}])
     replanned = orders.run(*requests, plan_path=str(orders.plan_path) + "2")
@@ -123,8 +128,10 @@ def test_place_requires_total_amount(orders: OrderHarness) -> None:
 def test_place_request_not_in_plan_fails_alone(orders: OrderHarness) -> None:
     orders.plan(orders.request(0), orders.request(1), orders.request(3, project_id="none"))
     changed = orders.request(1, usecase="mining")
-    result = orders.place(orders.request(0), changed, orders.request(2))
-    assert sorted(result.kinds) == ["created", "failed", "failed"]
+    left_out = orders.request(3)
+    result = orders.place(orders.request(0), changed, orders.request(2), left_out)
+    assert sorted(result.kinds) == ["created", "failed", "failed", "failed"]
+    assert "the approved plan does not place it (failed: 'project_id' names" in str(result.reasons)
     assert "it differs from the approved plan; make a new plan" in result.reasons
     assert "the approved plan does not place it; leave it out, or make a new plan" in result.reasons
     assert [name.split()[0] for name in orders.placed] == ["field-0"]
@@ -227,9 +234,15 @@ def test_place_order_in_doubt_recorded_if_list_cannot_be_read(
 def test_place_order_in_doubt_retried_if_named(orders: OrderHarness) -> None:
     requests = [orders.request(0), orders.request(1)]
     orders.plan(*requests)
-    doubt(orders, *requests)
+    lost = doubt(orders, *requests)
+    assert (lost.status, lost.kinds, lost.states) == (3, ["in_doubt", "created"], [])
     orders.sandbox.on_request = None
     orders.target.shorten_wait()
+    other = orders.plan(orders.request(0, usecase="mining"), plan_path=str(orders.plan_path) + "2")
+    assert "was ordered with other content" in other.reasons[0]
+    [line] = [each for each in other.log.splitlines() if "is in doubt" in each]
+    assert f"request field-0: its order for {orders.lines[0]['final_amount']} is in doubt" in line
+    assert orders.placements[0]["name"].split()[-1] in line, "its marker"
     named = {"retry_in_doubt": [permission(orders)]}
     poor = orders.place(*requests, **named)
     assert poor.kinds == ["pending", "exists"], "the lost send counts"
@@ -251,7 +264,9 @@ def test_place_permission_used_up_by_one_send(orders: OrderHarness) -> None:
     first = permission(orders)
     settings = {"retry_in_doubt": [first, "field-0"], "max_total_amount": 1e6}
     for _ in range(2):
-        assert orders.place(orders.request(0), **settings).kinds == ["in_doubt"]
+        result = orders.place(orders.request(0), **settings)
+        assert result.kinds == ["in_doubt"]
+        assert "'retry_in_doubt' names " in result.log
         assert len(orders.placements) == 2
     second = permission(orders)
     assert second != first
@@ -363,3 +378,52 @@ def test_place_lost_response_found_in_list(orders: OrderHarness, fault: str) -> 
     result = orders.place(orders.request(0))
     assert (result.status, result.kinds) == (0, ["created"])
     assert sum(orders.placed.values()) == len(orders.placements) == 1
+
+
+def test_place_price_raised_before_placing_stops(orders: OrderHarness) -> None:
+    requests = [orders.request(number) for number in range(3)]
+    orders.plan(*requests)
+
+    def raise_price(request: RequestRecord, _workspace: object) -> None:
+        if request.path == ORDERS and orders.placements and not is_placement(request):
+            orders.behave(order_uplift=5)
+
+    orders.sandbox.on_request = raise_price
+    result = orders.place(*requests, max_uplift_percent=50, max_total_amount=1e6)
+    assert (result.status, result.kinds) == (3, ["created", "pending", "pending"])
+    assert "more than the approved" in result.reasons[1]
+    assert result.reasons[2] == "the run has stopped before it"
+    assert result.states == [{"upto": 1}]
+    assert sum(orders.placed.values()) == 1
+
+
+def test_place_order_dearer_found_by_later_run_must_be_acknowledged(orders: OrderHarness) -> None:
+    """Its response was lost."""
+    requests = [orders.request(0), orders.request(1)]
+    orders.plan(*requests)
+    orders.behave(price_increase=10)
+    assert doubt(orders, *requests, late=0.5, max_purchases=1).kinds == ["in_doubt", "pending"]
+    orders.target.shorten_wait()
+    result = orders.place(*requests, max_total_amount=1e6)
+    assert "more than the" in str(result.error)
+    assert len(orders.placements) == 1
+
+
+def test_place_same_images_ordered_by_others_exists(orders: OrderHarness) -> None:
+    orders.plan(orders.request(0), orders.request(1))
+    orders.place(orders.request(0))
+    workspace = orders.sandbox.workspace
+    [item] = orders.sandbox.placed_orders()[0]["order_items"]
+    workspace.update("order_items", item["id"], name="by hand")
+    orders.target.reset_journal()
+    renamed = orders.request(0, request_id="other", name="same images")
+    same = orders.plan(renamed)
+    assert same.kinds == ["exists"]
+    [order] = orders.sandbox.placed_orders()
+    assert (same.outcomes[0]["order_id"], same.outcomes[0]["order_item_id"]) == (
+        order["id"],
+        item["id"],
+    )
+    assert same.reasons[0].startswith(f"the order {order['id']} has the same project, images")
+    workspace.update("order_items", item["id"], status="CANCELLED")
+    assert orders.plan(renamed).kinds == ["planned"]

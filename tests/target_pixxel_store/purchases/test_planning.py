@@ -88,7 +88,10 @@ def test_plan_after_dry_run_not_honoured_sends_nothing_until_acknowledged(
     """A schedule must not place an order each night."""
     requests = [orders.request(0), orders.request(1)]
     orders.behave(dry_run_ignored=True)
-    orders.plan(*requests)
+    result = orders.plan(*requests)
+    assert ([each["outcome"] for each in result.outcomes], result.states) == (["created"], [])
+    spent = (result.summary["purchases"], result.summary["purchase_amount"])
+    assert spent == (1, orders.sandbox.spent_amount())
     for _ in range(2):
         rerun = orders.plan(*requests)
         assert "does not honour dry_run: pricing the request field-0" in str(rerun.error)
@@ -370,3 +373,12 @@ def test_plan_request_twice_planned_once(orders: OrderHarness) -> None:
     assert sorted(result.kinds) == ["exists", "exists", "planned"]
     assert "the request field-0 has the same project, images and area" in result.reasons
     assert [line["decision"] for line in orders.lines] == ["planned", "exists"]
+
+
+def test_plan_allowed_tasking_and_uplift_planned(orders: OrderHarness) -> None:
+    orders.behave(order_uplift=25)
+    result = orders.plan(orders.tasking_request(0), allow_tasking=True, max_uplift_percent=25)
+    assert result.kinds == ["planned"]
+    [line] = orders.lines
+    assert (line["feasibility"], line["uplifts"][0]["percentage"]) == ("SUCCESS", 25)
+    assert line["item"]["start_date"] == "2127-01-01T00:00:00Z"
