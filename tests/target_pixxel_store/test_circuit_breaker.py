@@ -19,10 +19,12 @@ from pixxel_api.errors import (
 from target_pixxel_store.api.errors import find_failure_kind
 from target_pixxel_store.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from target_pixxel_store.errors import CircuitOpenError, FailureKind
-from tests.target_pixxel_store.target_harness import delivery_request, state
+from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
+from tests.target_pixxel_store.target_harness import delivery_request, download_request, state
 
 if TYPE_CHECKING:
     from pixxel_api.errors import ApiError
+    from tests.target_pixxel_store.intercepting_proxy import InterceptingProxy
     from tests.target_pixxel_store.target_harness import TargetHarness
 
 DOWNLOADS_PATH = "/v0/catalogs/download"
@@ -75,3 +77,14 @@ def test_refused_deliveries_count_in_max_failures_only(harness: TargetHarness) -
     result = harness.run(*messages, state(1), on_error="continue", batch_size=10, max_failures=11)
     assert (result.status, result.states) == (1, [])
     assert "see 'max_failures'" in result.summary["ended_because"]
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_failed_downloads_end_run(harness: TargetHarness, proxy: InterceptingProxy) -> None:
+    proxy.intercept = lambda request, forward: (
+        ProxiedResponse(500, {}) if request.matches("POST", DOWNLOADS_PATH) else forward()
+    )
+    messages = [*map(download_request, harness.catalog_ids(14)), state(1)]
+    result = harness.run(*messages, on_error="continue", download_concurrency=1)
+    assert "10 failures in a row (server error)" in str(result.error)
+    assert (result.kinds, result.states) == (["failed"] * FAILURE_THRESHOLD, [])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixxel_singer.errors import InputError
-from tests.target_pixxel_store.target_harness import delivery_request, schema, state
+from tests.target_pixxel_store.target_harness import delivery_request, record, schema, state
 
 if TYPE_CHECKING:
     from tests.target_pixxel_store.target_harness import Json, TargetHarness
@@ -171,3 +171,9 @@ def test_nested_record_by_depth_delivered_or_reported(
         assert result.error.lines[0].startswith("line 2 of the input is n")
         assert result.states == []
         assert harness.posted_bodies() == []
+
+
+def test_schema_of_ignored_stream_not_compiled(harness: TargetHarness) -> None:
+    message = {**broken_schema(fields={"path": {"pattern": "^(?=a)"}}), "stream": "others"}
+    result = harness.run(message, record("others", path="b"), state(1))
+    assert (result.error, result.status, result.states) == (None, 0, [{"upto": 1}])

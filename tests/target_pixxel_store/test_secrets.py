@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,3 +188,13 @@ def test_secrets_registered_for_redaction_before_post(
     assert result.kinds == ["created"] * 2
     assert BUCKET_SECRET in registered_at_post[0]
     assert {KEY_LINE, PRIVATE_KEY, "k3y1d"} <= registered_at_post[1]
+
+
+def test_secret_as_key_property_not_printed(harness: TargetHarness) -> None:
+    result = harness.run(
+        schema("delivery_requests", ["catalog_id", "token"]),
+        delivery_request("c", token=BUCKET_SECRET), on_error="continue",
+    )  # fmt: skip
+    assert [line["key"] for line in result.outcomes] == [{"catalog_id": "c"}]
+    files = [path.read_text() for path in harness.folder.iterdir()]
+    assert [each for each in (result.log, *files) if BUCKET_SECRET in each] == []

@@ -156,7 +156,8 @@ def test_catalog_fields_are_those_of_the_contract() -> None:
 def test_order_item_catalogs_filtered_by_own_created_at(harness: TargetHarness) -> None:
     item, ids = create_order_item(harness)
     old, odd, new = ids
-    for key, created_at in ((old, "2025-03-06T23:59:59Z"), (odd, "soon")):
+    first = "2025-03-07T01:00:00+01:00"
+    for key, created_at in ((old, "2025-03-06T23:59:59Z"), (odd, "soon"), (new, first)):
         harness.sandbox.workspace.update("catalogs", key, created_at=created_at)
     settings = {"deliver_to": "research", "deliver_since": "2025-03-07", "on_error": "continue"}
     result = harness.run(record("order_items", id=item), state(1), **settings)
@@ -307,3 +308,32 @@ def test_catalog_records_delivered_to_templated_path(harness: TargetHarness) -> 
     assert [each["cloud_info"]["path"] for each in sent] == [
         f"FF01/2025/02/{message['record']['id']}/" for message in messages
     ]
+
+
+def test_deliver_when_filters_catalogs_of_order_item(harness: TargetHarness) -> None:
+    item, ids = create_order_item(harness)
+    for key, platform in zip(ids, ["FF01", "FF02", None], strict=True):
+        harness.sandbox.workspace.update(
+            "catalogs", key, details={"properties": {"platform": platform}}
+        )
+    when = {"platform": "FF01", "status": "FULFILLED"}
+    result = harness.run(
+        record("order_items", id=item, status="FULFILLED"),
+        record("order_items", id=item, status="ACTIVE"),
+        deliver_when=when, **DELIVER_ALL,
+    )  # fmt: skip
+    assert Counter(result.kinds) == Counter(created=1, skipped=3)
+    [created] = [line for line in result.outcomes if line["outcome"] == "created"]
+    assert created["catalog_id"] == ids[0]
+
+
+def test_unfinished_order_item_of_tap_passed_by_state(harness: TargetHarness) -> None:
+    """The tap emits the item again when it changes."""
+    item = insert_order_item(harness, status="ACTIVE", type="ARCHIVE")
+    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
+    assert (result.status, result.kinds, result.states) == (0, ["skipped"], [{"upto": 1}])
+    assert result.reasons == ["not ready: the order item is ACTIVE and has no catalog yet"]
+    [key] = add_catalogs(harness, 1)
+    result = harness.run(record("order_items", id=item, status="ACTIVE"), state(1), **DELIVER_ALL)
+    assert (result.status, result.kinds, result.states) == (0, ["created"], [{"upto": 1}])
+    assert result.outcomes[0]["catalog_id"] == key

@@ -17,6 +17,7 @@ from target_pixxel_store.deliveries.monitor import DeliveryProblems
 from target_pixxel_store.errors import JournalError
 from tests.target_pixxel_store.target_harness import (
     delivery_request,
+    read_json_lines,
     record,
     state,
     wait_until,
@@ -50,6 +51,7 @@ def test_dry_run_prints_decisions_and_writes_nothing(
         delivery_request("x", "nowhere"),
         record("stores", name="new", type="S3", bucket="b", region="r", credentials="main"),
         delivery_request(ids[1], "new"),
+        delivery_request(ids[1], path="b"),
         record("delivery_requests", store="research"),
         state(1),
         dry_run=True,
@@ -61,10 +63,10 @@ def test_dry_run_prints_decisions_and_writes_nothing(
     assert written_paths == {"/v0/catalogs/search"}
     assert {path.name: path.read_bytes() for path in harness.folder.iterdir()} == before
     table = capsys.readouterr().err
-    assert "dry run: 8 outcomes, nothing was written" in table
+    assert "dry run: 9 outcomes, nothing was written" in table
     for word in (*ids, "would deliver", "would create", "exists", "would fail", "no store has the"):
         assert word in table
-    assert "skipped 1: delivered elsewhere in the bucket" not in table
+    assert "skipped 1: already delivered elsewhere in the bucket" in table
 
 
 def test_run_end_logged_as_one_json_object(harness: TargetHarness) -> None:
@@ -79,6 +81,10 @@ def test_run_end_logged_as_one_json_object(harness: TargetHarness) -> None:
     assert result.summary["outcomes"] == {"catalogs": {"created": 1, "skipped": 1}}
     assert result.summary["skipped"] == {"'platform' does not match 'deliver_when'": 1}
     assert "{'" not in result.log, "no Python repr"
+    workspaces = [harness.sandbox.workspace.rows("projects")[0]["org_id"]]
+    assert (result.summary["deliveries"], result.summary["workspaces"]) == (1, workspaces)
+    lines = read_json_lines(harness.journal_path)
+    assert [each["workspaces"] for each in lines if each["is"] == "run"][-1] == workspaces
 
 
 def test_wait_finished_ends_after_deliveries(harness: TargetHarness) -> None:
@@ -193,3 +199,11 @@ def test_command_exit_status_as_documented(harness: TargetHarness) -> None:
     assert harness.run_command("nonsense\n").status == 2
     assert harness.run_command(bad, on_error="continue").status == 3
     assert harness.run_command(bad, api_token="wrong").status == 1
+
+
+def test_late_failure_after_it_was_stuck_reported_again(harness: TargetHarness) -> None:
+    delivery = deliver_and_fail(harness, status="IN_PROGRESS")
+    assert harness.run(state(1), stuck_after=0).status == 3
+    harness.sandbox.workspace.update("deliveries", delivery, status="FAILED")
+    result = harness.run(state(1), stuck_after=0)
+    assert (result.status, result.summary["late"]["failed"]) == (3, [delivery])

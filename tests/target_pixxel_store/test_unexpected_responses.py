@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from pixxel_api.errors import Unauthorized
 from pixxel_sandbox import Behavior
 from target_pixxel_store.api.errors import MAX_ATTEMPTS
 from target_pixxel_store.errors import CircuitOpenError, UnexpectedDeliveryError
+from target_pixxel_store.remote_state import RemoteState
 from tests.target_pixxel_store.intercepting_proxy import (
     CATALOG_SEARCH_PATH,
     DELIVERIES_PATH,
@@ -307,3 +309,26 @@ def test_catalog_page_null_rows_skipped(harness: TargetHarness, proxy: Intercept
     assert catalog in {
         line["catalog_id"] for line in result.outcomes if line["outcome"] == "created"
     }
+
+
+def test_given_up_delivery_open_while_the_run_goes_on(
+    harness: TargetHarness, proxy: InterceptingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of the run itself close only what earlier runs left open."""
+    monkeypatch.setattr(RemoteState.refresh, "__kwdefaults__", {"max_age": 0})  # lists each time
+    first, second = harness.catalog_ids(2)
+
+    def fail_first(
+        request: ProxiedRequest, forward: Callable[[], ProxiedResponse]
+    ) -> ProxiedResponse:
+        failing = request.matches("POST", DELIVERIES_PATH) and first in json.dumps(request.body)
+        return ProxiedResponse(502, ERROR_BODY) if failing else forward()
+
+    proxy.intercept = fail_first
+    result = harness.run(
+        *map(delivery_request, (first, second)), on_error="continue", settle_seconds=0.1,
+        batch_size=1,
+    )  # fmt: skip
+    assert result.kinds == ["failed", "created"]
+    lines = read_json_lines(harness.journal_path)
+    assert not [line for line in lines if line["is"] == "refused"]

@@ -112,6 +112,9 @@ def test_delivery_elsewhere_by_same_run_that_fails_does_not_skip(harness: Target
     ]  # fmt: skip
     again = harness.run(*messages[2:3], delivery_request(key, "anew", path="c"))
     assert again.kinds == ["exists", "skipped"]
+    created = result.outcomes[2]
+    assert {line["delivery_id"] for line in again.outcomes} == {created["delivery_id"]}
+    assert again.outcomes[0]["object"] == created["object"]
 
 
 @pytest.mark.parametrize("word", ["IN_PROGRESS", "A_NEW_WORD"])
@@ -186,6 +189,8 @@ def test_unknown_store_at_end_fails_request(harness: TargetHarness) -> None:
     assert result.reasons[-1] == (
         f"no store has the name or id 'nowhere'; the stores are: {', '.join(names)}"
     )
+    result = harness.run(record("catalogs", id=first), deliver_to="nowhere", deliver_since="all")
+    assert "'nowhere', which 'deliver_to' names; the stores are: " in result.reasons[0]
     for store in harness.sandbox.workspace.rows("stores"):
         harness.sandbox.workspace.delete("stores", store["id"])
     result = harness.run(delivery_request(first, "nowhere"))

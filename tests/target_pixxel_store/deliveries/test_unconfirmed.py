@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -83,6 +82,7 @@ def test_unknown_catalog_named_alone_and_in_batch(
         assert (
             dry_run or "no-such-catalog, store research: the catalog does not exist" in result.log
         )
+    assert dry_run or len(harness.posted_bodies()) == 3, "the others are sent together"
 
 
 def test_deliveries_only_in_journal_logged(harness: TargetHarness) -> None:
@@ -160,14 +160,13 @@ def test_unauthorized_or_forbidden_token_ends_run(harness: TargetHarness) -> Non
 
 def test_intent_journaled_before_post(harness: TargetHarness) -> None:
     key = harness.catalog_ids(1)[0]
-    journaled: list[bool] = []
+    journaled: list[tuple[str, str]] = []
 
     def check_journal(request: RequestRecord, _workspace: object) -> None:
         if request.method == "POST" and request.path == DELIVERIES:
-            journaled.append(
-                any(key in json.dumps(line) for line in read_json_lines(harness.journal_path))
-            )
+            last = read_json_lines(harness.journal_path)[-1]
+            journaled.extend((each["catalog"], each["store"]) for each in last["of"])
 
     harness.sandbox.on_request = check_journal
     harness.run(delivery_request(key))
-    assert journaled == [True]
+    assert journaled == [(key, harness.find_store("research")["id"])]

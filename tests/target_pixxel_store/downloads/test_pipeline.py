@@ -24,6 +24,7 @@ from tests.target_pixxel_store.download_checks import (
 )
 from tests.target_pixxel_store.intercepting_proxy import ProxiedResponse
 from tests.target_pixxel_store.target_harness import (
+    delivery_request,
     download_request,
     record,
     state,
@@ -392,3 +393,17 @@ def test_download_response_lost_sent_again(harness: TargetHarness, download_fold
     result = harness.run(download_request(harness.catalog_ids(1)[0]))
     assert (result.kinds, count_download_posts(harness)) == (["created"], 2)
     assert len(list_files(download_folder)) == 1
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_max_deliveries_counts_deliveries_and_downloads(harness: TargetHarness) -> None:
+    first, second = harness.catalog_ids(2)
+    messages = [delivery_request(first), download_request(second), delivery_request(second)]
+    result = harness.run(*messages, max_deliveries=2, batch_size=1)
+    assert (result.status, len(harness.posted_bodies())) == (3, 1)
+
+
+def test_download_to_missing_reported(harness: TargetHarness) -> None:
+    result = harness.run(download_request(harness.catalog_ids(1)[0]), state(1))
+    assert (result.status, result.kinds, result.states) == (1, ["failed"], [])
+    assert "set 'download_to'" in result.reasons[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -442,3 +443,26 @@ def test_sources_of_all_kinds_in_one_run_have_folders_of_their_own(
     folders = {str(Path(name).parent) for name in list_files(download_folder)}
     assert len(folders) == len(KINDS)
     assert all(any(each.startswith(case.folder) for each in folders) for case in cases)
+
+
+@pytest.mark.usefixtures("download_folder")
+def test_sources_of_one_insight_downloaded_one_after_the_other(
+    harness: TargetHarness, proxy: InterceptingProxy
+) -> None:
+    """The API identifies its package by the insight only, so a request may replace the other's."""
+    whole, parts = (make_case(harness.sandbox, kind) for kind in ("insight", "insight parts"))
+    package: list[Any] = [None]
+
+    def keep_one_package(request: Any, forward: Any) -> Any:
+        response = forward()
+        if request.method == "PUT" and request.body != package[0]:
+            package[0] = request.body
+            return ProxiedResponse(200, {"status": "created"})
+        return response
+
+    proxy.intercept = keep_one_package
+    result = harness.run(whole.message, parts.message, download_concurrency=2, download_timeout=10)
+    assert result.reasons == ["", ""]
+    bodies = [each.body for each in harness.sandbox.requests if each.method == "PUT"]
+    changes = sum(one != other for one, other in pairwise(bodies))
+    assert changes == 1, "no request replaced the package of the other one"

@@ -378,3 +378,9 @@ def test_journal_of_purchases_keeps_each_send(journal_path: Path) -> None:
         for _ in range(2):
             journal.record_purchase(FIELD, KnownPurchase("digest", 10.0, "order"), 12.0)
     assert read_journal(journal_path).purchase_intents[FIELD].amounts == (12.0,)
+
+
+def test_journal_state_old_intent_line_uses_defaults() -> None:
+    state = JournalState()
+    state.apply({"is": "intent", "at": 3, "of": [{"catalog": "one", "place": list(LOCATION)}]})
+    assert state.intents == {DELIVERY: Intent("", frozenset())}

@@ -32,7 +32,9 @@ def test_journal_new_at_default_path_warned_once(
     settings = {"journal_path": None, "settle_seconds": 0}
     first = harness.run(state(1), delivery_request("none"), **settings)
     assert f"{WARNING} {working_directory / DEFAULT}, as none exists" in first.log
-    assert WARNING not in harness.run(state(1), delivery_request("none"), **settings).log
+    for path in (None, "./other"):
+        result = harness.run(delivery_request("none"), **(settings | {"journal_path": path}))
+        assert WARNING not in result.log
 
 
 def test_journal_dry_run_neither_creates_nor_warns(

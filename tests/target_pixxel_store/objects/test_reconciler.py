@@ -342,3 +342,7 @@ def test_aoi_intent_journaled_before_post(harness: TargetHarness, proxy: Interce
     service.on_write = lambda: line_kinds.append(read_json_lines(harness.journal_path)[-1]["is"])
     run_aoi_requests(harness, aoi_request())
     assert line_kinds == ["object_intent"]
+    of = {"kind": "aoi", "identity": [PROJECT, "D2"]}  # as if the run was killed then
+    harness.append_to_journal({"is": "object_intent", "at": 1.0, **of})
+    assert run_aoi_requests(harness, aoi_request()).kinds == ["exists"]
+    assert read_json_lines(harness.journal_path)[-1]["is"] == "object_made", "no later run waits"

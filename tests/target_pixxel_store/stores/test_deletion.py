@@ -102,6 +102,8 @@ def test_store_recreated_deletion_skipped(harness: TargetHarness) -> None:
     assert "a different one now" in result.reasons[0]
     assert count_delete_requests(harness) == 0
     gone["id"] = stores_named(harness)[0]["id"]
+    assert harness.run(record("stores", **gone), allow_delete=True, dry_run=True).status == 0
+    assert len(stores_named(harness)) == 1
     assert harness.run(record("stores", **gone), allow_delete=True).kinds == ["deleted"]
 
 

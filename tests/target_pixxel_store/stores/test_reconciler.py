@@ -108,7 +108,8 @@ def test_store_difference_handled_by_store_drift(harness: TargetHarness, field: 
     assert f"differs in {'the version' if field == 'version' else field}" in result.reasons[0]
     result = run_store_record(harness, store_drift="keep", **settings)
     assert (result.kinds, result.states) == (["exists"], [{"upto": 1}])
-    assert stores_named(harness) == [old]
+    dry_run = run_store_record(harness, store_drift="replace", dry_run=True, **settings)
+    assert (dry_run.status, dry_run.states, stores_named(harness)) == (0, [], [old])
     result = run_store_record(harness, store_drift="replace", **settings)
     assert (result.kinds, result.states) == (["replaced"], [{"upto": 1}])
     [created] = stores_named(harness)
