@@ -81,7 +81,7 @@ def test_response_with_other_path_ends_run(
 
 
 @pytest.mark.parametrize(
-    ("status", "count"), [(408, 1), (408, 3), (425, 3), (429, 3), (499, 1), (502, 1)]
+    ("status", "count"), [(201, 1), (408, 1), (408, 3), (425, 3), (429, 3), (499, 1), (502, 1)]
 )
 def test_ambiguous_status_confirmed_by_list(
     harness: TargetHarness, proxy: InterceptingProxy, status: int, count: int
@@ -91,17 +91,18 @@ def test_ambiguous_status_confirmed_by_list(
 
     def fail(request: ProxiedRequest, forward: Callable[[], ProxiedResponse]) -> ProxiedResponse:
         response = forward()
-        return (
-            ProxiedResponse(status, ERROR_BODY)
-            if request.matches("POST", DELIVERIES_PATH)
-            else response
-        )
+        body: Json = {"deliveries": []} if status == 201 else ERROR_BODY
+        is_write = request.matches("POST", DELIVERIES_PATH)
+        return ProxiedResponse(status, body) if is_write else response
 
     proxy.intercept = fail
     result = harness.run(*map(delivery_request, ids), state(1))
     assert (result.kinds, result.states) == (["created"] * count, [{"upto": 1}])
     assert proxy.count_requests("POST", DELIVERIES_PATH) == 1
     harness.assert_delivered_once(ids)
+    lines = [line for line in read_json_lines(harness.journal_path) if line["is"] == "made"]
+    made = {each["id"] for line in lines for each in line["of"]}
+    assert made == {line["delivery_id"] for line in result.outcomes}
 
 
 def make_rejection(

@@ -10,7 +10,12 @@ import pytest
 from pixxel_sandbox import Behavior
 from tests.target_pixxel_store.intercepting_proxy import DELIVERIES_PATH
 from tests.target_pixxel_store.store_checks import GCS_KEYS
-from tests.target_pixxel_store.target_harness import delivery_request, record, state
+from tests.target_pixxel_store.target_harness import (
+    delivery_request,
+    read_json_lines,
+    record,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +144,8 @@ def test_replace_delivery_replaces_pending_one_once(harness: TargetHarness) -> N
     first = harness.list_deliveries()[-1]["delivery_id"]
     replacing = delivery_request(key, replace_delivery=first)
     assert harness.run(replacing, replacing, state(1)).kinds == ["created", "exists"]
+    lines = [each for each in read_json_lines(harness.journal_path) if each["is"] == "intent"]
+    assert lines[-1]["of"][0]["before"] == [first], "it does not answer the request"
     second = harness.list_deliveries()[-1]["delivery_id"]
     for journal in ("kept", "lost"):
         result = harness.run(replacing, state(1))
