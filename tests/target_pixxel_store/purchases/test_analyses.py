@@ -195,6 +195,12 @@ def test_estimate_that_creates_stops_all_runs_until_acknowledged(insights: Insig
     insights.behave(dry_run_ignored=False)
     [row] = insights.sandbox.placed_analyses()
     insights.sandbox.requests.clear()
+    journal = insights.target.journal_path
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(each for each in lines if '"purchase_made"' not in each))
+    insights.target.shorten_wait()
+    killed = insights.plan(requests[1])  # its area is another one
+    assert f"add '{row['id']}' to 'acknowledge'" in str(killed.error)
     rerun = insights.plan(*requests)
     assert f"add '{row['id']}' to 'acknowledge'" in str(rerun.error)
     assert [each for each in insights.sandbox.requests if insights.is_pricing(each)] == []
