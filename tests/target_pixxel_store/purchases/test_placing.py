@@ -425,5 +425,8 @@ def test_place_same_images_ordered_by_others_exists(orders: OrderHarness) -> Non
         item["id"],
     )
     assert same.reasons[0].startswith(f"the order {order['id']} has the same project, images")
+    images = [each | {"geometry": None} for each in item["images"]]
+    workspace.update("order_items", item["id"], images=images)
+    assert orders.plan(renamed).kinds == ["exists"], "its area may be the same"
     workspace.update("order_items", item["id"], status="CANCELLED")
     assert orders.plan(renamed).kinds == ["planned"]
