@@ -163,3 +163,7 @@ def test_probe_without_endpoint_uses_cloud_https(
     assert gcs.config["base_url"] == "https://storage.googleapis.com"
     assert {"endpoint", "authority_host"}.isdisjoint(azure.config)
     assert [store.client_options["allow_http"] for store in stores] == ["false"] * 3
+    key = json.loads(gcs.config["service_account_key"])
+    assert key.keys() == {"client_email", "private_key", "private_key_id"}, "others may redirect"
+    for store in stores:  # a probe must not hang
+        assert {"connect_timeout", "timeout"} <= store.client_options.keys()
