@@ -188,9 +188,13 @@ class _AssetReader:
             if merger is None:
                 raise _NotPlain
             bands = _merge_bands(group.values(), merger)
+            are_plain = _are_plain_lengths(bands)
             for key, asset in group.items():
                 if asset.bands is not UNSET:
-                    ranks[key] = self._convert_lengths(key, asset.bands, merger.paths)
+                    if not are_plain:
+                        self._convert_lengths(key, asset.bands, merger.paths)
+                    first = asset.bands[0].wavelength
+                    ranks[key] = _find_first(asset.bands) if first is UNSET else first
             self._add_factors(group)
             if merger.band() in bands:
                 raise _NotPlain  # whether a band without members stays depends on the others
@@ -199,26 +203,18 @@ class _AssetReader:
 
     def _convert_lengths(
         self, key: str, bands: list[Any], paths: Mapping[str, tuple[str, str]]
-    ) -> float:
-        """Convert the wavelengths and widths of an asset's bands; return the first wavelength."""
-        first = OTHER
+    ) -> None:
+        """Convert the wavelengths and widths of an asset's bands."""
         for index, band in enumerate(bands):
             center, width = band.wavelength, band.width
-            in_nanometres = False
+            in_nanometres = center is not UNSET and center >= MIN_NANOMETRES
             if center is not UNSET:
-                if not 0 < center < MAX_MICROMETRES:
-                    in_nanometres = center >= MIN_NANOMETRES
-                    path = key, index, paths[CENTER_WAVELENGTH]
-                    center = band.wavelength = self._unwrap(parse_wavelength(center), *path)
-                if first is OTHER and center is not UNSET:
-                    first = center
+                path = key, index, paths[CENTER_WAVELENGTH]
+                center = band.wavelength = self._unwrap(parse_wavelength(center), *path)
             if width is not UNSET:
-                limit = MAX_FWHM if center is UNSET else MAX_RELATIVE_FWHM * center
-                if in_nanometres or not MIN_FWHM <= width <= min(limit, MAX_FWHM):
-                    known = None if center is UNSET else center
-                    parsed = parse_fwhm(width, known, in_nanometres=in_nanometres)
-                    band.width = self._unwrap(parsed, key, index, paths[FWHM])
-        return first
+                known = None if center is UNSET else center
+                parsed = parse_fwhm(width, known, in_nanometres=in_nanometres)
+                band.width = self._unwrap(parsed, key, index, paths[FWHM])
 
     def _unwrap(self, parsed: Any, key: str, index: int, path: tuple[str, str]) -> Any:  # noqa: ANN401 - see Parser
         """Return the value of a parser's result for a band, and note what differs."""
@@ -231,13 +227,16 @@ class _AssetReader:
 
     def _add_factors(self, assets: dict[str, Any]) -> None:
         """Add the factors of reflectance that bands with data lack."""
-        for name, value in default_factors(self._options).items():
+        factors = default_factors(self._options)
+        if not factors:
+            return
+        with_data = [each for each in assets.values() if "data" in (each.roles or _DATA)]
+        for name, value in factors.items():
             slot = BAND_SLOTS[name]
-            for asset in assets.values():
-                for band in asset.bands or () if "data" in (asset.roles or _DATA) else ():
-                    if getattr(band, slot) is UNSET:
-                        setattr(band, slot, value)
-                        self._used_factors.add(name)
+            for band in chain.from_iterable(each.bands or () for each in with_data):
+                if getattr(band, slot) is UNSET:
+                    setattr(band, slot, value)
+                    self._used_factors.add(name)
 
     def _join_notes(self, assets: dict[str, Any]) -> Iterator[ConversionNote]:
         """Return the notes, asset by asset."""
@@ -252,9 +251,7 @@ def _group_by_lists(assets: dict[str, Any]) -> dict[tuple[bool, ...], dict[str, 
     groups: dict[tuple[bool, ...], dict[str, Any]] = {}
     for key, asset in assets.items():
         missing = asset.bands is UNSET, asset.eo_bands is UNSET, asset.raster_bands is UNSET
-        if missing not in groups:
-            groups[missing] = {}
-        groups[missing][key] = asset
+        groups.setdefault(missing, {})[key] = asset
     groups.pop(_NO_BANDS, None)
     return groups
 
@@ -280,12 +277,31 @@ def _merge_bands(assets: Collection[Any], merger: BandMerger) -> list[Any]:
     return bands
 
 
+def _are_plain_lengths(bands: list[Any]) -> bool:
+    """Return whether all wavelengths and widths of bands are emitted as they are."""
+    centers = [band.wavelength for band in bands if band.wavelength is not UNSET]
+    if centers and not (min(centers) > 0 and max(centers) < MAX_MICROMETRES):
+        return False
+    with_width = [band for band in bands if band.width is not UNSET]
+    return all(
+        MIN_FWHM <= band.width <= MAX_FWHM
+        and (band.wavelength is UNSET or band.width <= MAX_RELATIVE_FWHM * band.wavelength)
+        for band in with_width
+    )
+
+
+def _find_first(bands: list[Any]) -> float:
+    """Return the first wavelength of bands."""
+    return next((band.wavelength for band in bands if band.wavelength is not UNSET), OTHER)
+
+
 def _sort(assets: dict[str, Any], ranks: dict[str, float]) -> dict[str, Any]:
     """Sort assets: overview, thumbnail, those with wavelengths, others."""
     ranks = dict.fromkeys(assets, OTHER) | ranks
+    names = _RANKS.keys()
     for key, asset in assets.items():
         roles = asset.roles
-        if key in _RANKS or (roles is not UNSET and not _RANKS.keys().isdisjoint(roles)):
+        if key in names or (roles is not UNSET and not names.isdisjoint(roles)):
             ranks[key] = min(_RANKS[each] for each in (key, *(roles or ())) if each in _RANKS)
     return {key: assets[key] for key in sorted(ranks, key=ranks.__getitem__)}
 
@@ -295,7 +311,7 @@ def _find_used(slots: Mapping[str, list[str]], structs: Collection[Any]) -> set[
     return {
         prefix
         for prefix, names in slots.items()
-        if any(value is not UNSET for name in names for value in map(attrgetter(name), structs))
+        if any([*map(attrgetter(name), structs)].count(UNSET) < len(structs) for name in names)
     }
 
 
