@@ -52,7 +52,7 @@ _PAUSE_AFTER_429 = 1.0  # seconds, for all threads, if the response has no Retry
 MAX_BODY_BYTES = 256 << 20
 _SUCCESS_STATUSES = range(200, 300)
 _ENCODING = re.compile(r"[a-z0-9-]{1,20}")
-_CHUNK_BYTES = 1 << 18  # bytes per read
+_CHUNK_BYTES = 1 << 17  # bytes per read; malloc reuses them, see return_large_buffers
 _JSON_HEADERS = MappingProxyType({"Accept": "application/json"})
 # Truncated JSON is invalid. Truncated text is detected by Content-Length only, so it must not be
 # compressed.

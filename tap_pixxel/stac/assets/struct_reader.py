@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial, reduce
 from itertools import chain, starmap
-from operator import attrgetter, itemgetter
+from operator import add, attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -85,7 +86,9 @@ def convert_plain_assets(
     Returns:
         The assets as text (`msgspec.Raw`); None if they have to be converted by their forms.
     """
-    if len(text) < MIN_BYTES or not text.isascii() or text.count(b"\\") != text.count(_AMPERSAND):
+    if len(text) < MIN_BYTES or not text.isascii():
+        return None
+    if b"\\" in text and text.count(b"\\") != text.count(_AMPERSAND):
         return None
     try:
         assets = registry.structs.decode(text)
@@ -188,11 +191,9 @@ class _AssetReader:
             if merger is None:
                 raise _NotPlain
             bands = _merge_bands(group.values(), merger)
-            are_plain = _are_plain_lengths(bands)
+            self._convert_lengths(group, bands, merger.paths)
             for key, asset in group.items():
                 if asset.bands is not UNSET:
-                    if not are_plain:
-                        self._convert_lengths(key, asset.bands, merger.paths)
                     first = asset.bands[0].wavelength
                     ranks[key] = _find_first(asset.bands) if first is UNSET else first
             self._add_factors(group)
@@ -202,19 +203,27 @@ class _AssetReader:
         return ranks
 
     def _convert_lengths(
-        self, key: str, bands: list[Any], paths: Mapping[str, tuple[str, str]]
+        self, assets: dict[str, Any], bands: list[Any], paths: Mapping[str, tuple[str, str]]
     ) -> None:
-        """Convert the wavelengths and widths of an asset's bands."""
-        for index, band in enumerate(bands):
-            center, width = band.wavelength, band.width
-            in_nanometres = center is not UNSET and center >= MIN_NANOMETRES
-            if center is not UNSET:
-                path = key, index, paths[CENTER_WAVELENGTH]
-                center = band.wavelength = self._unwrap(parse_wavelength(center), *path)
-            if width is not UNSET:
-                known = None if center is UNSET else center
-                parsed = parse_fwhm(width, known, in_nanometres=in_nanometres)
-                band.width = self._unwrap(parsed, key, index, paths[FWHM])
+        """Convert the wavelengths and widths that are not emitted as they are."""
+        if odd := _find_odd_lengths(bands):
+            places = [(key, at) for key in assets for at in range(len(assets[key].bands or ()))]
+            for at in odd:
+                self._convert_band(bands[at], *places[at], paths)
+
+    def _convert_band(
+        self, band: Any, key: str, index: int, paths: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Convert the wavelength and the width of a band of an asset."""
+        center, width = band.wavelength, band.width
+        in_nanometres = center is not UNSET and center >= MIN_NANOMETRES
+        if center is not UNSET:
+            path = paths[CENTER_WAVELENGTH]
+            center = band.wavelength = self._unwrap(parse_wavelength(center), key, index, path)
+        if width is not UNSET:
+            known = None if center is UNSET else center
+            parsed = parse_fwhm(width, known, in_nanometres=in_nanometres)
+            band.width = self._unwrap(parsed, key, index, paths[FWHM])
 
     def _unwrap(self, parsed: Any, key: str, index: int, path: tuple[str, str]) -> Any:  # noqa: ANN401 - see Parser
         """Return the value of a parser's result for a band, and note what differs."""
@@ -262,10 +271,8 @@ def _merge_bands(assets: Collection[Any], merger: BandMerger) -> list[Any]:
     sizes = [*map(len, lists[0])]
     if any([*map(len, each)] != sizes for each in lists):
         raise _NotPlain
-    values: Iterator[Any] = map(_to_tuple, chain.from_iterable(lists[0]))
-    if len(lists) > 1:
-        rows = zip(*(map(_to_tuple, chain.from_iterable(each)) for each in lists), strict=True)
-        values = map(tuple, map(chain.from_iterable, rows))
+    columns = (map(_to_tuple, chain.from_iterable(each)) for each in lists)
+    values: Iterator[Any] = reduce(partial(map, add), columns)
     if merger.places:
         values = map(itemgetter(*merger.places), values)
     bands = [*starmap(merger.band, values)]
@@ -277,17 +284,16 @@ def _merge_bands(assets: Collection[Any], merger: BandMerger) -> list[Any]:
     return bands
 
 
-def _are_plain_lengths(bands: list[Any]) -> bool:
-    """Return whether all wavelengths and widths of bands are emitted as they are."""
-    centers = [band.wavelength for band in bands if band.wavelength is not UNSET]
-    if centers and not (min(centers) > 0 and max(centers) < MAX_MICROMETRES):
-        return False
-    with_width = [band for band in bands if band.width is not UNSET]
-    return all(
-        MIN_FWHM <= band.width <= MAX_FWHM
-        and (band.wavelength is UNSET or band.width <= MAX_RELATIVE_FWHM * band.wavelength)
-        for band in with_width
-    )
+def _find_odd_lengths(bands: list[Any]) -> list[int]:
+    """Return the places of bands whose wavelength or width may not be emitted as it is."""
+    lengths = [(band.wavelength, band.width) for band in bands]
+    return [
+        at
+        for at, (center, width) in enumerate(lengths)
+        if (center is not UNSET and not 0 < center < MAX_MICROMETRES)
+        or (width is not UNSET and not MIN_FWHM <= width <= MAX_FWHM)
+        or (width and center and width > MAX_RELATIVE_FWHM * center)
+    ]
 
 
 def _find_first(bands: list[Any]) -> float:
