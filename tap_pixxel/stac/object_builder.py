@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pixxel.stac.extensions import EXTENSIONS
 from tap_pixxel.stac.parsers import (
+    MARKERS,
     Dropped,
     Invalid,
     Repaired,
@@ -86,15 +87,15 @@ class ObjectBuilder:
         elif not json_equal(self.fields[target], parsed):
             self.keep_as_extra(source, value, "another value for the same field")
 
-    def unwrap(self, source: str, value: object, parsed: object) -> Any:  # noqa: ANN401 - any JSON
+    def unwrap(self, source: str, value: object, parsed: Any) -> Any:  # noqa: ANN401 - see Parser
         """Return the usable value of a parser's result, and note the rest; None without one."""
-        if isinstance(parsed, Repaired | Dropped):
-            self.notes.append(ConversionNote(self.path + source, parsed.action, parsed.reason))
-            return parsed.value
+        if type(parsed) not in MARKERS:
+            return parsed
         if isinstance(parsed, Invalid):
             self.keep_as_extra(source, value, parsed.reason)
             return None
-        return parsed
+        self.notes.append(ConversionNote(self.path + source, parsed.action, parsed.reason))
+        return parsed.value
 
     def keep_as_extra(
         self, source: str, value: object, reason: str | None = None, path: str | None = None

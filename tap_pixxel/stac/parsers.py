@@ -201,7 +201,7 @@ def parse_text_list(value: object) -> Any:  # noqa: ANN401, PLR0911 - see Parser
     if not value:
         return EMPTY
     members = [parse_text(each) for each in value]
-    if all(type(each) is str for each in members):
+    if {*map(type, members)} == {str}:
         return members
     members = [unwrap_repaired(each) for each in members]
     texts = [each for each in members if type(each) is str]

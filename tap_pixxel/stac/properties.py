@@ -13,9 +13,7 @@ from tap_pixxel.stac.extensions import PARSERS, parse_level
 from tap_pixxel.stac.geometry.longitude import FULL_TURN, MAX_LONGITUDE, MAX_UNROLLED_LONGITUDE
 from tap_pixxel.stac.object_builder import ObjectBuilder, prefixed_name
 from tap_pixxel.stac.parsers import (
-    Dropped,
-    Invalid,
-    Repaired,
+    MARKERS,
     json_equal,
     number_or_none,
     parse_number,
@@ -40,7 +38,6 @@ _FACTOR_NAMES = frozenset({*SCALE_NAMES, *OFFSET_NAMES})
 HANDLED_SEPARATELY = frozenset(
     {*TIME_NAMES, *PROPERTY_ALIASES, *SCENE_CENTER, *_FACTOR_NAMES, "order:status"}
 )
-MARKERS = frozenset({Repaired, Invalid, Dropped})
 _PROPERTY_PARSERS = PARSERS["properties"]
 
 

@@ -212,7 +212,11 @@ class _AssetReader:
                 self._convert_band(bands[at], *places[at], paths)
 
     def _convert_band(
-        self, band: Any, key: str, index: int, paths: Mapping[str, tuple[str, str]]
+        self,
+        band: Any,  # noqa: ANN401 - a struct
+        key: str,
+        index: int,
+        paths: Mapping[str, tuple[str, str]],
     ) -> None:
         """Convert the wavelength and the width of a band of an asset."""
         center, width = band.wavelength, band.width
