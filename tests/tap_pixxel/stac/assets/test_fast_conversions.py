@@ -229,7 +229,10 @@ def test_plain_assets_are_converted_fast(asset: dict[str, Any]) -> None:
 
 
 ODD_ASSETS: list[dict[str, Any]] = [
-    *({"title": each} for each in (" one", "one ", "", None, "gr\u00f6\u00dfe", 'a "quoted" word')),
+    *(
+        {"title": each}
+        for each in (" one", "one ", "\tone", "", None, "gr\u00f6\u00dfe", 'a "quoted" word')
+    ),
     *({name: "see s3://b/?sig=1"} for name in ("title", "novel")),
     *({"novel": each} for each in (2**64, -0.0, False, math.nan, {"a": 1}, "\ud800")),
     {"novel": 1, "pixxel:novel": 2},
@@ -240,7 +243,11 @@ ODD_ASSETS: list[dict[str, Any]] = [
     {"alternate": {"href": "s3://b/2"}},
     *({"eo:bands": [each]} for each in ({}, 5, {"fwhm": 0}, {"offset": True}, {"novel": 2**70})),
     {"eo:bands": [{"fwhm": 0.1, "full_width_half_max": 0.2}]},
-    {"eo:bands": [{"center_wavelength": 0.39, "fwhm": 0.8}]},
+    *(
+        {"eo:bands": [{"center_wavelength": center, "fwhm": width}]}
+        for center, width in ((0.39, 0.8), (0.9, 1.5), (20, 0.1))
+    ),
+    {"eo:bands": [{"name": "B1"}, {"name": "B2", "center_wavelength": 0.5}]},
     {"eo:bands": [BAND], "raster:bands": [{"scale": 2}] * 2},
     {"eo:bands": [BAND], "raster:bands": [{"name": "B2"}]},
 ]
